@@ -1,0 +1,46 @@
+# Each target sets itself up: `make demo` or `make test` is all a new machine needs.
+PYTHON ?= python3
+VENV ?= .venv
+JOBS ?= 2
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+# A stamp file is named after the extras that are installed once it exists.
+DEMO := $(VENV)/.with-plot
+DEV := $(VENV)/.with-test,lint,doc,plot
+
+.DEFAULT_GOAL := help
+.PHONY: help venv demo test lint docs bench clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 8
+
+venv: $(DEV) ## make $(VENV) and install the package with all that its development needs
+
+$(VENV)/.with-%: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install --quiet --editable ".[$*]"
+	touch "$@"
+
+demo: $(DEMO) ## datamodels of handwritten digits, start to end: writes demo/report.html
+	$(BIN)/python examples/digits_demo.py
+
+test: $(DEV) ## run the tests and the examples in docstrings and documentation
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+
+lint: $(DEV) ## check style, docstrings, formatting and the layers of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/flake8 skdatamodels
+	$(BIN)/lint-imports
+
+docs: $(DEV) ## build the documentation: doc/_build/html/index.html
+	$(BIN)/sphinx-build -W --keep-going -b html doc doc/_build/html
+
+bench: $(DEV) ## time the package against its references, see benchmarks/
+	for script in benchmarks/bench_*.py; do $(BIN)/python $$script || exit 1; done
+
+clean: ## remove what the targets above made, but for the environment
+	rm -rf build demo doc/_build doc/auto_examples doc/generated doc/sg_execution_times.rst
+	rm -rf .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage
+	find skdatamodels tests examples benchmarks doc -name __pycache__ -prune -exec rm -rf {} +

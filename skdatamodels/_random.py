@@ -1,0 +1,40 @@
+"""Randomness that depends on ``random_state`` and the run alone.
+
+Every run owns one seed sequence, ``SeedSequence(entropy, spawn_key=key)``. Its first
+child draws the mask, its second child is the training seed. No generator is shared
+between runs, so neither order nor number of workers can change a result.
+"""
+
+from numbers import Integral
+
+import numpy as np
+from sklearn.utils import check_random_state
+
+_MASK, _TRAINING = 0, 1
+
+
+def entropy_from(random_state):
+    """Turn a scikit-learn ``random_state`` into a non-negative int."""
+    if isinstance(random_state, Integral):
+        if random_state < 0:
+            raise ValueError(
+                f"random_state must be a non-negative integer, got {random_state}."
+            )
+        return int(random_state)
+    if random_state is None:
+        return int(np.random.SeedSequence().generate_state(1, np.uint64)[0] >> 1)
+    if isinstance(random_state, np.random.Generator):
+        return int(random_state.integers(2**63))
+    return int(check_random_state(random_state).randint(2**31))
+
+
+def mask_generator(entropy, run):
+    """Return the generator that draws the mask of run `run`."""
+    sequence = np.random.SeedSequence(entropy, spawn_key=(int(run), _MASK))
+    return np.random.default_rng(sequence)
+
+
+def training_seed(entropy, *key):
+    """Return the training seed (int below 2**32) of the run with this key."""
+    sequence = np.random.SeedSequence(entropy, spawn_key=(*map(int, key), _TRAINING))
+    return int(sequence.generate_state(1)[0])

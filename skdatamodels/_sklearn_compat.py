@@ -1,0 +1,23 @@
+"""The only file that imports scikit-learn's private names.
+
+They are private but customary in third-party estimators. When scikit-learn
+moves one, this is the one place to mend.
+"""
+
+from sklearn.base import _fit_context as fit_context
+from sklearn.utils import _safe_indexing as safe_indexing
+from sklearn.utils._param_validation import (
+    HasMethods,
+    Interval,
+    StrOptions,
+    validate_params,
+)
+
+__all__ = [
+    "HasMethods",
+    "Interval",
+    "StrOptions",
+    "fit_context",
+    "safe_indexing",
+    "validate_params",
+]

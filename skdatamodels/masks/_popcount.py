@@ -1,0 +1,120 @@
+"""Pair counts of packed columns by population count, compiled by numba."""
+
+import numpy as np
+from llvmlite import ir
+from numba import njit, types
+from numba.extending import intrinsic
+
+_BLOCK = 4
+
+
+@intrinsic
+def _popcount(typingctx, word):
+    """Number of ones in a 64-bit word, by one instruction (llvm.ctpop)."""
+
+    def codegen(context, builder, signature, args):
+        count = builder.module.declare_intrinsic("llvm.ctpop", [ir.IntType(64)])
+        return builder.call(count, args)
+
+    return types.uint64(types.uint64), codegen
+
+
+@njit(nogil=True, cache=True)
+def _transpose_8x8(x):
+    """Transpose 8 × 8 bits held in one word (Warren, Hacker's Delight, §7-3)."""
+    t = (x ^ (x >> np.uint64(7))) & np.uint64(0x00AA00AA00AA00AA)
+    x = x ^ t ^ (t << np.uint64(7))
+    t = (x ^ (x >> np.uint64(14))) & np.uint64(0x0000CCCC0000CCCC)
+    x = x ^ t ^ (t << np.uint64(14))
+    t = (x ^ (x >> np.uint64(28))) & np.uint64(0x00000000F0F0F0F0)
+    return x ^ t ^ (t << np.uint64(28))
+
+
+@njit(nogil=True, cache=True)
+def pack_columns(bits, n_train):
+    """Turn packed rows into packed columns: uint64 (n_train, ceil(n_rows / 64)).
+
+    Missing rows of the last word are zeros, which no pair count sees. The order of
+    the bits in a word is the same for every column and otherwise of no matter.
+    """
+    n_rows, n_bytes = bits.shape
+    words = np.zeros((n_train, (n_rows + 63) // 64), dtype=np.uint64)
+    for w in range(words.shape[1]):
+        for c in range(n_bytes):
+            for group in range(8):
+                square = np.uint64(0)
+                first = 64 * w + 8 * group
+                for r in range(min(8, n_rows - first)):
+                    square |= np.uint64(bits[first + r, c]) << np.uint64(8 * r)
+                square = _transpose_8x8(square)
+                for e in range(min(8, n_train - 8 * c)):
+                    # packbits puts the first example in the highest bit
+                    column = (square >> np.uint64(8 * (7 - e))) & np.uint64(0xFF)
+                    words[8 * c + e, w] |= column << np.uint64(8 * group)
+    return words
+
+
+@njit(nogil=True, cache=True)
+def _pair_count(a, b):
+    total = 0
+    for k in range(a.size):
+        total += _popcount(a[k] & b[k])
+    return total
+
+
+@njit(nogil=True, cache=True)
+def add_pair_counts(words, start, stop, counts):
+    """Add to ``counts[i, j]`` the ones that columns i and j share, start ≤ i < stop ≤ j.
+
+    Blocks of 4 × 4 pairs share their loads: 8 words read for 16 counts.
+    """
+    n, n_words = words.shape
+    for i in range(start, stop, _BLOCK):
+        i_end = min(i + _BLOCK, stop)
+        for j in range(i, n, _BLOCK):
+            j_end = min(j + _BLOCK, n)
+            if i_end - i < _BLOCK or j_end - j < _BLOCK:
+                for p in range(i, i_end):
+                    for q in range(j, j_end):
+                        counts[p, q] += _pair_count(words[p], words[q])
+                continue
+            c00 = c01 = c02 = c03 = c10 = c11 = c12 = c13 = 0
+            c20 = c21 = c22 = c23 = c30 = c31 = c32 = c33 = 0
+            for k in range(n_words):
+                a0, a1 = words[i, k], words[i + 1, k]
+                a2, a3 = words[i + 2, k], words[i + 3, k]
+                b0, b1 = words[j, k], words[j + 1, k]
+                b2, b3 = words[j + 2, k], words[j + 3, k]
+                c00 += _popcount(a0 & b0)
+                c01 += _popcount(a0 & b1)
+                c02 += _popcount(a0 & b2)
+                c03 += _popcount(a0 & b3)
+                c10 += _popcount(a1 & b0)
+                c11 += _popcount(a1 & b1)
+                c12 += _popcount(a1 & b2)
+                c13 += _popcount(a1 & b3)
+                c20 += _popcount(a2 & b0)
+                c21 += _popcount(a2 & b1)
+                c22 += _popcount(a2 & b2)
+                c23 += _popcount(a2 & b3)
+                c30 += _popcount(a3 & b0)
+                c31 += _popcount(a3 & b1)
+                c32 += _popcount(a3 & b2)
+                c33 += _popcount(a3 & b3)
+            block = (
+                (c00, c01, c02, c03),
+                (c10, c11, c12, c13),
+                (c20, c21, c22, c23),
+                (c30, c31, c32, c33),
+            )
+            for p in range(_BLOCK):
+                for q in range(_BLOCK):
+                    counts[i + p, j + q] += block[p][q]
+
+
+@njit(cache=True)
+def mirror(counts):
+    """Copy the upper triangle of a square matrix to its lower one."""
+    for i in range(counts.shape[0]):
+        for j in range(i):
+            counts[i, j] = counts[j, i]

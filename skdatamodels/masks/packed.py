@@ -1,0 +1,230 @@
+"""PackedMasks: a 0/1 matrix kept at one bit an entry, and its products."""
+
+import numpy as np
+from joblib import Parallel, delayed, effective_n_jobs
+
+# A dense block never takes more than this, whatever the size of the matrix.
+_BLOCK_BYTES = 64 * 2**20
+
+
+class PackedMasks:
+    """Mask matrix of shape (n_runs, n_train), packed to one bit an entry.
+
+    Rows are packed as :func:`numpy.packbits` does. Nothing below expands more than a
+    block of rows at a time, so `bits` may be a memory map that is larger than memory.
+
+    Parameters
+    ----------
+    bits : uint8 array of shape (n_runs, ceil(n_train / 8))
+        Packed rows; kept, not copied.
+    n_train : int
+        Number of training examples (columns).
+
+    Attributes
+    ----------
+    bits : uint8 array of shape (n_runs, ceil(n_train / 8))
+    shape : tuple (n_runs, n_train)
+
+    Raises
+    ------
+    ValueError
+        If `bits` has the wrong dtype or shape for `n_train`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdatamodels.masks import PackedMasks
+    >>> masks = PackedMasks.from_dense([[1, 0, 1], [0, 1, 1]])
+    >>> masks.gram()
+    array([[1, 0, 1],
+           [0, 1, 1],
+           [1, 1, 2]], dtype=int32)
+    >>> masks.dot(np.array([[10.0], [1.0], [0.1]]))
+    array([[10.1],
+           [ 1.1]])
+    """
+
+    def __init__(self, bits, n_train):
+        bits = np.asanyarray(bits)
+        if bits.dtype != np.uint8 or bits.ndim != 2 or bits.shape[1] != -(-n_train // 8):
+            raise ValueError(
+                f"Packed masks of n_train={n_train} examples are a uint8 array of shape"
+                f" (n_runs, {-(-n_train // 8)}), got {bits.dtype} of shape {bits.shape}."
+            )
+        self.bits = bits
+        self.n_train = int(n_train)
+
+    @classmethod
+    def from_dense(cls, masks):
+        """Pack a dense 0/1 matrix.
+
+        Parameters
+        ----------
+        masks : array-like of shape (n_runs, n_train)
+            Boolean, or numbers that are all 0 or 1; may be a memory map, which is read
+            once, a block of rows at a time.
+
+        Returns
+        -------
+        packed : PackedMasks
+
+        Raises
+        ------
+        ValueError
+            If an entry is neither 0 nor 1 (NaN included); names the first one.
+        """
+        masks = masks if isinstance(masks, np.ndarray) else np.asarray(masks)
+        if masks.ndim != 2:
+            raise ValueError(
+                "Masks are a 2-d array of shape (n_runs, n_train), got shape "
+                f"{masks.shape}."
+            )
+        n_runs, n_train = masks.shape
+        bits = np.empty((n_runs, -(-n_train // 8)), dtype=np.uint8)
+        for rows in row_blocks(n_runs, n_train * masks.itemsize):
+            bits[rows] = np.packbits(_as_bool(masks[rows], rows.start), axis=1)
+        return cls(bits, n_train)
+
+    @property
+    def shape(self):
+        """Tuple (n_runs, n_train)."""
+        return self.bits.shape[0], self.n_train
+
+    def __len__(self):
+        return self.bits.shape[0]
+
+    def __getitem__(self, rows):
+        """Return the masks of some runs (slice, integer array or boolean array)."""
+        if isinstance(rows, tuple):  # scikit-learn's splitters ask for X[rows, ...]
+            rows = rows[0]
+        bits = self.bits[rows]
+        return PackedMasks(bits if bits.ndim == 2 else bits[None], self.n_train)
+
+    def __array__(self, dtype=None, copy=None):
+        if copy is False:
+            raise ValueError("A dense array of packed masks is always a copy.")
+        return self.dense().astype(dtype or bool, copy=False)
+
+    def __repr__(self):
+        return f"PackedMasks(n_runs={len(self)}, n_train={self.n_train})"
+
+    def dense(self, rows=slice(None), dtype=bool):
+        """Unpack some rows.
+
+        Parameters
+        ----------
+        rows : slice, int array or bool array, default=all
+        dtype : dtype, default=bool
+
+        Returns
+        -------
+        masks : array of shape (n_rows, n_train)
+        """
+        unpacked = np.unpackbits(self.bits[rows], axis=-1, count=self.n_train)
+        return unpacked.view(bool) if dtype is bool else unpacked.astype(dtype)
+
+    def column_counts(self):
+        """Count the runs that contain each example: int64 array (n_train,)."""
+        counts = np.zeros(self.n_train, dtype=np.int64)
+        for rows in row_blocks(*self.shape):
+            counts += self.dense(rows).sum(axis=0)
+        return counts
+
+    def T_dot(self, Y):
+        """Multiply the transpose with a matrix: maskᵀ·Y.
+
+        Parameters
+        ----------
+        Y : array of shape (n_runs, k)
+
+        Returns
+        -------
+        product : float64 array of shape (n_train, k)
+        """
+        if len(Y) != len(self):
+            raise ValueError(f"Y has {len(Y)} rows for {len(self)} masks.")
+        product = np.zeros((self.n_train, Y.shape[1]))
+        for rows in row_blocks(len(self), 8 * self.n_train):
+            product += self.dense(rows, np.float64).T @ np.asarray(Y[rows], np.float64)
+        return product
+
+    def dot(self, coef):
+        """Multiply with a matrix: mask·coef.
+
+        Parameters
+        ----------
+        coef : array or sparse matrix of shape (n_train, k)
+
+        Returns
+        -------
+        product : array of shape (n_runs, k), in the dtype of `coef`
+        """
+        if coef.shape[0] != self.n_train:
+            raise ValueError(
+                f"coef has {coef.shape[0]} rows for n_train={self.n_train} examples."
+            )
+        product = np.empty((len(self), coef.shape[1]), dtype=coef.dtype)
+        for rows in row_blocks(len(self), coef.dtype.itemsize * self.n_train):
+            product[rows] = self.dense(rows, coef.dtype) @ coef
+        return product
+
+    def gram(self, n_jobs=None):
+        """Count, for each pair of examples, the runs that contain both: maskᵀ·mask.
+
+        Exact: a population count of the bitwise *and* of two columns.
+
+        Parameters
+        ----------
+        n_jobs : int, optional
+            Number of threads, as in joblib.
+
+        Returns
+        -------
+        counts : int32 array of shape (n_train, n_train)
+        """
+        from skdatamodels.masks._popcount import add_pair_counts, mirror, pack_columns
+
+        counts = np.zeros((self.n_train, self.n_train), dtype=np.int32)
+        # Stripes of the upper triangle with the same area each, so that threads that
+        # take one each end together.
+        n_stripes = 4 * effective_n_jobs(n_jobs)
+        area = 1 - np.sqrt(1 - np.arange(n_stripes + 1) / n_stripes)
+        edges = np.unique((self.n_train * area).astype(int))
+        with Parallel(n_jobs=n_jobs, prefer="threads") as parallel:
+            for rows in row_blocks(len(self), self.bits.shape[1], multiple=64):
+                words = pack_columns(np.ascontiguousarray(self.bits[rows]), self.n_train)
+                parallel(
+                    delayed(add_pair_counts)(words, start, stop, counts)
+                    for start, stop in zip(edges[:-1], edges[1:], strict=True)
+                )
+        mirror(counts)
+        return counts
+
+
+def as_masks(masks):
+    """Return `masks` as PackedMasks, packing them unless they are packed already."""
+    return masks if isinstance(masks, PackedMasks) else PackedMasks.from_dense(masks)
+
+
+def row_blocks(n_rows, row_bytes, multiple=1):
+    """Yield slices of consecutive rows that take about 64 MiB each.
+
+    All but the last hold a multiple of `multiple` rows.
+    """
+    step = max(1, _BLOCK_BYTES // max(1, row_bytes) // multiple) * multiple
+    for start in range(0, n_rows, step):
+        yield slice(start, min(start + step, n_rows))
+
+
+def _as_bool(block, first_row):
+    if block.dtype == bool:
+        return block
+    ones = block == 1
+    wrong = ~(ones | (block == 0))
+    if wrong.any():
+        row, column = np.argwhere(wrong)[0]
+        raise ValueError(
+            "Masks must hold only 0 and 1 (or booleans), got "
+            f"{block[row, column]} at run {first_row + row}, example {column}."
+        )
+    return ones

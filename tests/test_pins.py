@@ -1,0 +1,29 @@
+"""A tool pinned in two files is pinned to one version."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def pins_in(text):
+    """Map each tool to the set of versions that ``tool==version`` pins it to."""
+    pins = {}
+    for tool, version in re.findall(r"([\w-]+)==([\w.]+)", text):
+        pins.setdefault(tool, set()).add(version)
+    return pins
+
+
+@pytest.mark.parametrize("tool", ["ruff", "import-linter"])
+def test_pre_commit_uses_the_version_of_pyproject(tool):
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    lint_extra = project["project"]["optional-dependencies"]["lint"]
+    hooks = (ROOT / ".pre-commit-config.yaml").read_text()
+
+    expected = pins_in("\n".join(lint_extra))[tool]
+
+    assert len(expected) == 1
+    assert pins_in(hooks)[tool] == expected
