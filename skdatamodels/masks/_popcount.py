@@ -10,7 +10,7 @@ _BLOCK = 4
 
 @intrinsic
 def _popcount(typingctx, word):
-    """Number of ones in a 64-bit word, by one instruction (llvm.ctpop)."""
+    """Count the ones in a 64-bit word, by one instruction (llvm.ctpop)."""
 
     def codegen(context, builder, signature, args):
         count = builder.module.declare_intrinsic("llvm.ctpop", [ir.IntType(64)])
@@ -64,9 +64,10 @@ def _pair_count(a, b):
 
 @njit(nogil=True, cache=True)
 def add_pair_counts(words, start, stop, counts):
-    """Add to ``counts[i, j]`` the ones that columns i and j share, start ≤ i < stop ≤ j.
+    """Add to ``counts[i, j]`` the ones that columns i and j share.
 
-    Blocks of 4 × 4 pairs share their loads: 8 words read for 16 counts.
+    For i from start to stop - 1 and all j ≥ i. Blocks of 4 × 4 pairs share their
+    loads: 8 words read for 16 counts.
     """
     n, n_words = words.shape
     for i in range(start, stop, _BLOCK):

@@ -46,7 +46,11 @@ class PackedMasks:
 
     def __init__(self, bits, n_train):
         bits = np.asanyarray(bits)
-        if bits.dtype != np.uint8 or bits.ndim != 2 or bits.shape[1] != -(-n_train // 8):
+        if (
+            bits.dtype != np.uint8
+            or bits.ndim != 2
+            or bits.shape[1] != -(-n_train // 8)
+        ):
             raise ValueError(
                 f"Packed masks of n_train={n_train} examples are a uint8 array of shape"
                 f" (n_runs, {-(-n_train // 8)}), got {bits.dtype} of shape {bits.shape}."
@@ -192,7 +196,9 @@ class PackedMasks:
         edges = np.unique((self.n_train * area).astype(int))
         with Parallel(n_jobs=n_jobs, prefer="threads") as parallel:
             for rows in row_blocks(len(self), self.bits.shape[1], multiple=64):
-                words = pack_columns(np.ascontiguousarray(self.bits[rows]), self.n_train)
+                words = pack_columns(
+                    np.ascontiguousarray(self.bits[rows]), self.n_train
+                )
                 parallel(
                     delayed(add_pair_counts)(words, start, stop, counts)
                     for start, stop in zip(edges[:-1], edges[1:], strict=True)

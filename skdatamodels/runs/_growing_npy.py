@@ -1,0 +1,94 @@
+"""A ``.npy`` file whose first axis grows in place."""
+
+import os
+
+import numpy as np
+from numpy.lib import format as npy
+
+
+class GrowingNpy:
+    """Rows of a ``.npy`` file, written by position and never half-announced.
+
+    Numbers are written with ``pwrite`` and not through a memory map: on a full disk
+    a map kills the process with SIGBUS, a write raises `OSError`.
+    """
+
+    def __init__(self, path):
+        self.path = path
+        with open(path, "rb") as file:
+            if npy.read_magic(file) != (1, 0):
+                raise ValueError(f"{path} is not a .npy file of version 1.0.")
+            shape, fortran_order, self.dtype = npy.read_array_header_1_0(file)
+            self._offset = file.tell()
+        self.n_rows, self.row_shape = shape[0], shape[1:]
+        self._row_bytes = self.dtype.itemsize * int(np.prod(self.row_shape))
+        expected = self._offset + self.n_rows * self._row_bytes
+        if fortran_order or os.path.getsize(path) < expected:
+            raise ValueError(
+                f"{path} is damaged: its header promises {self.n_rows} rows "
+                f"({expected} bytes), the file has {os.path.getsize(path)} bytes."
+            )
+
+    @classmethod
+    def create(cls, path, row_shape, dtype):
+        """Make a file with no rows."""
+        with open(path, "wb") as file:
+            npy.write_array_header_1_0(file, _header((0, *row_shape), dtype))
+        return cls(path)
+
+    def grow(self, n_rows):
+        """Make room for `n_rows` rows; new ones read as zeros.
+
+        The file is made longer before its header says so. numpy pads headers so that
+        a growing first axis always fits in place.
+        """
+        if n_rows <= self.n_rows:
+            return
+        with open(self.path, "r+b") as file:
+            file.truncate(self._offset + n_rows * self._row_bytes)
+            npy.write_array_header_1_0(
+                file, _header((n_rows, *self.row_shape), self.dtype)
+            )
+            if file.tell() != self._offset:
+                raise RuntimeError(f"The header of {self.path} does not fit in place.")
+        self.n_rows = n_rows
+
+    def write(self, rows, values):
+        """Write some rows, and wait until they are on disk.
+
+        Parameters
+        ----------
+        rows : int array of shape (n,)
+        values : array of shape (n, *row_shape)
+        """
+        values = np.ascontiguousarray(values, dtype=self.dtype)
+        descriptor = os.open(self.path, os.O_RDWR)
+        try:
+            # one write for each stretch of consecutive rows
+            starts = np.flatnonzero(np.diff(rows, prepend=-2) != 1)
+            for part in np.split(np.arange(len(rows)), starts[1:]):
+                offset = self._offset + int(rows[part[0]]) * self._row_bytes
+                _write_all(descriptor, values[part[0] : part[-1] + 1], offset)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def read(self):
+        """Return all rows as a read-only memory map (an array when there are none)."""
+        if self.n_rows == 0:
+            return np.empty((0, *self.row_shape), self.dtype)
+        return np.memmap(
+            self.path, self.dtype, "r", self._offset, (self.n_rows, *self.row_shape)
+        )
+
+
+def _header(shape, dtype):
+    descr = npy.dtype_to_descr(np.dtype(dtype))
+    return {"descr": descr, "fortran_order": False, "shape": shape}
+
+
+def _write_all(descriptor, values, offset):
+    view = memoryview(values).cast("B")
+    while view:
+        written = os.pwrite(descriptor, view, offset)
+        view, offset = view[written:], offset + written

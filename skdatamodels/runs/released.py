@@ -1,0 +1,128 @@
+"""Import and export of runs in the layout of the paper's authors.
+
+A folder with ``masks.npy`` (bool, (n_runs, n_train)), ``margins.npy`` (float16 or
+float32, (n_runs, n_targets)) and ``_completed.npy`` (bool, (n_runs,)).
+"""
+
+import os
+from pathlib import Path
+
+import numpy as np
+from numpy.lib.format import open_memmap
+
+from skdatamodels.masks.packed import row_blocks
+from skdatamodels.runs.store import RunStore
+
+_FILES = ("masks.npy", "margins.npy", "_completed.npy")
+
+
+def import_released(folder, path, *, configuration=None):
+    """Make a RunStore from runs in the authors' layout.
+
+    The files are memory-mapped and read once, a block at a time. Runs that
+    ``_completed.npy`` does not mark are left out; without that file all count.
+
+    Parameters
+    ----------
+    folder : path-like
+        Holds ``masks.npy``, ``margins.npy`` and perhaps ``_completed.npy``.
+    path : path-like
+        Where to make the store.
+    configuration : dict, optional
+        A note on how the runs were made.
+
+    Returns
+    -------
+    store : RunStore
+
+    Raises
+    ------
+    FileNotFoundError
+        If a file is missing.
+    ValueError
+        If the files disagree on the number of runs, masks are not 0/1, or a completed
+        run has a margin that is not finite (float16 overflows at 65,504).
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from skdatamodels.runs import import_released
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> np.save(folder.name + "/masks.npy", np.array([[True, False], [False, True]]))
+    >>> np.save(folder.name + "/margins.npy", np.array([[0.5], [-2]], dtype=np.float16))
+    >>> import_released(folder.name, folder.name + "/store").runs().outputs
+    memmap([[ 0.5],
+            [-2. ]], dtype=float32)
+    >>> folder.cleanup()
+    """
+    masks, margins = (np.load(Path(folder, f), mmap_mode="r") for f in _FILES[:2])
+    completed = np.ones(len(masks), dtype=bool)
+    if Path(folder, _FILES[2]).exists():
+        completed = np.load(Path(folder, _FILES[2])).astype(bool)
+    if masks.ndim != 2 or margins.ndim != 2:
+        raise ValueError(
+            f"masks.npy and margins.npy in {folder} must be 2-d, got shapes "
+            f"{masks.shape} and {margins.shape}."
+        )
+    if not len(masks) == len(margins) == len(completed):
+        raise ValueError(
+            f"The files in {folder} disagree on the number of runs: {len(masks)} masks,"
+            f" {len(margins)} margins, {len(completed)} in _completed.npy."
+        )
+    store = RunStore.create(
+        path, masks.shape[1], margins.shape[1], configuration=configuration
+    )
+    with store.lock():
+        for rows in row_blocks(len(masks), masks.shape[1] + 4 * margins.shape[1]):
+            kept = rows.start + np.flatnonzero(completed[rows])
+            unseeded = np.zeros(len(kept), dtype=np.uint32)
+            store.write(kept, masks[kept], unseeded, margins[kept])
+    return store
+
+
+def export_released(runs, folder):
+    """Write runs in the authors' layout; margins as float32.
+
+    Each file gets its name only when it is complete.
+
+    Parameters
+    ----------
+    runs : TrainingRuns
+    folder : path-like
+        Made if it does not exist.
+
+    Raises
+    ------
+    FileExistsError
+        If one of the files is there already.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from skdatamodels import TrainingRuns
+    >>> from skdatamodels.runs import export_released
+    >>> runs = TrainingRuns([[1, 0], [0, 1]], np.array([[0.5], [-2.0]]))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     export_released(runs, folder)
+    ...     np.load(folder + "/masks.npy")
+    array([[ True, False],
+           [False,  True]])
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in _FILES:
+        if (folder / name).exists():
+            raise FileExistsError(f"{folder / name} is there already.")
+    contents = (runs.packed, runs.outputs, np.isfinite(runs.outputs).all(axis=1))
+    for name, rows, dtype in zip(_FILES, contents, (bool, "<f4", bool), strict=True):
+        temporary = folder / (name + ".tmp")
+        file = open_memmap(temporary, "w+", dtype, np.shape(rows))
+        for block in row_blocks(
+            len(rows), file.itemsize * int(np.prod(file.shape[1:]))
+        ):
+            file[block] = np.asarray(rows[block])
+        file.flush()
+        del file
+        os.replace(temporary, folder / name)

@@ -1,0 +1,330 @@
+"""RunStore: runs on disk, which survive whatever is killed."""
+
+import json
+import os
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import numpy as np
+from filelock import FileLock
+
+from skdatamodels.masks import PackedMasks
+from skdatamodels.runs._growing_npy import GrowingNpy
+from skdatamodels.runs.training_runs import TrainingRuns
+
+FORMAT = 1
+_META, _LOCK, _FAILURES = "meta.json", ".lock", "failures.jsonl"
+_ARRAYS = ("masks", "seeds", "outputs", "done")
+
+
+class RunStore:
+    """Runs of one configuration in a folder.
+
+    ==================  ==============================================================
+    ``meta.json``       format, configuration, entropy, library versions
+    ``masks.npy``       uint8 (n_rows, ceil(n_train / 8)), rows by `numpy.packbits`
+    ``seeds.npy``       uint32 (n_rows,), training seeds
+    ``outputs.npy``     float32 (n_rows, n_targets)
+    ``done.npy``        bool (n_rows,)
+    ``failures.jsonl``  row, time and traceback of each run that failed
+    ==================  ==============================================================
+
+    A row counts only once it is marked in ``done.npy``, which happens after its mask,
+    seed and outputs have reached the disk: a process may be killed at any moment.
+    One process writes at a time (:meth:`lock`); any number may read meanwhile.
+
+    Parameters
+    ----------
+    path : path-like
+        Folder of an existing store; :meth:`create` makes a new one.
+    configuration : dict, optional
+        What the runs must have been made with; anything JSON can hold.
+
+    Attributes
+    ----------
+    path : Path
+    configuration : dict
+    entropy : int or None
+        Seed of the design and the trainings.
+    versions : dict
+        Library versions that the store was made with.
+    n_train, n_targets : int
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such folder.
+    ValueError
+        If the folder is not a run store, is damaged, is of a newer format, or its
+        configuration is not `configuration` (the message names what differs).
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from skdatamodels import RunStore
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> store = RunStore.create(folder.name + "/runs", n_train=3, n_targets=1)
+    >>> store.write([0, 2], [[1, 0, 1], [0, 1, 1]], [7, 8], [[2.5], [-0.5]])
+    >>> RunStore(folder.name + "/runs").done()
+    array([ True, False,  True])
+    >>> store.runs([2]).outputs
+    array([[-0.5]], dtype=float32)
+    >>> folder.cleanup()
+    """
+
+    def __init__(self, path, configuration=None):
+        self.path = Path(path)
+        meta = _read_meta(self.path)
+        self.configuration = meta["configuration"]
+        self.entropy = meta["entropy"]
+        self.versions = meta["versions"]
+        self.n_train, self.n_targets = meta["n_train"], meta["n_targets"]
+        if configuration is not None:
+            _check_same(self.path, self.configuration, configuration)
+        self._open_arrays()
+
+    @classmethod
+    def create(cls, path, n_train, n_targets, *, configuration=None, entropy=None):
+        """Make an empty store.
+
+        Parameters
+        ----------
+        path : path-like
+            Folder to make; it may exist if it is empty.
+        n_train, n_targets : int
+        configuration : dict, optional
+            Anything JSON can hold; kept to be compared at the next opening.
+        entropy : int, optional
+            Seed of the runs, kept for those who add to them.
+
+        Returns
+        -------
+        store : RunStore
+
+        Raises
+        ------
+        FileExistsError
+            If the folder is a store already, or holds other files.
+        """
+        path = Path(path)
+        path.mkdir(parents=True, exist_ok=True)
+        # A process that was killed while it made this store left some of these.
+        ours = {_LOCK, _META + ".tmp", *(f"{name}.npy" for name in _ARRAYS)}
+        others = sorted({entry.name for entry in path.iterdir()} - ours)
+        if others:
+            raise FileExistsError(
+                f"Cannot make a run store in {path}: it holds {', '.join(others[:3])}. "
+                "Open it with RunStore(path) if it is one, or choose an empty folder."
+            )
+        n_bytes = -(-n_train // 8)
+        GrowingNpy.create(path / "masks.npy", (n_bytes,), np.uint8)
+        GrowingNpy.create(path / "seeds.npy", (), np.uint32)
+        GrowingNpy.create(path / "outputs.npy", (n_targets,), np.float32)
+        GrowingNpy.create(path / "done.npy", (), bool)
+        meta = {
+            "format": FORMAT,
+            "n_train": int(n_train),
+            "n_targets": int(n_targets),
+            "configuration": configuration or {},
+            "entropy": entropy,
+            "versions": library_versions(),
+        }
+        _write_atomically(path / _META, json.dumps(meta, indent=1))
+        return cls(path)
+
+    @contextmanager
+    def lock(self):
+        """Hold the store for writing; waits for another process that holds it."""
+        with FileLock(self.path / _LOCK):
+            self._open_arrays()
+            yield self
+
+    def done(self):
+        """Return which rows hold a finished run: bool array (n_rows,)."""
+        return np.array(self._done.read())
+
+    def write(self, rows, masks, seeds, outputs):
+        """Write finished runs.
+
+        Parameters
+        ----------
+        rows : array-like of int of shape (n,)
+            Rows to write; the store grows as needed.
+        masks : PackedMasks or 0/1 array-like of shape (n, n_train)
+        seeds : array-like of shape (n,)
+        outputs : array-like of shape (n, n_targets)
+            Finite numbers.
+
+        Raises
+        ------
+        ValueError
+            If shapes do not fit the store or outputs are not finite.
+        OSError
+            If the disk is full or not writable. The rows are then not marked done;
+            all that was written before is safe.
+        """
+        rows = np.asarray(rows, dtype=np.int64)
+        runs = TrainingRuns(masks, np.asarray(outputs, np.float32), seeds=seeds)
+        if (runs.n_train, runs.n_targets) != (self.n_train, self.n_targets):
+            raise ValueError(
+                f"{self.path} holds runs with n_train={self.n_train} and n_targets="
+                f"{self.n_targets}, got {runs.n_train} and {runs.n_targets}."
+            )
+        if len(rows) != len(runs) or (rows < 0).any():
+            raise ValueError(
+                f"{len(runs)} runs need as many non-negative rows, got {rows.tolist()}."
+            )
+        if not np.isfinite(runs.outputs).all():
+            run, target = np.argwhere(~np.isfinite(runs.outputs))[0]
+            raise ValueError(
+                f"The output for row {rows[run]}, target {target} is "
+                f"{runs.outputs[run, target]}: only finite outputs are stored."
+            )
+        if len(rows) == 0:
+            return
+        for array in (self._masks, self._seeds, self._outputs, self._done):
+            array.grow(int(rows.max()) + 1)
+        self._masks.write(rows, runs.packed.bits)
+        self._seeds.write(rows, runs.seeds)
+        self._outputs.write(rows, runs.outputs)
+        self._done.write(rows, np.ones(len(rows), dtype=bool))
+
+    def runs(self, rows=None):
+        """Return finished runs.
+
+        Parameters
+        ----------
+        rows : int array or slice, optional
+            Which rows; default all that are done. A slice is read from disk only when
+            used.
+
+        Returns
+        -------
+        runs : TrainingRuns
+
+        Raises
+        ------
+        ValueError
+            If a row that is asked for is not done.
+        """
+        done = self.done()
+        if rows is None:
+            rows = slice(None) if done.all() else np.flatnonzero(done)
+        wanted = np.arange(len(done))[rows] if isinstance(rows, slice) else rows
+        wanted = np.asarray(wanted, dtype=np.int64)
+        missing = wanted[
+            (wanted >= len(done)) | ~done[np.minimum(wanted, len(done) - 1)]
+        ]
+        if missing.size:
+            raise ValueError(
+                f"{missing.size} of {wanted.size} rows of {self.path} are not done: "
+                f"{missing[:5].tolist()}…"
+            )
+        masks = PackedMasks(self._masks.read()[rows], self.n_train)
+        return TrainingRuns(
+            masks, self._outputs.read()[rows], seeds=self._seeds.read()[rows]
+        )
+
+    def record_failures(self, failures):
+        """Append failed runs to ``failures.jsonl``.
+
+        Parameters
+        ----------
+        failures : iterable of dict
+        """
+        lines = "".join(json.dumps(failure) + "\n" for failure in failures)
+        with open(self.path / _FAILURES, "a", encoding="utf-8") as file:
+            file.write(lines)
+
+    def failures(self):
+        """Return the recorded failures: list of dict, oldest first."""
+        path = self.path / _FAILURES
+        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        return [json.loads(line) for line in lines if _is_json(line)]
+
+    def __len__(self):
+        return int(self.done().sum())
+
+    def __repr__(self):
+        return f"RunStore({str(self.path)!r}, n_done={len(self)})"
+
+    def _open_arrays(self):
+        for name in _ARRAYS:
+            setattr(self, f"_{name}", GrowingNpy(self.path / f"{name}.npy"))
+        shapes = {
+            "masks": (-(-self.n_train // 8),),
+            "seeds": (),
+            "outputs": (self.n_targets,),
+            "done": (),
+        }
+        for name, row_shape in shapes.items():
+            array = getattr(self, f"_{name}")
+            # rows are announced in done.npy last of all
+            if array.row_shape != row_shape or array.n_rows < self._done.n_rows:
+                raise ValueError(
+                    f"{array.path} is damaged: shape {(array.n_rows, *array.row_shape)}"
+                    f" where {(self._done.n_rows, *row_shape)} belongs."
+                )
+
+
+def library_versions():
+    """Return the versions of the libraries that a training depends on."""
+    versions = {}
+    for package in ("skdatamodels", "scikit-learn", "numpy", "scipy"):
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            versions[package] = None
+    return versions
+
+
+def _read_meta(path):
+    if not path.is_dir():
+        raise FileNotFoundError(f"There is no run store at {path}.")
+    try:
+        meta = json.loads((path / _META).read_text(encoding="utf-8"))
+        stored_format = meta["format"]
+    except (FileNotFoundError, json.JSONDecodeError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"{path} is not a run store: it has no readable {_META} ({error!r})."
+        ) from error
+    if stored_format > FORMAT:
+        raise ValueError(
+            f"{path} is a run store of format {stored_format}; this version of "
+            f"skdatamodels reads up to format {FORMAT}. Upgrade skdatamodels."
+        )
+    return meta
+
+
+def _check_same(path, stored, asked):
+    asked = json.loads(json.dumps(asked))  # tuples become lists, as in the file
+    differences = [
+        f"{key}: stored {stored.get(key, 'absent')!r}, asked {asked.get(key, 'absent')!r}"
+        for key in sorted(stored.keys() | asked.keys())
+        if stored.get(key, "absent") != asked.get(key, "absent")
+    ]
+    if differences:
+        raise ValueError(
+            f"The runs in {path} were made with another configuration. "
+            + "; ".join(differences)
+        )
+
+
+def _write_atomically(path, text):
+    temporary = path.with_name(path.name + ".tmp")
+    with open(temporary, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+
+
+def _is_json(line):
+    # a process killed while it appended may have left half a line
+    try:
+        json.loads(line)
+    except json.JSONDecodeError:
+        return False
+    return True

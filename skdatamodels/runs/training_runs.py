@@ -1,0 +1,107 @@
+"""TrainingRuns: the masks and outputs of many trained models."""
+
+import numpy as np
+
+from skdatamodels.masks import as_masks
+
+
+class TrainingRuns:
+    """Masks and outputs of `n_runs` trained models, one row a run.
+
+    Behaves as the `X` of a scikit-learn problem whose samples are runs: it has a
+    length and a shape and is indexed by row, so scikit-learn's splitters slice it.
+
+    Parameters
+    ----------
+    masks : PackedMasks or 0/1 array-like of shape (n_runs, n_train)
+        Which training examples each run saw.
+    outputs : array of shape (n_runs, n_targets)
+        What each run gave on each target, e.g. margins in log-odds. NaN stands for a
+        run with no output. Memory maps are kept as they are.
+    seeds : array of shape (n_runs,), optional
+        Training seed of each run.
+
+    Attributes
+    ----------
+    masks : bool array of shape (n_runs, n_train)
+        Unpacked at each access.
+    packed : PackedMasks of shape (n_runs, n_train)
+    outputs : array of shape (n_runs, n_targets)
+    seeds : array of shape (n_runs,) or None
+    shape : tuple (n_runs, n_train)
+    n_runs, n_train, n_targets : int
+
+    Raises
+    ------
+    ValueError
+        If masks are not 0/1, outputs are not 2-d numbers, or lengths differ.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdatamodels import TrainingRuns
+    >>> runs = TrainingRuns([[1, 0, 1], [0, 1, 1]], np.array([[2.5], [-0.5]]))
+    >>> runs
+    TrainingRuns(n_runs=2, n_train=3, n_targets=1)
+    >>> runs[[1]].masks
+    array([[False,  True,  True]])
+    """
+
+    def __init__(self, masks, outputs, *, seeds=None):
+        self.packed = as_masks(masks)
+        self.outputs = np.asanyarray(outputs)
+        self.seeds = None if seeds is None else np.asarray(seeds)
+        if self.outputs.ndim != 2 or self.outputs.dtype.kind != "f":
+            raise ValueError(
+                "outputs must be a floating-point array of shape (n_runs, n_targets), "
+                f"got {self.outputs.dtype} of shape {self.outputs.shape}."
+            )
+        for name, rows in (("outputs", self.outputs), ("seeds", self.seeds)):
+            if rows is not None and len(rows) != len(self.packed):
+                raise ValueError(
+                    f"{name} has {len(rows)} rows, masks has {len(self.packed)}: there"
+                    " must be one row a run in each."
+                )
+
+    @property
+    def masks(self):
+        """Bool array of shape (n_runs, n_train), unpacked at each access."""
+        return self.packed.dense()
+
+    @property
+    def shape(self):
+        """Tuple (n_runs, n_train)."""
+        return self.packed.shape
+
+    @property
+    def n_runs(self):
+        """Number of runs."""
+        return self.packed.shape[0]
+
+    @property
+    def n_train(self):
+        """Number of training examples."""
+        return self.packed.shape[1]
+
+    @property
+    def n_targets(self):
+        """Number of targets."""
+        return self.outputs.shape[1]
+
+    def __len__(self):
+        return self.n_runs
+
+    def __getitem__(self, rows):
+        """Return some runs (slice, integer array or boolean array)."""
+        if isinstance(rows, tuple):  # scikit-learn's splitters ask for X[rows, ...]
+            rows = rows[0]
+        if isinstance(rows, (int, np.integer)):
+            rows = [rows]
+        seeds = None if self.seeds is None else self.seeds[rows]
+        return TrainingRuns(self.packed[rows], self.outputs[rows], seeds=seeds)
+
+    def __repr__(self):
+        return (
+            f"TrainingRuns(n_runs={self.n_runs}, n_train={self.n_train}, "
+            f"n_targets={self.n_targets})"
+        )
