@@ -1,5 +1,7 @@
 """PackedMasks: a 0/1 matrix kept at one bit an entry, and its products."""
 
+from itertools import pairwise
+
 import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
 
@@ -46,14 +48,11 @@ class PackedMasks:
 
     def __init__(self, bits, n_train):
         bits = np.asanyarray(bits)
-        if (
-            bits.dtype != np.uint8
-            or bits.ndim != 2
-            or bits.shape[1] != -(-n_train // 8)
-        ):
+        n_bytes = -(-n_train // 8)
+        if bits.dtype != np.uint8 or bits.ndim != 2 or bits.shape[1] != n_bytes:
             raise ValueError(
                 f"Packed masks of n_train={n_train} examples are a uint8 array of shape"
-                f" (n_runs, {-(-n_train // 8)}), got {bits.dtype} of shape {bits.shape}."
+                f" (n_runs, {n_bytes}), got {bits.dtype} of shape {bits.shape}."
             )
         self.bits = bits
         self.n_train = int(n_train)
@@ -201,7 +200,7 @@ class PackedMasks:
                 )
                 parallel(
                     delayed(add_pair_counts)(words, start, stop, counts)
-                    for start, stop in zip(edges[:-1], edges[1:], strict=True)
+                    for start, stop in pairwise(edges)
                 )
         mirror(counts)
         return counts

@@ -2,7 +2,7 @@
 
 import json
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -110,29 +110,46 @@ class RunStore:
         """
         path = Path(path)
         path.mkdir(parents=True, exist_ok=True)
-        # A process that was killed while it made this store left some of these.
-        ours = {_LOCK, _META + ".tmp", *(f"{name}.npy" for name in _ARRAYS)}
-        others = sorted({entry.name for entry in path.iterdir()} - ours)
-        if others:
-            raise FileExistsError(
-                f"Cannot make a run store in {path}: it holds {', '.join(others[:3])}. "
-                "Open it with RunStore(path) if it is one, or choose an empty folder."
-            )
-        n_bytes = -(-n_train // 8)
-        GrowingNpy.create(path / "masks.npy", (n_bytes,), np.uint8)
-        GrowingNpy.create(path / "seeds.npy", (), np.uint32)
-        GrowingNpy.create(path / "outputs.npy", (n_targets,), np.float32)
-        GrowingNpy.create(path / "done.npy", (), bool)
-        meta = {
-            "format": FORMAT,
-            "n_train": int(n_train),
-            "n_targets": int(n_targets),
-            "configuration": configuration or {},
-            "entropy": entropy,
-            "versions": library_versions(),
-        }
-        _write_atomically(path / _META, json.dumps(meta, indent=1))
+        with FileLock(path / _LOCK):
+            # A process that was killed while it made this store left some of these.
+            ours = {_LOCK, _META + ".tmp", *(f"{name}.npy" for name in _ARRAYS)}
+            others = sorted({entry.name for entry in path.iterdir()} - ours)
+            if others:
+                raise FileExistsError(
+                    f"Cannot make a run store in {path}: it holds "
+                    f"{', '.join(others[:3])}. Open it with RunStore(path) if it is a "
+                    "store, or choose an empty folder."
+                )
+            for name, (row_shape, dtype) in _layout(n_train, n_targets).items():
+                GrowingNpy.create(path / f"{name}.npy", row_shape, dtype)
+            meta = {
+                "format": FORMAT,
+                "n_train": int(n_train),
+                "n_targets": int(n_targets),
+                "configuration": configuration or {},
+                "entropy": entropy,
+                "versions": library_versions(),
+            }
+            _write_atomically(path / _META, json.dumps(meta, indent=1))
         return cls(path)
+
+    @classmethod
+    def open_or_create(cls, path, n_train, n_targets, *, configuration, entropy):
+        """Open a store, or make it if there is none; safe among processes.
+
+        `entropy` is for a new store; an old one keeps its own. Other parameters and
+        errors as in :meth:`create` and :class:`RunStore`.
+        """
+        if not Path(path, _META).exists():
+            with suppress(FileExistsError):  # another process was faster
+                return cls.create(
+                    path,
+                    n_train,
+                    n_targets,
+                    configuration=configuration,
+                    entropy=entropy,
+                )
+        return cls(path, configuration)
 
     @contextmanager
     def lock(self):
@@ -213,14 +230,11 @@ class RunStore:
         if rows is None:
             rows = slice(None) if done.all() else np.flatnonzero(done)
         wanted = np.arange(len(done))[rows] if isinstance(rows, slice) else rows
-        wanted = np.asarray(wanted, dtype=np.int64)
-        missing = wanted[
-            (wanted >= len(done)) | ~done[np.minimum(wanted, len(done) - 1)]
-        ]
+        missing = np.setdiff1d(wanted, np.flatnonzero(done))
         if missing.size:
             raise ValueError(
-                f"{missing.size} of {wanted.size} rows of {self.path} are not done: "
-                f"{missing[:5].tolist()}…"
+                f"{missing.size} of {len(wanted)} rows of {self.path} are not done, "
+                f"among them {missing[:5].tolist()}."
             )
         masks = PackedMasks(self._masks.read()[rows], self.n_train)
         return TrainingRuns(
@@ -251,22 +265,26 @@ class RunStore:
         return f"RunStore({str(self.path)!r}, n_done={len(self)})"
 
     def _open_arrays(self):
-        for name in _ARRAYS:
+        # done.npy grows last, so it is read first
+        for name in reversed(_ARRAYS):
             setattr(self, f"_{name}", GrowingNpy(self.path / f"{name}.npy"))
-        shapes = {
-            "masks": (-(-self.n_train // 8),),
-            "seeds": (),
-            "outputs": (self.n_targets,),
-            "done": (),
-        }
-        for name, row_shape in shapes.items():
+        for name, (row_shape, _) in _layout(self.n_train, self.n_targets).items():
             array = getattr(self, f"_{name}")
-            # rows are announced in done.npy last of all
             if array.row_shape != row_shape or array.n_rows < self._done.n_rows:
                 raise ValueError(
                     f"{array.path} is damaged: shape {(array.n_rows, *array.row_shape)}"
                     f" where {(self._done.n_rows, *row_shape)} belongs."
                 )
+
+
+def _layout(n_train, n_targets):
+    """Return shape of a row and dtype of each array file, in the order of _ARRAYS."""
+    return {
+        "masks": ((-(-n_train // 8),), np.dtype(np.uint8)),
+        "seeds": ((), np.dtype(np.uint32)),
+        "outputs": ((n_targets,), np.dtype(np.float32)),
+        "done": ((), np.dtype(bool)),
+    }
 
 
 def library_versions():
@@ -301,9 +319,9 @@ def _read_meta(path):
 def _check_same(path, stored, asked):
     asked = json.loads(json.dumps(asked))  # tuples become lists, as in the file
     differences = [
-        f"{key}: stored {stored.get(key, 'absent')!r}, asked {asked.get(key, 'absent')!r}"
+        f"{key}: stored {stored.get(key)!r}, asked {asked.get(key)!r}"
         for key in sorted(stored.keys() | asked.keys())
-        if stored.get(key, "absent") != asked.get(key, "absent")
+        if stored.get(key) != asked.get(key)
     ]
     if differences:
         raise ValueError(
