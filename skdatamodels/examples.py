@@ -187,7 +187,7 @@ def _is_frame(values):
 
 
 def _shallow(values):
-    """What may be handed out: changing it must not change what we hold."""
+    """Hand out `values` so that changing them does not change what we hold."""
     if isinstance(values, dict):
         return MappingProxyType(values)
     return values.copy(deep=False) if _is_frame(values) else values
@@ -316,7 +316,7 @@ def _is_bad(values, allow_nan):
 def _is_bad_object(value, allow_nan):
     if isinstance(value, float | np.floating) and np.isinf(value):
         return True
-    if allow_nan:
+    if allow_nan or isinstance(value, str):
         return False
     try:  # what isn't equal to itself is NaN or NaT; arrays only if all of it is
         unequal = np.asarray(value != value)

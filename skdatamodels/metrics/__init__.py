@@ -1,0 +1,19 @@
+"""How good is a datamodel: scores, their noise and scorers for model selection."""
+
+from skdatamodels.metrics.lds import (
+    ScoreInterval,
+    lds_interval,
+    linear_datamodeling_score,
+)
+from skdatamodels.metrics.noise import noise_ceiling, optimal_mse
+from skdatamodels.metrics.scorers import lds_scorer, make_lds_scorer
+
+__all__ = [
+    "ScoreInterval",
+    "lds_interval",
+    "lds_scorer",
+    "linear_datamodeling_score",
+    "make_lds_scorer",
+    "noise_ceiling",
+    "optimal_mse",
+]

@@ -1,0 +1,39 @@
+"""What is measured of a trained model on each target."""
+
+from skdatamodels.outputs.functions import (
+    OUTPUTS,
+    Output,
+    check_output,
+    confidence,
+    correctness,
+    cross_entropy,
+    get_output,
+    log_odds,
+    margin,
+    prediction,
+    squared_error,
+)
+from skdatamodels.outputs.raw import (
+    PROBA_FLOOR,
+    check_measurable,
+    encode_targets,
+    raw_outputs,
+)
+
+__all__ = [
+    "OUTPUTS",
+    "PROBA_FLOOR",
+    "Output",
+    "check_measurable",
+    "check_output",
+    "confidence",
+    "correctness",
+    "cross_entropy",
+    "encode_targets",
+    "get_output",
+    "log_odds",
+    "margin",
+    "prediction",
+    "raw_outputs",
+    "squared_error",
+]

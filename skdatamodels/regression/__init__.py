@@ -1,0 +1,5 @@
+"""The LASSO from masks to outputs, for all targets at once."""
+
+from skdatamodels.regression.lasso_path import lasso_path
+
+__all__ = ["lasso_path"]

@@ -1,0 +1,82 @@
+"""Configuration of Sphinx. Nothing is fetched from a network while it builds."""
+
+import subprocess
+import sys
+from importlib.metadata import version as installed_version
+from pathlib import Path
+
+HERE = Path(__file__).parent
+
+project = "skdatamodels"
+author = "The skdatamodels developers"
+copyright = f"2026, {author}"
+release = version = installed_version("skdatamodels")
+
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.mathjax",
+    "numpydoc",
+    "myst_parser",  # for CONTRIBUTING.md and CHANGELOG.md, which are included
+    "sphinx_copybutton",
+    "sphinx_gallery.gen_gallery",
+]
+source_suffix = {".rst": "restructuredtext"}
+exclude_patterns = ["_build", "generated/upcoming.md", "whats_new"]
+templates_path = ["_templates"]
+# `X` in a docstring is a name in code, not a link.
+default_role = "literal"
+# The two included files start below the title that the including page gives them.
+suppress_warnings = ["myst.header"]
+
+autosummary_generate = True
+numpydoc_show_class_members = False  # doc/_templates/autosummary/class.rst lists them
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True
+
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples",
+    "gallery_dirs": "auto_examples",
+    "filename_pattern": r"/plot_",
+    "ignore_pattern": r"^(?!plot_)",  # scripts such as the demo
+    "doc_module": "skdatamodels",
+    "backreferences_dir": "generated/backreferences",
+    "reference_url": {"skdatamodels": None},
+    "download_all_examples": False,
+    "show_memory": False,
+}
+
+html_theme = "pydata_sphinx_theme"
+html_title = f"skdatamodels {release}"
+html_show_sourcelink = False
+html_theme_options = {
+    "logo": {"text": "skdatamodels"},
+    "header_links_before_dropdown": 7,
+    "secondary_sidebar_items": ["page-toc"],
+    "footer_start": ["copyright"],
+    "footer_end": [],
+}
+# Pages with no page below them need no list of these.
+html_sidebars = dict.fromkeys(
+    ["getting_started", "what_is_a_datamodel", "whats_new", "contributing"], []
+)
+
+
+def write_upcoming_changes(app):
+    """Collect the fragments of the next changelog, for whats_new.rst to include."""
+    command = [sys.executable, "-m", "towncrier", "build", "--draft"]
+    command += ["--version", "Unreleased", "--dir", str(HERE.parent)]
+    draft = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    (HERE / "generated").mkdir(exist_ok=True)
+    (HERE / "generated" / "upcoming.md").write_text(draft, encoding="utf-8")
+
+
+def skip_what_scikit_learn_adds(app, what, name, obj, skip, options):
+    """Leave out what scikit-learn puts on each estimator; its docs explain that."""
+    home = getattr(obj, "__module__", None) or ""
+    return True if home.split(".")[0] == "sklearn" else None
+
+
+def setup(app):
+    app.connect("builder-inited", write_upcoming_changes)
+    app.connect("autodoc-skip-member", skip_what_scikit_learn_adds)

@@ -1,0 +1,140 @@
+import pickle
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LinearRegression
+from sklearn.metrics import r2_score
+
+from skdatamodels.influence import DifferenceOfMeans
+from skdatamodels.masks import PackedMasks
+
+
+def _runs(rng, n_runs=30, n_train=11, n_targets=3, alpha=0.5):
+    masks = rng.random((n_runs, n_train)) < alpha
+    return masks, rng.normal(loc=5, size=(n_runs, n_targets))
+
+
+def _brute_force(masks, outputs):
+    coef = np.zeros((outputs.shape[1], masks.shape[1]))
+    for j in range(len(coef)):
+        known = ~np.isnan(outputs[:, j])
+        for i in range(masks.shape[1]):
+            seen, unseen = known & masks[:, i], known & ~masks[:, i]
+            if seen.any() and unseen.any():
+                coef[j, i] = outputs[seen, j].mean() - outputs[unseen, j].mean()
+    return coef
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from([0.1, 0.5, 0.9]), st.booleans())
+def test_equals_the_two_means(seed, alpha, missing):
+    rng = np.random.default_rng(seed)
+    masks, outputs = _runs(rng, alpha=alpha)
+    if missing:
+        outputs[rng.random(outputs.shape) < 0.3] = np.nan
+        outputs[0] = 1
+    influence = DifferenceOfMeans().fit(masks, outputs)
+    assert_allclose(influence.coef_, _brute_force(masks, outputs), atol=1e-10)
+    # The mean prediction is the mean output.
+    residual = np.nanmean(outputs - influence.predict(masks), axis=0)
+    assert_allclose(residual, 0, atol=1e-10)
+
+
+def test_example_always_or_never_seen_weighs_nothing():
+    masks, outputs = _runs(np.random.default_rng(0))
+    masks[:, 2], masks[:, 5] = True, False
+    influence = DifferenceOfMeans().fit(masks, outputs)
+    assert (influence.coef_[:, [2, 5]] == 0).all()
+    assert (np.delete(influence.coef_, [2, 5], axis=1) != 0).all()
+
+
+def test_is_a_multiple_of_least_squares_in_the_limit():
+    """On all subsets of half the examples the two are proportional."""
+    n_train = 10
+    every = (np.arange(2**n_train)[:, None] >> np.arange(n_train)) & 1
+    masks = every[every.sum(axis=1) == n_train // 2]
+    outputs = np.random.default_rng(0).normal(size=len(masks))
+    influence = DifferenceOfMeans().fit(masks, outputs)
+    least_squares = LinearRegression().fit(masks, outputs)
+    ratio = influence.coef_ / least_squares.coef_
+    assert_allclose(ratio, ratio[0])
+
+
+def test_recovers_known_weights():
+    rng = np.random.default_rng(0)
+    weights = rng.normal(size=(2, 8))
+    masks = rng.random((40_000, 8)) < 0.5
+    influence = DifferenceOfMeans().fit(masks, masks @ weights.T + 3)
+    assert_allclose(influence.coef_, weights, atol=0.05)
+    assert_allclose(influence.intercept_, 3, atol=0.2)
+    assert influence.score(masks, masks @ weights.T + 3) > 0.99
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int64, np.float32])
+def test_inputs_that_say_the_same(dtype):
+    masks, outputs = _runs(np.random.default_rng(0))
+    packed = PackedMasks.from_dense(masks)
+    runs = SimpleNamespace(packed=packed, outputs=outputs.astype(np.float32))
+    expected = DifferenceOfMeans().fit(masks, outputs)
+    for X, y in [(masks.astype(dtype), outputs), (packed, outputs), (runs, None)]:
+        influence = DifferenceOfMeans().fit(X, y)
+        assert_allclose(influence.coef_, expected.coef_, rtol=1e-4)
+        assert_allclose(influence.predict(X), expected.predict(masks), rtol=1e-4)
+        assert influence.score(X, y) == pytest.approx(
+            r2_score(outputs, expected.predict(masks)), rel=1e-4
+        )
+
+
+def test_one_target_may_be_one_dimensional():
+    masks, outputs = _runs(np.random.default_rng(0), n_targets=1)
+    flat = DifferenceOfMeans().fit(masks, outputs[:, 0])
+    column = DifferenceOfMeans().fit(masks, outputs)
+    assert flat.coef_.shape == (11,)
+    assert isinstance(flat.intercept_, float)
+    assert_allclose(flat.coef_, column.coef_[0])
+    assert_allclose(flat.predict(masks), column.predict(masks)[:, 0])
+
+
+def test_clone_and_pickle():
+    masks, outputs = _runs(np.random.default_rng(0))
+    influence = DifferenceOfMeans().fit(masks, outputs)
+    again = pickle.loads(pickle.dumps(influence))
+    assert_allclose(again.predict(masks), influence.predict(masks))
+    with pytest.raises(NotFittedError):
+        clone(influence).predict(masks)
+
+
+def _bad(array, where, value):
+    array = np.array(array, dtype=float)
+    array[where] = value
+    return array
+
+
+MASKS, OUTPUTS = _runs(np.random.default_rng(0))
+
+
+@pytest.mark.parametrize(
+    ("masks", "outputs", "message"),
+    [
+        (_bad(MASKS, (3, 4), 0.5), OUTPUTS, "0.5 at run 3, example 4"),
+        (_bad(MASKS, (3, 4), np.nan), OUTPUTS, "nan at run 3, example 4"),
+        (MASKS, OUTPUTS[:-1], r"n_runs = 30 .* got \(29, 3\)"),
+        (MASKS, None, "y is missing"),
+        (MASKS, _bad(OUTPUTS, (7, 1), np.inf), "output of run 7 is infinite"),
+        (MASKS, _bad(OUTPUTS, np.s_[:, 1], np.nan), "Target 1 has no output"),
+    ],
+)
+def test_bad_input(masks, outputs, message):
+    with pytest.raises(ValueError, match=message):
+        DifferenceOfMeans().fit(masks, outputs)
+
+
+def test_predict_wants_the_fitted_training_set():
+    influence = DifferenceOfMeans().fit(MASKS, OUTPUTS)
+    with pytest.raises(ValueError, match="10 training examples; 11 were fitted"):
+        influence.predict(MASKS[:, :-1])

@@ -1,0 +1,309 @@
+import copy
+import pickle
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse as sp
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from sklearn.base import BaseEstimator, clone
+
+from skdatamodels.examples import Examples
+
+FRAME = pd.DataFrame(
+    {
+        "size": [1.5, 2.0, 3.0],
+        "colour": pd.Categorical(["red", "blue", "red"]),
+        "name": ["a", "b", "c"],
+        "when": pd.to_datetime(["2020-01-01", "2021-01-01", "2022-01-01"]),
+        "count": pd.array([1, 2, 3], dtype="Int64"),
+    }
+)
+INPUTS = {
+    "matrix": np.arange(6.0).reshape(3, 2),
+    "images": np.arange(12, dtype=np.float32).reshape(3, 2, 2),
+    "list": [[1, 2], [3, 4], [5, 6]],
+    "texts": ["one", "two", "three"],
+    "objects": np.array([["a", 1], ["b", 2.5], ["c", True]], dtype=object),
+    "csr_matrix": sp.csr_matrix(np.arange(6.0).reshape(3, 2)),
+    "csc_array": sp.csc_array(np.arange(6.0).reshape(3, 2)),
+    "frame": FRAME,
+}
+every_input = pytest.mark.parametrize("X", INPUTS.values(), ids=INPUTS.keys())
+
+
+def _dense(X):
+    return X.toarray() if sp.issparse(X) else np.asarray(X)
+
+
+def _arrays(examples):
+    X = examples.X
+    parts = (X.data, X.indices, X.indptr) if sp.issparse(X) else (X,)
+    return [a for a in (*parts, examples.y, examples.ids) if isinstance(a, np.ndarray)]
+
+
+@every_input
+def test_holds_and_indexes_rows(X):
+    y = np.array(["u", "v", "u"])
+    examples = Examples(X, y, ids=["p", "q", "r"], metadata={"m": [7, 8, 9]})
+    assert len(examples) == examples.shape[0] == 3
+    assert "3 rows" in repr(examples)
+    np.testing.assert_array_equal(_dense(examples.X), _dense(X))
+    for rows in (np.array([2, 0]), slice(1, 3), np.array([True, False, True]), [-1]):
+        part = examples[rows]
+        np.testing.assert_array_equal(_dense(part.X), _dense(X)[rows])
+        np.testing.assert_array_equal(part.y, y[rows])
+        np.testing.assert_array_equal(part.ids, np.array(["p", "q", "r"])[rows])
+        np.testing.assert_array_equal(part.metadata["m"], np.array([7, 8, 9])[rows])
+        assert type(part.X) is type(examples.X)
+
+
+def test_kinds_of_input_are_kept():
+    y = [0, 1, 0]
+    assert isinstance(Examples(INPUTS["csc_array"], y).X, sp.csr_array)
+    assert isinstance(Examples(INPUTS["csr_matrix"], y).X, sp.csr_matrix)
+    examples = Examples(FRAME, y, metadata=FRAME)
+    pd.testing.assert_frame_equal(examples.X, FRAME)
+    pd.testing.assert_frame_equal(examples[[2]].X, FRAME.iloc[[2]])
+    pd.testing.assert_frame_equal(examples[[2]].metadata, FRAME.iloc[[2]])
+    assert Examples(INPUTS["images"], y).X.dtype == np.float32
+    np.testing.assert_array_equal(Examples([1.0, 2.0], y[:2]).ids, [0, 1])
+
+
+def test_writeable_arrays_are_copied_once_and_read_only_ones_never(tmp_path):
+    X = np.eye(3)
+    examples = Examples(X, np.zeros(3))
+    X[0, 0] = 9
+    assert examples.X[0, 0] == 1
+    X.setflags(write=False)
+    assert Examples(X, np.zeros(3)).X is X
+    np.save(tmp_path / "x.npy", X)
+    mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
+    examples = Examples(mapped, np.zeros(3))
+    assert np.shares_memory(examples.X, mapped)
+    assert np.shares_memory(examples[1:].X, mapped)
+    csr = sp.csr_array(X)
+    assert not np.shares_memory(Examples(csr, np.zeros(3)).X.data, csr.data)
+    for part in (csr.data, csr.indices, csr.indptr):
+        part.setflags(write=False)
+    assert np.shares_memory(Examples(csr, np.zeros(3)).X.data, csr.data)
+
+
+@every_input
+def test_nothing_can_be_changed(X):
+    examples = Examples(X, [0, 1, 0], metadata={"m": [1, 2, 3]})
+    before = examples.fingerprint
+    for held in (examples, examples[[0, 1]], examples[:2], _reload(examples)):
+        assert not any(array.flags.writeable for array in _arrays(held))
+        assert not held.metadata["m"].flags.writeable
+    with pytest.raises(AttributeError, match="immutable"):
+        examples.X = X
+    with pytest.raises(AttributeError, match="immutable"):
+        examples.other = 1
+    with pytest.raises(AttributeError, match="immutable"):
+        del examples.y
+    with pytest.raises(TypeError, match="assignment"):
+        examples.metadata["m"] = 0
+    assert Examples(X, [0, 1, 0]).fingerprint == before
+
+
+def test_frame_handed_out_or_put_in_can_be_changed_without_harm():
+    frame = FRAME.copy()
+    examples = Examples(frame, [0, 1, 0], metadata=frame)
+    frame.loc[0, "size"] = 99.0
+    for handed_out in (examples.X, examples.metadata):
+        handed_out["new"] = 1
+    pd.testing.assert_frame_equal(examples.X, FRAME)
+    pd.testing.assert_frame_equal(examples.metadata, FRAME)
+
+
+def _reload(examples):
+    return pickle.loads(pickle.dumps(examples))
+
+
+@every_input
+def test_pickle_copy_and_clone(X):
+    examples = Examples(X, ["u", "v", "u"], metadata={"m": [1, 2, 3]})
+    again = _reload(examples)
+    assert again == examples
+    assert hash(again) == hash(examples)
+    np.testing.assert_array_equal(_dense(again.X), _dense(examples.X))
+    np.testing.assert_array_equal(again.metadata["m"], [1, 2, 3])
+    assert copy.copy(examples) is copy.deepcopy(examples) is examples
+
+    class Holder(BaseEstimator):
+        def __init__(self, examples=None):
+            self.examples = examples
+
+    assert clone(Holder(examples)).examples is examples
+
+
+def test_fingerprint_is_the_same_in_another_process():
+    code = (
+        "import numpy as np, pandas as pd, scipy.sparse as sp\n"
+        "from datetime import date\n"
+        "from skdatamodels.examples import Examples\n"
+        "frame = pd.DataFrame({'a': [1.5, 2], 'b': pd.Categorical(['x', 'y'])})\n"
+        "things = np.array([{'k': 1, 'j': 2}, date(2020, 1, 1)], dtype=object)\n"
+        "for X in (np.eye(2), ['a', 'b'], frame, things, sp.eye_array(2)):\n"
+        "    print(Examples(X, ['u', 'v']).fingerprint)\n"
+    )
+    printed = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env={"PYTHONHASHSEED": seed},
+            capture_output=True,
+            check=True,
+            text=True,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(printed) == 1
+    prints = printed.pop().split()
+    assert len(set(prints)) == 5
+    assert all(len(p) == 64 and int(p, 16) >= 0 for p in prints)
+    assert prints[0] == Examples(np.eye(2), ["u", "v"]).fingerprint
+
+
+def test_fingerprint_tells_contents_apart():
+    X, y = np.arange(6.0).reshape(3, 2), np.array([0, 1, 0])
+    recoloured = FRAME.assign(
+        colour=FRAME["colour"].cat.reorder_categories(["red", "blue"])
+    )
+    examples = [
+        Examples(X, y),
+        Examples(X.astype(np.float32), y),
+        Examples(np.where(X == 5, 6, X), y),
+        Examples(X.reshape(3, 2, 1), y),
+        Examples(X, y[[1, 0, 2]]),
+        Examples(X, y.astype(float)),
+        Examples(X, y.astype(str)),
+        Examples(X, y, ids=[5, 6, 7]),
+        Examples(X[::-1], y),
+        Examples(sp.csr_array(X), y),
+        Examples(pd.DataFrame(X), y),
+        Examples(pd.DataFrame(X, columns=["a", "b"]), y),
+        Examples(pd.DataFrame(X, columns=["b", "a"]), y),
+        Examples(FRAME, y),
+        Examples(recoloured, y),
+        Examples(np.array(["ab", "c", ""]), y),
+        Examples(np.array(["a", "bc", ""]), y),
+        Examples(np.array(["1", 1, 1.0], dtype=object), y),
+        Examples(np.array([1, "1", 1.0], dtype=object), y),
+    ]
+    assert len({e.fingerprint for e in examples}) == len(examples)
+    assert len(set(examples)) == len(examples)
+    assert examples[0] != "examples"
+
+
+def test_fingerprint_ignores_storage_and_metadata():
+    X, y = np.arange(6.0).reshape(3, 2), ["u", "v", "w"]
+    reference = Examples(X, y)
+    assert Examples(np.asfortranarray(X), y) == reference
+    assert Examples(X, np.array(y, dtype=object)) == reference
+    assert Examples(X, np.array(y, dtype="U9")) == reference
+    assert Examples(X, y, metadata={"a": [1, 2, 3]}) == reference
+    assert Examples(X, pd.Series(y, index=[4, 5, 6])) == reference
+    unsorted = sp.csr_array(([2.0, 1.0], [1, 0], [0, 2]), shape=(1, 2))
+    assert Examples(unsorted, [0]) == Examples(sp.csr_array([[1.0, 2.0]]), [0])
+
+
+@given(
+    hnp.arrays(np.float64, (4, 3), elements=st.floats(-9, 9)),
+    st.permutations(range(4)),
+)
+def test_rows_have_the_content_of_examples_made_of_these_rows(X, rows):
+    y = np.arange(4)
+    assert Examples(X, y)[rows] == Examples(X[rows], y[rows], ids=y[rows])
+    inverse = np.argsort(rows)
+    assert Examples(X, y)[rows][inverse] == Examples(X, y)
+
+
+def test_fingerprint_and_checks_of_more_than_one_block(monkeypatch):
+    X, y = np.random.default_rng(0).random((50, 3)), np.arange(50)
+    whole = Examples(X, y).fingerprint
+    monkeypatch.setattr("skdatamodels.examples._BLOCK", 7)
+    assert Examples(X, y).fingerprint == whole
+    X[41, 1] = np.inf
+    with pytest.raises(ValueError, match="rows 41"):
+        Examples(X, y)
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "message"),
+    [
+        ({"y": [0, 1]}, "X has 3 rows but y has 2"),
+        ({"y": np.zeros((3, 1))}, r"y must be 1-d.*\(3, 1\).*ravel"),
+        ({"y": 1}, "y must have one entry a row"),
+        ({"y": [0.0, np.nan, 1.0]}, "y has missing .* rows 1"),
+        ({"y": [0.0, np.inf, 1.0]}, "y has .*infinite values in rows 1"),
+        ({"y": np.array(["a", None, "b"], dtype=object)}, "y has missing .* rows 1"),
+        ({"y": pd.Series(["a", pd.NA, "b"], dtype="string")}, "y has missing"),
+        ({"ids": [1, 2]}, "X has 3 rows but ids has 2"),
+        ({"ids": ["a", "b", "a"]}, "ids must be unique.*'a'"),
+        ({"ids": np.eye(3)}, "ids must be 1-d"),
+        ({"metadata": {"m": [1]}}, r"X has 3 rows but metadata\['m'\] has 1"),
+        ({"metadata": FRAME.iloc[:2]}, "X has 3 rows but metadata has 2"),
+        ({"X": [[0, np.nan], [1, 1], [np.inf, 1]]}, "X has .* rows 0, 2.*allow_nan"),
+        ({"X": FRAME.replace({"size": {2.0: np.nan}})}, "X has missing .* rows 1"),
+        ({"X": sp.csr_array([[1, 0], [0, 0], [0, np.nan]])}, "X has .* rows 2"),
+        ({"X": np.array([[1], [None], ["a"]], dtype=object)}, "X has .* rows 1"),
+        ({"X": np.array(["2020", "NaT", "2021"], dtype="M8[s]")}, "X has .* rows 1"),
+        ({"X": np.full((3, 1), np.inf), "allow_nan": True}, "infinite .* rows 0, 1, 2"),
+        ({"X": np.zeros((0, 2)), "y": []}, "at least one row"),
+        ({"X": [[1], [1, 2], [3]]}, "X cannot be made into an array"),
+        ({"X": 3.0}, "X must have one entry a row"),
+    ],
+)
+def test_bad_input(kwargs, message):
+    with pytest.raises(ValueError, match=message):
+        Examples(**{"X": np.ones((3, 2)), "y": [0, 1, 0], **kwargs})
+
+
+def test_bad_types():
+    with pytest.raises(TypeError, match="metadata must be a dict"):
+        Examples([1], [1], metadata=[1])
+    with pytest.raises(TypeError, match="dtype complex128"):
+        Examples([1j], [1])
+    with pytest.raises(TypeError, match="not iterable"):
+        iter(Examples([1], [1]))
+
+
+def test_many_bad_rows_are_summed_up():
+    with pytest.raises(ValueError, match=r"rows 0, 1, 2, 3, 4 and 95 more\."):
+        Examples(np.full(100, np.nan), np.zeros(100))
+
+
+@pytest.mark.parametrize(
+    "X",
+    [
+        np.array([[np.nan], [1.0]]),
+        pd.DataFrame({"a": [None, "b"], "c": pd.array([None, 1], dtype="Int64")}),
+        sp.csr_array([[np.nan], [1.0]]),
+    ],
+    ids=["array", "frame", "csr"],
+)
+def test_nan_is_allowed_when_asked(X):
+    examples = Examples(X, [0, 1], allow_nan=True)
+    assert _reload(examples) == examples == Examples(X, [0, 1], allow_nan=True)
+    assert examples[[0]].fingerprint != examples[[1]].fingerprint
+
+
+@pytest.mark.parametrize(
+    ("rows", "error", "message"),
+    [
+        (1, TypeError, r"examples\[\[1\]\]"),
+        ([], ValueError, "zero rows"),
+        ([0, 0], ValueError, "repeats rows"),
+        ([3], IndexError, "out of bounds"),
+        ([True, False], IndexError, "boolean index"),
+        (["a"], IndexError, "valid indices"),
+    ],
+)
+def test_bad_rows(rows, error, message):
+    with pytest.raises(error, match=message):
+        Examples(np.eye(3), [0, 1, 0])[rows]
