@@ -1,5 +1,16 @@
 """Datamodels: tell which training examples made a model say what it says."""
 
+from skdatamodels.examples import Examples
+from skdatamodels.masks import PackedMasks, sample_masks
+from skdatamodels.regression import DatamodelRegressor, lasso_path
 from skdatamodels.runs import RunStore, TrainingRuns
 
-__all__ = ["RunStore", "TrainingRuns"]
+__all__ = [
+    "DatamodelRegressor",
+    "Examples",
+    "PackedMasks",
+    "RunStore",
+    "TrainingRuns",
+    "lasso_path",
+    "sample_masks",
+]
