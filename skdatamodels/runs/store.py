@@ -4,6 +4,7 @@ import json
 import os
 from contextlib import contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
+from itertools import chain, count
 from pathlib import Path
 
 import numpy as np
@@ -158,9 +159,46 @@ class RunStore:
             self._open_arrays()
             yield self
 
-    def done(self):
-        """Return which rows hold a finished run: bool array (n_rows,)."""
-        return np.array(self._done.read())
+    def done(self, rows=None):
+        """Return which rows hold a finished run.
+
+        Parameters
+        ----------
+        rows : int array, optional
+            Which rows to tell of, also beyond the last; default all.
+
+        Returns
+        -------
+        done : bool array of shape (n_rows,)
+        """
+        done = np.array(self._done.read())
+        return done if rows is None else np.isin(rows, np.flatnonzero(done))
+
+    def rows_for(self, masks, seeds):
+        """Find the rows of runs by mask and seed, for runs that have no ids.
+
+        Parameters
+        ----------
+        masks : PackedMasks of shape (n, n_train)
+        seeds : uint32 array of shape (n,)
+
+        Returns
+        -------
+        rows : int64 array of shape (n,)
+            Where the finished run with that mask and seed is, or else a row that is
+            free for it.
+        """
+        done = self.done()
+        finished = np.flatnonzero(done)
+        stored_bits, stored_seeds = self._masks.read()[finished], self._seeds.read()
+        stored = _run_keys(stored_bits, stored_seeds[finished])
+        row_of = dict(zip(stored, finished.tolist(), strict=True))
+        free = chain(np.flatnonzero(~done).tolist(), count(len(done)))
+        rows = [
+            row_of[key] if key in row_of else next(free)
+            for key in _run_keys(masks.bits, seeds)
+        ]
+        return np.array(rows, dtype=np.int64)
 
     def write(self, rows, masks, seeds, outputs):
         """Write finished runs.
@@ -285,6 +323,10 @@ def _layout(n_train, n_targets):
         "outputs": ((n_targets,), np.dtype(np.float32)),
         "done": ((), np.dtype(bool)),
     }
+
+
+def _run_keys(bits, seeds):
+    return [(row.tobytes(), int(seed)) for row, seed in zip(bits, seeds, strict=True)]
 
 
 def library_versions():

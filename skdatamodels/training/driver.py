@@ -1,0 +1,130 @@
+"""Training many runs in parallel: chunks of runs out, outputs in, nothing lost."""
+
+import time
+import traceback
+import warnings
+from collections import Counter
+
+import numpy as np
+from joblib import Parallel, delayed, effective_n_jobs
+from threadpoolctl import threadpool_limits
+from tqdm.auto import tqdm
+
+# A chunk is as many runs as keep a worker busy for about so long.
+_CHUNK_SECONDS = 1.0
+# So many failures without one success, and the rest is not tried.
+_HOPELESS = 20
+
+
+def train_runs(
+    learner, masks, seeds, todo, n_targets, save, *, n_jobs, retries, verbose
+):
+    """Train some runs and hand their outputs over as they come.
+
+    Parameters
+    ----------
+    learner : callable
+        ``(train_indices, seed) -> outputs (n_targets,)``.
+    masks : PackedMasks of shape (n_runs, n_train)
+    seeds : int array of shape (n_runs,)
+    todo : int array
+        Which of the runs to train.
+    n_targets : int
+    save : callable
+        ``save(which, outputs)`` is called in this process, for a chunk at a time, with
+        float32 outputs (n, n_targets), all finite.
+    n_jobs, retries, verbose : int
+        As in :class:`SubsetTrainer`.
+
+    Returns
+    -------
+    failures : list of (int, str)
+        Run and traceback of each run that failed for good, in order of run.
+    """
+    n_workers = effective_n_jobs(n_jobs)
+    pace = _Pace()
+    tasks = (
+        delayed(_train_chunk)(
+            learner, which, masks[which], seeds[which], n_targets, retries
+        )
+        for which in pace.chunks(todo, n_workers)
+    )
+    chunks = Parallel(n_jobs, return_as="generator_unordered", batch_size=1)(tasks)
+    n_done = len(masks) - len(todo)
+    failures, warned = [], Counter()
+    with tqdm(
+        total=len(masks), initial=n_done, unit="run", disable=not verbose
+    ) as progress:
+        for which, outputs, tracebacks, warned_of, seconds in chunks:
+            pace.record(len(which), seconds)
+            finished = ~np.isnan(outputs).any(axis=1)
+            if finished.any():
+                save(which[finished], outputs[finished])
+            failures += zip(which[~finished].tolist(), tracebacks, strict=True)
+            warned += warned_of
+            n_done += finished.sum()
+            progress.update(len(which))
+            if n_done == 0 and len(failures) >= _HOPELESS:
+                break
+    for category, message in warned:
+        count = warned[category, message]
+        text = f"In {count} of {len(todo)} trainings: {message}"
+        warnings.warn(text, category, stacklevel=3)
+    return sorted(failures)
+
+
+class _Pace:
+    """Chunk size, from the time that runs have taken so far."""
+
+    def __init__(self):
+        self.size = 1
+
+    def chunks(self, todo, n_workers):
+        """Yield stretches of `todo`, small ones at the end: all workers end together."""
+        start = 0
+        while start < len(todo):
+            fair = (len(todo) - start) // (2 * n_workers)
+            stop = start + max(1, min(self.size, fair))
+            yield todo[start:stop]
+            start = stop
+
+    def record(self, n_runs, seconds):
+        self.size = max(1, int(_CHUNK_SECONDS * n_runs / max(seconds, 1e-9)))
+
+
+def _train_chunk(learner, which, masks, seeds, n_targets, retries):
+    """Train a few runs in a worker; NaN outputs and a traceback for each that fails."""
+    start = time.perf_counter()
+    outputs = np.full((len(which), n_targets), np.nan, dtype=np.float32)
+    tracebacks, warned = [], Counter()
+    # Threads change the order of sums, so results would depend on their number.
+    with threadpool_limits(1), warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for row, mask, seed in zip(outputs, masks.dense(), seeds, strict=True):
+            del caught[:]
+            train_indices = np.flatnonzero(mask)
+            for attempt in range(retries + 1):
+                try:
+                    row[:] = _measure(learner, train_indices, int(seed), n_targets)
+                    break
+                except Exception:
+                    if attempt == retries:
+                        tracebacks.append(traceback.format_exc())
+            warned.update({w.category: str(w.message) for w in caught}.items())
+    return which, outputs, tracebacks, warned, time.perf_counter() - start
+
+
+def _measure(learner, train_indices, seed, n_targets):
+    """Return the outputs of one run as float32, or raise if they are no outputs."""
+    outputs = np.asarray(learner(train_indices, seed))
+    if outputs.shape != (n_targets,):
+        raise ValueError(
+            f"A run must give one output a target, shape ({n_targets},); got "
+            f"{outputs.shape}."
+        )
+    with np.errstate(over="ignore"):
+        outputs = outputs.astype(np.float32)
+    if not np.isfinite(outputs).all():
+        target = np.flatnonzero(~np.isfinite(outputs))[0]
+        raise ValueError(f"The output for target {target} is {outputs[target]}.")
+    return outputs

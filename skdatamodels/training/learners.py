@@ -1,0 +1,64 @@
+"""Learners: functions ``(train_indices, seed) -> outputs (n_targets,)``."""
+
+import numpy as np
+from sklearn.base import clone
+
+from skdatamodels._sklearn_compat import safe_indexing
+from skdatamodels.outputs import (
+    check_measurable,
+    check_output,
+    encode_targets,
+    raw_outputs,
+)
+
+
+class EstimatorLearner:
+    """Train a scikit-learn estimator on a subset and measure it on the targets.
+
+    Parameters
+    ----------
+    estimator : classifier or regressor
+        Cloned for each run. Each of its ``random_state`` parameters, at any depth,
+        that is None gets a seed of the run; one that is set stays as it is.
+    train, targets : Examples
+    output : str or callable
+        See :data:`skdatamodels.outputs.OUTPUTS`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the estimator does not give that output, a target has a class that no
+        training example has, or train and targets differ in the shape of an example.
+    """
+
+    def __init__(self, estimator, train, targets, output):
+        if train.shape[1:] != targets.shape[1:]:
+            raise ValueError(
+                f"An example of train.X has shape {train.shape[1:]}, one of targets.X "
+                f"has {targets.shape[1:]}: they must be the same."
+            )
+        is_classification = check_measurable(estimator) == "classification"
+        self.classes = np.unique(train.y) if is_classification else None
+        self.output = check_output(output, estimator, self.classes)
+        self.estimator, self.train, self.targets = estimator, train, targets
+        self.y = targets.y
+        if is_classification:
+            self.y = encode_targets(targets.y, self.classes)
+        self.seeded = [
+            name
+            for name, value in sorted(estimator.get_params(deep=True).items())
+            if name.split("__")[-1] == "random_state" and value is None
+        ]
+
+    def __call__(self, train_indices, seed):
+        """Return the outputs (n_targets,) of a model trained on these examples."""
+        model = clone(self.estimator)
+        if self.seeded:
+            seeds = np.random.SeedSequence(seed).generate_state(len(self.seeded))
+            named = zip(self.seeded, map(int, seeds), strict=True)
+            model.set_params(**dict(named))
+        model.fit(
+            safe_indexing(self.train.X, train_indices), self.train.y[train_indices]
+        )
+        raw = raw_outputs(model, self.targets.X, self.classes)
+        return self.output(raw, self.y)

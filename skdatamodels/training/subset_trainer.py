@@ -1,0 +1,387 @@
+"""SubsetTrainer: a transformer from run ids, or masks, to runs."""
+
+import hashlib
+import os
+import time
+import warnings
+from collections import Counter
+from numbers import Integral, Real
+from pathlib import Path
+
+import numpy as np
+from sklearn.base import BaseEstimator, TransformerMixin
+
+from skdatamodels._random import entropy_from, training_seed
+from skdatamodels._sklearn_compat import HasMethods, Interval, StrOptions, fit_context
+from skdatamodels.examples import Examples
+from skdatamodels.masks import DESIGNS, PackedMasks, as_masks, sample_masks
+from skdatamodels.masks.designs import check_design, check_run_ids
+from skdatamodels.outputs import OUTPUTS
+from skdatamodels.runs import RunStore, TrainingRuns
+from skdatamodels.runs.store import library_versions
+from skdatamodels.training.configuration import describe, digest
+from skdatamodels.training.driver import train_runs
+from skdatamodels.training.learners import EstimatorLearner
+
+
+class SubsetTrainer(TransformerMixin, BaseEstimator):
+    """Train a model on each of many subsets, and measure it on the targets.
+
+    Rows of X are runs: :meth:`transform` takes run ids, draws the subset of each from
+    the design, trains, and returns the runs. Run i depends on the configuration,
+    `random_state` and i alone: not on `n_jobs`, the joblib backend, or which other runs
+    are asked for, or when. Each model trains with one BLAS and OpenMP thread.
+
+    Parameters
+    ----------
+    estimator : classifier, regressor or callable
+        Cloned for each run. Of its ``random_state`` parameters, at any depth, those
+        that are None get a seed of the run. A callable ``(train_indices, seed) ->
+        outputs`` takes the indices of the subset, an int64 array, and the seed of the
+        run, an int below 2**32, and returns an array (n_targets,).
+    train, targets : Examples
+        Training set and targets.
+    alpha : float in (0, 1), default=0.5
+        Subsampling fraction.
+    design : {"uniform", "bernoulli", "stratified"}, default="uniform"
+        How subsets are drawn; see :func:`skdatamodels.masks.sample_masks`.
+    output : str or callable, default="margin"
+        What is measured; see :data:`skdatamodels.outputs.OUTPUTS`. For regressors
+        choose "prediction" or "squared_error". A callable estimator measures itself.
+    store : path-like, optional
+        Folder under which runs are kept, one :class:`RunStore` for each configuration.
+        Runs that are there already are read, not trained. Without it, each call trains.
+    n_jobs : int, optional
+        Number of workers, as in joblib; ``joblib.parallel_config`` chooses the backend.
+    random_state : int, RandomState instance or None, default=None
+        Seed of subsets and trainings. With a store, an int or None; None then means
+        the seed that the store was begun with.
+    retries : int, default=1
+        How often a run that fails is tried again.
+    on_failure : {"raise", "nan"}, default="raise"
+        What to do about runs that failed for good, once all others are done: raise an
+        error, or warn and give them outputs of NaN. A failed run is never stored; the
+        next call tries it again.
+    verbose : int, default=0
+        If not 0, show a progress bar.
+
+    Attributes
+    ----------
+    entropy_ : int
+        Seed in use.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Before any training: if the estimator gives no such output, alpha leaves no
+        example in or out, a target has a class that no training example has, run ids
+        repeat or are negative, or masks are not 0/1 or of another width.
+    RuntimeError
+        After training: if runs failed and `on_failure` is "raise", or all failed.
+    OSError
+        If the store cannot be written; what it holds is safe, and the same call
+        resumes.
+
+    Notes
+    -----
+    X may also be explicit masks (n_runs, n_train), as bool, uint8 or
+    :class:`PackedMasks`; `alpha` and `design` then do not matter. A row that is repeated
+    is trained again with another seed, which shows how far outputs vary for one subset.
+
+    The result of `transform` is :class:`TrainingRuns`, whatever ``set_output`` says.
+
+    References
+    ----------
+    Ilyas et al., "Datamodels: Predicting Predictions from Training Data", 2022, §2.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.datasets import load_wine
+    >>> from sklearn.naive_bayes import GaussianNB
+    >>> from skdatamodels import Examples, SubsetTrainer
+    >>> X, y = load_wine(return_X_y=True)
+    >>> train, targets = Examples(X[::2], y[::2]), Examples(X[1::2], y[1::2])
+    >>> trainer = SubsetTrainer(GaussianNB(), train, targets, random_state=0)
+    >>> trainer.fit_transform(np.arange(10))
+    TrainingRuns(n_runs=10, n_train=89, n_targets=89)
+    """
+
+    _parameter_constraints = {
+        "estimator": [HasMethods("fit"), callable],
+        "train": [Examples],
+        "targets": [Examples],
+        "alpha": [Interval(Real, 0, 1, closed="neither")],
+        "design": [StrOptions(set(DESIGNS))],
+        "output": [StrOptions(set(OUTPUTS)), callable],
+        "store": [str, os.PathLike, None],
+        "n_jobs": [Integral, None],
+        "random_state": ["random_state"],
+        "retries": [Interval(Integral, 0, None, closed="left")],
+        "on_failure": [StrOptions({"raise", "nan"})],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        estimator,
+        train,
+        targets,
+        *,
+        alpha=0.5,
+        design="uniform",
+        output="margin",
+        store=None,
+        n_jobs=None,
+        random_state=None,
+        retries=1,
+        on_failure="raise",
+        verbose=0,
+    ):
+        self.estimator = estimator
+        self.train = train
+        self.targets = targets
+        self.alpha = alpha
+        self.design = design
+        self.output = output
+        self.store = store
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+        self.retries = retries
+        self.on_failure = on_failure
+        self.verbose = verbose
+
+    @fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X, y=None):
+        """Check everything and fix the seed; trains nothing.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_runs,) or (n_runs, n_train)
+            Run ids or masks.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : SubsetTrainer
+        """
+        self._learner()
+        rows = self._check_rows(X)
+        entropy = entropy_from(self.random_state)
+        store = self._open_store(isinstance(rows, PackedMasks), entropy)
+        self.entropy_ = entropy if store is None else store.entropy
+        return self
+
+    def transform(self, X):
+        """Train the runs that are not stored yet and return all that are asked for.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_runs,) or (n_runs, n_train)
+            Run ids, or masks.
+
+        Returns
+        -------
+        runs : TrainingRuns
+            In the order of X.
+        """
+        if not hasattr(self, "entropy_"):
+            self.fit(X)
+        learner, rows = self._learner(), self._check_rows(X)
+        explicit = isinstance(rows, PackedMasks)
+        store = self._open_store(explicit, self.entropy_)
+        if store is None:
+            masks, seeds = self._plan(rows, self.entropy_)
+            outputs = np.full((len(masks), len(self.targets)), np.nan, np.float32)
+            todo, save = np.arange(len(masks)), outputs.__setitem__
+            failures = self._train(learner, masks, seeds, todo, save)
+            n_finished = (~np.isnan(outputs[:, 0])).sum()
+            self._report(failures, len(todo), n_finished)
+            return TrainingRuns(masks, outputs, seeds=seeds)
+        masks, seeds = self._plan(rows, store.entropy)
+        with store.lock():
+            where = store.rows_for(masks, seeds) if explicit else rows
+            todo = np.flatnonzero(~store.done(where))
+
+            def save(which, outputs):
+                store.write(where[which], masks[which], seeds[which], outputs)
+
+            failures = self._train(learner, masks, seeds, todo, save)
+            store.record_failures(
+                {"row": int(where[i]), "time": time.time(), "traceback": text}
+                for i, text in failures
+            )
+        finished = np.flatnonzero(store.done(where))
+        self._report(failures, len(todo), len(finished))
+        if not failures:
+            return store.runs(_as_slice(where))
+        outputs = np.full((len(masks), len(self.targets)), np.nan, np.float32)
+        outputs[finished] = store.runs(where[finished]).outputs
+        return TrainingRuns(masks, outputs, seeds=seeds)
+
+    def set_output(self, *, transform=None):
+        """Do nothing: runs are no table, and :meth:`transform` always returns runs.
+
+        It is here for the other steps of a pipeline, which take the setting.
+
+        Parameters
+        ----------
+        transform : {"default", "pandas", "polars"}, optional
+            Ignored.
+
+        Returns
+        -------
+        self : SubsetTrainer
+        """
+        return self
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.one_d_array = True
+        tags.requires_fit = False
+        return tags
+
+    def _learner(self):
+        """Return the function that trains one run; checks all that can be checked."""
+        self._validate_params()
+        if isinstance(self.estimator, type):
+            raise TypeError(
+                f"estimator must be an instance: {self.estimator.__name__}(…), not the "
+                "class."
+            )
+        check_design(self.design, len(self.train), self.alpha, self.train.y)
+        if not hasattr(self.estimator, "fit"):
+            return self.estimator
+        return EstimatorLearner(self.estimator, self.train, self.targets, self.output)
+
+    def _check_rows(self, X):
+        """Return X as run ids (int64 array) or as PackedMasks."""
+        n_train = len(self.train)
+        if not isinstance(X, PackedMasks):
+            X = np.asarray(X)
+            if X.ndim != 2:
+                return check_run_ids(X)
+            X = as_masks(X)
+        if X.shape[1] != n_train or len(X) == 0:
+            raise ValueError(
+                "X must be run ids (n_runs,) or masks (n_runs, n_train) with n_train="
+                f"{n_train} and at least one run, got shape {X.shape}."
+            )
+        return X
+
+    def _plan(self, rows, entropy):
+        """Return masks and training seeds of run ids or explicit masks."""
+        if isinstance(rows, PackedMasks):
+            keys = _mask_keys(rows)
+            masks = rows
+        else:
+            keys = [(run,) for run in rows]
+            masks = sample_masks(
+                rows,
+                len(self.train),
+                self.alpha,
+                design=self.design,
+                random_state=entropy,
+                y=self.train.y,
+            )
+        seeds = [training_seed(entropy, *key) for key in keys]
+        return masks, np.array(seeds, dtype=np.uint32)
+
+    def _train(self, learner, masks, seeds, todo, save):
+        return train_runs(
+            learner,
+            masks,
+            seeds,
+            todo,
+            len(self.targets),
+            save,
+            n_jobs=self.n_jobs,
+            retries=self.retries,
+            verbose=self.verbose,
+        )
+
+    def _report(self, failures, n_tried, n_finished):
+        """Raise, or warn, about runs that failed."""
+        if not failures:
+            return
+        position, text = failures[0]
+        message = (
+            f"{len(failures)} of {n_tried} runs failed, each tried {self.retries + 1} "
+            f"times; {n_finished} are finished. The first failure, at position "
+            f"{position} of X:\n{text}"
+        )
+        if n_finished == 0:
+            message = "No run succeeded, so training was given up. " + message
+        if self.on_failure == "raise" or n_finished == 0:
+            raise RuntimeError(message)
+        warnings.warn(message, RuntimeWarning, stacklevel=3)
+
+    def _open_store(self, explicit, entropy):
+        """Open or make the store of this configuration, or None if there is none."""
+        if self.store is None:
+            return None
+        if self.random_state is not None and not isinstance(
+            self.random_state, Integral
+        ):
+            raise ValueError(
+                "With a store, random_state must be an int or None: the runs of a "
+                f"{type(self.random_state).__name__} could not be resumed."
+            )
+        configuration = self._configuration(explicit)
+        name = getattr(self.estimator, "__name__", type(self.estimator).__name__)
+        what = "given-masks" if explicit else f"{self.design}-alpha{self.alpha:g}"
+        folder = f"{name}-{what}-{digest(configuration)[:10]}"
+        store = RunStore.open_or_create(
+            Path(self.store, folder),
+            len(self.train),
+            len(self.targets),
+            configuration=configuration,
+            entropy=entropy,
+        )
+        _warn_of_other_versions(store)
+        return store
+
+    def _configuration(self, explicit):
+        names = ["estimator", "train", "targets", "random_state"]
+        if not explicit:
+            names += ["alpha", "design"]
+        if hasattr(self.estimator, "fit"):
+            names += ["output"]
+        configuration = {"masks": "given" if explicit else "drawn"}
+        for name in names:
+            configuration |= describe(getattr(self, name), name)
+        return configuration
+
+
+def _mask_keys(masks):
+    """Key of each row: a digest of the mask, and how often it came before."""
+    seen, keys = Counter(), []
+    for row in masks.bits:
+        mask = row.tobytes()
+        words = np.frombuffer(hashlib.blake2b(mask, digest_size=16).digest(), "<u4")
+        keys.append((*words, seen[mask]))
+        seen[mask] += 1
+    return keys
+
+
+def _warn_of_other_versions(store):
+    other = {
+        name: f"{begun}, now {library_versions()[name]}"
+        for name, begun in store.versions.items()
+        if begun != library_versions()[name]
+    }
+    if other:
+        warnings.warn(
+            f"The runs in {store.path} were begun with other versions: {other}. New "
+            "runs may not be comparable with them; a new store is safer.",
+            UserWarning,
+            stacklevel=4,
+        )
+
+
+def _as_slice(rows):
+    """Consecutive rows as a slice, which a memory map reads only when used."""
+    start, stop = int(rows[0]), int(rows[-1]) + 1
+    consecutive = stop - start == len(rows) and (np.diff(rows) == 1).all()
+    return slice(start, stop) if consecutive else rows
