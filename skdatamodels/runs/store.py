@@ -287,6 +287,8 @@ class RunStore:
         failures : iterable of dict
         """
         lines = "".join(json.dumps(failure) + "\n" for failure in failures)
+        if not lines:
+            return
         with open(self.path / _FAILURES, "a", encoding="utf-8") as file:
             file.write(lines)
 

@@ -80,7 +80,7 @@ class _Pace:
         self.size = 1
 
     def chunks(self, todo, n_workers):
-        """Yield stretches of `todo`, small ones at the end: all workers end together."""
+        """Yield stretches of `todo`, small ones last: workers end together."""
         start = 0
         while start < len(todo):
             fair = (len(todo) - start) // (2 * n_workers)

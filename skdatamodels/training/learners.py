@@ -57,8 +57,7 @@ class EstimatorLearner:
             seeds = np.random.SeedSequence(seed).generate_state(len(self.seeded))
             named = zip(self.seeded, map(int, seeds), strict=True)
             model.set_params(**dict(named))
-        model.fit(
-            safe_indexing(self.train.X, train_indices), self.train.y[train_indices]
-        )
+        subset = safe_indexing(self.train.X, train_indices)
+        model.fit(subset, self.train.y[train_indices])
         raw = raw_outputs(model, self.targets.X, self.classes)
         return self.output(raw, self.y)

@@ -85,8 +85,8 @@ class SubsetTrainer(TransformerMixin, BaseEstimator):
     Notes
     -----
     X may also be explicit masks (n_runs, n_train), as bool, uint8 or
-    :class:`PackedMasks`; `alpha` and `design` then do not matter. A row that is repeated
-    is trained again with another seed, which shows how far outputs vary for one subset.
+    :class:`PackedMasks`; `alpha` and `design` then do not matter. A row that is given
+    several times is trained with as many seeds: so noise is measured.
 
     The result of `transform` is :class:`TrainingRuns`, whatever ``set_output`` says.
 
