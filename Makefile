@@ -38,7 +38,7 @@ docs: $(DEV) ## build the documentation: doc/_build/html/index.html
 	$(BIN)/sphinx-build -W --keep-going -b html doc doc/_build/html
 
 bench: $(DEV) ## time the package against its references, see benchmarks/
-	for script in benchmarks/bench_*.py; do $(BIN)/python $$script || exit 1; done
+	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
 
 clean: ## remove what the targets above made, but for the environment
 	rm -rf build demo doc/_build doc/auto_examples doc/generated doc/sg_execution_times.rst

@@ -3,6 +3,7 @@
 import json
 import os
 from contextlib import contextmanager, suppress
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from itertools import chain, count
 from pathlib import Path
@@ -331,6 +332,7 @@ def _run_keys(bits, seeds):
     return [(row.tobytes(), int(seed)) for row, seed in zip(bits, seeds, strict=True)]
 
 
+@cache
 def library_versions():
     """Return the versions of the libraries that a training depends on."""
     versions = {}

@@ -83,10 +83,11 @@ class _Pace:
         """Yield stretches of `todo`, small ones last: workers end together."""
         start = 0
         while start < len(todo):
-            fair = (len(todo) - start) // (2 * n_workers)
-            stop = start + max(1, min(self.size, fair))
-            yield todo[start:stop]
-            start = stop
+            # not too small: a chunk has a cost of its own
+            fair = max((len(todo) - start) // (2 * n_workers), self.size // 10)
+            size = self.size if n_workers == 1 else min(self.size, fair)
+            yield todo[start : start + max(1, size)]
+            start += max(1, size)
 
     def record(self, n_runs, seconds):
         self.size = max(1, int(_CHUNK_SECONDS * n_runs / max(seconds, 1e-9)))

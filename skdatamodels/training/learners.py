@@ -57,7 +57,10 @@ class EstimatorLearner:
             seeds = np.random.SeedSequence(seed).generate_state(len(self.seeded))
             named = zip(self.seeded, map(int, seeds), strict=True)
             model.set_params(**dict(named))
-        subset = safe_indexing(self.train.X, train_indices)
-        model.fit(subset, self.train.y[train_indices])
+        X, y = self.train.X, self.train.y
+        # safe_indexing serves frames and sparse matrices, but takes its time
+        is_array = isinstance(X, np.ndarray)
+        subset = X[train_indices] if is_array else safe_indexing(X, train_indices)
+        model.fit(subset, y[train_indices])
         raw = raw_outputs(model, self.targets.X, self.classes)
         return self.output(raw, self.y)
