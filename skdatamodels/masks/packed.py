@@ -85,7 +85,8 @@ class PackedMasks:
         n_runs, n_train = masks.shape
         bits = np.empty((n_runs, -(-n_train // 8)), dtype=np.uint8)
         for rows in row_blocks(n_runs, n_train * masks.itemsize):
-            bits[rows] = np.packbits(_as_bool(masks[rows], rows.start), axis=1)
+            block = as_bool(masks[rows], range(n_runs)[rows])
+            bits[rows] = np.packbits(block, axis=1)
         return cls(bits, n_train)
 
     @property
@@ -98,9 +99,7 @@ class PackedMasks:
 
     def __getitem__(self, rows):
         """Return the masks of some runs (slice, integer array or boolean array)."""
-        if isinstance(rows, tuple):  # scikit-learn's splitters ask for X[rows, ...]
-            rows = rows[0]
-        bits = self.bits[rows]
+        bits = self.bits[row_index(rows)]
         return PackedMasks(bits if bits.ndim == 2 else bits[None], self.n_train)
 
     def __array__(self, dtype=None, copy=None):
@@ -221,7 +220,18 @@ def row_blocks(n_rows, row_bytes, multiple=1):
         yield slice(start, min(start + step, n_rows))
 
 
-def _as_bool(block, first_row):
+def row_index(index):
+    """Return the rows of an index; scikit-learn's splitters ask for X[rows, ...]."""
+    if not isinstance(index, tuple):
+        return index
+    rows, *others = index
+    if others not in ([], [...], [slice(None)]):
+        raise IndexError(f"Runs are indexed by rows only, got {index}.")
+    return rows
+
+
+def as_bool(block, runs):
+    """Return rows of 0 and 1 as booleans; errors call the rows by the names `runs`."""
     if block.dtype == bool:
         return block
     ones = block == 1
@@ -230,6 +240,6 @@ def _as_bool(block, first_row):
         row, column = np.argwhere(wrong)[0]
         raise ValueError(
             "Masks must hold only 0 and 1 (or booleans), got "
-            f"{block[row, column]} at run {first_row + row}, example {column}."
+            f"{block[row, column]} at run {runs[row]}, example {column}."
         )
     return ones

@@ -164,7 +164,7 @@ def _mean_pair_correlation(repeats):
     """Mean Spearman correlation over the pairs of repeats, per target.
 
     With columns of unit length, sum over pairs a<b of <z_a, z_b> is
-    (|sum_a z_a|² - n) / 2 for the n repeats that vary; the others are zeros.
+    (‖sum_a z_a‖² - n) / 2 for the n repeats that vary; the others are zeros.
     """
     total = np.zeros(repeats.shape[1:])
     n_varying = np.zeros(repeats.shape[2])

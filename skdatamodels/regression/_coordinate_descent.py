@@ -80,7 +80,7 @@ def _relative_gap(c, q, w, lam, penalty, y_var):
     """Duality gap divided by y_var / 2, the loss of the empty model.
 
     With residual r = y - Xw: ‖r‖²/m = y_var - cᵀw - qᵀw and yᵀr/m = y_var - cᵀw. The
-    dual point is s·r with the largest s ≤ 1 for which |s·q| ≤ lam·penalty.
+    dual point is s·r with the largest s ≤ 1 for which abs(s·q) ≤ lam·penalty.
     """
     cw, qw, l1, q_max = 0.0, 0.0, 0.0, 0.0
     for i in range(q.size):

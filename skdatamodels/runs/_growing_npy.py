@@ -59,7 +59,7 @@ class GrowingNpy:
         Parameters
         ----------
         rows : int array of shape (n,)
-        values : array of shape (n, *row_shape)
+        values : array of shape ``(n, *row_shape)``
         """
         values = np.ascontiguousarray(values, dtype=self.dtype)
         descriptor = os.open(self.path, os.O_RDWR)

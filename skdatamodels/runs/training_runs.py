@@ -3,6 +3,7 @@
 import numpy as np
 
 from skdatamodels.masks import as_masks
+from skdatamodels.masks.packed import row_index
 
 
 class TrainingRuns:
@@ -93,8 +94,7 @@ class TrainingRuns:
 
     def __getitem__(self, rows):
         """Return some runs (slice, integer array or boolean array)."""
-        if isinstance(rows, tuple):  # scikit-learn's splitters ask for X[rows, ...]
-            rows = rows[0]
+        rows = row_index(rows)
         if isinstance(rows, (int, np.integer)):
             rows = [rows]
         seeds = None if self.seeds is None else self.seeds[rows]
