@@ -225,7 +225,8 @@ def row_index(index):
     if not isinstance(index, tuple):
         return index
     rows, *others = index
-    if others not in ([], [...], [slice(None)]):
+    whole = (other is ... or str(other) == str(slice(None)) for other in others)
+    if not all(whole):
         raise IndexError(f"Runs are indexed by rows only, got {index}.")
     return rows
 

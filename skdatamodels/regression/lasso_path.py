@@ -8,7 +8,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 # Lanes share each row of the Gram matrix; more of them than this crowd one another
 # out of the first-level cache.
-_N_LANES = 4
+_N_LANES = 16
 
 
 def lasso_path(
@@ -101,13 +101,12 @@ def lasso_path(
         Paths,
         Problem,
         descend_paths,
+        pack,
     )
 
-    problem = Problem(
-        *_check_problem(gram, cov, y_var, lams, penalty_factors, coef_init)
-    )
-    (n_targets, n_lams), d = problem.lams.shape, len(problem.gram)
-    dtype = problem.gram.dtype
+    gram, *rest = _check_problem(gram, cov, y_var, lams, penalty_factors, coef_init)
+    problem = Problem(*pack(gram), *rest)
+    (n_targets, n_lams), d, dtype = problem.lams.shape, len(gram), gram.dtype
     paths = Paths(
         np.empty((n_targets, n_lams, d), dtype),
         np.empty((n_targets, n_lams)),
@@ -116,12 +115,13 @@ def lasso_path(
 
     def solve(rows):
         part = Problem(
-            problem.gram,
+            problem.tiles,
+            problem.diagonal,
             *(a[rows] for a in (problem.cov, problem.y_var, problem.lams)),
             problem.penalty[rows if len(problem.penalty) > 1 else slice(None)],
             problem.w0[rows],
         )
-        lanes = Lanes.make(_N_LANES, d, dtype)
+        lanes = Lanes.make(_N_LANES, problem.diagonal.size, dtype)
         descend_paths(part, Paths(*(a[rows] for a in paths)), lanes, tol, max_iter)
 
     step = max(_N_LANES, -(-n_targets // (4 * effective_n_jobs(n_jobs))))

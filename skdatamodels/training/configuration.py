@@ -3,6 +3,7 @@
 import hashlib
 import inspect
 import json
+import math
 from functools import partial
 
 import joblib
@@ -37,6 +38,8 @@ def describe(value, name):
     """
     if isinstance(value, np.generic):
         value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return {name: repr(value)}  # JSON has no NaN, and NaN equals nothing
     if value is None or isinstance(value, (bool, int, float, str)):
         return {name: value}
     if isinstance(value, Examples):

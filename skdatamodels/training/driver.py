@@ -1,9 +1,11 @@
 """Training many runs in parallel: chunks of runs out, outputs in, nothing lost."""
 
+import threading
 import time
 import traceback
 import warnings
 from collections import Counter
+from contextlib import ExitStack
 
 import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
@@ -51,24 +53,25 @@ def train_runs(
     )
     chunks = Parallel(n_jobs, return_as="generator_unordered", batch_size=1)(tasks)
     n_done = len(masks) - len(todo)
-    failures, warned = [], Counter()
+    failures, n_warned, first = [], Counter(), {}
     with tqdm(
         total=len(masks), initial=n_done, unit="run", disable=not verbose
     ) as progress:
-        for which, outputs, tracebacks, warned_of, seconds in chunks:
+        for which, outputs, tracebacks, warned, seconds in chunks:
             pace.record(len(which), seconds)
             finished = ~np.isnan(outputs).any(axis=1)
             if finished.any():
                 save(which[finished], outputs[finished])
             failures += zip(which[~finished].tolist(), tracebacks, strict=True)
-            warned += warned_of
+            for category, message in warned:
+                n_warned[category] += 1
+                first.setdefault(category, message)
             n_done += finished.sum()
             progress.update(len(which))
             if n_done == 0 and len(failures) >= _HOPELESS:
                 break
-    for category, message in warned:
-        count = warned[category, message]
-        text = f"In {count} of {len(todo)} trainings: {message}"
+    for category, message in first.items():
+        text = f"In {n_warned[category]} of {len(todo)} trainings: {message}"
         warnings.warn(text, category, stacklevel=3)
     return sorted(failures)
 
@@ -97,12 +100,10 @@ def _train_chunk(learner, which, masks, seeds, n_targets, retries):
     """Train a few runs in a worker; NaN outputs and a traceback for each that fails."""
     start = time.perf_counter()
     outputs = np.full((len(which), n_targets), np.nan, dtype=np.float32)
-    tracebacks, warned = [], Counter()
-    # Threads change the order of sums, so results would depend on their number.
-    with threadpool_limits(1), warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
+    tracebacks, warned = [], []
+    with _setting, threadpool_limits(1, "openmp"):
         for row, mask, seed in zip(outputs, masks.dense(), seeds, strict=True):
-            del caught[:]
+            _run.warned = {}
             train_indices = np.flatnonzero(mask)
             for attempt in range(retries + 1):
                 try:
@@ -111,8 +112,55 @@ def _train_chunk(learner, which, masks, seeds, n_targets, retries):
                 except Exception:
                     if attempt == retries:
                         tracebacks.append(traceback.format_exc())
-            warned.update({w.category: str(w.message) for w in caught}.items())
+            warned += _run.warned.items()
+            _run.warned = None
     return which, outputs, tracebacks, warned, time.perf_counter() - start
+
+
+class _Run(threading.local):
+    """The run that this thread is training."""
+
+    warned = None  # {category: first message}
+
+
+_run = _Run()
+
+
+class _Setting:
+    """One BLAS thread, and warnings kept with the run that they come from.
+
+    Threads change the order of sums, so results would depend on their number. Both
+    belong to the process and not to a thread: the first worker thread to come sets
+    them, the last to leave puts them back.
+    """
+
+    def __init__(self):
+        self._lock, self._n_inside, self._undo = threading.Lock(), 0, ExitStack()
+
+    def __enter__(self):
+        with self._lock:
+            if self._n_inside == 0:
+                self._undo.enter_context(threadpool_limits(1, "blas"))
+                self._undo.enter_context(warnings.catch_warnings())
+                self._show = warnings.showwarning
+                warnings.simplefilter("always")
+                warnings.showwarning = self._keep
+            self._n_inside += 1
+
+    def __exit__(self, *_):
+        with self._lock:
+            self._n_inside -= 1
+            if self._n_inside == 0:
+                self._undo.close()
+
+    def _keep(self, message, category, *args, **kwargs):
+        if _run.warned is None:  # from a thread that does not train
+            self._show(message, category, *args, **kwargs)
+        else:
+            _run.warned.setdefault(category, str(message))
+
+
+_setting = _Setting()
 
 
 def _measure(learner, train_indices, seed, n_targets):

@@ -143,9 +143,9 @@ def test_one_row_is_a_matrix_of_one_row():
 
 def test_columns_cannot_be_indexed():
     masks = PackedMasks.from_dense(np.eye(3))
-    for index in ((slice(None), 0), (slice(None), slice(1, 2)), (0, 1, 2)):
+    for columns in (0, slice(1, 2), [0, 1], np.array([0, 1])):
         with pytest.raises(IndexError, match="rows only"):
-            masks[index]
+            masks[:, columns]
 
 
 @pytest.mark.parametrize("order", ["C", "F"])
