@@ -274,9 +274,9 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         return X, y
 
     def _min_runs(self):
-        return {"validation": 3, "cv": max(3, self.cv)}.get(
-            self.lam if isinstance(self.lam, str) else None, 2
-        )
+        if not isinstance(self.lam, str):
+            return 2
+        return 3 if self.lam == "validation" else max(3, self.cv)
 
     def _allocate(self, n_targets, n_train, dtype):
         for name in ("lams_", "validation_error_"):
@@ -336,14 +336,14 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         )
 
     def _split(self, n_runs):
-        """Slices of the shuffled runs: what is held out comes after what is not."""
+        """Cut the shuffled runs into slices, of which some or all are held out."""
+        if not isinstance(self.lam, str):
+            return [slice(0, n_runs)]
+        edges = np.linspace(0, n_runs, self.cv + 1).round().astype(int)
         if self.lam == "validation":
             n_out = min(max(1, round(self.validation_fraction * n_runs)), n_runs - 2)
-            return [slice(0, n_runs - n_out), slice(n_runs - n_out, n_runs)]
-        if self.lam == "cv":
-            edges = np.linspace(0, n_runs, self.cv + 1).round().astype(int)
-            return [slice(*edge) for edge in pairwise(edges)]
-        return [slice(0, n_runs)]
+            edges = [0, n_runs - n_out, n_runs]
+        return [slice(*edge) for edge in pairwise(edges)]
 
 
 def _outputs(X, y):

@@ -1,0 +1,256 @@
+"""DatamodelRegressor against scikit-learn's Lasso and selection by hand."""
+
+import pickle
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import Lasso
+from sklearn.metrics import r2_score
+from sklearn.utils import check_random_state
+
+from skdatamodels import DatamodelRegressor, PackedMasks, TrainingRuns
+from skdatamodels.datasets import make_linear_runs
+
+
+def objective(X, y, w, b, lam):
+    return 0.5 * np.mean((y - X @ w - b) ** 2) + lam * np.abs(w).sum()
+
+
+def reference(X, y, lam):
+    return Lasso(alpha=lam, tol=1e-12, max_iter=200_000).fit(X.astype(float), y)
+
+
+def assert_solves(model, X, Y, lam):
+    """The objective is above the optimum by no more than the gap that is claimed."""
+    X = X.astype(np.float64)
+    for w, b, y, gap, lam_j in zip(
+        np.atleast_2d(model.coef_).astype(float),
+        np.atleast_1d(model.intercept_).astype(float),
+        np.asarray(Y, float).reshape(len(X), -1).T,
+        model.dual_gap_,
+        np.broadcast_to(lam, len(model.dual_gap_)),
+        strict=True,
+    ):
+        best = reference(X, y, lam_j)
+        optimum = objective(X, y, best.coef_, best.intercept_, lam_j)
+        excess = objective(X, y, w, b, lam_j) - optimum
+        scale = 0.5 * y.var()
+        assert excess <= (gap + 1e-5) * scale + 1e-12
+        assert gap <= model.tol
+
+
+@pytest.mark.parametrize("alpha", [0.25, 0.5, 0.75])
+@pytest.mark.parametrize("n_runs", [30, 60, 400])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_fixed_lam_equals_lasso(alpha, n_runs, dtype):
+    runs, _ = make_linear_runs(n_runs, 60, 4, alpha=alpha, noise=0.5, random_state=1)
+    Y = runs.outputs.astype(dtype)
+    model = DatamodelRegressor(0.05).fit(runs.masks, Y)
+    assert model.coef_.dtype == model.intercept_.dtype == dtype
+    assert_solves(model, runs.masks, Y, 0.05)
+    assert (model.coef_ != 0).any()
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        lambda masks, Y, path: (masks, Y),
+        lambda masks, Y, path: (masks.astype(np.uint8), Y),
+        lambda masks, Y, path: (masks.astype(np.float64), Y),
+        lambda masks, Y, path: (PackedMasks.from_dense(masks), Y),
+        lambda masks, Y, path: (TrainingRuns(masks, Y),),
+        lambda masks, Y, path: (_memmap(masks, path), Y),
+    ],
+    ids=["bool", "uint8", "float", "packed", "runs", "memmap"],
+)
+@pytest.mark.parametrize("lam", [0.03, "validation", "cv"])
+def test_all_forms_of_masks_give_the_same(form, lam, tmp_path):
+    runs, _ = make_linear_runs(120, 21, 2, random_state=2)
+    Y = runs.outputs.astype(np.float64)
+    expected = DatamodelRegressor(lam, random_state=0, tol=1e-9).fit(runs.masks, Y)
+    data = form(runs.masks, Y, tmp_path / "masks.npy")
+    model = DatamodelRegressor(lam, random_state=0, tol=1e-9).fit(*data)
+    np.testing.assert_allclose(model.coef_, expected.coef_, atol=1e-4)
+    np.testing.assert_allclose(model.lam_, expected.lam_)
+    np.testing.assert_allclose(
+        model.predict(data[0]), expected.predict(runs.masks), atol=1e-3
+    )
+
+
+def _memmap(masks, path):
+    np.save(path, masks)
+    return np.load(path, mmap_mode="r")
+
+
+def test_one_lam_for_each_target():
+    runs, _ = make_linear_runs(150, 30, 3, random_state=3)
+    lam = np.array([0.001, 0.02, 10.0])
+    model = DatamodelRegressor(lam).fit(runs)
+    assert_solves(model, runs.masks, runs.outputs, lam)
+    assert not model.coef_[2].any()
+    np.testing.assert_array_equal(model.lam_, lam)
+
+
+def test_one_target_as_a_vector():
+    runs, _ = make_linear_runs(80, 20, 1, random_state=0)
+    flat = DatamodelRegressor(random_state=0).fit(runs.masks, runs.outputs[:, 0])
+    model = DatamodelRegressor(random_state=0).fit(runs)
+    assert flat.coef_.shape == (20,)
+    assert isinstance(flat.intercept_, float)
+    np.testing.assert_array_equal(flat.coef_, model.coef_[0])
+    np.testing.assert_array_equal(flat.predict(runs), model.predict(runs)[:, 0])
+    assert flat.score(runs.masks, runs.outputs[:, 0]) == pytest.approx(
+        r2_score(runs.outputs[:, 0], flat.predict(runs))
+    )
+
+
+def selection_by_hand(X, y, lams, folds):
+    """Mean squared error on held-out rows, by scikit-learn."""
+    errors = []
+    for train, out in folds:
+        models = [reference(X[train], y[train], lam) for lam in lams]
+        errors += [[(y[out] - m.predict(X[out])) ** 2 for m in models]]
+    return np.concatenate(errors, axis=1).mean(axis=1)
+
+
+@pytest.mark.parametrize("lam", ["validation", "cv"])
+def test_selection_equals_selection_by_hand(lam):
+    runs, _ = make_linear_runs(90, 12, 2, noise=1.0, random_state=4)
+    X, Y = runs.masks.astype(float), runs.outputs.astype(float)
+    model = DatamodelRegressor(
+        lam, n_lams=8, cv=3, validation_fraction=0.3, random_state=7, tol=1e-10
+    ).fit(X, Y)
+    order = check_random_state(7).permutation(90)
+    if lam == "validation":
+        folds = [(order[:63], order[63:])]
+    else:
+        folds = [(np.setdiff1d(order, part), part) for part in np.split(order, 3)]
+    for j in range(2):
+        centred = X - X.mean(axis=0)
+        lam_max = np.abs(centred.T @ (Y[:, j] - Y[:, j].mean()) / 90).max()
+        np.testing.assert_allclose(model.lams_[j], lam_max * np.geomspace(1, 0.01, 8))
+        errors = selection_by_hand(X, Y[:, j], model.lams_[j], folds)
+        np.testing.assert_allclose(model.validation_error_[j], errors, rtol=1e-4)
+        assert model.lam_[j] == model.lams_[j, errors.argmin()]
+    assert_solves(model, X, Y, model.lam_)
+
+
+def test_degenerate_columns_and_targets():
+    runs, _ = make_linear_runs(100, 20, 4, random_state=5)
+    X, Y = runs.masks.copy(), runs.outputs.astype(float)
+    X[:, 3], X[:, 4], X[:, 6] = True, False, X[:, 5]
+    Y[:, 0] = 0.1
+    Y[:, 1] += 1e6
+    for lam in (0.02, "validation", "cv"):
+        model = DatamodelRegressor(lam, random_state=0).fit(X, Y)
+        assert not model.coef_[0].any()
+        assert model.intercept_[0] == pytest.approx(0.1)
+        assert not model.coef_[:, 3:5].any()
+        keep = DatamodelRegressor(lam, random_state=0).fit(X, Y[:, 1:])
+        assert_solves(keep, X, Y[:, 1:], keep.lam_)
+        np.testing.assert_allclose(keep.coef_, model.coef_[1:], atol=1e-6)
+
+
+@pytest.mark.parametrize("lam", [0.05, "validation", "cv"])
+def test_missing_outputs_leave_runs_out(lam):
+    runs, _ = make_linear_runs(120, 15, 3, random_state=6)
+    Y = runs.outputs.astype(float)
+    Y[:30, 1] = np.nan
+    Y[100:, 2] = np.nan
+    model = DatamodelRegressor(lam, random_state=0, tol=1e-8).fit(runs.masks, Y)
+    for j in range(3):
+        usable = ~np.isnan(Y[:, j])
+        assert_solves(
+            _target(model, j), runs.masks[usable], Y[usable, j], model.lam_[j]
+        )
+    with_failed = Y.copy()
+    with_failed[:, :] = runs.outputs
+    with_failed[5] = np.nan
+    kept = np.arange(120) != 5
+    failed = DatamodelRegressor(0.05, tol=1e-8).fit(runs.masks, with_failed)
+    filtered = DatamodelRegressor(0.05, tol=1e-8).fit(
+        runs.masks[kept], with_failed[kept]
+    )
+    np.testing.assert_allclose(failed.coef_, filtered.coef_, atol=1e-5)
+
+
+def _target(model, j):
+    alone = clone(model)
+    alone.coef_, alone.intercept_ = model.coef_[[j]], model.intercept_[[j]]
+    alone.dual_gap_ = model.dual_gap_[[j]]
+    return alone
+
+
+def test_score_leaves_missing_outputs_out():
+    runs, _ = make_linear_runs(120, 15, 2, random_state=6)
+    Y = runs.outputs.astype(float)
+    model = DatamodelRegressor(0.05).fit(runs)
+    assert model.score(runs) == pytest.approx(r2_score(Y, model.predict(runs)))
+    Y[:40, 0] = np.nan
+    predicted = model.predict(runs)
+    by_hand = [
+        r2_score(Y[40:, 0], predicted[40:, 0]),
+        r2_score(Y[:, 1], predicted[:, 1]),
+    ]
+    assert model.score(runs.masks, Y) == pytest.approx(np.mean(by_hand))
+
+
+@pytest.mark.parametrize("lam", [0.05, "validation", "cv"])
+def test_result_does_not_depend_on_n_jobs_and_pickles(lam):
+    runs, _ = make_linear_runs(100, 30, 40, random_state=8)
+    one = DatamodelRegressor(lam, random_state=0).fit(runs)
+    two = clone(one).set_params(n_jobs=2).fit(runs)
+    np.testing.assert_allclose(two.coef_, one.coef_, atol=1e-6)
+    again = pickle.loads(pickle.dumps(one))
+    np.testing.assert_array_equal(again.predict(runs), one.predict(runs))
+
+
+def test_selection_attributes_go_when_lam_is_given():
+    runs, _ = make_linear_runs(60, 10, 2)
+    model = DatamodelRegressor(random_state=0).fit(runs)
+    assert model.lams_.shape == model.validation_error_.shape == (2, 50)
+    model.set_params(lam=0.1).fit(runs)
+    assert not hasattr(model, "lams_")
+
+
+def test_unconverged_targets_are_told():
+    runs, _ = make_linear_runs(40, 60, 2, noise=1.0)
+    with pytest.warns(ConvergenceWarning, match="2 of 2 targets"):
+        DatamodelRegressor(1e-3, max_iter=1).fit(runs)
+
+
+RUNS, _ = make_linear_runs(30, 10, 2)
+MASKS, OUTPUTS = RUNS.masks, RUNS.outputs
+
+
+@pytest.mark.parametrize(
+    ("parameters", "X", "y", "message"),
+    [
+        ({}, MASKS[:2], OUTPUTS[:2], "n_samples = 2 usable runs of 2; a minimum of 3"),
+        ({"lam": "cv"}, MASKS[:4], OUTPUTS[:4], "a minimum of 5"),
+        ({"lam": 0.1}, MASKS[:1], OUTPUTS[:1], "a minimum of 2"),
+        ({}, MASKS, OUTPUTS[:-1], "one row for each of the 30 runs"),
+        ({}, MASKS * np.uint8(2), OUTPUTS, "only 0 and 1"),
+        ({}, np.where(MASKS, np.nan, 0), OUTPUTS, "NaN"),
+        ({}, MASKS, OUTPUTS + np.inf, "infinity"),
+        ({}, MASKS, OUTPUTS * np.nan, "Target 0 has n_samples = 0"),
+        ({"lam": -1.0}, MASKS, OUTPUTS, "lam"),
+        ({"lam": [0.1, -0.1]}, MASKS, OUTPUTS, "not negative"),
+        ({"lam": [0.1, 0.1, 0.1]}, MASKS, OUTPUTS, "one for each of the 2 targets"),
+        ({}, MASKS, None, "y cannot be None|requires y"),
+        ({}, RUNS, OUTPUTS, "leave y out"),
+        ({}, MASKS, OUTPUTS[:, :, None], "at most two dimensions|dim 3"),
+    ],
+)
+def test_bad_input(parameters, X, y, message):
+    with pytest.raises(ValueError, match=message):
+        DatamodelRegressor(**parameters).fit(X, y)
+
+
+@pytest.mark.parametrize("form", [np.asarray, PackedMasks.from_dense])
+def test_predict_checks_the_width(form):
+    model = DatamodelRegressor(0.1).fit(MASKS, OUTPUTS)
+    with pytest.raises(ValueError, match="9 features, but"):
+        model.predict(form(MASKS[:, :9]))
