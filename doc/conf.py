@@ -5,6 +5,8 @@ import sys
 from importlib.metadata import version as installed_version
 from pathlib import Path
 
+from sphinx.util.nodes import make_refnode
+
 HERE = Path(__file__).parent
 
 project = "skdatamodels"
@@ -57,9 +59,8 @@ html_theme_options = {
     "footer_end": [],
 }
 # Pages with no page below them need no list of these.
-html_sidebars = dict.fromkeys(
-    ["getting_started", "what_is_a_datamodel", "whats_new", "contributing"], []
-)
+CHILDLESS = "getting_started", "what_is_a_datamodel", "whats_new", "contributing"
+html_sidebars = {page: [] for page in CHILDLESS}
 
 
 def write_upcoming_changes(app):
@@ -77,6 +78,20 @@ def skip_what_scikit_learn_adds(app, what, name, obj, skip, options):
     return True if home.split(".")[0] == "sklearn" else None
 
 
+def link_short_names(app, env, node, contnode):
+    """Link ``skdatamodels.Name`` and ``Name`` to the subpackage that documents it."""
+    target = node.get("reftarget", "")
+    if node.get("refdomain") != "py" or target.removeprefix("skdatamodels.").count("."):
+        return None
+    python, ending = env.domains.python_domain, "." + target.split(".")[-1]
+    homes = [name for name in python.objects if name.endswith(ending)]
+    if len(homes) != 1:
+        return None
+    page = python.objects[homes[0]].docname
+    return make_refnode(app.builder, node["refdoc"], page, homes[0], contnode)
+
+
 def setup(app):
+    app.connect("missing-reference", link_short_names)
     app.connect("builder-inited", write_upcoming_changes)
     app.connect("autodoc-skip-member", skip_what_scikit_learn_adds)

@@ -39,7 +39,8 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         Strength λ of the penalty, in units of the output. "validation": fit a path
         on a part of the runs, take for each target the lam of least error on the
         others, and fit it again on all runs (the paper's choice); "cv": the same by K
-        folds; an array gives one a target. The paper's objective has no factor ½; its λ is twice this one.
+        folds; an array gives one a target. The paper's objective has no factor ½; its
+        λ is twice this one.
     n_lams : int, default=50
         Length of the path that "validation" and "cv" choose from.
     lam_min_ratio : float, default=0.01

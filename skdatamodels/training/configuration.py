@@ -76,8 +76,10 @@ def digest(configuration):
 def _describe_function(function, name):
     try:
         source = inspect.getsource(function)
-    except (OSError, TypeError):  # written at a prompt, or compiled
-        source = repr((function.__code__.co_code, function.__code__.co_consts))
+    except (OSError, TypeError):  # written at a prompt
+        source = ""
+    if not source or function.__name__ == "<lambda>":  # two may share their line
+        source += repr(_code_parts(function.__code__))
     source_digest = hashlib.sha256(source.encode()).hexdigest()[:16]
     entries = {name: f"{_qualified_name(function)} {source_digest}"}
     for i, cell in enumerate(function.__closure__ or ()):
@@ -85,6 +87,14 @@ def _describe_function(function, name):
     for i, default in enumerate(function.__defaults__ or ()):
         entries |= describe(default, f"{name}.default[{i}]")
     return entries
+
+
+def _code_parts(code):
+    constants = [
+        _code_parts(constant) if inspect.iscode(constant) else constant
+        for constant in code.co_consts
+    ]
+    return code.co_code, code.co_names, constants
 
 
 def _qualified_name(thing):
