@@ -83,12 +83,16 @@ def link_short_names(app, env, node, contnode):
     target = node.get("reftarget", "")
     if node.get("refdomain") != "py" or target.removeprefix("skdatamodels.").count("."):
         return None
-    python, ending = env.domains.python_domain, "." + target.split(".")[-1]
-    homes = [name for name in python.objects if name.endswith(ending)]
+    ending = "." + target.split(".")[-1]
+    homes = [
+        (name, entry.docname)
+        for name, entry in env.domains.python_domain.objects.items()
+        if name.endswith(ending) and not entry.aliased
+    ]
     if len(homes) != 1:
         return None
-    page = python.objects[homes[0]].docname
-    return make_refnode(app.builder, node["refdoc"], page, homes[0], contnode)
+    name, page = homes[0]
+    return make_refnode(app.builder, node["refdoc"], page, name, contnode)
 
 
 def setup(app):

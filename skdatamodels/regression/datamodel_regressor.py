@@ -11,14 +11,9 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skdatamodels._sklearn_compat import Interval, StrOptions, fit_context
 from skdatamodels.masks import PackedMasks, as_masks
-from skdatamodels.regression.lasso_path import lasso_path
 from skdatamodels.regression.moments import moments
-from skdatamodels.regression.selection import (
-    centred_problem,
-    lam_grid,
-    select_lam,
-    target_blocks,
-)
+from skdatamodels.regression.prior import STRENGTHS, Prior, inform
+from skdatamodels.regression.selection import centred_problem, choose, solve
 from skdatamodels.runs import TrainingRuns
 
 
@@ -49,9 +44,22 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         Part of the runs that is held out for "validation".
     cv : int, default=5
         Number of folds for "cv".
+    prior : array-like of shape (n_targets, n_train), optional
+        What another method says of the weights, in any positive scale: an influence
+        function, a similarity, gradients. It enters as an offset, scaled by least
+        squares, and by penalty factors that let in first what it finds important.
+        Whether each is used is chosen with lam, for each target, no prior being among
+        the choices; with a given lam both are.
+    penalty_factors : array-like of shape (n_train,) or (n_targets, n_train), optional
+        Positive factors of the penalty of each weight; inf keeps a weight at 0 (or at
+        the offset of the prior).
+    exclude : array-like of int of shape (n_targets,), optional
+        The training example that each target is, -1 for none. The target's datamodel
+        is fitted on the runs that did not see that example (eq. 9 of the paper), and
+        gives it no weight.
     tol : float, default=1e-4
         Duality gap to reach, relative to half the variance of the target's outputs.
-    max_iter : int, default=1000
+    max_iter : int, default=5000
         Most passes over the coefficients for each lam.
     n_jobs : int, optional
         Number of threads, as in joblib; the result does not depend on it.
@@ -73,6 +81,9 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         Relative duality gap of the final fit.
     n_iter_ : int array of shape (n_targets,)
         Passes of the final fit.
+    prior_strength_ : float64 array of shape (n_targets, 2)
+        Strength of the prior as offset (0 or 1) and as exponent of the penalty factors
+        (0 or 0.5); 0 without a prior.
     n_features_in_ : int
         n_train.
 
@@ -80,8 +91,9 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     ------
     ValueError
         In `fit`: if masks (bool or uint8, or TrainingRuns) hold something else than 0
-        and 1, X is not finite, y holds inf, lengths differ, a lam is negative, or
-        there are too few runs to split.
+        and 1, X is not finite, y holds inf, lengths differ, a lam is negative, prior,
+        penalty factors or excluded examples do not fit the data, or there are too few
+        usable runs to split.
 
     See Also
     --------
@@ -127,6 +139,9 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         "lam_min_ratio": [Interval(Real, 0, 1, closed="neither")],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "cv": [Interval(Integral, 2, None, closed="left")],
+        "prior": ["array-like", None],
+        "penalty_factors": ["array-like", None],
+        "exclude": ["array-like", None],
         "tol": [Interval(Real, 0, None, closed="neither")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "n_jobs": [Integral, None],
@@ -141,8 +156,11 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         lam_min_ratio=1e-2,
         validation_fraction=0.1,
         cv=5,
+        prior=None,
+        penalty_factors=None,
+        exclude=None,
         tol=1e-4,
-        max_iter=1000,
+        max_iter=5000,
         n_jobs=None,
         random_state=None,
     ):
@@ -151,6 +169,9 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         self.lam_min_ratio = lam_min_ratio
         self.validation_fraction = validation_fraction
         self.cv = cv
+        self.prior = prior
+        self.penalty_factors = penalty_factors
+        self.exclude = exclude
         self.tol = tol
         self.max_iter = max_iter
         self.n_jobs = n_jobs
@@ -175,7 +196,10 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         Y = y.reshape(len(y), -1)
         n_targets = Y.shape[1]
         lam = None if isinstance(self.lam, str) else _check_lam(self.lam, n_targets)
+        prior = _check_prior(self.prior, self.penalty_factors, n_targets, X.shape[1])
         usable = ~np.isnan(Y)
+        if self.exclude is not None:
+            usable &= _without(X, _check_exclude(self.exclude, n_targets, X.shape[1]))
         _check_enough(usable, self._min_runs())
         rng = check_random_state(self.random_state)
         order = rng.permutation(len(Y))
@@ -184,9 +208,8 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         for p, rows in enumerate(patterns.T):
             targets = np.flatnonzero(pattern_of.ravel() == p)
             rows = order[rows[order]]
-            self._fit_targets(
-                X, Y, rows, targets, None if lam is None else lam[targets]
-            )
+            lam_of = None if lam is None else lam[targets]
+            self._fit_targets(X, Y, rows, targets, lam_of, prior.of(targets))
         if y.ndim == 1:
             self.coef_, self.intercept_ = self.coef_[0], float(self.intercept_[0])
         return self
@@ -288,8 +311,9 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         self.intercept_ = np.empty(n_targets, dtype)
         self.lam_, self.dual_gap_ = np.empty(n_targets), np.empty(n_targets)
         self.n_iter_ = np.empty(n_targets, dtype=np.int64)
+        self.prior_strength_ = np.empty((n_targets, 2))
 
-    def _fit_targets(self, X, Y, rows, targets, lam):
+    def _fit_targets(self, X, Y, rows, targets, lam, prior):
         """Fit the targets that are usable on exactly these rows (in random order)."""
         Y = Y[np.ix_(rows, targets)].astype(np.float64)
         y_shift = Y.mean(axis=0)
@@ -305,36 +329,47 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         total = parts[0]
         for part in parts[1:]:
             total = total + part
-        coef, dtype = None, self.coef_.dtype
+        self._solve_targets(total, parts, targets, lam, prior)
+        self.intercept_[targets] = (
+            y_shift + total.y_mean - self.coef_[targets] @ (x_shift + total.x_mean)
+        )
+
+    def _solve_targets(self, total, parts, targets, lam, prior):
+        """Choose strength and lam where they are not given, and fit on all runs."""
+        dtype = self.coef_.dtype
         path_params = {
             "tol": self.tol,
             "max_iter": self.max_iter,
             "n_jobs": self.n_jobs,
         }
-        gram, cov, y_var = centred_problem(total, dtype)
+        strengths = STRENGTHS if prior.weights is not None else STRENGTHS[:1]
+        problem = centred_problem(total, dtype)
+        informed = [inform(*problem, prior, strength) for strength in strengths]
+        chosen, delta = np.full(len(targets), len(strengths) - 1), None
         if lam is None:
-            lams = lam_grid(cov, self.n_lams, self.lam_min_ratio)
             held_out = parts[1:] if self.lam == "validation" else parts
             folds = ((total - part, part) for part in held_out)
-            error, coef = select_lam(folds, lams, dtype, **path_params)
-            lam = lams[np.arange(len(lams)), error.argmin(axis=1)]
-            self.lams_[targets], self.validation_error_[targets] = lams, error
-        for block in target_blocks(len(targets), 1, len(gram), gram.itemsize):
-            paths, gaps, n_iter = lasso_path(
-                gram,
-                cov[:, block],
-                y_var[block],
-                lams=lam[block, None],
-                coef_init=None if coef is None else coef[block],
-                **path_params,
+            grid = {"n_lams": self.n_lams, "lam_min_ratio": self.lam_min_ratio}
+            choice = choose(folds, informed, prior, strengths, dtype, grid, path_params)
+            chosen, lam, delta = choice.strength, choice.lam, choice.delta
+            each = np.arange(len(targets))
+            self.lams_[targets] = choice.lams[chosen, each]
+            self.validation_error_[targets] = choice.error[chosen, each]
+        for s in np.unique(chosen):
+            members = np.flatnonzero(chosen == s)
+            paths, gaps, n_iter = solve(
+                problem[0],
+                informed[s],
+                members,
+                lam[members, None],
+                path_params,
+                None if delta is None else delta[s, members],
             )
-            rows = targets[block]
-            self.coef_[rows] = paths[:, 0]
+            rows = targets[members]
+            self.coef_[rows] = informed[s].offset[members] + paths[:, 0]
             self.dual_gap_[rows], self.n_iter_[rows] = gaps[:, 0], n_iter[:, 0]
         self.lam_[targets] = lam
-        self.intercept_[targets] = (
-            y_shift + total.y_mean - self.coef_[targets] @ (x_shift + total.x_mean)
-        )
+        self.prior_strength_[targets] = np.array(strengths)[chosen]
 
     def _split(self, n_runs):
         """Cut the shuffled runs into slices, of which some or all are held out."""
@@ -371,6 +406,52 @@ def _check_lam(lam, n_targets):
     if not (lam >= 0).all() or np.isinf(lam).any():
         raise ValueError(f"lam must be finite and not negative, got {lam.min()}.")
     return np.broadcast_to(lam, n_targets)
+
+
+def _check_prior(weights, factors, n_targets, n_train):
+    if weights is not None:
+        weights = check_array(weights, dtype=np.float64, input_name="prior")
+        if weights.shape != (n_targets, n_train):
+            raise ValueError(
+                f"prior must have shape (n_targets, n_train) = ({n_targets}, {n_train})"
+                f", got {weights.shape}."
+            )
+    factors = np.asarray(np.ones(n_train) if factors is None else factors, float)
+    if (
+        factors.shape not in ((n_train,), (n_targets, n_train))
+        or not (factors > 0).all()
+    ):
+        raise ValueError(
+            f"penalty_factors must be positive, of shape ({n_train},) or ({n_targets}, "
+            f"{n_train}), got shape {factors.shape}."
+        )
+    return Prior(weights, factors)
+
+
+def _check_exclude(exclude, n_targets, n_train):
+    exclude = np.asarray(exclude)
+    if exclude.shape != (n_targets,) or exclude.dtype.kind not in "iu":
+        raise ValueError(
+            f"exclude must be {n_targets} integers, one a target, got "
+            f"{exclude.dtype} of shape {exclude.shape}."
+        )
+    if not ((exclude >= -1) & (exclude < n_train)).all():
+        raise ValueError(
+            f"exclude must hold training examples 0 to {n_train - 1}, or -1 for none, "
+            f"got {exclude.min()} to {exclude.max()}."
+        )
+    return exclude
+
+
+def _without(X, exclude):
+    """Say which runs did not see the example that a target is: (n_runs, n_targets)."""
+    example, target = np.unique(exclude, return_inverse=True)
+    if isinstance(X, PackedMasks):
+        bits = X.bits[:, example // 8] << (example % 8).astype(np.uint8)
+        seen = (bits & 0x80).astype(bool)
+    else:
+        seen = X[:, example] != 0
+    return ~(seen & (example >= 0))[:, target]
 
 
 def _check_enough(usable, n_min):

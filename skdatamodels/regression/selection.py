@@ -1,21 +1,35 @@
-"""Choosing lam for each target by its held-out error along the path."""
+"""Choosing lam, and the strength of a prior, by held-out error along the path."""
+
+from typing import NamedTuple
 
 import numpy as np
 
 from skdatamodels.regression.lasso_path import lasso_path
+from skdatamodels.regression.prior import inform
 
 # Coefficients of the whole path are kept for one block of targets at a time.
 _BLOCK_BYTES = 128 * 2**20
 
 
-def lam_grid(cov, n_lams, lam_min_ratio):
+class Choice(NamedTuple):
+    """What held-out runs say of each strength of the prior and each lam."""
+
+    lams: np.ndarray  # (n_strengths, n_targets, n_lams), decreasing
+    error: np.ndarray  # (n_strengths, n_targets, n_lams), mean squared, held out
+    delta: np.ndarray  # (n_strengths, n_targets, d), at the least error, last fold
+    strength: np.ndarray  # (n_targets,), index of the one with the least error
+    lam: np.ndarray  # (n_targets,)
+
+
+def lam_grid(cov, penalty_factors, n_lams, lam_min_ratio):
     """Log-spaced grid of lam for each target, from the largest that matters down.
 
-    At lam_max = max|cov| and above all coefficients are 0.
+    At lam_max = max|cov / penalty_factors| and above all coefficients are 0.
 
     Parameters
     ----------
     cov : array of shape (d, n_targets)
+    penalty_factors : array of shape (d,) or (n_targets, d)
     n_lams : int
     lam_min_ratio : float
         Smallest lam over lam_max.
@@ -24,7 +38,7 @@ def lam_grid(cov, n_lams, lam_min_ratio):
     -------
     lams : float64 array of shape (n_targets, n_lams), decreasing
     """
-    lam_max = np.abs(cov).max(axis=0)
+    lam_max = (np.abs(cov.T) / penalty_factors).max(axis=1)
     return lam_max[:, None] * np.geomspace(1, lam_min_ratio, n_lams)
 
 
@@ -50,41 +64,66 @@ def held_out_error(coefs, gram, cov, y_var):
     return y_var[:, None] + np.einsum("tkd,tkd->tk", coefs, product, dtype=np.float64)
 
 
-def select_lam(folds, lams, dtype, **path_params):
-    """Mean held-out error of each lam over folds.
+def choose(folds, informed, prior, strengths, dtype, grid_params, path_params):
+    """Choose strength and lam for each target by their mean error over folds.
 
     Parameters
     ----------
     folds : iterable of (Moments, Moments)
         Training runs and held-out runs of each fold.
-    lams : array of shape (n_targets, n_lams), decreasing
+    informed : list of InformedProblem
+        The problem on all runs at each strength: the grids of lam come from these.
+    prior : Prior
+    strengths : sequence
+        Of the prior, see :data:`skdatamodels.regression.prior.STRENGTHS`.
     dtype : float32 or float64
-    **path_params
-        Passed to :func:`lasso_path`.
+    grid_params, path_params : dict
+        Passed to :func:`lam_grid` and :func:`lasso_path`.
 
     Returns
     -------
-    error : float64 array of shape (n_targets, n_lams)
-        Mean over all held-out runs.
-    coef : array of shape (n_targets, d)
-        Coefficients at the least error, of the last fold: where a refit may start.
+    choice : Choice
     """
+    grids = [lam_grid(p.cov, p.penalty_factors, **grid_params) for p in informed]
+    lams = np.stack(grids)
+    d, n_targets = informed[0].cov.shape
     error, n_held_out = np.zeros(lams.shape), 0
+    delta = np.empty((len(lams), n_targets, d), dtype)
     for train, held_out in folds:
         gram, cov, y_var = centred_problem(train, dtype)
-        about = train.x_mean, train.y_mean
-        gram_out, cov_out, y_var_out = held_out.centred(*about, dtype)
-        coef = np.empty(cov.T.shape, dtype)
+        outside = held_out.centred(train.x_mean, train.y_mean, dtype)
         n_held_out += held_out.n_runs
-        for rows in target_blocks(*lams.shape, len(gram), gram.itemsize):
-            paths, _, _ = lasso_path(
-                gram, cov[:, rows], y_var[rows], lams=lams[rows], **path_params
-            )
-            error[rows] += held_out.n_runs * held_out_error(
-                paths, gram_out, cov_out[:, rows], y_var_out[rows]
-            )
-            coef[rows] = paths[np.arange(len(paths)), error[rows].argmin(axis=1)]
-    return error / n_held_out, coef
+        for s, strength in enumerate(strengths):
+            problem = inform(gram, cov, y_var, prior, strength)
+            for rows in target_blocks(n_targets, lams.shape[2], d, gram.itemsize):
+                paths = solve(gram, problem, rows, lams[s, rows], path_params)[0]
+                error[s, rows] += held_out.n_runs * held_out_error(
+                    paths + problem.offset[rows, None].astype(dtype),
+                    outside[0],
+                    outside[1][:, rows],
+                    outside[2][rows],
+                )
+                best = error[s, rows].argmin(axis=1)
+                delta[s, rows] = paths[np.arange(len(paths)), best]
+    error /= n_held_out
+    strength = error.min(axis=2).argmin(axis=0)
+    rows = np.arange(n_targets)
+    lam = lams[strength, rows, error[strength, rows].argmin(axis=1)]
+    return Choice(lams, error, delta, strength, lam)
+
+
+def solve(gram, problem, rows, lams, path_params, delta_init=None):
+    """Run :func:`lasso_path` on some targets of an informed problem."""
+    penalty = problem.penalty_factors
+    return lasso_path(
+        gram,
+        problem.cov[:, rows],
+        problem.y_var[rows],
+        lams=lams,
+        penalty_factors=penalty[rows] if penalty.ndim == 2 else penalty,
+        coef_init=delta_init,
+        **path_params,
+    )
 
 
 def centred_problem(data, dtype):
