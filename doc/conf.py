@@ -46,6 +46,7 @@ sphinx_gallery_conf = {
     "reference_url": {"skdatamodels": None},
     "download_all_examples": False,
     "show_memory": False,
+    "write_computation_times": False,
 }
 
 html_theme = "pydata_sphinx_theme"

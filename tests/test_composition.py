@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 from sklearn.datasets import load_iris
-from sklearn.linear_model import RidgeClassifier
+from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 
-from skdatamodels import DatamodelRegressor, Examples, SubsetTrainer
+from skdatamodels import DatamodelRegressor, Examples, RunStore, SubsetTrainer
 from skdatamodels.metrics import lds_scorer, make_lds_scorer
 
 
@@ -71,6 +71,25 @@ def test_search_equals_search_by_hand(iris):
         for lam in lams
     ]
     np.testing.assert_allclose(search.cv_results_["mean_test_score"], by_hand)
+
+
+def test_search_over_the_estimator_that_is_trained(iris, tmp_path):
+    trainer = SubsetTrainer(
+        LogisticRegression(), *iris, store=tmp_path / "runs", random_state=0
+    )
+    pipe = make_pipeline(trainer, DatamodelRegressor(0.01))
+    grid = {"subsettrainer__estimator__C": [0.01, 0.3]}
+    search = GridSearchCV(pipe, grid, cv=2, scoring=lds_scorer).fit(np.arange(24))
+    stores = sorted((tmp_path / "runs").iterdir())
+    assert len(stores) == 2
+    assert [len(RunStore(store)) for store in stores] == [24, 24]
+    best = clone(trainer).set_params(estimator__C=search.best_params_.popitem()[1])
+    runs = best.set_params(store=None).fit_transform(np.arange(24))
+    expected = DatamodelRegressor(0.01).fit(runs)
+    np.testing.assert_array_equal(search.best_estimator_[-1].coef_, expected.coef_)
+    assert lds_scorer(search, np.arange(24, 40)) == pytest.approx(
+        lds_scorer(expected, best.transform(np.arange(24, 40)))
+    )
 
 
 def test_cross_validation_on_plain_arrays(iris):

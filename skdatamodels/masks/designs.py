@@ -94,6 +94,7 @@ def stratified(run, *, n_train, alpha, generator_of, y=None):
 
 
 DESIGNS = {"uniform": uniform, "bernoulli": bernoulli, "stratified": stratified}
+"""Subset designs by name."""
 
 
 def check_run_ids(run_ids):

@@ -225,8 +225,7 @@ def row_index(index):
     if not isinstance(index, tuple):
         return index
     rows, *others = index
-    whole = (other is ... or str(other) == str(slice(None)) for other in others)
-    if not all(whole):
+    if not all(o is ... or (type(o) is slice and o == slice(None)) for o in others):
         raise IndexError(f"Runs are indexed by rows only, got {index}.")
     return rows
 

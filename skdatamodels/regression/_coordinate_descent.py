@@ -25,12 +25,14 @@ from numba.extending import intrinsic
 # Gaps computed from a q that was updated for this many passes are not believed: in
 # float32 its rounding errors add up. A fresh q costs about as much as one pass.
 _PASSES_TO_REFRESH = 25
+_REFRESHING = -1
 
 # A tile is BLOCK rows of 512 bytes: half of a first-level cache of 32 KB, and eight
 # vector registers a row.
 BLOCK = 32
 _TILE_BYTES = 512
 _VECTOR_BYTES = 64
+WIDTH = 16
 
 _FASTMATH = {"contract", "reassoc", "nsz"}
 
@@ -76,7 +78,7 @@ class Lanes(NamedTuple):
     @classmethod
     def make(cls, n_lanes, d_padded, dtype):
         """Make lanes at rest."""
-        matrices = (np.zeros((n_lanes, d_padded), dtype) for _ in range(5))
+        matrices = (np.zeros((n_lanes, d_padded + 32), dtype) for _ in range(5))
         counters = (np.zeros(n_lanes, np.int64) for _ in range(4))
         return cls(
             *matrices,
@@ -106,61 +108,69 @@ def pack(gram):
     return tiles, diagonal
 
 
-@intrinsic
-def _subtract_rows(typingctx, q, start, tile, rows, steps, n):
-    """``q[start : start + width] -= steps[:n] @ tile[rows[:n]]`` in vector registers.
+def _row_subtractor(width_of):
+    """Make ``out[:width] -= factors[rows[:n]] @ matrix[rows[:n]]`` for use in numba.
 
-    The compiler can not see that q does not overlap the tile, and so would write q back
-    to memory after every row: twice as slow. Hence the instructions one by one.
+    Each array is contiguous, taken as flat, and followed by the place in it to start
+    from; the rows of the matrix are `width` long. The compiler can not see that the
+    arrays do not overlap, and would write `out` back to memory after every row, at half
+    the speed. Hence the vector instructions one by one.
     """
-    signature = types.void(q, start, tile, rows, steps, n)
 
-    def codegen(context, builder, signature, args):
-        def data(k):
-            return context.make_array(signature.args[k])(context, builder, args[k]).data
+    @intrinsic
+    def subtract(
+        context, out, out_at, factors, factors_at, matrix, matrix_at, rows, rows_at, n
+    ):
+        item = out.dtype.bitwidth // 8
+        width, per_vector = width_of(item), _VECTOR_BYTES // item
+        place = types.intp
+        signature = types.void(
+            out, place, factors, place, matrix, place, rows, place, place
+        )
 
-        def vectors(base, offset):
-            first = builder.gep(base, [offset])
-            return [
-                builder.bitcast(
-                    builder.gep(first, [ir.Constant(offset.type, v * width)]),
-                    vector.as_pointer(),
-                )
-                for v in range(n_vectors)
-            ]
+        def codegen(context, builder, signature, args):
+            def address(k):
+                array = context.make_array(signature.args[k])(context, builder, args[k])
+                return builder.gep(array.data, [args[k + 1]])
 
-        item = signature.args[0].dtype.bitwidth // 8
-        width, n_vectors = _VECTOR_BYTES // item, _TILE_BYTES // _VECTOR_BYTES
-        vector = ir.VectorType(context.get_value_type(signature.args[0].dtype), width)
-        tile_width = ir.Constant(args[1].type, _TILE_BYTES // item)
-        fused = ("contract",)
+            def vectors(first):
+                first = builder.bitcast(first, vector.as_pointer())
+                for v in range(width // per_vector):
+                    yield builder.gep(first, [context.get_constant(place, v)])
 
-        in_memory = vectors(data(0), args[1])
-        in_register = [cgutils.alloca_once(builder, vector) for _ in in_memory]
-        for source, register in zip(in_memory, in_register, strict=True):
-            builder.store(builder.load(source, align=item), register)
-        tile_, rows_, steps_ = data(2), data(3), data(4)
-        with cgutils.for_range(builder, args[5]) as loop:
-            row = builder.load(builder.gep(rows_, [loop.index]))
-            step = builder.load(builder.gep(steps_, [loop.index]))
-            lanes = ir.Constant(vector, ir.Undefined)
-            for v in range(width):
-                lanes = builder.insert_element(
-                    lanes, step, ir.Constant(ir.IntType(32), v)
-                )
-            for source, register in zip(
-                vectors(tile_, builder.mul(row, tile_width)), in_register, strict=True
-            ):
-                product = builder.fmul(
-                    lanes, builder.load(source, align=item), flags=fused
-                )
-                difference = builder.fsub(builder.load(register), product, flags=fused)
-                builder.store(difference, register)
-        for source, register in zip(in_memory, in_register, strict=True):
-            builder.store(builder.load(register), source, align=item)
-        return context.get_dummy_value()
+            def broadcast(value):
+                one = builder.insert_element(empty, value, zero)
+                return builder.shuffle_vector(one, empty, ir.Constant(first, None))
 
-    return signature, codegen
+            vector = ir.VectorType(context.get_value_type(out.dtype), per_vector)
+            first, empty = ir.VectorType(ir.IntType(32), per_vector), vector(None)
+            zero = ir.IntType(32)(0)
+            memory = list(vectors(address(0)))
+            sums = [cgutils.alloca_once(builder, vector) for _ in memory]
+            for source, total in zip(memory, sums, strict=True):
+                builder.store(builder.load(source, align=item), total)
+            factors, matrix, rows = address(2), address(4), address(6)
+            with cgutils.for_range(builder, args[8]) as loop:
+                row = builder.load(builder.gep(rows, [loop.index]))
+                factor = broadcast(builder.load(builder.gep(factors, [row])))
+                start = builder.mul(row, context.get_constant(place, width))
+                start = builder.gep(matrix, [start])
+                for source, total in zip(vectors(start), sums, strict=True):
+                    term = builder.load(source, align=item)
+                    term = builder.fmul(factor, term, flags=["contract"])
+                    term = builder.fsub(builder.load(total), term, flags=["contract"])
+                    builder.store(term, total)
+            for source, total in zip(memory, sums, strict=True):
+                builder.store(builder.load(total), source, align=item)
+            return context.get_dummy_value()
+
+        return signature, codegen
+
+    return subtract
+
+
+_subtract_tile_rows = _row_subtractor(lambda itemsize: _TILE_BYTES // itemsize)
+_subtract_lane_rows = _row_subtractor(lambda itemsize: WIDTH)
 
 
 @njit(nogil=True, cache=True, fastmath=_FASTMATH | {"nnan"})
@@ -171,18 +181,14 @@ def _relative_gap(c, q, w, threshold, y_var):
     dual point is s·r with the largest s ≤ 1 for which |s·q| ≤ threshold.
     """
     cw, qw, l1 = 0.0, 0.0, 0.0
-    excess = q[0] - q[0]
+    s = q[0] - q[0] + 1
     for i in range(c.size):
-        over = abs(q[i]) - threshold[i]
-        excess = over if over > excess else excess
+        size = abs(q[i])
+        scale = threshold[i] / size if size > threshold[i] else s
+        s = scale if scale < s else s
         cw += c[i] * w[i]
         qw += q[i] * w[i]
         l1 += abs(w[i]) * threshold[i] if w[i] != 0 else 0.0
-    s = 1.0
-    if excess > 0:
-        for i in range(c.size):
-            if abs(q[i]) > threshold[i]:
-                s = min(s, threshold[i] / abs(q[i]))
     rr = y_var - cw - qw
     primal = 0.5 * rr + l1
     dual = s * (y_var - cw) - 0.5 * s * s * rr
@@ -192,33 +198,27 @@ def _relative_gap(c, q, w, threshold, y_var):
 @njit(nogil=True, cache=True)
 def _carry(problem, lanes, block, lane, tile):
     """Carry a lane's steps in a block to its q in the columns of a tile."""
-    width = problem.tiles.shape[3]
-    _subtract_rows(
-        lanes.q[lane],
-        tile * width,
-        problem.tiles[block, tile],
-        lanes.rows[lane],
-        lanes.steps[lane],
+    tiles, at = problem.tiles, lane * BLOCK
+    _, n_tiles, _, width = tiles.shape
+    _subtract_tile_rows(
+        lanes.q,
+        lane * lanes.q.shape[1] + tile * width,
+        lanes.steps,
+        at,
+        tiles,
+        (block * n_tiles + tile) * (BLOCK * width),
+        lanes.rows,
+        at,
         lanes.n_steps[lane],
     )
 
 
 @njit(nogil=True, cache=True)
 def _refresh(problem, lanes, lane):
-    """Compute q anew from w."""
+    """Have q computed anew from w, in the next pass."""
     c = problem.cov[lanes.target[lane]]
     lanes.q[lane, : c.size] = c
-    for block in range(problem.tiles.shape[0]):
-        n = 0
-        for i in range(BLOCK):
-            value = lanes.w[lane, block * BLOCK + i]
-            lanes.rows[lane, n] = i
-            lanes.steps[lane, n] = value
-            n += value != 0
-        lanes.n_steps[lane] = n
-        for tile in range(problem.tiles.shape[1]):
-            _carry(problem, lanes, block, lane, tile)
-    lanes.stale[lane] = 0
+    lanes.stale[lane] = _REFRESHING
 
 
 @njit(nogil=True, cache=True)
@@ -243,6 +243,9 @@ def _start(problem, lanes, lane, t):
         _set_lam(problem, lanes, lane, 0)
         lanes.w[lane, :d] = problem.w0[t]
         _refresh(problem, lanes, lane)
+    else:
+        lanes.w[lane] = 0
+        lanes.q[lane] = 0
 
 
 @njit(nogil=True, cache=True)
@@ -270,80 +273,99 @@ def _solved(problem, paths, lanes, lane, tol, max_iter):
     last = k == problem.lams.shape[1] - 1
     limit = 0 if last else _PASSES_TO_REFRESH
     gap = 0.0
-    for _ in range(2):
-        if problem.y_var[t] > 0:
-            gap = _relative_gap(
-                problem.cov[t],
-                lanes.q[lane],
-                lanes.w[lane],
-                lanes.threshold[lane],
-                problem.y_var[t],
-            )
-        if gap > tol and paths.n_iter[t, k] < max_iter:
-            paths.n_iter[t, k] += 1
-            return False
-        if lanes.stale[lane] <= limit:
-            break
+    if problem.y_var[t] > 0:
+        gap = _relative_gap(
+            problem.cov[t],
+            lanes.q[lane],
+            lanes.w[lane],
+            lanes.threshold[lane],
+            problem.y_var[t],
+        )
+    if gap > tol and paths.n_iter[t, k] < max_iter:
+        paths.n_iter[t, k] += 1
+        return False
+    if lanes.stale[lane] > limit:
         _refresh(problem, lanes, lane)
+        return False
     paths.coefs[t, k] = lanes.w[lane, : problem.cov.shape[1]]
     paths.gaps[t, k] = gap
     return True
 
 
 @njit(nogil=True, cache=True, fastmath=_FASTMATH)
-def _descend_block(tile, column, diagonal, first, w, q, threshold, rows, steps, near):
-    """Step through one block of one lane; give the number of steps.
-
-    A coordinate that is 0 and within its threshold as the block begins is left out: if
-    an earlier step of the block moves it out, the next pass will see it.
-    """
+def _descend_block(tile, column, diagonal, near, w, threshold, steps, moved):
+    """Step through a block, WIDTH lanes at a time; all arrays are (BLOCK, WIDTH)."""
     n = 0
     for i in range(BLOCK):
-        near[i] = q[first + i]
-        rows[n] = i
-        n += (w[first + i] != 0) | (abs(near[i]) > threshold[first + i])
-    for k in range(n):
-        i = rows[k]
-        g, old, bound = diagonal[first + i], w[first + i], threshold[first + i]
-        z = near[i] + g * old
-        inside = z
-        if inside > bound:
-            inside = bound
-        if inside < -bound:
-            inside = -bound
-        new = z - z
-        if g > 0:  # else a constant column
-            new = (z - inside) / g
-        w[first + i] = new
-        steps[k] = new - old
-        row = tile[i]
-        for j in range(BLOCK):
-            near[j] -= steps[k] * row[column + j]
-    return n
+        _subtract_lane_rows(
+            near, i * WIDTH, tile, i * tile.shape[1] + column, steps, 0, moved, 0, n
+        )
+        g = diagonal[i]
+        inverse = 1 / g if g > 0 else g - g  # a constant column gets no weight
+        moved[n] = i
+        any_step = False
+        for lane in range(WIDTH):
+            z = near[i, lane] + g * w[i, lane]
+            bound = threshold[i, lane]
+            inside = z if z < bound else bound
+            inside = inside if inside > -bound else -bound
+            new = (z - inside) * inverse
+            step = new - w[i, lane]
+            any_step |= step != 0
+            w[i, lane] = new
+            steps[i, lane] = step
+        n += any_step
 
 
 @njit(nogil=True, cache=True)
-def _pass(problem, lanes, near):
+def _gather(rows, start, first, block):
+    """Copy a block of columns of some lanes, the lanes side by side."""
+    for lane in range(WIDTH):
+        row = rows[start + lane, first : first + BLOCK]
+        for i in range(BLOCK):
+            block[i, lane] = row[i]
+
+
+@njit(nogil=True, cache=True)
+def _scatter(lanes, start, first, w, steps):
+    """Take up the new w of some lanes, and list their steps."""
+    for k in range(WIDTH):
+        if lanes.stale[start + k] == _REFRESHING:
+            for i in range(BLOCK):
+                steps[i, k] = w[i, k] = lanes.w[start + k, first + i]
+        new = lanes.w[start + k, first : first + BLOCK]
+        lane_steps, lane_rows = lanes.steps[start + k], lanes.rows[start + k]
+        n = 0
+        for i in range(BLOCK):
+            new[i] = w[i, k]
+            lane_steps[i] = steps[i, k]
+            lane_rows[n] = i
+            n += steps[i, k] != 0
+        lanes.n_steps[start + k] = n
+
+
+@njit(nogil=True, cache=True)
+def _pass(problem, lanes, scratch):
     """Update every coordinate of every lane once."""
     n_blocks, n_tiles, _, width = problem.tiles.shape
-    n_targets = problem.cov.shape[0]
+    near, w, threshold, steps, moved = scratch
     for block in range(n_blocks):
         first = block * BLOCK
-        for lane in range(lanes.w.shape[0]):
-            lanes.n_steps[lane] = 0
-            if lanes.target[lane] < n_targets:
-                lanes.n_steps[lane] = _descend_block(
-                    problem.tiles[block, first // width],
-                    first % width,
-                    problem.diagonal,
-                    first,
-                    lanes.w[lane],
-                    lanes.q[lane],
-                    lanes.threshold[lane],
-                    lanes.rows[lane],
-                    lanes.steps[lane],
-                    near,
-                )
+        for start in range(0, lanes.w.shape[0], WIDTH):
+            _gather(lanes.q, start, first, near)
+            _gather(lanes.w, start, first, w)
+            _gather(lanes.threshold, start, first, threshold)
+            _descend_block(
+                problem.tiles[block, first // width],
+                first % width,
+                problem.diagonal[first:],
+                near,
+                w,
+                threshold,
+                steps,
+                moved,
+            )
+            _scatter(lanes, start, first, w, steps)
         for tile in range(n_tiles):
             for lane in range(lanes.w.shape[0]):
                 if lanes.n_steps[lane] > 0:
@@ -356,15 +378,18 @@ def descend_paths(problem, paths, lanes, tol, max_iter):
     """Solve the path of every target of `problem`; fills `paths`."""
     n_targets, n_lams = problem.lams.shape
     n_lanes = lanes.w.shape[0]
-    near = np.empty(BLOCK, problem.tiles.dtype)
+    empty = np.empty((4, BLOCK, WIDTH), problem.tiles.dtype)
+    scratch = empty[0], empty[1], empty[2], empty[3], np.empty(BLOCK, np.int64)
     for lane in range(n_lanes):
         _start(problem, lanes, lane, lane)
     following = n_lanes
     working = min(n_lanes, n_targets)
     while working > 0:
         for lane in range(n_lanes):
-            while lanes.target[lane] < n_targets and _solved(
-                problem, paths, lanes, lane, tol, max_iter
+            while (
+                lanes.target[lane] < n_targets
+                and lanes.stale[lane] != _REFRESHING
+                and _solved(problem, paths, lanes, lane, tol, max_iter)
             ):
                 if lanes.k[lane] + 1 < n_lams:
                     _next_lam(problem, lanes, lane)
@@ -373,4 +398,4 @@ def descend_paths(problem, paths, lanes, tol, max_iter):
                     working -= following >= n_targets
                     following += 1
         if working > 0:
-            _pass(problem, lanes, near)
+            _pass(problem, lanes, scratch)

@@ -45,11 +45,11 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     cv : int, default=5
         Number of folds for "cv".
     prior : array-like of shape (n_targets, n_train), optional
-        What another method says of the weights, in any positive scale: an influence
-        function, a similarity, gradients. It enters as an offset, scaled by least
-        squares, and by penalty factors that let in first what it finds important.
-        Whether each is used is chosen with lam, for each target, no prior being among
-        the choices; with a given lam both are.
+        What another method says of the weights, in any scale: an influence function, a
+        similarity, gradients. It enters as an offset, scaled by least squares, and by
+        penalty factors that let in first what it finds important. Which of the two are
+        used, or none, is chosen by held-out error for all targets together; with a
+        given lam both are.
     penalty_factors : array-like of shape (n_train,) or (n_targets, n_train), optional
         Positive factors of the penalty of each weight; inf keeps a weight at 0 (or at
         the offset of the prior).
@@ -254,6 +254,7 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             strict=True,
         )
         weight = np.ones(len(y_true)) if sample_weight is None else sample_weight
+        weight = np.asarray(weight)
         scores = []
         for true, pred in columns:
             usable = ~np.isnan(true)

@@ -3,9 +3,9 @@
 A prior τ for a target enters in two ways, each with a strength of its own:
 
 - as an *offset* β·τ, scaled by least squares, from which the LASSO models only what is
-  left: minimise ‖y - X(βτ + δ)‖²/2m + lam·Σ pᵢ|δᵢ| over δ;
-- as *penalty factors* pᵢ = (|τᵢ|/mean|τ| + 0.1)^(-e), which let the examples in first
-  that the prior finds important; e = 0 treats all alike.
+  left: minimise ‖y - X(βτ + δ)‖²/2m + lam·Σ pᵢ·abs(δᵢ) over δ;
+- as *penalty factors* pᵢ = (abs(τᵢ)/mean(abs(τ)) + 0.1)^(-e), which let the examples in
+  first that the prior finds important; e = 0 treats all alike.
 
 On a Gram matrix, the residual y - X·w₀ has covariances c - G·w₀ and variance
 y_var - 2c·w₀ + w₀·G·w₀: an informed problem is again a LASSO problem.

@@ -15,14 +15,18 @@ class GrowingNpy:
 
     def __init__(self, path):
         self.path = path
-        with open(path, "rb") as file:
-            if npy.read_magic(file) != (1, 0):
-                raise ValueError(f"{path} is not a .npy file of version 1.0.")
-            shape, fortran_order, self.dtype = npy.read_array_header_1_0(file)
-            self._offset = file.tell()
-        self.n_rows, self.row_shape = shape[0], shape[1:]
-        self._row_bytes = self.dtype.itemsize * int(np.prod(self.row_shape))
-        expected = self._offset + self.n_rows * self._row_bytes
+        try:
+            with open(path, "rb") as file:
+                if npy.read_magic(file) != (1, 0):
+                    raise ValueError("it is not a .npy file of version 1.0")
+                shape, fortran_order, self.dtype = npy.read_array_header_1_0(file)
+                self._offset = file.tell()
+            self.n_rows, *row_shape = shape
+        except (ValueError, FileNotFoundError) as error:
+            raise ValueError(f"{path} is damaged: {error}.") from error
+        self.row_shape = tuple(row_shape)
+        self.row_bytes = self.dtype.itemsize * int(np.prod(self.row_shape))
+        expected = self._offset + self.n_rows * self.row_bytes
         if fortran_order or os.path.getsize(path) < expected:
             raise ValueError(
                 f"{path} is damaged: its header promises {self.n_rows} rows "
@@ -45,7 +49,7 @@ class GrowingNpy:
         if n_rows <= self.n_rows:
             return
         with open(self.path, "r+b") as file:
-            file.truncate(self._offset + n_rows * self._row_bytes)
+            file.truncate(self._offset + n_rows * self.row_bytes)
             npy.write_array_header_1_0(
                 file, _header((n_rows, *self.row_shape), self.dtype)
             )
@@ -67,7 +71,7 @@ class GrowingNpy:
             # one write for each stretch of consecutive rows
             starts = np.flatnonzero(np.diff(rows, prepend=-2) != 1)
             for part in np.split(np.arange(len(rows)), starts[1:]):
-                offset = self._offset + int(rows[part[0]]) * self._row_bytes
+                offset = self._offset + int(rows[part[0]]) * self.row_bytes
                 _write_all(descriptor, values[part[0] : part[-1] + 1], offset)
             os.fsync(descriptor)
         finally:

@@ -6,11 +6,12 @@ float32, (n_runs, n_targets)) and ``_completed.npy`` (bool, (n_runs,)).
 
 import os
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
-from numpy.lib.format import open_memmap
 
-from skdatamodels.masks.packed import row_blocks
+from skdatamodels.masks.packed import as_bool, row_blocks
+from skdatamodels.runs._growing_npy import GrowingNpy
 from skdatamodels.runs.store import RunStore
 
 _FILES = ("masks.npy", "margins.npy", "_completed.npy")
@@ -39,6 +40,8 @@ def import_released(folder, path, *, configuration=None):
     ------
     FileNotFoundError
         If a file is missing.
+    FileExistsError
+        If `path` is there already and is no empty folder.
     ValueError
         If the files disagree on the number of runs, masks are not 0/1, or a completed
         run has a margin that is not finite (float16 overflows at 65,504).
@@ -65,20 +68,29 @@ def import_released(folder, path, *, configuration=None):
             f"masks.npy and margins.npy in {folder} must be 2-d, got shapes "
             f"{masks.shape} and {margins.shape}."
         )
-    if not len(masks) == len(margins) == len(completed):
+    if not len(masks) == len(margins) == completed.size:
         raise ValueError(
             f"The files in {folder} disagree on the number of runs: {len(masks)} masks,"
-            f" {len(margins)} margins, {len(completed)} in _completed.npy."
+            f" {len(margins)} margins, {completed.size} in _completed.npy."
         )
-    store = RunStore.create(
-        path, masks.shape[1], margins.shape[1], configuration=configuration
-    )
-    with store.lock():
+    path = Path(path)
+    if path.exists() and not (path.is_dir() and not any(path.iterdir())):
+        raise FileExistsError(f"{path} is there already; choose a new folder.")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # It gets its name only when all runs are in.
+    with TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as part:
+        store = RunStore.create(
+            Path(part, "store"),
+            masks.shape[1],
+            margins.shape[1],
+            configuration=configuration,
+        )
         for rows in row_blocks(len(masks), masks.shape[1] + 4 * margins.shape[1]):
             kept = rows.start + np.flatnonzero(completed[rows])
             unseeded = np.zeros(len(kept), dtype=np.uint32)
-            store.write(kept, masks[kept], unseeded, margins[kept])
-    return store
+            store.write(kept, as_bool(masks[kept], kept), unseeded, margins[kept])
+        os.replace(store.path, path)
+    return RunStore(path)
 
 
 def export_released(runs, folder):
@@ -118,11 +130,8 @@ def export_released(runs, folder):
     contents = (runs.packed, runs.outputs, np.isfinite(runs.outputs).all(axis=1))
     for name, rows, dtype in zip(_FILES, contents, (bool, "<f4", bool), strict=True):
         temporary = folder / (name + ".tmp")
-        file = open_memmap(temporary, "w+", dtype, np.shape(rows))
-        for block in row_blocks(
-            len(rows), file.itemsize * int(np.prod(file.shape[1:]))
-        ):
-            file[block] = np.asarray(rows[block])
-        file.flush()
-        del file
+        file = GrowingNpy.create(temporary, np.shape(rows)[1:], dtype)
+        file.grow(len(rows))
+        for block in row_blocks(len(rows), file.row_bytes):
+            file.write(np.arange(len(rows))[block], np.asarray(rows[block]))
         os.replace(temporary, folder / name)

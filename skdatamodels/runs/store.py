@@ -12,11 +12,13 @@ import numpy as np
 from filelock import FileLock
 
 from skdatamodels.masks import PackedMasks
+from skdatamodels.masks.designs import check_run_ids
 from skdatamodels.runs._growing_npy import GrowingNpy
 from skdatamodels.runs.training_runs import TrainingRuns
 
 FORMAT = 1
 _META, _LOCK, _FAILURES = "meta.json", ".lock", "failures.jsonl"
+_META_KEYS = ("configuration", "entropy", "versions", "n_train", "n_targets")
 _ARRAYS = ("masks", "seeds", "outputs", "done")
 
 
@@ -112,7 +114,7 @@ class RunStore:
         """
         path = Path(path)
         path.mkdir(parents=True, exist_ok=True)
-        with FileLock(path / _LOCK):
+        with _file_lock(path):
             # A process that was killed while it made this store left some of these.
             ours = {_LOCK, _META + ".tmp", *(f"{name}.npy" for name in _ARRAYS)}
             others = sorted({entry.name for entry in path.iterdir()} - ours)
@@ -155,8 +157,11 @@ class RunStore:
 
     @contextmanager
     def lock(self):
-        """Hold the store for writing; waits for another process that holds it."""
-        with FileLock(self.path / _LOCK):
+        """Hold the store for writing; waits for another process that holds it.
+
+        May be nested. What others have written is seen from here on.
+        """
+        with _file_lock(self.path):
             self._open_arrays()
             yield self
 
@@ -216,21 +221,45 @@ class RunStore:
         Raises
         ------
         ValueError
-            If shapes do not fit the store or outputs are not finite.
+            If shapes do not fit the store, outputs are not finite, seeds are not
+            integers below 2³², or rows repeat or hold finished runs.
         OSError
             If the disk is full or not writable. The rows are then not marked done;
             all that was written before is safe.
         """
-        rows = np.asarray(rows, dtype=np.int64)
-        runs = TrainingRuns(masks, np.asarray(outputs, np.float32), seeds=seeds)
+        if len(rows) == len(masks) == 0:
+            return
+        rows, runs = self._check_runs(rows, masks, seeds, outputs)
+        with self.lock():
+            finished = rows[self.done(rows)]
+            if finished.size:
+                raise ValueError(
+                    f"{self.path} holds finished runs in rows {finished[:5].tolist()} "
+                    "already; they are never overwritten."
+                )
+            for array in (self._masks, self._seeds, self._outputs, self._done):
+                array.grow(int(rows.max()) + 1)
+            self._masks.write(rows, runs.packed.bits)
+            self._seeds.write(rows, runs.seeds)
+            self._outputs.write(rows, runs.outputs)
+            self._done.write(rows, np.ones(len(rows), dtype=bool))
+
+    def _check_runs(self, rows, masks, seeds, outputs):
+        """Return rows (int64) and TrainingRuns, if they are fit to be written."""
+        rows, seeds = check_run_ids(rows), np.asarray(seeds)
+        with np.errstate(over="ignore"):
+            runs = TrainingRuns(masks, np.asarray(outputs, np.float32), seeds=seeds)
         if (runs.n_train, runs.n_targets) != (self.n_train, self.n_targets):
             raise ValueError(
                 f"{self.path} holds runs with n_train={self.n_train} and n_targets="
                 f"{self.n_targets}, got {runs.n_train} and {runs.n_targets}."
             )
-        if len(rows) != len(runs) or (rows < 0).any():
+        if len(rows) != len(runs):
+            raise ValueError(f"Got {len(rows)} rows for {len(runs)} runs.")
+        if seeds.dtype.kind not in "iu" or not ((seeds >= 0) & (seeds < 2**32)).all():
             raise ValueError(
-                f"{len(runs)} runs need as many non-negative rows, got {rows.tolist()}."
+                f"Seeds must be integers from 0 to 2**32 - 1, got {seeds.dtype} "
+                f"from {seeds.min()} to {seeds.max()}."
             )
         if not np.isfinite(runs.outputs).all():
             run, target = np.argwhere(~np.isfinite(runs.outputs))[0]
@@ -238,14 +267,7 @@ class RunStore:
                 f"The output for row {rows[run]}, target {target} is "
                 f"{runs.outputs[run, target]}: only finite outputs are stored."
             )
-        if len(rows) == 0:
-            return
-        for array in (self._masks, self._seeds, self._outputs, self._done):
-            array.grow(int(rows.max()) + 1)
-        self._masks.write(rows, runs.packed.bits)
-        self._seeds.write(rows, runs.seeds)
-        self._outputs.write(rows, runs.outputs)
-        self._done.write(rows, np.ones(len(rows), dtype=bool))
+        return rows, runs
 
     def runs(self, rows=None):
         """Return finished runs.
@@ -275,10 +297,12 @@ class RunStore:
                 f"{missing.size} of {len(wanted)} rows of {self.path} are not done, "
                 f"among them {missing[:5].tolist()}."
             )
-        masks = PackedMasks(self._masks.read()[rows], self.n_train)
-        return TrainingRuns(
-            masks, self._outputs.read()[rows], seeds=self._seeds.read()[rows]
+        # A process killed while the files grew may have left some of them longer.
+        bits, outputs, seeds = (
+            array.read()[: len(done)][rows]
+            for array in (self._masks, self._outputs, self._seeds)
         )
+        return TrainingRuns(PackedMasks(bits, self.n_train), outputs, seeds=seeds)
 
     def record_failures(self, failures):
         """Append failed runs to ``failures.jsonl``.
@@ -290,8 +314,12 @@ class RunStore:
         lines = "".join(json.dumps(failure) + "\n" for failure in failures)
         if not lines:
             return
-        with open(self.path / _FAILURES, "a", encoding="utf-8") as file:
-            file.write(lines)
+        with open(self.path / _FAILURES, "a+b") as file:
+            end = file.seek(0, os.SEEK_END)
+            file.seek(max(0, end - 1))
+            # half a line, left by a process that was killed, must not spoil ours
+            torn = file.read() not in (b"", b"\n")
+            file.write(b"\n" * torn + lines.encode())
 
     def failures(self):
         """Return the recorded failures: list of dict, oldest first."""
@@ -309,13 +337,19 @@ class RunStore:
         # done.npy grows last, so it is read first
         for name in reversed(_ARRAYS):
             setattr(self, f"_{name}", GrowingNpy(self.path / f"{name}.npy"))
-        for name, (row_shape, _) in _layout(self.n_train, self.n_targets).items():
+        for name, row in _layout(self.n_train, self.n_targets).items():
             array = getattr(self, f"_{name}")
-            if array.row_shape != row_shape or array.n_rows < self._done.n_rows:
+            found = array.row_shape, array.dtype
+            if found != row or array.n_rows < self._done.n_rows:
                 raise ValueError(
-                    f"{array.path} is damaged: shape {(array.n_rows, *array.row_shape)}"
-                    f" where {(self._done.n_rows, *row_shape)} belongs."
+                    f"{array.path} is damaged: {array.n_rows} rows of {found} where "
+                    f"{self._done.n_rows} of {row} belong."
                 )
+
+
+def _file_lock(path):
+    # one lock object a path and thread: who holds it does not wait for themselves
+    return FileLock(path / _LOCK, is_singleton=True)
 
 
 def _layout(n_train, n_targets):
@@ -349,17 +383,16 @@ def _read_meta(path):
         raise FileNotFoundError(f"There is no run store at {path}.")
     try:
         meta = json.loads((path / _META).read_text(encoding="utf-8"))
-        stored_format = meta["format"]
-    except (FileNotFoundError, json.JSONDecodeError, KeyError, TypeError) as error:
+        if meta["format"] <= FORMAT:
+            return {key: meta[key] for key in _META_KEYS}
+    except (FileNotFoundError, ValueError, KeyError, TypeError) as error:
         raise ValueError(
             f"{path} is not a run store: it has no readable {_META} ({error!r})."
         ) from error
-    if stored_format > FORMAT:
-        raise ValueError(
-            f"{path} is a run store of format {stored_format}; this version of "
-            f"skdatamodels reads up to format {FORMAT}. Upgrade skdatamodels."
-        )
-    return meta
+    raise ValueError(
+        f"{path} is a run store of format {meta['format']}; this version of "
+        f"skdatamodels reads up to format {FORMAT}. Upgrade skdatamodels."
+    )
 
 
 def _check_same(path, stored, asked):

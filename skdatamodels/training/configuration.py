@@ -4,6 +4,7 @@ import hashlib
 import inspect
 import json
 import math
+import pickle
 from functools import partial
 
 import joblib
@@ -64,7 +65,16 @@ def describe(value, name):
         return _describe_function(value, name)
     if isinstance(value, type) or inspect.isbuiltin(value):
         return {name: _qualified_name(value)}
-    return {name: f"{_qualified_name(type(value))} {joblib.hash(value)}"}
+    if inspect.ismodule(value):
+        return {name: value.__name__}
+    try:
+        value_digest = joblib.hash(value)
+    except (TypeError, AttributeError, pickle.PicklingError) as error:
+        raise TypeError(
+            f"A store cannot tell whether {name} is the same next time, for it does not"
+            f" pickle: {error}. Leave out what does not pickle, or the store."
+        ) from error
+    return {name: f"{_qualified_name(type(value))} {value_digest}"}
 
 
 def digest(configuration):
@@ -83,9 +93,12 @@ def _describe_function(function, name):
     source_digest = hashlib.sha256(source.encode()).hexdigest()[:16]
     entries = {name: f"{_qualified_name(function)} {source_digest}"}
     for i, cell in enumerate(function.__closure__ or ()):
-        entries |= describe(cell.cell_contents, f"{name}.closure[{i}]")
+        if cell.cell_contents is not function:  # which may call itself
+            entries |= describe(cell.cell_contents, f"{name}.closure[{i}]")
     for i, default in enumerate(function.__defaults__ or ()):
         entries |= describe(default, f"{name}.default[{i}]")
+    for key, default in (function.__kwdefaults__ or {}).items():
+        entries |= describe(default, f"{name}.default[{key}]")
     return entries
 
 

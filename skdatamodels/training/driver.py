@@ -51,13 +51,19 @@ def train_runs(
         )
         for which in pace.chunks(todo, n_workers)
     )
-    chunks = Parallel(n_jobs, return_as="generator_unordered", batch_size=1)(tasks)
     n_done = len(masks) - len(todo)
     failures, n_warned, first = [], Counter(), {}
-    with tqdm(
-        total=len(masks), initial=n_done, unit="run", disable=not verbose
-    ) as progress:
+    # A thread among the workers cannot set this for all of them.
+    with (
+        threadpool_limits(1),
+        tqdm(
+            total=len(masks), initial=n_done, unit="run", disable=not verbose
+        ) as progress,
+    ):
+        chunks = Parallel(n_jobs, return_as="generator_unordered", batch_size=1)(tasks)
         for which, outputs, tracebacks, warned, seconds in chunks:
+            if pace.stopped:  # wait for workers that are still at it, no more
+                continue
             pace.record(len(which), seconds)
             finished = ~np.isnan(outputs).any(axis=1)
             if finished.any():
@@ -68,8 +74,7 @@ def train_runs(
                 first.setdefault(category, message)
             n_done += finished.sum()
             progress.update(len(which))
-            if n_done == 0 and len(failures) >= _HOPELESS:
-                break
+            pace.stopped = n_done == 0 and len(failures) >= _HOPELESS
     for category, message in first.items():
         text = f"In {n_warned[category]} of {len(todo)} trainings: {message}"
         warnings.warn(text, category, stacklevel=3)
@@ -81,11 +86,12 @@ class _Pace:
 
     def __init__(self):
         self.size = 1
+        self.stopped = False
 
     def chunks(self, todo, n_workers):
         """Yield stretches of `todo`, small ones last: workers end together."""
         start = 0
-        while start < len(todo):
+        while start < len(todo) and not self.stopped:
             # not too small: a chunk has a cost of its own
             fair = max((len(todo) - start) // (2 * n_workers), self.size // 10)
             size = self.size if n_workers == 1 else min(self.size, fair)
@@ -101,7 +107,8 @@ def _train_chunk(learner, which, masks, seeds, n_targets, retries):
     start = time.perf_counter()
     outputs = np.full((len(which), n_targets), np.nan, dtype=np.float32)
     tracebacks, warned = [], []
-    with _setting, threadpool_limits(1, "openmp"):
+    # Threads change the order of sums, so results would depend on their number.
+    with threadpool_limits(1), _warnings_by_run:
         for row, mask, seed in zip(outputs, masks.dense(), seeds, strict=True):
             _run.warned = {}
             train_indices = np.flatnonzero(mask)
@@ -126,12 +133,11 @@ class _Run(threading.local):
 _run = _Run()
 
 
-class _Setting:
-    """One BLAS thread, and warnings kept with the run that they come from.
+class _WarningsByRun:
+    """Keep warnings with the run that they come from.
 
-    Threads change the order of sums, so results would depend on their number. Both
-    belong to the process and not to a thread: the first worker thread to come sets
-    them, the last to leave puts them back.
+    How warnings are shown belongs to the process, and several of its threads may train:
+    the first to come takes it over, the last to leave puts it back.
     """
 
     def __init__(self):
@@ -140,7 +146,6 @@ class _Setting:
     def __enter__(self):
         with self._lock:
             if self._n_inside == 0:
-                self._undo.enter_context(threadpool_limits(1, "blas"))
                 self._undo.enter_context(warnings.catch_warnings())
                 self._show = warnings.showwarning
                 warnings.simplefilter("always")
@@ -160,7 +165,7 @@ class _Setting:
             _run.warned.setdefault(category, str(message))
 
 
-_setting = _Setting()
+_warnings_by_run = _WarningsByRun()
 
 
 def _measure(learner, train_indices, seed, n_targets):

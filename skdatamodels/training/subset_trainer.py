@@ -190,9 +190,12 @@ class SubsetTrainer(TransformerMixin, BaseEstimator):
             self.fit(X)
         learner, rows = self._learner(), self._check_rows(X)
         explicit = isinstance(rows, PackedMasks)
-        store = self._open_store(explicit, self.entropy_)
+        entropy = self.entropy_
+        if isinstance(self.random_state, Integral):  # perhaps set since `fit`
+            entropy = entropy_from(self.random_state)
+        store = self._open_store(explicit, entropy)
         if store is None:
-            masks, seeds = self._plan(rows, self.entropy_)
+            masks, seeds = self._plan(rows, entropy)
             outputs = np.full((len(masks), len(self.targets)), np.nan, np.float32)
             todo, save = np.arange(len(masks)), outputs.__setitem__
             failures = self._train(learner, masks, seeds, todo, save)

@@ -197,6 +197,36 @@ def test_score_leaves_missing_outputs_out():
     assert model.score(runs.masks, Y) == pytest.approx(np.mean(by_hand))
 
 
+def test_weights_of_runs_in_the_score():
+    runs, _ = make_linear_runs(30, 10, 2, noise=1.0, random_state=6)
+    model = DatamodelRegressor(0.05).fit(runs)
+    Y, weight = runs.outputs.astype(float), np.arange(30) % 4
+    repeated = np.repeat(np.arange(30), weight)
+    for _ in range(2):
+        by_hand = model.score(runs.masks[repeated], Y[repeated])
+        score = model.score(runs.masks, Y, sample_weight=weight.tolist())
+        assert score == pytest.approx(by_hand)
+        Y[3:9, 0] = np.nan
+
+
+@pytest.mark.parametrize("n_runs", [25, 200])
+def test_dual_gap_is_that_of_the_dual_problem(n_runs):
+    """max over theta of |y|²/2m - m·lam²/2·|theta - y/(m·lam)|², |Xᵀtheta| <= 1."""
+    runs, _ = make_linear_runs(n_runs, 40, 3, noise=0.5, random_state=1)
+    X, Y = runs.masks.astype(float), runs.outputs.astype(float)
+    lam, m = 0.03, n_runs
+    model = DatamodelRegressor(lam, tol=0.01).fit(X, Y)
+    X, Y = X - X.mean(axis=0), Y - Y.mean(axis=0)
+    for w, y, gap in zip(model.coef_, Y.T, model.dual_gap_, strict=True):
+        residual = y - X @ w
+        theta = residual / max(m * lam, np.abs(X.T @ residual).max())
+        primal = residual @ residual / (2 * m) + lam * np.abs(w).sum()
+        distance = theta - y / (m * lam)
+        dual = y @ y / (2 * m) - m * lam**2 / 2 * (distance @ distance)
+        assert 0 <= gap <= 0.01
+        assert gap == pytest.approx((primal - dual) / (y @ y / (2 * m)), abs=1e-9)
+
+
 @pytest.mark.parametrize("lam", [0.05, "validation", "cv"])
 def test_result_does_not_depend_on_n_jobs_and_pickles(lam):
     runs, _ = make_linear_runs(100, 30, 40, random_state=8)

@@ -1,11 +1,15 @@
 """Equal descriptions mean equal runs, different ones are told apart."""
 
+import json
+import math
 import subprocess
 import sys
+import threading
 from functools import partial
 
 import numpy as np
 import pytest
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -17,6 +21,20 @@ from skdatamodels.training.configuration import describe, digest
 def scaled(factor):
     def function(x, power=2):
         return factor * x**power
+
+    return function
+
+
+def keyword_only(factor):
+    def function(x, *, power=factor):
+        return x**power
+
+    return function
+
+
+def uses(module):
+    def function(x):
+        return module, x
 
     return function
 
@@ -37,6 +55,13 @@ PAIRS = [
     ([1, 2], [1, 3]),
     (Ridge, LogisticRegression),
     (None, 0),
+    (True, False),
+    (float("inf"), float("-inf")),
+    (keyword_only(2.0), keyword_only(3.0)),
+    (uses(math), uses(json)),
+    (partial(scaled(2.0), 1), partial(scaled(3.0), 1)),
+    ({"a": Ridge()}, {"a": Ridge(2.0)}),
+    (Examples([[1.0]], [0]), Examples([[1.0]], [0], ids=[7])),
 ]
 
 
@@ -44,6 +69,31 @@ PAIRS = [
 def test_what_differs_is_told_apart(one, other):
     assert describe(one, "x") == describe(one, "x")
     assert digest(describe(one, "x")) != digest(describe(other, "x"))
+
+
+def test_nan_equals_itself_after_a_round_trip():
+    entries = describe(SimpleImputer(missing_values=np.nan), "x")
+    assert json.loads(json.dumps(entries, allow_nan=False)) == entries
+
+
+def test_metadata_of_examples_does_not_matter():
+    examples = (Examples([[1.0]], [0], metadata={"a": [i]}) for i in (1, 2))
+    one, other = (describe(e, "x") for e in examples)
+    assert one == other
+
+
+def test_a_function_may_call_itself():
+    def factorial(n):
+        return n * factorial(n - 1) if n else 1
+
+    assert describe(factorial, "x").keys() == {"x"}
+
+
+def test_what_does_not_pickle_is_named():
+    holder = make_pipeline(StandardScaler(), Ridge(alpha=threading.Lock()))
+    message = r"whether e__steps\[1\]\[1\]__alpha is the same next time.*pickle"
+    with pytest.raises(TypeError, match=message):
+        describe(holder, "e")
 
 
 def test_description_is_the_same_in_another_process():

@@ -11,6 +11,7 @@ from sklearn.datasets import load_digits, load_iris
 from sklearn.decomposition import PCA
 from sklearn.ensemble import BaggingClassifier, RandomForestRegressor
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
@@ -110,6 +111,90 @@ def test_store_resumes_with_the_seed_it_was_begun_with(iris, tmp_path, random_st
     again = make().fit_transform(np.arange(6))
     np.testing.assert_array_equal(again.outputs[:3], first.outputs)
     assert len(only_store(tmp_path)) == 6
+
+
+def test_store_resumes_with_nan_among_the_parameters(iris, tmp_path):
+    pipeline = make_pipeline(SimpleImputer(missing_values=np.nan), RidgeClassifier())
+    trainer = SubsetTrainer(pipeline, *iris, store=tmp_path, random_state=0)
+    first = clone(trainer).fit_transform([0, 1])
+    np.testing.assert_array_equal(
+        clone(trainer).fit_transform([1, 0]).outputs, first.outputs[::-1]
+    )
+
+
+@pytest.mark.parametrize("with_store", [False, True])
+def test_a_seed_set_after_fit_is_the_one_in_use(iris, tmp_path, with_store):
+    store = tmp_path if with_store else None
+    trainer = SubsetTrainer(RidgeClassifier(), *iris, store=store, random_state=0)
+    trainer.fit([0])
+    fresh = SubsetTrainer(RidgeClassifier(), *iris, store=store, random_state=1)
+    runs = trainer.set_params(random_state=1).transform([0, 1])
+    np.testing.assert_array_equal(runs.masks, fresh.transform([0, 1]).masks)
+    np.testing.assert_array_equal(
+        runs.masks, sample_masks(2, len(iris[0]), 0.5, random_state=1).dense()
+    )
+
+
+@pytest.mark.parametrize("design", ["uniform", "bernoulli", "stratified"])
+def test_masks_are_those_of_the_design(iris, design):
+    trainer = SubsetTrainer(
+        RidgeClassifier(), *iris, alpha=0.4, design=design, random_state=2
+    )
+    ids = np.array([5, 0, 9])
+    expected = sample_masks(ids, 50, 0.4, design=design, random_state=2, y=iris[0].y)
+    runs = trainer.fit_transform(ids)
+    np.testing.assert_array_equal(runs.masks, expected.dense())
+    by_mask = trainer.transform(expected).outputs  # ridge has no randomness
+    np.testing.assert_array_equal(runs.outputs, by_mask)
+    for form in (expected.dense(), expected.dense().astype(np.uint8)):
+        np.testing.assert_array_equal(trainer.transform(form).outputs, by_mask)
+
+
+def test_given_masks_know_no_alpha(iris, tmp_path):
+    masks = sample_masks(4, 50, 0.7).dense()
+    learner = Counting()
+    trainer = SubsetTrainer(
+        learner, iris[0], iris[1][:3], store=tmp_path, random_state=0
+    )
+    first = trainer.fit_transform(masks)
+    again = clone(trainer).set_params(alpha=0.2).fit_transform(masks[::-1])
+    assert len(learner.calls) == 4
+    np.testing.assert_array_equal(again.outputs, first.outputs[::-1])
+    np.testing.assert_array_equal(again.masks, masks[::-1])
+    trainer.transform(np.arange(2))  # run ids have a store of their own
+    assert len(learner.calls) == 6
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda meta: "", "is not a run store"),
+        (lambda meta: meta.replace('"format": 1', '"format": 2'), "Upgrade"),
+        (lambda meta: meta.replace('"alpha": 0.5', '"alpha": 0.4'), "alpha: stored 0"),
+    ],
+)
+def test_a_store_that_does_not_fit_is_refused(iris, tmp_path, change, message):
+    learner = Counting()
+    trainer = SubsetTrainer(
+        learner, iris[0], iris[1][:3], store=tmp_path, random_state=0
+    )
+    trainer.fit_transform([0])
+    meta = only_store(tmp_path).path / "meta.json"
+    changed = change(meta.read_text())
+    assert changed != meta.read_text()
+    meta.write_text(changed)
+    for call in (trainer.transform, clone(trainer).fit):
+        with pytest.raises(ValueError, match=message):
+            call([0, 1])
+    assert len(learner.calls) == 1
+
+
+def test_a_store_under_a_file_is_an_error(iris, tmp_path):
+    (tmp_path / "file").write_text("")
+    trainer = SubsetTrainer(RidgeClassifier(), *iris, store=tmp_path / "file")
+    with pytest.raises(OSError, match="file"):
+        trainer.fit_transform([0])
 
 
 def test_each_configuration_has_its_own_store(iris, tmp_path):
@@ -290,6 +375,12 @@ BAD = [
     ({}, [-1], "negative"),
     ({}, [0.5], "integers"),
     ({}, [], "non-empty"),
+    ({}, np.zeros((2, 2, 2), int), "1-d"),
+    ({}, np.ones((0, 50), bool), "at least one run"),
+    ({"random_state": -1}, [0], "random_state"),
+    ({"retries": -1}, [0], "retries"),
+    ({"on_failure": "skip"}, [0], "on_failure"),
+    ({"train": (np.zeros((50, 4)), np.zeros(50))}, [0], "train"),
     ({}, np.full((2, 50), 2), "only 0 and 1"),
     ({}, np.full((2, 50), np.nan), "only 0 and 1"),
     ({}, np.ones((2, 49), bool), "n_train=50"),
@@ -301,8 +392,13 @@ BAD = [
 @pytest.mark.parametrize(("parameters", "X", "message"), BAD)
 def test_bad_input_is_told_before_any_training(iris, parameters, X, message):
     learner = Counting()
-    estimator = learner if not parameters else RidgeClassifier()
-    trainer = SubsetTrainer(estimator, *iris).set_params(**parameters)
+
+    class Recording(RidgeClassifier):
+        def fit(self, X, y):
+            learner.calls.append(X)
+            return super().fit(X, y)
+
+    trainer = SubsetTrainer(Recording(), *iris).set_params(**parameters)
     with pytest.raises((ValueError, TypeError), match=message):
         trainer.fit_transform(X)
     with pytest.raises((ValueError, TypeError), match=message):
