@@ -1,9 +1,13 @@
 """A ``.npy`` file whose first axis grows in place."""
 
 import os
+from tokenize import TokenError
 
 import numpy as np
 from numpy.lib import format as npy
+
+# what numpy's parser raises on a header that is none
+_JUNK = (ValueError, TypeError, SyntaxError, TokenError)
 
 
 class GrowingNpy:
@@ -22,7 +26,7 @@ class GrowingNpy:
                 shape, fortran_order, self.dtype = npy.read_array_header_1_0(file)
                 self._offset = file.tell()
             self.n_rows, *row_shape = shape
-        except (ValueError, FileNotFoundError) as error:
+        except (FileNotFoundError, *_JUNK) as error:
             raise ValueError(f"{path} is damaged: {error}.") from error
         self.row_shape = tuple(row_shape)
         self.row_bytes = self.dtype.itemsize * int(np.prod(self.row_shape))

@@ -247,6 +247,11 @@ class RunStore:
     def _check_runs(self, rows, masks, seeds, outputs):
         """Return rows (int64) and TrainingRuns, if they are fit to be written."""
         rows, seeds = check_run_ids(rows), np.asarray(seeds)
+        integers = seeds.dtype.kind in "iu" and seeds.ndim == 1
+        if not integers or not ((seeds >= 0) & (seeds < 2**32)).all():
+            raise ValueError(
+                f"Seeds must be a 1-d array of integers from 0 to 2**32 - 1, got {seeds}"
+            )
         with np.errstate(over="ignore"):
             runs = TrainingRuns(masks, np.asarray(outputs, np.float32), seeds=seeds)
         if (runs.n_train, runs.n_targets) != (self.n_train, self.n_targets):
@@ -256,11 +261,6 @@ class RunStore:
             )
         if len(rows) != len(runs):
             raise ValueError(f"Got {len(rows)} rows for {len(runs)} runs.")
-        if seeds.dtype.kind not in "iu" or not ((seeds >= 0) & (seeds < 2**32)).all():
-            raise ValueError(
-                f"Seeds must be integers from 0 to 2**32 - 1, got {seeds.dtype} "
-                f"from {seeds.min()} to {seeds.max()}."
-            )
         if not np.isfinite(runs.outputs).all():
             run, target = np.argwhere(~np.isfinite(runs.outputs))[0]
             raise ValueError(

@@ -1,0 +1,144 @@
+"""Priors, penalty factors and excluded examples."""
+
+import numpy as np
+import pytest
+from sklearn.linear_model import Lasso
+
+from skdatamodels import DatamodelRegressor, PackedMasks
+from skdatamodels.datasets import make_linear_runs
+from skdatamodels.metrics import linear_datamodeling_score
+from skdatamodels.regression.moments import moments
+from skdatamodels.regression.prior import STRENGTHS, Prior, inform
+from skdatamodels.regression.selection import centred_problem
+
+FINE = {"tol": 1e-10, "max_iter": 100_000}
+
+
+def lasso(X, y, lam):
+    return Lasso(alpha=lam, tol=1e-12, max_iter=100_000).fit(X, y)
+
+
+@pytest.fixture
+def runs():
+    return make_linear_runs(120, 20, 3, noise=0.5, random_state=0)
+
+
+def test_penalty_factors_equal_a_lasso_on_scaled_columns(runs):
+    runs, _ = runs
+    factors = np.random.default_rng(0).uniform(0.3, 3, 20)
+    model = DatamodelRegressor(0.05, penalty_factors=factors, **FINE)
+    model.fit(runs.masks, runs.outputs.astype(float))
+    for y, w, b in zip(runs.outputs.T, model.coef_, model.intercept_, strict=True):
+        reference = lasso(runs.masks / factors, y.astype(float), 0.05)
+        np.testing.assert_allclose(w, reference.coef_ / factors, atol=1e-5)
+        assert b == pytest.approx(reference.intercept_, abs=1e-4)
+
+
+def test_infinite_penalty_keeps_a_weight_at_zero(runs):
+    runs, _ = runs
+    factors = np.ones((3, 20))
+    factors[1, :15] = np.inf
+    Y = runs.outputs.astype(float)
+    model = DatamodelRegressor(0.02, penalty_factors=factors, **FINE)
+    model.fit(runs.masks, Y)
+    plain = DatamodelRegressor(0.02, **FINE).fit(runs.masks, Y)
+    assert not model.coef_[1, :15].any()
+    reference = lasso(runs.masks[:, 15:].astype(float), Y[:, 1], 0.02)
+    np.testing.assert_allclose(model.coef_[1, 15:], reference.coef_, atol=1e-5)
+    np.testing.assert_allclose(model.coef_[[0, 2]], plain.coef_[[0, 2]], atol=1e-5)
+
+
+@pytest.mark.parametrize("strength", STRENGTHS)
+def test_informed_problem_is_that_of_the_residual(runs, strength):
+    runs, coef = runs
+    tau = coef + 0.3 * np.random.default_rng(1).standard_normal(coef.shape)
+    X, Y = runs.masks.astype(float), runs.outputs.astype(float)
+    problem = centred_problem(moments(X, Y - Y.mean(axis=0)), np.float64)
+    informed = inform(*problem, Prior(tau, np.ones(20)), strength)
+    A, B = X - X.mean(axis=0), Y - Y.mean(axis=0)
+    for j in range(3):
+        effect = A @ tau[j]
+        beta = strength[0] * (effect @ B[:, j]) / (effect @ effect)
+        rest = B[:, j] - beta * effect
+        np.testing.assert_allclose(informed.offset[j], beta * tau[j])
+        np.testing.assert_allclose(informed.cov[:, j], A.T @ rest / 120, atol=1e-10)
+        np.testing.assert_allclose(informed.y_var[j], np.mean(rest**2))
+        size = np.abs(tau[j])
+        expected = (size / size.mean() + 0.1) ** -strength[1]
+        factors = np.broadcast_to(informed.penalty_factors, (3, 20))
+        np.testing.assert_allclose(factors[j], expected)
+
+
+def test_prior_with_a_given_lam_is_a_lasso_on_the_residual(runs):
+    runs, coef = runs
+    tau = coef + 0.3 * np.random.default_rng(1).standard_normal(coef.shape)
+    X, Y = runs.masks.astype(float), runs.outputs.astype(float)
+    model = DatamodelRegressor(0.02, prior=tau, **FINE).fit(X, Y)
+    np.testing.assert_array_equal(model.prior_strength_, np.tile([1.0, 0.5], (3, 1)))
+    A = X - X.mean(axis=0)
+    for j in range(3):
+        effect = A @ tau[j]
+        beta = (effect @ Y[:, j]) / (effect @ effect)
+        size = np.abs(tau[j])
+        factors = (size / size.mean() + 0.1) ** -0.5
+        delta = lasso(A / factors, Y[:, j] - beta * effect, 0.02).coef_ / factors
+        np.testing.assert_allclose(model.coef_[j], beta * tau[j] + delta, atol=1e-5)
+
+
+@pytest.mark.parametrize("lam", ["validation", "cv"])
+def test_a_good_prior_helps_and_a_bad_one_does_not_harm(lam):
+    runs, coef = make_linear_runs(
+        600, 200, 30, n_informative=60, noise=1.0, random_state=3
+    )
+    few, held_out = runs[:100], runs[100:]
+    rng = np.random.default_rng(0)
+    priors = {
+        "none": None,
+        "good": 7 * (coef + 0.2 * rng.standard_normal(coef.shape)),
+        "random": rng.standard_normal(coef.shape),
+        "zero": np.zeros(coef.shape),
+    }
+    scores = {}
+    for name, prior in priors.items():
+        model = DatamodelRegressor(lam, prior=prior, random_state=0, tol=1e-3).fit(few)
+        scores[name] = linear_datamodeling_score(
+            held_out.outputs, model.predict(held_out)
+        )
+    assert scores["good"] > scores["none"] + 0.1
+    assert scores["random"] > scores["none"] - 0.02
+    assert scores["zero"] == pytest.approx(scores["none"], abs=0.01)
+
+
+@pytest.mark.parametrize("form", [np.asarray, PackedMasks.from_dense, np.float64])
+@pytest.mark.parametrize("lam", [0.03, "validation"])
+def test_excluded_examples_leave_their_runs_out(runs, form, lam):
+    runs, _ = runs
+    Y = runs.outputs.astype(float)
+    parameters = {"lam": lam, "random_state": 0, **FINE}
+    model = DatamodelRegressor(exclude=[4, -1, 17], **parameters)
+    model.fit(form(runs.masks), Y)
+    for target, example in ((0, 4), (2, 17)):
+        without = ~runs.masks[:, example]
+        lam_of = model.lam_[target]
+        reference = lasso(runs.masks[without].astype(float), Y[without, target], lam_of)
+        np.testing.assert_allclose(model.coef_[target], reference.coef_, atol=1e-5)
+        assert model.coef_[target, example] == 0
+    plain = DatamodelRegressor(**parameters).fit(runs.masks, Y)
+    np.testing.assert_allclose(model.coef_[1], plain.coef_[1], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"prior": np.ones((3, 19))}, r"\(n_targets, n_train\) = \(3, 20\)"),
+        ({"prior": np.full((3, 20), np.nan)}, "prior contains NaN"),
+        ({"penalty_factors": np.zeros(20)}, "must be positive"),
+        ({"penalty_factors": np.ones(3)}, r"of shape \(20,\)"),
+        ({"exclude": [0, 1]}, "3 integers"),
+        ({"exclude": [0, 1, 20]}, "0 to 19"),
+        ({"exclude": [0.0, 1.0, 2.0]}, "3 integers"),
+    ],
+)
+def test_bad_input(runs, parameters, message):
+    with pytest.raises(ValueError, match=message):
+        DatamodelRegressor(**parameters).fit(runs[0])
