@@ -27,6 +27,20 @@ ESTIMATORS = {
 }
 
 
+def make_trainer(estimator, train, targets, output, store):
+    """Make the trainer whose runs are shared by the benchmarks."""
+    return SubsetTrainer(
+        ESTIMATORS[estimator],
+        train,
+        targets,
+        output=output,
+        store=store,
+        n_jobs=-1,
+        random_state=0,
+        verbose=1,
+    )
+
+
 def main():
     """Print a table of LDS with intervals."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
@@ -38,15 +52,8 @@ def main():
     arguments = parser.parse_args()
     print(describe_machine())
     train, targets = load_digits_examples()
-    trainer = SubsetTrainer(
-        ESTIMATORS[arguments.estimator],
-        train,
-        targets,
-        output=arguments.output,
-        store=arguments.store,
-        n_jobs=-1,
-        random_state=0,
-        verbose=1,
+    trainer = make_trainer(
+        arguments.estimator, train, targets, arguments.output, arguments.store
     )
     start = time.perf_counter()
     runs = trainer.fit_transform(np.arange(max(arguments.runs)))

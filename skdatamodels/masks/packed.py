@@ -122,7 +122,8 @@ class PackedMasks:
         -------
         masks : array of shape (n_rows, n_train)
         """
-        unpacked = np.unpackbits(self.bits[rows], axis=-1, count=self.n_train)
+        bits = np.asarray(self.bits[rows])  # what comes out is no memory map
+        unpacked = np.unpackbits(bits, axis=-1, count=self.n_train)
         return unpacked.view(bool) if dtype is bool else unpacked.astype(dtype)
 
     def column_counts(self):

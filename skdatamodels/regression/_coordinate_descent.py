@@ -72,6 +72,7 @@ class Lanes(NamedTuple):
     k: np.ndarray  # (n_lanes,), which lam
     stale: np.ndarray  # (n_lanes,), passes since q was computed from w
     n_steps: np.ndarray  # (n_lanes,), steps in the current block
+    slack: np.ndarray  # (n_lanes,), see `_solved`
     rows: np.ndarray  # (n_lanes, BLOCK), their coordinates, within the block
     steps: np.ndarray  # (n_lanes, BLOCK), by how much w changed
 
@@ -83,6 +84,7 @@ class Lanes(NamedTuple):
         return cls(
             *matrices,
             *counters,
+            slack=np.zeros(n_lanes, dtype),
             rows=np.zeros((n_lanes, BLOCK), np.int64),
             steps=np.zeros((n_lanes, BLOCK), dtype),
         )
@@ -173,26 +175,27 @@ _subtract_tile_rows = _row_subtractor(lambda itemsize: _TILE_BYTES // itemsize)
 _subtract_lane_rows = _row_subtractor(lambda itemsize: WIDTH)
 
 
-@njit(nogil=True, cache=True, fastmath=_FASTMATH | {"nnan"})
+@njit(nogil=True, cache=True, error_model="numpy", fastmath=_FASTMATH | {"nnan"})
 def _relative_gap(c, q, w, threshold, y_var):
     """Duality gap divided by y_var / 2, the loss of the empty model.
 
     With residual r = y - Xw: ‖r‖²/m = y_var - cᵀw - qᵀw and yᵀr/m = y_var - cᵀw. The
     dual point is s·r with the largest s ≤ 1 for which |s·q| ≤ threshold.
     """
-    cw, qw, l1 = 0.0, 0.0, 0.0
-    s = q[0] - q[0] + 1
+    cw, qw, l1, zero = 0.0, 0.0, 0.0, q.dtype.type(0)
     for i in range(c.size):
-        size = abs(q[i])
-        scale = threshold[i] / size if size > threshold[i] else s
-        s = scale if scale < s else s
         cw += c[i] * w[i]
         qw += q[i] * w[i]
-        l1 += abs(w[i]) * threshold[i] if w[i] != 0 else 0.0
+        l1 += abs(w[i]) * threshold[i] if w[i] != 0 else zero
+    excess = q.dtype.type(1)
+    for i in range(c.size):
+        if abs(q[i]) > excess * threshold[i]:
+            excess = abs(q[i]) / threshold[i]
+    s = 1 / excess
     rr = y_var - cw - qw
     primal = 0.5 * rr + l1
     dual = s * (y_var - cw) - 0.5 * s * s * rr
-    return (primal - dual) / (0.5 * y_var)
+    return (primal - dual) / (0.5 * y_var), l1 / (0.5 * y_var)
 
 
 @njit(nogil=True, cache=True)
@@ -267,14 +270,20 @@ def _next_lam(problem, lanes, lane):
 
 
 @njit(nogil=True, cache=True)
+def _copy(source, out):
+    for i in range(out.size):
+        out[i] = source[i]
+
+
+@njit(nogil=True, cache=True)
 def _solved(problem, paths, lanes, lane, tol, max_iter):
     """Say whether a lane has reached its gap (or must give up); then record it."""
     t, k = lanes.target[lane], lanes.k[lane]
     last = k == problem.lams.shape[1] - 1
     limit = 0 if last else _PASSES_TO_REFRESH
-    gap = 0.0
+    gap, l1 = 0.0, 0.0
     if problem.y_var[t] > 0:
-        gap = _relative_gap(
+        gap, l1 = _relative_gap(
             problem.cov[t],
             lanes.q[lane],
             lanes.w[lane],
@@ -283,36 +292,41 @@ def _solved(problem, paths, lanes, lane, tol, max_iter):
         )
     if gap > tol and paths.n_iter[t, k] < max_iter:
         paths.n_iter[t, k] += 1
+        share = 1.5 / paths.n_iter[t, k]
+        lanes.slack[lane] = min(np.sqrt(tol), share * tol / max(l1, tol))
         return False
     if lanes.stale[lane] > limit:
         _refresh(problem, lanes, lane)
         return False
-    paths.coefs[t, k] = lanes.w[lane, : problem.cov.shape[1]]
+    _copy(lanes.w[lane], paths.coefs[t, k])
     paths.gaps[t, k] = gap
     return True
 
 
-@njit(nogil=True, cache=True, fastmath=_FASTMATH)
-def _descend_block(tile, column, diagonal, near, w, threshold, steps, moved):
+@njit(nogil=True, cache=True, error_model="numpy", fastmath=_FASTMATH)
+def _descend_block(tile, column, diagonal, near, w, threshold, slack, steps, moved):
     """Step through a block, WIDTH lanes at a time; all arrays are (BLOCK, WIDTH)."""
-    n = 0
+    n, zero, one = 0, w.dtype.type(0), w.dtype.type(1)
     for i in range(BLOCK):
         _subtract_lane_rows(
             near, i * WIDTH, tile, i * tile.shape[1] + column, steps, 0, moved, 0, n
         )
         g = diagonal[i]
-        inverse = 1 / g if g > 0 else g - g  # a constant column gets no weight
+        inverse = one / g if g > 0 else zero  # a constant column gets no weight
         moved[n] = i
         any_step = False
         for lane in range(WIDTH):
-            z = near[i, lane] + g * w[i, lane]
-            bound = threshold[i, lane]
+            old, bound = w[i, lane], threshold[i, lane]
+            z = near[i, lane] + g * old
             inside = z if z < bound else bound
             inside = inside if inside > -bound else -bound
             new = (z - inside) * inverse
-            step = new - w[i, lane]
+            step = new - old
+            small = abs(step) * g <= slack[lane] * bound
+            waits = small & ((old == 0) | (new * old > 0))
+            step = zero if waits else step
             any_step |= step != 0
-            w[i, lane] = new
+            w[i, lane] = old if waits else new
             steps[i, lane] = step
         n += any_step
 
@@ -362,6 +376,7 @@ def _pass(problem, lanes, scratch):
                 near,
                 w,
                 threshold,
+                lanes.slack[start : start + WIDTH],
                 steps,
                 moved,
             )

@@ -250,7 +250,7 @@ class RunStore:
         integers = seeds.dtype.kind in "iu" and seeds.ndim == 1
         if not integers or not ((seeds >= 0) & (seeds < 2**32)).all():
             raise ValueError(
-                f"Seeds must be a 1-d array of integers from 0 to 2**32 - 1, got {seeds}"
+                f"Seeds must be integers from 0 to 2**32 - 1, one a run, got {seeds}."
             )
         with np.errstate(over="ignore"):
             runs = TrainingRuns(masks, np.asarray(outputs, np.float32), seeds=seeds)

@@ -164,6 +164,7 @@ def test_memory_mapped_bits(tmp_path):
     masks = PackedMasks(np.load(tmp_path / "bits.npy", mmap_mode="r"), 10)
     assert isinstance(masks[3:5].bits, np.memmap)  # still not read
     assert_array_equal(masks[3:5].dense(), dense[3:5])
+    assert type(masks.dense()) is np.ndarray
     assert_array_equal(masks.gram(), dense.T.astype(int) @ dense.astype(int))
     assert_array_equal(masks.dot(np.eye(10)), dense)
     assert_allclose(masks.T_dot(np.eye(70)), dense.T)

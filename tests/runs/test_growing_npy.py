@@ -1,5 +1,6 @@
 import errno
 import os
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -85,13 +86,12 @@ def test_short_writes_are_continued(path, monkeypatch):
 
 def test_what_is_written_is_synced_before_write_returns(path, monkeypatch):
     calls = []
+
+    def spied(name, real):
+        return lambda *args: [calls.append(name), real(*args)][1]
+
     for name in ("pwrite", "fsync", "close"):
-
-        def spy(*args, name=name, real=getattr(os, name)):
-            calls.append(name)
-            return real(*args)
-
-        monkeypatch.setattr(os, name, spy)
+        monkeypatch.setattr(os, name, spied(name, getattr(os, name)))
     array = GrowingNpy.create(path, (), np.uint32)
     array.grow(9)
     calls.clear()
@@ -169,7 +169,8 @@ def test_a_header_with_a_wrong_byte_opens_or_is_damaged(tmp_path_factory, at, by
     content = bytearray(path.read_bytes())
     content[at] = byte
     path.write_bytes(content)
-    try:
-        GrowingNpy(path)
-    except ValueError as error:
-        assert "array.npy is damaged" in str(error)
+    opens = False
+    with suppress(ValueError):
+        opens = GrowingNpy(path).n_rows >= 0
+    if not opens:
+        _assert_damaged(path)

@@ -1,0 +1,81 @@
+"""LDS of datamodels informed by a prior, against the number of runs, on digits.
+
+The prior is the influence function of a logistic regression on the same digits, in
+closed form: it costs one fit. The runs are those of `fidelity.py`, networks. Controls:
+no prior, a random one, and the right one with its sign turned.
+"""
+
+import argparse
+
+import numpy as np
+from _machine import describe_machine
+from fidelity import make_trainer
+from sklearn.linear_model import LogisticRegression
+
+from skdatamodels import DatamodelRegressor, TrainingRuns, sample_masks
+from skdatamodels.datasets import load_digits_examples
+from skdatamodels.metrics import lds_interval
+
+
+def logistic_influence(train, targets):
+    """Effect of each training example on the log-odds of each target.
+
+    With θ the weights, H the Hessian of the whole objective, gᵢ the gradient of the
+    loss of example i and h that of the target's log-odds: -h·H⁻¹gᵢ.
+    """
+    model = LogisticRegression().fit(train.X, train.y)
+    A, Z = (np.c_[part.X, np.ones(len(part))] for part in (train, targets))
+    one_hot, d = np.eye(len(model.classes_)), A.shape[1]
+    P = model.predict_proba(train.X)
+    # the intercept is not penalised, but for what keeps H regular
+    H = np.diag(np.tile(np.r_[np.ones(d - 1), 1e-6], len(one_hot)))
+    for a, row in enumerate(one_hot):
+        for b in range(len(one_hot)):
+            curvature = P[:, a] * (row[b] - P[:, b])
+            block = np.s_[a * d : (a + 1) * d, b * d : (b + 1) * d]
+            H[block] += A.T @ (curvature[:, None] * A)
+    g = ((P - one_hot[train.y])[:, :, None] * A[:, None]).reshape(len(A), -1)
+    others = model.predict_proba(targets.X) * (1 - one_hot[targets.y])
+    others /= others.sum(axis=1, keepdims=True)
+    h = ((one_hot[targets.y] - others)[:, :, None] * Z[:, None]).reshape(len(Z), -1)
+    return -h @ np.linalg.solve(H, g.T)
+
+
+def main():
+    """Print LDS with intervals by number of runs and prior."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--runs", type=int, nargs="+", default=[100, 250, 500, 1000])
+    parser.add_argument("--every", type=int, default=4, help="take every k-th target")
+    parser.add_argument("--store", default="benchmarks/runs")
+    arguments = parser.parse_args()
+    print(describe_machine())
+    train, targets = load_digits_examples()
+    trainer = make_trainer("mlp", train, targets, "log_odds", arguments.store)
+    runs = trainer.fit_transform(np.arange(max(arguments.runs)))
+    held_out = sample_masks(500, len(train), 0.5, random_state=1).dense()
+    truth = trainer.transform(held_out).outputs[:, :: arguments.every]
+    tau = logistic_influence(train, targets)[:: arguments.every]
+    score = lds_interval(truth, held_out @ tau.T, random_state=0)
+    print(f"the prior alone, without a run: LDS {score.score:.3f}")
+    priors = {
+        "no prior": None,
+        "influence": tau,
+        "sign turned": -tau,
+        "random": np.random.default_rng(0).standard_normal(tau.shape),
+    }
+    for n_runs in arguments.runs:
+        part = TrainingRuns(
+            runs.packed[:n_runs], runs.outputs[:n_runs, :: arguments.every]
+        )
+        for name, prior in priors.items():
+            model = DatamodelRegressor(prior=prior, n_jobs=-1, random_state=0).fit(part)
+            score, low, high = lds_interval(
+                truth, model.predict(held_out), random_state=0
+            )
+            print(
+                f"{n_runs:>6} runs  {name:<12} LDS {score:.3f} [{low:.3f}, {high:.3f}]"
+            )
+
+
+if __name__ == "__main__":
+    main()
