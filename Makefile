@@ -35,7 +35,7 @@ lint: $(DEV) ## check style, docstrings, formatting and the layers of imports
 	$(BIN)/lint-imports
 
 docs: $(DEV) ## build the documentation: doc/_build/html/index.html
-	$(BIN)/sphinx-build -W --keep-going -b html doc doc/_build/html
+	$(BIN)/sphinx-build -q -W --keep-going -b html doc doc/_build/html
 
 bench: $(DEV) ## time the package against its references, see benchmarks/
 	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done

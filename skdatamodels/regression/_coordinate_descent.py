@@ -180,7 +180,7 @@ def _relative_gap(c, q, w, threshold, y_var):
     """Duality gap divided by y_var / 2, the loss of the empty model.
 
     With residual r = y - Xw: ‖r‖²/m = y_var - cᵀw - qᵀw and yᵀr/m = y_var - cᵀw. The
-    dual point is s·r with the largest s ≤ 1 for which |s·q| ≤ threshold.
+    dual point is s·r with the largest s ≤ 1 for which abs(s·q) ≤ threshold.
     """
     cw, qw, l1, zero = 0.0, 0.0, 0.0, q.dtype.type(0)
     for i in range(c.size):
@@ -239,7 +239,7 @@ def _set_lam(problem, lanes, lane, k):
 
 @njit(nogil=True, cache=True)
 def _start(problem, lanes, lane, t):
-    """Put a lane to the first lam of target t, or to rest if there is no such target."""
+    """Put a lane to the first lam of target t, or to rest if there is none."""
     n_targets, d = problem.cov.shape
     lanes.target[lane] = min(t, n_targets)
     if t < n_targets:
