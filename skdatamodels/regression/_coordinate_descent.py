@@ -24,7 +24,7 @@ from numba.extending import intrinsic
 
 # Gaps computed from a q that was updated for this many passes are not believed: in
 # float32 its rounding errors add up. A fresh q costs about as much as one pass.
-_PASSES_TO_REFRESH = 25
+_PASSES_TO_REFRESH = 3
 _REFRESHING = -1
 
 # A tile is BLOCK rows of 512 bytes: half of a first-level cache of 32 KB, and eight
