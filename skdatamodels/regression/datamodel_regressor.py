@@ -201,8 +201,9 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         if self.exclude is not None:
             usable &= _without(X, _check_exclude(self.exclude, n_targets, X.shape[1]))
         _check_enough(usable, self._min_runs())
-        rng = check_random_state(self.random_state)
-        order = rng.permutation(len(Y))
+        order = np.arange(len(Y))
+        if lam is None:  # there will be a split
+            order = check_random_state(self.random_state).permutation(order)
         self._allocate(n_targets, X.shape[1], Y.dtype)
         patterns, pattern_of = np.unique(usable, axis=1, return_inverse=True)
         for p, rows in enumerate(patterns.T):
