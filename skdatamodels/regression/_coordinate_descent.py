@@ -1,10 +1,11 @@
 """Coordinate descent for the LASSO on a Gram matrix, compiled by numba.
 
-Several targets, the *lanes*, walk down their paths side by side. A pass takes the
-coordinates in blocks. Within a block each lane makes its steps on the small diagonal
-block of the Gram matrix; then the steps of all lanes are carried to the other
-coordinates, tile by tile, so that a tile is fetched once and serves every lane from the
-nearest cache. The iterates are those of plain cyclic coordinate descent.
+Several targets, the *lanes*, walk down their paths side by side. A pass is cyclic
+coordinate descent, with its arithmetic put in an order that suits the machine: it takes
+the coordinates in blocks; within a block the lanes step together, as the elements of
+vector registers, on the small diagonal block of the Gram matrix; then the steps of each
+lane are carried to all coordinates, tile by tile, so that a tile is fetched once and
+serves every lane from the nearest cache.
 
 Lanes are otherwise independent: one that reaches its gap goes on to its next lam, or to
 the next target in the queue, without waiting for the others, and a target's numbers do
@@ -24,15 +25,15 @@ from numba.extending import intrinsic
 
 # Gaps computed from a q that was updated for this many passes are not believed: in
 # float32 its rounding errors add up. A fresh q costs about as much as one pass.
-_PASSES_TO_REFRESH = 3
-_REFRESHING = -1
+_PASSES_TO_REFRESH = 25
+_REFRESHING = -1  # `stale` of a lane whose next pass is spent on that
 
 # A tile is BLOCK rows of 512 bytes: half of a first-level cache of 32 KB, and eight
-# vector registers a row.
+# vector registers a row. WIDTH lanes step together.
 BLOCK = 32
+WIDTH = 16
 _TILE_BYTES = 512
 _VECTOR_BYTES = 64
-WIDTH = 16
 
 _FASTMATH = {"contract", "reassoc", "nsz"}
 
@@ -60,26 +61,29 @@ class Paths(NamedTuple):
 class Lanes(NamedTuple):
     """State of the targets that are being worked on.
 
-    The padding after the first d columns stays 0, which makes no steps.
+    Columns after the first d are 0 and stay so.
     """
 
-    w: np.ndarray  # (n_lanes, d_padded)
-    q: np.ndarray  # (n_lanes, d_padded)
-    w_before: np.ndarray  # (n_lanes, d_padded), at the lam before
-    q_before: np.ndarray  # (n_lanes, d_padded)
-    threshold: np.ndarray  # (n_lanes, d_padded), lam times penalty
+    w: np.ndarray  # (n_lanes, columns)
+    q: np.ndarray  # (n_lanes, columns)
+    w_before: np.ndarray  # (n_lanes, columns), at the lam before
+    q_before: np.ndarray  # (n_lanes, columns)
+    threshold: np.ndarray  # (n_lanes, columns), lam times penalty
     target: np.ndarray  # (n_lanes,); n_targets when at rest
     k: np.ndarray  # (n_lanes,), which lam
     stale: np.ndarray  # (n_lanes,), passes since q was computed from w
     n_steps: np.ndarray  # (n_lanes,), steps in the current block
-    slack: np.ndarray  # (n_lanes,), see `_solved`
-    rows: np.ndarray  # (n_lanes, BLOCK), their coordinates, within the block
-    steps: np.ndarray  # (n_lanes, BLOCK), by how much w changed
+    slack: np.ndarray  # (n_lanes,), see `_slack`
+    rows: np.ndarray  # (n_lanes, BLOCK), which coordinates of the block they are
+    steps: np.ndarray  # (n_lanes, BLOCK), by how much each coordinate changed
 
     @classmethod
     def make(cls, n_lanes, d_padded, dtype):
         """Make lanes at rest."""
-        matrices = (np.zeros((n_lanes, d_padded + 32), dtype) for _ in range(5))
+        # A multiple of 4096 bytes from row to row would crowd them into the same places
+        # of the cache.
+        columns = d_padded + _VECTOR_BYTES // dtype.itemsize
+        matrices = (np.zeros((n_lanes, columns), dtype) for _ in range(5))
         counters = (np.zeros(n_lanes, np.int64) for _ in range(4))
         return cls(
             *matrices,
@@ -175,9 +179,9 @@ _subtract_tile_rows = _row_subtractor(lambda itemsize: _TILE_BYTES // itemsize)
 _subtract_lane_rows = _row_subtractor(lambda itemsize: WIDTH)
 
 
-@njit(nogil=True, cache=True, error_model="numpy", fastmath=_FASTMATH | {"nnan"})
+@njit(nogil=True, cache=True, error_model="numpy", fastmath=_FASTMATH)
 def _relative_gap(c, q, w, threshold, y_var):
-    """Duality gap divided by y_var / 2, the loss of the empty model.
+    """Duality gap and penalty, divided by y_var / 2, the loss of the empty model.
 
     With residual r = y - Xw: ‖r‖²/m = y_var - cᵀw - qᵀw and yᵀr/m = y_var - cᵀw. The
     dual point is s·r with the largest s ≤ 1 for which abs(s·q) ≤ threshold.
@@ -218,8 +222,13 @@ def _carry(problem, lanes, block, lane, tile):
 
 @njit(nogil=True, cache=True)
 def _refresh(problem, lanes, lane):
-    """Have q computed anew from w, in the next pass."""
+    """Have q computed anew from w, in the next pass.
+
+    What changes is q's rounding error. It is taken from `q_before` too, by a difference
+    now and a sum after the pass: the secant would magnify what is in only one of them.
+    """
     c = problem.cov[lanes.target[lane]]
+    lanes.q_before[lane] -= lanes.q[lane]
     lanes.q[lane, : c.size] = c
     lanes.stale[lane] = _REFRESHING
 
@@ -231,10 +240,8 @@ def _set_lam(problem, lanes, lane, k):
     penalty = problem.penalty[min(t, problem.penalty.shape[0] - 1)]
     lanes.k[lane] = k
     for i in range(penalty.size):
-        # inf is inf even at lam = 0
-        lanes.threshold[lane, i] = (
-            lam * penalty[i] if penalty[i] < np.inf else penalty[i]
-        )
+        p = penalty[i]  # inf stays inf even at lam = 0
+        lanes.threshold[lane, i] = lam * p if p < np.inf else p
 
 
 @njit(nogil=True, cache=True)
@@ -245,6 +252,8 @@ def _start(problem, lanes, lane, t):
     if t < n_targets:
         _set_lam(problem, lanes, lane, 0)
         lanes.w[lane, :d] = problem.w0[t]
+        lanes.w_before[lane] = 0
+        lanes.q_before[lane] = 0
         _refresh(problem, lanes, lane)
     else:
         lanes.w[lane] = 0
@@ -270,9 +279,17 @@ def _next_lam(problem, lanes, lane):
 
 
 @njit(nogil=True, cache=True)
-def _copy(source, out):
-    for i in range(out.size):
-        out[i] = source[i]
+def _slack(tol, penalty, n_iter):
+    """Largest |step|·g, relative to the threshold, of a step that is put off.
+
+    Steps this small are not worth a row of the Gram matrix. Where no larger one is left
+    each w_i ≠ 0 has q_i·sign(w_i) ≥ (1 - slack)·threshold, and all |q_i| are at most
+    (1 + slack)·threshold. So with s = 1 / (1 + slack) the gap,
+    (1 - s)²‖r‖²/2m + penalty - s·qᵀw, is at most slack²·y_var/2 + 2·slack·penalty: of
+    the size of tol if slack is tol / penalty. That the slack shrinks from pass to pass
+    keeps it from holding up the descent. At tol = 1e-4 it saves 40 % of the steps.
+    """
+    return min(np.sqrt(tol), 1.5 * tol / (n_iter * max(penalty, tol, 1e-300)))
 
 
 @njit(nogil=True, cache=True)
@@ -281,9 +298,9 @@ def _solved(problem, paths, lanes, lane, tol, max_iter):
     t, k = lanes.target[lane], lanes.k[lane]
     last = k == problem.lams.shape[1] - 1
     limit = 0 if last else _PASSES_TO_REFRESH
-    gap, l1 = 0.0, 0.0
+    gap, penalty = 0.0, 0.0
     if problem.y_var[t] > 0:
-        gap, l1 = _relative_gap(
+        gap, penalty = _relative_gap(
             problem.cov[t],
             lanes.q[lane],
             lanes.w[lane],
@@ -292,20 +309,24 @@ def _solved(problem, paths, lanes, lane, tol, max_iter):
         )
     if gap > tol and paths.n_iter[t, k] < max_iter:
         paths.n_iter[t, k] += 1
-        share = 1.5 / paths.n_iter[t, k]
-        lanes.slack[lane] = min(np.sqrt(tol), share * tol / max(l1, tol))
+        lanes.slack[lane] = _slack(tol, penalty, paths.n_iter[t, k])
         return False
     if lanes.stale[lane] > limit:
         _refresh(problem, lanes, lane)
         return False
-    _copy(lanes.w[lane], paths.coefs[t, k])
+    paths.coefs[t, k] = lanes.w[lane, : problem.cov.shape[1]]
     paths.gaps[t, k] = gap
     return True
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath=_FASTMATH)
 def _descend_block(tile, column, diagonal, near, w, threshold, slack, steps, moved):
-    """Step through a block, WIDTH lanes at a time; all arrays are (BLOCK, WIDTH)."""
+    """Step through a block with WIDTH lanes together.
+
+    ``near``, the q of the block, ``w``, ``threshold`` and ``steps`` are (BLOCK, WIDTH);
+    the diagonal block of the Gram matrix begins at a column of the tile. A coordinate's
+    q is brought up to date, for the steps before it in the block, when its turn comes.
+    """
     n, zero, one = 0, w.dtype.type(0), w.dtype.type(1)
     for i in range(BLOCK):
         _subtract_lane_rows(
@@ -323,7 +344,7 @@ def _descend_block(tile, column, diagonal, near, w, threshold, slack, steps, mov
             new = (z - inside) * inverse
             step = new - old
             small = abs(step) * g <= slack[lane] * bound
-            waits = small & ((old == 0) | (new * old > 0))
+            waits = small & ((old == 0) | (new * old > 0))  # w keeps its sign
             step = zero if waits else step
             any_step |= step != 0
             w[i, lane] = old if waits else new
@@ -342,7 +363,10 @@ def _gather(rows, start, first, block):
 
 @njit(nogil=True, cache=True)
 def _scatter(lanes, start, first, w, steps):
-    """Take up the new w of some lanes, and list their steps."""
+    """Take up the new w of some lanes, and list their steps.
+
+    For a lane that is refreshing q, which has been set to cov, the step is all of w.
+    """
     for k in range(WIDTH):
         if lanes.stale[start + k] == _REFRESHING:
             for i in range(BLOCK):
@@ -385,7 +409,10 @@ def _pass(problem, lanes, scratch):
             for lane in range(lanes.w.shape[0]):
                 if lanes.n_steps[lane] > 0:
                     _carry(problem, lanes, block, lane, tile)
-    lanes.stale[:] += 1
+    for lane in range(lanes.w.shape[0]):
+        if lanes.stale[lane] == _REFRESHING:
+            lanes.q_before[lane] += lanes.q[lane]
+        lanes.stale[lane] += 1
 
 
 @njit(nogil=True, cache=True)

@@ -43,7 +43,7 @@ def test_reported_gaps_are_true_along_the_path(dtype, n_runs, d, alpha):
     for j in range(5):
         for k in range(30):
             gap = true_gap(gram, cov[:, j], y_var[j], lams[j, k], coefs[j, k])
-            assert gap <= 2e-4
+            assert abs(gap - gaps[j, k]) <= 5e-6
 
 
 @pytest.mark.parametrize(("n_runs", "d"), [(200, 40), (40, 60)])
@@ -99,6 +99,69 @@ def test_constant_and_duplicated_columns_and_a_constant_target():
     for j in (0, 2):
         assert true_gap(gram, cov[:, j], y_var[j], 0.05, coefs[j, 0]) <= 1.01e-4
     assert gaps[1, 0] == 0
+
+
+@pytest.mark.parametrize("per_target", [False, True])
+def test_penalty_factors_are_a_rescaling_of_the_columns(per_target):
+    X, Y, gram, cov, y_var, lams = problem(200, 30, 2)
+    rng = np.random.default_rng(3)
+    factors = rng.uniform(0.5, 2, (2, 30) if per_target else (1, 30))
+    factors[:, 8] = np.inf
+    coefs, gaps, _ = lasso_path(
+        gram,
+        cov,
+        y_var,
+        lams=lams[:, :15],
+        tol=1e-9,
+        max_iter=100_000,
+        penalty_factors=factors if per_target else factors[0],
+        coef_init=rng.standard_normal((2, 30)),  # also where the coefficient must be 0
+    )
+    assert gaps.max() <= 1e-9
+    assert not coefs[:, :, 8].any()
+    for j in range(2):
+        p = factors[j if per_target else 0]
+        reference = Lasso(alpha=lams[j, 14], tol=1e-12, max_iter=200_000)
+        reference.fit(X / p, Y[:, j])
+        np.testing.assert_allclose(coefs[j, 14], reference.coef_ / p, atol=1e-3)
+
+
+@given(st.integers(0, 500), st.sampled_from([1e-2, 1e-4, 1e-6]))
+@settings(max_examples=20, deadline=None)
+def test_optimality_conditions_hold_as_far_as_the_gap_says(seed, tol):
+    _, _, gram, cov, y_var, lams = problem(120, 25, 2, seed)
+    coefs, gaps, _ = lasso_path(gram, cov, y_var, lams=lams, tol=tol, max_iter=100_000)
+    assert gaps.max() <= tol
+    best = lasso_path(gram, cov, y_var, lams=lams, tol=1e-11, max_iter=100_000)[0]
+
+    def loss(j, k, w):
+        return w @ gram @ w / 2 - cov[:, j] @ w + lams[j, k] * np.abs(w).sum()
+
+    for j in range(2):
+        for k in range(30):
+            excess = loss(j, k, coefs[j, k]) - loss(j, k, best[j, k])
+            assert excess <= (gaps[j, k] + 1e-9) * y_var[j] / 2
+            # at the optimum |q| is lam where w is not 0, and nowhere more
+            q, w = cov[:, j] - gram @ best[j, k], best[j, k]
+            assert np.abs(q).max() <= lams[j, k] * (1 + 1e-4)
+            far = np.abs(w) > 1e-2 * np.abs(w).max()
+            np.testing.assert_allclose(
+                q[far], lams[j, k] * np.sign(w[far]), rtol=1e-3, atol=1e-6
+            )
+
+
+def test_no_penalty_is_least_squares_and_a_bad_start_does_no_harm():
+    X, Y, *_ = problem(200, 12, 3)
+    X = X[:, :11]  # the masks' columns sum to 0: leave one out
+    gram, cov, y_var = X.T @ X / 200, X.T @ Y / 200, (Y**2).mean(axis=0)
+    with pytest.warns(ConvergenceWarning):
+        coefs, gaps, n_iter = lasso_path(
+            gram, cov, y_var, lams=[0.0], max_iter=2000, coef_init=np.ones((3, 11))
+        )
+    np.testing.assert_allclose(coefs[:, 0], np.linalg.solve(gram, cov).T, rtol=1e-6)
+    rest = ((Y - X @ coefs[:, 0].T) ** 2).mean(axis=0)
+    np.testing.assert_allclose(gaps[:, 0], rest / y_var)
+    assert (n_iter == 2000).all()
 
 
 def test_too_few_passes_are_told():
