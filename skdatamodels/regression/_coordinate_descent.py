@@ -280,10 +280,10 @@ def _next_lam(problem, lanes, lane):
 
 @njit(nogil=True, cache=True)
 def _slack(tol, penalty, n_iter):
-    """Largest |step|·g, relative to the threshold, of a step that is put off.
+    """Largest abs(step)·g, relative to the threshold, of a step that is put off.
 
     Steps this small are not worth a row of the Gram matrix. Where no larger one is left
-    each w_i ≠ 0 has q_i·sign(w_i) ≥ (1 - slack)·threshold, and all |q_i| are at most
+    each w_i ≠ 0 has q_i·sign(w_i) ≥ (1 - slack)·threshold, and all abs(q_i) are at most
     (1 + slack)·threshold. So with s = 1 / (1 + slack) the gap,
     (1 - s)²‖r‖²/2m + penalty - s·qᵀw, is at most slack²·y_var/2 + 2·slack·penalty: of
     the size of tol if slack is tol / penalty. That the slack shrinks from pass to pass
