@@ -35,7 +35,6 @@ from skdatamodels.plotting import (
 ALPHA = 0.5
 # The networks stop after 15 epochs on purpose.
 warnings.filterwarnings("ignore", category=ConvergenceWarning)
-warnings.filterwarnings("ignore", message=".*Stochastic Optimizer.*")
 
 
 def collect_runs(train, targets, sizes, n_held_out, store):

@@ -78,7 +78,8 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     validation_error_ : float64 array of shape (n_targets, n_lams)
         Mean squared error on held-out runs at each of `lams_`; only if lam was chosen.
     dual_gap_ : float64 array of shape (n_targets,)
-        Relative duality gap of the final fit.
+        Duality gap of the final fit, relative to half the variance of the outputs, or
+        of what the offset of the prior leaves of them.
     n_iter_ : int array of shape (n_targets,)
         Passes of the final fit.
     prior_strength_ : float64 array of shape (n_targets, 2)

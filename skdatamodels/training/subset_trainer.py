@@ -261,6 +261,11 @@ class SubsetTrainer(TransformerMixin, BaseEstimator):
     def _check_rows(self, X):
         """Return X as run ids (int64 array) or as PackedMasks."""
         n_train = len(self.train)
+        if isinstance(X, TrainingRuns):
+            raise TypeError(
+                "X is TrainingRuns, which are trained already. To train their subsets "
+                "again, give their masks: X.packed."
+            )
         if not isinstance(X, PackedMasks):
             X = np.asarray(X)
             if X.ndim != 2:

@@ -430,3 +430,12 @@ def _log(path, train_indices, seed):
     with open(path, "a") as file:
         file.write(f"{seed}\n")
     return positions(train_indices, seed)
+
+
+def test_runs_are_not_trained_again_by_mistake(iris):
+    trainer = SubsetTrainer(RidgeClassifier(), *iris, random_state=0)
+    runs = trainer.fit_transform([0, 1])
+    with pytest.raises(TypeError, match=r"trained already.*X\.packed"):
+        trainer.transform(runs)
+    again = trainer.transform(runs.packed)
+    np.testing.assert_array_equal(again.masks, runs.masks)
