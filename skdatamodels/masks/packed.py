@@ -107,6 +107,9 @@ class PackedMasks:
             raise ValueError("A dense array of packed masks is always a copy.")
         return self.dense().astype(dtype or bool, copy=False)
 
+    def __sizeof__(self):  # asked by dask, which sends small objects with every task
+        return object.__sizeof__(self) + self.bits.nbytes
+
     def __repr__(self):
         return f"PackedMasks(n_runs={len(self)}, n_train={self.n_train})"
 
@@ -139,6 +142,7 @@ class PackedMasks:
         Parameters
         ----------
         Y : array of shape (n_runs, k)
+            May be a memory map, which is read once, a block of rows at a time.
 
         Returns
         -------
@@ -147,7 +151,7 @@ class PackedMasks:
         if len(Y) != len(self):
             raise ValueError(f"Y has {len(Y)} rows for {len(self)} masks.")
         product = np.zeros((self.n_train, Y.shape[1]))
-        for rows in row_blocks(len(self), 8 * self.n_train):
+        for rows in row_blocks(len(self), 8 * max(product.shape)):
             product += self.dense(rows, np.float64).T @ np.asarray(Y[rows], np.float64)
         return product
 
@@ -157,6 +161,7 @@ class PackedMasks:
         Parameters
         ----------
         coef : array or sparse matrix of shape (n_train, k)
+            A sparse one stays so.
 
         Returns
         -------
@@ -167,11 +172,11 @@ class PackedMasks:
                 f"coef has {coef.shape[0]} rows for n_train={self.n_train} examples."
             )
         product = np.empty((len(self), coef.shape[1]), dtype=coef.dtype)
-        for rows in row_blocks(len(self), coef.dtype.itemsize * self.n_train):
+        for rows in row_blocks(len(self), coef.dtype.itemsize * max(coef.shape)):
             product[rows] = self.dense(rows, coef.dtype) @ coef
         return product
 
-    def gram(self, n_jobs=None):
+    def gram(self, n_jobs=None, out=None):
         """Count, for each pair of examples, the runs that contain both: maskᵀ·mask.
 
         Exact: a population count of the bitwise *and* of two columns.
@@ -180,6 +185,8 @@ class PackedMasks:
         ----------
         n_jobs : int, optional
             Number of threads, as in joblib.
+        out : int32 array of shape (n_train, n_train), optional
+            Symmetric; the counts are added to it.
 
         Returns
         -------
@@ -187,7 +194,9 @@ class PackedMasks:
         """
         from skdatamodels.masks._popcount import add_pair_counts, mirror, pack_columns
 
-        counts = np.zeros((self.n_train, self.n_train), dtype=np.int32)
+        counts = out
+        if counts is None:
+            counts = np.zeros((self.n_train, self.n_train), dtype=np.int32)
         # Stripes of the upper triangle with the same area each, so that threads that
         # take one each end together.
         n_stripes = 4 * effective_n_jobs(n_jobs)

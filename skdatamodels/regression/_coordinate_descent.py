@@ -41,7 +41,7 @@ _FASTMATH = {"contract", "reassoc", "nsz"}
 class Problem(NamedTuple):
     """Targets to solve, all on one Gram matrix and in its dtype."""
 
-    tiles: np.ndarray  # (n_blocks, n_tiles, BLOCK, tile width), see `pack`
+    tiles: np.ndarray  # (n_blocks, n_tiles, BLOCK, tile width), see `tile`
     diagonal: np.ndarray  # (d_padded,), of the Gram matrix
     cov: np.ndarray  # (n_targets, d)
     y_var: np.ndarray  # (n_targets,)
@@ -94,24 +94,33 @@ class Lanes(NamedTuple):
         )
 
 
-def pack(gram):
-    """Cut a Gram matrix into tiles that lie one after another in memory.
+def tile(gram):
+    """Cut a Gram matrix into tiles that lie one after another, in its own memory.
 
     Read in this order the matrix streams from memory as fast as it can; rows of it cut
-    where they stand came at a fifth of the speed. Zeros fill the last tiles.
+    where they stand came at a fifth of the speed. Its size must be a multiple of 128
+    (see `pad`).
+
+    Returns
+    -------
+    tiles : array of shape (n_blocks, n_tiles, BLOCK, tile width)
+    diagonal : array of shape (d padded,)
     """
-    width, d = _TILE_BYTES // gram.itemsize, len(gram)
-    n_tiles = -(-d // width)
-    n_blocks = n_tiles * width // BLOCK
-    tiles = np.zeros((n_blocks, n_tiles, BLOCK, width), gram.dtype)
-    for b in range(n_blocks):
-        rows = gram[b * BLOCK : (b + 1) * BLOCK]
-        for t in range(n_tiles):
-            part = rows[:, t * width : (t + 1) * width]
-            tiles[b, t, : part.shape[0], : part.shape[1]] = part
-    diagonal = np.zeros(n_tiles * width, gram.dtype)
-    diagonal[:d] = gram.diagonal()
+    diagonal = gram.diagonal().copy()
+    width = _TILE_BYTES // gram.itemsize
+    tiles = gram.reshape(len(gram) // BLOCK, len(gram) // width, BLOCK, width)
+    for block in tiles:
+        rows = block.reshape(BLOCK, -1, width).copy()
+        block[...] = rows.swapaxes(0, 1)
     return tiles, diagonal
+
+
+def pad(gram):
+    """Copy a Gram matrix, with zeros after it up to a multiple of 128 columns."""
+    d = len(gram)
+    padded = np.zeros(2 * (-(-d // 128) * 128,), gram.dtype)
+    padded[:d, :d] = gram
+    return padded
 
 
 def _row_subtractor(width_of):
@@ -441,3 +450,27 @@ def descend_paths(problem, paths, lanes, tol, max_iter):
                     following += 1
         if working > 0:
             _pass(problem, lanes, scratch)
+
+
+def solve(tiles, diagonal, cov, y_var, lams, penalty, w0, tol, max_iter):
+    """Solve the paths of a block of targets, see `Problem`, in the calling thread."""
+    problem = Problem(tiles, diagonal, cov, y_var, lams, penalty, w0)
+    (n_targets, n_lams), d, dtype = lams.shape, cov.shape[1], tiles.dtype
+    paths = Paths(
+        np.empty((n_targets, n_lams, d), dtype),
+        np.empty((n_targets, n_lams)),
+        np.zeros((n_targets, n_lams), np.int64),
+    )
+    lanes = Lanes.make(n_lanes(tiles, n_targets), diagonal.size, dtype)
+    descend_paths(problem, paths, lanes, tol, max_iter)
+    return paths
+
+
+def n_lanes(tiles, n_targets):
+    """Return how many targets to work on side by side, a multiple of WIDTH.
+
+    They share each fetch of a part of the Gram matrix: the larger it is, the farther
+    from the nearest cache it lies, and the more of them it takes to pay for a fetch.
+    """
+    most = min(8, max(2, round(tiles.nbytes / 8e6)))
+    return WIDTH * max(1, min(most, -(-n_targets // WIDTH)))

@@ -4,16 +4,19 @@ from itertools import pairwise
 from numbers import Integral, Real
 
 import numpy as np
+from joblib import Parallel, delayed
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.metrics import r2_score
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from skdatamodels._memory import available_memory
 from skdatamodels._sklearn_compat import Interval, StrOptions, fit_context
 from skdatamodels.masks import PackedMasks, as_masks
-from skdatamodels.regression.moments import moments
-from skdatamodels.regression.prior import STRENGTHS, Prior, inform
-from skdatamodels.regression.selection import centred_problem, choose, solve
+from skdatamodels.masks.packed import row_blocks
+from skdatamodels.regression.fits import join
+from skdatamodels.regression.prior import Prior
+from skdatamodels.regression.usable_runs import same_runs
 from skdatamodels.runs import TrainingRuns
 
 
@@ -57,6 +60,16 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         The training example that each target is, -1 for none. The target's datamodel
         is fitted on the runs that did not see that example (eq. 9 of the paper), and
         gives it no weight.
+    one_standard_error : bool, default=False
+        Take the largest lam whose held-out error is at most one standard error above
+        the least, instead of the lam of the least: fewer weights, nearly as good.
+    patience : int or None, default=5
+        The path of a target ends when its least held-out error is so many lams back;
+        None: never before its end.
+    keep_path : bool, default=False
+        Keep the weights at every lam, of the fit on all runs.
+    sparse : bool, default=False
+        Keep weights as a sparse matrix (CSR). No dense one is made in between.
     tol : float, default=1e-4
         Duality gap to reach, relative to half the variance of the target's outputs.
     max_iter : int, default=5000
@@ -69,7 +82,7 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     Attributes
     ----------
     coef_ : array of shape (n_targets, n_train), or (n_train,) if y was 1-d
-        The attribution matrix.
+        The attribution matrix. If `sparse`, a CSR array (n_targets, n_train).
     intercept_ : array of shape (n_targets,), or float if y was 1-d
     lam_ : float64 array of shape (n_targets,)
         Strength used for each target.
@@ -77,6 +90,11 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         Strengths tried; only if lam was chosen.
     validation_error_ : float64 array of shape (n_targets, n_lams)
         Mean squared error on held-out runs at each of `lams_`; only if lam was chosen.
+        NaN after the end of a target's path, see `patience`.
+    coef_path_ : array of shape (n_targets, n_lams, n_train)
+        Weights at each of `lams_`; only if lam was chosen and `keep_path`. If `sparse`,
+        a CSR array (n_targets * n_lams, n_train).
+    intercept_path_ : array of shape (n_targets, n_lams)
     dual_gap_ : float64 array of shape (n_targets,)
         Duality gap of the final fit, relative to half the variance of the outputs, or
         of what the offset of the prior leaves of them.
@@ -143,6 +161,10 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         "prior": ["array-like", None],
         "penalty_factors": ["array-like", None],
         "exclude": ["array-like", None],
+        "one_standard_error": ["boolean"],
+        "patience": [Interval(Integral, 1, None, closed="left"), None],
+        "keep_path": ["boolean"],
+        "sparse": ["boolean"],
         "tol": [Interval(Real, 0, None, closed="neither")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "n_jobs": [Integral, None],
@@ -160,6 +182,10 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         prior=None,
         penalty_factors=None,
         exclude=None,
+        one_standard_error=False,
+        patience=5,
+        keep_path=False,
+        sparse=False,
         tol=1e-4,
         max_iter=5000,
         n_jobs=None,
@@ -173,6 +199,10 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         self.prior = prior
         self.penalty_factors = penalty_factors
         self.exclude = exclude
+        self.one_standard_error = one_standard_error
+        self.patience = patience
+        self.keep_path = keep_path
+        self.sparse = sparse
         self.tol = tol
         self.max_iter = max_iter
         self.n_jobs = n_jobs
@@ -187,33 +217,40 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         X : TrainingRuns, PackedMasks or array-like of shape (n_runs, n_train)
         y : array-like of shape (n_runs, n_targets) or (n_runs,), optional
             Outputs; left out if X is TrainingRuns, which bring their own. NaN where a
-            run has no output for a target.
+            run has no output for a target. Memory maps of any floating type are read
+            a block at a time.
 
         Returns
         -------
         self : DatamodelRegressor
         """
+        from skdatamodels.regression.gram_solver import fit
+
         X, y = self._check_data(X, y)
         Y = y.reshape(len(y), -1)
-        n_targets = Y.shape[1]
+        n_targets, n_train = Y.shape[1], X.shape[1]
         lam = None if isinstance(self.lam, str) else _check_lam(self.lam, n_targets)
-        prior = _check_prior(self.prior, self.penalty_factors, n_targets, X.shape[1])
-        usable = ~np.isnan(Y)
-        if self.exclude is not None:
-            usable &= _without(X, _check_exclude(self.exclude, n_targets, X.shape[1]))
-        _check_enough(usable, self._min_runs())
+        prior = _check_prior(self.prior, self.penalty_factors, n_targets, n_train)
+        exclude = _check_exclude(self.exclude, n_targets, n_train)
         order = np.arange(len(Y))
         if lam is None:  # there will be a split
             order = check_random_state(self.random_state).permutation(order)
-        self._allocate(n_targets, X.shape[1], Y.dtype)
-        patterns, pattern_of = np.unique(usable, axis=1, return_inverse=True)
-        for p, rows in enumerate(patterns.T):
-            targets = np.flatnonzero(pattern_of.ravel() == p)
-            rows = order[rows[order]]
-            lam_of = None if lam is None else lam[targets]
-            self._fit_targets(X, Y, rows, targets, lam_of, prior.of(targets))
-        if y.ndim == 1:
-            self.coef_, self.intercept_ = self.coef_[0], float(self.intercept_[0])
+        groups = same_runs(X, Y, exclude, order, self._min_runs())
+        dtype = np.promote_types(Y.dtype, np.float32)
+        self._check_memory(n_targets, n_train, dtype)
+        # Threads work on groups if there are several, else within the only one.
+        outer, inner = (self.n_jobs, 1) if len(groups) > 1 else (1, self.n_jobs)
+
+        def fit_group(rows, targets):
+            lam_of, prior_of = None if lam is None else lam[targets], prior.of(targets)
+            folds = self._folds(rows)
+            return fit(X, Y, rows, targets, folds, lam_of, prior_of, self, inner)
+
+        fits = Parallel(n_jobs=outer, require="sharedmem")(
+            delayed(fit_group)(*group) for group in groups
+        )
+        fitted = join(fits, [targets for _, targets in groups], n_targets)
+        self._set_attributes(fitted, dtype, one=y.ndim == 1)
         return self
 
     def predict(self, X):
@@ -230,8 +267,9 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         check_is_fitted(self)
         X = self._check_X(X, reset=False)
         coef = self.coef_.T if self.coef_.ndim == 2 else self.coef_[:, None]
-        product = X.dot(coef)
-        return (product if self.coef_.ndim == 2 else product[:, 0]) + self.intercept_
+        product = X.dot(coef) if isinstance(X, PackedMasks) else X @ coef
+        one = np.ndim(self.intercept_) == 0
+        return (product[:, 0] if one else product) + self.intercept_
 
     def score(self, X, y=None, sample_weight=None):
         """Return the coefficient of determination R², averaged over targets.
@@ -240,7 +278,8 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         ----------
         X : TrainingRuns, PackedMasks or array-like of shape (n_runs, n_train)
         y : array-like of shape (n_runs, n_targets) or (n_runs,), optional
-            Outputs; left out if X is TrainingRuns. NaN are left out.
+            Outputs; left out if X is TrainingRuns. NaN are left out, and so are targets
+            that had no usable runs.
         sample_weight : array-like of shape (n_runs,), optional
 
         Returns
@@ -248,7 +287,7 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         score : float
         """
         y_true, y_pred = np.asarray(_outputs(X, y)), self.predict(X)
-        if not np.isnan(y_true).any():
+        if not (np.isnan(y_true).any() or np.isnan(y_pred).any()):
             return r2_score(y_true, y_pred, sample_weight=sample_weight)
         columns = zip(
             y_true.reshape(len(y_true), -1).T,
@@ -259,7 +298,9 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         weight = np.asarray(weight)
         scores = []
         for true, pred in columns:
-            usable = ~np.isnan(true)
+            usable = ~np.isnan(true) & ~np.isnan(pred)
+            if not usable.any():
+                continue
             score = r2_score(true[usable], pred[usable], sample_weight=weight[usable])
             scores.append(score)
         return float(np.mean(scores))
@@ -286,13 +327,7 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     def _check_data(self, X, y):
         y = _outputs(X, y)
         X = self._check_X(X, reset=True)
-        y = check_array(
-            y,
-            ensure_2d=False,
-            ensure_all_finite="allow-nan",
-            dtype=[np.float64, np.float32],
-            input_name="y",
-        )
+        y = _check_outputs(y)
         if y.ndim > 2 or len(y) != X.shape[0]:
             raise ValueError(
                 f"y must have one row for each of the {X.shape[0]} runs and at most two"
@@ -305,84 +340,50 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             return 2
         return 3 if self.lam == "validation" else max(3, self.cv)
 
-    def _allocate(self, n_targets, n_train, dtype):
-        for name in ("lams_", "validation_error_"):
-            vars(self).pop(name, None)
-            if isinstance(self.lam, str):
-                setattr(self, name, np.empty((n_targets, self.n_lams)))
-        self.coef_ = np.empty((n_targets, n_train), dtype)
-        self.intercept_ = np.empty(n_targets, dtype)
-        self.lam_, self.dual_gap_ = np.empty(n_targets), np.empty(n_targets)
-        self.n_iter_ = np.empty(n_targets, dtype=np.int64)
-        self.prior_strength_ = np.empty((n_targets, 2))
-
-    def _fit_targets(self, X, Y, rows, targets, lam, prior):
-        """Fit the targets that are usable on exactly these rows (in random order)."""
-        Y = Y[np.ix_(rows, targets)].astype(np.float64)
-        y_shift = Y.mean(axis=0)
-        Y -= y_shift
-        x_shift = np.zeros(X.shape[1])
-        X = X[rows]
-        if not isinstance(X, PackedMasks):
-            X = X.astype(np.float64)
-            x_shift = X.mean(axis=0)
-            X -= x_shift
-        parts = self._split(len(rows))
-        parts = [moments(X[part], Y[part], self.n_jobs) for part in parts]
-        total = parts[0]
-        for part in parts[1:]:
-            total = total + part
-        self._solve_targets(total, parts, targets, lam, prior)
-        self.intercept_[targets] = (
-            y_shift + total.y_mean - self.coef_[targets] @ (x_shift + total.x_mean)
-        )
-
-    def _solve_targets(self, total, parts, targets, lam, prior):
-        """Choose strength and lam where they are not given, and fit on all runs."""
-        dtype = self.coef_.dtype
-        path_params = {
-            "tol": self.tol,
-            "max_iter": self.max_iter,
-            "n_jobs": self.n_jobs,
-        }
-        strengths = STRENGTHS if prior.weights is not None else STRENGTHS[:1]
-        problem = centred_problem(total, dtype)
-        informed = [inform(*problem, prior, strength) for strength in strengths]
-        chosen, delta = np.full(len(targets), len(strengths) - 1), None
-        if lam is None:
-            held_out = parts[1:] if self.lam == "validation" else parts
-            folds = ((total - part, part) for part in held_out)
-            grid = {"n_lams": self.n_lams, "lam_min_ratio": self.lam_min_ratio}
-            choice = choose(folds, informed, prior, strengths, dtype, grid, path_params)
-            chosen, lam, delta = choice.strength, choice.lam, choice.delta
-            each = np.arange(len(targets))
-            self.lams_[targets] = choice.lams[chosen, each]
-            self.validation_error_[targets] = choice.error[chosen, each]
-        for s in np.unique(chosen):
-            members = np.flatnonzero(chosen == s)
-            paths, gaps, n_iter = solve(
-                problem[0],
-                informed[s],
-                members,
-                lam[members, None],
-                path_params,
-                None if delta is None else delta[s, members],
-            )
-            rows = targets[members]
-            self.coef_[rows] = informed[s].offset[members] + paths[:, 0]
-            self.dual_gap_[rows], self.n_iter_[rows] = gaps[:, 0], n_iter[:, 0]
-        self.lam_[targets] = lam
-        self.prior_strength_[targets] = np.array(strengths)[chosen]
-
-    def _split(self, n_runs):
-        """Cut the shuffled runs into slices, of which some or all are held out."""
+    def _folds(self, rows):
+        """Return the parts of the shuffled runs that are held out."""
         if not isinstance(self.lam, str):
-            return [slice(0, n_runs)]
-        edges = np.linspace(0, n_runs, self.cv + 1).round().astype(int)
+            return []
+        edges = np.linspace(0, len(rows), self.cv + 1).round().astype(int)
         if self.lam == "validation":
-            n_out = min(max(1, round(self.validation_fraction * n_runs)), n_runs - 2)
-            edges = [0, n_runs - n_out, n_runs]
-        return [slice(*edge) for edge in pairwise(edges)]
+            n_out = max(1, round(self.validation_fraction * len(rows)))
+            edges = [max(2, len(rows) - n_out), len(rows)]
+        return [rows[slice(*edge)] for edge in pairwise(edges)]
+
+    def _check_memory(self, n_targets, n_train, dtype):
+        """Refuse what can not fit, before the machine does in the middle of it."""
+        dense = n_targets * n_train * dtype.itemsize
+        if self.keep_path and isinstance(self.lam, str):
+            dense *= self.n_lams
+        square = 8 if dtype == np.float32 else 16
+        for needed, what, advice in (
+            (0 if self.sparse else dense, "The weights", "set sparse=True"),
+            (square * n_train**2, "The Gram matrix", "use solver='saga'"),
+        ):
+            if needed > available_memory():
+                raise MemoryError(
+                    f"{what} of {n_targets} targets and {n_train} training examples "
+                    f"need {needed / 1e9:.1f} GB, of which there are "
+                    f"{available_memory() / 1e9:.1f}: {advice}, or fit fewer at a time."
+                )
+
+    def _set_attributes(self, fit, dtype, one):
+        """Set the fitted attributes; of the first target alone if `one`."""
+        n_targets, n_train = fit.coef.shape
+        self.lam_, self.dual_gap_, self.n_iter_ = fit.lam, fit.gap, fit.n_iter
+        self.prior_strength_ = fit.strength
+        coef = fit.coef if self.sparse else fit.coef.toarray()
+        intercept = fit.intercept.astype(dtype)
+        self.coef_ = coef[0] if one and not self.sparse else coef
+        self.intercept_ = float(intercept[0]) if one else intercept
+        for name in ("lams_", "validation_error_", "coef_path_", "intercept_path_"):
+            vars(self).pop(name, None)
+        if fit.lams is not None:
+            self.lams_, self.validation_error_ = fit.lams, fit.error
+        if fit.coef_path is not None:
+            path, shape = fit.coef_path, (n_targets, -1, n_train)
+            self.coef_path_ = path if self.sparse else path.toarray().reshape(shape)
+            self.intercept_path_ = fit.intercept_path.astype(dtype)
 
 
 def _outputs(X, y):
@@ -397,6 +398,25 @@ def _outputs(X, y):
     if y is not None:
         raise ValueError("TrainingRuns bring their own outputs: leave y out.")
     return X.outputs
+
+
+def _check_outputs(y):
+    """Check outputs; floating-point arrays stay as they are, and where they are."""
+    if not isinstance(y, np.ndarray) or y.dtype.kind != "f" or not 0 < y.ndim < 3:
+        return check_array(
+            y,
+            ensure_2d=False,
+            ensure_all_finite="allow-nan",
+            dtype=[np.float64, np.float32],
+            input_name="y",
+        )
+    for rows in row_blocks(len(y), y[:1].nbytes):
+        if np.isinf(y[rows]).any():
+            raise ValueError(
+                f"Input y contains infinity, in runs {rows.start} to {rows.stop - 1}. "
+                "(NaN marks a run without an output.)"
+            )
+    return y
 
 
 def _check_lam(lam, n_targets):
@@ -432,6 +452,8 @@ def _check_prior(weights, factors, n_targets, n_train):
 
 
 def _check_exclude(exclude, n_targets, n_train):
+    if exclude is None:
+        return None
     exclude = np.asarray(exclude)
     if exclude.shape != (n_targets,) or exclude.dtype.kind not in "iu":
         raise ValueError(
@@ -444,24 +466,3 @@ def _check_exclude(exclude, n_targets, n_train):
             f"got {exclude.min()} to {exclude.max()}."
         )
     return exclude
-
-
-def _without(X, exclude):
-    """Say which runs did not see the example that a target is: (n_runs, n_targets)."""
-    example, target = np.unique(exclude, return_inverse=True)
-    if isinstance(X, PackedMasks):
-        bits = X.bits[:, example // 8] << (example % 8).astype(np.uint8)
-        seen = (bits & 0x80).astype(bool)
-    else:
-        seen = X[:, example] != 0
-    return ~(seen & (example >= 0))[:, target]
-
-
-def _check_enough(usable, n_min):
-    n_usable = usable.sum(axis=0)
-    if n_usable.min() < n_min:
-        target = n_usable.argmin()
-        raise ValueError(
-            f"Target {target} has n_samples = {n_usable[target]} usable runs of "
-            f"{len(usable)}; a minimum of {n_min} is required with these parameters."
-        )

@@ -97,52 +97,32 @@ def lasso_path(
     array([[[ 1. ,  0. ],
             [ 2.5, -0.5]]])
     """
-    from skdatamodels.regression._coordinate_descent import (
-        Lanes,
-        Paths,
-        Problem,
-        descend_paths,
-        pack,
+    from skdatamodels.regression._coordinate_descent import n_lanes, pad, solve, tile
+
+    gram, *arrays, penalty, w0 = _check_problem(
+        gram, cov, y_var, lams, penalty_factors, coef_init
     )
-
-    gram, *rest = _check_problem(gram, cov, y_var, lams, penalty_factors, coef_init)
-    problem = Problem(*pack(gram), *rest)
-    (n_targets, n_lams), d, dtype = problem.lams.shape, len(gram), gram.dtype
-    paths = Paths(
-        np.empty((n_targets, n_lams, d), dtype),
-        np.empty((n_targets, n_lams)),
-        np.zeros((n_targets, n_lams), np.int64),
-    )
-
-    def solve(rows):
-        part = Problem(
-            problem.tiles,
-            problem.diagonal,
-            *(a[rows] for a in (problem.cov, problem.y_var, problem.lams)),
-            problem.penalty[rows if len(problem.penalty) > 1 else slice(None)],
-            problem.w0[rows],
-        )
-        lanes = Lanes.make(n_lanes, problem.diagonal.size, dtype)
-        descend_paths(part, Paths(*(a[rows] for a in paths)), lanes, tol, max_iter)
-
-    n_lanes = _lanes_for(gram, n_targets)
+    tiles, diagonal = tile(pad(gram))
+    n_targets = len(w0)
     # The end of a part leaves lanes empty: parts are long, or one to a thread.
-    step = min(8 * n_lanes, max(1, -(-n_targets // effective_n_jobs(n_jobs))))
-    Parallel(n_jobs=n_jobs, require="sharedmem")(
-        delayed(solve)(slice(start, start + step))
-        for start in range(0, n_targets, step)
+    step = max(1, -(-n_targets // effective_n_jobs(n_jobs)))
+    step = min(8 * n_lanes(tiles, n_targets), step)
+    parts = [slice(start, start + step) for start in range(0, n_targets, step)]
+    results = Parallel(n_jobs=n_jobs, prefer="threads")(
+        delayed(solve)(
+            tiles,
+            diagonal,
+            *(a[rows] for a in arrays),
+            penalty[rows] if len(penalty) > 1 else penalty,
+            w0[rows],
+            tol,
+            max_iter,
+        )
+        for rows in parts
     )
-    _warn_unless_converged(paths.gaps, tol, max_iter)
-    return paths.coefs, paths.gaps, paths.n_iter
-
-
-def _lanes_for(gram, n_targets):
-    """Return how many targets to work on side by side, a multiple of WIDTH = 16.
-
-    They share each fetch of a part of the Gram matrix: the larger it is, the farther
-    from the nearest cache it lies, and the more of them it takes to pay for a fetch.
-    """
-    return 16 * max(1, min(8, round(gram.nbytes / 8e6), -(-n_targets // 16)))
+    coefs, gaps, n_iter = (np.concatenate(r) for r in zip(*results, strict=True))
+    _warn_unless_converged(gaps, tol, max_iter)
+    return coefs, gaps, n_iter
 
 
 def _check_problem(gram, cov, y_var, lams, penalty_factors, coef_init):

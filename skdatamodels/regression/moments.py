@@ -1,7 +1,8 @@
 """Moments: all that a least-squares fit needs to know of its data.
 
-Moments of disjoint sets of runs add up, so the data are read once however many folds
-a selection of lam uses: a training fold is the whole minus the held-out fold.
+Moments of disjoint sets of runs add up: those of a training fold are the whole's minus
+those of the held-out fold. So each run is counted twice at most, however many folds a
+selection of lam uses.
 """
 
 from typing import NamedTuple
@@ -9,23 +10,22 @@ from typing import NamedTuple
 import numpy as np
 
 from skdatamodels.masks import PackedMasks
+from skdatamodels.masks.packed import row_blocks
+
+# The matrix of products is padded with zeros to a multiple of this many columns, so
+# that it can become the tiles of coordinate descent where it stands.
+PADDING = 128
 
 
 class Moments(NamedTuple):
-    """Sums over some runs; y has been shifted so that its sums keep their digits."""
+    """Sums over some runs, of columns and outputs that have been shifted."""
 
     n_runs: int
     x_sum: np.ndarray  # (d,)
     y_sum: np.ndarray  # (n_targets,)
-    xx: np.ndarray  # (d, d); int32 counts for masks
+    xx: np.ndarray  # (d padded, d padded); int32 counts for masks
     xy: np.ndarray  # (d, n_targets)
     yy: np.ndarray  # (n_targets,)
-
-    def __add__(self, other):
-        return Moments(*(a + b for a, b in zip(self, other, strict=True)))
-
-    def __sub__(self, other):
-        return Moments(*(a - b for a, b in zip(self, other, strict=True)))
 
     @property
     def x_mean(self):
@@ -34,38 +34,69 @@ class Moments(NamedTuple):
 
     @property
     def y_mean(self):
-        """Mean of each (shifted) target."""
+        """Mean of each target."""
         return self.y_sum / self.n_runs
 
-    def centred(self, x_mean, y_mean, dtype):
-        """Second moments about given means, divided by the number of runs.
+    def without(self, part):
+        """Return the moments of the other runs, in the memory of the part's."""
+        pairs = zip(self[1:], part[1:], strict=True)
+        rest = [np.subtract(a, b, out=b) for a, b in pairs]
+        return Moments(self.n_runs - part.n_runs, *rest)
 
-        With x̄, ȳ the means of these runs, mean((x-μ)(y-ν)) = mean(xy) - x̄ȳ +
-        (x̄-μ)(ȳ-ν), and likewise for xx and yy.
+    def covariances(self):
+        """Return covariances (n_targets, d) and variances (n_targets,) of the targets.
+
+        A target that is constant up to rounding gets variance and covariances of 0.
+        """
+        cov = np.ascontiguousarray(self.xy.T) / self.n_runs
+        cov -= np.outer(self.y_mean, self.x_mean)
+        y_var = self.yy / self.n_runs - self.y_mean**2
+        constant = y_var <= 1e-14 * self.yy / self.n_runs
+        cov[constant] = 0
+        return cov, np.where(constant, 0, y_var)
+
+    def gram_dot(self, weights):
+        """Multiply weights (n, d) with the covariance matrix of the columns."""
+        d = self.x_sum.size
+        product = np.empty((len(weights), d))
+        for columns in row_blocks(d, 8 * d):
+            product[:, columns] = weights @ self.xx[:d, columns]
+        product /= self.n_runs
+        return product - np.outer(weights @ self.x_mean, self.x_mean)
+
+    def into_gram(self, dtype):
+        """Turn the sums of products into the covariance matrix of the columns.
+
+        Where they stand, if the types are of the same size: the moments are no longer
+        of use then.
 
         Returns
         -------
-        gram : array of shape (d, d)
-        cov : float64 array of shape (d, n_targets)
-        y_var : float64 array of shape (n_targets,)
+        gram : array of shape (d padded, d padded)
         """
-        x, y = self.x_mean, self.y_mean
-        dx, dy = x - x_mean, y - y_mean
-        gram = np.empty(self.xx.shape, dtype)
-        for i, row in enumerate(self.xx):  # by rows: no float64 matrix in between
-            gram[i] = row / self.n_runs - x[i] * x + dx[i] * dx
-        cov = self.xy / self.n_runs - np.outer(x, y) + np.outer(dx, dy)
-        y_var = self.yy / self.n_runs - y**2 + dy**2
-        return gram, cov, y_var
+        mean = np.zeros(len(self.xx))
+        mean[: self.x_sum.size] = self.x_mean
+        in_place = self.xx.itemsize == np.dtype(dtype).itemsize
+        gram = self.xx.view(dtype) if in_place else np.empty(self.xx.shape, dtype)
+        for rows in row_blocks(len(gram), 24 * len(gram)):
+            gram[rows] = self.xx[rows] / self.n_runs - np.outer(mean[rows], mean)
+        return gram
 
 
-def moments(X, y, n_jobs=None):
-    """Compute the moments of some runs.
+def moments(X, Y, rows, targets, x_shift, y_shift, n_jobs=None):
+    """Compute the moments of some runs, a block at a time.
 
     Parameters
     ----------
     X : PackedMasks or float array of shape (n_runs, d)
-    y : float array of shape (n_runs, n_targets)
+    Y : float array of shape (n_runs, n_targets)
+        May be a memory map of any floating type.
+    rows : int array
+        Which runs.
+    targets : int array
+        Which targets; their outputs are finite on these runs.
+    x_shift, y_shift : array or float
+        Are subtracted, for sums that keep their digits; masks are not shifted.
     n_jobs : int, optional
         Number of threads for the pair counts of masks.
 
@@ -73,10 +104,22 @@ def moments(X, y, n_jobs=None):
     -------
     moments : Moments
     """
-    y = np.asarray(y, np.float64)
-    if isinstance(X, PackedMasks):
-        x_sum, xx, xy = X.column_counts(), X.gram(n_jobs), X.T_dot(y)
-    else:
-        X = np.asarray(X, np.float64)
-        x_sum, xx, xy = X.sum(axis=0), X.T @ X, X.T @ y
-    return Moments(len(y), x_sum, y.sum(axis=0), xx, xy, (y**2).sum(axis=0))
+    d, packed = X.shape[1], isinstance(X, PackedMasks)
+    padded = -(-d // PADDING) * PADDING
+    xx = np.zeros((padded, padded), np.int32 if packed else np.float64)
+    if packed:
+        for block in row_blocks(len(rows), -(-d // 8), multiple=64):
+            X[rows[block]].gram(n_jobs, out=xx[:d, :d])
+    dtype = np.promote_types(Y.dtype, np.float32) if packed else np.float64
+    x_sum, y_sum, xy, yy = 0, 0, np.zeros((d, len(targets))), 0
+    for block in row_blocks(len(rows), 8 * (d + Y.shape[1])):
+        y = Y[rows[block]][:, targets].astype(np.float64) - y_shift
+        if packed:
+            x = X.dense(rows[block], dtype)
+        else:
+            x = X[rows[block]] - x_shift
+            xx[:d, :d] += x.T @ x
+        x_sum = x_sum + x.sum(axis=0, dtype=np.float64)
+        y_sum, yy = y_sum + y.sum(axis=0), yy + (y**2).sum(axis=0)
+        xy += x.T @ y.astype(dtype)
+    return Moments(len(rows), x_sum, y_sum, xx, xy, yy)

@@ -15,8 +15,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-# Strengths to choose from, as (multiple of the least-squares offset, exponent of the
-# penalty factors). The first is no prior at all.
+# Strengths to choose from, as (whether there is an offset, exponent of the penalty
+# factors). The first is no prior at all.
 STRENGTHS = ((0.0, 0.0), (1.0, 0.0), (0.0, 0.5), (1.0, 0.5))
 _FLOOR = 0.1
 
@@ -37,44 +37,67 @@ class Prior(NamedTuple):
 
 
 class InformedProblem(NamedTuple):
-    """A LASSO problem in δ = w - offset."""
+    """A LASSO problem in δ = w - offset for some targets, whose rows these are."""
 
-    offset: np.ndarray  # (n_targets, d)
-    cov: np.ndarray  # (d, n_targets)
+    cov: np.ndarray  # (n_targets, d)
     y_var: np.ndarray  # (n_targets,)
-    penalty_factors: np.ndarray  # (d,) or (n_targets, d)
+    penalty_factors: np.ndarray  # (1, d) or (n_targets, d)
+    offset: np.ndarray | None  # (n_targets, d)
+
+    def of(self, targets, dtype):
+        """Return the problem of some targets, in the type of a computation."""
+        cov, y_var, factors, offset = self
+        return InformedProblem(
+            np.ascontiguousarray(cov[targets], dtype),
+            y_var[targets],
+            np.ascontiguousarray(
+                factors if len(factors) == 1 else factors[targets]
+            ).astype(dtype, copy=False),
+            None if offset is None else offset[targets].astype(dtype, copy=False),
+        )
+
+    def weights(self, delta):
+        """Add the offset to solutions (n_targets, n_lams, d)."""
+        return delta if self.offset is None else delta + self.offset[:, None]
 
 
-def inform(gram, cov, y_var, prior, strength):
+def inform(data, prior, strengths):
     """Let a prior into a LASSO problem.
 
     Parameters
     ----------
-    gram : array of shape (d, d)
-    cov : float64 array of shape (d, n_targets)
-    y_var : float64 array of shape (n_targets,)
+    data : Moments
     prior : Prior
-    strength : tuple of float
-        One of `STRENGTHS`.
+    strengths : sequence
+        Out of `STRENGTHS`.
 
     Returns
     -------
-    informed : InformedProblem
+    problems : list of InformedProblem
+        One for each strength.
     """
-    share, exponent = strength
+    cov, y_var = data.covariances()
     tau, factors = prior
-    if tau is None or strength == STRENGTHS[0]:
-        return InformedProblem(np.zeros(cov.T.shape), cov, y_var, factors)
-    product = (tau.astype(gram.dtype) @ gram).astype(np.float64)
+    plain = InformedProblem(cov, y_var, np.atleast_2d(factors), None)
+    if tau is None:
+        return [plain]
+    product = data.gram_dot(tau)
     energy = np.einsum("td,td->t", tau, product)
-    fit = np.einsum("td,dt->t", tau, cov)
-    scale = share * np.divide(fit, energy, out=np.zeros_like(fit), where=energy > 0)
+    fit = np.einsum("td,td->t", tau, cov)
+    scale = np.divide(fit, energy, out=np.zeros_like(fit), where=energy > 0)
+    rest = plain._replace(
+        cov=cov - scale[:, None] * product,
+        y_var=np.maximum(y_var - 2 * scale * fit + scale**2 * energy, 0),
+        offset=scale[:, None] * tau,
+    )
     size = np.abs(tau)
     mean = size.mean(axis=1, keepdims=True)
-    relative = np.divide(size, mean, out=np.ones_like(size), where=mean > 0)
-    return InformedProblem(
-        scale[:, None] * tau,
-        cov - scale * product.T,
-        np.maximum(y_var - 2 * scale * fit + scale**2 * energy, 0),
-        factors * (relative + _FLOOR) ** -exponent,
-    )
+    relative = np.divide(size, mean, out=np.ones_like(size), where=mean > 0) + _FLOOR
+    return [
+        (rest if share else plain)._replace(
+            penalty_factors=plain.penalty_factors * relative**-exponent
+            if exponent
+            else plain.penalty_factors
+        )
+        for share, exponent in strengths
+    ]

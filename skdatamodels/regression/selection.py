@@ -3,22 +3,11 @@
 from typing import NamedTuple
 
 import numpy as np
+from numba import njit
+from scipy import sparse
 
-from skdatamodels.regression.lasso_path import lasso_path
-from skdatamodels.regression.prior import inform
-
-# Coefficients of the whole path are kept for one block of targets at a time.
-_BLOCK_BYTES = 128 * 2**20
-
-
-class Choice(NamedTuple):
-    """What held-out runs say of each strength of the prior and each lam."""
-
-    lams: np.ndarray  # (n_strengths, n_targets, n_lams), decreasing
-    error: np.ndarray  # (n_strengths, n_targets, n_lams), mean squared, held out
-    delta: np.ndarray  # (n_strengths, n_targets, d), at the least error, last fold
-    strength: np.ndarray  # (n_targets,), index of the one with the least error
-    lam: np.ndarray  # (n_targets,)
+from skdatamodels.masks import PackedMasks
+from skdatamodels.masks.packed import row_blocks
 
 
 def lam_grid(cov, penalty_factors, n_lams, lam_min_ratio):
@@ -28,8 +17,8 @@ def lam_grid(cov, penalty_factors, n_lams, lam_min_ratio):
 
     Parameters
     ----------
-    cov : array of shape (d, n_targets)
-    penalty_factors : array of shape (d,) or (n_targets, d)
+    cov : array of shape (n_targets, d)
+    penalty_factors : array of shape (1, d) or (n_targets, d)
     n_lams : int
     lam_min_ratio : float
         Smallest lam over lam_max.
@@ -38,111 +27,143 @@ def lam_grid(cov, penalty_factors, n_lams, lam_min_ratio):
     -------
     lams : float64 array of shape (n_targets, n_lams), decreasing
     """
-    lam_max = (np.abs(cov.T) / penalty_factors).max(axis=1)
+    lam_max = (np.abs(cov) / penalty_factors).max(axis=1)
     return lam_max[:, None] * np.geomspace(1, lam_min_ratio, n_lams)
 
 
-def held_out_error(coefs, gram, cov, y_var):
-    """Mean squared error on held-out runs, from their moments.
+class Choice(NamedTuple):
+    """What held-out runs say."""
 
-    mean((y - Xw)²) = y_var - 2·covᵀw + wᵀ·gram·w, with the held-out moments taken
-    about the means of the training runs, that is with the intercept fitted there.
+    lams: np.ndarray  # (n_targets, n_lams), decreasing
+    error: np.ndarray  # (n_targets, n_lams), mean squared; NaN if not computed
+    index: np.ndarray  # (n_targets,), of the lam that was chosen
+
+
+def squared_errors(X, Y, coefs, intercepts):
+    """Sum squared errors, and their squares, over runs.
 
     Parameters
     ----------
+    X : array of shape (n_runs, d) or PackedMasks
+    Y : array of shape (n_runs, n_targets)
     coefs : array of shape (n_targets, n_lams, d)
-    gram : array of shape (d, d)
-    cov : array of shape (d, n_targets)
-    y_var : array of shape (n_targets,)
+    intercepts : array of shape (n_targets, n_lams)
 
     Returns
     -------
-    error : float64 array of shape (n_targets, n_lams)
+    sums : float64 array of shape (n_targets, n_lams, 2)
+        Of the second and the fourth powers of the residuals.
     """
-    product = (coefs.reshape(-1, coefs.shape[2]) @ gram).reshape(coefs.shape)
-    product -= 2 * cov.T[:, None, :].astype(product.dtype)
-    return y_var[:, None] + np.einsum("tkd,tkd->tk", coefs, product, dtype=np.float64)
+    n_targets, n_lams, d = coefs.shape
+    sums = np.zeros((n_targets, n_lams, 2))
+    flat = coefs.reshape(-1, d).T
+    Y = np.asarray(Y, np.float64)
+    for rows in row_blocks(len(Y), 8 * (d + n_targets * n_lams)):
+        block = X.dense(rows, coefs.dtype) if isinstance(X, PackedMasks) else X[rows]
+        fitted = (block @ flat).reshape(-1, n_targets, n_lams)
+        _add_powers(Y[rows], fitted, intercepts, sums)
+    return sums
 
 
-def choose(folds, informed, prior, strengths, dtype, grid_params, path_params):
-    """Choose strength and lam for each target by their mean error over folds.
+@njit(nogil=True, cache=True)
+def _add_powers(Y, fitted, intercepts, sums):
+    n_runs, n_targets, n_lams = fitted.shape
+    for i in range(n_runs):
+        for j in range(n_targets):
+            for k in range(n_lams):
+                square = (Y[i, j] - intercepts[j, k] - fitted[i, j, k]) ** 2
+                sums[j, k, 0] += square
+                sums[j, k, 1] += square**2
+
+
+def walk_down(path, error, lams, patience):
+    """Go down the paths of some targets until their held-out error has turned.
 
     Parameters
     ----------
-    folds : iterable of (Moments, Moments)
-        Training runs and held-out runs of each fold.
-    informed : list of InformedProblem
-        The problem on all runs at each strength: the grids of lam come from these.
-    prior : Prior
-    strengths : sequence
-        Of the prior, see :data:`skdatamodels.regression.prior.STRENGTHS`.
-    dtype : float32 or float64
-    grid_params, path_params : dict
-        Passed to :func:`lam_grid` and :func:`lasso_path`.
+    path : callable (targets, lams, start) -> coefs (n_targets, n_lams, d)
+        Solves some targets, an int array, on a part of their paths.
+    error : callable (targets, coefs) -> sums (n_targets, n_lams, 2)
+        See :func:`squared_errors`.
+    lams : array of shape (n_targets, n_lams), decreasing
+    patience : int or None
+        A path ends when its least error is so many lams back; None: at its end.
 
     Returns
     -------
-    choice : Choice
+    sums : float64 array of shape (n_targets, n_lams, 2)
+        NaN where a path was not followed.
+    best : sparse array of shape (n_targets, d)
+        Coefficients of least error.
     """
-    grids = [lam_grid(p.cov, p.penalty_factors, **grid_params) for p in informed]
-    lams = np.stack(grids)
-    d, n_targets = informed[0].cov.shape
-    error, n_held_out = np.zeros(lams.shape), 0
-    delta = np.empty((len(lams), n_targets, d), dtype)
-    for train, held_out in folds:
-        gram, cov, y_var = centred_problem(train, dtype)
-        outside = held_out.centred(train.x_mean, train.y_mean, dtype)
-        n_held_out += held_out.n_runs
-        for s, strength in enumerate(strengths):
-            problem = inform(gram, cov, y_var, prior, strength)
-            for rows in target_blocks(n_targets, lams.shape[2], d, gram.itemsize):
-                paths = solve(gram, problem, rows, lams[s, rows], path_params)[0]
-                error[s, rows] += held_out.n_runs * held_out_error(
-                    paths + problem.offset[rows, None].astype(dtype),
-                    outside[0],
-                    outside[1][:, rows],
-                    outside[2][rows],
-                )
-                best = error[s, rows].argmin(axis=1)
-                delta[s, rows] = paths[np.arange(len(paths)), best]
-    error /= n_held_out
-    # The strength is chosen for all targets together: a choice for each would follow
-    # the noise of its few held-out runs. Errors are relative to those of no weights.
-    empty = np.where(error[0, :, 0] > 0, error[0, :, 0], 1)
-    pooled = (error.min(axis=2) / empty).mean(axis=1).argmin()
-    strength, rows = np.full(n_targets, pooled), np.arange(n_targets)
-    lam = lams[strength, rows, error[strength, rows].argmin(axis=1)]
-    return Choice(lams, error, delta, strength, lam)
+    n_targets, n_lams = lams.shape
+    sums = np.full((n_targets, n_lams, 2), np.nan)
+    least, best = np.full(n_targets, np.inf), None
+    since = np.zeros(n_targets, dtype=int)  # lams since the least error
+    step = n_lams if patience is None else min(patience, n_lams)
+    active, start = np.arange(n_targets), None
+    for first in range(0, n_lams, step):
+        part = slice(first, first + step)
+        coefs = path(active, lams[active, part], start)
+        sums[active, part] = error(active, coefs)
+        errors = sums[active, part, 0]
+        k, each = errors.argmin(axis=1), np.arange(len(active))
+        if best is None:
+            best = np.empty((n_targets, coefs.shape[2]), coefs.dtype)
+        better = errors[each, k] < least[active]
+        best[active[better]] = coefs[each, k][better]
+        least[active] = np.minimum(least[active], errors[each, k])
+        length = errors.shape[1]
+        since[active] = np.where(better, length - 1 - k, since[active] + length)
+        going = since[active] < step
+        active, start = active[going], coefs[going, -1]
+        if not len(active):
+            break
+    return sums, sparse.csr_array(best)
 
 
-def solve(gram, problem, rows, lams, path_params, delta_init=None):
-    """Run :func:`lasso_path` on some targets of an informed problem."""
-    penalty = problem.penalty_factors
-    return lasso_path(
-        gram,
-        problem.cov[:, rows],
-        problem.y_var[rows],
-        lams=lams,
-        penalty_factors=penalty[rows] if penalty.ndim == 2 else penalty,
-        coef_init=delta_init,
-        **path_params,
-    )
+def choose_strength(sums):
+    """Choose the strength of a prior for all targets together.
 
+    A choice for each would follow the noise of its few held-out runs. Errors are
+    relative to those of no weights.
 
-def centred_problem(data, dtype):
-    """Gram matrix, covariances and variances of moments about their own means.
+    Parameters
+    ----------
+    sums : array of shape (n_strengths, n_targets, n_lams, 2)
+        See :func:`squared_errors`; the first strength is no prior.
 
-    A target that is constant up to rounding gets variance and covariances of 0.
+    Returns
+    -------
+    strength : int
     """
-    gram, cov, y_var = data.centred(data.x_mean, data.y_mean, dtype)
-    rounding = 1e-14 * data.yy / data.n_runs
-    constant = y_var <= rounding
-    cov[:, constant] = 0
-    return gram, cov, np.where(constant, 0, y_var)
+    empty = np.where(sums[0, :, 0, 0] > 0, sums[0, :, 0, 0], 1)
+    return (np.nanmin(sums[..., 0], axis=2) / empty).mean(axis=1).argmin()
 
 
-def target_blocks(n_targets, n_lams, d, itemsize):
-    """Yield slices of targets whose paths fit into memory together."""
-    step = max(4, _BLOCK_BYTES // (n_lams * d * itemsize))
-    for start in range(0, n_targets, step):
-        yield slice(start, start + step)
+def choose_lam(sums, n_held_out, one_standard_error):
+    """Choose the lam of least held-out error, or the largest that is nearly as good.
+
+    Parameters
+    ----------
+    sums : array of shape (n_targets, n_lams, 2)
+        See :func:`squared_errors`, over all folds; NaN is not chosen.
+    n_held_out : int
+        Runs in these sums.
+    one_standard_error : bool
+        Take the largest lam whose error is at most one standard error, over held-out
+        runs, above the least.
+
+    Returns
+    -------
+    error : array of shape (n_targets, n_lams)
+        Mean squared error.
+    chosen : int array of shape (n_targets,)
+    """
+    error, fourth = np.moveaxis(sums, 2, 0) / n_held_out
+    chosen, each = np.nanargmin(error, axis=1), np.arange(len(error))
+    if one_standard_error:
+        least = error[each, chosen]
+        spread = np.sqrt(np.maximum(fourth[each, chosen] - least**2, 0) / n_held_out)
+        chosen = (error <= (least + spread)[:, None]).argmax(axis=1)
+    return error, chosen

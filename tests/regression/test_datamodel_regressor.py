@@ -4,6 +4,7 @@ import pickle
 
 import numpy as np
 import pytest
+from scipy import sparse
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import Lasso
@@ -81,7 +82,7 @@ def test_all_forms_of_masks_give_the_same(form, lam, tmp_path):
 
 def _memmap(masks, path):
     np.save(path, masks)
-    return np.load(path, mmap_mode="r")
+    return np.load(f"{path}".removesuffix(".npy") + ".npy", mmap_mode="r")
 
 
 def test_one_lam_for_each_target():
@@ -237,6 +238,110 @@ def test_result_does_not_depend_on_n_jobs_and_pickles(lam):
     np.testing.assert_array_equal(again.predict(runs), one.predict(runs))
 
 
+@pytest.mark.parametrize("lam", [0.05, "validation"])
+def test_sparse_weights_are_the_dense_ones(lam):
+    runs, _ = make_linear_runs(100, 30, 70, noise=0.5, random_state=8)
+    parameters = {"lam": lam, "random_state": 0, "keep_path": True}
+    dense = DatamodelRegressor(**parameters).fit(runs)
+    thin = DatamodelRegressor(sparse=True, **parameters).fit(runs)
+    assert sparse.issparse(thin.coef_)
+    assert thin.coef_.nnz == np.count_nonzero(dense.coef_)
+    np.testing.assert_array_equal(thin.coef_.toarray(), dense.coef_)
+    for X in (runs, runs.masks, runs.masks.astype(float)):
+        np.testing.assert_allclose(thin.predict(X), dense.predict(X), atol=1e-5)
+    if lam == "validation":
+        path = dense.coef_path_.reshape(-1, 30)
+        np.testing.assert_array_equal(thin.coef_path_.toarray(), path)
+    one = clone(thin).fit(runs.masks, runs.outputs[:, 0])
+    assert one.coef_.shape == (1, 30)
+    assert one.predict(runs).shape == (100,)
+
+
+def test_the_path_that_is_kept_is_that_of_all_runs():
+    runs, _ = make_linear_runs(100, 15, 3, noise=0.5, random_state=8)
+    X, Y = runs.masks, runs.outputs.astype(float)
+    model = DatamodelRegressor(n_lams=6, keep_path=True, random_state=0, tol=1e-10)
+    model.fit(X, Y)
+    assert model.coef_path_.shape == (3, 6, 15)
+    for j in range(3):
+        for k in range(6):
+            best = reference(X, Y[:, j], model.lams_[j, k])
+            np.testing.assert_allclose(model.coef_path_[j, k], best.coef_, atol=1e-4)
+            np.testing.assert_allclose(
+                model.intercept_path_[j, k], best.intercept_, atol=1e-4
+            )
+        k = np.flatnonzero(model.lams_[j] == model.lam_[j])[0]
+        np.testing.assert_array_equal(model.coef_path_[j, k], model.coef_[j])
+        assert model.intercept_path_[j, k] == model.intercept_[j]
+
+
+def test_one_standard_error_takes_fewer_weights():
+    runs, _ = make_linear_runs(100, 30, 20, noise=1.0, random_state=8)
+    least = DatamodelRegressor(random_state=0).fit(runs)
+    fewer = DatamodelRegressor(one_standard_error=True, random_state=0).fit(runs)
+    assert (fewer.lam_ >= least.lam_).all()
+    assert np.count_nonzero(fewer.coef_) < np.count_nonzero(least.coef_)
+    np.testing.assert_array_equal(fewer.validation_error_, least.validation_error_)
+
+
+def test_patience_ends_paths_and_changes_no_error_before():
+    runs, _ = make_linear_runs(80, 40, 20, noise=2.0, random_state=8)
+    whole = DatamodelRegressor(patience=None, random_state=0).fit(runs)
+    model = DatamodelRegressor(random_state=0).fit(runs)
+    assert np.isfinite(whole.validation_error_).all()
+    followed = np.isfinite(model.validation_error_)
+    assert followed.mean() < 0.9
+    np.testing.assert_allclose(
+        model.validation_error_[followed], whole.validation_error_[followed], rtol=1e-2
+    )
+
+
+def test_a_target_without_usable_runs_is_reported_and_the_others_are_fitted():
+    runs, _ = make_linear_runs(60, 10, 4, random_state=1)
+    Y = runs.outputs.copy()
+    Y[2:, 1] = np.nan
+    Y[:, 3] = np.nan
+    with pytest.warns(UserWarning, match=r"2 of 4 targets .* \[1, 3\]"):
+        model = DatamodelRegressor(random_state=0).fit(runs.masks, Y)
+    plain = DatamodelRegressor(random_state=0).fit(runs.masks, Y[:, [0, 2]])
+    np.testing.assert_array_equal(model.coef_[[0, 2]], plain.coef_)
+    np.testing.assert_array_equal(model.lams_[[0, 2]], plain.lams_)
+    assert not model.coef_[[1, 3]].any()
+    assert np.isnan(model.intercept_[[1, 3]]).all()
+    assert np.isnan(model.lam_[[1, 3]]).all()
+    assert model.score(runs) == pytest.approx(
+        plain.score(runs.masks, runs.outputs[:, [0, 2]])
+    )
+
+
+def test_outputs_in_half_precision_on_disk(tmp_path):
+    runs, _ = make_linear_runs(150, 20, 3, random_state=3)
+    np.save(tmp_path / "y.npy", runs.outputs.astype(np.float16))
+    Y = np.load(tmp_path / "y.npy", mmap_mode="r")
+    model = DatamodelRegressor(random_state=0).fit(
+        _memmap(runs.masks, tmp_path / "x"), Y
+    )
+    assert model.coef_.dtype == np.float32
+    expected = DatamodelRegressor(random_state=0).fit(runs.masks, Y.astype(np.float32))
+    np.testing.assert_array_equal(model.coef_, expected.coef_)
+
+
+@pytest.mark.parametrize(
+    ("limit", "advice"), [(3e5, "saga"), (1e6, "sparse=True"), (1e7, None)]
+)
+def test_what_does_not_fit_into_memory_is_told(monkeypatch, limit, advice):
+    monkeypatch.setattr(
+        "skdatamodels.regression.datamodel_regressor.available_memory", lambda: limit
+    )
+    runs, _ = make_linear_runs(50, 200, 2000, random_state=0)
+    model = DatamodelRegressor(1.0, sparse=advice == "saga")
+    if advice is None:
+        model.fit(runs)
+    else:
+        with pytest.raises(MemoryError, match=advice):
+            model.fit(runs)
+
+
 def test_selection_attributes_go_when_lam_is_given():
     runs, _ = make_linear_runs(60, 10, 2)
     model = DatamodelRegressor(random_state=0).fit(runs)
@@ -258,7 +363,7 @@ MASKS, OUTPUTS = RUNS.masks, RUNS.outputs
 @pytest.mark.parametrize(
     ("parameters", "X", "y", "message"),
     [
-        ({}, MASKS[:2], OUTPUTS[:2], "n_samples = 2 usable runs of 2; a minimum of 3"),
+        ({}, MASKS[:2], OUTPUTS[:2], "n_samples = 2 usable runs of 2, no target"),
         ({"lam": "cv"}, MASKS[:4], OUTPUTS[:4], "a minimum of 5"),
         ({"lam": 0.1}, MASKS[:1], OUTPUTS[:1], "a minimum of 2"),
         ({}, MASKS, OUTPUTS[:-1], "one row for each of the 30 runs"),

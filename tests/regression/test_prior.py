@@ -9,7 +9,6 @@ from skdatamodels.datasets import make_linear_runs
 from skdatamodels.metrics import linear_datamodeling_score
 from skdatamodels.regression.moments import moments
 from skdatamodels.regression.prior import STRENGTHS, Prior, inform
-from skdatamodels.regression.selection import centred_problem
 
 FINE = {"tol": 1e-10, "max_iter": 100_000}
 
@@ -48,23 +47,25 @@ def test_infinite_penalty_keeps_a_weight_at_zero(runs):
     np.testing.assert_allclose(model.coef_[[0, 2]], plain.coef_[[0, 2]], atol=1e-5)
 
 
-@pytest.mark.parametrize("strength", STRENGTHS)
-def test_informed_problem_is_that_of_the_residual(runs, strength):
+@pytest.mark.parametrize("s", range(len(STRENGTHS)))
+def test_informed_problem_is_that_of_the_residual(runs, s):
     runs, coef = runs
     tau = coef + 0.3 * np.random.default_rng(1).standard_normal(coef.shape)
     X, Y = runs.masks.astype(float), runs.outputs.astype(float)
-    problem = centred_problem(moments(X, Y - Y.mean(axis=0)), np.float64)
-    informed = inform(*problem, Prior(tau, np.ones(20)), strength)
+    data = moments(X, Y, np.arange(120), np.arange(3), 0.0, Y.mean(axis=0))
+    informed = inform(data, Prior(tau, np.ones(20)), STRENGTHS)[s]
+    share, exponent = STRENGTHS[s]
     A, B = X - X.mean(axis=0), Y - Y.mean(axis=0)
     for j in range(3):
         effect = A @ tau[j]
-        beta = strength[0] * (effect @ B[:, j]) / (effect @ effect)
+        beta = share * (effect @ B[:, j]) / (effect @ effect)
         rest = B[:, j] - beta * effect
-        np.testing.assert_allclose(informed.offset[j], beta * tau[j])
-        np.testing.assert_allclose(informed.cov[:, j], A.T @ rest / 120, atol=1e-10)
+        weights = informed.weights(np.zeros((3, 1, 20)))[j, 0]
+        np.testing.assert_allclose(weights, beta * tau[j])
+        np.testing.assert_allclose(informed.cov[j], A.T @ rest / 120, atol=1e-10)
         np.testing.assert_allclose(informed.y_var[j], np.mean(rest**2))
         size = np.abs(tau[j])
-        expected = (size / size.mean() + 0.1) ** -strength[1]
+        expected = (size / size.mean() + 0.1) ** -exponent
         factors = np.broadcast_to(informed.penalty_factors, (3, 20))
         np.testing.assert_allclose(factors[j], expected)
 

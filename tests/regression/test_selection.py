@@ -1,4 +1,4 @@
-"""Selection of lam: the grid and the held-out error against their definitions."""
+"""Selection of lam: the grid, the held-out error and the walk against definitions."""
 
 import numpy as np
 import pytest
@@ -6,21 +6,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.linear_model import Lasso
 
-from skdatamodels.regression.moments import moments
+from skdatamodels import PackedMasks
+from skdatamodels.masks import packed
 from skdatamodels.regression.selection import (
-    centred_problem,
-    held_out_error,
+    choose_lam,
+    choose_strength,
     lam_grid,
-    target_blocks,
+    squared_errors,
+    walk_down,
 )
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.random((50, 7)) < 0.5, RNG.standard_normal((50, 3)) + 4
 
 
-@pytest.mark.parametrize("factors", [np.ones(7), RNG.uniform(0.5, 2, (3, 7))])
+@pytest.mark.parametrize("factors", [np.ones((1, 7)), RNG.uniform(0.5, 2, (3, 7))])
 def test_the_first_lam_of_the_grid_is_the_least_that_leaves_nothing(factors):
-    _, cov, _ = centred_problem(moments(X.astype(float), Y), np.float64)
+    cov = (Y - Y.mean(axis=0)).T @ (X - X.mean(axis=0)) / 50
     lams = lam_grid(cov, factors, 6, 0.01)
     assert lams.shape == (3, 6)
     np.testing.assert_allclose(lams[:, -1], 0.01 * lams[:, 0])
@@ -35,29 +37,75 @@ def test_the_first_lam_of_the_grid_is_the_least_that_leaves_nothing(factors):
         assert below.coef_.any()
 
 
-def test_held_out_error_is_that_of_the_intercept_fitted_on_the_others():
-    train, out = np.arange(35), np.arange(35, 50)
-    coefs = RNG.standard_normal((3, 4, 7))
-    fitted, held = (moments(X[rows].astype(float), Y[rows]) for rows in (train, out))
-    about = held.centred(fitted.x_mean, fitted.y_mean, np.float64)
-    error = held_out_error(coefs, *about)
-    for j, paths in enumerate(coefs):
-        for k, w in enumerate(paths):
-            intercept = np.mean(Y[train, j] - X[train] @ w)
-            residual = Y[out, j] - X[out] @ w - intercept
-            assert error[j, k] == pytest.approx(np.mean(residual**2))
+@pytest.mark.parametrize("form", [PackedMasks.from_dense, lambda X: X.astype(float)])
+@pytest.mark.parametrize("block_bytes", [100, 2**20])
+def test_squared_errors(monkeypatch, form, block_bytes):
+    monkeypatch.setattr(packed, "_BLOCK_BYTES", block_bytes)
+    coefs, intercepts = RNG.standard_normal((3, 4, 7)), RNG.standard_normal((3, 4))
+    sums = squared_errors(form(X), Y, coefs, intercepts)
+    for j in range(3):
+        for k in range(4):
+            residual = Y[:, j] - X @ coefs[j, k] - intercepts[j, k]
+            np.testing.assert_allclose(
+                sums[j, k], [np.sum(residual**2), np.sum(residual**4)]
+            )
 
 
-@pytest.mark.parametrize("constant", [0.0, 0.1, 1e8])
-def test_constant_targets_have_no_variance_left(constant):
-    data = np.column_stack([Y[:, 0], np.full(50, constant)])
-    _, cov, y_var = centred_problem(moments(X.astype(float), data), np.float64)
-    assert y_var[1] == 0
-    assert not cov[:, 1].any()
-    np.testing.assert_allclose(y_var[0], Y[:, 0].var())
+curves = st.lists(
+    st.lists(st.floats(0, 1), min_size=12, max_size=12), min_size=1, max_size=5
+)
 
 
-@given(*[st.integers(1, 5000)] * 3)
-def test_blocks_cover_all_targets(n_targets, n_lams, d):
-    blocks = [range(n_targets)[b] for b in target_blocks(n_targets, n_lams, d, 8)]
-    assert [target for block in blocks for target in block] == list(range(n_targets))
+@given(curves, st.sampled_from([None, 1, 2, 5, 20]))
+def test_the_walk_ends_only_when_the_error_has_turned(curves, patience):
+    curves = np.array(curves)
+    lams = np.broadcast_to(np.geomspace(1, 0.1, 12), curves.shape)
+    seen = []
+
+    def path(targets, lams, start):
+        k = np.searchsorted(-np.geomspace(1, 0.1, 12), -lams - 1e-9)
+        if start is not None:  # it goes on where it stopped
+            np.testing.assert_array_equal(start[:, 1], k[:, 0] - 1)
+        seen.append(len(targets))
+        return np.stack([np.broadcast_to(targets[:, None], k.shape), k], axis=2)
+
+    def error(targets, coefs):
+        errors = curves[coefs[..., 0], coefs[..., 1]]
+        return np.stack([errors, 2 * errors], axis=2)
+
+    sums, best = walk_down(path, error, lams, patience)
+    best = best.toarray()
+    for j, curve in enumerate(curves):
+        followed = np.isfinite(sums[j, :, 0])
+        n = followed.sum()
+        assert followed[:n].all()
+        np.testing.assert_array_equal(sums[j, :n, 0], curve[:n])
+        np.testing.assert_array_equal(sums[j, :n, 1], 2 * curve[:n])
+        assert tuple(best[j]) == (j, curve[:n].argmin())
+        if n < 12:
+            assert n - 1 - curve[:n].argmin() >= patience
+    assert seen == sorted(seen, reverse=True)
+
+
+def test_least_error_and_one_standard_error():
+    residuals = RNG.standard_normal((40, 2, 5)) * [3, 1.3, 1.05, 1, 1.2]
+    sums = np.stack([(residuals**p).sum(axis=0) for p in (2, 4)], axis=2)
+    sums[0, 4] = np.nan
+    error, least = choose_lam(sums, 40, one_standard_error=False)
+    nearly = choose_lam(sums, 40, one_standard_error=True)[1]
+    for j in range(2):
+        squares = residuals[:, j] ** 2
+        np.testing.assert_allclose(error[j, :4], squares.mean(axis=0)[:4])
+        assert least[j] == squares.mean(axis=0)[:4].argmin()
+        best = squares[:, least[j]]
+        bound = best.mean() + best.std() / np.sqrt(40)
+        assert nearly[j] == np.flatnonzero(squares.mean(axis=0) <= bound)[0]
+    assert (nearly < least).any()
+
+
+def test_strength_of_least_error_over_all_targets():
+    sums = RNG.uniform(1, 2, (3, 4, 5, 2))
+    sums[:, :, 0, 0] = [1, 10, 100, 0]  # no weights: the scale of each target
+    sums[2, :, 3, 0] = [0.5, 1, 50, 0]
+    sums[1, 0, 4, 0] = np.nan
+    assert choose_strength(sums) == 2

@@ -1,0 +1,22 @@
+"""How much memory there is."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+_CGROUP_LIMITS = (
+    "/sys/fs/cgroup/memory.max",
+    "/sys/fs/cgroup/memory/memory.limit_in_bytes",
+)
+
+
+def available_memory():
+    """Return bytes of memory that the machine, or the container, has; else infinity."""
+    limits = [np.inf]
+    for path in map(Path, _CGROUP_LIMITS):
+        if path.exists() and (limit := path.read_text().strip()) != "max":
+            limits.append(int(limit))
+    if "SC_PHYS_PAGES" in getattr(os, "sysconf_names", ()):  # not on Windows
+        limits.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    return min(limits)

@@ -1,0 +1,206 @@
+"""The gram solver: after one reading of the runs, all happens on their moments."""
+
+from typing import NamedTuple
+
+import numpy as np
+from joblib import Parallel, delayed
+from scipy import sparse
+from threadpoolctl import threadpool_limits
+
+from skdatamodels.masks import PackedMasks
+from skdatamodels.masks.packed import row_blocks
+from skdatamodels.regression._coordinate_descent import solve, tile
+from skdatamodels.regression.fits import Fit
+from skdatamodels.regression.lasso_path import _warn_unless_converged
+from skdatamodels.regression.moments import moments
+from skdatamodels.regression.prior import STRENGTHS, inform
+from skdatamodels.regression.selection import (
+    Choice,
+    choose_lam,
+    choose_strength,
+    lam_grid,
+    squared_errors,
+    walk_down,
+)
+
+# Targets of one task. It does not depend on the number of threads: products of other
+# shapes round otherwise.
+_BLOCK = 64
+
+
+class Runs(NamedTuple):
+    """The runs to fit, and where sums of them are taken from."""
+
+    X: np.ndarray  # (n_runs, d), or PackedMasks
+    Y: np.ndarray  # (n_runs, all targets)
+    targets: np.ndarray
+    x_shift: np.ndarray  # (d,), or 0 for masks
+    y_shift: np.ndarray  # (n_targets,)
+
+    @classmethod
+    def of(cls, X, Y, rows, targets):
+        """Shift real columns and outputs by about their means."""
+        x_shift = 0.0 if isinstance(X, PackedMasks) else X[rows].mean(axis=0)
+        y_sum = np.zeros(len(targets))
+        for block in row_blocks(len(rows), 8 * Y.shape[1]):
+            y_sum += Y[rows[block]][:, targets].sum(axis=0, dtype=np.float64)
+        return cls(X, Y, targets, x_shift, y_sum / len(rows))
+
+    @property
+    def dtype(self):
+        """That of the computation: float64 if the outputs are."""
+        return np.promote_types(self.Y.dtype, np.float32)
+
+    def moments(self, rows, n_jobs):
+        """Return the moments of some of them."""
+        return moments(*self[:2], np.sort(rows), *self[2:], n_jobs=n_jobs)
+
+    def means(self, data):
+        """Return the means of columns and outputs, without the shift."""
+        return self.x_shift + data.x_mean, self.y_shift + data.y_mean
+
+    def held_out(self, rows):
+        """Return columns and outputs of runs that judge; small masks are unpacked."""
+        X, Y = self.X[rows], self.Y[rows][:, self.targets]
+        if not isinstance(X, PackedMasks):
+            return X.astype(self.dtype), Y
+        small = len(list(row_blocks(len(X), X.shape[1] * self.dtype.itemsize))) == 1
+        return X.dense(dtype=self.dtype) if small else X, Y
+
+
+def fit(X, Y, rows, targets, folds, lam, prior, settings, n_jobs):
+    """Fit the datamodels of targets that have an output in all of the given runs.
+
+    Parameters
+    ----------
+    X : PackedMasks or float array of shape (n_runs, d)
+    Y : float array of shape (n_runs, n_targets)
+    rows : int array
+        Runs to fit on.
+    targets : int array
+    folds : list of int array
+        Parts of `rows` that are held out in turn, if lam is to be chosen.
+    lam : array of shape (len(targets),) or None
+    prior : Prior
+    settings : DatamodelRegressor
+        For its other parameters.
+    n_jobs : int or None
+
+    Returns
+    -------
+    fit : Fit
+    """
+    runs = Runs.of(X, Y, rows, targets)
+    total = runs.moments(rows, n_jobs)
+    strengths = STRENGTHS if prior.weights is not None else STRENGTHS[:1]
+    problems = inform(total, prior, strengths)
+    s, choice, start = len(strengths) - 1, None, None
+    if lam is None:
+        s, choice, start = _choose(
+            runs, total, problems, folds, prior, strengths, settings, n_jobs
+        )
+        lam = choice.lams[np.arange(len(targets)), choice.index]
+    keep = settings.keep_path and choice is not None
+    lams = choice.lams if keep else lam[:, None]
+    x_mean, y_mean = runs.means(total)
+    parts = (
+        (lams[b], problems[s].of(b, runs.dtype), None if start is None else start[b])
+        for b in _blocks(len(targets))
+    )
+    tiles = tile(total.into_gram(runs.dtype))
+    coefs, gaps, n_iter = _run(_solve, tiles, parts, settings, n_jobs)
+    _warn_unless_converged(gaps, settings.tol, settings.max_iter)
+    intercepts = y_mean[:, None] - (coefs @ x_mean).reshape(lams.shape)
+    each = np.arange(len(targets))
+    k = choice.index if keep else 0 * each
+    return Fit(
+        coefs[each * lams.shape[1] + k],
+        *(a[each, k] for a in (intercepts, lams, gaps, n_iter)),
+        np.tile(strengths[s], (len(targets), 1)),
+        None if choice is None else choice.lams,
+        None if choice is None else choice.error,
+        coefs if keep else None,
+        intercepts if keep else None,
+    )
+
+
+def _choose(runs, total, problems, folds, prior, strengths, settings, n_jobs):
+    """Choose the strength of the prior and lam by the error on held-out folds."""
+    grid = settings.n_lams, settings.lam_min_ratio
+    lams = np.stack([lam_grid(p.cov, p.penalty_factors, *grid) for p in problems])
+    sums = np.zeros((*lams.shape, 2))
+    for fold in folds:
+        rest = total.without(runs.moments(fold, n_jobs))
+        informed = inform(rest, prior, strengths)
+        x_mean, y_mean = runs.means(rest)
+        X, Y = runs.held_out(fold)
+        tiles, best = tile(rest.into_gram(runs.dtype)), []
+        for s, problem in enumerate(informed):
+            parts = (
+                (lams[s, b], problem.of(b, runs.dtype), X, Y[:, b], (x_mean, y_mean[b]))
+                for b in _blocks(lams.shape[1])
+            )
+            new, coefs, gaps = _run(_walk, tiles, parts, settings, n_jobs)
+            _warn_unless_converged(gaps, settings.tol, settings.max_iter)
+            sums[s] += new
+            best.append(coefs)
+    s = choose_strength(sums)
+    n_held_out = sum(map(len, folds))
+    error, index = choose_lam(sums[s], n_held_out, settings.one_standard_error)
+    return s, Choice(lams[s], error, index), best[s]
+
+
+def _blocks(n_targets):
+    return [slice(i, i + _BLOCK) for i in range(0, n_targets, _BLOCK)]
+
+
+def _run(task, tiles, parts, settings, n_jobs):
+    """Run a task on each block of targets, and put the results together.
+
+    Large arrays are arguments of their own: so a cluster gets each of them once.
+    """
+    limits = settings.tol, settings.max_iter, settings.patience
+    with threadpool_limits(1, user_api="blas"):
+        results = Parallel(n_jobs=n_jobs, prefer="threads")(
+            delayed(task)(*tiles, *limits, *part) for part in parts
+        )
+    return [
+        sparse.vstack(r, "csr") if sparse.issparse(r[0]) else np.concatenate(r)
+        for r in zip(*results, strict=True)
+    ]
+
+
+def _solve(tiles, diagonal, tol, max_iter, patience, lams, problem, start):
+    """Solve the paths of a block of targets, on all runs."""
+    paths = _descend(tiles, diagonal, tol, max_iter, lams, problem, start)
+    weights = problem.weights(paths.coefs)
+    weights = sparse.csr_array(weights.reshape(-1, weights.shape[2]))
+    return weights, paths.gaps, paths.n_iter
+
+
+def _walk(tiles, diagonal, tol, max_iter, patience, lams, problem, X, Y, means):
+    """Walk down the paths of a block of targets, judged by held-out runs."""
+    x_mean, y_mean = means
+    worst = np.zeros((len(lams), 1))
+
+    def path(active, lams, start):
+        part = problem.of(active, tiles.dtype)
+        paths = _descend(tiles, diagonal, tol, max_iter, lams, part, start)
+        worst[active, 0] = np.maximum(worst[active, 0], paths.gaps.max(axis=1))
+        return paths.coefs
+
+    def error(active, coefs):
+        weights = problem.of(active, tiles.dtype).weights(coefs)
+        intercepts = y_mean[active, None] - weights @ x_mean
+        return squared_errors(X, Y[:, active], weights, intercepts)
+
+    return *walk_down(path, error, lams, patience), worst
+
+
+def _descend(tiles, diagonal, tol, max_iter, lams, problem, start):
+    if start is None:
+        start = np.zeros(problem.cov.shape, tiles.dtype)
+    elif sparse.issparse(start):
+        start = start.toarray()
+    lams = lams.astype(tiles.dtype)
+    return solve(tiles, diagonal, *problem[:2], lams, problem[2], start, tol, max_iter)
