@@ -2,6 +2,10 @@
 PYTHON ?= python3
 VENV ?= .venv
 JOBS ?= 2
+# An exact version: an index may then give the build for the processor alone.
+TORCH ?= torch==2.13.0
+# What compiles the kernels, without a card; the extras cuda12 and cuda13 are for use.
+CUDA_COMPILER := cuda-core cuda-bindings==13.* nvidia-cuda-nvrtc==13.*
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
@@ -17,9 +21,15 @@ help: ## list the targets
 
 venv: $(DEV) ## make $(VENV) and install the package with all that its development needs
 
-$(VENV)/.with-%: pyproject.toml
+$(DEMO): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(PIP) install --quiet --editable ".[$*]"
+	$(PIP) install --quiet --editable ".[plot]"
+	touch "$@"
+
+$(DEV): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install --quiet $(TORCH) $(CUDA_COMPILER)
+	$(PIP) install --quiet --editable ".[test,lint,doc,plot]"
 	touch "$@"
 
 demo: $(DEMO) ## datamodels of handwritten digits, start to end: writes demo/report.html

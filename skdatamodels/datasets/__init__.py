@@ -1,6 +1,17 @@
-"""Small data sets: real ones that scikit-learn ships, and generated runs."""
+"""Data sets: small real ones, generated runs, and the files released with the paper."""
 
 from skdatamodels.datasets.digits import load_digits_examples
 from skdatamodels.datasets.linear_runs import make_linear_runs
+from skdatamodels.datasets.released import (
+    ReleasedDatamodels,
+    load_released,
+    load_released_datamodels,
+)
 
-__all__ = ["load_digits_examples", "make_linear_runs"]
+__all__ = [
+    "ReleasedDatamodels",
+    "load_digits_examples",
+    "load_released",
+    "load_released_datamodels",
+    "make_linear_runs",
+]

@@ -202,7 +202,7 @@ class PackedMasks:
         n_stripes = 4 * effective_n_jobs(n_jobs)
         area = 1 - np.sqrt(1 - np.arange(n_stripes + 1) / n_stripes)
         edges = np.unique((self.n_train * area).astype(int))
-        with Parallel(n_jobs=n_jobs, prefer="threads") as parallel:
+        with Parallel(n_jobs=n_jobs, require="sharedmem") as parallel:
             for rows in row_blocks(len(self), self.bits.shape[1], multiple=64):
                 words = pack_columns(
                     np.ascontiguousarray(self.bits[rows]), self.n_train

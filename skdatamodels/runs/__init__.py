@@ -1,7 +1,15 @@
 """Runs: which examples each model was trained on, and what it gave on the targets."""
 
+from skdatamodels.runs.beton import read_beton, write_beton
 from skdatamodels.runs.released import export_released, import_released
 from skdatamodels.runs.store import RunStore
 from skdatamodels.runs.training_runs import TrainingRuns
 
-__all__ = ["RunStore", "TrainingRuns", "export_released", "import_released"]
+__all__ = [
+    "RunStore",
+    "TrainingRuns",
+    "export_released",
+    "import_released",
+    "read_beton",
+    "write_beton",
+]

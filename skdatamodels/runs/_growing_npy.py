@@ -1,13 +1,11 @@
 """A ``.npy`` file whose first axis grows in place."""
 
 import os
-from tokenize import TokenError
 
 import numpy as np
 from numpy.lib import format as npy
 
-# what numpy's parser raises on a header that is none
-_JUNK = (ValueError, TypeError, SyntaxError, TokenError)
+from skdatamodels.runs._open_npy import read_header
 
 
 class GrowingNpy:
@@ -20,21 +18,19 @@ class GrowingNpy:
     def __init__(self, path):
         self.path = path
         try:
-            with open(path, "rb") as file:
-                if npy.read_magic(file) != (1, 0):
-                    raise ValueError("it is not a .npy file of version 1.0")
-                shape, fortran_order, self.dtype = npy.read_array_header_1_0(file)
-                self._offset = file.tell()
-            self.n_rows, *row_shape = shape
-        except (FileNotFoundError, *_JUNK) as error:
+            header = read_header(path)
+            if header.version != (1, 0):
+                raise ValueError("it is not a .npy file of version 1.0")
+            self.n_rows, *row_shape = header.shape
+        except (FileNotFoundError, ValueError) as error:
             raise ValueError(f"{path} is damaged: {error}.") from error
+        self.dtype, self._offset = header.dtype, header.offset
         self.row_shape = tuple(row_shape)
         self.row_bytes = self.dtype.itemsize * int(np.prod(self.row_shape))
-        expected = self._offset + self.n_rows * self.row_bytes
-        if fortran_order or os.path.getsize(path) < expected:
+        if header.fortran_order or os.path.getsize(path) < header.n_bytes:
             raise ValueError(
                 f"{path} is damaged: its header promises {self.n_rows} rows "
-                f"({expected} bytes), the file has {os.path.getsize(path)} bytes."
+                f"({header.n_bytes} bytes), the file has {os.path.getsize(path)} bytes."
             )
 
     @classmethod

@@ -12,9 +12,39 @@ import numpy as np
 
 from skdatamodels.masks.packed import as_bool, row_blocks
 from skdatamodels.runs._growing_npy import GrowingNpy
+from skdatamodels.runs._open_npy import open_npy
 from skdatamodels.runs.store import RunStore
 
 _FILES = ("masks.npy", "margins.npy", "_completed.npy")
+
+
+def open_released(path_masks, path_margins):
+    """Memory-map masks and margins in the authors' layout.
+
+    Returns
+    -------
+    masks : memory map of shape (n_runs, n_train)
+    margins : memory map of shape (n_runs, n_targets)
+
+    Raises
+    ------
+    FileNotFoundError
+        If a file is missing.
+    ValueError
+        If a file is damaged or not 2-d, or they differ in the number of runs.
+    """
+    masks, margins = open_npy(path_masks), open_npy(path_margins)
+    if masks.ndim != 2 or margins.ndim != 2:
+        raise ValueError(
+            f"{path_masks} and {path_margins} must be 2-d, got shapes {masks.shape} "
+            f"and {margins.shape}."
+        )
+    if len(masks) != len(margins):
+        raise ValueError(
+            f"{path_masks} and {path_margins} disagree on the number of runs: "
+            f"{len(masks)} masks, {len(margins)} margins."
+        )
+    return masks, margins
 
 
 def import_released(folder, path, *, configuration=None):
@@ -43,8 +73,9 @@ def import_released(folder, path, *, configuration=None):
     FileExistsError
         If `path` is there already and is no empty folder.
     ValueError
-        If the files disagree on the number of runs, masks are not 0/1, or a completed
-        run has a margin that is not finite (float16 overflows at 65,504).
+        If a file is damaged or cut short, the files disagree on the number of runs,
+        masks are not 0/1, or a completed run has a margin that is not finite (float16
+        overflows at 65,504).
 
     Examples
     --------
@@ -59,19 +90,14 @@ def import_released(folder, path, *, configuration=None):
             [-2. ]], dtype=float32)
     >>> folder.cleanup()
     """
-    masks, margins = (np.load(Path(folder, f), mmap_mode="r") for f in _FILES[:2])
+    masks, margins = open_released(*(Path(folder, file) for file in _FILES[:2]))
     completed = np.ones(len(masks), dtype=bool)
     if Path(folder, _FILES[2]).exists():
-        completed = np.load(Path(folder, _FILES[2])).astype(bool)
-    if masks.ndim != 2 or margins.ndim != 2:
-        raise ValueError(
-            f"masks.npy and margins.npy in {folder} must be 2-d, got shapes "
-            f"{masks.shape} and {margins.shape}."
-        )
-    if not len(masks) == len(margins) == completed.size:
+        completed = open_npy(Path(folder, _FILES[2])).astype(bool)
+    if completed.size != len(masks):
         raise ValueError(
             f"The files in {folder} disagree on the number of runs: {len(masks)} masks,"
-            f" {len(margins)} margins, {completed.size} in _completed.npy."
+            f" {completed.size} in _completed.npy."
         )
     path = Path(path)
     if path.exists() and not (path.is_dir() and not any(path.iterdir())):

@@ -3,7 +3,7 @@
 import numpy as np
 
 from skdatamodels.masks import as_masks
-from skdatamodels.masks.packed import row_index
+from skdatamodels.masks.packed import row_blocks, row_index
 
 
 class TrainingRuns:
@@ -105,3 +105,19 @@ class TrainingRuns:
             f"TrainingRuns(n_runs={self.n_runs}, n_train={self.n_train}, "
             f"n_targets={self.n_targets})"
         )
+
+
+def check_no_infinity(outputs, source):
+    """Check that no output is infinite; reads a memory map a block at a time.
+
+    `source` names the outputs in the error. NaN may stay: it stands for no output.
+    """
+    for rows in row_blocks(len(outputs), outputs.shape[1] * outputs.itemsize):
+        infinite = np.isinf(outputs[rows])
+        if infinite.any():
+            run, target = np.argwhere(infinite)[0]
+            raise ValueError(
+                f"{source} holds {outputs[rows][run, target]} at run {rows.start + run}"
+                f", target {target}. float16 overflows at 65,504: set what went over to"
+                " NaN, which stands for a run without output, and leave it out."
+            )

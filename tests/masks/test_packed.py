@@ -1,4 +1,5 @@
 import pickle
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -76,6 +77,36 @@ def test_dot_takes_sparse_coef(monkeypatch, as_sparse, dtype):
     assert type(product) is np.ndarray
     assert product.dtype == dtype
     assert_array_equal(product, dense @ coef)
+
+
+@pytest.mark.parametrize("as_sparse", [sp.csr_array, sp.csc_array])
+def test_sparse_coef_stays_sparse(as_sparse):
+    n_train, k = 500, 20_000
+    coef = sp.random_array((n_train, k), density=0.001, rng=np.random.default_rng(0))
+    coef = as_sparse(coef)
+    dense = np.random.default_rng(1).random((4, n_train)) < 0.5
+    masks = PackedMasks.from_dense(dense)
+    tracemalloc.start()
+    product = masks.dot(coef)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 8 * n_train * k / 10  # a tenth of coef, dense
+    assert_allclose(product, dense @ coef.toarray(), atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "rows", [slice(10, 30), slice(None, None, 7), [40, 3, 3], np.arange(50) % 3 == 0]
+)
+def test_products_of_some_rows(monkeypatch, rows):
+    monkeypatch.setattr(packed, "_BLOCK_BYTES", 700)
+    dense = np.random.default_rng(0).random((50, 21)) < 0.5
+    some = PackedMasks.from_dense(dense)[rows]
+    coef = np.where(_numbers(21, 4) > 5, _numbers(21, 4), 0.0)
+    for given_coef in (coef, sp.csr_array(coef), sp.csc_array(coef)):
+        assert_array_equal(some.dot(given_coef), dense[rows] @ coef)
+    Y = _numbers(*some.shape[:1], 2)
+    assert_array_equal(some.T_dot(Y), dense[rows].T @ Y)
+    assert_array_equal(some.gram(), dense[rows].T.astype(int) @ dense[rows])
 
 
 @_masks
@@ -186,6 +217,23 @@ def test_only_one_block_is_dense_at_a_time(monkeypatch):
     masks.column_counts()
     assert len(seen) == 17 + 17 + 2
     assert max(seen) <= 1600
+
+
+def test_mapped_outputs_in_half_precision_are_read_in_blocks(monkeypatch, tmp_path):
+    """However many targets there are: a block is as wide as the wider of the two."""
+    n_runs, n_train, k = 4000, 8, 100
+    dense = np.random.default_rng(0).random((n_runs, n_train)) < 0.5
+    np.save(tmp_path / "outputs.npy", _numbers(n_runs, k, dtype=np.float16))
+    Y = np.load(tmp_path / "outputs.npy", mmap_mode="r")
+    masks = PackedMasks.from_dense(dense)
+    block = 80_000
+    monkeypatch.setattr(packed, "_BLOCK_BYTES", block)
+    tracemalloc.start()
+    product = masks.T_dot(Y)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 3 * block  # all of Y takes 3.2 MB in float64
+    assert_array_equal(product, dense.T @ np.asarray(Y, np.float64))
 
 
 @pytest.mark.parametrize("wrong", [2, -1, 0.5, np.nan, np.inf])

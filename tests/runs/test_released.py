@@ -143,10 +143,10 @@ def test_missing_files(folder, path):
 def test_lengths_that_differ(folder, path):
     masks, outputs = _data()
     _save(folder, masks, outputs[:-1])
-    message = "disagree on the number of runs: 17 masks, 16 margins, 17 in _completed"
+    message = "disagree on the number of runs: 17 masks, 16 margins"
     _assert_no_import(ValueError, message, folder, path)
     _save(folder, masks, outputs, np.ones(18, dtype=bool))
-    message = "17 masks, 17 margins, 18 in _completed"
+    message = "disagree on the number of runs: 17 masks, 18 in _completed"
     _assert_no_import(ValueError, message, folder, path)
 
 

@@ -1,0 +1,67 @@
+"""The whole job at a size that a laptop must bear: time and peak memory.
+
+Runs are made in a process of their own; here they are read, fitted (path with early
+end on a part of the runs, choice of lam, fit on all of them), and judged on fresh runs.
+The bound on memory is 4·d² bytes, one matrix of counts, and 2 GiB.
+"""
+
+import argparse
+import multiprocessing
+import resource
+import tempfile
+import time
+
+import numpy as np
+from _machine import describe_machine
+
+from skdatamodels import DatamodelRegressor, PackedMasks, sample_masks
+from skdatamodels.metrics import linear_datamodeling_score
+
+
+def make_runs(folder, d, m, n_targets):
+    """Write packed masks of half-subsets, and outputs of half signal and half noise."""
+    rng = np.random.default_rng(0)
+    masks = sample_masks(m, d, 0.5, random_state=0)
+    coef = rng.standard_t(3, (d, n_targets)).astype(np.float32)
+    coef *= rng.random(coef.shape) < 0.1
+    Y = masks.dot(coef)
+    Y += Y.std(axis=0) * rng.standard_normal(Y.shape, np.float32)
+    np.save(f"{folder}/bits.npy", masks.bits)
+    np.save(f"{folder}/outputs.npy", Y)
+
+
+def main():
+    """Print times, memory, and what was found."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--n-train", type=int, default=10_000)
+    parser.add_argument("--n-runs", type=int, default=60_000)
+    parser.add_argument("--n-targets", type=int, default=500)
+    parser.add_argument("--jobs", type=int, default=2)
+    arguments = parser.parse_args()
+    d, n_targets = arguments.n_train, arguments.n_targets
+    print(describe_machine())
+    with tempfile.TemporaryDirectory() as folder:
+        size = folder, d, arguments.n_runs + 1000, n_targets
+        making = multiprocessing.Process(target=make_runs, args=size)
+        making.start()
+        making.join()
+        bits, Y = np.load(f"{folder}/bits.npy"), np.load(f"{folder}/outputs.npy")
+    masks, m = PackedMasks(bits, d), arguments.n_runs
+    start = time.perf_counter()
+    model = DatamodelRegressor(sparse=True, n_jobs=arguments.jobs, random_state=0)
+    model.fit(masks[:m], Y[:m])
+    seconds = time.perf_counter() - start
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    bound = 4 * d**2 + 2 * 2**30
+    followed = np.isfinite(model.validation_error_).sum(axis=1)
+    score = linear_datamodeling_score(Y[m:], model.predict(masks[m:]))
+    print(
+        f"d={d:,}, m={m:,}, {n_targets} targets, {arguments.jobs} jobs: "
+        f"{seconds:.0f} s; peak memory {peak / 2**30:.2f} GiB of {bound / 2**30:.2f}; "
+        f"lams followed {followed.mean():.1f} of {model.n_lams}; "
+        f"weights not 0: {model.coef_.nnz / n_targets:.0f} a target; LDS {score:.3f}"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,206 @@
+"""Time of a lam path per target: this package beside other solvers, one thread each.
+
+For each size: 50 lams down to 1e-2 of the largest, to a relative duality gap of 1e-4.
+Each solver runs in a process of its own, on as many targets as it can serve at once or
+as it takes to time it, and is stopped at a limit. The gaps that it reached are computed
+from its coefficients, in float64, on the Gram matrix; a solver whose worst gap is above
+the goal would need more time than is printed.
+
+It needs peers that the package does not depend on, in an environment of their own
+(adelie wants numpy 1):
+
+    python -m venv peers && peers/bin/pip install -e . celer skglm adelie
+    peers/bin/python benchmarks/peers.py
+"""
+
+import argparse
+import multiprocessing
+import time
+import warnings
+
+import numpy as np
+from _machine import describe_machine
+from lasso_path import make_problem, relative_gaps
+from threadpoolctl import threadpool_limits
+
+from skdatamodels import lasso_path
+
+TOL = 1e-4
+
+
+class Problem:
+    """Data of one size, in the forms that the solvers take."""
+
+    def __init__(self, d, m, n_targets, n_lams):
+        self.masks, self.Y, self.gram, self.cov, self.y_var = make_problem(
+            m, d, n_targets
+        )
+        largest = np.abs(self.cov).max(axis=0)[:, None]
+        self.lams = largest * np.geomspace(1, 1e-2, n_lams)
+
+    def X(self, dtype):
+        """Centred columns, Fortran order."""
+        X = np.asfortranarray(self.masks.dense(dtype=dtype))
+        return X - X.mean(axis=0)
+
+
+def ours(problem, dtype):
+    """Gram solver of this package, all targets."""
+    gram = problem.gram.astype(dtype)
+    few = slice(0, 16)
+    arguments = problem.cov[:, few], problem.y_var[few]
+    lasso_path(gram[:9, :9], arguments[0][:9], arguments[1], lams=[1.0])  # compile
+    start = time.perf_counter()
+    coefs = lasso_path(gram, problem.cov, problem.y_var, lams=problem.lams, tol=TOL)[0]
+    return time.perf_counter() - start, coefs
+
+
+def saga(problem, dtype):
+    """Run the algorithm of the paper, as this package has it, on all targets."""
+    from skdatamodels.regression import saga_path
+
+    Y = problem.Y.astype(dtype)
+    saga_path(problem.masks[:100], Y[:100, :2], lams=problem.lams[:2, :2])  # compile
+    start = time.perf_counter()
+    coefs = saga_path(problem.masks, Y, lams=problem.lams, tol=TOL, random_state=0)[0]
+    return time.perf_counter() - start, coefs
+
+
+def sklearn(problem, dtype, precompute):
+    """scikit-learn's lasso_path, with or without the Gram matrix."""
+    from sklearn.linear_model import lasso_path
+
+    X, Y = problem.X(dtype), problem.Y.astype(dtype)
+    m, few = len(X), range(4 if precompute else 1)
+    gram = np.ascontiguousarray(problem.gram * m, dtype=dtype)
+    cov = np.ascontiguousarray(problem.cov.T * m, dtype=dtype)
+    lams = problem.lams.astype(dtype)
+    start = time.perf_counter()
+    coefs = [
+        lasso_path(
+            X,
+            Y[:, j],
+            alphas=lams[j],
+            tol=TOL,
+            max_iter=10_000,
+            precompute=gram if precompute else False,
+            Xy=cov[j] if precompute else None,
+            check_input=False,
+        )[1].T
+        for j in few
+    ]
+    return time.perf_counter() - start, np.stack(coefs)
+
+
+def celer(problem, dtype):
+    """Celer's path on X."""
+    from celer import celer_path
+
+    X, y = problem.X(dtype), problem.Y[:, 0].astype(dtype)
+    celer_path(X[:50, :20], y[:50], "lasso", alphas=[0.1])  # compile
+    lams = problem.lams[0].astype(dtype)
+    start = time.perf_counter()
+    coefs = celer_path(X, y, "lasso", alphas=lams, tol=TOL, max_iter=100)[1].T
+    return time.perf_counter() - start, coefs[None]
+
+
+def skglm(problem, dtype):
+    """Skglm's path on X."""
+    from skglm import Lasso
+
+    X, y = problem.X(dtype), problem.Y[:, 0].astype(dtype)
+    model = Lasso(fit_intercept=False, tol=TOL)
+    model.path(X[:50, :20], y[:50], np.array([0.1], dtype))  # compile
+    start = time.perf_counter()
+    coefs = model.path(X, y, problem.lams[0].astype(dtype))[1].T
+    return time.perf_counter() - start, coefs[None]
+
+
+def adelie(problem, dtype):
+    """Adelie's covariance method, which stops on steps: its own tolerance."""
+    from adelie.solver import gaussian_cov
+
+    d = len(problem.gram)
+    gram = np.asfortranarray(problem.gram, dtype=dtype)
+    start = time.perf_counter()
+    state = gaussian_cov(
+        gram,
+        problem.cov[:, 0].astype(dtype),
+        penalty=np.ones(d, dtype),
+        lmda_path=problem.lams[0].astype(dtype),
+        tol=1e-7,
+        early_exit=False,
+        progress_bar=False,
+    )
+    seconds = time.perf_counter() - start
+    return seconds, state.betas.toarray()[None]
+
+
+SOLVERS = {
+    "gram, float32": lambda p: ours(p, np.float32),
+    "gram, float64": lambda p: ours(p, np.float64),
+    "saga, float32": lambda p: saga(p, np.float32),
+    "scikit-learn with Gram, float32": lambda p: sklearn(p, np.float32, True),
+    "scikit-learn with Gram, float64": lambda p: sklearn(p, np.float64, True),
+    "adelie gaussian_cov, float64": lambda p: adelie(p, np.float64),
+    "scikit-learn on X, float32": lambda p: sklearn(p, np.float32, False),
+    "celer on X, float32": lambda p: celer(p, np.float32),
+    "skglm on X, float32": lambda p: skglm(p, np.float32),
+}
+
+
+def timed(name, problem, queue):
+    """Put seconds a target and the worst gap of a few targets into the queue."""
+    warnings.simplefilter("ignore")
+    with threadpool_limits(1):
+        seconds, coefs = SOLVERS[name](problem)
+    few = range(min(2, len(coefs)))
+    gaps = [
+        relative_gaps(
+            problem.gram, problem.cov[:, j], problem.y_var[j], problem.lams[j], coefs[j]
+        ).max()
+        for j in few
+    ]
+    queue.put((seconds / len(coefs), max(gaps)))
+
+
+def main():
+    """Print a table for each size."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    sizes = ["1000x10000", "5000x40000", "10000x20000"]
+    parser.add_argument("--sizes", nargs="+", default=sizes, help="d x m")
+    parser.add_argument("--solvers", nargs="+", default=list(SOLVERS))
+    parser.add_argument("--n-targets", type=int, default=128)
+    parser.add_argument("--n-lams", type=int, default=50)
+    parser.add_argument("--limit", type=float, default=300, help="seconds a solver")
+    arguments = parser.parse_args()
+    print(describe_machine())
+    context = multiprocessing.get_context("fork")  # the problem is not copied
+    for size in arguments.sizes:
+        d, m = map(int, size.split("x"))
+        problem = Problem(d, m, arguments.n_targets, arguments.n_lams)
+        print(f"\nd = {d:,}, m = {m:,}, {arguments.n_lams} lams\n")
+        print("| solver | a target | worst gap | over the first |\n|---|---|---|---|")
+        first = None
+        for name in arguments.solvers:
+            queue = context.SimpleQueue()
+            process = context.Process(target=timed, args=(name, problem, queue))
+            process.start()
+            process.join(arguments.limit)
+            if process.is_alive():
+                process.kill()
+                print(f"| {name} | not in {arguments.limit:.0f} s | | |", flush=True)
+            elif queue.empty():
+                print(f"| {name} | failed | | |", flush=True)
+            else:
+                seconds, gap = queue.get()
+                first = first or seconds
+                print(
+                    f"| {name} | {1e3 * seconds:.1f} ms | {gap:.1e} | "
+                    f"{seconds / first:.1f} |",
+                    flush=True,
+                )
+
+
+if __name__ == "__main__":
+    main()
