@@ -2,5 +2,6 @@
 
 from skdatamodels.regression.datamodel_regressor import DatamodelRegressor
 from skdatamodels.regression.lasso_path import lasso_path
+from skdatamodels.regression.saga_path import saga_path
 
-__all__ = ["DatamodelRegressor", "lasso_path"]
+__all__ = ["DatamodelRegressor", "lasso_path", "saga_path"]

@@ -1,10 +1,8 @@
 """DatamodelRegressor: the LASSO from masks to outputs, for all targets at once."""
 
-from itertools import pairwise
 from numbers import Integral, Real
 
 import numpy as np
-from joblib import Parallel, delayed
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.metrics import r2_score
 from sklearn.utils import check_array, check_random_state
@@ -14,9 +12,13 @@ from skdatamodels._memory import available_memory
 from skdatamodels._sklearn_compat import Interval, StrOptions, fit_context
 from skdatamodels.masks import PackedMasks, as_masks
 from skdatamodels.masks.packed import row_blocks
-from skdatamodels.regression.fits import join
+from skdatamodels.regression.fits import computing_dtype, join
 from skdatamodels.regression.prior import Prior
-from skdatamodels.regression.usable_runs import same_runs
+from skdatamodels.regression.usable_runs import (
+    check_enough,
+    group_targets,
+    usable_runs,
+)
 from skdatamodels.runs import TrainingRuns
 
 
@@ -60,6 +62,14 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         The training example that each target is, -1 for none. The target's datamodel
         is fitted on the runs that did not see that example (eq. 9 of the paper), and
         gives it no weight.
+    solver : {"auto", "gram", "saga"}, default="auto"
+        "gram": coordinate descent on the Gram matrix of the masks, computed once; a
+        target with usable runs of its own has a Gram matrix of its own. "saga": the
+        paper's algorithm, which streams over the masks, many times, and holds no
+        matrix of n_train². "auto": gram, if its matrix fits into memory.
+    device : str, default="cpu"
+        "cuda", or "cuda:1" for the second GPU: both solvers then run there, in float32.
+        Needs the extra cuda12 or cuda13.
     one_standard_error : bool, default=False
         Take the largest lam whose held-out error is at most one standard error above
         the least, instead of the lam of the least: fewer weights, nearly as good.
@@ -103,6 +113,8 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     prior_strength_ : float64 array of shape (n_targets, 2)
         Strength of the prior as offset (0 or 1) and as exponent of the penalty factors
         (0 or 0.5); 0 without a prior.
+    solver_ : str
+        The solver that was used.
     n_features_in_ : int
         n_train.
 
@@ -161,6 +173,8 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         "prior": ["array-like", None],
         "penalty_factors": ["array-like", None],
         "exclude": ["array-like", None],
+        "solver": [StrOptions({"auto", "gram", "saga"})],
+        "device": [str],
         "one_standard_error": ["boolean"],
         "patience": [Interval(Integral, 1, None, closed="left"), None],
         "keep_path": ["boolean"],
@@ -182,6 +196,8 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         prior=None,
         penalty_factors=None,
         exclude=None,
+        solver="auto",
+        device="cpu",
         one_standard_error=False,
         patience=5,
         keep_path=False,
@@ -199,6 +215,8 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         self.prior = prior
         self.penalty_factors = penalty_factors
         self.exclude = exclude
+        self.solver = solver
+        self.device = device
         self.one_standard_error = one_standard_error
         self.patience = patience
         self.keep_path = keep_path
@@ -224,33 +242,27 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         -------
         self : DatamodelRegressor
         """
-        from skdatamodels.regression.gram_solver import fit
-
         X, y = self._check_data(X, y)
         Y = y.reshape(len(y), -1)
-        n_targets, n_train = Y.shape[1], X.shape[1]
+        n_runs, (n_targets, n_train) = len(Y), (Y.shape[1], X.shape[1])
         lam = None if isinstance(self.lam, str) else _check_lam(self.lam, n_targets)
         prior = _check_prior(self.prior, self.penalty_factors, n_targets, n_train)
         exclude = _check_exclude(self.exclude, n_targets, n_train)
-        order = np.arange(len(Y))
+        ops = self._device_ops()
+        dtype = computing_dtype(Y.dtype, ops)
+        fit_groups = self._choose_solver(X, n_targets, dtype)
+        usable = usable_runs(X, Y, exclude)
+        n_usable = np.full(n_targets, n_runs) if usable is None else usable.sum(axis=0)
+        enough = check_enough(n_usable, n_runs, self._min_runs())
+        rng, order = check_random_state(self.random_state), np.arange(n_runs)
         if lam is None:  # there will be a split
-            order = check_random_state(self.random_state).permutation(order)
-        groups = same_runs(X, Y, exclude, order, self._min_runs())
-        dtype = np.promote_types(Y.dtype, np.float32)
-        self._check_memory(n_targets, n_train, dtype)
-        # Threads work on groups if there are several, else within the only one.
-        outer, inner = (self.n_jobs, 1) if len(groups) > 1 else (1, self.n_jobs)
-
-        def fit_group(rows, targets):
-            lam_of, prior_of = None if lam is None else lam[targets], prior.of(targets)
-            folds = self._folds(rows)
-            return fit(X, Y, rows, targets, folds, lam_of, prior_of, self, inner)
-
-        fits = Parallel(n_jobs=outer, require="sharedmem")(
-            delayed(fit_group)(*group) for group in groups
+            order = rng.permutation(order)
+        groups = group_targets(
+            usable, np.flatnonzero(enough), order, self._held_out_fractions()
         )
-        fitted = join(fits, [targets for _, targets in groups], n_targets)
-        self._set_attributes(fitted, dtype, one=y.ndim == 1)
+        seed = rng.randint(2**31 - 1)
+        fits = fit_groups(X, Y, groups, lam, prior, self, seed, ops)
+        self._set_attributes(join(*fits, n_targets), dtype, one=y.ndim == 1)
         return self
 
     def predict(self, X):
@@ -340,32 +352,54 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             return 2
         return 3 if self.lam == "validation" else max(3, self.cv)
 
-    def _folds(self, rows):
-        """Return the parts of the shuffled runs that are held out."""
+    def _held_out_fractions(self):
         if not isinstance(self.lam, str):
-            return []
-        edges = np.linspace(0, len(rows), self.cv + 1).round().astype(int)
+            return None
         if self.lam == "validation":
-            n_out = max(1, round(self.validation_fraction * len(rows)))
-            edges = [max(2, len(rows) - n_out), len(rows)]
-        return [rows[slice(*edge)] for edge in pairwise(edges)]
+            return [1 - self.validation_fraction, 1]
+        return np.linspace(0, 1, self.cv + 1)
 
-    def _check_memory(self, n_targets, n_train, dtype):
-        """Refuse what can not fit, before the machine does in the middle of it."""
-        dense = n_targets * n_train * dtype.itemsize
-        if self.keep_path and isinstance(self.lam, str):
-            dense *= self.n_lams
-        square = 8 if dtype == np.float32 else 16
-        for needed, what, advice in (
-            (0 if self.sparse else dense, "The weights", "set sparse=True"),
-            (square * n_train**2, "The Gram matrix", "use solver='saga'"),
-        ):
-            if needed > available_memory():
-                raise MemoryError(
-                    f"{what} of {n_targets} targets and {n_train} training examples "
-                    f"need {needed / 1e9:.1f} GB, of which there are "
-                    f"{available_memory() / 1e9:.1f}: {advice}, or fit fewer at a time."
+    def _device_ops(self):
+        """Return what computes on a GPU, or None; refuse a device that is not there."""
+        if self.device == "cpu":
+            return None
+        from skdatamodels.regression.cuda import CudaOps
+
+        return CudaOps(self.device)
+
+    def _choose_solver(self, X, n_targets, dtype):
+        """Return the function that fits; refuse what can not fit into memory."""
+        n_train, available = X.shape[1], available_memory()
+        dense = 0 if self.sparse else n_targets * n_train * dtype.itemsize
+        dense *= self.n_lams if self.keep_path and isinstance(self.lam, str) else 1
+        if dense > available:
+            raise MemoryError(
+                f"The weights of {n_targets} targets and {n_train} training examples "
+                f"need {dense / 1e9:.1f} GB, of which there are {available / 1e9:.1f}: "
+                "set sparse=True, or fit fewer targets at a time."
+            )
+        packed = isinstance(X, PackedMasks)
+        # counts of all runs and of some, of which one becomes the Gram matrix
+        square = (8 if packed and dtype == np.float32 else 16) * n_train**2
+        self.solver_ = self.solver
+        if self.solver == "auto":
+            self.solver_ = "saga" if packed and square > available else "gram"
+        if self.solver_ == "saga":
+            if not packed:
+                raise ValueError(
+                    "solver='saga' takes 0/1 masks only (bool or uint8, PackedMasks, "
+                    f"TrainingRuns), got {X.dtype}: use solver='gram'."
                 )
+            from skdatamodels.regression.saga_solver import fit_groups
+        else:
+            if square > available:
+                raise MemoryError(
+                    f"The Gram matrix of {n_train} columns and the counts for it need "
+                    f"{square / 1e9:.1f} GB, of which there are {available / 1e9:.1f}: "
+                    "use solver='saga', which streams over masks."
+                )
+            from skdatamodels.regression.gram_solver import fit_groups
+        return fit_groups
 
     def _set_attributes(self, fit, dtype, one):
         """Set the fitted attributes; of the first target alone if `one`."""

@@ -21,6 +21,11 @@ class Fit(NamedTuple):
     intercept_path: np.ndarray | None  # (n_targets, n_lams)
 
 
+def computing_dtype(dtype, ops=None):
+    """Return the type that outputs of some type are fitted in; float32 on a GPU."""
+    return np.dtype(np.float32) if ops else np.promote_types(dtype, np.float32)
+
+
 def join(fits, targets_of, n_targets):
     """Put fits of groups of targets into one, in the order of the targets.
 

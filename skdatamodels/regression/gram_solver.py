@@ -1,5 +1,6 @@
 """The gram solver: after one reading of the runs, all happens on their moments."""
 
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -10,7 +11,7 @@ from threadpoolctl import threadpool_limits
 from skdatamodels.masks import PackedMasks
 from skdatamodels.masks.packed import row_blocks
 from skdatamodels.regression._coordinate_descent import solve, tile
-from skdatamodels.regression.fits import Fit
+from skdatamodels.regression.fits import Fit, computing_dtype
 from skdatamodels.regression.lasso_path import _warn_unless_converged
 from skdatamodels.regression.moments import moments
 from skdatamodels.regression.prior import STRENGTHS, inform
@@ -24,8 +25,8 @@ from skdatamodels.regression.selection import (
 )
 
 # Targets of one task. It does not depend on the number of threads: products of other
-# shapes round otherwise.
-_BLOCK = 64
+# shapes round otherwise. A GPU needs more to be busy.
+_BLOCK, _CUDA_BLOCK = 64, 1024
 
 
 class Runs(NamedTuple):
@@ -36,24 +37,53 @@ class Runs(NamedTuple):
     targets: np.ndarray
     x_shift: np.ndarray  # (d,), or 0 for masks
     y_shift: np.ndarray  # (n_targets,)
+    ops: object  # CudaOps, or None for the CPU
 
     @classmethod
-    def of(cls, X, Y, rows, targets):
+    def of(cls, X, Y, rows, targets, ops):
         """Shift real columns and outputs by about their means."""
         x_shift = 0.0 if isinstance(X, PackedMasks) else X[rows].mean(axis=0)
         y_sum = np.zeros(len(targets))
         for block in row_blocks(len(rows), 8 * Y.shape[1]):
             y_sum += Y[rows[block]][:, targets].sum(axis=0, dtype=np.float64)
-        return cls(X, Y, targets, x_shift, y_sum / len(rows))
+        return cls(X, Y, targets, x_shift, y_sum / len(rows), ops)
 
     @property
     def dtype(self):
-        """That of the computation: float64 if the outputs are."""
-        return np.promote_types(self.Y.dtype, np.float32)
+        """That of the computation: float64 if the outputs are, on the CPU."""
+        return computing_dtype(self.Y.dtype, self.ops)
 
     def moments(self, rows, n_jobs):
         """Return the moments of some of them."""
-        return moments(*self[:2], np.sort(rows), *self[2:], n_jobs=n_jobs)
+        rows = np.sort(rows)
+        if self.ops and isinstance(self.X, PackedMasks):
+            from skdatamodels.regression.cuda import streams
+
+            return streams.moments(
+                self.X, self.Y, rows, self.targets, self.y_shift, self.ops
+            )
+        return moments(*self[:2], rows, *self[2:5], n_jobs=n_jobs)
+
+    def matrix(self, data):
+        """Make a Gram matrix of moments, ready to solve on; they are used up."""
+        gram = data.into_gram(self.dtype)
+        if self.ops is None:
+            return solve, squared_errors, *tile(gram)
+        from skdatamodels.regression.cuda.lasso_path import put_gram, solve_on_device
+        from skdatamodels.regression.cuda.streams import squared_errors_on_device
+
+        d = self.X.shape[1]
+        gram, context = put_gram(self.ops, gram[:d, :d])
+        judge = squared_errors
+        if isinstance(self.X, PackedMasks):
+            judge = partial(squared_errors_on_device, ops=self.ops)
+        return solve_on_device, judge, gram, context
+
+    def blocks(self):
+        """Yield slices of the targets, one for each task."""
+        step = _CUDA_BLOCK if self.ops else _BLOCK
+        for start in range(0, len(self.targets), step):
+            yield slice(start, start + step)
 
     def means(self, data):
         """Return the means of columns and outputs, without the shift."""
@@ -64,33 +94,62 @@ class Runs(NamedTuple):
         X, Y = self.X[rows], self.Y[rows][:, self.targets]
         if not isinstance(X, PackedMasks):
             return X.astype(self.dtype), Y
+        if self.ops:
+            return X, Y
         small = len(list(row_blocks(len(X), X.shape[1] * self.dtype.itemsize))) == 1
         return X.dense(dtype=self.dtype) if small else X, Y
 
 
-def fit(X, Y, rows, targets, folds, lam, prior, settings, n_jobs):
-    """Fit the datamodels of targets that have an output in all of the given runs.
+def fit_groups(X, Y, groups, lam, prior, settings, seed, ops=None):
+    """Fit the datamodels of groups of targets.
 
     Parameters
     ----------
     X : PackedMasks or float array of shape (n_runs, d)
     Y : float array of shape (n_runs, n_targets)
-    rows : int array
-        Runs to fit on.
-    targets : int array
-    folds : list of int array
-        Parts of `rows` that are held out in turn, if lam is to be chosen.
-    lam : array of shape (len(targets),) or None
+    groups : list of Group
+    lam : array of shape (n_targets,) or None
     prior : Prior
     settings : DatamodelRegressor
-        For its other parameters.
-    n_jobs : int or None
+        For its parameters.
+    seed : int
+        Not used: nothing here is random.
+    ops : CudaOps or None
+        What computes on a GPU, if not the CPU shall.
+
+    Returns
+    -------
+    fits : list of Fit
+    targets_of : list of int array
+    """
+    # Workers take groups if there are several, else blocks of the only one.
+    n_jobs = 1 if ops else settings.n_jobs
+    outer, inner = (n_jobs, 1) if len(groups) > 1 else (1, n_jobs)
+    fits = Parallel(n_jobs=outer, prefer="threads")(
+        delayed(fit)(
+            X,
+            Y,
+            group,
+            None if lam is None else lam[group.targets],
+            prior.of(group.targets),
+            settings,
+            inner,
+            ops,
+        )
+        for group in groups
+    )
+    return fits, [group.targets for group in groups]
+
+
+def fit(X, Y, group, lam, prior, settings, n_jobs, ops):
+    """Fit the datamodels of the targets of a group.
 
     Returns
     -------
     fit : Fit
     """
-    runs = Runs.of(X, Y, rows, targets)
+    rows, targets, folds = group
+    runs = Runs.of(X, Y, rows, targets, ops)
     total = runs.moments(rows, n_jobs)
     strengths = STRENGTHS if prior.weights is not None else STRENGTHS[:1]
     problems = inform(total, prior, strengths)
@@ -105,10 +164,10 @@ def fit(X, Y, rows, targets, folds, lam, prior, settings, n_jobs):
     x_mean, y_mean = runs.means(total)
     parts = (
         (lams[b], problems[s].of(b, runs.dtype), None if start is None else start[b])
-        for b in _blocks(len(targets))
+        for b in runs.blocks()
     )
-    tiles = tile(total.into_gram(runs.dtype))
-    coefs, gaps, n_iter = _run(_solve, tiles, parts, settings, n_jobs)
+    matrix = runs.matrix(total)
+    coefs, gaps, n_iter = _run(_solve, matrix, parts, settings, n_jobs)
     _warn_unless_converged(gaps, settings.tol, settings.max_iter)
     intercepts = y_mean[:, None] - (coefs @ x_mean).reshape(lams.shape)
     each = np.arange(len(targets))
@@ -134,13 +193,13 @@ def _choose(runs, total, problems, folds, prior, strengths, settings, n_jobs):
         informed = inform(rest, prior, strengths)
         x_mean, y_mean = runs.means(rest)
         X, Y = runs.held_out(fold)
-        tiles, best = tile(rest.into_gram(runs.dtype)), []
+        matrix, best = runs.matrix(rest), []
         for s, problem in enumerate(informed):
             parts = (
                 (lams[s, b], problem.of(b, runs.dtype), X, Y[:, b], (x_mean, y_mean[b]))
-                for b in _blocks(lams.shape[1])
+                for b in runs.blocks()
             )
-            new, coefs, gaps = _run(_walk, tiles, parts, settings, n_jobs)
+            new, coefs, gaps = _run(_walk, matrix, parts, settings, n_jobs)
             _warn_unless_converged(gaps, settings.tol, settings.max_iter)
             sums[s] += new
             best.append(coefs)
@@ -150,11 +209,7 @@ def _choose(runs, total, problems, folds, prior, strengths, settings, n_jobs):
     return s, Choice(lams[s], error, index), best[s]
 
 
-def _blocks(n_targets):
-    return [slice(i, i + _BLOCK) for i in range(0, n_targets, _BLOCK)]
-
-
-def _run(task, tiles, parts, settings, n_jobs):
+def _run(task, matrix, parts, settings, n_jobs):
     """Run a task on each block of targets, and put the results together.
 
     Large arrays are arguments of their own: so a cluster gets each of them once.
@@ -162,7 +217,7 @@ def _run(task, tiles, parts, settings, n_jobs):
     limits = settings.tol, settings.max_iter, settings.patience
     with threadpool_limits(1, user_api="blas"):
         results = Parallel(n_jobs=n_jobs, prefer="threads")(
-            delayed(task)(*tiles, *limits, *part) for part in parts
+            delayed(task)(*matrix, *limits, *part) for part in parts
         )
     return [
         sparse.vstack(r, "csr") if sparse.issparse(r[0]) else np.concatenate(r)
@@ -170,37 +225,50 @@ def _run(task, tiles, parts, settings, n_jobs):
     ]
 
 
-def _solve(tiles, diagonal, tol, max_iter, patience, lams, problem, start):
+def _solve(solve, judge, gram, context, tol, max_iter, patience, lams, problem, start):
     """Solve the paths of a block of targets, on all runs."""
-    paths = _descend(tiles, diagonal, tol, max_iter, lams, problem, start)
+    if start is not None:
+        start = start.toarray()
+    limits = tol, max_iter
+    paths = _descend(solve, gram, context, limits, lams, problem, start)
     weights = problem.weights(paths.coefs)
     weights = sparse.csr_array(weights.reshape(-1, weights.shape[2]))
     return weights, paths.gaps, paths.n_iter
 
 
-def _walk(tiles, diagonal, tol, max_iter, patience, lams, problem, X, Y, means):
+def _walk(
+    solve,
+    judge,
+    gram,
+    context,
+    tol,
+    max_iter,
+    patience,
+    lams,
+    problem,
+    X,
+    Y,
+    means,
+):
     """Walk down the paths of a block of targets, judged by held-out runs."""
     x_mean, y_mean = means
     worst = np.zeros((len(lams), 1))
 
-    def path(active, lams, start):
-        part = problem.of(active, tiles.dtype)
-        paths = _descend(tiles, diagonal, tol, max_iter, lams, part, start)
+    def advance(active, lams, start):
+        part = problem.of(active, problem.cov.dtype)
+        paths = _descend(solve, gram, context, (tol, max_iter), lams, part, start)
         worst[active, 0] = np.maximum(worst[active, 0], paths.gaps.max(axis=1))
-        return paths.coefs
-
-    def error(active, coefs):
-        weights = problem.of(active, tiles.dtype).weights(coefs)
+        weights = part.weights(paths.coefs)
         intercepts = y_mean[active, None] - weights @ x_mean
-        return squared_errors(X, Y[:, active], weights, intercepts)
+        return paths.coefs, judge(X, Y[:, active], weights, intercepts)
 
-    return *walk_down(path, error, lams, patience), worst
+    return *walk_down(advance, lams, patience), worst
 
 
-def _descend(tiles, diagonal, tol, max_iter, lams, problem, start):
+def _descend(solve, gram, context, limits, lams, problem, start):
+    dtype = problem.cov.dtype
     if start is None:
-        start = np.zeros(problem.cov.shape, tiles.dtype)
-    elif sparse.issparse(start):
-        start = start.toarray()
-    lams = lams.astype(tiles.dtype)
-    return solve(tiles, diagonal, *problem[:2], lams, problem[2], start, tol, max_iter)
+        start = np.zeros(problem.cov.shape, dtype)
+    cov, y_var, factors, _ = problem
+    lams = lams.astype(dtype)
+    return solve(gram, context, cov, y_var, lams, factors, start, *limits)

@@ -62,7 +62,7 @@ class InformedProblem(NamedTuple):
 
 
 def inform(data, prior, strengths):
-    """Let a prior into a LASSO problem.
+    """Let a prior into a LASSO problem on moments.
 
     Parameters
     ----------
@@ -84,20 +84,29 @@ def inform(data, prior, strengths):
     product = data.gram_dot(tau)
     energy = np.einsum("td,td->t", tau, product)
     fit = np.einsum("td,td->t", tau, cov)
-    scale = np.divide(fit, energy, out=np.zeros_like(fit), where=energy > 0)
+    scale = least_squares_scale(fit, energy)
     rest = plain._replace(
         cov=cov - scale[:, None] * product,
         y_var=np.maximum(y_var - 2 * scale * fit + scale**2 * energy, 0),
         offset=scale[:, None] * tau,
     )
-    size = np.abs(tau)
-    mean = size.mean(axis=1, keepdims=True)
-    relative = np.divide(size, mean, out=np.ones_like(size), where=mean > 0) + _FLOOR
     return [
-        (rest if share else plain)._replace(
-            penalty_factors=plain.penalty_factors * relative**-exponent
-            if exponent
-            else plain.penalty_factors
-        )
+        (rest if share else plain)._replace(penalty_factors=factors_of(prior, exponent))
         for share, exponent in strengths
     ]
+
+
+def least_squares_scale(fit, energy):
+    """Scale of a prior that fits best, from its products with outputs and itself."""
+    return np.divide(fit, energy, out=np.zeros_like(fit), where=energy > 0)
+
+
+def factors_of(prior, exponent):
+    """Return penalty factors (1 or n_targets, d) at a strength of the prior."""
+    factors = np.atleast_2d(prior.penalty_factors)
+    if not exponent:
+        return factors
+    size = np.abs(prior.weights)
+    mean = size.mean(axis=1, keepdims=True)
+    relative = np.divide(size, mean, out=np.ones_like(size), where=mean > 0)
+    return factors * (relative + _FLOOR) ** -exponent

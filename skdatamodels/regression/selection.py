@@ -46,6 +46,7 @@ def squared_errors(X, Y, coefs, intercepts):
     ----------
     X : array of shape (n_runs, d) or PackedMasks
     Y : array of shape (n_runs, n_targets)
+        NaN is left out.
     coefs : array of shape (n_targets, n_lams, d)
     intercepts : array of shape (n_targets, n_lams)
 
@@ -70,21 +71,23 @@ def _add_powers(Y, fitted, intercepts, sums):
     n_runs, n_targets, n_lams = fitted.shape
     for i in range(n_runs):
         for j in range(n_targets):
+            if np.isnan(Y[i, j]):
+                continue
             for k in range(n_lams):
                 square = (Y[i, j] - intercepts[j, k] - fitted[i, j, k]) ** 2
                 sums[j, k, 0] += square
                 sums[j, k, 1] += square**2
 
 
-def walk_down(path, error, lams, patience):
+def walk_down(advance, lams, patience):
     """Go down the paths of some targets until their held-out error has turned.
 
     Parameters
     ----------
-    path : callable (targets, lams, start) -> coefs (n_targets, n_lams, d)
-        Solves some targets, an int array, on a part of their paths.
-    error : callable (targets, coefs) -> sums (n_targets, n_lams, 2)
-        See :func:`squared_errors`.
+    advance : callable (targets, lams, start) -> coefs, sums
+        Solves some targets, an int array, on a part of their paths, from given
+        coefficients (n_targets, d), or None. It returns coefficients (n_targets,
+        n_lams, d) and what :func:`squared_errors` says of them.
     lams : array of shape (n_targets, n_lams), decreasing
     patience : int or None
         A path ends when its least error is so many lams back; None: at its end.
@@ -104,8 +107,7 @@ def walk_down(path, error, lams, patience):
     active, start = np.arange(n_targets), None
     for first in range(0, n_lams, step):
         part = slice(first, first + step)
-        coefs = path(active, lams[active, part], start)
-        sums[active, part] = error(active, coefs)
+        coefs, sums[active, part] = advance(active, lams[active, part], start)
         errors = sums[active, part, 0]
         k, each = errors.argmin(axis=1), np.arange(len(active))
         if best is None:
@@ -148,7 +150,7 @@ def choose_lam(sums, n_held_out, one_standard_error):
     ----------
     sums : array of shape (n_targets, n_lams, 2)
         See :func:`squared_errors`, over all folds; NaN is not chosen.
-    n_held_out : int
+    n_held_out : int or int array of shape (n_targets,)
         Runs in these sums.
     one_standard_error : bool
         Take the largest lam whose error is at most one standard error, over held-out
@@ -160,10 +162,11 @@ def choose_lam(sums, n_held_out, one_standard_error):
         Mean squared error.
     chosen : int array of shape (n_targets,)
     """
-    error, fourth = np.moveaxis(sums, 2, 0) / n_held_out
+    n = np.broadcast_to(n_held_out, len(sums))
+    error, fourth = np.moveaxis(sums, 2, 0) / n[:, None]
     chosen, each = np.nanargmin(error, axis=1), np.arange(len(error))
     if one_standard_error:
         least = error[each, chosen]
-        spread = np.sqrt(np.maximum(fourth[each, chosen] - least**2, 0) / n_held_out)
+        spread = np.sqrt(np.maximum(fourth[each, chosen] - least**2, 0) / n)
         chosen = (error <= (least + spread)[:, None]).argmax(axis=1)
     return error, chosen

@@ -1,6 +1,8 @@
 """Which runs each target can be fitted on."""
 
 import warnings
+from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 
@@ -8,8 +10,8 @@ from skdatamodels.masks import PackedMasks
 from skdatamodels.masks.packed import row_blocks
 
 
-def same_runs(X, Y, exclude, order, n_min):
-    """Group targets that have the same usable runs.
+def usable_runs(X, Y, exclude):
+    """Say which runs each target can be fitted on.
 
     Parameters
     ----------
@@ -19,59 +21,48 @@ def same_runs(X, Y, exclude, order, n_min):
     exclude : int array of shape (n_targets,) or None
         The training example that each target is, -1 for none: runs that saw it are not
         usable (eq. 9 of the paper).
-    order : int array of shape (n_runs,)
-        Permutation of the runs.
-    n_min : int
-        A target with fewer usable runs is in no group, and there is a warning.
 
     Returns
     -------
-    groups : list of (rows, targets)
-        Usable runs, in the order of `order`, and the targets.
+    usable : bool array of shape (n_runs, n_targets), or None if all are
+    """
+    blocks = row_blocks(len(Y), Y[:1].nbytes)
+    if exclude is None and not any(np.isnan(Y[rows]).any() for rows in blocks):
+        return None
+    usable = ~np.isnan(Y)
+    if exclude is not None:
+        example, target = np.unique(exclude, return_inverse=True)
+        if isinstance(X, PackedMasks):
+            bits = X.bits[:, example // 8] << (example % 8).astype(np.uint8)
+            seen = (bits & 0x80).astype(bool)
+        else:
+            seen = X[:, example] != 0
+        usable &= ~(seen & (example >= 0))[:, target]
+    return usable
+
+
+def check_enough(n_usable, n_runs, n_min):
+    """Say which targets have enough runs; warn of those that have not.
+
+    Parameters
+    ----------
+    n_usable : int array of shape (n_targets,)
+    n_runs, n_min : int
+
+    Returns
+    -------
+    enough : bool array of shape (n_targets,)
 
     Raises
     ------
     ValueError
-        If no target has enough usable runs.
+        If no target has enough.
     """
-    if exclude is None and not any(
-        np.isnan(Y[rows]).any() for rows in row_blocks(len(Y), Y[:1].nbytes)
-    ):
-        _check_enough(np.full(Y.shape[1], len(Y)), len(Y), n_min)
-        return [(order, np.arange(Y.shape[1]))]
-    usable = ~np.isnan(Y)
-    if exclude is not None:
-        usable &= _without(X, exclude)
-    enough = _check_enough(usable.sum(axis=0), len(Y), n_min)
-    patterns = np.packbits(usable, axis=0)
-    _, pattern_of = np.unique(patterns, axis=1, return_inverse=True)
-    pattern_of = np.where(enough, pattern_of.ravel(), -1)
-    groups = []
-    for p in np.unique(pattern_of[enough]):
-        targets = np.flatnonzero(pattern_of == p)
-        groups.append((order[usable[order, targets[0]]], targets))
-    return groups
-
-
-def _without(X, exclude):
-    """Say which runs did not see the example that a target is: (n_runs, n_targets)."""
-    example, target = np.unique(exclude, return_inverse=True)
-    if isinstance(X, PackedMasks):
-        bits = X.bits[:, example // 8] << (example % 8).astype(np.uint8)
-        seen = (bits & 0x80).astype(bool)
-    else:
-        seen = X[:, example] != 0
-    return ~(seen & (example >= 0))[:, target]
-
-
-def _check_enough(n_usable, n_runs, n_min):
-    """Say which targets have enough runs; some must."""
     enough = n_usable >= n_min
     if not enough.any():
         raise ValueError(
-            f"Target 0 has n_samples = {n_usable[0]} usable runs of {n_runs}, no "
-            f"target has more; a minimum of {n_min} is required "
-            "with these parameters."
+            f"Target 0 has n_samples = {n_usable[0]} usable runs of {n_runs}, no target"
+            f" has enough; a minimum of {n_min} is required with these parameters."
         )
     if not enough.all():
         few = np.flatnonzero(~enough)
@@ -83,3 +74,47 @@ def _check_enough(n_usable, n_runs, n_min):
             stacklevel=4,
         )
     return enough
+
+
+class Group(NamedTuple):
+    """Targets that can use the same runs."""
+
+    rows: np.ndarray  # the runs, shuffled if some are held out
+    targets: np.ndarray
+    folds: list  # of parts of `rows` that are held out in turn
+
+
+def group_targets(usable, targets, order, fractions):
+    """Group targets by the runs that they can use.
+
+    Parameters
+    ----------
+    usable : bool array of shape (n_runs, n_targets), or None if all are
+    targets : int array
+        Those to group.
+    order : int array of shape (n_runs,)
+        Permutation of the runs.
+    fractions : sequence of float, increasing, or None
+        Where to cut a group's runs, in this order, into parts that are held out; at
+        least two runs remain, and each part gets one.
+
+    Returns
+    -------
+    groups : list of Group
+    """
+    together = [targets]
+    if usable is not None:
+        patterns = np.packbits(usable[:, targets], axis=0)
+        _, pattern_of = np.unique(patterns, axis=1, return_inverse=True)
+        together = [targets[pattern_of == p] for p in range(pattern_of.max() + 1)]
+    groups = []
+    for part in together:
+        rows = order if usable is None else order[usable[order, part[0]]]
+        folds = []
+        if fractions is not None:
+            edges = np.round(np.multiply(fractions, len(rows))).astype(int)
+            if len(edges) == 2:
+                edges[0] = np.clip(edges[0], 2, len(rows) - 1)
+            folds = [rows[slice(*edge)] for edge in pairwise(edges)]
+        groups.append(Group(rows, part, folds))
+    return groups

@@ -326,20 +326,35 @@ def test_outputs_in_half_precision_on_disk(tmp_path):
     np.testing.assert_array_equal(model.coef_, expected.coef_)
 
 
-@pytest.mark.parametrize(
-    ("limit", "advice"), [(3e5, "saga"), (1e6, "sparse=True"), (1e7, None)]
-)
-def test_what_does_not_fit_into_memory_is_told(monkeypatch, limit, advice):
+def _with_memory(monkeypatch, n_bytes):
     monkeypatch.setattr(
-        "skdatamodels.regression.datamodel_regressor.available_memory", lambda: limit
+        "skdatamodels.regression.datamodel_regressor.available_memory", lambda: n_bytes
     )
+
+
+def test_the_solver_follows_from_the_memory(monkeypatch):
+    runs, _ = make_linear_runs(50, 200, 20, random_state=0)
+    assert DatamodelRegressor(1.0).fit(runs).solver_ == "gram"
+    _with_memory(monkeypatch, 3e5)  # 200² counts twice take 3.2e5 bytes
+    assert DatamodelRegressor(1.0).fit(runs).solver_ == "saga"
+    with pytest.raises(MemoryError, match="solver='saga'"):
+        DatamodelRegressor(1.0, solver="gram").fit(runs)
+    with pytest.raises(MemoryError, match="Gram matrix of 200 columns"):
+        DatamodelRegressor(1.0).fit(runs.masks.astype(float), runs.outputs)
+
+
+def test_weights_that_do_not_fit_into_memory_are_told(monkeypatch):
     runs, _ = make_linear_runs(50, 200, 2000, random_state=0)
-    model = DatamodelRegressor(1.0, sparse=advice == "saga")
-    if advice is None:
-        model.fit(runs)
-    else:
-        with pytest.raises(MemoryError, match=advice):
-            model.fit(runs)
+    _with_memory(monkeypatch, 1e6)
+    with pytest.raises(MemoryError, match="sparse=True"):
+        DatamodelRegressor(1.0).fit(runs)
+    DatamodelRegressor(1.0, sparse=True).fit(runs)
+
+
+def test_saga_takes_masks_only():
+    runs, _ = make_linear_runs(50, 20, 2, random_state=0)
+    with pytest.raises(ValueError, match="takes 0/1 masks only"):
+        DatamodelRegressor(solver="saga").fit(runs.masks.astype(float), runs.outputs)
 
 
 def test_selection_attributes_go_when_lam_is_given():
@@ -363,7 +378,12 @@ MASKS, OUTPUTS = RUNS.masks, RUNS.outputs
 @pytest.mark.parametrize(
     ("parameters", "X", "y", "message"),
     [
-        ({}, MASKS[:2], OUTPUTS[:2], "n_samples = 2 usable runs of 2, no target"),
+        (
+            {},
+            MASKS[:2],
+            OUTPUTS[:2],
+            "n_samples = 2 usable runs of 2, no target has enough",
+        ),
         ({"lam": "cv"}, MASKS[:4], OUTPUTS[:4], "a minimum of 5"),
         ({"lam": 0.1}, MASKS[:1], OUTPUTS[:1], "a minimum of 2"),
         ({}, MASKS, OUTPUTS[:-1], "one row for each of the 30 runs"),

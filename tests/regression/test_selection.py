@@ -42,10 +42,13 @@ def test_the_first_lam_of_the_grid_is_the_least_that_leaves_nothing(factors):
 def test_squared_errors(monkeypatch, form, block_bytes):
     monkeypatch.setattr(packed, "_BLOCK_BYTES", block_bytes)
     coefs, intercepts = RNG.standard_normal((3, 4, 7)), RNG.standard_normal((3, 4))
-    sums = squared_errors(form(X), Y, coefs, intercepts)
+    outputs = Y.copy()
+    outputs[5:9, 1] = np.nan
+    sums = squared_errors(form(X), outputs, coefs, intercepts)
     for j in range(3):
         for k in range(4):
-            residual = Y[:, j] - X @ coefs[j, k] - intercepts[j, k]
+            residual = outputs[:, j] - X @ coefs[j, k] - intercepts[j, k]
+            residual = residual[np.isfinite(residual)]
             np.testing.assert_allclose(
                 sums[j, k], [np.sum(residual**2), np.sum(residual**4)]
             )
@@ -62,18 +65,16 @@ def test_the_walk_ends_only_when_the_error_has_turned(curves, patience):
     lams = np.broadcast_to(np.geomspace(1, 0.1, 12), curves.shape)
     seen = []
 
-    def path(targets, lams, start):
+    def advance(targets, lams, start):
         k = np.searchsorted(-np.geomspace(1, 0.1, 12), -lams - 1e-9)
         if start is not None:  # it goes on where it stopped
             np.testing.assert_array_equal(start[:, 1], k[:, 0] - 1)
         seen.append(len(targets))
-        return np.stack([np.broadcast_to(targets[:, None], k.shape), k], axis=2)
+        coefs = np.stack([np.broadcast_to(targets[:, None], k.shape), k], axis=2)
+        errors = curves[targets[:, None], k]
+        return coefs, np.stack([errors, 2 * errors], axis=2)
 
-    def error(targets, coefs):
-        errors = curves[coefs[..., 0], coefs[..., 1]]
-        return np.stack([errors, 2 * errors], axis=2)
-
-    sums, best = walk_down(path, error, lams, patience)
+    sums, best = walk_down(advance, lams, patience)
     best = best.toarray()
     for j, curve in enumerate(curves):
         followed = np.isfinite(sums[j, :, 0])

@@ -39,9 +39,9 @@ def check_cuda(device="cuda"):
         import torch
     except ImportError as error:
         raise ImportError(_INSTALL.format("torch")) from error
-    device = torch.device(device)
-    if device.type != "cuda":
+    if str(device).split(":")[0] != "cuda":
         raise ValueError(f'A CUDA device is named "cuda" or "cuda:1", got "{device}".')
+    device = torch.device(device)
     try:
         import cuda.core  # noqa: F401
     except ImportError as error:

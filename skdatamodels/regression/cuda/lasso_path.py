@@ -1,12 +1,11 @@
 """The LASSO path of many targets on a GPU, a product with the Gram matrix at a time."""
 
-from contextlib import contextmanager
 from dataclasses import dataclass, fields
-from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from skdatamodels.regression.cuda._precision import precision
 from skdatamodels.regression.cuda.ops import CudaOps
 from skdatamodels.regression.lasso_path import _check_problem, _warn_unless_converged
 
@@ -116,25 +115,59 @@ def lasso_path(
     gram, cov, y_var, lams, penalty, w0 = _check_problem(
         np.asarray(gram, np.float32), cov, y_var, lams, penalty_factors, coef_init
     )
-    w0 = np.where(gram.diagonal() > 0, w0, 0)  # no step would move a constant column
     ops = CudaOps(device, launcher=launcher)
+    matrix = put_gram(ops, gram)
+    paths = solve_on_device(
+        *matrix, cov, y_var, lams, penalty, w0, tol, max_iter, block_size=block_size
+    )
+    _warn_unless_converged(paths.gaps, tol, max_iter)
+    return paths
+
+
+def put_gram(ops, gram):
+    """Put a Gram matrix on the device.
+
+    Returns
+    -------
+    gram : tensor of shape (d, d)
+    context : tuple
+        What :func:`solve_on_device` wants besides: `ops`, and the length of a step.
+    """
+    with precision("highest"):
+        gram = ops.asarray(gram)
+        return gram, (ops, 1 / _largest_eigenvalue(gram))
+
+
+def solve_on_device(
+    gram,
+    context,
+    cov,
+    y_var,
+    lams,
+    penalty,
+    w0,
+    tol,
+    max_iter,
+    block_size=None,
+):
+    """Solve the paths of targets, see `Problem`, on a Gram matrix on the device."""
+    ops, step = context
     (n_targets, n_lams), d = lams.shape, len(gram)
+    # no step would move a constant column
+    w0 = np.where(ops.to_numpy(gram.diagonal()) > 0, w0, 0)
     problem = Problem(cov, y_var, lams, penalty, w0, _secant_steps(lams))
     paths = Paths(
         np.empty((n_targets, n_lams, d), np.float32),
         np.empty((n_targets, n_lams)),
         np.zeros((n_targets, n_lams), np.int64),
     )
-    with _full_precision():
-        gram = ops.asarray(gram)
-        step = 1 / _largest_eigenvalue(gram)
-        if block_size is None:
-            block_size = _targets_in_memory(ops.device, n_targets, d)
+    if block_size is None:
+        block_size = _targets_in_memory(ops.device, n_targets, d)
+    with precision("highest"):
         for start in range(0, n_targets, block_size):
             targets = np.arange(start, min(start + block_size, n_targets))
             lanes = Lanes.start(ops, problem, targets)
             _follow_paths(ops, gram, step, problem, paths, lanes, tol, max_iter)
-    _warn_unless_converged(paths.gaps, tol, max_iter)
     return paths
 
 
@@ -327,25 +360,3 @@ def _targets_in_memory(device, n_targets, d):
     # What torch holds in reserve is free to it too.
     free += torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
     return max(1, int(0.8 * free) // (_MATRICES * 4 * d))
-
-
-@contextmanager
-def _full_precision():
-    """Have torch multiply float32 as float32, whichever way it was told not to."""
-    import torch
-
-    try:
-        before, full = torch.get_float32_matmul_precision(), "highest"
-        put = torch.set_float32_matmul_precision
-    except RuntimeError:  # told by its newer setting, which does not mix with this one
-        matmul = torch.backends.cuda.matmul
-        before, full = matmul.fp32_precision, "ieee"
-        put = partial(setattr, matmul, "fp32_precision")
-    if before == full:
-        yield
-        return
-    put(full)
-    try:
-        yield
-    finally:
-        put(before)

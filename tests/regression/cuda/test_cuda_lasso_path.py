@@ -209,18 +209,18 @@ def test_secant_steps():
 
 PRECISION = """
 import torch
-from skdatamodels.regression.cuda.lasso_path import _full_precision
+from skdatamodels.regression.cuda._precision import precision
 
 matmul = torch.backends.cuda.matmul
 for told in (False, True):
     matmul.allow_tf32 = told
-    with _full_precision():
+    with precision('highest'):
         assert not matmul.allow_tf32
     assert matmul.allow_tf32 == told
 if hasattr(matmul, "fp32_precision"):  # since torch 2.9; does not mix with the other
     matmul.allow_tf32 = False
     matmul.fp32_precision = "tf32"
-    with _full_precision():
+    with precision('highest'):
         assert matmul.fp32_precision == "ieee"
     assert matmul.fp32_precision == "tf32"
 """

@@ -11,7 +11,7 @@ import pytest
 from skdatamodels.regression.cuda import CudaLauncher, CudaOps
 from skdatamodels.regression.cuda._kernels import SOURCE
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parent / "cuda"
 
 
 class Platform(NamedTuple):
@@ -28,6 +28,9 @@ class ShimLauncher:
     """Calls the kernels in a shared library on tensors in the memory of the CPU."""
 
     def __init__(self, library):
+        import torch
+
+        self.device = torch.device("cpu")
         self._library = ctypes.CDLL(library)
 
     def launch(self, name, grid, block, *args):

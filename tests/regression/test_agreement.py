@@ -1,0 +1,134 @@
+"""Every solver, device and form of the input solves the same problem to its gap."""
+
+import numpy as np
+import pytest
+from sklearn.linear_model import Lasso
+
+from skdatamodels import DatamodelRegressor, PackedMasks, TrainingRuns
+from skdatamodels.datasets import make_linear_runs
+
+RUNS, COEF = make_linear_runs(160, 40, 6, noise=0.5, random_state=0)
+OUTPUTS = RUNS.outputs.astype(np.float64)
+GAPS = OUTPUTS.copy()
+GAPS[np.random.default_rng(0).random(GAPS.shape) < 0.2] = np.nan
+PRIOR = COEF + 0.3 * np.random.default_rng(1).standard_normal(COEF.shape)
+
+FORMS = {
+    "bool": lambda Y: (RUNS.masks, Y),
+    "packed": lambda Y: (PackedMasks.from_dense(RUNS.masks), Y),
+    "runs": lambda Y: (TrainingRuns(RUNS.masks, Y),),
+    "float32": lambda Y: (RUNS.masks, Y.astype(np.float32)),
+    "real": lambda Y: (RUNS.masks.astype(float), Y),
+}
+# a solver, and where it runs: "shim" is our CUDA kernels, built for the CPU
+SOLVERS = [("gram", "cpu"), ("saga", "cpu")] + [
+    (solver, device) for solver in ("gram", "saga") for device in ("shim", "gpu")
+]
+PROBLEMS = {
+    "plain": (OUTPUTS, {}),
+    "gaps": (GAPS, {}),
+    "exclude": (OUTPUTS, {"exclude": [0, 5, -1, 39, 17, 5]}),
+    "factors": (OUTPUTS, {"penalty_factors": np.geomspace(0.5, 2, 40)}),
+    "prior": (OUTPUTS, {"prior": PRIOR}),
+}
+
+
+def cases():
+    for solver, device in SOLVERS:
+        for form in FORMS:
+            here = device == "cpu" or form in ("packed", "float32")
+            if here and (solver, form) != ("saga", "real"):
+                yield solver, device, form
+
+
+@pytest.fixture
+def on_device(request, monkeypatch):
+    """Return a function that has the regressor run on the device of a test."""
+
+    def put(device):
+        if device == "cpu":
+            return "cpu"
+        platform = request.getfixturevalue(device)
+        monkeypatch.setattr(
+            "skdatamodels.regression.cuda.ops.CudaLauncher",
+            lambda device: platform.launcher,
+        )
+        return "cuda"
+
+    return put
+
+
+def residual_problems(Y, exclude=None, penalty_factors=None, prior=None):
+    """Yield, for each target, runs, outputs less the offset, factors, offset."""
+    for j, y in enumerate(Y.T):
+        usable = ~np.isnan(y)
+        if exclude is not None and exclude[j] >= 0:
+            usable &= ~RUNS.masks[:, exclude[j]]
+        X, y, offset = RUNS.masks[usable].astype(float), y[usable], np.zeros(40)
+        factors = np.ones(40) if penalty_factors is None else penalty_factors
+        if prior is not None:
+            effect = (X - X.mean(axis=0)) @ prior[j]
+            offset = (effect @ y) / (effect @ effect) * prior[j]
+            size = np.abs(prior[j])
+            factors = factors * (size / size.mean() + 0.1) ** -0.5
+        yield X, y - X @ offset, factors, offset
+
+
+@pytest.mark.parametrize("problem", PROBLEMS)
+@pytest.mark.parametrize(("solver", "device", "form"), cases())
+def test_objective_is_within_the_gap_of_the_optimum(
+    on_device, solver, device, form, problem
+):
+    Y, parameters = PROBLEMS[problem]
+    model = DatamodelRegressor(0.02, solver=solver, random_state=0, **parameters)
+    model.set_params(device=on_device(device)).fit(*FORMS[form](Y))
+    assert model.solver_ == solver
+    assert model.dual_gap_.max() <= model.tol
+    for j, (X, y, factors, offset) in enumerate(residual_problems(Y, **parameters)):
+
+        def objective(delta, b, X=X, y=y, factors=factors):
+            loss = 0.5 * np.mean((y - X @ delta - b) ** 2)
+            return loss + 0.02 * np.sum(factors * np.abs(delta))
+
+        best = Lasso(0.02, tol=1e-10, max_iter=100_000).fit(X / factors, y)
+        optimum = objective(best.coef_ / factors, best.intercept_)
+        found = objective(model.coef_[j] - offset, model.intercept_[j])
+        assert found - optimum <= (model.dual_gap_[j] + 1e-5) * y.var() / 2
+
+
+@pytest.mark.parametrize("problem", PROBLEMS)
+@pytest.mark.parametrize(
+    ("solver", "device", "lam"),
+    [
+        (solver, device, lam)
+        for solver, device in SOLVERS[1:]
+        for lam in (("validation", "cv") if device == "cpu" else ("validation",))
+    ],
+)
+def test_solvers_choose_alike(on_device, solver, device, lam, problem):
+    Y, parameters = PROBLEMS[problem]
+    tol = 1e-6 if device == "cpu" else 1e-4
+    parameters = {"n_lams": 8, "tol": tol, "random_state": 0, **parameters}
+    gram = DatamodelRegressor(lam, solver="gram", **parameters).fit(RUNS.masks, Y)
+    other = DatamodelRegressor(lam, solver=solver, **parameters)
+    other.set_params(device=on_device(device)).fit(RUNS.masks, Y)
+    np.testing.assert_allclose(other.lams_, gram.lams_, rtol=1e-5)
+    followed = np.isfinite(gram.validation_error_) & np.isfinite(
+        other.validation_error_
+    )
+    np.testing.assert_allclose(
+        other.validation_error_[followed], gram.validation_error_[followed], rtol=1e-2
+    )
+    np.testing.assert_array_equal(other.prior_strength_, gram.prior_strength_)
+    np.testing.assert_allclose(other.lam_, gram.lam_, rtol=1e-5)
+    np.testing.assert_allclose(other.predict(RUNS), gram.predict(RUNS), atol=0.1)
+
+
+def test_a_device_that_is_not_there_is_told():
+    with pytest.raises(ValueError, match='named "cuda"'):
+        DatamodelRegressor(device="tpu").fit(RUNS)
+    torch = pytest.importorskip("torch")
+    pytest.importorskip("cuda.core")
+    if not torch.cuda.is_available():
+        with pytest.raises(RuntimeError, match='Use device="cpu"'):
+            DatamodelRegressor(device="cuda").fit(RUNS)
