@@ -18,14 +18,20 @@ from skdatamodels import DatamodelRegressor, PackedMasks, sample_masks
 from skdatamodels.metrics import linear_datamodeling_score
 
 
-def make_runs(folder, d, m, n_targets):
-    """Write packed masks of half-subsets, and outputs of half signal and half noise."""
+def simulate(d, m, n_targets):
+    """Make masks of half-subsets, and outputs of half signal and half noise."""
     rng = np.random.default_rng(0)
     masks = sample_masks(m, d, 0.5, random_state=0)
     coef = rng.standard_t(3, (d, n_targets)).astype(np.float32)
     coef *= rng.random(coef.shape) < 0.1
     Y = masks.dot(coef)
     Y += Y.std(axis=0) * rng.standard_normal(Y.shape, np.float32)
+    return masks, Y
+
+
+def make_runs(folder, *size):
+    """Write packed masks and outputs."""
+    masks, Y = simulate(*size)
     np.save(f"{folder}/bits.npy", masks.bits)
     np.save(f"{folder}/outputs.npy", Y)
 

@@ -60,7 +60,7 @@ def saga(problem, dtype):
     from skdatamodels.regression import saga_path
 
     Y = problem.Y.astype(dtype)
-    saga_path(problem.masks[:100], Y[:100, :2], lams=problem.lams[:2, :2])  # compile
+    saga_path(problem.masks[:100], Y[:100, :2], lams=[0.1])  # compile
     start = time.perf_counter()
     coefs = saga_path(problem.masks, Y, lams=problem.lams, tol=TOL, random_state=0)[0]
     return time.perf_counter() - start, coefs
@@ -79,7 +79,7 @@ def sklearn(problem, dtype, precompute):
     coefs = [
         lasso_path(
             X,
-            Y[:, j],
+            np.ascontiguousarray(Y[:, j]),
             alphas=lams[j],
             tol=TOL,
             max_iter=10_000,

@@ -140,8 +140,11 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     y may hold NaN: a run without an output for that target is left out of that
     target's fit. Targets with the same usable runs share a Gram matrix.
 
-    The computation runs in float32 if y is float32, else in float64. Memory: about
-    five (n_train, n_train) matrices.
+    The computation runs in float32 if y is float32 or float16, else in float64. The gram
+    solver holds one (n_train, n_train) matrix of 4 bytes an entry in float32, of 12 in
+    float64, and with lam="cv" 4 more; besides, the covariances of masks and outputs,
+    16 bytes for each of n_train × n_targets, and less than 1 GB for blocks of work.
+    With a prior, there is an (n_targets, n_train) matrix more for each of its strengths.
 
     References
     ----------
@@ -379,8 +382,10 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
                 "set sparse=True, or fit fewer targets at a time."
             )
         packed = isinstance(X, PackedMasks)
-        # counts of all runs and of some, of which one becomes the Gram matrix
-        square = (8 if packed and dtype == np.float32 else 16) * n_train**2
+        # bytes of sums of products, and of a Gram matrix that can not take their place
+        square = 8 if not packed else 4 if dtype == np.float32 else 4 + 8
+        square += (4 if packed else 8) * (self.lam == "cv")
+        square *= n_train**2
         self.solver_ = self.solver
         if self.solver == "auto":
             self.solver_ = "saga" if packed and square > available else "gram"

@@ -13,7 +13,7 @@ from skdatamodels.masks.packed import row_blocks
 from skdatamodels.regression._coordinate_descent import solve, tile
 from skdatamodels.regression.fits import Fit, computing_dtype
 from skdatamodels.regression.lasso_path import _warn_unless_converged
-from skdatamodels.regression.moments import moments
+from skdatamodels.regression.moments import moments, pair_sums
 from skdatamodels.regression.prior import STRENGTHS, inform
 from skdatamodels.regression.selection import (
     Choice,
@@ -53,16 +53,22 @@ class Runs(NamedTuple):
         """That of the computation: float64 if the outputs are, on the CPU."""
         return computing_dtype(self.Y.dtype, self.ops)
 
-    def moments(self, rows, n_jobs):
-        """Return the moments of some of them."""
-        rows = np.sort(rows)
+    def moments(self, rows):
+        """Return the moments of some of them, but for `xx`."""
+        X, Y, targets, *shifts, ops = self
+        if ops and isinstance(X, PackedMasks):
+            from skdatamodels.regression.cuda import streams
+
+            return streams.moments(X, Y, np.sort(rows), targets, shifts[1], ops)
+        return moments(X, Y, np.sort(rows), targets, *shifts)
+
+    def pair_sums(self, rows, n_jobs):
+        """Return `xx` of some of them."""
         if self.ops and isinstance(self.X, PackedMasks):
             from skdatamodels.regression.cuda import streams
 
-            return streams.moments(
-                self.X, self.Y, rows, self.targets, self.y_shift, self.ops
-            )
-        return moments(*self[:2], rows, *self[2:5], n_jobs=n_jobs)
+            return streams.pair_sums(self.X, np.sort(rows), self.ops)
+        return pair_sums(self.X, np.sort(rows), self.x_shift, n_jobs)
 
     def matrix(self, data):
         """Make a Gram matrix of moments, ready to solve on; they are used up."""
@@ -150,15 +156,24 @@ def fit(X, Y, group, lam, prior, settings, n_jobs, ops):
     """
     rows, targets, folds = group
     runs = Runs.of(X, Y, rows, targets, ops)
-    total = runs.moments(rows, n_jobs)
-    strengths = STRENGTHS if prior.weights is not None else STRENGTHS[:1]
+    total, strengths = runs.moments(rows), STRENGTHS[:1]
+    if prior.weights is not None:
+        strengths = STRENGTHS
+        total = total._replace(xx=runs.pair_sums(rows, n_jobs))
     problems = inform(total, prior, strengths)
     s, choice, start = len(strengths) - 1, None, None
     if lam is None:
+        # Large matrices: one at a time, if there is one fold; else two.
+        if len(folds) == 1:
+            total = total._replace(xx=None)
+        elif total.xx is None:
+            total = total._replace(xx=runs.pair_sums(rows, n_jobs))
         s, choice, start = _choose(
-            runs, total, problems, folds, prior, strengths, settings, n_jobs
+            runs, total, problems, group, prior, strengths, settings, n_jobs
         )
         lam = choice.lams[np.arange(len(targets)), choice.index]
+    if total.xx is None:
+        total = total._replace(xx=runs.pair_sums(rows, n_jobs))
     keep = settings.keep_path and choice is not None
     lams = choice.lams if keep else lam[:, None]
     x_mean, y_mean = runs.means(total)
@@ -183,17 +198,24 @@ def fit(X, Y, group, lam, prior, settings, n_jobs, ops):
     )
 
 
-def _choose(runs, total, problems, folds, prior, strengths, settings, n_jobs):
+def _choose(runs, total, problems, group, prior, strengths, settings, n_jobs):
     """Choose the strength of the prior and lam by the error on held-out folds."""
     grid = settings.n_lams, settings.lam_min_ratio
     lams = np.stack([lam_grid(p.cov, p.penalty_factors, *grid) for p in problems])
     sums = np.zeros((*lams.shape, 2))
-    for fold in folds:
-        rest = total.without(runs.moments(fold, n_jobs))
+    for fold in group.folds:
+        rest = total.without(runs.moments(fold))
+        if total.xx is None:
+            xx = runs.pair_sums(np.setdiff1d(group.rows, fold), n_jobs)
+        else:
+            xx = runs.pair_sums(fold, n_jobs)
+            np.subtract(total.xx, xx, out=xx)
+        rest = rest._replace(xx=xx)
         informed = inform(rest, prior, strengths)
         x_mean, y_mean = runs.means(rest)
         X, Y = runs.held_out(fold)
         matrix, best = runs.matrix(rest), []
+        del rest, xx
         for s, problem in enumerate(informed):
             parts = (
                 (lams[s, b], problem.of(b, runs.dtype), X, Y[:, b], (x_mean, y_mean[b]))
@@ -204,7 +226,7 @@ def _choose(runs, total, problems, folds, prior, strengths, settings, n_jobs):
             sums[s] += new
             best.append(coefs)
     s = choose_strength(sums)
-    n_held_out = sum(map(len, folds))
+    n_held_out = sum(map(len, group.folds))
     error, index = choose_lam(sums[s], n_held_out, settings.one_standard_error)
     return s, Choice(lams[s], error, index), best[s]
 

@@ -1,7 +1,7 @@
 """Moments: all that a least-squares fit needs to know of its data.
 
 Moments of disjoint sets of runs add up: those of a training fold are the whole's minus
-those of the held-out fold. So each run is counted twice at most, however many folds a
+those of the held-out fold. So each run is summed twice at most, however many folds a
 selection of lam uses.
 """
 
@@ -23,9 +23,9 @@ class Moments(NamedTuple):
     n_runs: int
     x_sum: np.ndarray  # (d,)
     y_sum: np.ndarray  # (n_targets,)
-    xx: np.ndarray  # (d padded, d padded); int32 counts for masks
     xy: np.ndarray  # (d, n_targets)
     yy: np.ndarray  # (n_targets,)
+    xx: np.ndarray | None = None  # (d padded, d padded), see `pair_sums`; large
 
     @property
     def x_mean(self):
@@ -38,10 +38,8 @@ class Moments(NamedTuple):
         return self.y_sum / self.n_runs
 
     def without(self, part):
-        """Return the moments of the other runs, in the memory of the part's."""
-        pairs = zip(self[1:], part[1:], strict=True)
-        rest = [np.subtract(a, b, out=b) for a, b in pairs]
-        return Moments(self.n_runs - part.n_runs, *rest)
+        """Return the moments of the other runs, without `xx`."""
+        return Moments(*(a - b for a, b in zip(self[:5], part[:5], strict=True)))
 
     def covariances(self):
         """Return covariances (n_targets, d) and variances (n_targets,) of the targets.
@@ -83,8 +81,8 @@ class Moments(NamedTuple):
         return gram
 
 
-def moments(X, Y, rows, targets, x_shift, y_shift, n_jobs=None):
-    """Compute the moments of some runs, a block at a time.
+def moments(X, Y, rows, targets, x_shift, y_shift):
+    """Compute the moments of some runs but for `xx`, a block at a time.
 
     Parameters
     ----------
@@ -97,12 +95,40 @@ def moments(X, Y, rows, targets, x_shift, y_shift, n_jobs=None):
         Which targets; their outputs are finite on these runs.
     x_shift, y_shift : array or float
         Are subtracted, for sums that keep their digits; masks are not shifted.
-    n_jobs : int, optional
-        Number of threads for the pair counts of masks.
 
     Returns
     -------
     moments : Moments
+    """
+    d, packed = X.shape[1], isinstance(X, PackedMasks)
+    dtype = np.promote_types(Y.dtype, np.float32) if packed else np.float64
+    x_sum, y_sum, xy, yy = 0, 0, np.zeros((d, len(targets))), 0
+    for block in row_blocks(len(rows), 8 * (d + Y.shape[1])):
+        y = Y[rows[block]][:, targets].astype(np.float64) - y_shift
+        x = X.dense(rows[block], dtype) if packed else X[rows[block]] - x_shift
+        x_sum = x_sum + x.sum(axis=0, dtype=np.float64)
+        y_sum, yy = y_sum + y.sum(axis=0), yy + (y**2).sum(axis=0)
+        xy += x.T @ y.astype(dtype)
+    return Moments(len(rows), x_sum, y_sum, xy, yy)
+
+
+def pair_sums(X, rows, x_shift, n_jobs=None):
+    """Sum the products of all pairs of columns over some runs.
+
+    Parameters
+    ----------
+    X : PackedMasks or float array of shape (n_runs, d)
+    rows : int array
+    x_shift : array of shape (d,)
+        Is subtracted; masks are not shifted.
+    n_jobs : int, optional
+        Number of threads for masks.
+
+    Returns
+    -------
+    xx : array of shape (d padded, d padded)
+        int32 counts for masks, else float64; padded with zeros to a multiple of
+        `PADDING`.
     """
     d, packed = X.shape[1], isinstance(X, PackedMasks)
     padded = -(-d // PADDING) * PADDING
@@ -110,16 +136,8 @@ def moments(X, Y, rows, targets, x_shift, y_shift, n_jobs=None):
     if packed:
         for block in row_blocks(len(rows), -(-d // 8), multiple=64):
             X[rows[block]].gram(n_jobs, out=xx[:d, :d])
-    dtype = np.promote_types(Y.dtype, np.float32) if packed else np.float64
-    x_sum, y_sum, xy, yy = 0, 0, np.zeros((d, len(targets))), 0
-    for block in row_blocks(len(rows), 8 * (d + Y.shape[1])):
-        y = Y[rows[block]][:, targets].astype(np.float64) - y_shift
-        if packed:
-            x = X.dense(rows[block], dtype)
-        else:
+    else:
+        for block in row_blocks(len(rows), 8 * d):
             x = X[rows[block]] - x_shift
             xx[:d, :d] += x.T @ x
-        x_sum = x_sum + x.sum(axis=0, dtype=np.float64)
-        y_sum, yy = y_sum + y.sum(axis=0), yy + (y**2).sum(axis=0)
-        xy += x.T @ y.astype(dtype)
-    return Moments(len(rows), x_sum, y_sum, xx, xy, yy)
+    return xx

@@ -335,7 +335,7 @@ def _with_memory(monkeypatch, n_bytes):
 def test_the_solver_follows_from_the_memory(monkeypatch):
     runs, _ = make_linear_runs(50, 200, 20, random_state=0)
     assert DatamodelRegressor(1.0).fit(runs).solver_ == "gram"
-    _with_memory(monkeypatch, 3e5)  # 200² counts twice take 3.2e5 bytes
+    _with_memory(monkeypatch, 1e5)  # 200² counts take 1.6e5 bytes
     assert DatamodelRegressor(1.0).fit(runs).solver_ == "saga"
     with pytest.raises(MemoryError, match="solver='saga'"):
         DatamodelRegressor(1.0, solver="gram").fit(runs)

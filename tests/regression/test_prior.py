@@ -7,7 +7,7 @@ from sklearn.linear_model import Lasso
 from skdatamodels import DatamodelRegressor, PackedMasks
 from skdatamodels.datasets import make_linear_runs
 from skdatamodels.metrics import linear_datamodeling_score
-from skdatamodels.regression.moments import moments
+from skdatamodels.regression.moments import moments, pair_sums
 from skdatamodels.regression.prior import STRENGTHS, Prior, inform
 
 FINE = {"tol": 1e-10, "max_iter": 100_000}
@@ -52,7 +52,9 @@ def test_informed_problem_is_that_of_the_residual(runs, s):
     runs, coef = runs
     tau = coef + 0.3 * np.random.default_rng(1).standard_normal(coef.shape)
     X, Y = runs.masks.astype(float), runs.outputs.astype(float)
-    data = moments(X, Y, np.arange(120), np.arange(3), 0.0, Y.mean(axis=0))
+    rows = np.arange(120)
+    data = moments(X, Y, rows, np.arange(3), 0.0, Y.mean(axis=0))
+    data = data._replace(xx=pair_sums(X, rows, 0.0))
     informed = inform(data, Prior(tau, np.ones(20)), STRENGTHS)[s]
     share, exponent = STRENGTHS[s]
     A, B = X - X.mean(axis=0), Y - Y.mean(axis=0)

@@ -14,10 +14,7 @@ _BLOCK_BYTES = 2**30
 
 
 def moments(X, Y, rows, targets, y_shift, ops):
-    """Compute the moments of some runs, as :func:`skdatamodels.regression.moments`.
-
-    Pairs are counted by tensor cores: factors are 0 or 1, sums whole numbers below
-    2²⁴ in each block, so nothing is rounded.
+    """Compute moments but for `xx`, as :func:`skdatamodels.regression.moments.moments`.
 
     Parameters
     ----------
@@ -33,24 +30,47 @@ def moments(X, Y, rows, targets, y_shift, ops):
         On the host.
     """
     d, n = X.shape[1], len(targets)
-    padded = -(-d // PADDING) * PADDING
-    counts = ops.zeros((d, d))
-    xy = ops.zeros((d, n))
-    zero = ops.zeros(d)
+    x_sum, xy, zero = ops.zeros(d), ops.zeros((d, n)), ops.zeros(d)
     y_sum, yy = np.zeros(n), np.zeros(n)
     for block in _blocks(len(rows), d + n):
         y = Y[rows[block]][:, targets].astype(np.float64) - y_shift
         y_sum, yy = y_sum + y.sum(axis=0), yy + (y**2).sum(axis=0)
         x = ops.expand(np.asarray(X.bits[rows[block]]), zero)
-        with precision("high"):
-            counts += x.T @ x
+        x_sum += x.sum(0)
         with precision("highest"):
             xy += x.T @ ops.asarray(y.astype(np.float32))
+    x_sum, xy = (ops.to_numpy(a).astype(np.float64) for a in (x_sum, xy))
+    return Moments(len(rows), x_sum, y_sum, xy, yy)
+
+
+def pair_sums(X, rows, ops):
+    """Count pairs of examples, as :func:`skdatamodels.regression.moments.pair_sums`.
+
+    By tensor cores: factors are 0 or 1 and sums whole numbers, below 2²⁴ as there are
+    not so many runs, so nothing is rounded.
+
+    Parameters
+    ----------
+    X : PackedMasks of shape (n_runs, d)
+    rows : int array
+    ops : CudaOps
+
+    Returns
+    -------
+    xx : int32 array of shape (d padded, d padded)
+        On the host.
+    """
+    d = X.shape[1]
+    padded = -(-d // PADDING) * PADDING
+    counts, zero = ops.zeros((d, d)), ops.zeros(d)
+    for block in _blocks(len(rows), d):
+        x = ops.expand(np.asarray(X.bits[rows[block]]), zero)
+        with precision("high"):
+            counts += x.T @ x
     xx = np.zeros((padded, padded), np.int32)
     for part in row_blocks(d, 8 * d):
         xx[part, :d] = ops.to_numpy(counts[part])
-    x_sum = xx.diagonal()[:d].astype(np.float64)
-    return Moments(len(rows), x_sum, y_sum, xx, ops.to_numpy(xy).astype(float), yy)
+    return xx
 
 
 def squared_errors_on_device(X, Y, coefs, intercepts, ops):
