@@ -384,7 +384,9 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         packed = isinstance(X, PackedMasks)
         # bytes of sums of products, and of a Gram matrix that can not take their place
         square = 8 if not packed else 4 if dtype == np.float32 else 4 + 8
-        square += (4 if packed else 8) * (self.lam == "cv")
+        square += (4 if packed else 8) * (
+            isinstance(self.lam, str) and self.lam == "cv"
+        )
         square *= n_train**2
         self.solver_ = self.solver
         if self.solver == "auto":

@@ -287,4 +287,4 @@ def test_pickle_repr_and_conversion():
     assert as_masks(masks) is masks
     assert_array_equal(as_masks(np.eye(3).tolist()).dense(), np.eye(3))
     with pytest.raises(ValueError, match="always a copy"):
-        np.asarray(masks, copy=False)
+        masks.__array__(copy=False)  # as numpy 2 calls it

@@ -125,9 +125,9 @@ def test_solvers_choose_alike(on_device, solver, device, lam, problem):
 
 
 def test_a_device_that_is_not_there_is_told():
+    torch = pytest.importorskip("torch")
     with pytest.raises(ValueError, match='named "cuda"'):
         DatamodelRegressor(device="tpu").fit(RUNS)
-    torch = pytest.importorskip("torch")
     pytest.importorskip("cuda.core")
     if not torch.cuda.is_available():
         with pytest.raises(RuntimeError, match='Use device="cpu"'):
