@@ -140,11 +140,12 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     y may hold NaN: a run without an output for that target is left out of that
     target's fit. Targets with the same usable runs share a Gram matrix.
 
-    The computation runs in float32 if y is float32 or float16, else in float64. The gram
-    solver holds one (n_train, n_train) matrix of 4 bytes an entry in float32, of 12 in
-    float64, and with lam="cv" 4 more; besides, the covariances of masks and outputs,
-    16 bytes for each of n_train × n_targets, and less than 1 GB for blocks of work.
-    With a prior, there is an (n_targets, n_train) matrix more for each of its strengths.
+    The computation runs in float32 if y is float32 or float16, else in float64. The
+    gram solver holds one (n_train, n_train) matrix of 4 bytes an entry in float32, of
+    12 in float64, and with lam="cv" 4 more; besides, the covariances of masks and
+    outputs, 16 bytes for each of n_train × n_targets, and less than 1 GB for blocks of
+    work. With a prior, there is an (n_targets, n_train) matrix more for each of its
+    strengths.
 
     References
     ----------
