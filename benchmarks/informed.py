@@ -14,31 +14,8 @@ from sklearn.linear_model import LogisticRegression
 
 from skdatamodels import DatamodelRegressor, TrainingRuns, sample_masks
 from skdatamodels.datasets import load_digits_examples
+from skdatamodels.influence import logistic_influence
 from skdatamodels.metrics import lds_interval
-
-
-def logistic_influence(train, targets):
-    """Effect of each training example on the log-odds of each target.
-
-    With θ the weights, H the Hessian of the whole objective, gᵢ the gradient of the
-    loss of example i and h that of the target's log-odds: -h·H⁻¹gᵢ.
-    """
-    model = LogisticRegression().fit(train.X, train.y)
-    A, Z = (np.c_[part.X, np.ones(len(part))] for part in (train, targets))
-    one_hot, d = np.eye(len(model.classes_)), A.shape[1]
-    P = model.predict_proba(train.X)
-    # the intercept is not penalised, but for what keeps H regular
-    H = np.diag(np.tile(np.r_[np.ones(d - 1), 1e-6], len(one_hot)))
-    for a, row in enumerate(one_hot):
-        for b in range(len(one_hot)):
-            curvature = P[:, a] * (row[b] - P[:, b])
-            block = np.s_[a * d : (a + 1) * d, b * d : (b + 1) * d]
-            H[block] += A.T @ (curvature[:, None] * A)
-    g = ((P - one_hot[train.y])[:, :, None] * A[:, None]).reshape(len(A), -1)
-    others = model.predict_proba(targets.X) * (1 - one_hot[targets.y])
-    others /= others.sum(axis=1, keepdims=True)
-    h = ((one_hot[targets.y] - others)[:, :, None] * Z[:, None]).reshape(len(Z), -1)
-    return -h @ np.linalg.solve(H, g.T)
 
 
 def main():
@@ -54,7 +31,7 @@ def main():
     runs = trainer.fit_transform(np.arange(max(arguments.runs)))
     held_out = sample_masks(500, len(train), 0.5, random_state=1).dense()
     truth = trainer.transform(held_out).outputs[:, :: arguments.every]
-    tau = logistic_influence(train, targets)[:: arguments.every]
+    tau = logistic_influence(LogisticRegression(), train, targets)[:: arguments.every]
     score = lds_interval(truth, held_out @ tau.T, random_state=0)
     print(f"the prior alone, without a run: LDS {score.score:.3f}")
     priors = {

@@ -1,5 +1,27 @@
 """Baselines that make the same attribution matrix as a datamodel."""
 
+from skdatamodels.influence.controls import random_influence, same_class_influence
 from skdatamodels.influence.difference_of_means import DifferenceOfMeans
+from skdatamodels.influence.knn_shapley import knn_shapley
+from skdatamodels.influence.last_layer_influence import last_layer_influence
+from skdatamodels.influence.logistic_influence import logistic_influence
+from skdatamodels.influence.representation import representation_similarity
+from skdatamodels.influence.ridge_influence import ridge_influence, ridge_leave_one_out
+from skdatamodels.influence.semivalues import banzhaf_values, shapley_values
+from skdatamodels.influence.tracin import gradient_dot, tracin
 
-__all__ = ["DifferenceOfMeans"]
+__all__ = [
+    "DifferenceOfMeans",
+    "banzhaf_values",
+    "gradient_dot",
+    "knn_shapley",
+    "last_layer_influence",
+    "logistic_influence",
+    "random_influence",
+    "representation_similarity",
+    "ridge_influence",
+    "ridge_leave_one_out",
+    "same_class_influence",
+    "shapley_values",
+    "tracin",
+]

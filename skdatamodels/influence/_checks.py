@@ -1,0 +1,44 @@
+"""Checks that several baselines share."""
+
+import numpy as np
+
+from skdatamodels.outputs import encode_targets
+
+
+def check_same_examples(train, targets, *, classes=False):
+    """Check that targets are examples like those of the training set.
+
+    With `classes`, return the class of each as an index, and the classes:
+    ``y_train (n_train,), y_targets (n_targets,), classes``.
+    """
+    if train.shape[1:] != targets.shape[1:]:
+        raise ValueError(
+            f"An example of train.X has shape {train.shape[1:]}, one of targets.X "
+            f"has {targets.shape[1:]}: they must be the same."
+        )
+    if not classes:
+        return None
+    known, y_train = np.unique(train.y, return_inverse=True)
+    return y_train, encode_targets(targets.y, known), known
+
+
+def check_embeddings(train, targets):
+    """Return two finite float64 matrices with the same number of columns."""
+    pair = []
+    for name, given in (("train", train), ("targets", targets)):
+        given = np.asarray(given, dtype=np.float64)
+        if given.ndim != 2 or 0 in given.shape:
+            raise ValueError(
+                f"{name} must hold one embedding a row, shape (n, n_features), got "
+                f"{given.shape}."
+            )
+        if not np.isfinite(given).all():
+            row = np.argmin(np.isfinite(given).all(axis=1))
+            raise ValueError(f"The embedding of {name} example {row} is not finite.")
+        pair.append(given)
+    if pair[0].shape[1] != pair[1].shape[1]:
+        raise ValueError(
+            f"Embeddings of train have {pair[0].shape[1]} features, those of targets "
+            f"{pair[1].shape[1]}: they must come from one layer of one model."
+        )
+    return pair

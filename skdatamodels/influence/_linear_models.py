@@ -1,0 +1,141 @@
+"""What the closed forms of linear models share: design, targets, output gradients."""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy.special import expit, softmax
+from sklearn.base import clone, is_classifier
+
+from skdatamodels.influence._checks import check_same_examples
+from skdatamodels.outputs import check_output, log_odds, raw_outputs
+
+
+class LinearFit(NamedTuple):
+    """A linear model fitted on the whole training set, and its arrays.
+
+    Shapes: A (n_train, d), Z (n_targets, d), with a last column of ones if the model
+    has an intercept; weights (n_train,) of the losses; raw (n_targets, n_classes) or
+    (n_targets,) as `raw_outputs` gives it; y are class columns, or the values of a
+    regression; classes None there.
+    """
+
+    model: object
+    A: np.ndarray
+    Z: np.ndarray
+    weights: np.ndarray
+    raw: np.ndarray
+    y_train: np.ndarray
+    y_targets: np.ndarray
+    classes: np.ndarray | None
+    output: object
+
+
+def fit_linear(estimator, train, targets, output, kinds):
+    """Fit a clone of the estimator, which must be exactly one of the classes `kinds`.
+
+    A subclass may minimise something else; a search or pipeline certainly does.
+    """
+    if type(estimator) not in kinds:
+        raise TypeError(
+            f"{type(estimator).__name__} has no closed form here: it is for "
+            f"{' and '.join(kind.__name__ for kind in kinds)} alone. Put what comes "
+            "before the model in a pipeline into the examples."
+        )
+    if not (is_classifier(estimator) or train.y.dtype.kind in "biuf"):
+        raise ValueError(f"A regression needs numbers as y, train.y is {train.y.dtype}")
+    y_train, y_targets, classes = train.y, targets.y, None
+    check_same_examples(train, targets)
+    if is_classifier(estimator):
+        y_train, y_targets, classes = check_same_examples(train, targets, classes=True)
+    output = check_output(output, estimator, classes)
+    X, Z = (_dense(part.X) for part in (train, targets))
+    weights = _loss_weights(estimator, y_train, classes)
+    model = clone(estimator).fit(X, train.y)
+    if model.fit_intercept:
+        X, Z = (np.c_[part, np.ones(len(part))] for part in (X, Z))
+    raw = raw_outputs(model, _dense(targets.X))
+    return LinearFit(model, X, Z, weights, raw, y_train, y_targets, classes, output)
+
+
+def _dense(X):
+    X = np.asarray(X.toarray() if hasattr(X, "toarray") else X, dtype=np.float64)
+    if X.ndim != 2:
+        raise ValueError(f"X must have shape (n, n_features), got {X.shape}.")
+    return X
+
+
+def _loss_weights(estimator, y_train, classes):
+    given = getattr(estimator, "class_weight", None)
+    if given is None:
+        return np.ones(len(y_train))
+    if isinstance(given, str):
+        raise ValueError(
+            f"class_weight={given!r} changes with every example that is left out: "
+            "give the weights as a dict."
+        )
+    return np.array([given.get(label, 1.0) for label in classes.tolist()])[y_train]
+
+
+def penalty_of(fit, strength):
+    """Diagonal (d,) of the Hessian of the penalty: the intercept goes free."""
+    penalty = np.full(fit.A.shape[1], float(strength))
+    if fit.model.fit_intercept:
+        penalty[-1] = 0
+    return penalty
+
+
+def output_gradient(name, raw, y):
+    """Differentiate each target's output by its raw outputs; shaped as these.
+
+    Raises
+    ------
+    ValueError
+        If the output has no derivative that we know.
+    """
+    if name not in _GRADIENTS:
+        raise ValueError(
+            f"output={name!r} has no known derivative: take one of "
+            f"{', '.join(name for name in _GRADIENTS)}."
+        )
+    return _GRADIENTS[name](raw, y)
+
+
+def _of_prediction(raw, y):
+    return np.ones_like(raw)
+
+
+def _of_squared_error(raw, y):
+    return 2 * (raw - y)
+
+
+def _of_margin(raw, y):
+    own = np.eye(raw.shape[1])[y]
+    rival = np.where(own == 1, -np.inf, raw).argmax(axis=1)
+    return own - np.eye(raw.shape[1])[rival]
+
+
+def _of_log_odds(raw, y):
+    own = np.eye(raw.shape[1])[y]
+    return own - softmax(np.where(own == 1, -np.inf, raw), axis=1)
+
+
+# The log-odds o determine the other two: confidence expit(o), loss -log(expit(o)).
+
+
+def _of_confidence(raw, y):
+    confidence = expit(log_odds(raw, y))
+    return (confidence * (1 - confidence))[:, None] * _of_log_odds(raw, y)
+
+
+def _of_cross_entropy(raw, y):
+    return -expit(-log_odds(raw, y))[:, None] * _of_log_odds(raw, y)
+
+
+_GRADIENTS = {
+    "margin": _of_margin,
+    "log_odds": _of_log_odds,
+    "confidence": _of_confidence,
+    "cross_entropy": _of_cross_entropy,
+    "prediction": _of_prediction,
+    "squared_error": _of_squared_error,
+}

@@ -1,0 +1,71 @@
+"""Influence of the examples of a softmax over linear logits, in closed form."""
+
+import numpy as np
+
+from skdatamodels.influence._solve import solve_hessian
+
+
+def softmax_influence(
+    A, Z, residual, proba, gradient, *, weights, penalty, damping, fixed_logit
+):
+    """Return -h·H⁻¹gᵢ of each target and training example, (n_targets, n_train).
+
+    H is the Hessian of the weighted sum of cross entropies and the penalty, gᵢ the
+    gradient of example i's loss, h that of the target's output.
+
+    Parameters
+    ----------
+    A, Z : float64 arrays of shape (n_train, d) and (n_targets, d)
+        Features, a last column of ones where there is an intercept.
+    residual, proba : float64 arrays of shape (n_train, n_classes)
+        Own class as one-hot row less the probabilities, and the probabilities.
+    gradient : float64 array of shape (n_targets, n_classes)
+        Of the output by the logits; rows sum to 0.
+    weights : float64 array of shape (n_train,)
+    penalty : float64 array of shape (d,)
+        Diagonal of the penalty's Hessian, the same for each class.
+    damping : float
+    fixed_logit : bool
+        The logit of the first class is fixed at 0 and has no parameters.
+
+    Raises
+    ------
+    ValueError
+        If the Hessian is singular.
+
+    Notes
+    -----
+    Where all logits have parameters, what is added to all alike changes no
+    probability. gᵢ and h are orthogonal to these directions and H maps them to
+    themselves, so that filling its null space there makes it regular and changes no
+    result.
+    """
+    d, free = A.shape[1], slice(int(fixed_logit), None)
+    hessian = _curvature(A, proba, weights, free)
+    n_free, feature = len(hessian), np.arange(d)
+    if not fixed_logit:
+        mean = np.einsum("afaf->", hessian) / (n_free * d)
+        hessian[:, feature, :, feature] += mean / n_free
+    for a in range(n_free):
+        hessian[a, feature, a, feature] += penalty + damping
+    h = (gradient[:, free, None] * Z[:, None]).reshape(len(Z), -1)
+    solved = solve_hessian(hessian.reshape(n_free * d, -1), h.T)
+    # gᵢ is the outer product of -residualᵢ and Aᵢ; it is never formed.
+    influence = np.zeros((len(Z), len(A)))
+    weighted = weights[:, None] * residual[:, free]
+    for of_class, part in zip(weighted.T, solved.reshape(n_free, d, -1), strict=True):
+        influence += (part.T @ A.T) * of_class
+    return influence
+
+
+def _curvature(A, proba, weights, free):
+    """Hessian of the sum of losses, (n_free, d, n_free, d)."""
+    d, one = A.shape[1], np.eye(proba.shape[1])[free, free]
+    proba = proba[:, free]
+    hessian = np.empty((len(one), d, len(one), d))
+    for a in range(len(one)):
+        for b in range(a, len(one)):
+            of_pair = weights * proba[:, a] * (one[a, b] - proba[:, b])
+            block = A.T @ (of_pair[:, None] * A)
+            hessian[a, :, b] = hessian[b, :, a] = block
+    return hessian

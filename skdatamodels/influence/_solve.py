@@ -1,0 +1,27 @@
+"""Solving with a Hessian, and saying so when that cannot be done."""
+
+import warnings
+
+import numpy as np
+from scipy.linalg import LinAlgError, LinAlgWarning, solve
+
+
+def solve_hessian(hessian, right_side):
+    """Solve with a positive definite matrix (d, d).
+
+    Raises
+    ------
+    ValueError
+        If the matrix is singular to working precision; names `damping`.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", LinAlgWarning)
+        try:
+            return solve(hessian, right_side, assume_a="pos")
+        except (LinAlgError, LinAlgWarning):
+            raise ValueError(
+                f"The Hessian of the {len(hessian)} parameters is singular, so the "
+                "training set does not determine the model: set damping above 0 (its "
+                f"mean diagonal entry is {np.diag(hessian).mean():.3g}), or fit with a "
+                "penalty."
+            ) from None

@@ -1,0 +1,139 @@
+"""What the gradient baselines share; imports torch only when used."""
+
+import numpy as np
+
+from skdatamodels.influence._checks import check_same_examples
+
+_OUTPUTS = ("margin", "log_odds", "cross_entropy")
+
+
+def import_torch():
+    """Return torch, or say how to install it."""
+    try:
+        import torch
+    except ImportError as error:
+        raise ImportError(
+            'Gradient baselines need torch: pip install "skdatamodels[torch]"'
+        ) from error
+    return torch
+
+
+class Classifier:
+    """A torch classifier as a function of its parameters, on numbered examples.
+
+    Neither the module nor its mode is changed. Classes are columns of the logits in
+    the order of `numpy.unique`.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        From a batch of inputs to logits (n, n_classes).
+    train, targets : Examples
+        X an array that torch takes; y the classes.
+
+    Raises
+    ------
+    TypeError
+        If the module is not one of torch.
+    ValueError
+        If it has nothing to train, the number of logits is not that of the classes, or
+        an output is not finite.
+    """
+
+    def __init__(self, module, train, targets):
+        torch = import_torch()
+        if not isinstance(module, torch.nn.Module):
+            raise TypeError(f"Expected a torch.nn.Module, got {type(module).__name__}.")
+        y_train, y_targets, self.classes = check_same_examples(
+            train, targets, classes=True
+        )
+        self.module = module
+        self.parameters = {
+            name: value.detach()
+            for name, value in module.named_parameters()
+            if value.requires_grad
+        }
+        if not self.parameters:
+            raise ValueError("No parameter of the module requires a gradient.")
+        first = next(iter(self.parameters.values()))
+        self.dtype, self.device = first.dtype, first.device
+        self.parts = {"train": (train.X, y_train), "targets": (targets.X, y_targets)}
+        self._check_logits()
+
+    def _check_logits(self):
+        with import_torch().no_grad():
+            logits = self.logits(self.parameters, self.batch("targets", slice(0, 1))[0])
+        if logits.shape != (1, len(self.classes)):
+            raise ValueError(
+                f"The module gives an output of shape {tuple(logits.shape)} on one "
+                f"example; logits of the {len(self.classes)} classes of the training "
+                f"set, shape (1, {len(self.classes)}), are needed."
+            )
+
+    def batch(self, part, rows):
+        """Return inputs and class columns of some examples, as tensors."""
+        torch = import_torch()
+        X, y = self.parts[part]
+        X = torch.tensor(np.asarray(X[rows]), device=self.device)
+        X = X.to(self.dtype) if X.is_floating_point() else X
+        return X, torch.tensor(y[rows], device=self.device)
+
+    def logits(self, parameters, X):
+        """Logits (n, n_classes) under other parameters, in evaluation mode."""
+        torch = import_torch()
+        modes = [(part, part.training) for part in self.module.modules()]
+        self.module.eval()  # no dropout, and statistics that no batch changes
+        try:
+            return torch.func.functional_call(self.module, parameters, (X,))
+        finally:
+            for part, mode in modes:
+                part.training = mode
+
+    def gradients(self, state, part, rows, output):
+        """Gradients of each example's output, flat: (n_rows, n_parameters).
+
+        Raises
+        ------
+        ValueError
+            If one is not finite; names the example and the parameter.
+        """
+        torch = import_torch()
+        function = output_function(output)
+
+        def measure(parameters, x, y):
+            fixed = {k: v for k, v in state.items() if k not in parameters}
+            return function(self.logits({**fixed, **parameters}, x[None])[0], y)
+
+        trained = {name: state[name] for name in self.parameters}
+        of_each = torch.func.vmap(torch.func.grad(measure), in_dims=(None, 0, 0))
+        gradients = of_each(trained, *self.batch(part, rows))
+        for name, value in gradients.items():
+            finite = torch.isfinite(value).flatten(1).all(dim=1)
+            if not finite.all():
+                row = rows.start + int(finite.int().argmin())
+                raise ValueError(
+                    f"The gradient of {part} example {row} by the parameter {name!r} "
+                    "is not finite: training may have diverged."
+                )
+        return torch.cat([value.flatten(1) for value in gradients.values()], dim=1)
+
+
+def output_function(output):
+    """Return the function from one example's logits and class to a number."""
+    torch = import_torch()
+    if callable(output):
+        return output
+    if output not in _OUTPUTS:
+        raise ValueError(
+            f"output must be one of {', '.join(_OUTPUTS)}, or a callable from the "
+            f"logits (n_classes,) of one example and its class; got {output!r}."
+        )
+
+    def measure(logits, y):
+        own = torch.arange(len(logits), device=logits.device) == y
+        others = torch.where(own, -torch.inf, logits)
+        rival = others.max() if output == "margin" else torch.logsumexp(others, 0)
+        odds = torch.where(own, logits, 0).sum() - rival
+        return torch.nn.functional.softplus(-odds) if output[0] == "c" else odds
+
+    return measure

@@ -1,0 +1,88 @@
+"""Attribution matrices that know nothing, or the classes alone: what to beat."""
+
+import numpy as np
+
+from skdatamodels._random import entropy_from
+from skdatamodels.influence._checks import check_same_examples
+
+__all__ = ["random_influence", "same_class_influence"]
+
+
+def random_influence(train, targets, *, same_class=False, random_state=0):
+    """Draw the weights at random: the control that every method must beat.
+
+    Parameters
+    ----------
+    train, targets : Examples
+    same_class : bool, default=False
+        Give weight to the training examples of the target's class alone. Its
+        largest weights are then random examples of that class, and the rest is 0.
+    random_state : int, RandomState instance, Generator or None, default=0
+
+    Returns
+    -------
+    influence : float64 array of shape (n_targets, n_train)
+        Independent and without unit: standard normal; their absolute values, which
+        are positive, with `same_class`.
+
+    Raises
+    ------
+    ValueError
+        If train and targets differ in the shape of an example, or, with
+        `same_class`, a target has a class that no training example has.
+
+    References
+    ----------
+    Ilyas, Park, Engstrom, Leclerc, Madry, "Datamodels: Predicting Predictions
+    from Training Data", ICML 2022, appendix F.2.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdatamodels import Examples
+    >>> from skdatamodels.influence import random_influence
+    >>> train = Examples(np.eye(3), ["cat", "dog", "cat"])
+    >>> targets = Examples(np.ones((2, 3)), ["cat", "dog"])
+    >>> random_influence(train, targets, same_class=True) > 0
+    array([[ True, False,  True],
+           [False,  True, False]])
+    """
+    check_same_examples(train, targets)
+    rng = np.random.default_rng(entropy_from(random_state))
+    drawn = rng.standard_normal((len(targets), len(train)))
+    return np.abs(drawn) * same_class_influence(train, targets) if same_class else drawn
+
+
+def same_class_influence(train, targets):
+    """Tell which training examples are of the target's class.
+
+    An example of the target's class mostly helps it. How far a method goes beyond
+    that is seen only beside this indicator.
+
+    Parameters
+    ----------
+    train, targets : Examples
+
+    Returns
+    -------
+    influence : float64 array of shape (n_targets, n_train)
+        1 where the classes are the same, else 0; without unit.
+
+    Raises
+    ------
+    ValueError
+        If train and targets differ in the shape of an example, or a target has a
+        class that no training example has.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdatamodels import Examples
+    >>> from skdatamodels.influence import same_class_influence
+    >>> train = Examples(np.eye(3), ["cat", "dog", "cat"])
+    >>> same_class_influence(train, train[:2])
+    array([[1., 0., 1.],
+           [0., 1., 0.]])
+    """
+    y_train, y_targets, _ = check_same_examples(train, targets, classes=True)
+    return (y_targets[:, None] == y_train).astype(np.float64)

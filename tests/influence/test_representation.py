@@ -1,0 +1,95 @@
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from scipy.spatial.distance import cdist
+from scipy.stats import rankdata
+
+from skdatamodels.influence import representation_similarity
+
+
+def _embeddings(seed=0, n_train=30, n_targets=7, n_features=5):
+    rng = np.random.default_rng(seed)
+    mixing = rng.normal(size=(n_features, n_features))
+    return (rng.normal(3, size=(n, n_features)) @ mixing for n in (n_train, n_targets))
+
+
+def _reference(train, targets, metric):
+    if metric == "dot":
+        return np.einsum("jf,if->ji", targets, train)
+    if metric == "cosine":
+        return 1 - cdist(targets, train, "cosine")
+    if metric == "l2":
+        return -cdist(targets, train)
+    inverse = np.linalg.inv(np.cov(train.T, bias=True))
+    return -cdist(targets, train, "mahalanobis", VI=inverse)
+
+
+METRICS = pytest.mark.parametrize("metric", ["l2", "cosine", "dot", "mahalanobis"])
+
+
+@METRICS
+def test_equals_scipy(metric):
+    train, targets = _embeddings()
+    similarity = representation_similarity(train, targets, metric=metric)
+    assert_allclose(similarity, _reference(train, targets, metric), rtol=1e-8)
+
+
+def test_far_from_the_origin():
+    train, targets = _embeddings()
+    expected = representation_similarity(train, targets)
+    far = representation_similarity(train + 1e6, targets + 1e6)
+    assert_allclose(far, expected, rtol=1e-6)
+
+
+def test_shrinkage():
+    train, targets = _embeddings()
+    whole = representation_similarity(train, targets, metric="mahalanobis", shrinkage=1)
+    scale = np.sqrt(train.var(axis=0).mean())
+    assert_allclose(whole, -cdist(targets, train) / scale)
+
+
+@METRICS
+def test_several_models_are_averaged_as_ranks(metric):
+    models = [tuple(_embeddings(seed, n_features=4 + seed)) for seed in range(3)]
+    train, targets = zip(*models, strict=True)
+    average = representation_similarity(list(train), list(targets), metric=metric)
+    ranks = [rankdata(_reference(*model, metric), axis=1) for model in models]
+    assert_allclose(average, np.mean(ranks, axis=0) / 30)
+    # The scale of a model's embedding does not count.
+    scaled = [1000 * train[0], *train[1:]], [1000 * targets[0], *targets[1:]]
+    assert_allclose(representation_similarity(*scaled, metric=metric), average)
+
+
+def test_lists_of_numbers_are_one_model():
+    train, targets = _embeddings()
+    assert_allclose(
+        representation_similarity(train.tolist(), targets.tolist()),
+        representation_similarity(train, targets),
+    )
+
+
+TRAIN, TARGETS = _embeddings()
+HOLED = TRAIN.copy()
+HOLED[4, 1] = np.nan
+
+
+@pytest.mark.parametrize(
+    ("train", "targets", "options", "message"),
+    [
+        (HOLED, TARGETS, {}, "embedding of train example 4 is not finite"),
+        (TRAIN, TARGETS[:, :2], {}, "train have 5 features, those of targets 2"),
+        (TRAIN, TARGETS[0], {}, r"targets must hold one embedding a row.*\(5,\)"),
+        ([TRAIN] * 2, [TARGETS], {}, "by 2 models, targets by 1"),
+        ([TRAIN, TRAIN[1:]], [TARGETS] * 2, {}, "embedded different examples"),
+        (TRAIN, TARGETS, {"metric": "l1"}, "'metric' parameter"),
+        (
+            TRAIN @ np.ones((5, 5)),
+            TARGETS,
+            {"metric": "mahalanobis"},
+            "singular: set shrinkage",
+        ),
+    ],
+)
+def test_bad_input(train, targets, options, message):
+    with pytest.raises(ValueError, match=message):
+        representation_similarity(train, targets, **options)
