@@ -26,7 +26,11 @@ def train_runs(
     Parameters
     ----------
     learner : callable
-        ``(train_indices, seed) -> outputs (n_targets,)``.
+        ``(train_indices, seed) -> outputs (n_targets,)``. It may also have a method
+        ``train_many(masks, seeds) -> outputs (n_runs, n_targets)``, which is tried
+        first; runs that get NaN there, or all if it fails, are trained one by one. If
+        it has ``prepare()``, this is called once, here, before anything else. If it
+        has a number ``block_size``, chunks are multiples of it where they can be.
     masks : PackedMasks of shape (n_runs, n_train)
     seeds : int array of shape (n_runs,)
     todo : int array
@@ -44,7 +48,10 @@ def train_runs(
         Run and traceback of each run that failed for good, in order of run.
     """
     n_workers = effective_n_jobs(n_jobs)
-    pace = _Pace()
+    pace = _Pace(getattr(learner, "block_size", 1))
+    if hasattr(learner, "prepare") and len(todo):
+        with threadpool_limits(1):
+            learner.prepare()
     tasks = (
         delayed(_train_chunk)(
             learner, which, masks[which], seeds[which], n_targets, retries
@@ -84,8 +91,8 @@ def train_runs(
 class _Pace:
     """Chunk size, from the time that runs have taken so far."""
 
-    def __init__(self):
-        self.size = 1
+    def __init__(self, block_size=1):
+        self.size = self.block_size = block_size
         self.stopped = False
 
     def chunks(self, todo, n_workers):
@@ -95,11 +102,14 @@ class _Pace:
             # not too small: a chunk has a cost of its own
             fair = max((len(todo) - start) // (2 * n_workers), self.size // 10)
             size = self.size if n_workers == 1 else min(self.size, fair)
+            if size > self.block_size:
+                size -= size % self.block_size
             yield todo[start : start + max(1, size)]
             start += max(1, size)
 
     def record(self, n_runs, seconds):
-        self.size = max(1, int(_CHUNK_SECONDS * n_runs / max(seconds, 1e-9)))
+        size = int(_CHUNK_SECONDS * n_runs / max(seconds, 1e-9))
+        self.size = max(self.block_size, size)
 
 
 def _train_chunk(learner, which, masks, seeds, n_targets, retries):
@@ -109,7 +119,12 @@ def _train_chunk(learner, which, masks, seeds, n_targets, retries):
     tracebacks, warned = [], []
     # Threads change the order of sums, so results would depend on their number.
     with threadpool_limits(1), _warnings_by_run:
-        for row, mask, seed in zip(outputs, masks.dense(), seeds, strict=True):
+        dense = masks.dense()
+        warned += _train_together(learner, dense, seeds, outputs)
+        for row, mask, seed in zip(outputs, dense, seeds, strict=True):
+            if np.isfinite(row).all():
+                continue
+            row[:] = np.nan
             _run.warned = {}
             train_indices = np.flatnonzero(mask)
             for attempt in range(retries + 1):
@@ -122,6 +137,22 @@ def _train_chunk(learner, which, masks, seeds, n_targets, retries):
             warned += _run.warned.items()
             _run.warned = None
     return which, outputs, tracebacks, warned, time.perf_counter() - start
+
+
+def _train_together(learner, masks, seeds, outputs):
+    """Fill in the outputs of the runs that the learner can train together."""
+    if not hasattr(learner, "train_many"):
+        return []
+    _run.warned = {}
+    try:
+        many = np.asarray(learner.train_many(masks, seeds))
+        if many.shape == outputs.shape:
+            with np.errstate(over="ignore"):
+                outputs[:] = many
+    except Exception:  # each run is tried by itself then, and tells what is wrong
+        _run.warned = {}
+    warned, _run.warned = list(_run.warned.items()), None
+    return warned
 
 
 class _Run(threading.local):

@@ -14,14 +14,20 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from skdatamodels._random import entropy_from, training_seed
 from skdatamodels._sklearn_compat import HasMethods, Interval, StrOptions, fit_context
 from skdatamodels.examples import Examples
-from skdatamodels.masks import DESIGNS, PackedMasks, as_masks, sample_masks
+from skdatamodels.masks import (
+    DESIGNS,
+    PackedMasks,
+    as_masks,
+    sample_masks,
+    subset_size,
+)
 from skdatamodels.masks.designs import check_design, check_run_ids
 from skdatamodels.outputs import OUTPUTS
 from skdatamodels.runs import RunStore, TrainingRuns
 from skdatamodels.runs.store import library_versions
 from skdatamodels.training.configuration import describe, digest
 from skdatamodels.training.driver import train_runs
-from skdatamodels.training.learners import EstimatorLearner
+from skdatamodels.training.fast_paths import FAST_LEARNERS, estimator_learner
 
 
 class SubsetTrainer(TransformerMixin, BaseEstimator):
@@ -30,11 +36,12 @@ class SubsetTrainer(TransformerMixin, BaseEstimator):
     Rows of X are runs: :meth:`transform` takes run ids, draws the subset of each from
     the design, trains, and returns the runs. Run i depends on the configuration,
     `random_state` and i alone: not on `n_jobs`, the joblib backend, or which other runs
-    are asked for, or when. Each model trains with one BLAS and OpenMP thread.
+    are asked for, or when; but for rounding, where models are trained many at a time.
+    Each worker trains with one BLAS and OpenMP thread.
 
     Parameters
     ----------
-    estimator : classifier, regressor or callable
+    estimator : classifier, regressor, TorchLearner or callable
         Cloned for each run. Of its ``random_state`` parameters, at any depth, those
         that are None get a seed of the run. A callable ``(train_indices, seed) ->
         outputs`` takes the indices of the subset, an int64 array, and the seed of the
@@ -48,6 +55,11 @@ class SubsetTrainer(TransformerMixin, BaseEstimator):
     output : str or callable, default="margin"
         What is measured; see :data:`skdatamodels.outputs.OUTPUTS`. For regressors
         choose "prediction" or "squared_error". A callable estimator measures itself.
+    fast : bool, default=True
+        Whether `Ridge`, `RidgeClassifier` and `LogisticRegression` may be trained many
+        at a time, where that gives what their own fits would (:doc:`/training`).
+        Runs that are trained so have a store of their own, for they agree with the
+        others to a tolerance only.
     store : path-like, optional
         Folder under which runs are kept, one :class:`RunStore` for each configuration.
         Runs that are there already are read, not trained. Without it, each call trains.
@@ -108,12 +120,13 @@ class SubsetTrainer(TransformerMixin, BaseEstimator):
     """
 
     _parameter_constraints = {
-        "estimator": [HasMethods("fit"), callable],
+        "estimator": [HasMethods("fit"), HasMethods("make_learner"), callable],
         "train": [Examples],
         "targets": [Examples],
         "alpha": [Interval(Real, 0, 1, closed="neither")],
         "design": [StrOptions(set(DESIGNS))],
         "output": [StrOptions(set(OUTPUTS)), callable],
+        "fast": ["boolean"],
         "store": [str, os.PathLike, None],
         "n_jobs": [Integral, None],
         "random_state": ["random_state"],
@@ -131,6 +144,7 @@ class SubsetTrainer(TransformerMixin, BaseEstimator):
         alpha=0.5,
         design="uniform",
         output="margin",
+        fast=True,
         store=None,
         n_jobs=None,
         random_state=None,
@@ -144,6 +158,7 @@ class SubsetTrainer(TransformerMixin, BaseEstimator):
         self.alpha = alpha
         self.design = design
         self.output = output
+        self.fast = fast
         self.store = store
         self.n_jobs = n_jobs
         self.random_state = random_state
@@ -166,10 +181,10 @@ class SubsetTrainer(TransformerMixin, BaseEstimator):
         -------
         self : SubsetTrainer
         """
-        self._learner()
-        rows = self._check_rows(X)
+        learner, rows = self._learner(), self._check_rows(X)
+        self._check_sizes(learner, rows)
         entropy = entropy_from(self.random_state)
-        store = self._open_store(isinstance(rows, PackedMasks), entropy)
+        store = self._open_store(learner, isinstance(rows, PackedMasks), entropy)
         self.entropy_ = entropy if store is None else store.entropy
         return self
 
@@ -189,11 +204,12 @@ class SubsetTrainer(TransformerMixin, BaseEstimator):
         if not hasattr(self, "entropy_"):
             self.fit(X)
         learner, rows = self._learner(), self._check_rows(X)
+        self._check_sizes(learner, rows)
         explicit = isinstance(rows, PackedMasks)
         entropy = self.entropy_
         if isinstance(self.random_state, Integral):  # perhaps set since `fit`
             entropy = entropy_from(self.random_state)
-        store = self._open_store(explicit, entropy)
+        store = self._open_store(learner, explicit, entropy)
         if store is None:
             masks, seeds = self._plan(rows, entropy)
             outputs = np.full((len(masks), len(self.targets)), np.nan, np.float32)
@@ -254,9 +270,13 @@ class SubsetTrainer(TransformerMixin, BaseEstimator):
                 "class."
             )
         check_design(self.design, len(self.train), self.alpha, self.train.y)
+        if hasattr(self.estimator, "make_learner"):
+            return self.estimator.make_learner(self.train, self.targets, self.output)
         if not hasattr(self.estimator, "fit"):
             return self.estimator
-        return EstimatorLearner(self.estimator, self.train, self.targets, self.output)
+        return estimator_learner(
+            self.estimator, self.train, self.targets, self.output, fast=self.fast
+        )
 
     def _check_rows(self, X):
         """Return X as run ids (int64 array) or as PackedMasks."""
@@ -277,6 +297,15 @@ class SubsetTrainer(TransformerMixin, BaseEstimator):
                 f"{n_train} and at least one run, got shape {X.shape}."
             )
         return X
+
+    def _check_sizes(self, learner, rows):
+        """Raise if the learner cannot train on subsets as small as these."""
+        if not hasattr(learner, "check_subset_size"):
+            return
+        size = subset_size(len(self.train), self.alpha)
+        if isinstance(rows, PackedMasks):
+            size = int(rows.dot(np.ones((len(self.train), 1))).min())
+        learner.check_subset_size(size)
 
     def _plan(self, rows, entropy):
         """Return masks and training seeds of run ids or explicit masks."""
@@ -325,7 +354,7 @@ class SubsetTrainer(TransformerMixin, BaseEstimator):
             raise RuntimeError(message)
         warnings.warn(message, RuntimeWarning, stacklevel=3)
 
-    def _open_store(self, explicit, entropy):
+    def _open_store(self, learner, explicit, entropy):
         """Open or make the store of this configuration, or None if there is none."""
         if self.store is None:
             return None
@@ -336,7 +365,7 @@ class SubsetTrainer(TransformerMixin, BaseEstimator):
                 "With a store, random_state must be an int or None: the runs of a "
                 f"{type(self.random_state).__name__} could not be resumed."
             )
-        configuration = self._configuration(explicit)
+        configuration = self._configuration(learner, explicit)
         name = getattr(self.estimator, "__name__", type(self.estimator).__name__)
         what = "given-masks" if explicit else f"{self.design}-alpha{self.alpha:g}"
         folder = f"{name}-{what}-{digest(configuration)[:10]}"
@@ -350,13 +379,15 @@ class SubsetTrainer(TransformerMixin, BaseEstimator):
         _warn_of_other_versions(store)
         return store
 
-    def _configuration(self, explicit):
+    def _configuration(self, learner, explicit):
         names = ["estimator", "train", "targets", "random_state"]
         if not explicit:
             names += ["alpha", "design"]
-        if hasattr(self.estimator, "fit"):
+        if hasattr(self.estimator, "fit") or hasattr(self.estimator, "make_learner"):
             names += ["output"]
         configuration = {"masks": "given" if explicit else "drawn"}
+        if isinstance(learner, FAST_LEARNERS):
+            configuration["fast"] = type(learner).__name__
         for name in names:
             configuration |= describe(getattr(self, name), name)
         return configuration

@@ -280,3 +280,75 @@ class Described:
 
     def __reduce__(self):
         return Described, (total,)
+
+
+class Together:
+    """A learner that trains many runs at once, as it is told to."""
+
+    block_size = 8
+
+    def __init__(self, train_many):
+        self.many, self.alone, self.sizes, self.n_prepared = train_many, [], [], 0
+
+    def __call__(self, train_indices, seed):
+        self.alone.append(seed)
+        return total(train_indices, seed)
+
+    def prepare(self):
+        self.n_prepared += 1
+
+    def train_many(self, masks, seeds):
+        self.sizes.append(len(masks))
+        return self.many(masks, seeds)
+
+
+def totals(masks, seeds):
+    return (1000.0 * seeds + masks @ np.arange(10))[:, None]
+
+
+def test_runs_are_trained_together_in_whole_blocks():
+    learner = Together(totals)
+    saved, failures = train(learner)
+    assert saved.outputs == expected(ALL)
+    assert failures == learner.alone == []
+    assert all(size % 8 == 0 for size in learner.sizes)
+    assert learner.n_prepared == 1
+    train(learner, todo=ALL[:0])
+    assert learner.n_prepared == 1
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, 1e300])
+def test_a_run_without_outputs_is_trained_by_itself(bad):
+    def some(masks, seeds):
+        outputs = totals(masks, seeds)
+        outputs[seeds % 5 == 0] = bad
+        return outputs
+
+    learner = Together(some)
+    saved, failures = train(learner)
+    assert saved.outputs == expected(ALL)
+    assert failures == []
+    assert learner.alone == list(range(0, 40, 5))
+
+
+def fails(masks, seeds):
+    warnings.warn("of a block that fails", stacklevel=1)
+    raise MemoryError
+
+
+@pytest.mark.parametrize("many", [fails, lambda masks, seeds: np.zeros((3, 3))])
+def test_if_all_together_fail_each_is_trained_by_itself(many):
+    learner = Together(many)
+    saved, failures = train(learner)
+    assert saved.outputs == expected(ALL)
+    assert failures == []
+    assert sorted(learner.alone) == ALL.tolist()
+
+
+def test_warnings_of_runs_trained_together_are_told():
+    def warns(masks, seeds):
+        warnings.warn("all of us", UserWarning, stacklevel=1)
+        return totals(masks, seeds)
+
+    with pytest.warns(UserWarning, match="all of us"):
+        train(Together(warns))

@@ -1,0 +1,190 @@
+"""Modules of one architecture, their parameters stacked."""
+
+from functools import partial
+
+import numpy as np
+import torch
+from torch import nn
+from torch.func import functional_call
+
+from skdatamodels._memory import available_memory
+
+_ACTIVATIONS = (
+    nn.ReLU,
+    nn.LeakyReLU,
+    nn.ELU,
+    nn.GELU,
+    nn.SiLU,
+    nn.Tanh,
+    nn.Sigmoid,
+    nn.Softplus,
+    nn.Identity,
+)
+_MEMORY_SHARE = 0.1  # of the machine's, for there may be other workers
+_STATES = 6  # copies of the parameters that a training holds
+
+
+class StackedModules:
+    """The way in which several modules of one architecture are computed together.
+
+    Parameters
+    ----------
+    factory : callable
+        Makes a module.
+    X : array of shape (2, ...)
+        Two examples, to try the module on.
+
+    Attributes
+    ----------
+    obstacle : str or None
+        Why modules of this kind cannot be stacked.
+    output_shape : tuple
+        Of the output for an example.
+    n_parameters : int
+    """
+
+    def __init__(self, factory, X):
+        self.factory = factory
+        module = self.make(0)
+        if not isinstance(module, nn.Module):
+            raise TypeError(
+                "module_factory must return a torch.nn.Module, got "
+                f"{type(module).__name__}."
+            )
+        self.n_parameters = sum(p.numel() for p in module.parameters())
+        if self.n_parameters == 0:
+            raise ValueError("The module has no parameters to train.")
+        x = as_tensor(X)
+        self.n_activations, output = _count_activations(module, x)
+        self.output_shape = tuple(output.shape[1:])
+        self.is_mlp = _is_mlp(module, x)
+        self.obstacle = None if self.is_mlp else _obstacle(module, x)
+
+    def make(self, seed):
+        """Return the module that this seed gives, leaving torch's generator alone."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return self.factory()
+
+    def initial(self, seeds, device):
+        """Return the first parameters of runs by name, each (n_runs, ...)."""
+        modules = [dict(self.make(seed).named_parameters()) for seed in seeds]
+        stacks = {
+            name: torch.stack([module[name].detach().float() for module in modules])
+            for name in modules[0]
+        }
+        if self.is_mlp:  # memory in the order that the products and gradients have
+            stacks = {
+                name: stack.mT.contiguous().mT if stack.ndim == 3 else stack
+                for name, stack in stacks.items()
+            }
+        return {name: stack.to(device) for name, stack in stacks.items()}
+
+    def forward_for(self, seeds, device):
+        """Return a module, and how several like it are computed.
+
+        Parameters
+        ----------
+        seeds : list of int
+        device : str
+
+        Returns
+        -------
+        module : torch.nn.Module
+            Its mode, training or evaluation, is that of the computation.
+        forward : callable
+            ``(parameters, x of shape (n_runs, batch, ...)) -> outputs``.
+        """
+        # If it keeps buffers, there is but one run, and they are that run's.
+        module = self.make(seeds[0]).to(device)
+        if self.is_mlp:
+            return module, partial(_mlp, module)
+        if len(seeds) == 1:
+            return module, partial(_alone, module)
+        return module, torch.vmap(partial(functional_call, module))
+
+    def fitting(self, rows, device):
+        """Return how many runs fit in memory, with batches of so many rows."""
+        if torch.device(device).type == "cuda":
+            room = 0.5 * torch.cuda.mem_get_info(device)[0]
+        else:
+            room = _MEMORY_SHARE * available_memory()
+        of_a_run = 4 * (_STATES * self.n_parameters + 3 * rows * self.n_activations)
+        return int(min(room // of_a_run, 1 << 20))
+
+
+def as_tensor(X, device="cpu"):
+    """Return an array as a float32 tensor that shares no memory with it."""
+    return torch.tensor(np.asarray(X, dtype=np.float32), device=device)
+
+
+def _is_mlp(module, x):
+    """Tell whether it is a plain chain of linear layers and activations."""
+    if type(module) is not nn.Sequential:
+        return False
+    flat = x.ndim == 2
+    for layer in module:
+        if type(layer) is nn.Flatten and (layer.start_dim, layer.end_dim) == (1, -1):
+            flat = True
+        elif type(layer) not in (nn.Linear, *_ACTIVATIONS):
+            return False
+    return flat and len(set(module)) == len(module)  # no layer is there twice
+
+
+def _mlp(module, parameters, x):
+    """Batched matrix products; several times as fast as vmap for small layers."""
+    for name, layer in module.named_children():
+        if type(layer) is nn.Linear:
+            weight = parameters[f"{name}.weight"].transpose(1, 2)
+            if layer.bias is None:
+                x = torch.bmm(x, weight)
+            else:
+                x = torch.baddbmm(parameters[f"{name}.bias"][:, None, :], x, weight)
+        else:
+            x = x.flatten(2) if type(layer) is nn.Flatten else layer(x)
+    return x
+
+
+def _alone(module, parameters, x):
+    """Compute a single run."""
+    parameters = {name: values[0] for name, values in parameters.items()}
+    return functional_call(module, parameters, x[0])[None]
+
+
+def _obstacle(module, x):
+    """Return why modules like this cannot be stacked, or None."""
+    if any(True for _ in module.buffers()):
+        return "The module keeps buffers (such as the statistics of BatchNorm)"
+    random = [part for part in module.modules() if _is_random(part)]
+    if random:
+        return f"The module draws random numbers ({type(random[0]).__name__})"
+    parameters = {k: torch.stack([p, p]) for k, p in module.named_parameters()}
+    try:
+        with torch.no_grad():
+            torch.vmap(partial(functional_call, module.train()))(
+                parameters, torch.stack([x, x])
+            )
+    except Exception as error:
+        return f"The module cannot be stacked by torch.vmap ({error})"
+    return None
+
+
+def _is_random(part):
+    return isinstance(part, nn.modules.dropout._DropoutNd) and part.p > 0
+
+
+def _count_activations(module, x):
+    """Return how many numbers the layers give for an example, and the output."""
+    counts = [x[0].numel()]
+    handles = [
+        part.register_forward_hook(
+            lambda _, __, out: counts.append(getattr(out[:1], "numel", int)())
+        )
+        for part in module.modules()
+        if not any(True for _ in part.children())
+    ]
+    with torch.no_grad():
+        output = module.eval()(x)
+    for handle in handles:
+        handle.remove()
+    return sum(counts), output

@@ -1,0 +1,156 @@
+"""Training a block of stacked modules, each run on batches of its own subset."""
+
+import math
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+_TARGET_ROWS = 1024  # targets that are measured together
+_EPS, _BETA2 = 1e-8, 0.999
+
+
+def train_block(modules, settings, data, subsets, seeds):
+    """Train a block of runs and compute their raw outputs for all targets.
+
+    Parameters
+    ----------
+    modules : StackedModules
+    settings : TorchLearner
+    data : (X, y, target X), tensors on the device
+        y is int64 (classes) or float32.
+    subsets : list of int array
+        Indices of each run's training examples, at least a batch.
+    seeds : list of int
+
+    Returns
+    -------
+    raw : float64 array of shape (n_runs, n_targets, ...)
+    """
+    X, y, target_X = data
+    device = X.device
+    n_steps = np.array([count_steps(settings, len(subset)) for subset in subsets])
+    # Runs with most steps come first, so those still at it are always in front.
+    order = np.argsort(-n_steps, kind="stable")
+    n_steps, seeds = n_steps[order], [seeds[i] for i in order]
+    batches = [
+        _batches(subsets[i], settings.batch_size, seed)
+        for i, seed in zip(order, seeds, strict=True)
+    ]
+    with _alone_with_torch(seeds[0]):
+        parameters = modules.initial(seeds, device)
+        module, forward = modules.forward_for(seeds, device)
+        module.train()
+        states = [
+            (torch.zeros_like(p), torch.zeros_like(p)) for p in parameters.values()
+        ]
+        for step in range(n_steps[0]):
+            n = np.searchsorted(-n_steps, -step, side="left")  # with more steps
+            picked = torch.from_numpy(np.stack([next(b) for b in batches[:n]]))
+            picked = picked.to(device)
+            x = X.index_select(0, picked.view(-1)).view(*picked.shape, *X.shape[1:])
+            leaves = {k: p[:n].detach().requires_grad_() for k, p in parameters.items()}
+            loss = _total_loss(settings, forward(leaves, x), y[picked])
+            gradients = torch.autograd.grad(loss, list(leaves.values()))
+            rates = settings.lr * relative_rate(settings.schedule, step, n_steps[:n])
+            rates = torch.tensor(rates, dtype=torch.float32, device=device)
+            for p, g, state in zip(parameters.values(), gradients, states, strict=True):
+                _update(settings, p[:n], g, [s[:n] for s in state], rates, step)
+        module.eval()
+        raw = _measure(forward, parameters, target_X)
+    return raw[np.argsort(order)]
+
+
+def count_steps(settings, subset_size):
+    """Return the number of steps that a run on a subset of this size takes."""
+    if settings.steps is not None:
+        return settings.steps
+    return settings.epochs * (subset_size // settings.batch_size)
+
+
+def relative_rate(schedule, step, n_steps):
+    """Return the learning rate of a step as a part of the highest.
+
+    Parameters
+    ----------
+    schedule : {"constant", "cosine", "triangle"}
+    step : int
+    n_steps : int array
+        Steps of each run.
+
+    Returns
+    -------
+    rates : float64 array
+    """
+    if schedule == "constant":
+        return np.ones(len(n_steps))
+    if schedule == "cosine":
+        return 0.5 * (1 + np.cos(math.pi * step / n_steps))
+    rising = (step + 1) / np.maximum(n_steps / 5, 1)
+    return np.minimum(rising, (n_steps - step) / np.maximum(0.8 * n_steps, 1))
+
+
+def _batches(subset, batch_size, seed):
+    """Yield batches for ever, in another order each epoch."""
+    rng = np.random.default_rng(seed)
+    n_batches = len(subset) // batch_size
+    while True:
+        picked = rng.permutation(subset)[: n_batches * batch_size]
+        yield from picked.reshape(n_batches, batch_size)
+
+
+def _total_loss(settings, outputs, y):
+    """Sum over runs of the mean over a batch: runs do not see each other's."""
+    if settings.loss == "squared_error":
+        return F.mse_loss(outputs.reshape(y.shape), y, reduction="sum") / y.shape[1]
+    losses = F.cross_entropy(
+        outputs.transpose(1, 2),  # torch's softmax is slow over a last, short dimension
+        y,
+        label_smoothing=settings.label_smoothing,
+        reduction="sum",
+    )
+    return losses / y.shape[1]
+
+
+@torch.no_grad()
+def _update(settings, parameter, gradient, state, rates, step):
+    """Take a step of SGD or AdamW, as torch.optim does, in place."""
+    first, second = state
+    rates = rates.view(-1, *[1] * (parameter.ndim - 1))
+    if settings.optimizer == "sgd":
+        if settings.weight_decay:
+            gradient = gradient.add(parameter, alpha=settings.weight_decay)
+        first.mul_(settings.momentum).add_(gradient)
+        parameter.addcmul_(first, rates, value=-1)
+        return
+    parameter.mul_(1 - rates * settings.weight_decay)
+    first.lerp_(gradient, 1 - settings.momentum)
+    second.mul_(_BETA2).addcmul_(gradient, gradient, value=1 - _BETA2)
+    size = (second / (1 - _BETA2 ** (step + 1))).sqrt_().add_(_EPS)
+    parameter.addcmul_(
+        first / size, rates / (1 - settings.momentum ** (step + 1)), value=-1
+    )
+
+
+@torch.no_grad()
+def _measure(forward, parameters, target_X):
+    n_runs = len(next(iter(parameters.values())))
+    parts = [
+        forward(parameters, part.expand(n_runs, *part.shape)).double().cpu()
+        for part in target_X.split(_TARGET_ROWS)
+    ]
+    return torch.cat(parts, dim=1).numpy()
+
+
+@contextmanager
+def _alone_with_torch(seed):
+    """One thread, as other learners have, and a generator that is put back."""
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            yield
+    finally:
+        torch.set_num_threads(n_threads)
