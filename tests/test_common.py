@@ -10,6 +10,7 @@ from sklearn.utils import estimator_checks
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skdatamodels import DatamodelRegressor, Examples, SubsetTrainer
+from skdatamodels.applications import CounterfactualEvaluation, DatamodelEmbedding
 from skdatamodels.datasets import make_linear_runs
 from skdatamodels.influence import DifferenceOfMeans
 
@@ -18,9 +19,11 @@ _EXAMPLES = Examples(np.arange(12.0).reshape(-1, 1), np.arange(12) % 2)
 
 MASKS_ONLY = DifferenceOfMeans()
 RUN_IDS_ONLY = SubsetTrainer(RidgeClassifier(), _EXAMPLES, _EXAMPLES, random_state=0)
+ATTRIBUTIONS_OF_A_TRAINER = CounterfactualEvaluation(RUN_IDS_ONLY, sizes=[1])
 
-# Most checks fit on real numbers, which these two refuse: one takes 0/1 masks, the
-# other run ids. These checks do not, and what the others are about is tested below.
+# Most checks fit on real numbers, which these refuse: one takes 0/1 masks, the next run
+# ids, the last the attribution matrix of its trainer. These checks do not, and what the
+# others are about is tested below, or beside the estimator.
 APPLICABLE = [
     "check_estimator_cloneable",
     "check_estimator_repr",
@@ -44,8 +47,15 @@ def test_regressors(estimator, check):
     check(estimator)
 
 
+@parametrize_with_checks([DatamodelEmbedding()], xfail_strict=True)
+def test_transformers(estimator, check):
+    check(estimator)
+
+
 @pytest.mark.parametrize("check", APPLICABLE)
-@pytest.mark.parametrize("estimator", [MASKS_ONLY, RUN_IDS_ONLY], ids=repr)
+@pytest.mark.parametrize(
+    "estimator", [MASKS_ONLY, RUN_IDS_ONLY, ATTRIBUTIONS_OF_A_TRAINER], ids=repr
+)
 def test_what_applies_to_the_others(estimator, check):
     getattr(estimator_checks, check)(type(estimator).__name__, clone(estimator))
 
@@ -58,6 +68,7 @@ def test_what_applies_to_the_others(estimator, check):
         (DatamodelRegressor(0.01), (RUNS,)),
         (RUN_IDS_ONLY, (np.arange(9),)),
         (RUN_IDS_ONLY, (RUNS.masks,)),
+        (DatamodelEmbedding(), (RUNS,)),
     ],
 )
 def test_estimators_on_data_of_their_own(estimator, data):

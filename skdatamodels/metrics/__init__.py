@@ -5,6 +5,7 @@ from skdatamodels.metrics.lds import (
     lds_interval,
     linear_datamodeling_score,
 )
+from skdatamodels.metrics.leakage_recall import leakage_recall, metadata_distances
 from skdatamodels.metrics.noise import noise_ceiling, optimal_mse
 from skdatamodels.metrics.scorers import lds_scorer, make_lds_scorer
 
@@ -12,8 +13,10 @@ __all__ = [
     "ScoreInterval",
     "lds_interval",
     "lds_scorer",
+    "leakage_recall",
     "linear_datamodeling_score",
     "make_lds_scorer",
+    "metadata_distances",
     "noise_ceiling",
     "optimal_mse",
 ]

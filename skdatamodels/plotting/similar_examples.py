@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from skdatamodels.applications import similar_examples
 from skdatamodels.plotting._matplotlib import BLUE, GREY, ORANGE, import_pyplot
 
 
@@ -133,9 +134,11 @@ class SimilarExamplesDisplay:
         self : SimilarExamplesDisplay
         """
         weights = self._check_weights()
-        images, train_images = self._images(self.targets), self._images(self.train)
-        self.positive_ = _extremes(weights, self.n_examples)
-        self.negative_ = _extremes(-weights, self.n_examples)
+        images, train_images = (
+            as_images(examples, self.image_shape)
+            for examples in (self.targets, self.train)
+        )
+        self.positive_, self.negative_, *_ = similar_examples(weights, self.n_examples)
         self._make_axes(figure, len(weights))
         for row, cells in enumerate(self.axes_):
             _show(cells[0], images[row], self.targets.y[row], cmap)
@@ -157,17 +160,6 @@ class SimilarExamplesDisplay:
                 f"targets and training examples; got {weights.shape}."
             )
         return weights
-
-    def _images(self, examples):
-        X = np.asarray(examples.X)
-        if self.image_shape is None and X.ndim in (3, 4):
-            return X
-        if self.image_shape is None or np.prod(self.image_shape) * len(X) != X.size:
-            raise ValueError(
-                f"Examples of shape {X.shape[1:]} are no images of image_shape="
-                f"{self.image_shape}; pass image_shape=(height, width)."
-            )
-        return X.reshape(len(X), *self.image_shape)
 
     def _make_axes(self, figure, n_rows):
         """Lay out one grid, in inches, with empty columns between the groups."""
@@ -205,12 +197,17 @@ class SimilarExamplesDisplay:
             figure.text(x, y, text, va="top", **style)
 
 
-def _extremes(weights, n_examples):
-    """Columns of the largest positive weights, padded by -1."""
-    order = np.argsort(-weights, axis=1, kind="stable")[:, :n_examples]
-    order = np.where(np.take_along_axis(weights, order, axis=1) > 0, order, -1)
-    missing = n_examples - order.shape[1]
-    return np.pad(order, ((0, 0), (0, missing)), constant_values=-1)
+def as_images(examples, image_shape):
+    """Return `examples.X` as images, or raise if it is none."""
+    X = np.asarray(examples.X)
+    if image_shape is None and X.ndim in (3, 4):
+        return X
+    if image_shape is None or np.prod(image_shape) * len(X) != X.size:
+        raise ValueError(
+            f"Examples of shape {X.shape[1:]} are no images of image_shape="
+            f"{image_shape}; pass image_shape=(height, width)."
+        )
+    return X.reshape(len(X), *image_shape)
 
 
 def _show(ax, image, label, cmap, weight=0):

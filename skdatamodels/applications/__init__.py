@@ -1,0 +1,55 @@
+"""What attribution matrices are good for."""
+
+from skdatamodels.applications.annotation_page import (
+    read_annotations,
+    write_annotation_page,
+)
+from skdatamodels.applications.component_effects import (
+    ComponentEffects,
+    component_effects,
+)
+from skdatamodels.applications.counterfactuals import (
+    Correlation,
+    CounterfactualEffects,
+    CounterfactualEvaluation,
+    predict_counterfactual,
+)
+from skdatamodels.applications.data_support import (
+    DataSupportSearch,
+    predict_support_size,
+)
+from skdatamodels.applications.embedding import (
+    DatamodelEmbedding,
+    effective_dimension,
+    explained_variance_curve,
+)
+from skdatamodels.applications.leakage import LeakageDetector
+from skdatamodels.applications.similar_examples import (
+    Extremes,
+    affected_targets,
+    harmful_examples,
+    self_influence,
+    similar_examples,
+)
+
+__all__ = [
+    "ComponentEffects",
+    "Correlation",
+    "CounterfactualEffects",
+    "CounterfactualEvaluation",
+    "DataSupportSearch",
+    "DatamodelEmbedding",
+    "Extremes",
+    "LeakageDetector",
+    "affected_targets",
+    "component_effects",
+    "effective_dimension",
+    "explained_variance_curve",
+    "harmful_examples",
+    "predict_counterfactual",
+    "predict_support_size",
+    "read_annotations",
+    "self_influence",
+    "similar_examples",
+    "write_annotation_page",
+]

@@ -1,0 +1,104 @@
+"""From outputs of repeated trainings at several sizes to the size that flips."""
+
+import numpy as np
+
+
+def decreasing_fit(means, weights):
+    """Fit each row by the closest sequence that never rises: isotonic regression.
+
+    As :func:`sklearn.isotonic.isotonic_regression`, for all rows at once: the fit at
+    j is the least, over starts a ≤ j, of the largest mean of a..b over ends b ≥ j.
+
+    Parameters
+    ----------
+    means : array of shape (n_rows, n_sizes)
+    weights : array of shape (n_sizes,)
+
+    Returns
+    -------
+    fit : float64 array of shape (n_rows, n_sizes)
+    """
+    totals = np.cumsum(means * weights, axis=1)[:, None, :]
+    masses = np.cumsum(weights)[None, :]
+    before = np.r_[0, masses[0, :-1]][:, None]
+    stretch_mass = masses - before
+    starts = np.concatenate([np.zeros((len(means), 1, 1)), totals[:, :, :-1]], axis=2)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        stretches = (totals - starts.transpose(0, 2, 1)) / stretch_mass
+    stretches = np.where(stretch_mass > 0, stretches, -np.inf)  # b before a
+    largest = np.maximum.accumulate(stretches[:, :, ::-1], axis=2)[:, :, ::-1]
+    starts_later = np.tri(means.shape[1], k=-1, dtype=bool)
+    return np.where(starts_later, np.inf, largest).min(axis=1)
+
+
+def zero_of_curves(sizes, means, weights):
+    """Return the least integer size at which each fitted mean output is negative.
+
+    The mean output is assumed to fall as more is removed: isotonic regression makes
+    it so, straight lines join the sizes.
+
+    Parameters
+    ----------
+    sizes : int array of shape (n_sizes,)
+        Increasing, from 0.
+    means : array of shape (n_rows, n_sizes)
+    weights : array of shape (n_sizes,)
+        Trainings behind each mean.
+
+    Returns
+    -------
+    sizes : float64 array of shape (n_rows,)
+        NaN if the fit stays at or above zero.
+    """
+    fit = decreasing_fit(means, weights)
+    right = (fit < 0).argmax(axis=1)
+    left = np.maximum(right - 1, 0)
+    rows = np.arange(len(fit))
+    above, below = fit[rows, left], fit[rows, right]
+    inside = right > 0
+    share = np.divide(above, above - below, out=np.zeros(len(fit)), where=inside)
+    crossing = sizes[left] + share * (sizes[right] - sizes[left])
+    zeros = np.where(inside, np.floor(crossing) + 1, sizes[0])
+    return np.where((fit < 0).any(axis=1), zeros, np.nan)
+
+
+def fit_support(trials):
+    """Return the size of the support from the trials at each size tried.
+
+    Parameters
+    ----------
+    trials : dict of int to array of shape (n_trials,)
+        Outputs after removing so many examples; NaN for a training that failed.
+
+    Returns
+    -------
+    size : float
+        NaN if no size flips.
+    """
+    sizes = np.array(sorted(trials))
+    outputs = np.array([trials[size] for size in sizes], dtype=np.float64)
+    means, weights = np.nanmean(outputs, axis=1), (~np.isnan(outputs)).sum(axis=1)
+    return zero_of_curves(sizes, means[None], weights)[0]
+
+
+def bootstrap_support(trials, n_bootstraps, confidence, rng):
+    """Return the interval of the size, by resampling the trials of each size.
+
+    Returns
+    -------
+    low, high : float
+        Infinite where draws that never flip reach into the interval.
+    """
+    sizes = np.array(sorted(trials))
+    draws = np.empty((n_bootstraps, len(sizes)))
+    weights = np.empty(len(sizes))
+    for column, size in enumerate(sizes):
+        known = np.asarray(trials[size], dtype=np.float64)
+        known = known[~np.isnan(known)]
+        picks = rng.integers(len(known), size=(n_bootstraps, len(known)))
+        draws[:, column], weights[column] = known[picks].mean(axis=1), len(known)
+    zeros = zero_of_curves(sizes, draws, weights)
+    zeros[np.isnan(zeros)] = np.inf
+    tail = (1 - confidence) / 2
+    # no interpolation between draws: infinity less infinity is no number
+    return np.quantile(zeros, [tail, 1 - tail], method="inverted_cdf")

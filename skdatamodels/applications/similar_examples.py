@@ -1,0 +1,273 @@
+"""Similar to the model: examples and targets that hang together by their weights."""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy.sparse import issparse
+from sklearn.base import clone
+from sklearn.utils import check_array
+
+from skdatamodels.applications._removal_sets import dense_row
+from skdatamodels.runs import TrainingRuns
+
+
+class Extremes(NamedTuple):
+    """The largest weights of either sign, row by row, most extreme first.
+
+    Attributes
+    ----------
+    positive, negative : int array of shape (n_rows, n_most)
+        Columns; -1 where there are no more weights of that sign.
+    positive_weights, negative_weights : float array of shape (n_rows, n_most)
+        Their weights; 0 where there are no more.
+    """
+
+    positive: np.ndarray
+    negative: np.ndarray
+    positive_weights: np.ndarray
+    negative_weights: np.ndarray
+
+
+def similar_examples(weights, n_examples=5, *, candidates=None):
+    """Find the training examples that raise and lower each target's output the most.
+
+    Parameters
+    ----------
+    weights : array-like or CSR of shape (n_targets, n_train)
+        Attribution matrix.
+    n_examples : int, default=5
+        Examples of either sign.
+    candidates : bool array-like, default=None
+        Of shape (n_train,) or (n_targets, n_train): which examples may be found, for
+        all targets or for each. So ``train.y == 3`` looks in one class, and
+        ``train.y == targets.y[:, None]`` in that of each target.
+
+    Returns
+    -------
+    found : Extremes
+        A row a target; columns are training examples. An example without weight is
+        never found.
+
+    Raises
+    ------
+    ValueError
+        If weights are no finite matrix, candidates do not fit them, or `n_examples` is
+        below 1.
+
+    See Also
+    --------
+    affected_targets : The same the other way around.
+    skdatamodels.plotting.SimilarExamplesDisplay : Shows them.
+
+    References
+    ----------
+    Ilyas, Park, Engstrom, Leclerc, Madry, "Datamodels: Predicting Predictions
+    from Training Data", ICML 2022, section 4.2.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdatamodels.applications import similar_examples
+    >>> weights = [[0.2, -0.1, 0.0, 0.3]]
+    >>> found = similar_examples(weights, 2)
+    >>> found.positive, found.negative
+    (array([[3, 0]]), array([[ 1, -1]]))
+    >>> classes = np.array(["cat", "cat", "dog", "dog"])
+    >>> similar_examples(weights, 1, candidates=classes == "cat").positive_weights
+    array([[0.2]])
+    """
+    weights = _check_weights(weights)
+    if n_examples < 1:
+        raise ValueError(f"At least one must be looked for, got {n_examples}.")
+    if candidates is not None:
+        candidates = np.asarray(candidates)
+        if candidates.dtype != bool or candidates.shape not in [
+            weights.shape[1:],
+            weights.shape,
+        ]:
+            raise ValueError(
+                f"candidates must be bool of shape {weights.shape[1:]} or "
+                f"{weights.shape}; got {candidates.dtype} of shape {candidates.shape}."
+            )
+        candidates = np.broadcast_to(candidates, weights.shape)
+    rows = []
+    for target in range(weights.shape[0]):
+        row = dense_row(weights, target)
+        if candidates is not None:
+            row = np.where(candidates[target], row, 0)
+        rows.append((*_largest(row, n_examples), *_largest(-row, n_examples)))
+    positive, raised, negative, lowered = map(np.array, zip(*rows, strict=True))
+    return Extremes(positive, negative, raised, -lowered)
+
+
+def affected_targets(weights, n_targets=5, *, candidates=None):
+    """Find the targets that each training example helps and hurts the most.
+
+    Parameters
+    ----------
+    weights : array-like or CSR of shape (n_targets, n_train)
+        Attribution matrix.
+    n_targets : int, default=5
+        Targets of either sign.
+    candidates : bool array-like, default=None
+        Of shape (n_targets,) or (n_train, n_targets): which targets may be found.
+
+    Returns
+    -------
+    found : Extremes
+        A row a training example; columns are targets.
+
+    Raises
+    ------
+    ValueError
+        As :func:`similar_examples`.
+
+    Examples
+    --------
+    >>> from skdatamodels.applications import affected_targets
+    >>> found = affected_targets([[0.2, -0.1], [0.4, 0.0], [-0.5, 0.3]], 2)
+    >>> found.positive
+    array([[ 1,  0],
+           [ 2, -1]])
+    """
+    transposed = _check_weights(weights).T
+    transposed = transposed.tocsr() if issparse(transposed) else transposed
+    return similar_examples(transposed, n_targets, candidates=candidates)
+
+
+def harmful_examples(weights, n_examples=10):
+    """Find the training examples that lower the outputs of the targets on balance.
+
+    With margins as outputs these are candidates for a wrong label. Targets that are
+    training examples should have been left out of their own datamodels: every example
+    speaks for its own label, right or wrong.
+
+    Parameters
+    ----------
+    weights : array-like or CSR of shape (n_targets, n_train)
+        Attribution matrix.
+    n_examples : int, default=10
+
+    Returns
+    -------
+    examples : int array of shape (n_found,)
+        Training examples whose mean weight is below 0, the lowest first; at most
+        `n_examples`.
+    mean_weights : float array of shape (n_found,)
+        Their mean weights over the targets, in the output's unit.
+
+    Raises
+    ------
+    ValueError
+        If weights are no finite matrix, or `n_examples` is below 1.
+
+    Examples
+    --------
+    >>> from skdatamodels.applications import harmful_examples
+    >>> harmful_examples([[0.5, -1.0, 0.25], [-0.25, -2.0, 0.5]])
+    (array([1]), array([-1.5]))
+    """
+    mean = np.asarray(_check_weights(weights).mean(axis=0)).reshape(1, -1)
+    found = similar_examples(mean, n_examples)
+    examples = found.negative[0]
+    return examples[examples >= 0], found.negative_weights[0][examples >= 0]
+
+
+def self_influence(runs, example_of_target, regressor=None):
+    """Measure how much a training example raises its own output: memorisation.
+
+    The mean output of the runs that saw the example, less that of the runs that did
+    not. Where it is large, the model gets the example right because it has seen it, and
+    not from the others.
+
+    Parameters
+    ----------
+    runs : TrainingRuns
+        Of targets that are training examples.
+    example_of_target : int array-like of shape (n_targets,)
+        The training example that each target is, -1 for none.
+    regressor : estimator, default=None
+        With ``exclude``, as :class:`~skdatamodels.regression.DatamodelRegressor`: each
+        target's datamodel is fitted on the runs that did not see it, and what it
+        predicts from the *other* examples is taken off before means are compared. This
+        removes the noise that comes from them.
+
+    Returns
+    -------
+    influence : float64 array of shape (n_targets,)
+        In the output's unit; NaN for a target that is no training example, or that all
+        runs saw, or none.
+
+    Raises
+    ------
+    ValueError
+        If `example_of_target` does not fit the runs.
+
+    Notes
+    -----
+    In subsets of one size, an example takes the place of another: what is measured is
+    the influence over that of a typical other example.
+
+    References
+    ----------
+    Ilyas, Park, Engstrom, Leclerc, Madry, "Datamodels: Predicting Predictions
+    from Training Data", ICML 2022, section 3.1, equation 9, and section 6.1.
+
+    Feldman and Zhang, "What Neural Networks Memorize and Why", NeurIPS 2020.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdatamodels import TrainingRuns
+    >>> from skdatamodels.applications import self_influence
+    >>> masks = np.array([[1, 0], [0, 1], [1, 1], [0, 0]])
+    >>> self_influence(TrainingRuns(masks, 2.0 * masks), [0, 1])
+    array([2., 2.])
+    """
+    example = _check_example_of_target(runs, example_of_target)
+    outputs = np.asarray(runs.outputs, dtype=np.float64)
+    if regressor is not None:
+        regressor = clone(regressor).set_params(exclude=example)
+        outputs = outputs - regressor.fit(runs).predict(runs)
+    saw = runs.masks[:, np.maximum(example, 0)]
+    known = ~np.isnan(outputs)
+    influence = _masked_mean(outputs, saw & known) - _masked_mean(outputs, ~saw & known)
+    influence[example < 0] = np.nan
+    return influence
+
+
+def _check_weights(weights):
+    dtype = [np.float64, np.float32]
+    return check_array(weights, accept_sparse="csr", dtype=dtype, input_name="weights")
+
+
+def _check_example_of_target(runs, example_of_target):
+    if not isinstance(runs, TrainingRuns):
+        raise TypeError(f"runs must be TrainingRuns, got {type(runs).__name__}.")
+    example = np.asarray(example_of_target)
+    if (
+        example.shape != (runs.n_targets,)
+        or not np.issubdtype(example.dtype, np.integer)
+        or not np.isin(example, range(-1, runs.n_train)).all()
+    ):
+        raise ValueError(
+            f"example_of_target must be {runs.n_targets} integers, one a target, from "
+            f"-1 to {runs.n_train - 1}; got {example.dtype} of shape {example.shape}."
+        )
+    return example
+
+
+def _masked_mean(values, where):
+    """Mean of each column over the rows that count; NaN for none."""
+    n = where.sum(axis=0)
+    total = np.where(where, values, 0).sum(axis=0)
+    return np.divide(total, n, out=np.full(n.shape, np.nan), where=n > 0)
+
+
+def _largest(row, n_most):
+    """Columns of the largest positive entries and these, padded with -1 and 0."""
+    order = np.argsort(-row, kind="stable")[:n_most]
+    order = order[row[order] > 0]
+    missing = n_most - len(order)
+    values = np.pad(row[order], (0, missing))
+    return np.pad(order, (0, missing), constant_values=-1), values

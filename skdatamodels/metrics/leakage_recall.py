@@ -1,0 +1,131 @@
+"""How many of the leaks that metadata prove are among the candidates."""
+
+import numpy as np
+from sklearn.metrics import pairwise_distances
+from sklearn.metrics.pairwise import haversine_distances
+from sklearn.utils import gen_batches
+
+EARTH_RADIUS = 6371.0088  # mean radius in kilometres
+_BLOCK_ENTRIES = 2**22
+
+
+def metadata_distances(targets, train, metric="haversine"):
+    """Distances between targets and training examples by what is known of them.
+
+    Parameters
+    ----------
+    targets : array-like of shape (n_targets, n_values)
+    train : array-like of shape (n_train, n_values)
+    metric : str or callable, default="haversine"
+        "haversine" takes latitude and longitude in degrees and gives kilometres.
+        Other names are those of :func:`sklearn.metrics.pairwise_distances`. A
+        callable is given both arrays and returns (n_targets, n_train).
+
+    Returns
+    -------
+    distances : array of shape (n_targets, n_train)
+
+    Raises
+    ------
+    ValueError
+        If widths differ, an entry is not finite, or coordinates are out of range.
+
+    Examples
+    --------
+    >>> from skdatamodels.metrics import metadata_distances
+    >>> metadata_distances([[0.0, 0.0]], [[0.0, 0.0], [0.0, 90.0]]).round()
+    array([[    0., 10008.]])
+    """
+    if callable(metric):
+        distances = np.asarray(metric(targets, train))
+        if distances.shape != (len(targets), len(train)):
+            raise ValueError(
+                "The metric must return a distance for each pair, shape "
+                f"({len(targets)}, {len(train)}); got {distances.shape}."
+            )
+        return distances
+    if metric != "haversine":
+        return pairwise_distances(targets, train, metric=metric)
+    targets, train = (np.asarray(part, dtype=np.float64) for part in (targets, train))
+    for part in (targets, train):
+        if part.ndim != 2 or part.shape[1] != 2:
+            raise ValueError(
+                "haversine needs two columns, latitude and longitude in degrees; got "
+                f"shape {part.shape}."
+            )
+        if not (abs(part) <= [90, 360]).all():  # NaN too
+            raise ValueError(
+                "Latitudes must be from -90 to 90 degrees, longitudes from -360 to 360."
+            )
+    return EARTH_RADIUS * haversine_distances(np.radians(targets), np.radians(train))
+
+
+def leakage_recall(candidates, targets, train, thresholds, *, metric="haversine"):
+    """Share of the leaks that are found among each target's candidates.
+
+    A target leaks, at a threshold, if some training example is within that distance
+    of it; it is found if one of its candidates is.
+
+    Parameters
+    ----------
+    candidates : int array-like of shape (n_targets, n_candidates)
+        Training examples proposed for each target, as
+        :class:`~skdatamodels.applications.LeakageDetector` does; -1 for none.
+    targets : array-like of shape (n_targets, n_values)
+        Metadata of the targets, such as latitude and longitude in degrees.
+    train : array-like of shape (n_train, n_values)
+        Metadata of the training examples.
+    thresholds : array-like of shape (n_thresholds,)
+        In the metric's unit; kilometres by default.
+    metric : str or callable, default="haversine"
+        See :func:`metadata_distances`.
+
+    Returns
+    -------
+    recall : float64 array of shape (n_thresholds,)
+        From 0 to 1; NaN where no target leaks.
+    n_leaks : int array of shape (n_thresholds,)
+        Targets that leak.
+
+    Raises
+    ------
+    ValueError
+        If lengths differ or candidates are no training examples.
+
+    References
+    ----------
+    Ilyas, Park, Engstrom, Leclerc, Madry, "Datamodels: Predicting Predictions
+    from Training Data", ICML 2022, section 4.2.2, figure 12.
+
+    Examples
+    --------
+    >>> from skdatamodels.metrics import leakage_recall
+    >>> targets, train = [[0.0], [5.0]], [[0.1], [5.3], [9.0]]
+    >>> leakage_recall([[0], [2]], targets, train, [0.2, 1.0], metric="euclidean")
+    (array([1. , 0.5]), array([1, 2]))
+    """
+    candidates, thresholds = np.asarray(candidates), np.asarray(thresholds)
+    n_targets, n_train = len(targets), len(train)
+    if candidates.ndim != 2 or len(candidates) != n_targets:
+        raise ValueError(
+            f"candidates must have a row for each of the {n_targets} targets; got "
+            f"shape {candidates.shape}."
+        )
+    if (
+        candidates.dtype.kind not in "iu"
+        or not ((candidates >= -1) & (candidates < n_train)).all()
+    ):
+        raise ValueError(
+            f"candidates must be rows of the {n_train} training examples, or -1."
+        )
+    nearest, proposed = np.empty(n_targets), np.empty(n_targets)
+    for block in gen_batches(n_targets, max(1, _BLOCK_ENTRIES // n_train)):
+        distances = metadata_distances(targets[block], train, metric)
+        nearest[block] = distances.min(axis=1)
+        rows = candidates[block]
+        of_candidates = np.take_along_axis(distances, np.maximum(rows, 0), axis=1)
+        proposed[block] = np.where(rows >= 0, of_candidates, np.inf).min(axis=1)
+    n_leaks = (nearest <= thresholds[:, None]).sum(axis=1)
+    n_found = (proposed <= thresholds[:, None]).sum(axis=1)
+    recall = np.full(len(thresholds), np.nan)
+    return np.divide(n_found, n_leaks, out=recall, where=n_leaks > 0), n_leaks

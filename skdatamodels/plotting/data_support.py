@@ -1,0 +1,141 @@
+"""How many targets so many removals flip, method by method."""
+
+import numpy as np
+
+from skdatamodels.plotting._matplotlib import GREY, import_pyplot
+
+
+class DataSupportDisplay:
+    """Share of the targets whose data support has at most so many examples.
+
+    One line a method. The higher the line, the tighter the bounds that the method's
+    weights lead to. Targets that were not flipped never join their line.
+
+    Parameters
+    ----------
+    sizes : dict of str to array-like of shape (n_targets,)
+        For each method's name its sizes, NaN where censored, as
+        ``DataSupportSearch.support_size_``.
+    certified : dict of str to array-like of shape (n_targets,), default=None
+        Which of them were certified; their share is named in the legend.
+
+    Attributes
+    ----------
+    ax_, figure_ : matplotlib Axes and Figure
+    lines_ : dict of str to Line2D
+
+    Raises
+    ------
+    ValueError
+        If there is no method, or methods differ in their number of targets.
+
+    References
+    ----------
+    Ilyas, Park, Engstrom, Leclerc, Madry, "Datamodels: Predicting Predictions
+    from Training Data", ICML 2022, figure 7.
+
+    Examples
+    --------
+    >>> import matplotlib.pyplot as plt
+    >>> from skdatamodels.plotting import DataSupportDisplay
+    >>> sizes = {"datamodel": [3, 0, 20, 7], "random": [9, 0, float("nan"), 40]}
+    >>> display = DataSupportDisplay.from_predictions(sizes)
+    >>> sorted(display.lines_)
+    ['datamodel', 'random']
+    >>> plt.close(display.figure_)
+    """
+
+    def __init__(self, sizes, *, certified=None):
+        self.sizes = sizes
+        self.certified = certified
+
+    @classmethod
+    def from_predictions(cls, sizes, *, certified=None, **plot_params):
+        """Make the display from sizes and draw it.
+
+        Parameters
+        ----------
+        sizes : dict of str to array-like of shape (n_targets,)
+        certified : dict of str to array-like of shape (n_targets,), default=None
+        **plot_params : dict
+            For :meth:`plot`.
+
+        Returns
+        -------
+        display : DataSupportDisplay
+        """
+        return cls(sizes, certified=certified).plot(**plot_params)
+
+    @classmethod
+    def from_estimator(cls, searches, **plot_params):
+        """Make the display from fitted searches and draw it.
+
+        Parameters
+        ----------
+        searches : DataSupportSearch, or dict of str to DataSupportSearch
+            Fitted, by name of the method whose weights they followed.
+        **plot_params : dict
+            For :meth:`plot`.
+
+        Returns
+        -------
+        display : DataSupportDisplay
+        """
+        searches = searches if isinstance(searches, dict) else {"search": searches}
+        sizes = {name: search.support_size_ for name, search in searches.items()}
+        certified = {name: search.certified_ for name, search in searches.items()}
+        return cls.from_predictions(sizes, certified=certified, **plot_params)
+
+    def plot(self, ax=None):
+        """Draw the lines.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            A new figure by default.
+
+        Returns
+        -------
+        self : DataSupportDisplay
+        """
+        sizes = {name: np.asarray(row, float) for name, row in self.sizes.items()}
+        if len({row.shape for row in sizes.values()}) != 1:
+            raise ValueError(
+                "sizes needs a method or more, all with as many targets; got shapes "
+                f"{[row.shape for row in sizes.values()]}."
+            )
+        if ax is None:
+            _, ax = import_pyplot().subplots(figsize=(6, 4), layout="constrained")
+        self.ax_, self.figure_, self.lines_ = ax, ax.figure, {}
+        right = max(1.0, *(np.nanmax(np.r_[row, 0]) for row in sizes.values()))
+        for (name, row), style in zip(sizes.items(), _styles(), strict=False):
+            steps = np.sort(row[~np.isnan(row)])
+            x = np.r_[0, steps, right]
+            y = np.r_[0, np.arange(1, len(steps) + 1), len(steps)] / len(row)
+            (self.lines_[name],) = ax.plot(
+                x, y, drawstyle="steps-post", ls=style, label=self._label(name)
+            )
+        self._dress(right)
+        return self
+
+    def _label(self, name):
+        if self.certified is None:
+            return name
+        return f"{name}: {np.mean(self.certified[name]):.0%} certified"
+
+    def _dress(self, right):
+        ax = self.ax_
+        # A logarithm with room for zero: targets that are wrong with nothing removed.
+        ax.set_xscale("symlog", linthresh=1, linscale=0.5)
+        ticks = [0, *10.0 ** np.arange(np.ceil(np.log10(right)) + 1)]
+        ax.set_xticks(ticks, [f"{tick:,.0f}" for tick in ticks])
+        ax.set(xlim=(0, right), ylim=(0, 1.02))
+        ax.set(xlabel="Examples in the data support", ylabel="Share of the targets")
+        ax.grid(alpha=0.3, color=GREY)
+        ax.spines[["top", "right"]].set_visible(False)
+        ax.legend(loc="upper left", frameon=False)
+
+
+def _styles():
+    while True:
+        yield from ("-", "--", "-.", ":")

@@ -1,0 +1,177 @@
+"""Targets as points of a plane."""
+
+import numpy as np
+
+from skdatamodels.plotting._matplotlib import import_pyplot
+
+
+class EmbeddingDisplay:
+    """Two coordinates of each target, coloured by class or cluster.
+
+    Parameters
+    ----------
+    coordinates : array-like of shape (n_targets, at least 2)
+        Two of its columns are drawn.
+    labels : array-like of shape (n_targets,), default=None
+        Class or cluster of each target.
+    components : tuple of two int, default=(0, 1)
+        Which columns.
+    axis_name : str, default="Component"
+        What the columns are, for the axis labels.
+
+    Attributes
+    ----------
+    ax_, figure_ : matplotlib Axes and Figure
+    points_ : dict of label to PathCollection
+        Under None if there are no labels.
+
+    Raises
+    ------
+    ValueError
+        If coordinates have too few columns, or labels are not as many as targets.
+
+    References
+    ----------
+    Ilyas, Park, Engstrom, Leclerc, Madry, "Datamodels: Predicting Predictions
+    from Training Data", ICML 2022, section 4.3.
+
+    Examples
+    --------
+    >>> import matplotlib.pyplot as plt
+    >>> from skdatamodels.plotting import EmbeddingDisplay
+    >>> display = EmbeddingDisplay.from_predictions(
+    ...     [[0.0, 1.0], [0.1, 0.9], [1.0, 0.0]], ["cat", "cat", "dog"]
+    ... )
+    >>> list(display.points_)
+    ['cat', 'dog']
+    >>> plt.close(display.figure_)
+    """
+
+    def __init__(
+        self, coordinates, labels=None, *, components=(0, 1), axis_name="Component"
+    ):
+        self.coordinates = coordinates
+        self.labels = labels
+        self.components = components
+        self.axis_name = axis_name
+
+    @classmethod
+    def from_predictions(
+        cls,
+        coordinates,
+        labels=None,
+        *,
+        components=(0, 1),
+        axis_name="Component",
+        **plot_params,
+    ):
+        """Make the display from coordinates and draw it.
+
+        Parameters
+        ----------
+        coordinates : array-like of shape (n_targets, at least 2)
+        labels : array-like of shape (n_targets,), default=None
+        components : tuple of two int, default=(0, 1)
+        axis_name : str, default="Component"
+        **plot_params : dict
+            For :meth:`plot`.
+
+        Returns
+        -------
+        display : EmbeddingDisplay
+        """
+        display = cls(coordinates, labels, components=components, axis_name=axis_name)
+        return display.plot(**plot_params)
+
+    @classmethod
+    def from_estimator(cls, estimator, X, labels=None, **params):
+        """Transform with a fitted estimator and draw the display.
+
+        Parameters
+        ----------
+        estimator : fitted transformer
+            Such as ``make_pipeline(DatamodelEmbedding(), PCA(2))``.
+        X : what it transforms
+            Runs, run ids or an attribution matrix; a row of the result a target.
+        labels : array-like of shape (n_targets,), default=None
+        **params : dict
+            For :meth:`from_predictions`.
+
+        Returns
+        -------
+        display : EmbeddingDisplay
+        """
+        return cls.from_predictions(estimator.transform(X), labels, **params)
+
+    def plot(self, ax=None, *, cmap="tab10"):
+        """Draw the points.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            A new figure by default.
+        cmap : str or Colormap, default="tab10"
+            Colours of the labels in order; a continuous one is sampled evenly.
+
+        Returns
+        -------
+        self : EmbeddingDisplay
+        """
+        points, labels = self._check()
+        if ax is None:
+            _, ax = import_pyplot().subplots(figsize=(5.6, 4.6), layout="constrained")
+        self.ax_, self.figure_, self.points_ = ax, ax.figure, {}
+        names = [None] if labels is None else np.unique(labels).tolist()
+        for i, (name, colour) in enumerate(
+            zip(names, _colours(cmap, len(names)), strict=True)
+        ):
+            rows = slice(None) if name is None else labels == name
+            self.points_[name] = ax.scatter(
+                *points[rows].T,
+                s=16,
+                alpha=0.75,
+                lw=0,
+                color=[colour],
+                marker="osD^vP"[i // 10 % 6],
+                label=name,
+            )
+        x, y = self.components
+        ax.set(xlabel=f"{self.axis_name} {x}", ylabel=f"{self.axis_name} {y}")
+        ax.spines[["top", "right"]].set_visible(False)
+        if labels is not None:
+            ax.legend(
+                loc="center left",
+                bbox_to_anchor=(1, 0.5),
+                frameon=False,
+                handletextpad=0,
+            )
+        return self
+
+    def _check(self):
+        coordinates = self.coordinates
+        if hasattr(coordinates, "toarray"):
+            coordinates = coordinates.toarray()
+        coordinates = np.asarray(coordinates, dtype=float)
+        n_columns = coordinates.shape[1] if coordinates.ndim == 2 else 0
+        components = list(self.components)
+        if len(components) != 2 or not np.isin(components, range(n_columns)).all():
+            raise ValueError(
+                f"Two of the {n_columns} columns of coordinates must be named, from 0 "
+                f"on; got components={self.components}."
+            )
+        labels = None if self.labels is None else np.asarray(self.labels)
+        if labels is not None and labels.shape != (len(coordinates),):
+            raise ValueError(
+                f"labels must have shape ({len(coordinates)},), one a target; got "
+                f"{labels.shape}."
+            )
+        return coordinates[:, components], labels
+
+
+def _colours(cmap, n):
+    from matplotlib import colormaps
+
+    cmap = colormaps[cmap] if isinstance(cmap, str) else cmap
+    if cmap.N < 256:  # a list of colours
+        return [cmap(i % cmap.N) for i in range(n)]
+    return [cmap(value) for value in np.linspace(0, 1, n)]

@@ -1,0 +1,167 @@
+"""Recall of known leaks against the distance that counts as one."""
+
+import numpy as np
+
+from skdatamodels.metrics import leakage_recall
+from skdatamodels.plotting._matplotlib import GREY, import_pyplot
+
+
+class LeakageRecallDisplay:
+    """Share of the leaks found among the candidates, by threshold and method.
+
+    A dotted line shows how many targets leak at each threshold: where they are few,
+    the recall means little.
+
+    Parameters
+    ----------
+    thresholds : array-like of shape (n_thresholds,)
+        Distances up to which a pair counts as a leak.
+    recalls : dict of str to array-like of shape (n_thresholds,)
+        For each method's name its recall, see
+        :func:`~skdatamodels.metrics.leakage_recall`; NaN is left out.
+    n_leaks : array-like of shape (n_thresholds,), default=None
+        Targets that leak at each threshold.
+    unit : str, default="km"
+        Of the thresholds, for the label.
+
+    Attributes
+    ----------
+    ax_, figure_ : matplotlib Axes and Figure
+    lines_ : dict of str to Line2D
+    count_ : Line2D or None
+        Number of leaks, on an axis at the right.
+
+    Raises
+    ------
+    ValueError
+        If lengths differ.
+
+    References
+    ----------
+    Ilyas, Park, Engstrom, Leclerc, Madry, "Datamodels: Predicting Predictions
+    from Training Data", ICML 2022, figure 12.
+
+    Examples
+    --------
+    >>> import matplotlib.pyplot as plt
+    >>> from skdatamodels.plotting import LeakageRecallDisplay
+    >>> display = LeakageRecallDisplay.from_predictions(
+    ...     {"weights": [[0], [2]], "pixels": [[0], [1]]},
+    ...     [[0.0], [5.0]],
+    ...     [[0.1], [5.3], [9.0]],
+    ...     [0.2, 1.0],
+    ...     metric="euclidean",
+    ... )
+    >>> display.recalls
+    {'weights': array([1. , 0.5]), 'pixels': array([1., 1.])}
+    >>> plt.close(display.figure_)
+    """
+
+    def __init__(self, thresholds, recalls, *, n_leaks=None, unit="km"):
+        self.thresholds = thresholds
+        self.recalls = recalls
+        self.n_leaks = n_leaks
+        self.unit = unit
+
+    @classmethod
+    def from_predictions(
+        cls,
+        candidates,
+        targets,
+        train,
+        thresholds,
+        *,
+        metric="haversine",
+        unit="km",
+        **plot_params,
+    ):
+        """Make the display from candidates and metadata, and draw it.
+
+        Parameters
+        ----------
+        candidates : dict of str to int array-like (n_targets, n_candidates)
+            For each method's name what it proposes.
+        targets, train : array-like of shape (n_targets or n_train, n_values)
+            Metadata.
+        thresholds : array-like of shape (n_thresholds,)
+        metric : str or callable, default="haversine"
+            See :func:`~skdatamodels.metrics.metadata_distances`.
+        unit : str, default="km"
+        **plot_params : dict
+            For :meth:`plot`.
+
+        Returns
+        -------
+        display : LeakageRecallDisplay
+        """
+        recalls, n_leaks = {}, None
+        for name, rows in candidates.items():
+            recalls[name], n_leaks = leakage_recall(
+                rows, targets, train, thresholds, metric=metric
+            )
+        display = cls(thresholds, recalls, n_leaks=n_leaks, unit=unit)
+        return display.plot(**plot_params)
+
+    @classmethod
+    def from_estimator(cls, detectors, targets, train, thresholds, **params):
+        """Make the display from fitted detectors and metadata, and draw it.
+
+        Parameters
+        ----------
+        detectors : LeakageDetector, or dict of str to LeakageDetector
+            Fitted, by name of what they were fitted on.
+        targets, train, thresholds, **params
+            As for :meth:`from_predictions`.
+
+        Returns
+        -------
+        display : LeakageRecallDisplay
+        """
+        detectors = detectors if isinstance(detectors, dict) else {"found": detectors}
+        candidates = {name: each.candidates_ for name, each in detectors.items()}
+        return cls.from_predictions(candidates, targets, train, thresholds, **params)
+
+    def plot(self, ax=None):
+        """Draw the lines, and the number of leaks behind them.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            A new figure by default.
+
+        Returns
+        -------
+        self : LeakageRecallDisplay
+        """
+        thresholds = np.asarray(self.thresholds, float)
+        rows = {name: np.asarray(row, float) for name, row in self.recalls.items()}
+        counts = {} if self.n_leaks is None else {"n_leaks": np.asarray(self.n_leaks)}
+        for name, row in (rows | counts).items():
+            if row.shape != thresholds.shape or thresholds.ndim != 1:
+                raise ValueError(
+                    f"{name!r} must have one number for each of the thresholds, which "
+                    f"have shape {thresholds.shape}; got {row.shape}."
+                )
+        if ax is None:
+            _, ax = import_pyplot().subplots(figsize=(6, 4), layout="constrained")
+        self.ax_, self.figure_ = ax, ax.figure
+        self.lines_, self.count_ = {}, None
+        for (name, row), marker in zip(rows.items(), "os^Dv" * len(rows), strict=False):
+            (self.lines_[name],) = ax.plot(
+                thresholds, row, marker=marker, ms=5, label=name
+            )
+        ax.set(xlabel=f"Distance that counts as a leak ({self.unit})")
+        ax.set(ylabel="Leaks among the candidates", ylim=(0, 1.02))
+        ax.grid(axis="y", alpha=0.3)
+        ax.legend(loc="best", frameon=False)
+        ax.spines["top"].set_visible(False)
+        if counts:
+            self._draw_counts(thresholds, counts["n_leaks"])
+        return self
+
+    def _draw_counts(self, thresholds, n_leaks):
+        right = self.ax_.twinx()
+        (self.count_,) = right.plot(thresholds, n_leaks, color=GREY, ls=":", lw=1.2)
+        right.set_ylim(0, max(1, n_leaks.max()) * 1.05)
+        right.set_ylabel("Targets that leak (dotted)", color=GREY)
+        right.spines["top"].set_visible(False)

@@ -1,0 +1,257 @@
+import json
+import re
+import shutil
+import subprocess
+from base64 import b64decode
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_array_equal
+from scipy.sparse import csr_array
+
+from skdatamodels import Examples
+from skdatamodels.applications import read_annotations, write_annotation_page
+from skdatamodels.applications.annotation_page import data_fingerprint, encode_png
+
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+
+
+def _examples(n, seed=0, ids=None):
+    X = np.random.default_rng(seed).random((n, 12))
+    return Examples(X, np.arange(n) % 2, ids=ids)
+
+
+TRAIN, TARGETS = _examples(6), _examples(2, 1)
+CANDIDATES = np.array([[4, 0, -1], [5, 2, 3]])
+
+
+def _answers(*rows, fingerprint=None, annotator="Ann"):
+    fingerprint = fingerprint or data_fingerprint(TRAIN, TARGETS)
+    lines = [f"{fingerprint},{annotator},{','.join(map(str, row))}" for row in rows]
+    return "\n".join(["fingerprint,annotator,target,train,same", *lines, ""])
+
+
+def _read(folder, *texts, ending="csv"):
+    paths = [folder / f"{k}.{ending}" for k in range(len(texts))]
+    for path, text in zip(paths, texts, strict=True):
+        path.write_text(text, encoding="utf-8")
+    return read_annotations(paths, CANDIDATES, TRAIN, TARGETS)
+
+
+# Reading answers
+
+
+def test_people_are_averaged(tmp_path):
+    share = _read(
+        tmp_path,
+        _answers((0, 4, 1), (1, 5, 1), (1, 2, 0)),
+        _answers((0, 4, 0), (1, 5, 1), annotator="Bob"),
+        _answers((0, 4, 0), (0, 1, 1), annotator='"Eve, ""E"""'),
+    )
+    assert_array_equal(share, [[1 / 3, np.nan, np.nan], [1, 0, np.nan]])
+
+
+def test_same_answer_twice_counts_once(tmp_path):
+    share = _read(
+        tmp_path,
+        _answers((0, 4, 1)),
+        _answers((0, 4, 1)),
+        _answers((0, 4, 0), annotator="Bob"),
+    )
+    assert share[0, 0] == 0.5
+
+
+def test_json_says_the_same(tmp_path):
+    content = {
+        "fingerprint": data_fingerprint(TRAIN, TARGETS),
+        "annotator": "Ann",
+        "answers": [{"target": 1, "train": 3, "same": 1}],
+    }
+    share = _read(tmp_path, json.dumps(content), ending="json")
+    assert share[1, 2] == 1
+    assert np.isnan(share).sum() == 5
+    one = read_annotations(tmp_path / "0.json", CANDIDATES, TRAIN, TARGETS)
+    assert_array_equal(one, share)
+
+
+@pytest.mark.parametrize(
+    ("texts", "message"),
+    [
+        ([_answers((0, 4, 1), fingerprint="feed")], "other data: its fingerprint is"),
+        ([_answers((0, 4, 1)), _answers((0, 4, 0))], "'Ann' said both same and not"),
+        ([_answers((0, 4, 2))], "'2', not 0 or 1"),
+        ([_answers((0, "x", 1))], "no file of answers"),
+        (["target,train\n0,4\n"], "no file of answers"),
+        ([_answers((0, 4, 1)).replace(",1\n", "\n")], "no file of answers"),
+    ],
+)
+def test_bad_files(tmp_path, texts, message):
+    with pytest.raises(ValueError, match=message):
+        _read(tmp_path, *texts)
+
+
+@pytest.mark.parametrize("text", ["", "[1, 2]", "{}", '{"answers": 3}'])
+def test_bad_json(tmp_path, text):
+    with pytest.raises(ValueError, match="no file of answers"):
+        _read(tmp_path, text, ending="json")
+
+
+def test_fingerprint_is_of_both_sets():
+    prints = {
+        data_fingerprint(TRAIN, TARGETS),
+        data_fingerprint(TARGETS, TRAIN),
+        data_fingerprint(TRAIN, _examples(2, 3)),
+        data_fingerprint(_examples(6, 3), TARGETS),
+    }
+    assert len(prints) == 4
+
+
+# Writing pages
+
+
+def _page(folder, candidates=CANDIDATES, train=TRAIN, targets=TARGETS, **options):
+    path = folder / "page.html"
+    write_annotation_page(path, candidates, train, targets, **options)
+    return path.read_text(encoding="utf-8")
+
+
+def _data(page):
+    return json.loads(re.search(r'id="data">(.*?)</script>', page)[1])
+
+
+def test_page_holds_targets_and_candidates_in_order(tmp_path):
+    data = _data(_page(tmp_path, image_shape=(3, 4), rows=[1, 0]))
+    assert data["tasks"] == [
+        {"target": 1, "candidates": [5, 2, 3]},
+        {"target": 0, "candidates": [4, 0]},
+    ]
+    assert sorted(data["train"]) == ["0", "2", "3", "4", "5"]
+    assert all("data:image/png;base64," in text for text in data["train"].values())
+
+
+def test_page_needs_nothing_beside_itself(tmp_path):
+    page = _page(tmp_path, image_shape=(3, 4))
+    assert "http" not in re.sub(r'id="data">.*?</script>', "", page)
+    assert not re.search(r"(src|href)=[\"'](?!data:)", page)
+
+
+def test_rows_of_tables_and_text(tmp_path):
+    frame = pd.DataFrame({"age": [1, 2], "<b>": ["x", "y"]})
+    table = Examples(frame, [0, 1])
+    shown = _data(_page(tmp_path, [[0], [1]], table, table))["train"]["1"]
+    assert "<tr><th>age<td>2<tr><th>&lt;b&gt;<td>y" in shown
+    sparse = Examples(csr_array([[0.0, 3.5]]), [0])
+    shown = _data(_page(tmp_path, [[0]], sparse, sparse))["train"]["0"]
+    assert "feature 1<td>3.5" in shown
+    text = Examples(["</script><script>alert(1)</script>"], [0])
+    page = _page(tmp_path, [[0]], text, text, title="<same>?")
+    assert page.count("<script") == 2
+    assert "&lt;script&gt;alert" in _data(page)["train"]["0"]
+    assert "<h1>&lt;same&gt;?</h1>" in page
+
+
+@pytest.mark.parametrize("channels", [None, 1, 3, 4])
+def test_png_is_read_by_another_reader(channels, tmp_path):
+    image = pytest.importorskip("matplotlib.image")
+    shape = (5, 7) if channels is None else (5, 7, channels)
+    pixels = np.random.default_rng(0).integers(256, size=shape, dtype=np.uint8)
+    path = tmp_path / "image.png"
+    path.write_bytes(encode_png(pixels))
+    read = np.round(image.imread(path) * 255).astype(np.uint8)
+    assert_array_equal(read.reshape(pixels.shape), pixels)
+
+
+@pytest.mark.parametrize(
+    ("candidates", "options", "message"),
+    [
+        ([[0]], {}, "each of the 2 targets"),
+        ([[0], [6]], {}, "rows of the 6 training"),
+        ([[0.0], [1.0]], {}, "rows of the 6 training"),
+        ([[-1], [-1]], {}, "nothing to judge"),
+        (CANDIDATES, {"image_shape": (3, 5)}, r"no image of shape \(3, 5\)"),
+    ],
+)
+def test_bad_pages(tmp_path, candidates, options, message):
+    with pytest.raises(ValueError, match=message):
+        _page(tmp_path, candidates, **options)
+    assert not list(tmp_path.iterdir())
+
+
+# In a browser
+
+CLICKS = """
+const out = document.createElement("pre");
+document.body.append(out);
+URL.createObjectURL = blob => {
+  blob.text().then(text => out.textContent += "FILE" + btoa(text) + ";");
+  return "#";
+};
+const press = (pair, which) =>
+  document.querySelector(`button.${which}[data-pair="${pair}"]`).click();
+"""
+
+
+def _browse(page, folder, script, before=""):
+    """Run a script on the page, as a person would click; return files it saved."""
+    page = page.replace("<script>", f"<script>{before}</script><script>", 1)
+    path = folder / "clicked.html"
+    path.write_text(
+        page.replace("</body>", f"<script>{CLICKS}{script}</script></body>"), "utf-8"
+    )
+    command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu"]
+    command += [f"--user-data-dir={folder / 'profile'}", "--virtual-time-budget=4000"]
+    result = subprocess.run(
+        [*command, "--dump-dom", path.as_uri()],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    (box,) = re.findall(r"<pre>(.*?)</pre>", result.stdout, re.S)
+    files = re.findall("FILE(.*?);", box)
+    return [b64decode(text).decode() for text in files], result.stdout
+
+
+NAME = """
+const name = document.getElementById("annotator");
+name.value = 'Ann "A", B';
+name.dispatchEvent(new Event("input"));
+"""
+SAVE = "for (const id of ['csv', 'json']) document.getElementById(id).click();"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium")
+def test_open_click_export_read_back(tmp_path):
+    page = _page(tmp_path, image_shape=(3, 4))
+    clicks = 'press("0,4", "same"); press("1,2", "other"); press("1,3", "same");'
+    # a second thought, and one taken back
+    clicks += 'press("1,3", "other"); press("1,5", "same"); press("1,5", "same");'
+    files, dom = _browse(page, tmp_path, clicks + NAME + SAVE)
+    assert "3 of 5 answered" in dom
+    expected = [[1, np.nan, np.nan], [np.nan, 0, 0]]
+    for ending, text in zip(("csv", "json"), files, strict=True):
+        (tmp_path / f"answers.{ending}").write_text(text, encoding="utf-8")
+        path = tmp_path / f"answers.{ending}"
+        assert_array_equal(read_annotations(path, CANDIDATES, TRAIN, TARGETS), expected)
+    assert json.loads(files[1])["annotator"] == 'Ann "A", B'
+    # opened again by the same browser, the answers are still there
+    again, dom = _browse(page, tmp_path, SAVE)
+    assert again == files
+    assert "3 of 5 answered" in dom
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium")
+def test_browser_that_keeps_nothing(tmp_path):
+    refuse = """Object.defineProperty(window, "localStorage", {
+      get() { throw new Error("refused"); } });"""
+    page = _page(tmp_path, image_shape=(3, 4))
+    script = 'press("0,0", "same");' + SAVE + NAME + SAVE
+    files, dom = _browse(page, tmp_path, script, before=refuse)
+    assert len(files) == 2  # none before there was a name
+    assert "keeps nothing" in dom
+    (tmp_path / "answers.csv").write_text(files[0], encoding="utf-8")
+    share = read_annotations(tmp_path / "answers.csv", CANDIDATES, TRAIN, TARGETS)
+    assert share[0, 1] == 1

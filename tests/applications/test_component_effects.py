@@ -1,0 +1,70 @@
+"""Effects at the ends of components, against a learner that can be summed by hand."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from skdatamodels import Examples, SubsetTrainer
+from skdatamodels.applications import component_effects
+
+rng = np.random.default_rng(0)
+N_TRAIN, N_TARGETS = 12, 9
+COEF = rng.normal(size=(N_TARGETS, N_TRAIN))
+TRAIN = Examples(np.zeros((N_TRAIN, 1)), np.zeros(N_TRAIN))
+TARGETS = Examples(np.zeros((N_TARGETS, 1)), np.zeros(N_TARGETS))
+COMPONENTS = np.linalg.svd(COEF)[2][:2]
+COORDINATES = COEF @ COMPONENTS.T
+
+
+def linear(train_indices, seed):
+    return COEF[:, train_indices].sum(axis=1)
+
+
+TRAINER = SubsetTrainer(linear, TRAIN, TARGETS, random_state=0)
+
+
+def test_effects_are_sums_over_the_ends():
+    effects = component_effects(
+        TRAINER, COMPONENTS, COORDINATES, n_removed=3, n_ends=2, n_trials=2
+    )
+    for component, (direction, place) in enumerate(
+        zip(COMPONENTS, COORDINATES.T, strict=True)
+    ):
+        for end, sign in enumerate((1, -1)):
+            removed = np.argsort(-sign * direction)[:3]
+            assert_array_equal(effects.removed[component, end], removed)
+            change = -COEF[:, removed].sum(axis=1)
+            targets = np.argsort(-sign * place)
+            for found, where in [
+                (effects.same_end, targets[:2]),
+                (effects.other_end, targets[-2:]),
+                (effects.rest, targets[2:-2]),
+            ]:
+                expected = pytest.approx(change[where].mean(), abs=1e-5)
+                assert found[component, end] == expected
+    assert (effects.same_end < 0).all()
+    assert (effects.other_end > 0).all()
+
+
+def test_trainings_are_kept_by_the_store(tmp_path):
+    trainer = SubsetTrainer(linear, TRAIN, TARGETS, random_state=0, store=tmp_path)
+    params = {"n_removed": 3, "n_ends": 2, "n_trials": 2, "n_control_trials": 2}
+    first = component_effects(trainer, COMPONENTS, COORDINATES, **params)
+    again = component_effects(trainer, COMPONENTS, COORDINATES, **params)
+    assert_allclose(first.rest, again.rest, rtol=0)
+    assert not hasattr(trainer, "entropy_")  # a clone was fitted
+
+
+@pytest.mark.parametrize(
+    ("components", "coordinates", "params", "message"),
+    [
+        (COMPONENTS.T, COORDINATES, {}, "must have shape"),
+        (COMPONENTS, COORDINATES.T, {}, "must have shape"),
+        (COMPONENTS * np.nan, COORDINATES, {}, "components contains NaN"),
+        (COMPONENTS, COORDINATES, {"n_removed": N_TRAIN}, "n_removed must be 1 to 11"),
+        (COMPONENTS, COORDINATES, {"n_removed": 2, "n_ends": 5}, "n_ends must leave"),
+    ],
+)
+def test_bad_input(components, coordinates, params, message):
+    with pytest.raises(ValueError, match=message):
+        component_effects(TRAINER, components, coordinates, **params)

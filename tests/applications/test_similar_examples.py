@@ -1,0 +1,132 @@
+"""Extreme weights by sorting, and self-influence on a rule that is known."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.sparse import csr_array, csr_matrix
+
+from skdatamodels import DatamodelRegressor, TrainingRuns, sample_masks
+from skdatamodels.applications import (
+    affected_targets,
+    harmful_examples,
+    self_influence,
+    similar_examples,
+)
+
+rng = np.random.default_rng(0)
+WEIGHTS = rng.normal(size=(5, 9)) * (rng.random((5, 9)) < 0.6)
+
+
+@pytest.mark.parametrize("container", [np.asarray, csr_array, csr_matrix])
+def test_extremes_are_those_of_sorting(container):
+    found = similar_examples(container(WEIGHTS), 4)
+    for row, weights in enumerate(WEIGHTS):
+        pairs = sorted(zip(weights, range(9), strict=True))
+        negative = [(w, i) for w, i in pairs if w < 0][:4]
+        positive = [(w, i) for w, i in pairs[::-1] if w > 0][:4]
+        for columns, values, expected in [
+            (found.positive[row], found.positive_weights[row], positive),
+            (found.negative[row], found.negative_weights[row], negative),
+        ]:
+            expected += [(0, -1)] * (4 - len(expected))
+            assert list(zip(values, columns, strict=True)) == expected
+
+
+def test_more_than_there_are_is_padded():
+    found = similar_examples([[1.0, 0.0, -2.0]], 5)
+    assert found.positive.tolist() == [[0, -1, -1, -1, -1]]
+    assert found.negative_weights.tolist() == [[-2, 0, 0, 0, 0]]
+
+
+def test_candidates_keep_to_a_class():
+    train_y, target_y = np.arange(9) % 3, np.arange(5) % 3
+    same = similar_examples(WEIGHTS, 2, candidates=train_y == target_y[:, None])
+    for row, found in enumerate(same.positive):
+        assert (train_y[found[found >= 0]] == target_y[row]).all()
+        best = np.where(train_y == target_y[row], WEIGHTS[row], 0).max()
+        assert same.positive_weights[row, 0] == max(best, 0)
+    one = similar_examples(WEIGHTS, 9, candidates=train_y == 1)
+    shown = np.r_[one.positive.ravel(), one.negative.ravel()]
+    assert set(train_y[shown[shown >= 0]]) == {1}
+
+
+@pytest.mark.parametrize("container", [np.asarray, csr_array])
+def test_affected_targets_turn_the_matrix(container):
+    found = affected_targets(container(WEIGHTS), 2)
+    assert found.positive.shape == (9, 2)
+    helped = WEIGHTS.max(axis=0)
+    assert_array_equal(found.positive_weights[:, 0], helped.clip(0))
+    assert_array_equal(found.negative_weights[:, 0], WEIGHTS.min(axis=0).clip(max=0))
+    clear = helped > 0
+    assert_array_equal(found.positive[clear, 0], WEIGHTS.argmax(axis=0)[clear])
+
+
+@pytest.mark.parametrize("container", [np.asarray, csr_array, csr_matrix])
+def test_harmful_on_balance(container):
+    mean = WEIGHTS.mean(axis=0)
+    examples, found = harmful_examples(container(WEIGHTS), 100)
+    assert_array_equal(examples, np.argsort(mean)[: (mean < 0).sum()])
+    assert_allclose(found, mean[examples])
+    assert len(harmful_examples(WEIGHTS, 1)[0]) == 1
+
+
+def memorising_runs(n_runs=2000, n_train=12):
+    """Each example raises itself by `own` and others, which it likes, by `coef`."""
+    rng = np.random.default_rng(1)
+    masks = sample_masks(n_runs, n_train, 0.5, design="bernoulli", random_state=0)
+    own, coef = rng.random(n_train) * 3, rng.normal(size=(n_train, n_train))
+    np.fill_diagonal(coef, own)
+    outputs = masks.dot(coef.T) + 0.1 * rng.normal(size=(n_runs, n_train))
+    return TrainingRuns(masks, outputs.astype(np.float32)), own
+
+
+def test_self_influence_without_regressor_is_the_difference_of_means():
+    runs, _ = memorising_runs(50)
+    masks = runs.masks
+    expected = [
+        runs.outputs[masks[:, i], i].mean() - runs.outputs[~masks[:, i], i].mean()
+        for i in range(12)
+    ]
+    assert_allclose(self_influence(runs, np.arange(12)), expected, rtol=1e-5)
+
+
+def test_self_influence_with_datamodels_finds_the_own_weight():
+    runs, own = memorising_runs()
+    plain = self_influence(runs, np.arange(12))
+    adjusted = self_influence(runs, np.arange(12), DatamodelRegressor(1e-3))
+    assert_allclose(adjusted, own, atol=0.05)
+    assert abs(plain - own).max() > 3 * abs(adjusted - own).max()
+
+
+def test_self_influence_of_what_is_not_known_is_nan():
+    masks = np.array([[1, 0, 1], [1, 0, 0], [1, 0, 1]])
+    outputs = np.array([[1.0] * 4, [3.0] * 4, [np.nan] * 4])
+    found = self_influence(TrainingRuns(masks, outputs), [0, 1, 2, -1])
+    assert_array_equal(found, [np.nan, np.nan, -2, np.nan])
+
+
+@pytest.mark.parametrize(
+    ("example_of_target", "message"),
+    [
+        ([0], "must be 12 integers"),
+        (np.full(12, 12), "-1 to 11"),
+        ([0.5] * 12, "float"),
+    ],
+)
+def test_self_influence_refuses(example_of_target, message):
+    runs, _ = memorising_runs(20)
+    with pytest.raises(ValueError, match=message):
+        self_influence(runs, example_of_target)
+    with pytest.raises(TypeError, match="must be TrainingRuns"):
+        self_influence(runs.masks, np.arange(12))
+
+
+def test_bad_input():
+    with pytest.raises(ValueError, match="weights contains NaN"):
+        similar_examples(WEIGHTS * np.nan)
+    with pytest.raises(ValueError, match="At least one"):
+        similar_examples(WEIGHTS, 0)
+    with pytest.raises(ValueError, match="candidates must be bool"):
+        similar_examples(WEIGHTS, candidates=np.ones(9))
+    with pytest.raises(ValueError, match="candidates must be bool"):
+        similar_examples(WEIGHTS, candidates=np.ones(5, dtype=bool))
