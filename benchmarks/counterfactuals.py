@@ -11,6 +11,7 @@ import time
 import numpy as np
 from _machine import describe_machine
 from fidelity import ESTIMATORS, make_trainer
+from scipy.stats import pearsonr, spearmanr
 from sklearn.metrics.pairwise import euclidean_distances
 
 from skdatamodels import DatamodelRegressor
@@ -22,7 +23,7 @@ SIZES = [5, 10, 20, 30, 45, 60]
 
 
 def print_correlations(title, evaluation, seconds):
-    """Print a line a heuristic."""
+    """Print a line a heuristic, a line a size, and what holds within a target."""
     effects = evaluation.effects_
     noise = np.sqrt(np.mean(effects.error**2))
     print(
@@ -36,6 +37,19 @@ def print_correlations(title, evaluation, seconds):
             f"  {name:<20} {n:>5} sets  Spearman {spearman:.3f}  Pearson {pearson:.3f}"
             f"  mean effect {means[0]:+.2f}, predicted {means[1]:+.2f}"
         )
+    for size in np.unique(effects.size):
+        rows = effects.size == size
+        predicted, true = effects.predicted[rows], effects.true[rows]
+        print(
+            f"  {size:>3} removed          {rows.sum():>5} sets  Spearman "
+            f"{spearmanr(predicted, true).statistic:.3f}  Pearson "
+            f"{pearsonr(predicted, true).statistic:.3f}"
+        )
+    alone = [
+        pearsonr(effects.predicted[rows], effects.true[rows]).statistic
+        for rows in (effects.target == target for target in np.unique(effects.target))
+    ]
+    print(f"  within a target: Pearson {np.mean(alone):.3f}, least {min(alone):.3f}")
 
 
 def main():

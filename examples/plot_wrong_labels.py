@@ -1,0 +1,74 @@
+"""
+Wrong labels, found and fixed
+=============================
+
+An example with a wrong label pulls the predictions of others the wrong way: its weights
+in their datamodels are negative on balance. Here the labels of some digits are changed,
+and the weights tell which.
+"""
+
+# %%
+# One in twenty of 600 training labels is replaced by another class.
+
+import matplotlib.pyplot as plt
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import average_precision_score
+
+from skdatamodels import DatamodelRegressor, Examples, SubsetTrainer
+from skdatamodels.applications import harmful_examples
+from skdatamodels.datasets import load_digits_examples
+
+clean, test = load_digits_examples(n_train=600)
+rng = np.random.default_rng(0)
+wrong = rng.choice(600, 30, replace=False)
+given = clean.y.copy()
+given[wrong] = (given[wrong] + rng.integers(1, 10, 30)) % 10
+train = Examples(clean.X, given)
+
+# %%
+# The training examples are the targets: what does each of the others do to its margin?
+# ``exclude`` leaves out the runs that saw the target itself, for every example speaks
+# for its own label, right or wrong.
+
+trainer = SubsetTrainer(LogisticRegression(), train, train, random_state=0)
+runs = trainer.fit_transform(np.arange(2000))
+datamodels = DatamodelRegressor(exclude=np.arange(600), random_state=0, n_jobs=-1)
+weights = datamodels.fit(runs).coef_
+
+# %%
+# The mean weight of an example over all targets says whether it helps or harms.
+
+is_wrong = np.isin(np.arange(600), wrong)
+harm = -weights.mean(axis=0)
+print(f"average precision: {average_precision_score(is_wrong, harm):.2f}")
+
+fig, ax = plt.subplots(figsize=(6, 3), layout="constrained")
+bins = np.linspace(harm.min(), harm.max(), 50)
+ax.hist(harm[~is_wrong], bins, label="right label")
+ax.hist(harm[is_wrong], bins, label="wrong label")
+ax.set(xlabel="mean harm to the margin of a target", ylabel="examples", yscale="log")
+ax.legend()
+plt.show()
+
+# %%
+# A person looks at the most harmful ones, with their labels as they were given. Green
+# titles mark those that were changed.
+
+suspects, _ = harmful_examples(weights, 30)
+fig, axes = plt.subplots(3, 10, figsize=(9, 3.4), layout="constrained")
+for ax, i in zip(axes.flat, suspects, strict=True):
+    ax.imshow(train.X[i].reshape(8, 8), cmap="gray_r")
+    ax.set_title(f"“{given[i]}”", color="green" if is_wrong[i] else "black", fontsize=9)
+    ax.set_axis_off()
+plt.show()
+
+# %%
+# With the labels of those 30 put right where they were wrong, the model is nearly what
+# it would have been.
+
+fixed = given.copy()
+fixed[suspects] = clean.y[suspects]
+for name, y in (("given", given), ("fixed", fixed), ("clean", clean.y)):
+    accuracy = LogisticRegression().fit(clean.X, y).score(test.X, test.y)
+    print(f"{name} labels: accuracy on test digits {accuracy:.3f}")
