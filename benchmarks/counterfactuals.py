@@ -37,6 +37,8 @@ def print_correlations(title, evaluation, seconds):
             f"  {name:<20} {n:>5} sets  Spearman {spearman:.3f}  Pearson {pearson:.3f}"
             f"  mean effect {means[0]:+.2f}, predicted {means[1]:+.2f}"
         )
+    if np.ptp(effects.predicted) == 0:  # nothing to correlate
+        return
     for size in np.unique(effects.size):
         rows = effects.size == size
         predicted, true = effects.predicted[rows], effects.true[rows]

@@ -10,7 +10,12 @@ from sklearn.utils import estimator_checks
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skdatamodels import DatamodelRegressor, Examples, SubsetTrainer
-from skdatamodels.applications import CounterfactualEvaluation, DatamodelEmbedding
+from skdatamodels.applications import (
+    CounterfactualEvaluation,
+    DatamodelEmbedding,
+    DataSupportSearch,
+    LeakageDetector,
+)
 from skdatamodels.datasets import make_linear_runs
 from skdatamodels.influence import DifferenceOfMeans
 
@@ -47,6 +52,11 @@ def test_regressors(estimator, check):
     check(estimator)
 
 
+@parametrize_with_checks([LeakageDetector()], xfail_strict=True)
+def test_detectors(estimator, check):
+    check(estimator)
+
+
 @parametrize_with_checks([DatamodelEmbedding()], xfail_strict=True)
 def test_transformers(estimator, check):
     check(estimator)
@@ -54,7 +64,14 @@ def test_transformers(estimator, check):
 
 @pytest.mark.parametrize("check", APPLICABLE)
 @pytest.mark.parametrize(
-    "estimator", [MASKS_ONLY, RUN_IDS_ONLY, ATTRIBUTIONS_OF_A_TRAINER], ids=repr
+    "estimator",
+    [
+        MASKS_ONLY,
+        RUN_IDS_ONLY,
+        ATTRIBUTIONS_OF_A_TRAINER,
+        DataSupportSearch(RUN_IDS_ONLY),
+    ],
+    ids=repr,
 )
 def test_what_applies_to_the_others(estimator, check):
     getattr(estimator_checks, check)(type(estimator).__name__, clone(estimator))
