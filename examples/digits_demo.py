@@ -2,9 +2,10 @@
 
 Trains a few thousand small neural networks on random halves of 1,200 digits, fits a
 datamodel for each of 597 other digits, judges the datamodels on subsets they have not
-seen, and shows which training digits they hold responsible. ``make demo`` runs it and
-writes ``demo/report.html``; what was trained stays in ``demo/runs``, so that a second
-run, also after an interruption, takes up where the first ended.
+seen, shows which training digits they hold responsible, and trains again without
+those. ``make demo`` runs it and writes ``demo/report.html``; what was trained stays in
+``demo/runs``, so that a second run, also after an interruption, takes up where the
+first ended.
 """
 
 import argparse
@@ -23,10 +24,12 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 
 from skdatamodels import DatamodelRegressor, SubsetTrainer, sample_masks
+from skdatamodels.applications import CounterfactualEvaluation
 from skdatamodels.datasets import load_digits_examples
 from skdatamodels.influence import DifferenceOfMeans
 from skdatamodels.metrics import lds_interval, noise_ceiling
 from skdatamodels.plotting import (
+    CounterfactualDisplay,
     LDSCurveDisplay,
     PredictionDisplay,
     SimilarExamplesDisplay,
@@ -57,7 +60,7 @@ def collect_runs(train, targets, sizes, n_held_out, store):
     held_out = sample_masks(n_held_out, len(train), ALPHA, random_state=1).dense()
     print(f"Training 2 networks on each of {n_held_out} other halves, to judge by")
     twice = trainer.transform(np.concatenate([held_out, held_out]))
-    return runs, held_out, twice.outputs.reshape(2, n_held_out, len(targets))
+    return trainer, runs, held_out, twice.outputs.reshape(2, n_held_out, len(targets))
 
 
 def judge(runs, sizes, held_out, truth):
@@ -78,7 +81,21 @@ def judge(runs, sizes, held_out, truth):
     return methods["datamodel (LASSO)"], scores
 
 
-def draw(model, train, targets, sizes, scores, ceiling, held_out, truth):
+def remove(trainer, model, n_targets):
+    """Train again without the digits of highest and lowest weight, and some others."""
+    print(f"Training without digits that matter to {n_targets} targets, and others")
+    evaluation = CounterfactualEvaluation(
+        trainer,
+        sizes=[5, 20],
+        target_indices=np.arange(n_targets),
+        n_trials=3,
+        n_control_trials=20,
+        random_state=0,
+    )
+    return evaluation.fit(model.coef_)
+
+
+def draw(model, train, targets, sizes, scores, ceiling, held_out, truth, evaluation):
     """Return title, caption and figure of each picture."""
     curve = LDSCurveDisplay(sizes, scores, ceiling=ceiling).plot()
     yield (
@@ -109,6 +126,14 @@ def draw(model, train, targets, sizes, scores, ceiling, held_out, truth):
         "the training digits whose presence raises its margin most, and those whose "
         "presence lowers it most, with their weights in log-odds.",
         similar.figure_,
+    )
+    effects = CounterfactualDisplay.from_estimator(evaluation)
+    yield (
+        "What if they had not been there?",
+        "Networks trained without the 5 or 20 digits of highest weight for a target, "
+        "of lowest, or any: the change of its margin that the weights predict, and the "
+        "one that came, over three trainings each.",
+        effects.figure_,
     )
 
 
@@ -143,17 +168,18 @@ def main():
     start = time.perf_counter()
     out = arguments.out
     out.mkdir(parents=True, exist_ok=True)
-    sizes, n_held_out = ([250, 500, 1000, 2000, 4000], 300)
+    sizes, n_held_out, n_removals = [250, 500, 1000, 2000, 4000], 300, 15
     if arguments.quick:
-        sizes, n_held_out = [50, 100, 200], 40
+        sizes, n_held_out, n_removals = [50, 100, 200], 40, 2
 
     train, targets = load_digits_examples()
-    runs, held_out, repeats = collect_runs(
+    trainer, runs, held_out, repeats = collect_runs(
         train, targets, sizes, n_held_out, out / "runs"
     )
     truth = repeats[0]
     ceiling = noise_ceiling(repeats)
     model, scores = judge(runs, sizes, held_out, truth)
+    evaluation = remove(trainer, model, n_removals)
     lines = [
         f"{len(train)} training digits, {len(targets)} targets, {sizes[-1]} runs at "
         f"alpha = {ALPHA}; judged on {n_held_out} held-out subsets",
@@ -166,7 +192,14 @@ def main():
         )
     lines.append(f"noise ceiling: {ceiling:.3f}")
     lines.append(f"worst relative duality gap: {model.dual_gap_.max():.1e}")
-    pictures = draw(model, train, targets, sizes, scores, ceiling, held_out, truth)
+    correlation = evaluation.correlations_["all"]
+    lines.append(
+        f"removals: predicted and true change of {len(evaluation.effects_)} margins, "
+        f"Spearman {correlation.spearman:.2f}, Pearson {correlation.pearson:.2f}"
+    )
+    pictures = draw(
+        model, train, targets, sizes, scores, ceiling, held_out, truth, evaluation
+    )
     write_report(out / "report.html", lines, pictures)
     lines.append(
         f"{time.perf_counter() - start:.0f} s on {platform.machine()}, scikit-learn "

@@ -213,6 +213,11 @@ class DataSupportSearch(BaseEstimator):
         self.n_trained_ = edit.trainings.n_trained
         return self
 
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
     def _check_sizes(self):
         """Return sizes, increasing, and how many examples may be removed at most."""
         n_train = len(self.trainer.train)

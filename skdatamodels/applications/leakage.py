@@ -155,11 +155,8 @@ class LeakageDetector(BaseEstimator):
         self.leakage_score_, self.spoke_ = parts.sum(axis=-1), _who_spoke(parts)
         self.threshold_ = 0.5 if self.threshold is None else float(self.threshold)
         if self.contamination is not None:
-            self.threshold_ = float(
-                np.quantile(
-                    self.leakage_score_, 1 - self.contamination, method="inverted_cdf"
-                )
-            )
+            n_flagged = max(1, round(self.contamination * len(parts)))
+            self.threshold_ = float(np.sort(self.leakage_score_)[-n_flagged])
         return self
 
     def score_samples(self, X, *, target_representation=None):
@@ -270,6 +267,11 @@ class LeakageDetector(BaseEstimator):
         """
         check_is_fitted(self)
         return read_annotations(paths, self.candidates_, train, targets)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
 
     def _score_parts(self, evidence):
         """Return what each kind of evidence, (..., 2), adds to the score."""

@@ -147,6 +147,7 @@ def test_rows_of_tables_and_text(tmp_path):
     text = Examples(["</script><script>alert(1)</script>"], [0])
     page = _page(tmp_path, [[0]], text, text, title="<same>?")
     assert page.count("<script") == 2
+    assert "<" not in re.search(r'id="data">(.*?)</script>', page)[1]
     assert "&lt;script&gt;alert" in _data(page)["train"]["0"]
     assert "<h1>&lt;same&gt;?</h1>" in page
 

@@ -203,7 +203,7 @@ def test_store_keeps_the_trainings(tmp_path):
 
 def test_interval_covers_the_truth_as_often_as_it_says():
     covered = []
-    for seed in range(12):
+    for seed in range(8):
         trainer, weights, bias = _problem(noise=0.8, seed=seed)
         trainer.set_params(random_state=seed)
         searched = DataSupportSearch(
@@ -213,7 +213,7 @@ def test_interval_covers_the_truth_as_often_as_it_says():
         known = ~np.isnan(truth) & (truth > 0)
         low, high = searched.support_interval_[known].T
         covered += ((low <= truth[known]) & (truth[known] <= high)).tolist()
-    assert len(covered) > 40
+    assert len(covered) > 25
     assert 0.8 < np.mean(covered) <= 1
 
 
