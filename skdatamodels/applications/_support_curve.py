@@ -1,34 +1,7 @@
 """From outputs of repeated trainings at several sizes to the size that flips."""
 
 import numpy as np
-
-
-def decreasing_fit(means, weights):
-    """Fit each row by the closest sequence that never rises: isotonic regression.
-
-    As :func:`sklearn.isotonic.isotonic_regression`, for all rows at once: the fit at
-    j is the least, over starts a ≤ j, of the largest mean of a..b over ends b ≥ j.
-
-    Parameters
-    ----------
-    means : array of shape (n_rows, n_sizes)
-    weights : array of shape (n_sizes,)
-
-    Returns
-    -------
-    fit : float64 array of shape (n_rows, n_sizes)
-    """
-    totals = np.cumsum(means * weights, axis=1)[:, None, :]
-    masses = np.cumsum(weights)[None, :]
-    before = np.r_[0, masses[0, :-1]][:, None]
-    stretch_mass = masses - before
-    starts = np.concatenate([np.zeros((len(means), 1, 1)), totals[:, :, :-1]], axis=2)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        stretches = (totals - starts.transpose(0, 2, 1)) / stretch_mass
-    stretches = np.where(stretch_mass > 0, stretches, -np.inf)  # b before a
-    largest = np.maximum.accumulate(stretches[:, :, ::-1], axis=2)[:, :, ::-1]
-    starts_later = np.tri(means.shape[1], k=-1, dtype=bool)
-    return np.where(starts_later, np.inf, largest).min(axis=1)
+from sklearn.isotonic import isotonic_regression
 
 
 def zero_of_curves(sizes, means, weights):
@@ -50,7 +23,12 @@ def zero_of_curves(sizes, means, weights):
     sizes : float64 array of shape (n_rows,)
         NaN if the fit stays at or above zero.
     """
-    fit = decreasing_fit(means, weights)
+    fit = np.array(
+        [
+            isotonic_regression(row, sample_weight=weights, increasing=False)
+            for row in means
+        ]
+    )
     right = (fit < 0).argmax(axis=1)
     left = np.maximum(right - 1, 0)
     rows = np.arange(len(fit))

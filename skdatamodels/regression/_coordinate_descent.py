@@ -23,6 +23,8 @@ from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from skdatamodels.regression.moments import PADDING
+
 # Gaps computed from a q that was updated for this many passes are not believed: in
 # float32 its rounding errors add up. A fresh q costs about as much as one pass.
 _PASSES_TO_REFRESH = 25
@@ -98,8 +100,8 @@ def tile(gram):
     """Cut a Gram matrix into tiles that lie one after another, in its own memory.
 
     Read in this order the matrix streams from memory as fast as it can; rows of it cut
-    where they stand came at a fifth of the speed. Its size must be a multiple of 128
-    (see `pad`).
+    where they stand came at a fifth of the speed. The size must be a multiple of
+    `PADDING`.
 
     Returns
     -------
@@ -116,11 +118,8 @@ def tile(gram):
 
 
 def pad(gram):
-    """Copy a Gram matrix, with zeros after it up to a multiple of 128 columns."""
-    d = len(gram)
-    padded = np.zeros(2 * (-(-d // 128) * 128,), gram.dtype)
-    padded[:d, :d] = gram
-    return padded
+    """Copy a Gram matrix, with zeros after it up to a multiple of `PADDING` columns."""
+    return np.pad(gram, (0, -len(gram) % PADDING))
 
 
 def _row_subtractor(width_of):

@@ -5,15 +5,19 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.metrics import r2_score
-from sklearn.utils import check_array, check_random_state
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skdatamodels._memory import available_memory
 from skdatamodels._sklearn_compat import Interval, StrOptions, fit_context
 from skdatamodels.masks import PackedMasks, as_masks
-from skdatamodels.masks.packed import row_blocks
+from skdatamodels.regression.checks import (
+    check_exclude,
+    check_lam,
+    check_outputs,
+    check_prior,
+)
 from skdatamodels.regression.fits import computing_dtype, join
-from skdatamodels.regression.prior import Prior
 from skdatamodels.regression.usable_runs import (
     check_enough,
     group_targets,
@@ -249,9 +253,9 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         X, y = self._check_data(X, y)
         Y = y.reshape(len(y), -1)
         n_runs, (n_targets, n_train) = len(Y), (Y.shape[1], X.shape[1])
-        lam = None if isinstance(self.lam, str) else _check_lam(self.lam, n_targets)
-        prior = _check_prior(self.prior, self.penalty_factors, n_targets, n_train)
-        exclude = _check_exclude(self.exclude, n_targets, n_train)
+        lam = None if isinstance(self.lam, str) else check_lam(self.lam, n_targets)
+        prior = check_prior(self.prior, self.penalty_factors, n_targets, n_train)
+        exclude = check_exclude(self.exclude, n_targets, n_train)
         ops = self._device_ops()
         dtype = computing_dtype(Y.dtype, ops)
         fit_groups = self._choose_solver(X, n_targets, dtype)
@@ -343,7 +347,7 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     def _check_data(self, X, y):
         y = _outputs(X, y)
         X = self._check_X(X, reset=True)
-        y = _check_outputs(y)
+        y = check_outputs(y)
         if y.ndim > 2 or len(y) != X.shape[0]:
             raise ValueError(
                 f"y must have one row for each of the {X.shape[0]} runs and at most two"
@@ -440,71 +444,3 @@ def _outputs(X, y):
     if y is not None:
         raise ValueError("TrainingRuns bring their own outputs: leave y out.")
     return X.outputs
-
-
-def _check_outputs(y):
-    """Check outputs; floating-point arrays stay as they are, and where they are."""
-    if not isinstance(y, np.ndarray) or y.dtype.kind != "f" or not 0 < y.ndim < 3:
-        return check_array(
-            y,
-            ensure_2d=False,
-            ensure_all_finite="allow-nan",
-            dtype=[np.float64, np.float32],
-            input_name="y",
-        )
-    for rows in row_blocks(len(y), y[:1].nbytes):
-        if np.isinf(y[rows]).any():
-            raise ValueError(
-                f"Input y contains infinity, in runs {rows.start} to {rows.stop - 1}. "
-                "(NaN marks a run without an output.)"
-            )
-    return y
-
-
-def _check_lam(lam, n_targets):
-    lam = np.asarray(lam, np.float64)
-    if lam.shape not in ((), (n_targets,)):
-        raise ValueError(
-            f"lam must be a number or one for each of the {n_targets} targets, got "
-            f"shape {lam.shape}."
-        )
-    if not (lam >= 0).all() or np.isinf(lam).any():
-        raise ValueError(f"lam must be finite and not negative, got {lam.min()}.")
-    return np.broadcast_to(lam, n_targets)
-
-
-def _check_prior(weights, factors, n_targets, n_train):
-    if weights is not None:
-        weights = check_array(weights, dtype=np.float64, input_name="prior")
-        if weights.shape != (n_targets, n_train):
-            raise ValueError(
-                f"prior must have shape (n_targets, n_train) = ({n_targets}, {n_train})"
-                f", got {weights.shape}."
-            )
-    factors = np.asarray(np.ones(n_train) if factors is None else factors, float)
-    if (
-        factors.shape not in ((n_train,), (n_targets, n_train))
-        or not (factors > 0).all()
-    ):
-        raise ValueError(
-            f"penalty_factors must be positive, of shape ({n_train},) or ({n_targets}, "
-            f"{n_train}), got shape {factors.shape}."
-        )
-    return Prior(weights, factors)
-
-
-def _check_exclude(exclude, n_targets, n_train):
-    if exclude is None:
-        return None
-    exclude = np.asarray(exclude)
-    if exclude.shape != (n_targets,) or exclude.dtype.kind not in "iu":
-        raise ValueError(
-            f"exclude must be {n_targets} integers, one a target, got "
-            f"{exclude.dtype} of shape {exclude.shape}."
-        )
-    if not ((exclude >= -1) & (exclude < n_train)).all():
-        raise ValueError(
-            f"exclude must hold training examples 0 to {n_train - 1}, or -1 for none, "
-            f"got {exclude.min()} to {exclude.max()}."
-        )
-    return exclude

@@ -26,6 +26,37 @@ def computing_dtype(dtype, ops=None):
     return np.dtype(np.float32) if ops else np.promote_types(dtype, np.float32)
 
 
+def assemble(coefs, intercepts, lams, gaps, n_iter, strength, choice, keep_path):
+    """Make a fit of paths.
+
+    Parameters
+    ----------
+    coefs : sparse.csr_array of shape (n_targets * n_lams, d)
+    intercepts, lams, gaps, n_iter : array of shape (n_targets, n_lams)
+        Of one lam, unless the path is kept.
+    strength : tuple
+        Of the prior.
+    choice : Choice or None
+        How lam was chosen, if it was.
+    keep_path : bool
+
+    Returns
+    -------
+    fit : Fit
+    """
+    each = np.arange(len(lams))
+    k = choice.index if keep_path else 0 * each
+    return Fit(
+        coefs[each * lams.shape[1] + k],
+        *(a[each, k] for a in (intercepts, lams, gaps, n_iter)),
+        np.tile(strength, (len(lams), 1)),
+        None if choice is None else choice.lams,
+        None if choice is None else choice.error,
+        coefs if keep_path else None,
+        intercepts if keep_path else None,
+    )
+
+
 def join(fits, targets_of, n_targets):
     """Put fits of groups of targets into one, in the order of the targets.
 

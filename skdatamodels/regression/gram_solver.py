@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_limits
 from skdatamodels.masks import PackedMasks
 from skdatamodels.masks.packed import row_blocks
 from skdatamodels.regression._coordinate_descent import solve, tile
-from skdatamodels.regression.fits import Fit, computing_dtype
+from skdatamodels.regression.fits import assemble, computing_dtype
 from skdatamodels.regression.lasso_path import _warn_unless_converged
 from skdatamodels.regression.moments import moments, pair_sums
 from skdatamodels.regression.prior import STRENGTHS, inform
@@ -185,17 +185,7 @@ def fit(X, Y, group, lam, prior, settings, n_jobs, ops):
     coefs, gaps, n_iter = _run(_solve, matrix, parts, settings, n_jobs)
     _warn_unless_converged(gaps, settings.tol, settings.max_iter)
     intercepts = y_mean[:, None] - (coefs @ x_mean).reshape(lams.shape)
-    each = np.arange(len(targets))
-    k = choice.index if keep else 0 * each
-    return Fit(
-        coefs[each * lams.shape[1] + k],
-        *(a[each, k] for a in (intercepts, lams, gaps, n_iter)),
-        np.tile(strengths[s], (len(targets), 1)),
-        None if choice is None else choice.lams,
-        None if choice is None else choice.error,
-        coefs if keep else None,
-        intercepts if keep else None,
-    )
+    return assemble(coefs, intercepts, lams, gaps, n_iter, strengths[s], choice, keep)
 
 
 def _choose(runs, total, problems, group, prior, strengths, settings, n_jobs):

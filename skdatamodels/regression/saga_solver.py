@@ -6,7 +6,7 @@ That is a Gram matrix too large for memory. Targets need not share their usable 
 import numpy as np
 from scipy import sparse
 
-from skdatamodels.regression.fits import Fit, computing_dtype
+from skdatamodels.regression.fits import assemble, computing_dtype
 from skdatamodels.regression.prior import STRENGTHS, factors_of, least_squares_scale
 from skdatamodels.regression.saga_path import saga_path
 from skdatamodels.regression.selection import (
@@ -101,17 +101,7 @@ def fit(X, Y, folds, lam, prior, settings, seed, ops):
     )
     coefs = coefs if offset is None else coefs + offset[:, None]
     coefs = sparse.csr_array(coefs.reshape(-1, coefs.shape[2]))
-    each = np.arange(len(lams))
-    k = choice.index if keep else 0 * each
-    return Fit(
-        coefs[each * lams.shape[1] + k],
-        *(a[each, k] for a in (intercepts, lams, gaps, n_epochs)),
-        np.tile(strengths[s], (len(lams), 1)),
-        None if choice is None else choice.lams,
-        None if choice is None else choice.error,
-        coefs if keep else None,
-        intercepts if keep else None,
-    )
+    return assemble(coefs, intercepts, lams, gaps, n_epochs, strengths[s], choice, keep)
 
 
 def _choose(X, Y, folds, prior, strengths, settings, seed, ops):

@@ -15,7 +15,6 @@ from skdatamodels import Examples, SubsetTrainer
 from skdatamodels.applications import DataSupportSearch, predict_support_size
 from skdatamodels.applications._support_curve import (
     bootstrap_support,
-    decreasing_fit,
     zero_of_curves,
 )
 
@@ -224,9 +223,6 @@ def test_zero_of_the_isotonic_line():
         means = 2 - 0.08 * sizes + rng.normal(size=7)
         weights = rng.integers(1, 9, size=7)
         isotonic = IsotonicRegression(increasing=False).fit(sizes, means, weights)
-        assert_allclose(
-            decreasing_fit(means[None], weights)[0], isotonic.predict(sizes)
-        )
         whole = np.arange(sizes[-1] + 1)
         negative = np.flatnonzero(isotonic.predict(whole) < 0)
         expected = negative[0] if negative.size else np.nan
