@@ -4,7 +4,7 @@ from functools import partial
 from typing import NamedTuple
 
 import numpy as np
-from joblib import Parallel, delayed
+from joblib import Parallel, delayed, parallel_config
 from scipy import sparse
 from threadpoolctl import threadpool_limits
 
@@ -53,14 +53,14 @@ class Runs(NamedTuple):
         """That of the computation: float64 if the outputs are, on the CPU."""
         return computing_dtype(self.Y.dtype, self.ops)
 
-    def moments(self, rows):
+    def moments(self, rows, n_jobs):
         """Return the moments of some of them, but for `xx`."""
         X, Y, targets, *shifts, ops = self
         if ops and isinstance(X, PackedMasks):
             from skdatamodels.regression.cuda import streams
 
             return streams.moments(X, Y, np.sort(rows), targets, shifts[1], ops)
-        return moments(X, Y, np.sort(rows), targets, *shifts)
+        return moments(X, Y, np.sort(rows), targets, *shifts, n_jobs)
 
     def pair_sums(self, rows, n_jobs):
         """Return `xx` of some of them."""
@@ -128,23 +128,39 @@ def fit_groups(X, Y, groups, lam, prior, settings, seed, ops=None):
     fits : list of Fit
     targets_of : list of int array
     """
-    # Workers take groups if there are several, else blocks of the only one.
     n_jobs = 1 if ops else settings.n_jobs
-    outer, inner = (n_jobs, 1) if len(groups) > 1 else (1, n_jobs)
-    fits = Parallel(n_jobs=outer, prefer="threads")(
-        delayed(fit)(
+    problems = [
+        (
             X,
             Y,
             group,
             None if lam is None else lam[group.targets],
             prior.of(group.targets),
             settings,
-            inner,
-            ops,
         )
         for group in groups
-    )
+    ]
+    # Products round otherwise with other numbers of threads: they have one each.
+    with threadpool_limits(1, user_api="blas"):
+        # Workers take groups if there are several, else blocks of the only one.
+        if len(groups) == 1:
+            fits = [fit(*problems[0], n_jobs, ops)]
+        else:
+            fits = Parallel(n_jobs=n_jobs, prefer="threads")(
+                delayed(_fit_alone)(*problem, ops) for problem in problems
+            )
     return fits, [group.targets for group in groups]
+
+
+@threadpool_limits.wrap(limits=1, user_api="blas")
+def _fit_alone(*problem_and_ops):
+    """Fit a group on a worker, which hands nothing on to others.
+
+    A task of a cluster that waits for tasks of the same cluster can wait for ever.
+    """
+    *problem, ops = problem_and_ops
+    with parallel_config("sequential"):
+        return fit(*problem, 1, ops)
 
 
 def fit(X, Y, group, lam, prior, settings, n_jobs, ops):
@@ -156,7 +172,7 @@ def fit(X, Y, group, lam, prior, settings, n_jobs, ops):
     """
     rows, targets, folds = group
     runs = Runs.of(X, Y, rows, targets, ops)
-    total, strengths = runs.moments(rows), STRENGTHS[:1]
+    total, strengths = runs.moments(rows, n_jobs), STRENGTHS[:1]
     if prior.weights is not None:
         strengths = STRENGTHS
         total = total._replace(xx=runs.pair_sums(rows, n_jobs))
@@ -194,7 +210,7 @@ def _choose(runs, total, problems, group, prior, strengths, settings, n_jobs):
     lams = np.stack([lam_grid(p.cov, p.penalty_factors, *grid) for p in problems])
     sums = np.zeros((*lams.shape, 2))
     for fold in group.folds:
-        rest = total.without(runs.moments(fold))
+        rest = total.without(runs.moments(fold, n_jobs))
         if total.xx is None:
             xx = runs.pair_sums(np.setdiff1d(group.rows, fold), n_jobs)
         else:
@@ -227,16 +243,16 @@ def _run(task, matrix, parts, settings, n_jobs):
     Large arrays are arguments of their own: so a cluster gets each of them once.
     """
     limits = settings.tol, settings.max_iter, settings.patience
-    with threadpool_limits(1, user_api="blas"):
-        results = Parallel(n_jobs=n_jobs, prefer="threads")(
-            delayed(task)(*matrix, *limits, *part) for part in parts
-        )
+    results = Parallel(n_jobs=n_jobs, prefer="threads")(
+        delayed(task)(*matrix, *limits, *part) for part in parts
+    )
     return [
         sparse.vstack(r, "csr") if sparse.issparse(r[0]) else np.concatenate(r)
         for r in zip(*results, strict=True)
     ]
 
 
+@threadpool_limits.wrap(limits=1, user_api="blas")
 def _solve(solve, judge, gram, context, tol, max_iter, patience, lams, problem, start):
     """Solve the paths of a block of targets, on all runs."""
     if start is not None:
@@ -248,6 +264,7 @@ def _solve(solve, judge, gram, context, tol, max_iter, patience, lams, problem, 
     return weights, paths.gaps, paths.n_iter
 
 
+@threadpool_limits.wrap(limits=1, user_api="blas")
 def _walk(
     solve,
     judge,

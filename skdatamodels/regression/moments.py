@@ -8,6 +8,7 @@ selection of lam uses.
 from typing import NamedTuple
 
 import numpy as np
+from joblib import Parallel, delayed
 
 from skdatamodels.masks import PackedMasks
 from skdatamodels.masks.packed import row_blocks
@@ -15,6 +16,9 @@ from skdatamodels.masks.packed import row_blocks
 # The matrix of products is padded with zeros to a multiple of this many columns, so
 # that it can become the tiles of coordinate descent where it stands.
 PADDING = 128
+
+# Rows of a product of one thread.
+_STRIPE = 256
 
 
 class Moments(NamedTuple):
@@ -81,7 +85,7 @@ class Moments(NamedTuple):
         return gram
 
 
-def moments(X, Y, rows, targets, x_shift, y_shift):
+def moments(X, Y, rows, targets, x_shift, y_shift, n_jobs=None):
     """Compute the moments of some runs but for `xx`, a block at a time.
 
     Parameters
@@ -95,6 +99,8 @@ def moments(X, Y, rows, targets, x_shift, y_shift):
         Which targets; their outputs are finite on these runs.
     x_shift, y_shift : array or float
         Are subtracted, for sums that keep their digits; masks are not shifted.
+    n_jobs : int, optional
+        Number of threads.
 
     Returns
     -------
@@ -108,7 +114,7 @@ def moments(X, Y, rows, targets, x_shift, y_shift):
         x = X.dense(rows[block], dtype) if packed else X[rows[block]] - x_shift
         x_sum = x_sum + x.sum(axis=0, dtype=np.float64)
         y_sum, yy = y_sum + y.sum(axis=0), yy + (y**2).sum(axis=0)
-        xy += x.T @ y.astype(dtype)
+        _add_products(xy, x, y.astype(dtype), n_jobs)
     return Moments(len(rows), x_sum, y_sum, xy, yy)
 
 
@@ -122,7 +128,7 @@ def pair_sums(X, rows, x_shift, n_jobs=None):
     x_shift : array of shape (d,)
         Is subtracted; masks are not shifted.
     n_jobs : int, optional
-        Number of threads for masks.
+        Number of threads.
 
     Returns
     -------
@@ -130,6 +136,8 @@ def pair_sums(X, rows, x_shift, n_jobs=None):
         int32 counts for masks, else float64; padded with zeros to a multiple of
         `PADDING`.
     """
+    from skdatamodels.masks._popcount import mirror
+
     d, packed = X.shape[1], isinstance(X, PackedMasks)
     padded = -(-d // PADDING) * PADDING
     xx = np.zeros((padded, padded), np.int32 if packed else np.float64)
@@ -139,5 +147,21 @@ def pair_sums(X, rows, x_shift, n_jobs=None):
     else:
         for block in row_blocks(len(rows), 8 * d):
             x = X[rows[block]] - x_shift
-            xx[:d, :d] += x.T @ x
+            _add_products(xx[:d, :d], x, x, n_jobs, upper=True)
+        mirror(xx)
     return xx
+
+
+def _add_products(out, x, y, n_jobs, upper=False):
+    """Add ``x.T @ y`` to `out`, or its upper triangle; each thread some of its rows.
+
+    A stripe is one product, however many threads there are: so the sums do not depend
+    on their number, if BLAS has one thread.
+    """
+
+    def add(columns):
+        first = columns.start if upper else 0
+        out[columns, first:] += x[:, columns].T @ y[:, first:]
+
+    stripes = [slice(i, i + _STRIPE) for i in range(0, len(out), _STRIPE)]
+    Parallel(n_jobs, require="sharedmem")(delayed(add)(stripe) for stripe in stripes)
