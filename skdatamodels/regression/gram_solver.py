@@ -11,8 +11,8 @@ from threadpoolctl import threadpool_limits
 from skdatamodels.masks import PackedMasks
 from skdatamodels.masks.packed import row_blocks
 from skdatamodels.regression._coordinate_descent import solve, tile
+from skdatamodels.regression.convergence import warn_unless_converged
 from skdatamodels.regression.fits import assemble, computing_dtype
-from skdatamodels.regression.lasso_path import _warn_unless_converged
 from skdatamodels.regression.moments import moments, pair_sums
 from skdatamodels.regression.prior import STRENGTHS, inform
 from skdatamodels.regression.selection import (
@@ -199,7 +199,7 @@ def fit(X, Y, group, lam, prior, settings, n_jobs, ops):
     )
     matrix = runs.matrix(total)
     coefs, gaps, n_iter = _run(_solve, matrix, parts, settings, n_jobs)
-    _warn_unless_converged(gaps, settings.tol, settings.max_iter)
+    warn_unless_converged(gaps, settings.tol, settings.max_iter)
     intercepts = y_mean[:, None] - (coefs @ x_mean).reshape(lams.shape)
     return assemble(coefs, intercepts, lams, gaps, n_iter, strengths[s], choice, keep)
 
@@ -228,7 +228,7 @@ def _choose(runs, total, problems, group, prior, strengths, settings, n_jobs):
                 for b in runs.blocks()
             )
             new, coefs, gaps = _run(_walk, matrix, parts, settings, n_jobs)
-            _warn_unless_converged(gaps, settings.tol, settings.max_iter)
+            warn_unless_converged(gaps, settings.tol, settings.max_iter)
             sums[s] += new
             best.append(coefs)
     s = choose_strength(sums)

@@ -1,10 +1,9 @@
 """The LASSO path of many targets on one Gram matrix: a pure function."""
 
-import warnings
-
 import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
-from sklearn.exceptions import ConvergenceWarning
+
+from skdatamodels.regression.convergence import warn_unless_converged
 
 
 def lasso_path(
@@ -121,7 +120,7 @@ def lasso_path(
         for rows in parts
     )
     coefs, gaps, n_iter = (np.concatenate(r) for r in zip(*results, strict=True))
-    _warn_unless_converged(gaps, tol, max_iter)
+    warn_unless_converged(gaps, tol, max_iter)
     return coefs, gaps, n_iter
 
 
@@ -163,15 +162,3 @@ def _check_problem(gram, cov, y_var, lams, penalty_factors, coef_init):
     if (lams < 0).any() or (np.diff(lams) > 0).any():
         raise ValueError("lams must not be negative, and not increase along a path.")
     return gram, cov, y_var, lams, penalty, w0
-
-
-def _warn_unless_converged(gaps, tol, max_iter):
-    above = (gaps > tol).any(axis=1)
-    if above.any():
-        warnings.warn(
-            f"{above.sum()} of {len(gaps)} targets did not reach a relative duality gap"
-            f" of {tol:g} in {max_iter} passes; the worst gap is {gaps.max():.2g}, at "
-            f"target {gaps.max(axis=1).argmax()}. Raise max_iter, or tol, or lam.",
-            ConvergenceWarning,
-            stacklevel=3,
-        )

@@ -1,16 +1,15 @@
 """The LASSO path of many targets by SAGA, streaming over packed masks."""
 
 import os
-import warnings
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
 
 from skdatamodels._random import entropy_from
 from skdatamodels.masks import as_masks
 from skdatamodels.masks.packed import row_blocks
 from skdatamodels.regression import _saga
+from skdatamodels.regression.convergence import warn_unless_converged
 
 # Rounding errors of the average add up; an exact pass after this many epochs mends it.
 _MOST_EPOCHS = 10
@@ -23,7 +22,7 @@ def saga_path(
     *,
     lams,
     tol=1e-4,
-    max_epochs=1000,
+    max_iter=1000,
     batch_size=None,
     penalty_factors=None,
     coef_init=None,
@@ -55,7 +54,7 @@ def saga_path(
     tol : float, default=1e-4
         Stop at this duality gap, relative to the loss of the empty model, half the
         variance of the target's usable outputs.
-    max_epochs : int, default=1000
+    max_iter : int, default=1000
         Most epochs for each lam.
     batch_size : int, optional
         Number of runs in a step; by default about d/2, between 64 and 1024.
@@ -96,7 +95,7 @@ def saga_path(
     Warns
     -----
     ConvergenceWarning
-        If a gap is above `tol` after `max_epochs` epochs.
+        If a gap is above `tol` after `max_iter` epochs.
 
     See Also
     --------
@@ -142,7 +141,7 @@ def saga_path(
     True
     """
     masks = as_masks(masks)
-    _check_parameters(tol, max_epochs, batch_size, table_dtype, table_folder)
+    _check_parameters(tol, max_iter, batch_size, table_dtype, table_folder)
     y, lams, penalty, w0 = _check_arrays(masks, y, lams, penalty_factors, coef_init)
     targets = _Targets.make(y)
     paths = _Paths.make(targets, lams, masks.n_train)
@@ -157,8 +156,8 @@ def saga_path(
             stream = _saga.Stream(masks, targets.z.dtype, ops, batch_size)
             table = np.dtype(table_dtype or targets.z.dtype), table_folder
             block = _start(stream, targets, penalty, w0, table, rng)
-            _follow(stream, block, paths, tol, max_epochs, rng)
-    _warn_unless_converged(paths.gaps, tol, max_epochs)
+            _follow(stream, block, paths, tol, max_iter, rng)
+    warn_unless_converged(paths.gaps, tol, max_iter)
     return paths.coefs, paths.intercepts, paths.gaps, paths.n_epochs
 
 
@@ -260,14 +259,14 @@ def _start(stream, targets, penalty, w0, table, rng):
     )
 
 
-def _follow(stream, block, paths, tol, max_epochs, rng):
+def _follow(stream, block, paths, tol, max_iter, rng):
     """Lead every target of the block down its path."""
     epochs = 0
     while True:
         terms = _measure_finite(stream, block, paths)
         if epochs:
             _learn(block, paths, terms, epochs, tol)
-        _advance(stream, block, paths, terms, tol, max_epochs)
+        _advance(stream, block, paths, terms, tol, max_iter)
         working = paths.working(block)
         if not working.any():
             return
@@ -277,7 +276,7 @@ def _follow(stream, block, paths, tol, max_epochs, rng):
         # By then half of them should be there. It does not pay to measure sooner: that
         # costs as much as an epoch.
         need = np.median(np.log(block.gap / tol)[working] / block.decay[working])
-        left = max_epochs - paths.epochs(block)[working].max()
+        left = max_iter - paths.epochs(block)[working].max()
         most, epochs, finite = min(max(np.ceil(need), 1), _MOST_EPOCHS, left), 0, True
         while finite and epochs < most:
             finite = _saga.run_epoch(stream, block, rng)
@@ -330,13 +329,13 @@ def _learn(block, paths, terms, epochs, tol):
     block.decay[fell] = np.maximum(rate, _LEAST_DECAY)
 
 
-def _advance(stream, block, paths, terms, tol, max_epochs):
+def _advance(stream, block, paths, terms, tol, max_iter):
     """Record what is solved; one measurement may do for several lams."""
     while True:
         block.lam = paths.lam(block)
         block.gap = _relative_gap(block.lam, *terms)
         block.objective = terms[0] / 2 + block.lam * terms[3]
-        solved = (block.gap <= tol) | (paths.epochs(block) >= max_epochs)
+        solved = (block.gap <= tol) | (paths.epochs(block) >= max_iter)
         rows = np.flatnonzero(solved & paths.working(block))
         if len(rows) == 0:
             return
@@ -355,11 +354,11 @@ def _record(stream, block, paths, rows):
     paths.gaps[t, k] = block.gap[rows]
 
 
-def _check_parameters(tol, max_epochs, batch_size, table_dtype, table_folder):
-    if not tol > 0 or max_epochs < 1 or (batch_size is not None and batch_size < 1):
+def _check_parameters(tol, max_iter, batch_size, table_dtype, table_folder):
+    if not tol > 0 or max_iter < 1 or (batch_size is not None and batch_size < 1):
         raise ValueError(
-            "tol must be positive, max_epochs and batch_size at least 1; got "
-            f"{tol}, {max_epochs} and {batch_size}."
+            "tol must be positive, max_iter and batch_size at least 1; got "
+            f"{tol}, {max_iter} and {batch_size}."
         )
     if table_dtype is not None and np.dtype(table_dtype).name not in (
         "float16",
@@ -403,15 +402,3 @@ def _check_arrays(masks, y, lams, penalty, w0):
     if (lams < 0).any() or (np.diff(lams) > 0).any():
         raise ValueError("lams must not be negative, and not increase along a path.")
     return y, lams, penalty, w0
-
-
-def _warn_unless_converged(gaps, tol, max_epochs):
-    above = (gaps > tol).any(axis=1)
-    if above.any():
-        warnings.warn(
-            f"{above.sum()} of {len(gaps)} targets did not reach a relative duality gap"
-            f" of {tol:g} in {max_epochs} epochs; the worst gap is {gaps.max():.2g}, "
-            f"at target {gaps.max(axis=1).argmax()}. Raise max_epochs, or tol, or lam.",
-            ConvergenceWarning,
-            stacklevel=3,
-        )

@@ -150,7 +150,7 @@ def _path(X, y, lams, factors, start, settings, seed, ops):
         y,
         lams=lams,
         tol=settings.tol,
-        max_epochs=settings.max_iter,
+        max_iter=settings.max_iter,
         penalty_factors=factors,
         coef_init=start,
         random_state=seed,

@@ -5,9 +5,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from skdatamodels.regression.convergence import warn_unless_converged
 from skdatamodels.regression.cuda._precision import precision
 from skdatamodels.regression.cuda.ops import CudaOps
-from skdatamodels.regression.lasso_path import _check_problem, _warn_unless_converged
+from skdatamodels.regression.lasso_path import _check_problem
 
 # Power iteration ends below the largest eigenvalue; at the dense upper end of a Gram
 # matrix of masks by 1 or 2 % after so many products. A step 5 % too short costs 2.5 %
@@ -120,7 +121,7 @@ def lasso_path(
     paths = solve_on_device(
         *matrix, cov, y_var, lams, penalty, w0, tol, max_iter, block_size=block_size
     )
-    _warn_unless_converged(paths.gaps, tol, max_iter)
+    warn_unless_converged(paths.gaps, tol, max_iter)
     return paths
 
 
