@@ -1,139 +1,84 @@
-"""Training sets with some examples removed or mislabelled, as masks of a trainer."""
+"""Training sets with some examples removed or mislabelled, and what comes of them."""
+
+from typing import NamedTuple
 
 import numpy as np
-from scipy.sparse import issparse
 from sklearn.base import clone
 
 from skdatamodels._sklearn_compat import safe_indexing
 from skdatamodels.examples import Examples
-from skdatamodels.masks import PackedMasks
+from skdatamodels.masks import PackedMasks, sample_masks
 
 
-class RepeatedTrainings:
-    """Train each mask `n_trials` times, once: what was trained is kept.
+class Edits:
+    """Trains a model on edited training sets.
+
+    An example that is relabelled is left out, and a copy of it that bears the label is
+    taken in: copies are appended to the training set. So relabelling is a mask too,
+    with its store, workers and failures.
 
     Parameters
     ----------
     trainer : SubsetTrainer
-        Already a clone: it is fitted here.
-    n_trials : int
+        Is cloned.
+    sets : bool array of shape (n_sets, n_train), default=None
+        Only to relabel: the examples that will be given the label of their row.
+    labels : array of shape (n_sets,), default=()
 
     Attributes
     ----------
+    trainer : SubsetTrainer
+        Its training set ends with the copies.
     n_trained : int
         Trainings asked of the trainer so far.
     """
 
-    def __init__(self, trainer, n_trials):
-        self.trainer, self.n_trials = trainer, n_trials
-        self._outputs, self.n_trained = {}, 0
+    def __init__(self, trainer, sets=None, labels=()):
+        train = trainer.train
+        self.trainer, self.n_trained, self._outputs = clone(trainer), 0, {}
+        self._y, copies = train.y, []
+        for label in np.unique(labels):
+            needed = sets[labels == label].any(axis=0) & (train.y != label)
+            copies += [(i, label) for i in np.flatnonzero(needed)]
+        self._copy_of = np.array([i for i, _ in copies], dtype=int)
+        self._label_of = np.array([label for _, label in copies], dtype=train.y.dtype)
+        if copies:
+            X = safe_indexing(train.X, np.r_[np.arange(len(train)), self._copy_of])
+            y = np.r_[train.y, self._label_of]
+            self.trainer.set_params(train=Examples(X, y, allow_nan=True))
 
-    def __call__(self, masks):
-        """Return outputs (n_trials, n_targets) for each mask (n_train,) of a list."""
-        keys = [np.packbits(mask).tobytes() for mask in masks]
-        new = {
-            key: mask
-            for key, mask in zip(keys, masks, strict=True)
-            if key not in self._outputs
-        }
+    def masks(self, sets, labels=None, base=True):
+        """Return the edits of one training set, a mask (n_train,), as PackedMasks.
+
+        Without labels the sets are removed. An example that bears the label of its set
+        already stays as it is.
+        """
+        if labels is None:
+            return self.untouched(base & ~sets)
+        labels = labels[:, None]
+        sets = sets & (self._y != labels)
+        added = (base & sets)[:, self._copy_of] & (self._label_of == labels)
+        return PackedMasks.from_dense(np.hstack([base & ~sets, added]))
+
+    def untouched(self, bases):
+        """Return training sets (n_bases, n_train) as they are, as PackedMasks."""
+        n_copies = len(self._copy_of)
+        return PackedMasks.from_dense(np.pad(bases, [(0, 0), (0, n_copies)]))
+
+    def train(self, masks, n_trials):
+        """Return outputs (n_trials, n_targets) of each of some PackedMasks.
+
+        Each is trained `n_trials` times, once: what was trained is kept.
+        """
+        keys = [(n_trials, row.tobytes()) for row in masks.bits]
+        new = {key: i for i, key in enumerate(keys) if key not in self._outputs}
         if new:
-            packed = PackedMasks.from_dense(np.array(list(new.values())))
-            rows = packed[np.repeat(np.arange(len(new)), self.n_trials)]
+            rows = masks[np.repeat(list(new.values()), n_trials)]
             outputs = np.asarray(self.trainer.transform(rows).outputs)
-            outputs = outputs.reshape(len(new), self.n_trials, -1)
-            if np.isnan(outputs[:, :, 0]).all(axis=1).any():
-                raise RuntimeError(
-                    f"All {self.n_trials} trainings of an edited training set failed, "
-                    "so nothing is known of it; the trainer's warning says why."
-                )
+            outputs = outputs.reshape(len(new), n_trials, -1)
             self._outputs.update(zip(new, outputs, strict=True))
             self.n_trained += len(rows)
         return [self._outputs[key] for key in keys]
-
-
-class Removal:
-    """Removing the examples of highest weight, target by target.
-
-    Parameters
-    ----------
-    trainer : SubsetTrainer
-    attributions : array or CSR of shape (n_targets, n_train)
-    n_most : int
-        Examples that may be asked for.
-    n_trials : int
-
-    Attributes
-    ----------
-    orders : list of int array
-        Training examples of each target, highest weight first.
-    """
-
-    def __init__(self, trainer, attributions, n_most, n_trials):
-        self.orders = [row[:n_most] for row in _by_weight(attributions)]
-        self.trainings = RepeatedTrainings(trainer, n_trials)
-        self.n_train = len(trainer.train)
-
-    def mask(self, target, size):
-        """Return the mask of the edited training set."""
-        mask = np.ones(self.n_train, dtype=bool)
-        mask[self.orders[target][:size]] = False
-        return mask
-
-    def outputs(self, asked):
-        """Return outputs (n_trials,) for each (target, size) of a list."""
-        masks = [self.mask(target, size) for target, size in asked]
-        results = self.trainings(masks)
-        return [
-            result[:, target]
-            for result, (target, _) in zip(results, asked, strict=True)
-        ]
-
-
-class Mislabelling(Removal):
-    """Giving the examples of highest weight a wrong label, target by target.
-
-    A copy of each such example, with its wrong label, is appended to the training
-    set; the mask takes the copy instead of the original. So relabelling is a mask
-    too, with its store, workers and failures.
-
-    Attributes
-    ----------
-    wrong : array of shape (n_targets,)
-        For each target the class, not its own, whose mean output is the highest.
-    """
-
-    def __init__(self, trainer, attributions, n_most, n_trials):
-        y = trainer.train.y
-        self.wrong = most_likely_wrong_class(trainer, n_trials)
-        # an example that bears the wrong label already cannot be given it
-        self.orders = [
-            row[y[row] != wrong][:n_most]
-            for row, wrong in zip(_by_weight(attributions), self.wrong, strict=True)
-        ]
-        pairs = dict.fromkeys(
-            (int(i), wrong)
-            for row, wrong in zip(self.orders, self.wrong.tolist(), strict=True)
-            for i in row
-        )
-        self.n_train = len(y)
-        self.copies = {pair: self.n_train + k for k, pair in enumerate(pairs)}
-        rows = np.array([*range(self.n_train), *(i for i, _ in pairs)])
-        labels = np.array([label for _, label in pairs], dtype=y.dtype)
-        extended = Examples(
-            safe_indexing(trainer.train.X, rows),
-            np.concatenate([y, labels]),
-            allow_nan=True,
-        )
-        trainer = clone(trainer).set_params(train=extended)
-        self.trainings = RepeatedTrainings(trainer, n_trials)
-
-    def mask(self, target, size):
-        """Return the mask of the edited training set, originals then copies."""
-        mask = np.zeros(self.n_train + len(self.copies), dtype=bool)
-        mask[: self.n_train] = super().mask(target, size)
-        wrong = self.wrong[target].item()
-        mask[[self.copies[int(i), wrong] for i in self.orders[target][:size]]] = True
-        return mask
 
 
 def most_likely_wrong_class(trainer, n_trials):
@@ -147,16 +92,86 @@ def most_likely_wrong_class(trainer, n_trials):
         np.repeat(classes, len(targets)),
         allow_nan=True,
     )
-    trainings = RepeatedTrainings(clone(trainer).set_params(targets=everyone), n_trials)
-    (outputs,) = trainings([np.ones(len(trainer.train), dtype=bool)])
-    means = np.nanmean(outputs, axis=0).reshape(len(classes), len(targets))
+    edits = Edits(clone(trainer).set_params(targets=everyone))
+    everything = np.ones((1, len(trainer.train)), dtype=bool)
+    means, _ = mean_and_variance(edits.train(edits.untouched(everything), n_trials))
+    means = means.reshape(len(classes), len(targets))
     means[classes[:, None] == targets.y] = -np.inf
     return classes[means.argmax(axis=0)]
 
 
-def _by_weight(attributions):
-    """Yield, row by row, the examples from the highest weight to the lowest."""
-    for row in range(attributions.shape[0]):
-        weights = attributions[[row]]
-        weights = weights.toarray() if issparse(weights) else weights
-        yield np.argsort(-weights[0], kind="stable")
+class Effects(NamedTuple):
+    """Change of the mean output, and its standard error: arrays (n_sets, n_targets)."""
+
+    mean: np.ndarray
+    error: np.ndarray
+
+
+def effects_on_everything(edits, sets, labels, n_trials, n_control_trials):
+    """Edit the whole training set, and train each edit, and the whole, several times.
+
+    Returns
+    -------
+    effects : Effects
+    """
+    everything = np.ones((1, sets.shape[1]), dtype=bool)
+    outputs = edits.train(edits.untouched(everything), n_control_trials)
+    control, control_variance = mean_and_variance(outputs)
+    mean, variance = mean_and_variance(edits.train(edits.masks(sets, labels), n_trials))
+    return Effects(mean - control, np.sqrt(variance + control_variance))
+
+
+def effects_on_subsets(edits, sets, labels, bases):
+    """Train each edit of each of some subsets, and the subsets.
+
+    Both of a pair see the same subset, so what subsets differ in cancels.
+
+    Parameters
+    ----------
+    bases : bool array of shape (n_trials, n_train)
+
+    Returns
+    -------
+    effects : Effects
+    """
+    masks = [edits.untouched(bases)]
+    masks += [edits.masks(sets, labels, base) for base in bases]
+    masks = PackedMasks(np.concatenate([m.bits for m in masks]), masks[0].shape[1])
+    outputs = np.array(edits.train(masks, 1))[:, 0]
+    control, trials = outputs[: len(bases)], outputs[len(bases) :]
+    trials = trials.reshape(len(bases), len(sets), -1).swapaxes(0, 1)
+    mean, variance = mean_and_variance(trials - control)
+    return Effects(mean, np.sqrt(variance))
+
+
+def draw_subsets(trainer, n_trials, seed):
+    """Return subsets of the trainer's own design, bool (n_trials, n_train)."""
+    masks = sample_masks(
+        n_trials,
+        len(trainer.train),
+        trainer.alpha,
+        design=trainer.design,
+        random_state=seed,
+        y=trainer.train.y,
+    )
+    return masks.dense()
+
+
+def mean_and_variance(trials):
+    """Mean over axis 1, and the variance of that mean; NaN (failed) left out.
+
+    A mean of no trial is NaN, and so is the variance of fewer than two.
+    """
+    trials = np.asarray(trials)
+    known = ~np.isnan(trials)
+    n = known.sum(axis=1)
+    values = np.where(known, trials, 0).astype(np.float64)
+    mean = np.divide(values.sum(axis=1), n, out=np.full(n.shape, np.nan), where=n > 0)
+    deviations = np.where(known, values - np.nan_to_num(mean)[:, None], 0)
+    variance = np.divide(
+        (deviations**2).sum(axis=1),
+        n * (n - 1),
+        out=np.full(n.shape, np.nan),
+        where=n > 1,
+    )
+    return mean, variance

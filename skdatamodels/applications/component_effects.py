@@ -3,10 +3,9 @@
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.base import clone
 from sklearn.utils import check_array
 
-from skdatamodels.applications._removal_effects import effects_on_everything, removals
+from skdatamodels.applications._edits import Edits, effects_on_everything
 
 
 class ComponentEffects(NamedTuple):
@@ -105,9 +104,10 @@ def component_effects(
     removed = np.stack([order[:, ::-1][:, :n_removed], order[:, :n_removed]], axis=1)
     masks = np.zeros((2 * n_components, n_train), dtype=bool)
     np.put_along_axis(masks, removed.reshape(2 * n_components, -1), True, axis=1)
-    change = effects_on_everything(
-        clone(trainer), removals(masks), n_trials, n_control_trials
-    ).mean.reshape(n_components, 2, -1)
+    effects = effects_on_everything(
+        Edits(trainer), masks, None, n_trials, n_control_trials
+    )
+    change = effects.mean.reshape(n_components, 2, -1)
     order = np.argsort(coordinates, axis=0, kind="stable").T
     ends = np.stack([order[:, ::-1][:, :n_ends], order[:, :n_ends]], axis=1)
     rest = order[:, None, n_ends:-n_ends].repeat(2, axis=1)

@@ -1,31 +1,26 @@
 """Counterfactuals: what the model would say without some training examples."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Integral
 from typing import NamedTuple
 
 import numpy as np
 from scipy.sparse import issparse
 from scipy.stats import pearsonr, spearmanr
-from sklearn.base import BaseEstimator, clone, is_classifier
+from sklearn.base import BaseEstimator, is_classifier
 from sklearn.utils import check_array, check_random_state
+from sklearn.utils.validation import check_is_fitted
 
 from skdatamodels._sklearn_compat import Interval, StrOptions, fit_context
 from skdatamodels.applications._attributions import check_attributions
-from skdatamodels.applications._edits import most_likely_wrong_class
-from skdatamodels.applications._removal_effects import (
+from skdatamodels.applications._edits import (
+    Edits,
     draw_subsets,
     effects_on_everything,
     effects_on_subsets,
-    relabellings,
-    removals,
+    most_likely_wrong_class,
 )
-from skdatamodels.applications._removal_sets import (
-    HEURISTICS,
-    check_sizes,
-    dense_row,
-    order_by,
-)
+from skdatamodels.applications._removal_sets import HEURISTICS, dense_row, order_by
 from skdatamodels.masks import PackedMasks
 from skdatamodels.training import SubsetTrainer
 
@@ -305,7 +300,7 @@ class CounterfactualEvaluation(BaseEstimator):
         """
         X = check_attributions(self, X, self.trainer)
         n_targets, n_train = X.shape
-        sizes = check_sizes(self.sizes, n_train)
+        sizes = _check_sizes(self.sizes, n_train)
         targets = _check_target_indices(self.target_indices, n_targets)
         self._check_heuristics(n_targets, n_train)
         self._check_edit()
@@ -316,15 +311,44 @@ class CounterfactualEvaluation(BaseEstimator):
             bases = draw_subsets(self.trainer, self.n_trials, subset_seed)
         effects = self._train(removed, table["target"], bases)
         rows = np.arange(len(removed)), table["target"]
+        # what a base does not hold cannot be removed from it
+        self._share = bases.mean(axis=0)
         self.effects_ = CounterfactualEffects(
             **table,
-            predicted=_predict_rows(X, removed, table["target"], bases),
+            predicted=_predict_rows(X, removed, table["target"], self._share),
             true=effects.mean[rows],
             error=effects.error[rows],
             removed=PackedMasks.from_dense(removed),
         )
         self.correlations_ = self.effects_.correlations()
         return self
+
+    def effects_by(self, X):
+        """Let another attribution matrix predict the effects of the same sets.
+
+        Nothing is trained: so several matrices are judged on the same trainings, which
+        is fair where each of them has its sets, as `baselines` does.
+
+        Parameters
+        ----------
+        X : array-like or CSR of shape (n_targets, n_train)
+
+        Returns
+        -------
+        effects : CounterfactualEffects
+            As `effects_`, but for the predictions.
+
+        Raises
+        ------
+        ValueError
+            As :meth:`fit` does of the matrix.
+        """
+        check_is_fitted(self)
+        X, effects = check_attributions(self, X, self.trainer), self.effects_
+        predicted = _predict_rows(
+            X, effects.removed.dense(), effects.target, self._share
+        )
+        return replace(effects, predicted=predicted)
 
     def _check_heuristics(self, n_targets, n_train):
         unknown = [name for name in self.heuristics if name not in HEURISTICS]
@@ -376,16 +400,15 @@ class CounterfactualEvaluation(BaseEstimator):
         return {"target": target, "heuristic": heuristic, "size": size}, removed
 
     def _train(self, removed, target, bases):
-        trainer, edits = clone(self.trainer), removals(removed)
+        trainer, labels = self.trainer, None
         if self.edit == "mislabel":
             self.wrong_class_ = most_likely_wrong_class(trainer, self.n_trials)
             labels = self.wrong_class_[target]
-            extended, edits = relabellings(trainer.train, removed, labels)
-            trainer.set_params(train=extended)
+        edits = Edits(trainer) if labels is None else Edits(trainer, removed, labels)
         if self.control == "subsets":
-            return effects_on_subsets(trainer, edits, bases)
+            return effects_on_subsets(edits, removed, labels, bases)
         return effects_on_everything(
-            trainer, edits, self.n_trials, self.n_control_trials
+            edits, removed, labels, self.n_trials, self.n_control_trials
         )
 
 
@@ -418,6 +441,21 @@ def _check_removal_sets(removal_sets, n_train):
     return removed
 
 
+def _check_sizes(sizes, n_train):
+    """Return sizes, numbers of examples or fractions of them, as an int array."""
+    counts = [
+        size if isinstance(size, Integral) else max(1, round(size * n_train))
+        for size in sizes
+        if isinstance(size, Integral) or 0 < size < 1
+    ]
+    if len(counts) < max(1, len(sizes)) or not all(0 < n < n_train for n in counts):
+        raise ValueError(
+            f"sizes must be numbers of examples from 1 to n_train - 1 = {n_train - 1}, "
+            f"or fractions between 0 and 1; got {sizes}."
+        )
+    return np.unique(counts)
+
+
 def _check_target_indices(target_indices, n_targets):
     if target_indices is None:
         return np.arange(n_targets)
@@ -436,10 +474,12 @@ def _check_target_indices(target_indices, n_targets):
     return indices
 
 
-def _predict_rows(X, removed, targets, bases):
-    """Predict the effect of each set on one target of its own, averaged over bases."""
-    # what a base does not hold cannot be removed from it
-    share, predicted = bases.mean(axis=0), np.empty(len(targets))
+def _predict_rows(X, removed, targets, share):
+    """Predict the effect of each set on one target of its own.
+
+    `share` (n_train,) tells in how many of the bases an example is.
+    """
+    predicted = np.empty(len(targets))
     for target in np.unique(targets):
         rows = targets == target
         predicted[rows] = -(removed[rows] @ (share * dense_row(X, target)))

@@ -4,16 +4,16 @@ from numbers import Integral, Real
 
 import numpy as np
 from scipy.sparse import issparse
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 
 from skdatamodels._sklearn_compat import Interval, StrOptions, fit_context
 from skdatamodels.applications._attributions import check_attributions
-from skdatamodels.applications._edits import Mislabelling, Removal
+from skdatamodels.applications._edits import Edits, most_likely_wrong_class
+from skdatamodels.applications._removal_sets import dense_row, order_by
 from skdatamodels.applications._support_curve import bootstrap_support, fit_support
 from skdatamodels.training import SubsetTrainer
 
-_EDITS = {"remove": Removal, "mislabel": Mislabelling}
 # Negative where the prediction is wrong; a user's own function is taken at its word.
 _SIGNED = "margin", "log_odds"
 # Bisection ends when its two ends differ by so much of the lower one, or by 1.
@@ -139,7 +139,7 @@ class DataSupportSearch(BaseEstimator):
 
     _parameter_constraints = {
         "trainer": [SubsetTrainer],
-        "mode": [StrOptions(set(_EDITS))],
+        "mode": [StrOptions({"remove", "mislabel"})],
         "search": [StrOptions({"grid", "bisection"})],
         "sizes": ["array-like", None],
         "n_trials": [Interval(Integral, 1, None, closed="left")],
@@ -204,13 +204,15 @@ class DataSupportSearch(BaseEstimator):
         X = check_attributions(self, X, self.trainer)
         sizes, n_most = self._check_sizes()
         self._check_output()
-        edit = _EDITS[self.mode](clone(self.trainer), X, n_most, self.n_trials)
+        labels = None
+        if self.mode == "mislabel":
+            labels = most_likely_wrong_class(self.trainer, self.n_trials)
+            self.wrong_class_ = labels
+        edit = _OrderedEdits(self.trainer, X, labels, n_most, self.n_trials)
         self.trials_ = self._search(edit, sizes)
         self._certify(edit)
         self._summarise(X)
-        if self.mode == "mislabel":
-            self.wrong_class_ = edit.wrong
-        self.n_trained_ = edit.trainings.n_trained
+        self.n_trained_ = edit.edits.n_trained
         return self
 
     def __sklearn_tags__(self):
@@ -306,6 +308,69 @@ class DataSupportSearch(BaseEstimator):
         self.predicted_size_ = predict_support_size(X, self.control_)
 
 
+class _OrderedEdits:
+    """Edits of the examples of highest weight, target by target.
+
+    Parameters
+    ----------
+    trainer : SubsetTrainer
+    weights : array or CSR of shape (n_targets, n_train)
+    labels : array of shape (n_targets,), or None
+        Label that the examples are given, for each target; None to remove them.
+    n_most : int
+        Examples of a target that may be asked for.
+    n_trials : int
+
+    Attributes
+    ----------
+    orders : list of int array
+        Examples of each target, highest weight first.
+    """
+
+    def __init__(self, trainer, weights, labels, n_most, n_trials):
+        self.labels, self.n_trials = labels, n_trials
+        self.orders = [order_by(dense_row(weights, j)) for j in range(weights.shape[0])]
+        if labels is not None:
+            # what bears the wrong label already cannot be given it
+            y = trainer.train.y
+            self.orders = [
+                order[y[order] != label]
+                for order, label in zip(self.orders, labels, strict=True)
+            ]
+        self.orders = [order[:n_most] for order in self.orders]
+        self.n_train = weights.shape[1]
+        everything = [(target, n_most) for target in range(len(self.orders))]
+        self.edits = (
+            Edits(trainer)
+            if labels is None
+            else Edits(trainer, self._sets(everything), labels)
+        )
+
+    def outputs(self, asked):
+        """Return outputs (n_trials,) for each (target, size) of a list."""
+        targets = [target for target, _ in asked]
+        labels = None if self.labels is None else self.labels[targets]
+        masks = self.edits.masks(self._sets(asked), labels)
+        outputs = [
+            trials[:, target]
+            for trials, target in zip(
+                self.edits.train(masks, self.n_trials), targets, strict=True
+            )
+        ]
+        if np.isnan(outputs).all(axis=1).any():
+            raise RuntimeError(
+                f"All {self.n_trials} trainings of an edited training set failed, so "
+                "nothing is known of it; the trainer's warning says why."
+            )
+        return outputs
+
+    def _sets(self, asked):
+        sets = np.zeros((len(asked), self.n_train), dtype=bool)
+        for row, (target, size) in zip(sets, asked, strict=True):
+            row[self.orders[target][:size]] = True
+        return sets
+
+
 def predict_support_size(weights, outputs):
     """Predict sizes of data supports from weights alone, without training.
 
@@ -351,9 +416,7 @@ def predict_support_size(weights, outputs):
         )
     sizes = np.full(len(outputs), np.nan)
     for target, output in enumerate(outputs):
-        row = weights[[target]]
-        row = row.toarray() if issparse(row) else row
-        falls = np.cumsum(np.sort(row[0])[::-1], dtype=np.float64)
+        falls = np.cumsum(np.sort(dense_row(weights, target))[::-1], dtype=np.float64)
         enough = np.flatnonzero(np.r_[0, falls] > output)
         if enough.size:
             sizes[target] = enough[0]

@@ -11,11 +11,7 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from skdatamodels import Examples, SubsetTrainer
 from skdatamodels.applications import CounterfactualEvaluation, predict_counterfactual
-from skdatamodels.applications._removal_effects import (
-    effects_on_subsets,
-    relabellings,
-    removals,
-)
+from skdatamodels.applications._edits import Edits, effects_on_subsets
 
 N_TRAIN, N_TARGETS = 10, 4
 rng = np.random.default_rng(0)
@@ -248,7 +244,7 @@ def test_subsets_as_control_are_exact_where_the_learner_is_additive():
 def test_each_subset_is_paired_with_its_own_edit(oracle):
     table, _ = oracle
     bases, removed = ALL[[341, 682, 1000, 77]], ALL[[3, 96, 3]]
-    mean, error = effects_on_subsets(make_trainer(), removals(removed), bases)
+    mean, error = effects_on_subsets(Edits(make_trainer()), removed, None, bases)
     for row, mask in enumerate(removed):
         changes = [
             table[(base & ~mask).tobytes()] - table[base.tobytes()] for base in bases
@@ -307,7 +303,7 @@ def test_failed_trainings_follow_the_rule_of_the_trainer():
     evaluation = CounterfactualEvaluation(
         trainer, heuristics=["top"], sizes=[2, 7], n_trials=2, n_control_trials=2
     )
-    with pytest.warns(RuntimeWarning, match="2 of 6 runs failed"):
+    with pytest.warns(RuntimeWarning, match="2 of 4 runs failed"):
         effects = evaluation.fit(weights).effects_
     assert_array_equal(np.isnan(effects.true), effects.size == 7)
     assert evaluation.correlations_["all"].n == N_TARGETS
@@ -348,10 +344,12 @@ def test_mislabelling_trains_on_wrong_labels():
 def test_relabelled_subsets_hold_their_own_examples_once():
     removed = rng.random((5, 12)) < 0.4
     labels = np.array(["a", "b", "b", "a", "a"])
-    extended, edits = relabellings(LABELLED, removed, labels)
+    trainer = SubsetTrainer(RidgeClassifier(), LABELLED, NEW)
+    edits = Edits(trainer, removed, labels)
+    extended = edits.trainer.train
     base = rng.random(12) < 0.6
     for mask, gone, label in zip(
-        edits.masks(base).dense(), removed, labels, strict=True
+        edits.masks(removed, labels, base).dense(), removed, labels, strict=True
     ):
         held = sorted(zip(extended.X[mask, 0], extended.y[mask], strict=True))
         y = np.where(gone, label, Y)[base]
