@@ -4,6 +4,8 @@ from skdatamodels.applications.annotation_page import (
     read_annotations,
     write_annotation_page,
 )
+from skdatamodels.applications.attribution_comparison import AttributionComparison
+from skdatamodels.applications.compare_attributions import compare_attributions
 from skdatamodels.applications.component_effects import (
     ComponentEffects,
     component_effects,
@@ -33,6 +35,7 @@ from skdatamodels.applications.similar_examples import (
 )
 
 __all__ = [
+    "AttributionComparison",
     "ComponentEffects",
     "Correlation",
     "CounterfactualEffects",
@@ -42,6 +45,7 @@ __all__ = [
     "Extremes",
     "LeakageDetector",
     "affected_targets",
+    "compare_attributions",
     "component_effects",
     "effective_dimension",
     "explained_variance_curve",

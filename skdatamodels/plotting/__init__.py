@@ -1,5 +1,6 @@
 """Displays, in the manner of scikit-learn: arrays in, ``plot()`` draws them."""
 
+from skdatamodels.plotting.attribution_comparison import AttributionComparisonDisplay
 from skdatamodels.plotting.components import ComponentDisplay
 from skdatamodels.plotting.counterfactuals import CounterfactualDisplay
 from skdatamodels.plotting.data_support import DataSupportDisplay
@@ -10,6 +11,7 @@ from skdatamodels.plotting.prediction import PredictionDisplay
 from skdatamodels.plotting.similar_examples import SimilarExamplesDisplay
 
 __all__ = [
+    "AttributionComparisonDisplay",
     "ComponentDisplay",
     "CounterfactualDisplay",
     "DataSupportDisplay",

@@ -1,0 +1,123 @@
+"""From what a user gives for a method to an attribution matrix, and its cost."""
+
+from time import perf_counter
+from typing import NamedTuple
+
+import numpy as np
+from scipy.sparse import csr_array, issparse
+from sklearn.pipeline import Pipeline
+
+from skdatamodels.metrics import linear_datamodeling_score
+
+
+class Method(NamedTuple):
+    """An attribution matrix and how it was come by.
+
+    Attributes
+    ----------
+    weights : array or CSR of shape (n_targets, n_train)
+    seconds : float
+        Measured for callables, of all candidates together; NaN for what was there.
+    record : dict
+        What it was made from, and the tuning scores of its candidates.
+    """
+
+    weights: object
+    seconds: float
+    record: dict
+
+
+def candidates_of(name, given):
+    """Return the candidates of a method by setting: key, full name, what is given."""
+    if not isinstance(given, dict):
+        return [("", name, given)]
+    return [(str(key), f"{name}, {key}", one) for key, one in given.items()]
+
+
+def choose(name, given, shape, tuning):
+    """Return the Method that is given; of several, the best on the tuning part."""
+    methods = {
+        setting: resolve(full_name, one, shape)
+        for setting, full_name, one in candidates_of(name, given)
+    }
+    best, scores = next(iter(methods)), {}
+    if len(methods) > 1:
+        scores = {
+            setting: linear_datamodeling_score(
+                tuning.outputs, predict(method.weights[tuning.targets], tuning.masks)
+            )
+            for setting, method in methods.items()
+        }
+        best = max(scores, key=scores.get)
+    record = methods[best].record | {"setting": best, "tuning_lds": scores}
+    seconds = sum(method.seconds for method in methods.values())
+    return Method(methods[best].weights, seconds, record)
+
+
+def resolve(name, given, shape):
+    """Return the Method that a matrix, a fitted estimator or a callable makes.
+
+    Raises
+    ------
+    ValueError
+        If the matrix is not finite or not of this shape, or an estimator has none.
+    """
+    seconds = np.nan
+    if callable(given) and not hasattr(given, "coef_"):
+        start = perf_counter()
+        given = given()
+        seconds = perf_counter() - start
+    estimator = _last_step(given)
+    if hasattr(estimator, "fit") and not hasattr(estimator, "coef_"):
+        raise ValueError(
+            f"{name!r} is a {type(estimator).__name__} without coef_: fit it first, or "
+            "pass a function that does, whose time is then measured."
+        )
+    params = estimator.get_params() if hasattr(estimator, "get_params") else {}
+    weights = _check_weights(name, getattr(estimator, "coef_", estimator), shape)
+    record = {"source": type(estimator).__name__, "params": params}
+    return Method(weights, seconds, record)
+
+
+def check_shape(name, given, shape):
+    """Raise if a matrix that is there already is not (n_targets, n_train)."""
+    given = getattr(_last_step(given), "coef_", given)
+    got = getattr(given, "shape", shape)
+    got = got if len(got) > 1 else (1, *got)
+    if got == shape:
+        return
+    hint = "It was made for other targets or another training set."
+    if got[::-1] == shape:
+        hint = "It is the wrong way round: transpose it."
+    raise ValueError(
+        f"{name!r} has shape {tuple(got)}; the runs have {shape[0]} targets and "
+        f"{shape[1]} training examples, so it must be {shape}. {hint}"
+    )
+
+
+def predict(weights, masks):
+    """Sum the weights of the examples of each run: float64 (n_runs, n_targets)."""
+    return np.asarray(masks.dot(weights.T), dtype=np.float64)
+
+
+def _last_step(given):
+    given = getattr(given, "best_estimator_", given)
+    return given[-1] if isinstance(given, Pipeline) else given
+
+
+def _check_weights(name, weights, shape):
+    sparse = issparse(weights)
+    weights = csr_array(weights) if sparse else np.atleast_2d(np.asarray(weights))
+    if weights.dtype.kind not in "fiub":
+        raise ValueError(
+            f"{name!r} gives {weights.dtype}, not an attribution matrix of numbers."
+        )
+    check_shape(name, weights, shape)
+    if not np.isfinite(weights.data if sparse else weights).all():
+        dense = weights.toarray() if sparse else weights
+        target, example = np.argwhere(~np.isfinite(dense))[0]
+        raise ValueError(
+            f"{name!r} has the weight {dense[target, example]} at target {target}, "
+            f"training example {example}: such a method cannot be judged."
+        )
+    return weights if weights.dtype.kind == "f" else weights.astype(np.float64)

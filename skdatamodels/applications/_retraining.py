@@ -1,0 +1,84 @@
+"""What retraining says of several attribution methods, on the same terms for all."""
+
+from functools import partial
+
+import numpy as np
+from sklearn.base import clone
+
+from skdatamodels.applications._removal_sets import HEURISTICS
+
+
+def targets_to_retrain(counterfactuals, reported):
+    """Return the reported targets that the evaluation asks for."""
+    asked = getattr(counterfactuals, "target_indices", None)
+    if asked is None:
+        return reported
+    kept = np.asarray(asked)[np.isin(asked, reported)]
+    if kept.size == 0:
+        raise ValueError(
+            "None of the target_indices of the CounterfactualEvaluation is among the "
+            "reported targets: ask for more, or choose a smaller tuning_fraction."
+        )
+    return kept
+
+
+def effects_of_removals(evaluation, matrices, targets):
+    """Let each method choose sets, train once, and let each predict all of them.
+
+    Returns
+    -------
+    effects : dict of str to CounterfactualEffects
+    """
+    if evaluation is None:
+        return {}
+    sets, others = dict(evaluation.baselines or {}), []
+    for heuristic in evaluation.heuristics:
+        if heuristic == "random" or heuristic not in HEURISTICS:
+            others.append(heuristic)
+            continue
+        for name, weights in matrices.items():
+            sets[f"{heuristic} of {name}"] = HEURISTICS[heuristic](weights)
+    evaluation = clone(evaluation).set_params(
+        heuristics=others, baselines=sets, target_indices=targets
+    )
+    evaluation.fit(next(iter(matrices.values())))
+    return {name: evaluation.effects_by(weights) for name, weights in matrices.items()}
+
+
+def data_supports(search, matrices, targets):
+    """Search for data supports by the weights of each method.
+
+    Returns
+    -------
+    supports : dict of str to DataSupportSearch
+    """
+    if search is None:
+        return {}
+    trainer = clone(search.trainer)
+    learner = trainer.estimator
+    if not (hasattr(learner, "fit") or hasattr(learner, "make_learner")):
+        learner = partial(_measure_some, learner, targets)
+    trainer.set_params(estimator=learner, targets=trainer.targets[targets])
+    search = clone(search).set_params(trainer=trainer)
+    return {name: clone(search).fit(w[targets]) for name, w in matrices.items()}
+
+
+def _measure_some(learner, targets, train_indices, seed):
+    """Call a learner that measures all targets by itself; return those of some."""
+    return np.asarray(learner(train_indices, seed))[targets]
+
+
+def agreement(effects, name):
+    """Return Spearman and Pearson correlation of the effects of a method, or NaN."""
+    if name not in effects:
+        return np.nan, np.nan
+    return effects[name].correlations()["all"][:2]
+
+
+def tightness(supports, name):
+    """Return median size of the data supports, and the share certified, or NaN."""
+    if name not in supports:
+        return np.nan, np.nan
+    search = supports[name]
+    sizes = np.where(search.censored_, np.inf, search.support_size_)
+    return np.median(sizes), search.certified_.mean()

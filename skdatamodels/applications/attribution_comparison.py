@@ -1,0 +1,98 @@
+"""The table that a comparison of attribution methods gives."""
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class AttributionComparison:
+    """A table with a row a method, and what it rests on.
+
+    Attributes
+    ----------
+    name : str array of shape (n_methods,)
+        In the order given; the controls come last.
+    is_control : bool array of shape (n_methods,)
+    setting : str array of shape (n_methods,)
+        The candidate that was chosen on the tuning part; "" for a single one.
+    lds, lds_low, lds_high : float64 array of shape (n_methods,)
+        Linear datamodeling score and the ends of its bootstrap interval. All methods
+        share the draws.
+    slope : float64 array of shape (n_methods,)
+        By how much the outputs rise where the prediction rises by 1, median over
+        targets: near 1 if weights are in the output's unit and right on average, below
+        1 if they are too large, any number if they have no unit; negative if their
+        sign is turned.
+    counterfactual_spearman, counterfactual_pearson : float64 array (n_methods,)
+        Correlation of predicted and true effects of removals; NaN if not asked for.
+    support_size : float64 array of shape (n_methods,)
+        Median size of the data supports that the weights lead to: the smaller, the
+        better. Infinite if half of the targets or more were not flipped.
+    support_certified : float64 array of shape (n_methods,)
+        Share of the targets whose support was certified.
+    n_trainings : float64 array of shape (n_methods,)
+        Models trained for the weights; NaN where nobody said.
+    seconds : float64 array of shape (n_methods,)
+        Time to the weights, of all candidates together; NaN where nobody said.
+    ceiling : float
+        Noise ceiling of the reported targets, or NaN.
+    settings : dict
+        What was judged on what, with versions, and under "methods" the parameters of
+        each method and the tuning scores of its candidates.
+    effects : dict of str to CounterfactualEffects
+        By method, for :class:`~skdatamodels.plotting.CounterfactualDisplay`.
+    supports : dict of str to DataSupportSearch
+        By method, for :class:`~skdatamodels.plotting.DataSupportDisplay`.
+    """
+
+    name: np.ndarray
+    is_control: np.ndarray
+    setting: np.ndarray
+    lds: np.ndarray
+    lds_low: np.ndarray
+    lds_high: np.ndarray
+    slope: np.ndarray
+    counterfactual_spearman: np.ndarray
+    counterfactual_pearson: np.ndarray
+    support_size: np.ndarray
+    support_certified: np.ndarray
+    n_trainings: np.ndarray
+    seconds: np.ndarray
+    ceiling: float
+    settings: dict
+    effects: dict
+    supports: dict
+
+    def __len__(self):
+        return len(self.name)
+
+    @property
+    def share_of_ceiling(self):
+        """Score over ceiling, float64 array (n_methods,); NaN without a ceiling."""
+        return self.lds / self.ceiling
+
+    def to_frame(self):
+        """Return the table as a pandas.DataFrame, without columns that are not known.
+
+        Raises
+        ------
+        ImportError
+            If pandas is not installed.
+        """
+        try:
+            import pandas as pd
+        except ImportError as error:
+            raise ImportError("to_frame needs pandas: pip install pandas") from error
+        names = [f.name for f in fields(self) if f.type is np.ndarray]
+        names.insert(names.index("lds_high") + 1, "share_of_ceiling")
+        columns = {name: getattr(self, name) for name in names}
+        known = {name: c for name, c in columns.items() if _is_known(c)}
+        return pd.DataFrame(known).set_index("name")
+
+
+def _is_known(column):
+    """Tell whether a column says something: a text, a number or True of any row."""
+    return (
+        (column != "").any() if column.dtype.kind == "U" else (column == column).any()
+    )
