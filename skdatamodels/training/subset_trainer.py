@@ -21,7 +21,12 @@ from skdatamodels.masks import (
     sample_masks,
     subset_size,
 )
-from skdatamodels.masks.designs import check_design, check_run_ids
+from skdatamodels.masks.designs import (
+    check_alphas,
+    check_design,
+    check_run_ids,
+    seed_runs,
+)
 from skdatamodels.outputs import OUTPUTS
 from skdatamodels.runs import RunStore, TrainingRuns
 from skdatamodels.runs.store import library_versions
@@ -48,10 +53,11 @@ class SubsetTrainer(TransformerMixin, BaseEstimator):
         run, an int below 2**32, and returns an array (n_targets,).
     train, targets : Examples
         Training set and targets.
-    alpha : float in (0, 1), default=0.5
-        Subsampling fraction.
-    design : {"uniform", "bernoulli", "stratified"}, default="uniform"
-        How subsets are drawn; see :func:`skdatamodels.masks.sample_masks`.
+    alpha : float in (0, 1), or sequence of them, default=0.5
+        Subsampling fraction. Of several, the runs take turns.
+    design : str, default="uniform"
+        How subsets are drawn; see :func:`skdatamodels.masks.sample_masks`. A subset and
+        its complement, in the designs that pair them, share the seed of the training.
     output : str or callable, default="margin"
         What is measured; see :data:`skdatamodels.outputs.OUTPUTS`. For regressors
         choose "prediction" or "squared_error". A callable estimator measures itself.
@@ -123,7 +129,7 @@ class SubsetTrainer(TransformerMixin, BaseEstimator):
         "estimator": [HasMethods("fit"), HasMethods("make_learner"), callable],
         "train": [Examples],
         "targets": [Examples],
-        "alpha": [Interval(Real, 0, 1, closed="neither")],
+        "alpha": [Interval(Real, 0, 1, closed="neither"), "array-like"],
         "design": [StrOptions(set(DESIGNS))],
         "output": [StrOptions(set(OUTPUTS)), callable],
         "fast": ["boolean"],
@@ -302,7 +308,7 @@ class SubsetTrainer(TransformerMixin, BaseEstimator):
         """Raise if the learner cannot train on subsets as small as these."""
         if not hasattr(learner, "check_subset_size"):
             return
-        size = subset_size(len(self.train), self.alpha)
+        size = subset_size(len(self.train), min(check_alphas(self.alpha)))
         if isinstance(rows, PackedMasks):
             size = int(rows.dot(np.ones((len(self.train), 1))).min())
         learner.check_subset_size(size)
@@ -313,7 +319,7 @@ class SubsetTrainer(TransformerMixin, BaseEstimator):
             keys = _mask_keys(rows)
             masks = rows
         else:
-            keys = [(run,) for run in rows]
+            keys = [(run,) for run in seed_runs(rows, self.design, self.alpha)]
             masks = sample_masks(
                 rows,
                 len(self.train),
@@ -367,7 +373,8 @@ class SubsetTrainer(TransformerMixin, BaseEstimator):
             )
         configuration = self._configuration(learner, explicit)
         name = getattr(self.estimator, "__name__", type(self.estimator).__name__)
-        what = "given-masks" if explicit else f"{self.design}-alpha{self.alpha:g}"
+        alphas = "-".join(f"{alpha:g}" for alpha in check_alphas(self.alpha))
+        what = "given-masks" if explicit else f"{self.design}-alpha{alphas}"
         folder = f"{name}-{what}-{digest(configuration)[:10]}"
         store = RunStore.open_or_create(
             Path(self.store, folder),

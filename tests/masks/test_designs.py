@@ -8,8 +8,14 @@ from numpy.testing import assert_array_equal
 from scipy.stats import chi2
 
 from skdatamodels.masks import DESIGNS, PackedMasks, sample_masks, subset_size
+from skdatamodels.masks.designs import seed_runs
 
 _Y = np.repeat(["a", "b", "c"], [7, 12, 21])
+_HALF_ONLY = ["complementary", "orthogonal"]
+
+
+def alpha_for(design, alpha):
+    return 0.5 if design in _HALF_ONLY else alpha
 
 
 @given(st.integers(2, 300), st.floats(0.001, 0.999), st.integers(0, 2**32))
@@ -31,11 +37,22 @@ def _p_value(statistic, degrees):
     return chi2.sf(statistic, degrees)
 
 
-@pytest.mark.parametrize("design", ["uniform", "stratified"])
-def test_every_subset_is_as_likely(design):
-    """The whole law: with n = 6 and size 3 all 20 subsets are equally likely."""
-    n_runs = 4000
-    masks = sample_masks(n_runs, 6, 0.5, design=design, random_state=1, y=[0] * 6)
+@pytest.mark.parametrize(
+    ("design", "block"),
+    [("uniform", 1), ("stratified", 1), ("complementary", 2), ("balanced", 20)],
+)
+def test_every_subset_is_as_likely(design, block):
+    """The whole law: with n = 6 and size 3 all 20 subsets are equally likely.
+
+    At each position of a block; blocks are independent.
+    """
+    for position in {0, block // 4, block - 1}:
+        ids = np.arange(1500) * block + position
+        _check_all_subsets(sample_masks(ids, 6, 0.5, design=design, y=[0] * 6))
+
+
+def _check_all_subsets(masks):
+    n_runs = len(masks)
     subsets, counts = np.unique(masks.bits, axis=0, return_counts=True)
     assert len(subsets) == 20
     expected = n_runs / 20
@@ -144,7 +161,7 @@ def test_stratified_ties_are_broken_at_random():
 
 @pytest.mark.parametrize("design", sorted(DESIGNS))
 def test_a_run_depends_on_its_id_alone(design):
-    def draw(ids, random_state=7, alpha=0.4):
+    def draw(ids, random_state=7, alpha=alpha_for(design, 0.4)):
         masks = sample_masks(
             ids, 40, alpha, design=design, random_state=random_state, y=_Y
         )
@@ -162,7 +179,108 @@ def test_a_run_depends_on_its_id_alone(design):
     assert len(np.unique(whole, axis=0)) == 30
     others = draw(30, random_state=8)
     assert (others != whole).any(axis=1).all()
-    assert (draw(30, alpha=0.5) != whole).any()
+    if design not in _HALF_ONLY:
+        assert (draw(30, alpha=0.5) != whole).any()
+
+
+@given(st.sampled_from(sorted(DESIGNS)), st.data())
+@settings(max_examples=50, deadline=None)
+def test_any_runs_in_any_order_and_number_of_fractions(design, data):
+    n_train = data.draw(st.integers(4, 60))
+    fraction = st.just(0.5) if design in _HALF_ONLY else st.floats(0.2, 0.8)
+    alphas = data.draw(st.lists(fraction, min_size=1, max_size=4))
+    kept = {"design": design, "random_state": 3, "y": np.arange(n_train) % 3}
+    whole = sample_masks(90, n_train, alphas, **kept)
+    ids = data.draw(st.lists(st.integers(0, 89), min_size=1, unique=True))
+    assert_array_equal(sample_masks(ids, n_train, alphas, **kept).bits, whole[ids].bits)
+    if len(alphas) == 1:
+        alone = sample_masks(ids, n_train, alphas[0], **kept)
+        assert_array_equal(alone.bits, whole[ids].bits)
+
+
+@pytest.mark.parametrize("design", ["uniform", "stratified", "balanced"])
+def test_runs_take_turns_with_several_fractions(design):
+    alphas = (0.2, 0.5, 0.75)
+    masks = sample_masks(900, 40, alphas, design=design, y=_Y).dense()
+    for turn, size in enumerate([8, 20, 30]):
+        of_one = masks[turn::3]
+        assert (of_one.sum(axis=1) == size).all()
+        assert len(np.unique(of_one, axis=0)) == 300
+        if design == "balanced":
+            assert (of_one.reshape(15, 20, 40).sum(axis=1) == size // 2).all()
+
+
+@given(st.integers(2, 200), st.integers(0, 2**32))
+@settings(max_examples=50, deadline=None)
+def test_complementary_pairs(n_train, random_state):
+    masks = sample_masks(
+        20, n_train, 0.5, design="complementary", random_state=random_state
+    ).dense()
+    assert_array_equal(masks[1::2], ~masks[::2])
+    assert (masks[::2].sum(axis=1) == round(n_train / 2)).all()
+
+
+@given(st.integers(2, 200), st.floats(0.001, 0.999), st.integers(0, 2**32))
+@settings(max_examples=100, deadline=None)
+def test_balanced_counts_and_sizes(n_train, alpha, random_state):
+    size = round(alpha * n_train)
+    if not 0 < size < n_train:
+        return
+    masks = sample_masks(
+        60, n_train, alpha, design="balanced", random_state=random_state
+    ).dense()
+    assert (masks.sum(axis=1) == size).all()
+    counts = masks.reshape(3, 20, n_train).sum(axis=1)
+    assert (abs(counts - 20 * size / n_train) < 1).all()
+
+
+def test_balanced_runs_are_otherwise_as_good_as_independent():
+    """Of a block's 20 subsets any two overlap in s·(s·20/n - 1)/19 on average.
+
+    For Σ over the block's other subsets of the overlap with one is Σ over its s members
+    of the number of others that hold them, 20·s/n - 1, exactly; no pair is special.
+    """
+    n_blocks, n_train, size = 500, 40, 16
+    masks = sample_masks(20 * n_blocks, n_train, 0.4, design="balanced", random_state=3)
+    blocks = masks.dense().reshape(n_blocks, 20, n_train)
+    expected = size * (20 * size / n_train - 1) / 19
+    for i, j in [(0, 1), (0, 19), (9, 10), (18, 19)]:
+        overlaps = (blocks[:, i] & blocks[:, j]).sum(axis=1)
+        error = overlaps.std() / np.sqrt(n_blocks)
+        assert abs(overlaps.mean() - expected) < 4.5 * error
+
+
+@given(st.integers(2, 150), st.integers(0, 2**32))
+@settings(max_examples=40, deadline=None)
+def test_orthogonal_examples_are_uncorrelated_over_a_block(n_train, random_state):
+    """Signs ±1 of a block: Gram matrix 2N·I, sum zero, each row with its negative.
+
+    So squared row sums are n_train on average: the variance of independent examples.
+    """
+    order = next(
+        p + 1
+        for p in range(3, 1000, 4)
+        if p + 1 >= n_train and all(p % k for k in range(2, p))
+    )
+    masks = sample_masks(
+        4 * order, n_train, 0.5, design="orthogonal", random_state=random_state
+    )
+    for block in masks.dense().reshape(2, 2 * order, n_train):
+        signs = np.where(block, 1, -1)
+        assert_array_equal(signs.T @ signs, 2 * order * np.eye(n_train))
+        assert_array_equal(signs.sum(axis=0), 0)
+        assert_array_equal(signs[::2], -signs[1::2])
+        assert (signs.sum(axis=1) ** 2).mean() == n_train
+
+
+def test_orthogonal_blocks_differ_and_any_part_is_balanced_in_examples():
+    masks = sample_masks(176, 40, 0.5, design="orthogonal").dense()  # N = 44
+    assert len(np.unique(masks, axis=0)) == 176
+    first_of_blocks = sample_masks(
+        88 * np.arange(2000), 40, 0.5, design="orthogonal"
+    ).dense()
+    counts = first_of_blocks.sum(axis=0)
+    assert _p_value(((counts - 1000) ** 2 / 500).sum(), 40) > 1e-3
 
 
 def test_designs_differ_and_random_state_of_any_kind():
@@ -218,6 +336,29 @@ def test_wrong_run_ids(ids, message):
 def test_unknown_design():
     with pytest.raises(ValueError, match=r"one of .*uniform.*, got 'unifrom'"):
         sample_masks(3, 10, 0.5, design="unifrom")
+
+
+@pytest.mark.parametrize("design", _HALF_ONLY)
+@pytest.mark.parametrize("alpha", [0.3, [0.5, 0.4]])
+def test_pairs_need_one_half(design, alpha):
+    with pytest.raises(ValueError, match=rf"{design}.*needs alpha=0\.5, got 0\.[34]"):
+        sample_masks(3, 10, alpha, design=design)
+
+
+@pytest.mark.parametrize("alpha", [[], [[0.5]], "half", [0.5, None]])
+def test_what_is_no_fraction_nor_several(alpha):
+    with pytest.raises(ValueError, match="a fraction, or a list of fractions"):
+        sample_masks(3, 10, alpha)
+
+
+def test_seeds_are_shared_by_pairs_alone():
+    ids = np.array([7, 0, 1, 2, 3, 100])
+    assert_array_equal(seed_runs(ids, "uniform", 0.5), ids)
+    assert_array_equal(seed_runs(ids, "balanced", 0.5), ids)
+    for design in _HALF_ONLY:
+        assert_array_equal(seed_runs(ids, design, 0.5), [6, 0, 0, 2, 2, 100])
+        # of two fractions, runs 0 and 2 are a pair, and 1 and 3
+        assert_array_equal(seed_runs(ids, design, [0.5] * 2), [5, 0, 1, 0, 1, 100])
 
 
 @pytest.mark.parametrize(("y", "got"), [(None, "None"), ([0, 1], "length 2")])

@@ -150,6 +150,23 @@ def test_masks_are_those_of_the_design(iris, design):
         np.testing.assert_array_equal(trainer.transform(form).outputs, by_mask)
 
 
+def test_pairs_share_a_seed_and_fractions_take_turns(iris, tmp_path):
+    trainer = SubsetTrainer(
+        positions, iris[0], iris[1][:3], design="complementary", random_state=0
+    )
+    runs = trainer.fit_transform(np.arange(40))
+    np.testing.assert_array_equal(runs.seeds[1::2], runs.seeds[::2])
+    assert len(set(runs.seeds)) == 20
+    np.testing.assert_array_equal(runs.masks[1::2], ~runs.masks[::2])
+    trainer.set_params(design="uniform", alpha=(0.2, 0.6), store=tmp_path)
+    pool = trainer.fit_transform(np.arange(6))
+    assert pool.masks.sum(axis=1).tolist() == [10, 30] * 3
+    assert len(set(pool.seeds)) == 6
+    (folder,) = tmp_path.iterdir()
+    assert folder.name.startswith("positions-uniform-alpha0.2-0.6-")
+    assert clone(trainer).fit_transform([5]).masks.sum() == 30
+
+
 def test_given_masks_know_no_alpha(iris, tmp_path):
     masks = sample_masks(4, 50, 0.7).dense()
     learner = Counting()
@@ -365,6 +382,9 @@ def test_other_library_versions_are_told(iris, tmp_path):
 BAD = [
     ({"alpha": 0.001}, [0], "gives subsets of size 0"),
     ({"alpha": 1.5}, [0], "alpha"),
+    ({"alpha": (0.5, 1.5)}, [0], "alpha .* got 1.5"),
+    ({"alpha": ()}, [0], "alpha"),
+    ({"alpha": 0.4, "design": "orthogonal"}, [0], r"needs alpha=0\.5, got 0\.4"),
     ({"design": "round"}, [0], "design"),
     ({"output": "loudness"}, [0], "output"),
     ({"output": "prediction"}, [0], "regress"),
