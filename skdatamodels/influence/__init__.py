@@ -2,6 +2,7 @@
 
 from skdatamodels.influence.controls import random_influence, same_class_influence
 from skdatamodels.influence.difference_of_means import DifferenceOfMeans
+from skdatamodels.influence.influence_functions import influence_functions
 from skdatamodels.influence.knn_shapley import knn_shapley
 from skdatamodels.influence.last_layer_influence import last_layer_influence
 from skdatamodels.influence.logistic_influence import logistic_influence
@@ -14,6 +15,7 @@ __all__ = [
     "DifferenceOfMeans",
     "banzhaf_values",
     "gradient_dot",
+    "influence_functions",
     "knn_shapley",
     "last_layer_influence",
     "logistic_influence",

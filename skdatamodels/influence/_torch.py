@@ -89,6 +89,30 @@ class Classifier:
             for part, mode in modes:
                 part.training = mode
 
+    def gradient_blocks(self, n_rows, block_bytes):
+        """Cut rows into slices whose gradients take at most so many bytes."""
+        values = self.parameters.values()
+        step = block_bytes // sum(p.numel() * p.element_size() for p in values)
+        step = max(1, step)
+        return [slice(k, min(k + step, n_rows)) for k in range(0, n_rows, step)]
+
+    def dot(self, state, left, right, *, block_bytes, progress):
+        """Dot products of the gradients of two lots, float64 (n_left, n_right).
+
+        Each is the name of a part and an output. Blocks of both share `block_bytes`;
+        `progress` counts the gradients on the right.
+        """
+        sizes = [len(self.parts[part][1]) for part, _ in (left, right)]
+        blocks = [self.gradient_blocks(size, block_bytes // 2) for size in sizes]
+        products = np.empty(sizes)
+        for rows in blocks[0]:
+            h = self.gradients(state, left[0], rows, left[1])
+            for columns in blocks[1]:
+                g = self.gradients(state, right[0], columns, right[1])
+                products[rows, columns] = (h @ g.T).double().cpu().numpy()
+                progress.update(len(g))
+        return products
+
     def gradients(self, state, part, rows, output):
         """Gradients of each example's output, flat: (n_rows, n_parameters).
 
@@ -116,6 +140,34 @@ class Classifier:
                     "is not finite: training may have diverged."
                 )
         return torch.cat([value.flatten(1) for value in gradients.values()], dim=1)
+
+
+def load_state(checkpoint, number, module):
+    """Return the state of a checkpoint, given as a state or a file of one.
+
+    Raises
+    ------
+    ValueError
+        If it is not one of the module.
+    """
+    torch = import_torch()
+    own = module.state_dict()
+    device = next(module.parameters()).device
+    if not hasattr(checkpoint, "keys"):
+        checkpoint = torch.load(checkpoint, map_location=device, weights_only=True)
+    if set(own) != set(checkpoint):
+        names = sorted(set(own) ^ set(checkpoint))[:3]
+        raise ValueError(
+            f"Checkpoint {number} is not one of this module: {', '.join(names)} "
+            "is in one of them alone."
+        )
+    for name, value in own.items():
+        if value.shape != checkpoint[name].shape:
+            raise ValueError(
+                f"Checkpoint {number} is not one of this module: {name} has shape "
+                f"{tuple(checkpoint[name].shape)}, the module's {tuple(value.shape)}."
+            )
+    return {name: checkpoint[name].to(value) for name, value in own.items()}
 
 
 def output_function(output):

@@ -3,10 +3,11 @@
 from numbers import Integral
 
 import numpy as np
+from tqdm.auto import tqdm
 
 from skdatamodels._sklearn_compat import Interval, validate_params
 from skdatamodels.examples import Examples
-from skdatamodels.influence._torch import Classifier, import_torch
+from skdatamodels.influence._torch import Classifier, load_state
 
 __all__ = ["gradient_dot", "tracin"]
 
@@ -15,11 +16,14 @@ _OPTIONS = {
     "targets": [Examples],
     "output": [str, callable],
     "block_bytes": [Interval(Integral, 1, None, closed="left")],
+    "verbose": ["verbose"],
 }
 
 
 @validate_params(_OPTIONS, prefer_skip_nested_validation=True)
-def gradient_dot(module, train, targets, *, output="margin", block_bytes=2**28):
+def gradient_dot(
+    module, train, targets, *, output="margin", block_bytes=2**28, verbose=0
+):
     """First-order effect of one gradient step on each example, at the end of training.
 
     A step on example i with a learning rate of 1 adds, to first order, -h·gᵢ to a
@@ -39,6 +43,8 @@ def gradient_dot(module, train, targets, *, output="margin", block_bytes=2**28):
     block_bytes : int, default=2**28
         Bytes that gradients may take at a time, at least two examples' worth. The
         gradients of all training examples are computed once for each block of targets.
+    verbose : int, default=0
+        1 shows a progress bar.
 
     Returns
     -------
@@ -75,7 +81,8 @@ def gradient_dot(module, train, targets, *, output="margin", block_bytes=2**28):
     ((1, 2), True)
     """
     classifier = Classifier(module, train, targets)
-    return _dot(classifier, module.state_dict(), output, block_bytes)
+    with _bar(classifier, 1, block_bytes, verbose) as progress:
+        return _effect(classifier, module.state_dict(), output, block_bytes, progress)
 
 
 @validate_params(_OPTIONS, prefer_skip_nested_validation=True)
@@ -88,6 +95,7 @@ def tracin(
     learning_rates,
     output="margin",
     block_bytes=2**28,
+    verbose=0,
 ):
     """TracInCP: gradient dot products summed over checkpoints, times learning rates.
 
@@ -107,6 +115,8 @@ def tracin(
         calls TracInCP, for it calls positive what lowers the loss.
     block_bytes : int, default=2**28
         As for :func:`gradient_dot`.
+    verbose : int, default=0
+        1 shows a progress bar.
 
     Returns
     -------
@@ -148,50 +158,26 @@ def tracin(
         raise ValueError(f"learning_rates must be finite, got {rates.tolist()}.")
     classifier = Classifier(module, train, targets)
     influence = np.zeros((len(targets), len(train)))
-    for number, (checkpoint, rate) in enumerate(zip(checkpoints, rates, strict=True)):
-        state = _load(checkpoint, number, module)
-        influence += rate * _dot(classifier, state, output, block_bytes)
+    with _bar(classifier, len(rates), block_bytes, verbose) as progress:
+        for number, rate in enumerate(rates):
+            state = load_state(checkpoints[number], number, module)
+            effect = _effect(classifier, state, output, block_bytes, progress)
+            influence += rate * effect
     return influence
 
 
-def _load(checkpoint, number, module):
-    """Return the state of a checkpoint, if it is one of the module."""
-    torch = import_torch()
-    own = module.state_dict()
-    device = next(module.parameters()).device
-    if not hasattr(checkpoint, "keys"):
-        checkpoint = torch.load(checkpoint, map_location=device, weights_only=True)
-    if set(own) != set(checkpoint):
-        names = sorted(set(own) ^ set(checkpoint))[:3]
-        raise ValueError(
-            f"Checkpoint {number} is not one of this module: {', '.join(names)} "
-            "is in one of them alone."
-        )
-    for name, value in own.items():
-        if value.shape != checkpoint[name].shape:
-            raise ValueError(
-                f"Checkpoint {number} is not one of this module: {name} has shape "
-                f"{tuple(checkpoint[name].shape)}, the module's {tuple(value.shape)}."
-            )
-    return {name: checkpoint[name].to(value) for name, value in own.items()}
+def _effect(classifier, state, output, block_bytes, progress):
+    """Return -h·gᵢ at one state, (n_targets, n_train)."""
+    parts = ("targets", output), ("train", "cross_entropy")
+    options = {"block_bytes": block_bytes, "progress": progress}
+    return -classifier.dot(state, *parts, **options)
 
 
-def _dot(classifier, state, output, block_bytes):
-    """Return -h·gᵢ at one state, (n_targets, n_train), a block of each at a time."""
+def _bar(classifier, n_states, block_bytes, verbose):
+    """Progress over the gradients of training examples."""
     n_targets, n_train = (
-        len(classifier.parts[name][1]) for name in ("targets", "train")
+        len(classifier.parts[part][1]) for part in ("targets", "train")
     )
-    n_bytes = sum(p.numel() * p.element_size() for p in classifier.parameters.values())
-    # Half for the targets, half for the training examples.
-    step = max(1, block_bytes // (2 * n_bytes))
-    influence = np.empty((n_targets, n_train))
-    for rows in _blocks(n_targets, step):
-        h = classifier.gradients(state, "targets", rows, output)
-        for columns in _blocks(n_train, step):
-            g = classifier.gradients(state, "train", columns, "cross_entropy")
-            influence[rows, columns] = -(h @ g.T).double().cpu().numpy()
-    return influence
-
-
-def _blocks(n, step):
-    return (slice(start, min(start + step, n)) for start in range(0, n, step))
+    n_blocks = len(classifier.gradient_blocks(n_targets, block_bytes // 2))
+    total = n_states * n_blocks * n_train
+    return tqdm(total=total, unit="gradient", disable=not verbose)

@@ -136,6 +136,18 @@ def test_non_finite_gradient_names_example_and_parameter():
         gradient_dot(module, Examples(X, TRAIN.y), TARGETS, block_bytes=400)
 
 
+def test_progress(capsys):
+    """Gradients of the 9 training examples, twice for two blocks of targets."""
+    size = sum(p.numel() for p in _module().parameters()) * 8
+    gradient_dot(_module(), TRAIN, TARGETS, block_bytes=6 * size, verbose=1)
+    assert "18/18" in capsys.readouterr().err
+    states = {"checkpoints": [STATE] * 2, "learning_rates": [0.1] * 2}
+    tracin(_module(), TRAIN, TARGETS, **states, verbose=1)
+    assert "18/18" in capsys.readouterr().err
+    tracin(_module(), TRAIN, TARGETS, **states)
+    assert capsys.readouterr().err == ""
+
+
 STATE = _module().state_dict()
 WIDER = nn.Sequential(nn.Flatten(), nn.Linear(4, 4)).double()
 

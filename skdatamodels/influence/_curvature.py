@@ -1,0 +1,91 @@
+"""Products of vectors with the Hessian of a network's loss, never formed."""
+
+from skdatamodels.influence._torch import import_torch
+
+
+class Curvature:
+    """Second derivatives of the sum of the training examples' cross entropies.
+
+    Parameters
+    ----------
+    classifier : Classifier
+    state : dict
+        State of the module, as ``module.state_dict()``.
+    kind : {"gauss_newton", "hessian"}
+        Gauss-Newton leaves out how the logits bend; it has no negative direction.
+    damping : float
+        Added to the diagonal.
+    block_bytes : int
+        Bytes of the blocks, where one vector on one example counts as a gradient.
+    """
+
+    def __init__(self, classifier, state, kind, damping, block_bytes):
+        self.classifier, self.damping = classifier, damping
+        self._of_block = self._hessian if kind == "hessian" else self._gauss_newton
+        self._state = state
+        self._trained = {name: state[name] for name in classifier.parameters}
+        n_train = len(classifier.parts["train"][1])
+        self._blocks = classifier.gradient_blocks(n_train, block_bytes)
+        longest = self._blocks[0].stop
+        at_once = classifier.gradient_blocks(n_train * longest, block_bytes)[0].stop
+        self._n_vectors = max(1, at_once // longest)
+
+    def product(self, vectors):
+        """Products with the damped matrix, (n, n_parameters) as the vectors.
+
+        Raises
+        ------
+        ValueError
+            If one is not finite; names the training examples.
+        """
+        torch = import_torch()
+        products = self.damping * vectors
+        for rows in self._blocks:
+            of_one = self._of_block(*self.classifier.batch("train", rows))
+            part = torch.func.vmap(of_one, chunk_size=self._n_vectors)(vectors)
+            if not torch.isfinite(part).all():
+                raise ValueError(
+                    f"The curvature at train examples {rows.start} to {rows.stop - 1} "
+                    "is not finite: training may have diverged."
+                )
+            products += part
+        return products
+
+    def _logits(self, X):
+        return lambda trained: self.classifier.logits({**self._state, **trained}, X)
+
+    def _gauss_newton(self, X, y):
+        func, logits = import_torch().func, self._logits(X)
+        raw, pull_back = func.vjp(logits, self._trained)
+        proba = raw.softmax(1)
+
+        def of_one(vector):
+            _, pushed = func.jvp(logits, (self._trained,), (self._split(vector),))
+            mean = (proba * pushed).sum(1, keepdim=True)
+            return _flat(pull_back(proba * (pushed - mean))[0])
+
+        return of_one
+
+    def _hessian(self, X, y):
+        torch, logits = import_torch(), self._logits(X)
+
+        def loss(trained):
+            raw = logits(trained)
+            return torch.nn.functional.cross_entropy(raw, y, reduction="sum")
+
+        def of_one(vector):
+            tangent = (self._split(vector),)
+            return _flat(
+                torch.func.jvp(torch.func.grad(loss), (self._trained,), tangent)[1]
+            )
+
+        return of_one
+
+    def _split(self, vector):
+        sizes = [value.numel() for value in self._trained.values()]
+        pieces = zip(self._trained.items(), vector.split(sizes), strict=True)
+        return {name: piece.reshape(value.shape) for (name, value), piece in pieces}
+
+
+def _flat(values):
+    return import_torch().cat([value.flatten() for value in values.values()])

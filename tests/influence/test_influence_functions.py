@@ -1,0 +1,219 @@
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+
+from skdatamodels import Examples
+from skdatamodels.influence import (
+    influence_functions,
+    last_layer_influence,
+    logistic_influence,
+)
+
+torch = pytest.importorskip("torch")
+nn = torch.nn
+
+
+def _module(dtype=torch.float64):
+    torch.manual_seed(0)
+    layers = [nn.Linear(4, 3), nn.BatchNorm1d(3), nn.Dropout(0.5), nn.Tanh()]
+    return nn.Sequential(*layers, nn.Linear(3, 3)).to(dtype)
+
+
+def _linear(train, **options):
+    """A linear module with the weights of a logistic regression."""
+    model = LogisticRegression(tol=1e-10, max_iter=1000, **options)
+    model.fit(train.X, train.y)
+    module = nn.Linear(4, 3).double()
+    with torch.no_grad():
+        module.weight[:] = torch.tensor(model.coef_)
+        module.bias[:] = torch.tensor(model.intercept_)
+    return module, model
+
+
+def _square(logits, y):
+    return torch.where(torch.arange(3) == y, logits**2, 0).sum()
+
+
+def _naive(module, train, targets, output, curvature, damping):
+    """Jacobians and Hessians of autograd, all formed, and an inverse."""
+    module, names = module.eval(), np.unique(train.y).tolist()
+    sizes = [p.numel() for p in module.parameters()]
+    flat = torch.cat([p.detach().flatten() for p in module.parameters()])
+    of = torch.autograd.functional
+
+    def logits(flat, X):
+        named = zip(module.named_parameters(), torch.split(flat, sizes), strict=True)
+        state = {name: value.reshape(old.shape) for (name, old), value in named}
+        return torch.func.functional_call(module, state, (torch.tensor(X),))
+
+    def loss(flat, X, y):
+        columns = torch.tensor([names.index(label) for label in y])
+        return nn.functional.cross_entropy(logits(flat, X), columns, reduction="sum")
+
+    def measure(flat, x, y):
+        z, column = logits(flat, x[None])[0], names.index(y)
+        others = torch.cat([z[:column], z[column + 1 :]])
+        return {
+            "margin": z[column] - others.max(),
+            "log_odds": z[column] - torch.logsumexp(others, 0),
+            "cross_entropy": -torch.log_softmax(z, 0)[column],
+            _square: z[column] ** 2,
+        }[output]
+
+    H = of.hessian(lambda w: loss(w, train.X, train.y), flat).numpy()
+    if curvature == "gauss_newton":
+        H = np.zeros_like(H)
+        for x in train.X:
+            J = of.jacobian(lambda w, x=x: logits(w, x[None])[0], flat).numpy()
+            p = torch.softmax(logits(flat, x[None])[0], 0).detach().numpy()
+            H += J.T @ (np.diag(p) - np.outer(p, p)) @ J
+    pairs = zip(train.X, train.y, strict=True)
+    g = [of.jacobian(lambda w, x=x, y=y: loss(w, x[None], [y]), flat) for x, y in pairs]
+    pairs = zip(targets.X, targets.y, strict=True)
+    h = [of.jacobian(lambda w, x=x, y=y: measure(w, x, y), flat) for x, y in pairs]
+    inverse = np.linalg.inv(H + damping * np.eye(len(H)))
+    return -np.stack(h) @ inverse @ np.stack(g).T
+
+
+@pytest.mark.parametrize("curvature", ["gauss_newton", "hessian"])
+@pytest.mark.parametrize("output", ["margin", "log_odds", "cross_entropy", _square])
+def test_equals_the_definition(output, curvature, make_classification):
+    damping = 0.3 if curvature == "gauss_newton" else 60.0
+    options = {"output": output, "curvature": curvature, "damping": damping}
+    data, module = make_classification(3), _module()
+    expected = _naive(_module(), *data, **options)
+    influence = influence_functions(module, *data, **options, tol=1e-10)
+    assert module.training
+    assert_allclose(influence, expected, rtol=1e-7, atol=1e-10)
+
+
+@pytest.mark.parametrize("block_bytes", [1, 3000, 30_000])
+def test_blocks_change_nothing(block_bytes, make_classification):
+    train, targets = make_classification(3)
+    data, options = (train[:5], targets[:3]), {"damping": 0.5, "tol": 1e-10}
+    whole = influence_functions(_module(), *data, **options)
+    blocks = influence_functions(_module(), *data, **options, block_bytes=block_bytes)
+    assert_allclose(blocks, whole, rtol=1e-7, atol=1e-10)
+
+
+def test_float32(make_classification):
+    data, options = make_classification(3), {"output": "log_odds", "damping": 0.5}
+    expected = _naive(_module(), *data, curvature="gauss_newton", **options)
+    single = influence_functions(_module(torch.float32), *data, **options, tol=1e-5)
+    assert single.dtype == np.float64
+    assert_allclose(single, expected, rtol=1e-3, atol=1e-4)
+
+
+def test_tol_bounds_the_error(make_classification):
+    """A residual r of the system moves each influence by r·gᵢ/damping at most."""
+    data, damping, tol = make_classification(3), 0.5, 0.05
+    exact = influence_functions(_module(), *data, damping=damping, tol=1e-10)
+    rough = influence_functions(_module(), *data, damping=damping, tol=tol)
+    g = _norms(_module().eval(), data[0], "loss")
+    h = _norms(_module().eval(), data[1], "margin")
+    assert abs(rough - exact).max() > 1e-6
+    assert (abs(rough - exact) <= tol * np.outer(h, g) / damping).all()
+
+
+def _norms(module, examples, kind):
+    norms = []
+    for x, y in zip(examples.X, examples.y, strict=True):
+        module.zero_grad()
+        z, column = module(torch.tensor(x[None]))[0], ["cat", "dog", "eel"].index(y)
+        margin = z[column] - torch.cat([z[:column], z[column + 1 :]]).max()
+        loss = -torch.log_softmax(z, 0)[column]
+        (margin if kind == "margin" else loss).backward()
+        squares = sum((p.grad**2).sum() for p in module.parameters())
+        norms.append(float(squares) ** 0.5)
+    return norms
+
+
+@pytest.mark.parametrize("curvature", ["gauss_newton", "hessian"])
+def test_of_a_linear_module_is_that_of_its_last_layer(curvature, make_classification):
+    data = make_classification(3)
+    module = nn.Sequential(nn.Flatten(), nn.Linear(4, 3)).double()
+    influence = influence_functions(module, *data, curvature=curvature, tol=1e-10)
+    assert_allclose(influence, last_layer_influence(module, *data), rtol=1e-6)
+
+
+def test_equals_that_of_a_logistic_regression(make_classification):
+    train, targets = make_classification(3)
+    module, model = _linear(train, C=np.inf)
+    influence = influence_functions(
+        module, train, targets, output="log_odds", tol=1e-10
+    )
+    assert_allclose(influence, logistic_influence(model, train, targets), rtol=1e-5)
+
+
+def test_frozen_layers_take_no_part(make_classification):
+    data = make_classification(3)
+    module = _module()
+    module[:4].requires_grad_(False)
+    influence = influence_functions(module, *data, damping=0.1, tol=1e-10)
+    expected = last_layer_influence(module, *data, damping=0.1)
+    assert_allclose(influence, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_singular_without_damping(dtype, make_classification):
+    train, targets = make_classification(3)
+    with pytest.raises(ValueError, match=r"gauss_newton .* singular.* Set damping"):
+        influence_functions(_module(dtype), train[:4], targets)
+
+
+def test_negative_direction_names_the_remedies(make_classification):
+    train, targets = make_classification(3)
+    options = {"curvature": "hessian", "damping": 1e-3}
+    with pytest.raises(ValueError, match=r"hessian .* higher, or .*'gauss_newton'"):
+        influence_functions(_module(), train, targets, **options)
+
+
+def test_unsolved_is_told(make_classification):
+    data = make_classification(3)
+    with pytest.warns(ConvergenceWarning, match=r"After 2 iterations .* residual"):
+        influence_functions(_module(), *data, damping=1e-3, max_iter=2)
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (1e200, r"gradient of train example 7 by the parameter '0.weight'"),
+        # Where the gradient is finite and its square is not.
+        (1e100, "curvature at train examples 0 to 29 is not finite"),
+    ],
+)
+def test_non_finite_numbers_are_named(value, message, make_classification):
+    train, targets = make_classification(3)
+    X = np.array(train.X)
+    X[7] = value
+    module = nn.Sequential(nn.Linear(4, 3), nn.Linear(3, 3)).double()
+    with torch.no_grad():
+        module[1].weight[:] = torch.arange(9).double().reshape(3, 3) * 1e120
+    with pytest.raises(ValueError, match=message):
+        influence_functions(module, Examples(X, train.y), targets, damping=1.0)
+
+
+def test_progress(make_classification, capsys):
+    influence_functions(_module(), *make_classification(3), damping=0.1, verbose=1)
+    assert "8/8" in capsys.readouterr().err
+    influence_functions(_module(), *make_classification(3), damping=0.1)
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"output": "accuracy"}, "output must be one of margin"),
+        ({"damping": -1.0}, "'damping' parameter"),
+        ({"curvature": "fisher"}, "'curvature' parameter"),
+        ({"tol": 0.0}, "'tol' parameter"),
+        ({"module": nn.Linear(4, 4)}, "logits of the 3 classes"),
+    ],
+)
+def test_bad_input(options, message, make_classification):
+    train, targets = make_classification(3)
+    given = {"module": _module(), "train": train, "targets": targets, "damping": 1.0}
+    with pytest.raises(ValueError, match=message):
+        influence_functions(**given | options)
