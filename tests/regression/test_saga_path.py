@@ -70,7 +70,7 @@ def test_gaps_are_true_and_intercepts_optimal_along_the_path(n_runs, d, alpha, d
 @pytest.mark.parametrize(("n_runs", "d"), [(600, 50), (70, 30)])
 def test_equals_lasso_on_the_usable_runs_of_each_target(n_runs, d):
     X, Y, lams = problem(n_runs, d, 3, excluded=True)
-    result = saga_path(X, Y, lams=lams, tol=1e-9, max_epochs=20_000, random_state=0)
+    result = saga_path(X, Y, lams=lams, tol=1e-9, max_iter=20_000, random_state=0)
     assert_certified(X, Y, lams, result, tol=1e-9, atol=1e-10)
     for j, y in enumerate(Y.T):
         usable = np.isfinite(y)
@@ -118,7 +118,7 @@ def test_designs_that_are_not_uniform(kind):
     rng = np.random.default_rng(2)
     Y = X[:, :9] @ rng.standard_normal((9, 3)) + rng.standard_normal((400, 3))
     lams = np.full((3, 2), [0.1, 0.02])
-    result = saga_path(X, Y, lams=lams, max_epochs=10_000, random_state=0)
+    result = saga_path(X, Y, lams=lams, max_iter=10_000, random_state=0)
     assert_certified(X, Y, lams, result)
     if kind == "constant":
         assert not result[0][:, :, 3:5].any()
@@ -160,7 +160,7 @@ def test_no_penalty_is_least_squares():
     X = X[:, :11]  # the masks' columns sum to a constant: leave one out
     with pytest.warns(ConvergenceWarning, match="2 of 2 targets"):
         coefs, intercepts, _, n_epochs = saga_path(
-            X, Y, lams=[0.0], max_epochs=200, random_state=0
+            X, Y, lams=[0.0], max_iter=200, random_state=0
         )
     design = np.c_[X, np.ones(400)]
     reference = np.linalg.lstsq(design, Y, rcond=None)[0]
@@ -237,14 +237,14 @@ def test_steps_that_are_too_long_are_mended(monkeypatch):
     X, Y, lams = problem(300, 40, 3)
     for dtype in (np.float32, np.float64):
         data = Y.astype(dtype)
-        result = saga_path(X, data, lams=lams, max_epochs=5000, random_state=0)
+        result = saga_path(X, data, lams=lams, max_iter=5000, random_state=0)
         assert_certified(X, data, lams, result)
 
 
 def test_too_few_epochs_are_told():
     X, Y, lams = problem(60, 80, 2, lowest=0.01)
     with pytest.warns(ConvergenceWarning, match="2 of 2 targets"):
-        _, _, _, n_epochs = saga_path(X, Y, lams=lams, max_epochs=2, random_state=0)
+        _, _, _, n_epochs = saga_path(X, Y, lams=lams, max_iter=2, random_state=0)
     assert n_epochs.max() == 2
 
 
@@ -265,7 +265,7 @@ def test_too_few_epochs_are_told():
         ({"coef_init": np.full((2, 4), np.nan)}, "coef_init holds NaN"),
         ({"tol": 0}, "tol must be"),
         ({"batch_size": 0}, "batch_size at least"),
-        ({"max_epochs": 0}, "max_epochs"),
+        ({"max_iter": 0}, "max_iter"),
         ({"table_dtype": "int8"}, "table_dtype"),
         ({"table_folder": "nowhere"}, "not a folder"),
     ],
