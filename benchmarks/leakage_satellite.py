@@ -220,7 +220,7 @@ def main():
     report("the others", candidates, train, targets, ~hard)
     if arguments.plot:
         display = LeakageRecallDisplay.from_predictions(
-            candidates,
+            {k: v for k, v in candidates.items() if not k.startswith("means")},
             targets.metadata["place"],
             train.metadata["place"],
             THRESHOLDS,

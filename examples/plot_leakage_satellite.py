@@ -78,8 +78,8 @@ weights = DatamodelRegressor(random_state=0).fit(runs).coef_
 # ------
 # Of the targets that have a training tile within some distance, how many have such a
 # tile among their ten candidates? The dotted line counts these targets. At the right
-# are the targets that the networks find hard: there weights do as well as pixels, and
-# both together better than either.
+# are the targets that the networks find hard: there weights find overlaps that pixels
+# miss.
 
 from skdatamodels.applications import LeakageDetector
 from skdatamodels.plotting import LeakageRecallDisplay
