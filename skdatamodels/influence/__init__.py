@@ -10,6 +10,7 @@ from skdatamodels.influence.representation import representation_similarity
 from skdatamodels.influence.ridge_influence import ridge_influence, ridge_leave_one_out
 from skdatamodels.influence.semivalues import banzhaf_values, shapley_values
 from skdatamodels.influence.tracin import gradient_dot, tracin
+from skdatamodels.influence.trak import trak
 
 __all__ = [
     "DifferenceOfMeans",
@@ -26,4 +27,5 @@ __all__ = [
     "same_class_influence",
     "shapley_values",
     "tracin",
+    "trak",
 ]

@@ -6,8 +6,13 @@ import numpy as np
 from scipy.linalg import LinAlgError, LinAlgWarning, solve
 
 
-def solve_hessian(hessian, right_side):
-    """Solve with a positive definite matrix (d, d).
+def solve_hessian(
+    hessian,
+    right_side,
+    name="Hessian of the {n} parameters",
+    remedy="fit with a penalty",
+):
+    """Solve with a positive definite matrix (d, d), which errors call by its name.
 
     Raises
     ------
@@ -20,8 +25,7 @@ def solve_hessian(hessian, right_side):
             return solve(hessian, right_side, assume_a="pos")
         except (LinAlgError, LinAlgWarning):
             raise ValueError(
-                f"The Hessian of the {len(hessian)} parameters is singular, so the "
-                "training set does not determine the model: set damping above 0 (its "
-                f"mean diagonal entry is {np.diag(hessian).mean():.3g}), or fit with a "
-                "penalty."
+                f"The {name.format(n=len(hessian))} is singular, so the training set "
+                "does not determine the model: set damping above 0 (its mean diagonal "
+                f"entry is {np.diag(hessian).mean():.3g}), or {remedy}."
             ) from None

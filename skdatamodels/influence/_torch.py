@@ -102,9 +102,8 @@ class Classifier:
         Each is the name of a part and an output. Blocks of both share `block_bytes`;
         `progress` counts the gradients on the right.
         """
-        sizes = [len(self.parts[part][1]) for part, _ in (left, right)]
-        blocks = [self.gradient_blocks(size, block_bytes // 2) for size in sizes]
-        products = np.empty(sizes)
+        blocks = self._dot_blocks(left[0], right[0], block_bytes)
+        products = np.empty([of_part[-1].stop for of_part in blocks])
         for rows in blocks[0]:
             h = self.gradients(state, left[0], rows, left[1])
             for columns in blocks[1]:
@@ -112,6 +111,15 @@ class Classifier:
                 products[rows, columns] = (h @ g.T).double().cpu().numpy()
                 progress.update(len(g))
         return products
+
+    def n_dot(self, left, right, block_bytes):
+        """Return by how many gradients `dot` advances the progress."""
+        rows, columns = self._dot_blocks(left, right, block_bytes)
+        return len(rows) * columns[-1].stop
+
+    def _dot_blocks(self, left, right, block_bytes):
+        sizes = (len(self.parts[part][1]) for part in (left, right))
+        return [self.gradient_blocks(size, block_bytes // 2) for size in sizes]
 
     def gradients(self, state, part, rows, output):
         """Gradients of each example's output, flat: (n_rows, n_parameters).

@@ -175,9 +175,5 @@ def _effect(classifier, state, output, block_bytes, progress):
 
 def _bar(classifier, n_states, block_bytes, verbose):
     """Progress over the gradients of training examples."""
-    n_targets, n_train = (
-        len(classifier.parts[part][1]) for part in ("targets", "train")
-    )
-    n_blocks = len(classifier.gradient_blocks(n_targets, block_bytes // 2))
-    total = n_states * n_blocks * n_train
+    total = n_states * classifier.n_dot("targets", "train", block_bytes)
     return tqdm(total=total, unit="gradient", disable=not verbose)

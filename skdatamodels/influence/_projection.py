@@ -1,0 +1,45 @@
+"""Random projections that are never held as a whole."""
+
+import numpy as np
+
+from skdatamodels.influence._torch import import_torch
+
+_ENTRIES = 2**22  # of the projection at a time
+
+
+class Projection:
+    """From n_in numbers to n_out, of mean square length the same.
+
+    The entries depend on the entropy and the key alone, not on what is projected nor
+    how many rows at a time.
+
+    Parameters
+    ----------
+    n_in, n_out : int
+    kind : {"sign", "gaussian"}
+    entropy : int
+    key : int
+        Another key is another projection.
+    """
+
+    def __init__(self, n_in, n_out, kind, entropy, key):
+        self.n_in, self.n_out, self.kind = n_in, n_out, kind
+        self.entropy, self.key = entropy, key
+
+    def __call__(self, rows):
+        """Project a tensor (n, n_in) to one of shape (n, n_out)."""
+        step = max(1, _ENTRIES // self.n_out)
+        projected = rows.new_zeros(len(rows), self.n_out)
+        for number, start in enumerate(range(0, self.n_in, step)):
+            part = rows[:, start : start + step]
+            projected += part @ self._entries(number, part.shape[1]).to(rows)
+        return projected / self.n_out**0.5
+
+    def _entries(self, number, n_rows):
+        sequence = np.random.SeedSequence(self.entropy, spawn_key=(self.key, number))
+        rng, size = np.random.default_rng(sequence), (n_rows, self.n_out)
+        if self.kind == "gaussian":
+            entries = rng.standard_normal(size, dtype=np.float32)
+        else:
+            entries = rng.integers(0, 2, size, dtype=np.int8) * 2 - 1
+        return import_torch().from_numpy(entries)
