@@ -94,20 +94,19 @@ class AttributionComparisonDisplay:
         control = self.comparison.is_control[self.order_]
         y = np.arange(len(values))
         known = np.isfinite(values)
+        colours = np.where(control, GREY, BLUE)
         self.points_[column] = ax.scatter(
-            values[known],
-            y[known],
-            s=36,
-            color=np.where(control, GREY, BLUE)[known],
-            zorder=3,
+            values[known], y[known], s=36, color=colours[known], zorder=3
         )
+        for row in np.flatnonzero(np.isinf(values)):
+            where = ax.get_yaxis_transform()
+            ax.text(0.97, row, "not flipped", transform=where, ha="right", va="center")
         ax.set_xlabel(label)
         ax.set_axisbelow(True)
         ax.grid(alpha=0.3)
         ax.spines[["top", "right"]].set_visible(False)
         if column == "support_size":
-            ax.set_xscale("symlog", linthresh=1)
-            ax.set_xlim(left=0)
+            ax.set_xlim(0, 1.15 * max(1, *values[known]))
         else:
             ax.axvline(0, color=GREY, lw=0.8)
 
