@@ -7,6 +7,7 @@ from skdatamodels.metrics.lds import (
 )
 from skdatamodels.metrics.leakage_recall import leakage_recall, metadata_distances
 from skdatamodels.metrics.noise import noise_ceiling, optimal_mse
+from skdatamodels.metrics.normality import normality_p_values
 from skdatamodels.metrics.scorers import lds_scorer, make_lds_scorer
 
 __all__ = [
@@ -18,5 +19,6 @@ __all__ = [
     "make_lds_scorer",
     "metadata_distances",
     "noise_ceiling",
+    "normality_p_values",
     "optimal_mse",
 ]

@@ -7,6 +7,7 @@ from skdatamodels.plotting.data_support import DataSupportDisplay
 from skdatamodels.plotting.embedding import EmbeddingDisplay
 from skdatamodels.plotting.lds_curve import LDSCurveDisplay
 from skdatamodels.plotting.leakage_recall import LeakageRecallDisplay
+from skdatamodels.plotting.normality import NormalityDisplay
 from skdatamodels.plotting.prediction import PredictionDisplay
 from skdatamodels.plotting.similar_examples import SimilarExamplesDisplay
 
@@ -18,6 +19,7 @@ __all__ = [
     "EmbeddingDisplay",
     "LDSCurveDisplay",
     "LeakageRecallDisplay",
+    "NormalityDisplay",
     "PredictionDisplay",
     "SimilarExamplesDisplay",
 ]
