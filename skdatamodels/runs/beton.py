@@ -123,7 +123,7 @@ def write_beton(runs, path, *, timeout=3600):
         raise FileExistsError(f"{path} is there already.")
     if not len(runs):
         raise ValueError("There are no runs to write.")
-    _import_ffcv()
+    import_ffcv()
     _check_space(runs, path)
     with TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as part:
         np.save(Path(part, "bits.npy"), runs.packed.bits)
@@ -171,9 +171,9 @@ def _tail(log):
     return log.read_text(errors="replace")[-2000:].strip() or "it printed nothing"
 
 
-def _open_beton(path):
-    """Return FFCV's reader of a file of runs."""
-    ffcv = _import_ffcv()
+def open_reader(path):
+    """Return FFCV's reader of a file that it can read and that is complete."""
+    ffcv = import_ffcv()
     try:
         reader = ffcv.reader.Reader(os.fspath(path))
     except (AssertionError, LookupError, TypeError, ValueError) as error:
@@ -182,6 +182,12 @@ def _open_beton(path):
         ) from error
     if not reader.header["alloc_table_ptr"]:  # the last that is written
         raise ValueError(f"{path} was never finished by its writer.")
+    return reader
+
+
+def _open_beton(path):
+    """Return FFCV's reader of a file of runs."""
+    reader = open_reader(path)
     fields = reader.handlers
     if not (
         _is_row(fields.get("mask"), "bu")
@@ -200,7 +206,7 @@ def _is_row(field, kinds):
     return len(getattr(field, "shape", ())) == 1 and field.dtype.kind in kinds
 
 
-def _import_ffcv():
+def import_ffcv():
     """Import FFCV, which sets torch and numba to one thread: set them back."""
     try:
         import numba

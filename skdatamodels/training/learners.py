@@ -32,11 +32,7 @@ class EstimatorLearner:
     """
 
     def __init__(self, estimator, train, targets, output):
-        if train.shape[1:] != targets.shape[1:]:
-            raise ValueError(
-                f"An example of train.X has shape {train.shape[1:]}, one of targets.X "
-                f"has {targets.shape[1:]}: they must be the same."
-            )
+        check_same_shape(train, targets)
         is_classification = check_measurable(estimator) == "classification"
         self.classes = np.unique(train.y) if is_classification else None
         self.output = check_output(output, estimator, self.classes)
@@ -64,3 +60,21 @@ class EstimatorLearner:
         model.fit(subset, y[train_indices])
         raw = raw_outputs(model, self.targets.X, self.classes)
         return self.output(raw, self.y)
+
+
+def check_same_shape(train, targets):
+    """Raise if examples to train on and targets differ in their shape."""
+    if train.shape[1:] != targets.shape[1:]:
+        raise ValueError(
+            f"An example of train.X has shape {train.shape[1:]}, one of targets.X "
+            f"has {targets.shape[1:]}: they must be the same."
+        )
+
+
+def check_fills_batch(size, batch_size):
+    """Raise if a subset of this size does not fill a batch."""
+    if size < batch_size:
+        raise ValueError(
+            f"A subset has {size} examples, fewer than a batch of "
+            f"batch_size={batch_size}: take a larger alpha or a smaller batch_size."
+        )

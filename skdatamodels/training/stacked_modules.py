@@ -46,11 +46,6 @@ class StackedModules:
     def __init__(self, factory, X):
         self.factory = factory
         module = self.make(0)
-        if not isinstance(module, nn.Module):
-            raise TypeError(
-                "module_factory must return a torch.nn.Module, got "
-                f"{type(module).__name__}."
-            )
         self.n_parameters = sum(p.numel() for p in module.parameters())
         if self.n_parameters == 0:
             raise ValueError("The module has no parameters to train.")
@@ -61,10 +56,8 @@ class StackedModules:
         self.obstacle = None if self.is_mlp else _obstacle(module, x)
 
     def make(self, seed):
-        """Return the module that this seed gives, leaving torch's generator alone."""
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            return self.factory()
+        """Return the module that this seed gives."""
+        return make_module(self.factory, seed)
 
     def initial(self, seeds, device):
         """Return the first parameters of runs by name, each (n_runs, ...)."""
@@ -111,6 +104,19 @@ class StackedModules:
             room = _MEMORY_SHARE * available_memory()
         of_a_run = 4 * (_STATES * self.n_parameters + 3 * rows * self.n_activations)
         return int(min(room // of_a_run, 1 << 20))
+
+
+def make_module(factory, seed):
+    """Return the module that this seed gives, leaving torch's generator alone."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        module = factory()
+    if not isinstance(module, nn.Module):
+        raise TypeError(
+            "module_factory must return a torch.nn.Module, got "
+            f"{type(module).__name__}."
+        )
+    return module
 
 
 def as_tensor(X, device="cpu"):

@@ -35,10 +35,10 @@ def train_block(modules, settings, data, subsets, seeds):
     order = np.argsort(-n_steps, kind="stable")
     n_steps, seeds = n_steps[order], [seeds[i] for i in order]
     batches = [
-        _batches(subsets[i], settings.batch_size, seed)
+        draw_batches(subsets[i], settings.batch_size, seed)
         for i, seed in zip(order, seeds, strict=True)
     ]
-    with _alone_with_torch(seeds[0]):
+    with alone_with_torch(seeds[0], device):
         parameters = modules.initial(seeds, device)
         module, forward = modules.forward_for(seeds, device)
         module.train()
@@ -91,7 +91,7 @@ def relative_rate(schedule, step, n_steps):
     return np.minimum(rising, (n_steps - step) / np.maximum(0.8 * n_steps, 1))
 
 
-def _batches(subset, batch_size, seed):
+def draw_batches(subset, batch_size, seed):
     """Yield batches for ever, in another order each epoch."""
     rng = np.random.default_rng(seed)
     n_batches = len(subset) // batch_size
@@ -144,12 +144,13 @@ def _measure(forward, parameters, target_X):
 
 
 @contextmanager
-def _alone_with_torch(seed):
-    """One thread, as other learners have, and a generator that is put back."""
+def alone_with_torch(seed, device):
+    """One thread, as other learners have, and generators that are put back."""
     n_threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        with torch.random.fork_rng(devices=[]):
+        devices = [device] if torch.device(device).type == "cuda" else []
+        with torch.random.fork_rng(devices=devices):
             torch.manual_seed(seed)
             yield
     finally:

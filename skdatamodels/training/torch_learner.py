@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator
 from skdatamodels._sklearn_compat import Interval, StrOptions
 from skdatamodels.outputs import encode_targets, get_output
 from skdatamodels.training.block_learner import measure_many
+from skdatamodels.training.learners import check_fills_batch, check_same_shape
 
 
 class TorchLearner(BaseEstimator):
@@ -173,11 +174,7 @@ class BoundTorchLearner:
             raise ImportError(
                 'TorchLearner needs torch: pip install "skdatamodels[torch]"'
             ) from error
-        if train.shape[1:] != targets.shape[1:]:
-            raise ValueError(
-                f"An example of train.X has shape {train.shape[1:]}, one of targets.X "
-                f"has {targets.shape[1:]}: they must be the same."
-            )
+        check_same_shape(train, targets)
         for name, examples in (("train", train), ("targets", targets)):
             if not isinstance(examples.X, np.ndarray) or examples.X.dtype.kind in "OUS":
                 raise TypeError(f"{name}.X must be an array of numbers for torch.")
@@ -204,12 +201,7 @@ class BoundTorchLearner:
 
     def check_subset_size(self, size):
         """Raise if a subset of this size does not fill a batch."""
-        if size < self.settings.batch_size:
-            raise ValueError(
-                f"A subset has {size} examples, fewer than a batch of "
-                f"batch_size={self.settings.batch_size}: take a larger alpha or a "
-                "smaller batch_size."
-            )
+        check_fills_batch(size, self.settings.batch_size)
 
     def __call__(self, train_indices, seed):
         """Return the outputs (n_targets,) of a model trained on these examples."""

@@ -201,7 +201,7 @@ def test_without_ffcv(monkeypatch, tmp_path, runs):
 
 
 def test_what_is_not_written(monkeypatch, tmp_path, runs):
-    monkeypatch.setattr(beton, "_import_ffcv", lambda: None)
+    monkeypatch.setattr(beton, "import_ffcv", lambda: None)
     path = tmp_path / "runs.beton"
     with pytest.raises(ValueError, match="no runs"):
         write_beton(runs[:0], path)
