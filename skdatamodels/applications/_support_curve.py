@@ -1,7 +1,7 @@
 """From outputs of repeated trainings at several sizes to the size that flips."""
 
 import numpy as np
-from sklearn.isotonic import isotonic_regression
+from scipy.optimize import isotonic_regression
 
 
 def zero_of_curves(sizes, means, weights):
@@ -24,10 +24,7 @@ def zero_of_curves(sizes, means, weights):
         NaN if the fit stays at or above zero.
     """
     fit = np.array(
-        [
-            isotonic_regression(row, sample_weight=weights, increasing=False)
-            for row in means
-        ]
+        [isotonic_regression(row, weights=weights, increasing=False).x for row in means]
     )
     right = (fit < 0).argmax(axis=1)
     left = np.maximum(right - 1, 0)
