@@ -1,8 +1,9 @@
 """Predicted against true effects of removing training examples, on digits.
 
-Datamodels of the networks of `fidelity.py` predict what happens to a target when up to
-a fifth of the training set is removed, chosen by several heuristics; retraining tells.
-Trainings are kept in the folder ``--store``.
+Sets of training examples are chosen for each target by several heuristics and removed
+from the full training set; retraining tells what that does. The same sets are predicted
+by datamodels of random halves, by the same with a prior, and by datamodels of random
+three quarters. Runs and trainings are kept in the folder ``--store``.
 """
 
 import argparse
@@ -12,50 +13,69 @@ import numpy as np
 from _machine import describe_machine
 from fidelity import ESTIMATORS, make_trainer
 from scipy.stats import pearsonr, spearmanr
+from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics.pairwise import euclidean_distances
 
 from skdatamodels import DatamodelRegressor
 from skdatamodels.applications import CounterfactualEvaluation
 from skdatamodels.datasets import load_digits_examples
-from skdatamodels.influence import DifferenceOfMeans
+from skdatamodels.influence import DifferenceOfMeans, logistic_influence
 
-SIZES = [5, 10, 20, 30, 45, 60]
+QUARTER = 30  # of a class, which has 120 examples
+SIZES = [2, 5, 10, 15, 20, QUARTER, 60]
 
 
-def print_correlations(title, evaluation, seconds):
-    """Print a line a heuristic, a line a size, and what holds within a target."""
-    effects = evaluation.effects_
-    noise = np.sqrt(np.mean(effects.error**2))
-    print(
-        f"{title}: {len(effects)} sets, effects from {effects.true.min():.1f} to "
-        f"{effects.true.max():.1f}, standard error {noise:.2f}; {seconds:.0f} s"
-    )
-    for name, (spearman, pearson, n) in evaluation.correlations_.items():
-        rows = effects.heuristic == name if name != "all" else slice(None)
-        means = effects.true[rows].mean(), effects.predicted[rows].mean()
-        print(
-            f"  {name:<20} {n:>5} sets  Spearman {spearman:.3f}  Pearson {pearson:.3f}"
-            f"  mean effect {means[0]:+.2f}, predicted {means[1]:+.2f}"
-        )
-    if np.ptp(effects.predicted) == 0:  # nothing to correlate
-        return
+def print_correlations(name, effects):
+    """Print correlations overall, by heuristic and by size."""
+    groups = {"all": np.ones(len(effects), dtype=bool)}
+    groups["a quarter of a class"] = small = effects.size <= QUARTER
+    for heuristic in dict.fromkeys(effects.heuristic.tolist()):
+        groups[heuristic] = small & (effects.heuristic == heuristic)
     for size in np.unique(effects.size):
-        rows = effects.size == size
+        groups[f"{size} removed"] = effects.size == size
+    print(f"\n| {name} | sets | Spearman | Pearson | mean effect | predicted |")
+    print("|---|---|---|---|---|---|")
+    for group, rows in groups.items():
         predicted, true = effects.predicted[rows], effects.true[rows]
+        if len(true) < 3 or np.ptp(predicted) == 0:
+            continue
         print(
-            f"  {size:>3} removed          {rows.sum():>5} sets  Spearman "
-            f"{spearmanr(predicted, true).statistic:.3f}  Pearson "
-            f"{pearsonr(predicted, true).statistic:.3f}"
+            f"| {group} | {len(true)} | {spearmanr(predicted, true).statistic:.3f} | "
+            f"{pearsonr(predicted, true).statistic:.3f} | {true.mean():+.2f} | "
+            f"{predicted.mean():+.2f} |",
+            flush=True,
         )
     alone = [
         pearsonr(effects.predicted[rows], effects.true[rows]).statistic
         for rows in (effects.target == target for target in np.unique(effects.target))
     ]
-    print(f"  within a target: Pearson {np.mean(alone):.3f}, least {min(alone):.3f}")
+    print(f"Within a target: Pearson {np.mean(alone):.3f}, least {min(alone):.3f}")
+
+
+def make_weights(train, targets, n_runs, store, output):
+    """Return the trainer of halves, its runs, and attribution matrices by name."""
+    plain = DatamodelRegressor(n_jobs=-1, random_state=0)
+    prior = logistic_influence(LogisticRegression(), train, targets)
+    trainer = make_trainer("small", train, targets, output, store)
+    runs = trainer.fit_transform(np.arange(n_runs))
+    more = clone(trainer).set_params(alpha=0.75).fit_transform(np.arange(n_runs))
+    informed = clone(plain).set_params(prior=prior)
+    return (
+        trainer,
+        runs,
+        {
+            "datamodel": clone(plain).fit(runs).coef_,
+            "datamodel with a prior": clone(informed).fit(runs).coef_,
+            "datamodel, alpha = 0.75": clone(plain).fit(more).coef_,
+            "with a prior, alpha = 0.75": clone(informed).fit(more).coef_,
+            "prior alone": prior,
+        },
+    )
 
 
 def main():
-    """Print correlations overall and by heuristic, and the stress tests."""
+    """Print correlations overall, by heuristic and by size, and the stress tests."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--targets", type=int, default=30)
     parser.add_argument("--trials", type=int, default=10)
@@ -66,9 +86,9 @@ def main():
     arguments = parser.parse_args()
     print(describe_machine())
     train, targets = load_digits_examples()
-    trainer = make_trainer("mlp", train, targets, arguments.output, arguments.store)
-    runs = trainer.fit_transform(np.arange(arguments.runs))
-    datamodels = DatamodelRegressor(n_jobs=-1, random_state=0).fit(runs)
+    trainer, runs, weights = make_weights(
+        train, targets, arguments.runs, arguments.store, arguments.output
+    )
     chosen = np.random.default_rng(0).permutation(len(targets))[: arguments.targets]
     print(
         f"digits, {len(train)} train, {len(chosen)} targets, sizes {SIZES}, "
@@ -89,24 +109,37 @@ def main():
 
     def evaluate(title, **params):
         start = time.perf_counter()
-        evaluation.set_params(**params).fit(datamodels.coef_)
-        print_correlations(title, evaluation, time.perf_counter() - start)
+        evaluation.set_params(**params).fit(weights["datamodel"])
+        effects = evaluation.effects_
+        noise = np.sqrt(np.mean(effects.error**2))
+        print(
+            f"\n{title}: {len(effects)} sets, effects from {effects.true.min():.1f} to "
+            f"{effects.true.max():.1f}, standard error {noise:.2f}; "
+            f"{time.perf_counter() - start:.0f} s"
+        )
+        return effects
 
     evaluate("full training set")
+    for name, matrix in weights.items():
+        print_correlations(name, evaluation.effects_by(matrix))
     if arguments.stress:
         evaluation.set_params(baselines=None, target_indices=chosen[:6])
-        large = [120, 180, 240]
-        evaluate("six targets, up to a fifth", heuristics=["top"], sizes=large)
-        evaluate("weights of zero", heuristics=["zero"], sizes=SIZES)
-        three = ["top", "bottom", "random"]
-        evaluate("control of random halves", heuristics=three, control="subsets")
-        evaluate(
-            "logistic regression",
-            control="full",
-            trainer__estimator=ESTIMATORS["logistic"],
-            n_trials=1,
-            n_control_trials=1,
-        )
+        large, three = [120, 180, 240], ["top", "bottom", "random"]
+        for title, params in {
+            "up to a fifth": {"heuristics": ["top"], "sizes": large},
+            "weights of zero": {"heuristics": ["zero"], "sizes": SIZES},
+            "control of random halves": {"heuristics": three, "control": "subsets"},
+            "logistic regression": {
+                "control": "full",
+                "trainer__estimator": ESTIMATORS["logistic"],
+                "n_trials": 1,
+                "n_control_trials": 1,
+            },
+        }.items():
+            effects = evaluate(f"six targets, {title}", **params)
+            print(f"mean effect {effects.true.mean():+.2f}")
+            if np.ptp(effects.predicted) > 0:
+                print_correlations("datamodel", effects)
 
 
 if __name__ == "__main__":
