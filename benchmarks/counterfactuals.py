@@ -53,25 +53,11 @@ def print_correlations(name, effects):
     print(f"Within a target: Pearson {np.mean(alone):.3f}, least {min(alone):.3f}")
 
 
-def make_weights(train, targets, n_runs, store, output):
-    """Return the trainer of halves, its runs, and attribution matrices by name."""
+def fit_datamodels(runs, prior):
+    """Return the weights of datamodels, without and with the prior."""
     plain = DatamodelRegressor(n_jobs=-1, random_state=0)
-    prior = logistic_influence(LogisticRegression(), train, targets)
-    trainer = make_trainer("small", train, targets, output, store)
-    runs = trainer.fit_transform(np.arange(n_runs))
-    more = clone(trainer).set_params(alpha=0.75).fit_transform(np.arange(n_runs))
     informed = clone(plain).set_params(prior=prior)
-    return (
-        trainer,
-        runs,
-        {
-            "datamodel": clone(plain).fit(runs).coef_,
-            "datamodel with a prior": clone(informed).fit(runs).coef_,
-            "datamodel, alpha = 0.75": clone(plain).fit(more).coef_,
-            "with a prior, alpha = 0.75": clone(informed).fit(more).coef_,
-            "prior alone": prior,
-        },
-    )
+    return [model.fit(runs).coef_ for model in (plain, informed)]
 
 
 def main():
@@ -86,9 +72,15 @@ def main():
     arguments = parser.parse_args()
     print(describe_machine())
     train, targets = load_digits_examples()
-    trainer, runs, weights = make_weights(
-        train, targets, arguments.runs, arguments.store, arguments.output
-    )
+    trainer = make_trainer("small", train, targets, arguments.output, arguments.store)
+    ids = np.arange(arguments.runs)
+    runs = trainer.fit_transform(ids)
+    more = clone(trainer).set_params(alpha=0.75).fit_transform(ids)
+    prior = logistic_influence(LogisticRegression(), train, targets)
+    weights = {"prior alone": prior}
+    for alpha, subsets in {0.5: runs, 0.75: more}.items():
+        names = f"datamodel, alpha = {alpha}", f"with a prior, alpha = {alpha}"
+        weights |= zip(names, fit_datamodels(subsets, prior), strict=True)
     chosen = np.random.default_rng(0).permutation(len(targets))[: arguments.targets]
     print(
         f"digits, {len(train)} train, {len(chosen)} targets, sizes {SIZES}, "
@@ -109,7 +101,7 @@ def main():
 
     def evaluate(title, **params):
         start = time.perf_counter()
-        evaluation.set_params(**params).fit(weights["datamodel"])
+        evaluation.set_params(**params).fit(weights["datamodel, alpha = 0.5"])
         effects = evaluation.effects_
         noise = np.sqrt(np.mean(effects.error**2))
         print(

@@ -1,10 +1,10 @@
 """Data support of digits by method: share certified, and targets flipped by size.
 
 All methods drive the same search: the training examples that a method ranks highest are
-removed, and networks are trained without them. "Own class" is the order of a method among
-the examples of the target's class, before all others. The runs behind the datamodels are
-those of `counterfactuals.py`; the search measures margins. All trainings are kept in the
-folder ``--store``.
+removed, and networks are trained without them. "Own class" is the order of a method
+among the examples of the target's class, before all others. The runs behind the
+datamodels are those of `counterfactuals.py`; the search measures margins. All trainings
+are kept in the folder ``--store``.
 """
 
 import argparse
@@ -12,14 +12,15 @@ import time
 
 import numpy as np
 from _machine import describe_machine
-from counterfactuals import make_weights
+from counterfactuals import fit_datamodels
 from fidelity import ESTIMATORS, make_trainer
 from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import pairwise_distances
 
 from skdatamodels.applications import DataSupportSearch
 from skdatamodels.datasets import load_digits_examples
-from skdatamodels.influence import DifferenceOfMeans
+from skdatamodels.influence import DifferenceOfMeans, logistic_influence
 
 
 def hidden_layer(model, X):
@@ -29,7 +30,12 @@ def hidden_layer(model, X):
 
 def attributions(train, targets, n_runs, store):
     """Return an attribution matrix for each method, by name."""
-    _, runs, weights = make_weights(train, targets, n_runs, store, "log_odds")
+    runs = make_trainer("small", train, targets, "log_odds", store).fit_transform(
+        np.arange(n_runs)
+    )
+    plain, informed = fit_datamodels(
+        runs, logistic_influence(LogisticRegression(), train, targets)
+    )
     network = clone(ESTIMATORS["mlp"]).set_params(random_state=0)
     network.fit(train.X, train.y)
     means = DifferenceOfMeans().fit(runs).coef_
@@ -39,10 +45,10 @@ def attributions(train, targets, n_runs, store):
         return weights + same_class * (1 + 2 * np.abs(weights).max())
 
     return {
-        "datamodel": weights["datamodel"],
-        "datamodel, own class": own_class(weights["datamodel"]),
-        "datamodel with a prior": weights["datamodel with a prior"],
-        "with a prior, own class": own_class(weights["datamodel with a prior"]),
+        "datamodel": plain,
+        "datamodel, own class": own_class(plain),
+        "datamodel with a prior": informed,
+        "with a prior, own class": own_class(informed),
         "representation distance": -pairwise_distances(
             hidden_layer(network, targets.X), hidden_layer(network, train.X)
         ),
