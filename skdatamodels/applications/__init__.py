@@ -26,6 +26,7 @@ from skdatamodels.applications.embedding import (
     explained_variance_curve,
 )
 from skdatamodels.applications.leakage import LeakageDetector
+from skdatamodels.applications.plan_runs import RunPlan, plan_runs
 from skdatamodels.applications.similar_examples import (
     Extremes,
     affected_targets,
@@ -44,12 +45,14 @@ __all__ = [
     "DatamodelEmbedding",
     "Extremes",
     "LeakageDetector",
+    "RunPlan",
     "affected_targets",
     "compare_attributions",
     "component_effects",
     "effective_dimension",
     "explained_variance_curve",
     "harmful_examples",
+    "plan_runs",
     "predict_counterfactual",
     "predict_support_size",
     "read_annotations",

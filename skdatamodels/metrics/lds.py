@@ -160,12 +160,35 @@ def lds_interval(
     # A target without a score is left out of every draw, as of the score.
     scored = ~np.isnan(scores)
     y_true, y_pred = y_true[:, scored], y_pred[:, scored]
-    draws = _bootstrap_scores(
+    draws = bootstrap_scores(
         y_true, y_pred, n_bootstraps, check_random_state(random_state)
     )
     tail = (1 - confidence) / 2
     low, high = np.nanquantile(draws, [tail, 1 - tail])
     return ScoreInterval(float(scores[scored].mean()), float(low), float(high))
+
+
+def bootstrap_scores(y_true, y_pred, n_bootstraps, rng):
+    """Scores of draws of runs and targets: array (n_bootstraps,).
+
+    Generators of one seed give the same draws, so that predictions can be compared.
+    """
+    n_runs, n_targets = y_true.shape
+    run_counts = rng.multinomial(n_runs, np.full(n_runs, 1 / n_runs), n_bootstraps)
+    run_counts = run_counts.astype(np.float64)
+    target_counts = rng.multinomial(
+        n_targets, np.full(n_targets, 1 / n_targets), n_bootstraps
+    )
+    total, weight = np.zeros(n_bootstraps), np.zeros(n_bootstraps)
+    for block in _target_blocks(max(n_runs, n_bootstraps), n_targets):
+        correlation = _weighted_correlation(
+            run_counts, centred_ranks(y_true[:, block]), centred_ranks(y_pred[:, block])
+        )
+        counts = np.where(np.isnan(correlation), 0, target_counts[:, block])
+        total += (counts * np.nan_to_num(correlation)).sum(axis=1)
+        weight += counts.sum(axis=1)
+    # A tiny sample may draw one run n_runs times: no target has a score then.
+    return np.divide(total, weight, out=np.full(n_bootstraps, np.nan), where=weight > 0)
 
 
 def average_targets(values, multioutput):
@@ -234,25 +257,6 @@ def _correlation(covariance, variance_true, variance_pred):
     )
     correlation[variance_true == 0] = np.nan
     return correlation
-
-
-def _bootstrap_scores(y_true, y_pred, n_bootstraps, rng):
-    n_runs, n_targets = y_true.shape
-    run_counts = rng.multinomial(n_runs, np.full(n_runs, 1 / n_runs), n_bootstraps)
-    run_counts = run_counts.astype(np.float64)
-    target_counts = rng.multinomial(
-        n_targets, np.full(n_targets, 1 / n_targets), n_bootstraps
-    )
-    total, weight = np.zeros(n_bootstraps), np.zeros(n_bootstraps)
-    for block in _target_blocks(max(n_runs, n_bootstraps), n_targets):
-        correlation = _weighted_correlation(
-            run_counts, centred_ranks(y_true[:, block]), centred_ranks(y_pred[:, block])
-        )
-        counts = np.where(np.isnan(correlation), 0, target_counts[:, block])
-        total += (counts * np.nan_to_num(correlation)).sum(axis=1)
-        weight += counts.sum(axis=1)
-    # A tiny sample may draw one run n_runs times: no target has a score then.
-    return np.divide(total, weight, out=np.full(n_bootstraps, np.nan), where=weight > 0)
 
 
 def _weighted_correlation(counts, a, b):

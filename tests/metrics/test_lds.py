@@ -122,7 +122,7 @@ def test_interval_is_deterministic_and_holds_the_score():
 def test_draws_equal_resampled_rows_and_columns():
     """Each draw is the mean Pearson correlation of the resampled ranks."""
     y_true, y_pred = _outputs(np.random.default_rng(1), n_runs=15, n_targets=4)
-    draws = lds._bootstrap_scores(y_true, y_pred, 10, np.random.RandomState(0))
+    draws = lds.bootstrap_scores(y_true, y_pred, 10, np.random.RandomState(0))
     rng = np.random.RandomState(0)  # draws runs first, then targets
     run_counts = rng.multinomial(15, np.full(15, 1 / 15), 10)
     target_counts = rng.multinomial(4, np.full(4, 1 / 4), 10)

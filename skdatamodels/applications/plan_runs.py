@@ -1,0 +1,349 @@
+"""How many runs are enough: a learning curve, carried on."""
+
+from dataclasses import dataclass, field, replace
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.base import clone
+
+from skdatamodels._random import entropy_from
+from skdatamodels._sklearn_compat import (
+    HasMethods,
+    Interval,
+    StrOptions,
+    validate_params,
+)
+from skdatamodels.applications._learning_curve import (
+    POWERS,
+    fit_curves,
+    runs_for,
+    square_at,
+)
+from skdatamodels.metrics import (
+    ScoreInterval,
+    linear_datamodeling_score,
+    noise_ceiling,
+    optimal_mse,
+)
+from skdatamodels.metrics.lds import bootstrap_scores, check_finite
+from skdatamodels.regression import DatamodelRegressor
+from skdatamodels.runs import TrainingRuns
+
+
+@dataclass(frozen=True, eq=False)
+class RunPlan:
+    """A learning curve, and what it says of more runs.
+
+    Attributes
+    ----------
+    n_runs : int array of shape (n_sizes,)
+        Numbers of runs that datamodels were fitted on.
+    scores : float64 array of shape (n_sizes, 3)
+        Score at each, with the ends of its interval, as
+        :class:`~skdatamodels.plotting.LDSCurveDisplay` takes them.
+    limit : ScoreInterval
+        Score of infinitely many runs, by the curve.
+    ceiling : float
+        Score that no datamodel can pass, for the randomness of training: the noise
+        ceiling, or for metric="mse" the optimal error. NaN without `repeats`.
+    wanted : float or None
+    n_needed : ScoreInterval or None
+        Runs in all that reach `wanted`, with an interval; infinite where the curve ends
+        before.
+    n_more : float or None
+        Runs that are still to be trained; 0 if there are enough.
+    metric : str
+    confidence : float
+    """
+
+    n_runs: np.ndarray
+    scores: np.ndarray
+    limit: ScoreInterval
+    ceiling: float
+    wanted: float | None
+    n_needed: ScoreInterval | None
+    n_more: float | None
+    metric: str
+    confidence: float
+    _curves: tuple = field(repr=False)
+
+    def predict(self, n_runs):
+        """Predict the score of datamodels of so many runs.
+
+        Parameters
+        ----------
+        n_runs : array-like of int of shape (n_sizes,)
+
+        Returns
+        -------
+        scores : float64 array of shape (n_sizes, 3)
+            The score and the ends of its interval.
+        """
+        curve, curves, measure = self._curves
+        shares = square_at(np.atleast_1d(n_runs), *curve)[0]
+        draws = square_at(np.atleast_1d(n_runs), *curves).T
+        return measure.scores(shares, draws, self.confidence)
+
+
+@validate_params(
+    {
+        "runs": [TrainingRuns],
+        "wanted": [Interval(Real, 0, None, closed="neither"), None],
+        "metric": [StrOptions({"lds", "mse"})],
+        "regressor": [HasMethods(["fit", "predict"]), None],
+        "sizes": ["array-like", None],
+        "test_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "n_splits": [Interval(Integral, 1, None, closed="left")],
+        "repeats": ["array-like", None],
+        "confidence": [Interval(Real, 0, 1, closed="neither")],
+        "n_bootstraps": [Interval(Integral, 1, None, closed="left")],
+        "random_state": ["random_state"],
+    },
+    prefer_skip_nested_validation=True,
+)
+def plan_runs(
+    runs,
+    *,
+    wanted=None,
+    metric="lds",
+    regressor=None,
+    sizes=None,
+    test_fraction=0.2,
+    n_splits=3,
+    repeats=None,
+    confidence=0.95,
+    n_bootstraps=1000,
+    random_state=None,
+):
+    """Tell from the runs that are there how many more a wanted score takes.
+
+    Datamodels are fitted on parts of the runs of growing size, and scored on runs left
+    out. A curve through the scores is carried on.
+
+    Parameters
+    ----------
+    runs : TrainingRuns
+        Those collected so far; a few hundred at least.
+    wanted : float, default=None
+        Score to be reached: a linear datamodeling score, or a mean squared error.
+    metric : {"lds", "mse"}, default="lds"
+    regressor : estimator, default=None
+        What is fitted on the runs; ``DatamodelRegressor(random_state=0)`` by default.
+    sizes : array-like of int, default=None
+        Numbers of runs to fit on. By default a quarter, a half and all of those that
+        are not left out; with much fewer the LASSO is not on its way yet.
+    test_fraction : float in (0, 1), default=0.2
+        Share of the runs that is left out to score on.
+    n_splits : int, default=3
+        How often runs are left out, each time others.
+    repeats : array-like of shape (n_repeats, n_subsets, n_targets), default=None
+        Outputs of several trainings of the same subsets: no prediction will then pass
+        the noise ceiling.
+    confidence : float in (0, 1), default=0.95
+        Of the intervals.
+    n_bootstraps : int, default=1000
+        Draws behind the intervals.
+    random_state : int, RandomState instance or None, default=None
+        Of the splits and draws.
+
+    Returns
+    -------
+    plan : RunPlan
+
+    Raises
+    ------
+    ValueError
+        Before anything is fitted: if there are too few runs, sizes are not increasing
+        and within what is not left out, outputs are not finite, or `repeats` has
+        another number of targets. Afterwards: if fewer than two sizes have a score
+        above that of a constant, so that there is no curve.
+
+    Notes
+    -----
+    With m runs the variance of weights falls like 1/m, and a noisy prediction's squared
+    correlation r² with the output follows 1/r² = a + b/m. The curve is fitted to the
+    squared score, or to the share of the variance that is explained,
+    1 - MSE/variance. The limit, 1/a, is that of linear datamodels; it is below
+    the noise ceiling where outputs are not linear in the subset.
+
+    Intervals hold draws of the runs scored on, the targets and the split, and powers of
+    m from 0.8 to 1.2 in place of 1, for no regression keeps exactly to the law.
+
+    References
+    ----------
+    Ilyas, Park, Engstrom, Leclerc, Madry, "Datamodels: Predicting Predictions
+    from Training Data", ICML 2022, section 3.2.
+
+    Examples
+    --------
+    >>> from skdatamodels.applications import plan_runs
+    >>> from skdatamodels.datasets import make_linear_runs
+    >>> from skdatamodels.influence import DifferenceOfMeans
+    >>> runs, _ = make_linear_runs(2000, n_train=60, n_targets=20, noise=3.0)
+    >>> plan = plan_runs(
+    ...     runs[:400], wanted=0.5, regressor=DifferenceOfMeans(), random_state=0
+    ... )
+    >>> plan.n_runs
+    array([ 80, 160, 320])
+    >>> bool(plan.predict([1600])[0, 0] > plan.scores[-1, 0])
+    True
+    """
+    outputs = _check_outputs(runs, repeats)
+    n_test = max(3, round(test_fraction * len(runs)))
+    sizes = _check_sizes(sizes, len(runs) - n_test)
+    measure = _METRICS[metric](outputs, repeats)
+    goal = None if wanted is None else measure.check_wanted(wanted)
+    regressor = DatamodelRegressor(random_state=0) if regressor is None else regressor
+    rng = np.random.default_rng(entropy_from(random_state))
+    points, draws = [], []
+    for _ in range(n_splits):
+        order = rng.permutation(len(runs))
+        test, rest = runs[order[:n_test]], order[n_test:]
+        seed = rng.integers(2**31)
+        for size in sizes:
+            predicted = clone(regressor).fit(runs[rest[:size]]).predict(test)
+            predicted = np.reshape(predicted, test.outputs.shape)
+            points.append(measure.share(test.outputs, predicted))
+            drawn = measure.draws(
+                test.outputs, predicted, -(-n_bootstraps // n_splits), seed
+            )
+            draws.append(drawn)
+    points = np.reshape(points, (n_splits, len(sizes))).mean(axis=0)
+    draws = np.reshape(draws, (n_splits, len(sizes), -1)).swapaxes(1, 2)
+    draws = draws.reshape(-1, len(sizes))
+    power = rng.uniform(*POWERS, size=len(draws))
+    curve = *fit_curves(sizes, points[None], np.ones(1), measure.least), np.ones(1)
+    curves = *fit_curves(sizes, draws, power, measure.least), power
+    if np.isnan(curve[0][0]):
+        raise ValueError(
+            f"Fitted on {sizes.tolist()} runs, the regressor predicts no better than a "
+            "constant, so there is no curve to carry on: train more runs first."
+        )
+    plan = RunPlan(
+        n_runs=sizes,
+        scores=measure.scores(points, draws.T, confidence),
+        limit=ScoreInterval(
+            *measure.scores(1 / curve[0], 1 / curves[0][None], confidence)[0]
+        ),
+        ceiling=measure.ceiling,
+        wanted=wanted,
+        n_needed=None,
+        n_more=None,
+        metric=metric,
+        confidence=confidence,
+        _curves=(curve, curves, measure),
+    )
+    if wanted is None:
+        return plan
+    needed = runs_for(goal, *curve)[0]
+    ends = _ends(runs_for(goal, *curves)[None], confidence)[0]
+    return replace(
+        plan,
+        n_needed=ScoreInterval(float(np.ceil(needed)), *np.ceil(ends).tolist()),
+        n_more=float(max(0, np.ceil(needed) - len(runs))),
+    )
+
+
+class _Lds:
+    """Scores as shares of variance: the square of the LDS."""
+
+    def __init__(self, outputs, repeats):
+        self.ceiling = np.nan if repeats is None else noise_ceiling(repeats)
+        self.least = 1.0 if repeats is None else 1 / max(self.ceiling, 1e-6) ** 2
+
+    def check_wanted(self, wanted):
+        if wanted >= 1:
+            raise ValueError(f"wanted is an LDS, below 1; got {wanted}.")
+        return wanted**2
+
+    def share(self, y_true, y_pred):
+        return max(0, linear_datamodeling_score(y_true, y_pred)) ** 2
+
+    def draws(self, y_true, y_pred, n_bootstraps, seed):
+        rng = np.random.RandomState(seed)
+        return np.maximum(0, bootstrap_scores(y_true, y_pred, n_bootstraps, rng)) ** 2
+
+    def scores(self, shares, draws, confidence):
+        """Return scores with intervals, (n, 3), of shares (n,) and draws (n, k)."""
+        return np.sqrt(np.column_stack([shares, _ends(draws, confidence)]))
+
+
+class _Mse:
+    """Scores as shares of variance: what of it the datamodel explains."""
+
+    def __init__(self, outputs, repeats):
+        self.variance = outputs.var(axis=0, dtype=np.float64).mean()
+        self.ceiling = np.nan if repeats is None else optimal_mse(repeats)
+        left = 1 if repeats is None else 1 - self.ceiling / self.variance
+        self.least = 1 / max(left, 1e-6)
+
+    def check_wanted(self, wanted):
+        if wanted >= self.variance:
+            raise ValueError(
+                f"wanted is a mean squared error of {wanted}, which the mean output "
+                f"reaches by itself: the outputs' variance is {self.variance:.3g}."
+            )
+        return 1 - wanted / self.variance
+
+    def share(self, y_true, y_pred):
+        error = np.mean((y_true - y_pred) ** 2, dtype=np.float64)
+        return max(0, 1 - error / y_true.var(axis=0, dtype=np.float64).mean())
+
+    def draws(self, y_true, y_pred, n_bootstraps, seed):
+        rng = np.random.RandomState(seed)
+        n_runs, n_targets = y_true.shape
+        runs = rng.multinomial(n_runs, np.full(n_runs, 1 / n_runs), n_bootstraps)
+        targets = rng.multinomial(
+            n_targets, np.full(n_targets, 1 / n_targets), n_bootstraps
+        )
+
+        def mean(values):
+            return ((runs @ values) * targets).sum(axis=1) / (n_runs * n_targets)
+
+        error = mean((y_true - y_pred).astype(np.float64) ** 2)
+        centred = y_true - y_true.mean(axis=0, dtype=np.float64)
+        return np.maximum(0, 1 - error / mean(centred**2))
+
+    def scores(self, shares, draws, confidence):
+        """Return scores with intervals, (n, 3), of shares (n,) and draws (n, k)."""
+        low, high = _ends(draws, confidence).T
+        return self.variance * (1 - np.column_stack([shares, high, low]))
+
+
+_METRICS = {"lds": _Lds, "mse": _Mse}
+
+
+def _ends(draws, confidence):
+    """Return the ends of the interval of each row, (n, 2), infinite ones too."""
+    tail = (1 - confidence) / 2
+    known = np.where(np.isnan(draws).all(axis=1, keepdims=True), 0, draws)
+    return np.nanquantile(known, [tail, 1 - tail], axis=1, method="nearest").T
+
+
+def _check_outputs(runs, repeats):
+    outputs = np.asarray(runs.outputs)
+    check_finite(outputs, "runs.outputs", ("run", "target"))
+    if repeats is not None and np.shape(repeats)[-1:] != outputs.shape[1:]:
+        raise ValueError(
+            f"repeats have {np.shape(repeats)[-1]} targets, the runs "
+            f"{outputs.shape[1]}: they must be the same."
+        )
+    return outputs
+
+
+def _check_sizes(sizes, n_rest):
+    given = sizes
+    sizes = np.asarray(n_rest // 2 ** np.arange(3)[::-1] if sizes is None else sizes)
+    whole = sizes.ndim == 1 and sizes.dtype.kind in "iu" and len(sizes) > 1
+    if (
+        not whole
+        or not (np.diff(sizes) > 0).all()
+        or sizes[0] < 10
+        or sizes[-1] > n_rest
+    ):
+        raise ValueError(
+            "sizes must be two or more increasing numbers of runs, from 10 to the "
+            f"{n_rest} that are not left out; got "
+            + ("too few runs for the default." if given is None else f"{given}.")
+        )
+    return sizes
