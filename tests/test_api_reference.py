@@ -15,6 +15,7 @@ ROOMS = [
     for module in pkgutil.iter_modules(skdatamodels.__path__)
     if not module.name.startswith("_")
 ]
+ROOMS.append("influence.adapters")
 
 
 @pytest.mark.parametrize("room", ROOMS)

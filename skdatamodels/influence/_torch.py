@@ -150,6 +150,28 @@ class Classifier:
         return torch.cat([value.flatten(1) for value in gradients.values()], dim=1)
 
 
+def check_checkpoints(checkpoints, module):
+    """Return one or more checkpoints: None stands for the module's own state."""
+    if checkpoints is None:
+        return [module.state_dict()]
+    if not len(checkpoints):
+        raise ValueError("There must be one or more checkpoints, got none.")
+    return checkpoints
+
+
+def check_rates(checkpoints, learning_rates):
+    """Return the learning rates as an array, if there is one for each checkpoint."""
+    rates = np.asarray(learning_rates, dtype=np.float64)
+    if not len(checkpoints) or rates.shape != (len(checkpoints),):
+        raise ValueError(
+            f"There must be a learning rate for each of one or more checkpoints; got "
+            f"{len(checkpoints)} checkpoints, learning_rates of shape {rates.shape}."
+        )
+    if not np.isfinite(rates).all():
+        raise ValueError(f"learning_rates must be finite, got {rates.tolist()}.")
+    return rates
+
+
 def load_state(checkpoint, number, module):
     """Return the state of a checkpoint, given as a state or a file of one.
 

@@ -7,7 +7,7 @@ from tqdm.auto import tqdm
 
 from skdatamodels._sklearn_compat import Interval, validate_params
 from skdatamodels.examples import Examples
-from skdatamodels.influence._torch import Classifier, load_state
+from skdatamodels.influence._torch import Classifier, check_rates, load_state
 
 __all__ = ["gradient_dot", "tracin"]
 
@@ -148,14 +148,7 @@ def tracin(
     >>> bool(abs(twice - 0.4 * gradient_dot(module, *data)).max() < 1e-6)
     True
     """
-    rates = np.asarray(learning_rates, dtype=np.float64)
-    if not len(checkpoints) or rates.shape != (len(checkpoints),):
-        raise ValueError(
-            f"There must be a learning rate for each of one or more checkpoints; got "
-            f"{len(checkpoints)} checkpoints, learning_rates of shape {rates.shape}."
-        )
-    if not np.isfinite(rates).all():
-        raise ValueError(f"learning_rates must be finite, got {rates.tolist()}.")
+    rates = check_rates(checkpoints, learning_rates)
     classifier = Classifier(module, train, targets)
     influence = np.zeros((len(targets), len(train)))
     with _bar(classifier, len(rates), block_bytes, verbose) as progress:

@@ -11,7 +11,12 @@ from skdatamodels._sklearn_compat import Interval, StrOptions, validate_params
 from skdatamodels.examples import Examples
 from skdatamodels.influence._projection import Projection
 from skdatamodels.influence._solve import solve_hessian
-from skdatamodels.influence._torch import Classifier, import_torch, load_state
+from skdatamodels.influence._torch import (
+    Classifier,
+    check_checkpoints,
+    import_torch,
+    load_state,
+)
 from skdatamodels.outputs import log_odds
 
 __all__ = ["trak"]
@@ -126,9 +131,7 @@ def trak(
     ((1, 3), True)
     """
     classifier = Classifier(module, train, targets)
-    checkpoints = [module.state_dict()] if checkpoints is None else checkpoints
-    if not len(checkpoints):
-        raise ValueError("There must be one or more checkpoints, got none.")
+    checkpoints = check_checkpoints(checkpoints, module)
     n_parameters = sum(value.numel() for value in classifier.parameters.values())
     if projection_dim is not None and projection_dim > n_parameters:
         raise ValueError(

@@ -1,0 +1,86 @@
+"""What the adapters share: import, data, outputs, and the check of scores."""
+
+from contextlib import contextmanager, nullcontext, redirect_stderr, redirect_stdout
+from copy import deepcopy
+from importlib import import_module
+from io import StringIO
+
+import numpy as np
+
+from skdatamodels.influence._torch import Classifier, import_torch, output_function
+
+
+def import_peer(name, package=None):
+    """Import a module of another package, or say how to install it."""
+    package = package or name.partition(".")[0]
+    try:
+        return import_module(name)
+    except ImportError as error:
+        raise ImportError(
+            f"This adapter needs {package}: pip install {package}"
+        ) from error
+
+
+class Problem:
+    """A copy of the module, and the examples as tensors.
+
+    The constructor checks what the gradient baselines check.
+    """
+
+    def __init__(self, module, train, targets, output):
+        self.classifier = Classifier(module, train, targets)
+        self.of_example = output_function(output)
+        self.module = deepcopy(module).eval()
+        self.n_train, self.n_targets = len(train), len(targets)
+
+    def tensors(self, part):
+        """Return inputs and class columns of all examples of a part."""
+        return self.classifier.batch(part, slice(None))
+
+    def data_set(self, part):
+        """Return the same as a torch data set."""
+        return import_torch().utils.data.TensorDataset(*self.tensors(part))
+
+    def batches(self, part, batch_size):
+        """Yield tensors of a batch at a time, in order."""
+        size = {"train": self.n_train, "targets": self.n_targets}[part]
+        for start in range(0, size, batch_size):
+            yield self.classifier.batch(part, slice(start, start + batch_size))
+
+    def outputs(self, logits, y):
+        """Return outputs (n,) of logits (n, n_classes)."""
+        return import_torch().func.vmap(self.of_example)(logits, y)
+
+    def influence(self, scores, peer):
+        """Return scores as a float64 array (n_targets, n_train), if all are finite.
+
+        Raises
+        ------
+        ValueError
+            If one is not, or the shape is another.
+        """
+        if hasattr(scores, "detach"):
+            scores = scores.detach().cpu().numpy()
+        scores = np.array(scores, dtype=np.float64)
+        if scores.shape != (self.n_targets, self.n_train):
+            raise ValueError(
+                f"{peer} gave scores of shape {scores.shape} for {self.n_targets} "
+                f"targets and {self.n_train} training examples."
+            )
+        if not np.isfinite(scores).all():
+            target, example = np.argwhere(~np.isfinite(scores))[0]
+            raise ValueError(
+                f"{peer} gave a score that is not finite, first for target {target} "
+                f"and train example {example}: try more damping, or another method."
+            )
+        return scores
+
+
+@contextmanager
+def quiet(verbose):
+    """Keep what a peer prints unasked, progress bars included, off the screen."""
+    with (
+        nullcontext() if verbose else redirect_stdout(StringIO()),
+        nullcontext() if verbose else redirect_stderr(StringIO()),
+    ):
+        yield

@@ -1,0 +1,137 @@
+"""TRAK by its authors' package, traker."""
+
+from logging import INFO, WARNING
+from numbers import Integral, Real
+from tempfile import TemporaryDirectory
+
+from skdatamodels._random import entropy_from
+from skdatamodels._sklearn_compat import Interval, validate_params
+from skdatamodels.examples import Examples
+from skdatamodels.influence._torch import (
+    check_checkpoints,
+    import_torch,
+    load_state,
+    output_function,
+)
+from skdatamodels.influence.adapters._peers import Problem, import_peer, quiet
+
+__all__ = ["traker_trak"]
+
+
+@validate_params(
+    {
+        "train": [Examples],
+        "targets": [Examples],
+        "output": [str, callable],
+        "projection_dim": [Interval(Integral, 1, None, closed="left"), None],
+        "damping": [Interval(Real, 0, None, closed="left")],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    },
+    prefer_skip_nested_validation=True,
+)
+def traker_trak(
+    module,
+    train,
+    targets,
+    *,
+    checkpoints=None,
+    output="margin",
+    projection_dim=2048,
+    damping=0.0,
+    batch_size=64,
+    random_state=None,
+    verbose=0,
+):
+    """TRAK by traker, in single precision: see :func:`skdatamodels.influence.trak`.
+
+    traker divides the scores of each checkpoint by a number of its own, so that with
+    several checkpoints the means differ from those of
+    :func:`skdatamodels.influence.trak`. Tested with traker 0.3.2.
+
+    Parameters
+    ----------
+    module, train, targets, checkpoints, output, damping
+        As for :func:`skdatamodels.influence.trak`.
+    projection_dim : int, default=2048
+        Features that gradients are projected to. None projects nothing and takes
+        n_parameters² numbers of memory.
+    batch_size : int, default=64
+        Examples whose gradients are in memory at a time.
+    random_state : int, RandomState, Generator or None, default=None
+        Determines the projections.
+    verbose : int, default=0
+        1 shows traker's messages.
+
+    Returns
+    -------
+    influence : float64 array of shape (n_targets, n_train)
+        Positive where the example's presence raises the output. Only the order of a
+        target's weights means something.
+
+    Raises
+    ------
+    ImportError
+        If traker is not installed.
+    ValueError
+        If a score is not finite, or the classes differ from the module's.
+
+    References
+    ----------
+    Park, Georgiev, Ilyas, Leclerc, Madry, "TRAK: Attributing model behavior at scale",
+    ICML 2023.
+    """
+    problem = Problem(module, train, targets, output)
+    checkpoints = check_checkpoints(checkpoints, module)
+    trak, task = import_peer("trak", "traker"), _make_task()
+    n_parameters = sum(value.numel() for value in problem.module.parameters())
+    n_features = projection_dim or 1  # what is not projected keeps its length
+    device, projector = str(problem.classifier.device), None
+    if projection_dim is None:
+        projectors = import_peer("trak.projectors", "traker")
+        projector = projectors.NoOpProjector(device=device)
+    with quiet(verbose), TemporaryDirectory() as folder:
+        traker = trak.TRAKer(
+            problem.module,
+            task,
+            problem.n_train,
+            save_dir=folder,
+            device=device,
+            projector=projector,
+            proj_dim=projection_dim,
+            projector_seed=entropy_from(random_state) % 2**31,
+            use_half_precision=False,
+            logging_level=INFO if verbose else WARNING,
+            # It divides gradients by the root of their number, and not projections.
+            lambda_reg=damping * n_features / n_parameters,
+        )
+        # A projection of one block that it has freed it would not make again.
+        traker.projector.free_memory = lambda: None
+        for number, checkpoint in enumerate(checkpoints):
+            traker.load_checkpoint(load_state(checkpoint, number, module), number)
+            for X, y in problem.batches("train", batch_size):
+                traker.featurize((X, y), num_samples=len(y))
+        traker.finalize_features()
+        task.measure = problem.of_example
+        for number, checkpoint in enumerate(checkpoints):
+            state = load_state(checkpoint, number, module)
+            traker.start_scoring_checkpoint("run", state, number, problem.n_targets)
+            for X, y in problem.batches("targets", batch_size):
+                traker.score((X, y), num_samples=len(y))
+        return problem.influence(traker.finalize_scores("run").T, "traker")
+
+
+def _make_task():
+    """Say to traker what is measured: the log-odds, until `measure` is changed."""
+    torch = import_torch()
+    package = import_peer("trak.modelout_functions", "traker")
+
+    class Task(package.ImageClassificationModelOutput):
+        measure = staticmethod(output_function("log_odds"))
+
+        def get_output(self, model, weights, buffers, x, y):
+            call = torch.func.functional_call
+            return self.measure(call(model, (weights, buffers), x[None])[0], y)
+
+    return Task()
