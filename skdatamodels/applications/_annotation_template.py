@@ -21,7 +21,7 @@ div { flex-wrap: wrap; }
 section { border-bottom: 1px solid var(--line); padding: 1rem 0; }
 figure { margin: 0; flex: none; padding: .5rem; max-width: 20rem;
   border: 3px solid transparent; border-radius: 6px; }
-figure.target { background: #f1f1f1; }
+figure.target { background: #f1f1f1; position: sticky; top: 6.5rem; }
 figure.same { border-color: var(--same); }
 figure.other { border-color: var(--other); }
 figure h2 { font-size: .85rem; margin: 0 0 .3rem; color: #555; }
@@ -43,7 +43,8 @@ button[aria-pressed=true].other { background: var(--other); color: #fff; }
 <body>
 <header>
 <h1>{{title}}</h1>
-<label>Your name <input id="annotator" autocomplete="name"></label>
+<label>Your name <input id="annotator" autocomplete="name"
+  placeholder="needed to save"></label>
 <button id="csv" disabled>Save as CSV</button>
 <button id="json" disabled>Save as JSON</button>
 <output id="progress"></output>
