@@ -65,6 +65,26 @@ def test_is_a_multiple_of_least_squares_in_the_limit():
     assert_allclose(ratio, ratio[0])
 
 
+def test_nears_rescaled_least_squares_as_runs_grow():
+    """Lemma 6.1: for half-subsets, of a learner that is not linear in them."""
+    n_train = 16
+    rng = np.random.default_rng(0)
+    weights = rng.normal(size=n_train)
+    differences = []
+    for n_runs in (400, 6_400, 102_400):
+        masks = rng.permuted(np.tile(np.arange(n_train) < 8, (n_runs, 1)), axis=1)
+        correct = (masks @ weights + rng.normal(size=n_runs) > 0).astype(float)
+        # without a bias, as in the lemma; the mean of the outputs is taken off
+        fit = LinearRegression(fit_intercept=False).fit(masks, correct - correct.mean())
+        rescaled = fit.coef_ * n_train / (n_train - 1)
+        influence = DifferenceOfMeans().fit(masks, correct).coef_
+        difference = np.linalg.norm(influence - rescaled) / np.linalg.norm(rescaled)
+        differences.append(difference)
+    # sixteen times the runs, a quarter of the difference
+    assert_allclose(np.diff(np.log(differences)), -np.log(4), atol=0.7)
+    assert differences[-1] < 0.02  # the factor alone makes 0.06
+
+
 def test_recovers_known_weights():
     rng = np.random.default_rng(0)
     weights = rng.normal(size=(2, 8))
