@@ -6,6 +6,8 @@ JOBS ?= 2
 TORCH ?= torch==2.13.0
 # What compiles the kernels, without a card; the extras cuda12 and cuda13 are for use.
 CUDA_COMPILER := cuda-core cuda-bindings==13.* nvidia-cuda-nvrtc==13.*
+# Packages that adapters are tested with: small ones.
+PEERS := captum==0.9.* traker==0.3.*
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
@@ -29,7 +31,7 @@ $(DEMO): pyproject.toml
 $(DEV): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) install --quiet $(TORCH) $(CUDA_COMPILER)
-	$(PIP) install --quiet --editable ".[test,lint,doc,plot]"
+	$(PIP) install --quiet --editable ".[test,lint,doc,plot]" $(PEERS)
 	touch "$@"
 
 demo: $(DEMO) ## datamodels of handwritten digits, start to end: writes demo/report.html

@@ -2,10 +2,17 @@
 
 The truth: networks on half-subsets, log-odds. The gradient methods get networks of the
 same kind, trained on all of the training set; each network is one more training.
+
+Settings such as damping are chosen on a tuning split, by LDS on other runs and other
+targets than those that are reported; with two networks at most, to save time.
+
+Methods of other packages are left out where these are not installed.
 """
 
 import argparse
 import time
+from itertools import product
+from typing import NamedTuple
 
 import numpy as np
 from _machine import describe_machine
@@ -16,9 +23,23 @@ from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from skdatamodels import influence as baselines
 from skdatamodels import sample_masks
 from skdatamodels.datasets import load_digits_examples
-from skdatamodels.metrics import lds_interval
+from skdatamodels.influence import adapters
+from skdatamodels.metrics import lds_interval, linear_datamodeling_score
 
 OUTPUT = {"output": "log_odds"}
+
+
+class Method(NamedTuple):
+    """A way to an attribution matrix.
+
+    ``make(train, targets, networks, **setting)``; `grid` has the settings to choose
+    from.
+    """
+
+    name: str
+    make: callable
+    n_networks: int = 0
+    grid: tuple = ({},)
 
 
 def train_networks(train, n_networks, every=3):
@@ -34,7 +55,7 @@ def train_networks(train, n_networks, every=3):
                 layers = zip(model.coefs_, model.intercepts_, strict=True)
                 states.append(
                     {
-                        f"{2 * number}.{name}": torch.tensor(value)
+                        f"{2 * number}.{name}": torch.tensor(value, dtype=torch.float32)
                         for number, (W, b) in enumerate(layers)
                         for name, value in (("weight", W.T.copy()), ("bias", b.copy()))
                     }
@@ -44,101 +65,211 @@ def train_networks(train, n_networks, every=3):
             torch.nn.Linear(d, hidden),
             torch.nn.ReLU(),
             torch.nn.Linear(hidden, n_classes),
-        ).double()
+        )
         module.load_state_dict(states[-1])
         networks.append((module, states))
     return networks
-
-
-def average(function, networks):
-    """Return the mean influence over networks, each network's scaled to unit size."""
-    parts = [function(*network) for network in networks]
-    return sum(part / part.std() for part in parts)
 
 
 def embed(module, X):
     """Return what comes into the last layer."""
     import torch
 
-    return module[:2](torch.tensor(X)).detach().numpy()
+    return module[:2](torch.tensor(X, dtype=torch.float32)).detach().numpy()
 
 
-def methods(train, targets, networks):
-    """Return functions without arguments that make the attribution matrices."""
-    data = train, targets
-    modules = [module for module, _ in networks]
+def grid(**values):
+    """Return all combinations of values, as dicts."""
+    return tuple(
+        dict(zip(values, each, strict=True)) for each in product(*values.values())
+    )
+
+
+def without_networks():
+    """Return controls, neighbours and closed forms."""
+
+    def plain(function, *first, **options):
+        return lambda train, targets, networks: function(
+            *first, train, targets, **options
+        )
+
+    def pixels(train, targets, networks):
+        return baselines.representation_similarity(train.X, targets.X)
+
+    ridge, logistic = RidgeClassifier(), LogisticRegression()
+    return [
+        Method("random", plain(baselines.random_influence)),
+        Method(
+            "random, same class", plain(baselines.random_influence, same_class=True)
+        ),
+        Method("same class", plain(baselines.same_class_influence)),
+        Method("pixels, L2", pixels),
+        Method("k-NN Shapley, pixels", plain(baselines.knn_shapley)),
+        Method("ridge influence", plain(baselines.ridge_influence, ridge, **OUTPUT)),
+        Method(
+            "ridge leave-one-out",
+            plain(baselines.ridge_leave_one_out, ridge, **OUTPUT),
+        ),
+        Method(
+            "logistic influence",
+            plain(baselines.logistic_influence, logistic, **OUTPUT),
+        ),
+    ]
+
+
+def averaged(function, **fixed):
+    """Return a method's mean over networks, each network's scaled to unit size."""
+
+    def make(train, targets, networks, **setting):
+        parts = [
+            function(module, train, targets, **fixed, **setting)
+            for module, _ in networks
+        ]
+        return sum(part / part.std() for part in parts)
+
+    return make
+
+
+def of_networks(n):
+    """Return methods that need networks."""
 
     def similarity(metric):
-        pairs = ([embed(module, part.X) for module in modules] for part in data)
-        return baselines.representation_similarity(*pairs, metric=metric)
+        def make(train, targets, networks):
+            pairs = (
+                [embed(module, part.X) for module, _ in networks]
+                for part in (train, targets)
+            )
+            return baselines.representation_similarity(*pairs, metric=metric)
 
-    def tracin(module, states):
-        return baselines.tracin(
-            module,
-            *data,
-            checkpoints=states,
-            learning_rates=[1] * len(states),
-            **OUTPUT,
-        )
+        return make
 
-    def last_layer(damping):
-        return average(
-            lambda module, _: baselines.last_layer_influence(
-                module, *data, damping=damping, **OUTPUT
-            ),
-            networks,
-        )
+    def tracin(train, targets, networks):
+        parts = []
+        for module, states in networks:
+            path = {"checkpoints": states, "learning_rates": [1] * len(states)}
+            parts.append(baselines.tracin(module, train, targets, **path, **OUTPUT))
+        return sum(part / part.std() for part in parts)
 
-    return {
-        "random": lambda: baselines.random_influence(*data),
-        "random, same class": lambda: baselines.random_influence(
-            *data, same_class=True
+    last, whole = baselines.last_layer_influence, baselines.influence_functions
+    cg = averaged(whole, tol=1e-2, **OUTPUT)
+    return [
+        *(Method(f"layer, {m}", similarity(m), n) for m in ("l2", "cosine", "dot")),
+        Method("gradient dot", averaged(baselines.gradient_dot, **OUTPUT), n),
+        Method("TracInCP", tracin, n),
+        Method("last layer", averaged(last, **OUTPUT), n, grid(damping=[0.1, 1, 10])),
+        Method("influence, CG, 1 network", cg, 1, grid(damping=[1, 10, 100])),
+        Method("influence, CG", cg, n, grid(damping=[1, 10, 100])),
+    ]
+
+
+def trak_methods(n_networks):
+    """Return TRAK with each number of features, with and without damping."""
+
+    def trak(train, targets, networks, **setting):
+        states = [states[-1] for _, states in networks]
+        options = {"checkpoints": states, "random_state": 0, **OUTPUT, **setting}
+        return baselines.trak(networks[0][0], train, targets, **options)
+
+    return [
+        Method(f"TRAK-{n}, {size or 'all'} features, {how}", trak, n, settings)
+        for n in n_networks
+        for size in (64, 256, 1024, None)
+        for how, settings in {
+            "undamped": grid(projection_dim=[size]),
+            "damped": grid(projection_dim=[size], damping=[100, 1000, 10000]),
+        }.items()
+    ]
+
+
+def of_peers(n):
+    """Return methods of other packages."""
+
+    def traker(train, targets, networks, **setting):
+        states = [states[-1] for _, states in networks]
+        options = {"checkpoints": states, "random_state": 0, **OUTPUT, **setting}
+        return adapters.traker_trak(networks[0][0], train, targets, **options)
+
+    ekfac = averaged(adapters.kronfluence_influence, random_state=0, **OUTPUT)
+    arnoldi = averaged(adapters.captum_influence, random_state=0, **OUTPUT)
+    return [
+        Method("EK-FAC (kronfluence), 1 network", ekfac, 1),
+        Method("EK-FAC (kronfluence)", ekfac, n),
+        Method("Arnoldi (captum), 1 network", arnoldi, 1),
+        Method(
+            "TRAK (traker), 256 features", traker, 2 * n, grid(projection_dim=[256])
         ),
-        "same class": lambda: baselines.same_class_influence(*data),
-        "pixels, L2": lambda: baselines.representation_similarity(train.X, targets.X),
-        "layer, L2": lambda: similarity("l2"),
-        "layer, cosine": lambda: similarity("cosine"),
-        "layer, dot": lambda: similarity("dot"),
-        "k-NN Shapley, pixels": lambda: baselines.knn_shapley(*data),
-        "gradient dot": lambda: average(
-            lambda module, _: baselines.gradient_dot(module, *data, **OUTPUT), networks
-        ),
-        "TracInCP": lambda: average(tracin, networks),
-        "last layer, damping 0.1": lambda: last_layer(0.1),
-        "last layer, damping 1": lambda: last_layer(1),
-        "last layer, damping 10": lambda: last_layer(10),
-        "ridge influence": lambda: baselines.ridge_influence(
-            RidgeClassifier(), *data, **OUTPUT
-        ),
-        "ridge leave-one-out": lambda: baselines.ridge_leave_one_out(
-            RidgeClassifier(), *data, **OUTPUT
-        ),
-        "logistic influence": lambda: baselines.logistic_influence(
-            LogisticRegression(), *data, **OUTPUT
-        ),
-    }
+    ]
+
+
+class Split(NamedTuple):
+    """Runs and targets to score on; outputs (n_runs, n_targets)."""
+
+    masks: np.ndarray
+    targets: object
+    outputs: np.ndarray
+
+
+def score(method, setting, train, split, networks):
+    """Return the attribution matrix's predictions of runs, and its seconds."""
+    start = time.perf_counter()
+    influence = method.make(train, split.targets, networks, **setting)
+    return split.masks @ influence.T, time.perf_counter() - start
+
+
+def choose(method, train, tuning, networks):
+    """Return the setting that is best on the tuning split."""
+    if len(method.grid) == 1:
+        return method.grid[0]
+
+    def lds(setting):
+        predicted, _ = score(method, setting, train, tuning, networks[:2])
+        return linear_datamodeling_score(tuning.outputs, predicted)
+
+    return max(method.grid, key=lds)
 
 
 def main():
-    """Print LDS with intervals, and seconds, by method."""
+    """Print LDS with intervals, seconds and trainings, by method."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--networks", type=int, default=5)
     parser.add_argument("--every", type=int, default=4, help="take every k-th target")
     parser.add_argument("--store", default="benchmarks/runs")
+    parser.add_argument("--only", default="", help="methods whose name has this")
     arguments = parser.parse_args()
     print(describe_machine())
     train, targets = load_digits_examples()
     trainer = make_trainer("mlp", train, targets, "log_odds", arguments.store)
-    held_out = sample_masks(500, len(train), 0.5, random_state=1).dense()
-    truth = trainer.fit(held_out).transform(held_out).outputs[:, :: arguments.every]
-    networks = train_networks(train, arguments.networks)
-    few = targets[:: arguments.every]
-    for name, method in methods(train, few, networks).items():
-        start = time.perf_counter()
-        influence = method()
-        seconds = time.perf_counter() - start
-        score, low, high = lds_interval(truth, held_out @ influence.T, random_state=0)
-        print(f"{name:<24} LDS {score:.3f} [{low:.3f}, {high:.3f}]  {seconds:.1f} s")
+    splits = []
+    # Disjoint targets, masks drawn from different seeds.
+    for seed, n_runs, first, every in (
+        (1, 500, 0, arguments.every),
+        (2, 200, 2, 4 * arguments.every),
+    ):
+        masks = sample_masks(n_runs, len(train), 0.5, random_state=seed).dense()
+        outputs = trainer.fit(masks).transform(masks).outputs
+        which = slice(first, None, every)
+        splits.append(Split(masks, targets[which], outputs[:, which]))
+    reported, tuning = splits
+    n = arguments.networks
+    networks = train_networks(train, 2 * n)
+    methods = without_networks() + of_networks(n) + trak_methods((1, 2 * n))
+    for method in methods + of_peers(n):
+        if arguments.only not in method.name:
+            continue
+        some = networks[: method.n_networks]
+        try:
+            setting = choose(method, train, tuning, some)
+            predicted, seconds = score(method, setting, train, reported, some)
+        except (ImportError, ValueError) as error:
+            print(f"{method.name:<36} {error}", flush=True)
+            continue
+        lds, low, high = lds_interval(reported.outputs, predicted, random_state=0)
+        chosen = f"  of {len(method.grid)}: {setting}" if method.grid[1:] else ""
+        print(
+            f"{method.name:<36} LDS {lds:.3f} [{low:.3f}, {high:.3f}] "
+            f"{method.n_networks:>3} trainings {seconds:>6.1f} s{chosen}",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":
