@@ -153,7 +153,7 @@ class LeakageRecallDisplay:
         ax.set(xlabel=f"Distance that counts as a leak ({self.unit})")
         ax.set(ylabel="Leaks among the candidates", ylim=(0, 1.02))
         ax.grid(axis="y", alpha=0.3)
-        ax.legend(loc="best", frameon=False)
+        ax.legend(loc="best", edgecolor="none")
         ax.spines["top"].set_visible(False)
         if counts:
             self._draw_counts(thresholds, counts["n_leaks"])
@@ -165,3 +165,5 @@ class LeakageRecallDisplay:
         right.set_ylim(0, max(1, n_leaks.max()) * 1.05)
         right.set_ylabel("Targets that leak (dotted)", color=GREY)
         right.spines["top"].set_visible(False)
+        self.ax_.set_zorder(right.get_zorder() + 1)  # the legend is on top
+        self.ax_.patch.set_visible(False)
