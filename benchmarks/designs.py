@@ -72,9 +72,7 @@ def main():
     parser.add_argument("--runs", type=int, nargs="+", default=[500, 1000, 2448])
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--held-out", type=int, default=1000)
-    parser.add_argument(
-        "--every", type=int, default=6, help="take every so many target"
-    )
+    parser.add_argument("--every", type=int, default=6, help="targets to take")
     parser.add_argument("--designs", nargs="+", default=list(DESIGNS))
     parser.add_argument("--store", default=None)
     arguments = parser.parse_args()

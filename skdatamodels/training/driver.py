@@ -5,12 +5,15 @@ import time
 import traceback
 import warnings
 from collections import Counter
-from contextlib import ExitStack
+from contextlib import ExitStack, closing, contextmanager
+from functools import partial
 
 import numpy as np
-from joblib import Parallel, delayed, effective_n_jobs
+from joblib import delayed
 from threadpoolctl import threadpool_limits
 from tqdm.auto import tqdm
+
+from skdatamodels.training.workers import train_chunks
 
 # A chunk is as many runs as keep a worker busy for about so long.
 _CHUNK_SECONDS = 1.0
@@ -47,27 +50,31 @@ def train_runs(
     failures : list of (int, str)
         Run and traceback of each run that failed for good, in order of run.
     """
-    n_workers = effective_n_jobs(n_jobs)
     pace = _Pace(getattr(learner, "block_size", 1))
     if hasattr(learner, "prepare") and len(todo):
         with threadpool_limits(1):
             learner.prepare()
-    tasks = (
-        delayed(_train_chunk)(
+
+    def make_task(which):
+        return delayed(_train_chunk)(
             learner, which, masks[which], seeds[which], n_targets, retries
         )
-        for which in pace.chunks(todo, n_workers)
-    )
+
     n_done = len(masks) - len(todo)
     failures, n_warned, first = [], Counter(), {}
     # A thread among the workers cannot set this for all of them.
     with (
         threadpool_limits(1),
+        _no_error_of_loky(),
         tqdm(
             total=len(masks), initial=n_done, unit="run", disable=not verbose
         ) as progress,
+        closing(
+            train_chunks(
+                make_task, pace, todo, n_jobs, retries, partial(_lost, n_targets)
+            )
+        ) as chunks,
     ):
-        chunks = Parallel(n_jobs, return_as="generator_unordered", batch_size=1)(tasks)
         for which, outputs, tracebacks, warned, seconds in chunks:
             if pace.stopped:  # wait for workers that are still at it, no more
                 continue
@@ -86,6 +93,18 @@ def train_runs(
         text = f"In {n_warned[category]} of {len(todo)} trainings: {message}"
         warnings.warn(text, category, stacklevel=3)
     return sorted(failures)
+
+
+@contextmanager
+def _no_error_of_loky():
+    """Show the warning that a worker was replaced, even if warnings are errors.
+
+    loky warns in the thread that looks after its workers, and an error would end that
+    thread and leave us waiting for ever.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("default", "A worker stopped while some jobs were")
+        yield
 
 
 class _Pace:
@@ -112,6 +131,12 @@ class _Pace:
         self.size = max(self.block_size, size)
 
 
+def _lost(n_targets, which, text):
+    """Return the result of a run that took its worker with it."""
+    outputs = np.full((1, n_targets), np.nan, dtype=np.float32)
+    return which, outputs, [text], [], 0.0
+
+
 def _train_chunk(learner, which, masks, seeds, n_targets, retries):
     """Train a few runs in a worker; NaN outputs and a traceback for each that fails."""
     start = time.perf_counter()
@@ -131,7 +156,7 @@ def _train_chunk(learner, which, masks, seeds, n_targets, retries):
                 try:
                     row[:] = _measure(learner, train_indices, int(seed), n_targets)
                     break
-                except Exception:
+                except (Exception, SystemExit):
                     if attempt == retries:
                         tracebacks.append(traceback.format_exc())
             warned += _run.warned.items()

@@ -5,6 +5,7 @@ import os
 import time
 import warnings
 from collections import Counter
+from contextlib import closing, nullcontext
 from numbers import Integral, Real
 from pathlib import Path
 
@@ -33,6 +34,7 @@ from skdatamodels.runs.store import library_versions
 from skdatamodels.training.configuration import describe, digest
 from skdatamodels.training.driver import train_runs
 from skdatamodels.training.fast_paths import FAST_LEARNERS, estimator_learner
+from skdatamodels.training.time_limit import TimeLimited
 
 
 class SubsetTrainer(TransformerMixin, BaseEstimator):
@@ -80,6 +82,10 @@ class SubsetTrainer(TransformerMixin, BaseEstimator):
         What to do about runs that failed for good, once all others are done: raise an
         error, or warn and give them outputs of NaN. A failed run is never stored; the
         next call tries it again.
+    timeout : float, optional
+        Seconds that a run may take; one that takes longer has failed. Each worker then
+        trains in a second process beside it, which is ended at the limit. Runs that
+        are trained together have the sum of their limits.
     verbose : int, default=0
         If not 0, show a progress bar.
 
@@ -138,6 +144,7 @@ class SubsetTrainer(TransformerMixin, BaseEstimator):
         "random_state": ["random_state"],
         "retries": [Interval(Integral, 0, None, closed="left")],
         "on_failure": [StrOptions({"raise", "nan"})],
+        "timeout": [Interval(Real, 0, None, closed="neither"), None],
         "verbose": ["verbose"],
     }
 
@@ -156,6 +163,7 @@ class SubsetTrainer(TransformerMixin, BaseEstimator):
         random_state=None,
         retries=1,
         on_failure="raise",
+        timeout=None,
         verbose=0,
     ):
         self.estimator = estimator
@@ -170,6 +178,7 @@ class SubsetTrainer(TransformerMixin, BaseEstimator):
         self.random_state = random_state
         self.retries = retries
         self.on_failure = on_failure
+        self.timeout = timeout
         self.verbose = verbose
 
     @fit_context(prefer_skip_nested_validation=False)
@@ -332,17 +341,21 @@ class SubsetTrainer(TransformerMixin, BaseEstimator):
         return masks, np.array(seeds, dtype=np.uint32)
 
     def _train(self, learner, masks, seeds, todo, save):
-        return train_runs(
-            learner,
-            masks,
-            seeds,
-            todo,
-            len(self.targets),
-            save,
-            n_jobs=self.n_jobs,
-            retries=self.retries,
-            verbose=self.verbose,
-        )
+        limited = nullcontext(learner)
+        if self.timeout is not None:
+            limited = closing(TimeLimited(learner, self.timeout))
+        with limited as learner:
+            return train_runs(
+                learner,
+                masks,
+                seeds,
+                todo,
+                len(self.targets),
+                save,
+                n_jobs=self.n_jobs,
+                retries=self.retries,
+                verbose=self.verbose,
+            )
 
     def _report(self, failures, n_tried, n_finished):
         """Raise, or warn, about runs that failed."""

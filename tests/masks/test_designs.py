@@ -161,7 +161,9 @@ def test_stratified_ties_are_broken_at_random():
 
 @pytest.mark.parametrize("design", sorted(DESIGNS))
 def test_a_run_depends_on_its_id_alone(design):
-    def draw(ids, random_state=7, alpha=alpha_for(design, 0.4)):
+    first = alpha_for(design, 0.4)
+
+    def draw(ids, random_state=7, alpha=first):
         masks = sample_masks(
             ids, 40, alpha, design=design, random_state=random_state, y=_Y
         )

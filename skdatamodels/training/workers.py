@@ -1,0 +1,85 @@
+"""Sending chunks of runs to workers, and again if a worker dies."""
+
+from collections import Counter
+
+import numpy as np
+from joblib import Parallel, effective_n_jobs
+
+# What joblib's backends raise when a worker process is gone: loky; dask; Ray, twice.
+_DEATHS = {"TerminatedWorkerError", "KilledWorker", "WorkerCrashedError"}
+_DEATHS |= {"NodeDiedError", "OutOfMemoryError"}
+# A run that was lost with a worker so often may be the reason, and is sent alone.
+_SUSPECT = 2
+
+
+def train_chunks(make_task, pace, todo, n_jobs, retries, on_death):
+    """Yield the results of the chunks of some runs, as they come.
+
+    If a worker dies (killed, crashed, out of memory), joblib gives up all chunks that
+    it has sent. They are sent again to new workers. Runs that were lost twice are sent
+    one at a time in the end, so that one that kills its worker takes no other with it.
+
+    Parameters
+    ----------
+    make_task : callable
+        ``make_task(which)`` is a joblib task for an int array of runs; its result is a
+        tuple that starts with `which`.
+    pace : object
+        ``pace.chunks(todo, n_workers)`` yields stretches of `todo`, until
+        ``pace.stopped``.
+    todo : int array
+    n_jobs : int
+    retries : int
+        How often a run that dies alone is sent again.
+    on_death : callable
+        ``on_death(which, text)`` is the result of a run whose worker always died.
+
+    Yields
+    ------
+    result : tuple
+    """
+    losses, suspects = Counter(), []
+    while len(todo):
+        sent, back = [], []
+        try:
+            for result in _send(make_task, pace, todo, n_jobs, sent):
+                back.append(result[0])
+                yield result
+            break
+        except Exception as error:
+            if not _is_death(error):
+                raise
+        left = np.setdiff1d(todo, np.concatenate([todo[:0], *back]))
+        losses.update(np.intersect1d(left, np.concatenate([todo[:0], *sent])).tolist())
+        suspect = np.array([losses[run] >= _SUSPECT for run in left.tolist()], bool)
+        suspects += left[suspect].tolist()
+        todo = left[~suspect]
+    for run in suspects:
+        if not pace.stopped:
+            yield _train_alone(make_task, np.array([run]), n_jobs, retries, on_death)
+
+
+def _send(make_task, pace, todo, n_jobs, sent):
+    """Return an iterator of results; adds to `sent` what goes to the workers."""
+
+    def tasks():
+        for which in pace.chunks(todo, effective_n_jobs(n_jobs)):
+            sent.append(which)
+            yield make_task(which)
+
+    return Parallel(n_jobs, return_as="generator_unordered", batch_size=1)(tasks())
+
+
+def _train_alone(make_task, which, n_jobs, retries, on_death):
+    for _ in range(retries + 1):
+        try:
+            return Parallel(n_jobs)([make_task(which)])[0]
+        except Exception as error:
+            if not _is_death(error):
+                raise
+            death = error
+    return on_death(which, f"The worker that trained this run died: {death}")
+
+
+def _is_death(error):
+    return type(error).__name__ in _DEATHS
