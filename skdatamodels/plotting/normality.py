@@ -90,7 +90,7 @@ class NormalityDisplay:
         )
         ax.grid(alpha=0.3)
         ax.spines[["top", "right"]].set_visible(False)
-        ax.legend(loc="lower right", frameon=False, fontsize="small")
+        ax.legend(loc="best", fontsize="small")
         return self
 
 
