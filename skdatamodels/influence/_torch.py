@@ -1,5 +1,7 @@
 """What the gradient baselines share; imports torch only when used."""
 
+from contextlib import contextmanager
+
 import numpy as np
 
 from skdatamodels.influence._checks import check_same_examples
@@ -84,7 +86,8 @@ class Classifier:
         modes = [(part, part.training) for part in self.module.modules()]
         self.module.eval()  # no dropout, and statistics that no batch changes
         try:
-            return torch.func.functional_call(self.module, parameters, (X,))
+            with _plain_attention():
+                return torch.func.functional_call(self.module, parameters, (X,))
         finally:
             for part, mode in modes:
                 part.training = mode
@@ -128,6 +131,8 @@ class Classifier:
         ------
         ValueError
             If one is not finite; names the example and the parameter.
+        RuntimeError
+            If `torch.func` cannot differentiate the module for many examples at once.
         """
         torch = import_torch()
         function = output_function(output)
@@ -138,7 +143,13 @@ class Classifier:
 
         trained = {name: state[name] for name in self.parameters}
         of_each = torch.func.vmap(torch.func.grad(measure), in_dims=(None, 0, 0))
-        gradients = of_each(trained, *self.batch(part, rows))
+        try:
+            gradients = of_each(trained, *self.batch(part, rows))
+        except RuntimeError as error:
+            raise RuntimeError(
+                "The gradients of many examples at once failed. torch.func.vmap says: "
+                f"{error} It does not know torch's recurrent layers, among others."
+            ) from error
         for name, value in gradients.items():
             finite = torch.isfinite(value).flatten(1).all(dim=1)
             if not finite.all():
@@ -148,6 +159,20 @@ class Classifier:
                     "is not finite: training may have diverged."
                 )
         return torch.cat([value.flatten(1) for value in gradients.values()], dim=1)
+
+
+@contextmanager
+def _plain_attention():
+    """Compute attention by steps: the fused kernels know neither vmap nor jvp."""
+    torch = import_torch()
+    attention, fused = torch.nn.attention, torch.backends.mha
+    before = fused.get_fastpath_enabled()
+    fused.set_fastpath_enabled(False)
+    try:
+        with attention.sdpa_kernel(attention.SDPBackend.MATH):
+            yield
+    finally:
+        fused.set_fastpath_enabled(before)
 
 
 def check_checkpoints(checkpoints, module):

@@ -59,6 +59,9 @@ def gradient_dot(
     ValueError
         If a gradient is not finite (named by example and parameter), the number of
         logits is not that of the classes, or a target has an unknown class.
+    RuntimeError
+        If `torch.func` cannot differentiate the module for many examples at once, as
+        with recurrent layers.
 
     See Also
     --------

@@ -98,6 +98,33 @@ def test_blocks_change_nothing(block_bytes, make_classification):
     assert_allclose(blocks, whole, rtol=1e-7, atol=1e-10)
 
 
+class _Transformer(nn.Module):
+    """Four numbers as four tokens; torch has fused kernels for all of it."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.encoder = nn.TransformerEncoderLayer(2, 1, 2, batch_first=True)
+        self.last = nn.Linear(2, 3)
+        self.double()
+
+    def forward(self, X):
+        return self.last(self.encoder(torch.stack([X, X**2], 2)).mean(1))
+
+
+@pytest.mark.parametrize("curvature", ["gauss_newton", "hessian"])
+def test_attention(curvature, make_classification):
+    train, targets = make_classification(3)
+    options = {"output": "margin", "curvature": curvature, "damping": 60.0}
+    data = train[:9], targets[:2]
+    influence = influence_functions(_Transformer(), *data, **options, tol=1e-10)
+    attention = nn.attention  # whose fused kernel has no second derivative
+    with attention.sdpa_kernel(attention.SDPBackend.MATH):
+        expected = _naive(_Transformer(), *data, **options)
+    assert_allclose(influence, expected, rtol=1e-6, atol=1e-10)
+    assert torch.backends.mha.get_fastpath_enabled()
+
+
 def test_float32(make_classification):
     data, options = make_classification(3), {"output": "log_odds", "damping": 0.5}
     expected = _naive(_module(), *data, curvature="gauss_newton", **options)

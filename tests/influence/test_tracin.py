@@ -187,6 +187,20 @@ def test_without_torch(monkeypatch):
         gradient_dot(_square, TRAIN, TARGETS)
 
 
+class _Recurrent(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer, self.last = nn.GRU(4, 3), nn.Linear(3, 3)
+
+    def forward(self, X):
+        return self.last(self.layer(X.transpose(0, 1))[0][0])
+
+
+def test_layer_that_torch_cannot_differentiate_for_many():
+    with pytest.raises(RuntimeError, match=r"(?s)vmap says: .* recurrent layers"):
+        gradient_dot(_Recurrent(), TRAIN, TARGETS)
+
+
 def test_bad_module():
     with pytest.raises(TypeError, match=r"torch.nn.Module, got function"):
         gradient_dot(_square, TRAIN, TARGETS)
