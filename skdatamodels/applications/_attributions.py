@@ -1,6 +1,14 @@
 """What every application asks of an attribution matrix."""
 
-from sklearn.utils.validation import validate_data
+import numpy as np
+from sklearn.utils.validation import check_array, validate_data
+
+FLOATS = [np.float64, np.float32]
+
+
+def check_weights(weights, name="weights"):
+    """Return an attribution matrix, float and dense or CSR, without NaN."""
+    return check_array(weights, accept_sparse="csr", dtype=FLOATS, input_name=name)
 
 
 def check_attributions(estimator, X, trainer):
@@ -11,7 +19,7 @@ def check_attributions(estimator, X, trainer):
     ValueError
         If it is no matrix, has NaN, or is not (n_targets, n_train) of the trainer.
     """
-    X = validate_data(estimator, X, accept_sparse="csr", dtype="numeric")
+    X = validate_data(estimator, X, accept_sparse="csr", dtype=FLOATS)
     wanted = len(trainer.targets), len(trainer.train)
     if X.shape != wanted:
         raise ValueError(

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.base import clone
+from sklearn.base import clone, is_classifier
 
 from skdatamodels._sklearn_compat import safe_indexing
 from skdatamodels.examples import Examples
@@ -65,20 +65,40 @@ class Edits:
         n_copies = len(self._copy_of)
         return PackedMasks.from_dense(np.pad(bases, [(0, 0), (0, n_copies)]))
 
-    def train(self, masks, n_trials):
+    def train(self, masks, n_trials, n_before=0):
         """Return outputs (n_trials, n_targets) of each of some PackedMasks.
 
-        Each is trained `n_trials` times, once: what was trained is kept.
+        Each is trained `n_trials` times, once: what was trained is kept. The seeds are
+        those after the first `n_before`, an int or an array (n_masks,).
         """
-        keys = [(n_trials, row.tobytes()) for row in masks.bits]
+        n_before = np.broadcast_to(n_before, len(masks))
+        keys = [
+            (n_trials, int(before), row.tobytes())
+            for before, row in zip(n_before, masks.bits, strict=True)
+        ]
         new = {key: i for i, key in enumerate(keys) if key not in self._outputs}
         if new:
-            rows = masks[np.repeat(list(new.values()), n_trials)]
-            outputs = np.asarray(self.trainer.transform(rows).outputs)
-            outputs = outputs.reshape(len(new), n_trials, -1)
-            self._outputs.update(zip(new, outputs, strict=True))
-            self.n_trained += len(rows)
+            rows = np.array(list(new.values()))
+            n_each = n_before[rows] + n_trials  # a seed counts how often a mask came
+            trained = self.trainer.transform(masks[np.repeat(rows, n_each)])
+            ends = np.cumsum(n_each)
+            self.n_trained += ends[-1]
+            for key, end in zip(new, ends, strict=True):
+                self._outputs[key] = np.asarray(trained.outputs[end - n_trials : end])
         return [self._outputs[key] for key in keys]
+
+
+def check_takes_labels(trainer):
+    """Raise unless the trainer trains a classifier on the labels that it is given."""
+    estimator = trainer.estimator
+    many = hasattr(estimator, "make_learner")  # such as TorchLearner
+    if many and getattr(estimator, "loss", "cross_entropy") == "cross_entropy":
+        return
+    if not (hasattr(estimator, "fit") and is_classifier(estimator)):
+        raise ValueError(
+            '"mislabel" needs a trainer of a classifier, whose labels can be changed; '
+            f"got {type(estimator).__name__}."
+        )
 
 
 def most_likely_wrong_class(trainer, n_trials):

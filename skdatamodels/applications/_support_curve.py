@@ -43,7 +43,8 @@ def fit_support(trials):
     Parameters
     ----------
     trials : dict of int to array of shape (n_trials,)
-        Outputs after removing so many examples; NaN for a training that failed.
+        Outputs after removing so many examples; NaN for a training that failed. Sizes
+        may differ in their number of trials.
 
     Returns
     -------
@@ -51,8 +52,8 @@ def fit_support(trials):
         NaN if no size flips.
     """
     sizes = np.array(sorted(trials))
-    outputs = np.array([trials[size] for size in sizes], dtype=np.float64)
-    means, weights = np.nanmean(outputs, axis=1), (~np.isnan(outputs)).sum(axis=1)
+    means = np.array([np.nanmean(trials[size], dtype=np.float64) for size in sizes])
+    weights = np.array([(~np.isnan(trials[size])).sum() for size in sizes])
     return zero_of_curves(sizes, means[None], weights)[0]
 
 

@@ -5,16 +5,16 @@ from numbers import Integral
 from typing import NamedTuple
 
 import numpy as np
-from scipy.sparse import issparse
 from scipy.stats import pearsonr, spearmanr
-from sklearn.base import BaseEstimator, is_classifier
-from sklearn.utils import check_array, check_random_state
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from skdatamodels._sklearn_compat import Interval, StrOptions, fit_context
-from skdatamodels.applications._attributions import check_attributions
+from skdatamodels.applications._attributions import check_attributions, check_weights
 from skdatamodels.applications._edits import (
     Edits,
+    check_takes_labels,
     draw_subsets,
     effects_on_everything,
     effects_on_subsets,
@@ -66,7 +66,7 @@ def predict_counterfactual(weights, removal_sets):
     array([[-0.75,  1.  ],
            [-2.  , -0.  ]])
     """
-    weights = check_array(weights, accept_sparse="csr", dtype=[np.float64, np.float32])
+    weights = check_weights(weights)
     removed = _check_removal_sets(removal_sets, weights.shape[1])
     return -(weights @ removed.T.astype(weights.dtype))
 
@@ -294,7 +294,7 @@ class CounterfactualEvaluation(BaseEstimator):
             Before any training: if a matrix has NaN or another shape than the
             trainer's targets and training set ask for, a heuristic is not known, a
             size is not below n_train, a target does not exist, or labels are to be
-            changed for a callable estimator or a regressor.
+            changed for what is no classifier.
         RuntimeError
             If trainings failed, as the trainer's `on_failure` says.
         """
@@ -302,10 +302,11 @@ class CounterfactualEvaluation(BaseEstimator):
         n_targets, n_train = X.shape
         sizes = _check_sizes(self.sizes, n_train)
         targets = _check_target_indices(self.target_indices, n_targets)
-        self._check_heuristics(n_targets, n_train)
-        self._check_edit()
+        baselines = self._check_heuristics(n_targets, n_train)
+        if self.edit == "mislabel":
+            check_takes_labels(self.trainer)
         seed, subset_seed = check_random_state(self.random_state).randint(2**31, size=2)
-        table, removed = self._choose_sets(X, targets, sizes, seed)
+        table, removed = self._choose_sets(X, baselines, targets, sizes, seed)
         bases = np.ones((1, n_train), dtype=bool)
         if self.control == "subsets":
             bases = draw_subsets(self.trainer, self.n_trials, subset_seed)
@@ -351,36 +352,33 @@ class CounterfactualEvaluation(BaseEstimator):
         return replace(effects, predicted=predicted)
 
     def _check_heuristics(self, n_targets, n_train):
+        """Return the baselines, float and dense or CSR."""
         unknown = [name for name in self.heuristics if name not in HEURISTICS]
         if unknown:
             raise ValueError(
                 f"heuristics are {', '.join(map(repr, HEURISTICS))}; got {unknown}. "
                 "Other choices of examples go into baselines."
             )
-        for name, matrix in (self.baselines or {}).items():
+        baselines = {
+            name: check_weights(matrix, f"baseline {name!r}")
+            for name, matrix in (self.baselines or {}).items()
+        }
+        for name, matrix in baselines.items():
             if name in HEURISTICS or name == "all":
                 raise ValueError(f"A baseline cannot be named {name!r}, a name in use.")
-            matrix = check_array(matrix, accept_sparse="csr", input_name=name)
             if matrix.shape != (n_targets, n_train):
                 raise ValueError(
                     f"Baseline {name!r} has shape {matrix.shape}; the attribution "
                     f"matrix has {(n_targets, n_train)}."
                 )
-        if not (len(self.heuristics) or self.baselines):
+        if not (len(self.heuristics) or baselines):
             raise ValueError("No heuristic and no baseline: no set could be chosen.")
+        return baselines
 
-    def _check_edit(self):
-        estimator = self.trainer.estimator
-        has_labels = hasattr(estimator, "fit") and is_classifier(estimator)
-        if self.edit == "mislabel" and not has_labels:
-            raise ValueError('edit="mislabel" needs a trainer of a classifier.')
-
-    def _choose_sets(self, X, targets, sizes, seed):
+    def _choose_sets(self, X, baselines, targets, sizes, seed):
         """Return the first columns of the table, and removed (n_rows, n_train)."""
         sources = [(name, X, HEURISTICS[name]) for name in self.heuristics]
-        for name, matrix in (self.baselines or {}).items():
-            matrix = matrix if issparse(matrix) else np.asarray(matrix)
-            sources.append((name, matrix, HEURISTICS["top"]))
+        sources += [(name, B, HEURISTICS["top"]) for name, B in baselines.items()]
         rows = [
             (target, name, size)
             for target in targets

@@ -3,13 +3,16 @@
 from numbers import Integral, Real
 
 import numpy as np
-from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 
 from skdatamodels._sklearn_compat import Interval, StrOptions, fit_context
-from skdatamodels.applications._attributions import check_attributions
-from skdatamodels.applications._edits import Edits, most_likely_wrong_class
+from skdatamodels.applications._attributions import check_attributions, check_weights
+from skdatamodels.applications._edits import (
+    Edits,
+    check_takes_labels,
+    most_likely_wrong_class,
+)
 from skdatamodels.applications._removal_sets import dense_row, order_by
 from skdatamodels.applications._support_curve import bootstrap_support, fit_support
 from skdatamodels.training import SubsetTrainer
@@ -33,13 +36,15 @@ class DataSupportSearch(BaseEstimator):
     ----------
     trainer : SubsetTrainer
         Says what is trained, on what and how: its targets are the rows of the
-        attribution matrix. Its output must be negative where the model is wrong,
-        "margin" or "log_odds", or a function of which you know that. Its `store`
-        keeps the trainings: the same search again, or one cut short, reads them.
+        attribution matrix. Its output must be negative where the model is wrong:
+        "margin", or a function of which you know that. By "log_odds" of more than two
+        classes a target counts as wrong where all other classes together are more
+        likely than its own. Its `store` keeps the trainings: the same search again, or
+        one cut short, reads them.
     mode : {"remove", "mislabel"}, default="remove"
         Whether the examples are left out, or given the wrong class that is the most
         likely for the target: of all wrong ones the highest mean output of the model
-        trained on everything. Mislabelling needs an estimator, not a callable.
+        trained on everything. Mislabelling needs a classifier.
     search : {"grid", "bisection"}, default="grid"
         Try the sizes in increasing order, until the mean output is negative by two
         standard errors; or until it is negative, and then halve the interval below
@@ -51,7 +56,8 @@ class DataSupportSearch(BaseEstimator):
         Trainings of each edited set, by different seeds. One is enough for a learner
         without randomness.
     factor : float, default=1.2
-        To certify a size, the model is trained without this many times as many.
+        To certify a size, the model is trained without this many times as many, by
+        seeds that the search has not used.
     n_certifications : int, default=3
         Attempts to certify. After one that fails, its trainings join the others and
         the size is fitted anew.
@@ -196,7 +202,8 @@ class DataSupportSearch(BaseEstimator):
         ValueError
             Before any training: if the matrix has NaN or another shape than the
             trainer's targets and training set ask for, sizes are not from 1 to
-            n_train - 1, the output has no sign, or a callable is to be mislabelled.
+            n_train - 1, the output has no sign, or what is no classifier is to be
+            mislabelled.
         RuntimeError
             If trainings failed, as the trainer's `on_failure` says, or all of an
             edited set.
@@ -236,14 +243,11 @@ class DataSupportSearch(BaseEstimator):
         return sizes, min(n_train - 1, _times(self.factor, sizes[-1]))
 
     def _check_output(self):
+        if self.mode == "mislabel":
+            check_takes_labels(self.trainer)
         estimator, output = self.trainer.estimator, self.trainer.output
-        if self.mode == "mislabel" and not hasattr(estimator, "fit"):
-            raise ValueError(
-                'mode="mislabel" changes labels, which a callable estimator is not '
-                "given: it needs an estimator with fit."
-            )
-        named = hasattr(estimator, "fit") and isinstance(output, str)
-        if named and output not in _SIGNED:
+        measured = hasattr(estimator, "fit") or hasattr(estimator, "make_learner")
+        if measured and isinstance(output, str) and output not in _SIGNED:
             raise ValueError(
                 f"The trainer's output={output!r} does not turn negative where the "
                 f"prediction flips: choose one of {', '.join(_SIGNED)}."
@@ -275,19 +279,22 @@ class DataSupportSearch(BaseEstimator):
         self.certified_ = sizes == 0
         self.certified_size_ = np.where(self.certified_, 0, np.nan)
         for attempt in range(self.n_certifications):
-            asked = []
+            asked, n_before = [], []
             for target in np.flatnonzero((sizes > 0) & ~self.certified_).tolist():
                 if attempt > 0:  # where no fit flips any more, the last one stands
                     size = fit_support(trials[target])
                     sizes[target] = sizes[target] if np.isnan(size) else size
                 size = _times(self.factor, sizes[target])
                 asked.append((target, min(size, len(orders[target]))))
-            answers = edit.outputs(asked) if asked else []
+                # by other seeds than those that the size was fitted on
+                n_before.append(len(trials[target].get(asked[-1][1], ())))
+            answers = edit.outputs(asked, n_before) if asked else []
             for (target, size), outputs in zip(asked, answers, strict=True):
                 self.certified_size_[target] = size
                 self.certified_[target] = np.nanmean(outputs) < 0
                 if not self.certified_[target]:
-                    trials[target][size] = outputs
+                    before = trials[target].get(size, outputs[:0])
+                    trials[target][size] = np.append(before, outputs)
         self.support_size_, self.censored_ = sizes, np.isnan(sizes)
         self.support_indices_ = [
             None if np.isnan(size) else order[: int(size)]
@@ -346,7 +353,7 @@ class _OrderedEdits:
             else Edits(trainer, self._sets(everything), labels)
         )
 
-    def outputs(self, asked):
+    def outputs(self, asked, n_before=0):
         """Return outputs (n_trials,) for each (target, size) of a list."""
         targets = [target for target, _ in asked]
         labels = None if self.labels is None else self.labels[targets]
@@ -354,7 +361,7 @@ class _OrderedEdits:
         outputs = [
             trials[:, target]
             for trials, target in zip(
-                self.edits.train(masks, self.n_trials), targets, strict=True
+                self.edits.train(masks, self.n_trials, n_before), targets, strict=True
             )
         ]
         if np.isnan(outputs).all(axis=1).any():
@@ -393,7 +400,7 @@ def predict_support_size(weights, outputs):
     Raises
     ------
     ValueError
-        If the shapes do not match.
+        If the shapes do not match, or there are NaN.
 
     References
     ----------
@@ -407,12 +414,12 @@ def predict_support_size(weights, outputs):
     >>> predict_support_size(weights, [1.2, 3.0, -0.5])
     array([ 2., nan,  0.])
     """
-    weights = weights if issparse(weights) else np.asarray(weights)
+    weights = check_weights(weights)
     outputs = np.asarray(outputs, dtype=np.float64)
-    if weights.ndim != 2 or outputs.shape != weights.shape[:1]:
+    if outputs.shape != weights.shape[:1] or np.isnan(outputs).any():
         raise ValueError(
-            "weights and outputs must have shapes (n_targets, n_train) and "
-            f"(n_targets,); got {weights.shape} and {outputs.shape}."
+            f"outputs must be numbers, one for each of the {weights.shape[0]} rows of "
+            f"weights; got shape {outputs.shape}, {np.isnan(outputs).sum()} NaN."
         )
     sizes = np.full(len(outputs), np.nan)
     for target, output in enumerate(outputs):

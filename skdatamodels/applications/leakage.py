@@ -8,7 +8,8 @@ from sklearn.base import BaseEstimator
 from sklearn.metrics import pairwise_distances
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
-from skdatamodels._sklearn_compat import Interval, fit_context
+from skdatamodels._sklearn_compat import Interval, fit_context, safe_indexing
+from skdatamodels.applications._attributions import FLOATS
 from skdatamodels.applications.annotation_page import (
     read_annotations,
     write_annotation_page,
@@ -141,7 +142,7 @@ class LeakageDetector(BaseEstimator):
                 "threshold and contamination both say how many targets to flag: give "
                 "one of them."
             )
-        X = validate_data(self, X, accept_sparse="csr", dtype="numeric")
+        X = validate_data(self, X, accept_sparse="csr", dtype=FLOATS)
         if (train_representation is None) != (target_representation is None):
             raise ValueError(
                 "A representation is compared: give both train_representation and "
@@ -175,7 +176,7 @@ class LeakageDetector(BaseEstimator):
             detectors, whose low scores are the suspicious ones.
         """
         check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse="csr", dtype="numeric", reset=False)
+        X = validate_data(self, X, accept_sparse="csr", dtype=FLOATS, reset=False)
         _, evidence = self._propose(X, target_representation)
         return self._score_parts(evidence[:, 0]).sum(axis=-1)
 
@@ -193,7 +194,7 @@ class LeakageDetector(BaseEstimator):
         flags : bool array of shape (n_targets,)
         """
         scores = self.score_samples(X, target_representation=target_representation)
-        return (scores >= self.threshold_) & (scores > 0)
+        return self._flags(scores)
 
     def judge_by_distance(self, targets, train, threshold, *, metric="haversine"):
         """Judge the candidates by a distance, of metadata or of the examples.
@@ -216,12 +217,18 @@ class LeakageDetector(BaseEstimator):
             target.
         """
         check_is_fitted(self)
+        n_targets, n_train = len(self.candidates_), self.n_features_in_
+        if (len(targets), len(train)) != (n_targets, n_train):
+            raise ValueError(
+                f"targets must have {n_targets} rows and train {n_train}, as the "
+                f"attribution matrix had; got {len(targets)} and {len(train)}."
+            )
         same = np.full(self.candidates_.shape, np.nan)
         for target, row in enumerate(self.candidates_):
             rows = row[row >= 0]
             if rows.size:
                 near = metadata_distances(
-                    targets[target : target + 1], train[rows], metric
+                    targets[target : target + 1], safe_indexing(train, rows), metric
                 )
                 same[target, : rows.size] = near[0] <= threshold
         return same
@@ -241,7 +248,7 @@ class LeakageDetector(BaseEstimator):
         check_is_fitted(self)
         order = np.argsort(-self.leakage_score_, kind="stable")
         if flagged_only:
-            order = order[self.leakage_score_[order] >= self.threshold_]
+            order = order[self._flags(self.leakage_score_[order])]
         write_annotation_page(
             path, self.candidates_, train, targets, rows=order, **page
         )
@@ -272,6 +279,9 @@ class LeakageDetector(BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+    def _flags(self, scores):
+        return (scores >= self.threshold_) & (scores > 0)
 
     def _score_parts(self, evidence):
         """Return what each kind of evidence, (..., 2), adds to the score."""

@@ -5,8 +5,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.base import clone
-from sklearn.utils import check_array
 
+from skdatamodels.applications._attributions import check_weights
 from skdatamodels.applications._removal_sets import dense_row
 from skdatamodels.runs import TrainingRuns
 
@@ -76,7 +76,7 @@ def similar_examples(weights, n_examples=5, *, candidates=None):
     >>> similar_examples(weights, 1, candidates=classes == "cat").positive_weights
     array([[0.2]])
     """
-    weights = _check_weights(weights)
+    weights = check_weights(weights)
     if n_examples < 1:
         raise ValueError(f"At least one must be looked for, got {n_examples}.")
     if candidates is not None:
@@ -130,7 +130,7 @@ def affected_targets(weights, n_targets=5, *, candidates=None):
     array([[ 1,  0],
            [ 2, -1]])
     """
-    transposed = _check_weights(weights).T
+    transposed = check_weights(weights).T
     transposed = transposed.tocsr() if issparse(transposed) else transposed
     return similar_examples(transposed, n_targets, candidates=candidates)
 
@@ -167,7 +167,7 @@ def harmful_examples(weights, n_examples=10):
     >>> harmful_examples([[0.5, -1.0, 0.25], [-0.25, -2.0, 0.5]])
     (array([1]), array([-1.5]))
     """
-    mean = np.asarray(_check_weights(weights).mean(axis=0)).reshape(1, -1)
+    mean = np.asarray(check_weights(weights).mean(axis=0)).reshape(1, -1)
     found = similar_examples(mean, n_examples)
     examples = found.negative[0]
     return examples[examples >= 0], found.negative_weights[0][examples >= 0]
@@ -234,11 +234,6 @@ def self_influence(runs, example_of_target, regressor=None):
     influence = _masked_mean(outputs, saw & known) - _masked_mean(outputs, ~saw & known)
     influence[example < 0] = np.nan
     return influence
-
-
-def _check_weights(weights):
-    dtype = [np.float64, np.float32]
-    return check_array(weights, accept_sparse="csr", dtype=dtype, input_name="weights")
 
 
 def _check_example_of_target(runs, example_of_target):

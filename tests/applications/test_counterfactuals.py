@@ -1,17 +1,19 @@
 """Counterfactuals against all subsets of a training set that is small enough."""
 
+from functools import partial
 from itertools import combinations
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from scipy.sparse import csr_array
+from scipy.sparse import coo_array, csr_array
 from sklearn.linear_model import LinearRegression, LogisticRegression, RidgeClassifier
 from sklearn.neighbors import KNeighborsClassifier
 
 from skdatamodels import Examples, SubsetTrainer
 from skdatamodels.applications import CounterfactualEvaluation, predict_counterfactual
 from skdatamodels.applications._edits import Edits, effects_on_subsets
+from skdatamodels.training import TorchLearner
 
 N_TRAIN, N_TARGETS = 10, 4
 rng = np.random.default_rng(0)
@@ -144,7 +146,7 @@ def test_baselines_choose_and_the_datamodel_predicts(oracle):
         CounterfactualEvaluation(
             make_trainer(),
             heuristics=[],
-            baselines={"dense": baseline, "sparse": csr_array(baseline)},
+            baselines={"dense": baseline.tolist(), "sparse": coo_array(baseline)},
             sizes=[4],
             target_indices=[2, 0],
             n_trials=1,
@@ -339,6 +341,18 @@ def test_mislabelling_trains_on_wrong_labels():
         y = np.where(mask, evaluation.wrong_class_[target], Y)
         change = margin(y, target) - margin(Y, target)
         assert true == pytest.approx(change, abs=1e-5)
+
+
+def test_networks_can_be_trained_on_wrong_labels():
+    torch = pytest.importorskip("torch")
+    learner = TorchLearner(partial(torch.nn.Linear, 2, 2), epochs=20, batch_size=4)
+    trainer = SubsetTrainer(learner, LABELLED, NEW, random_state=0)
+    weights = NEW.y[:, None] == Y
+    evaluation = CounterfactualEvaluation(
+        trainer, heuristics=["top"], edit="mislabel", sizes=[5], n_trials=3
+    ).fit(weights)
+    assert evaluation.wrong_class_.tolist() == ["b", "a"]
+    assert (evaluation.effects_.true < 0).all()
 
 
 def test_relabelled_subsets_hold_their_own_examples_once():

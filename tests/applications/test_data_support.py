@@ -17,6 +17,7 @@ from skdatamodels.applications._support_curve import (
     bootstrap_support,
     zero_of_curves,
 )
+from skdatamodels.training import TorchLearner
 
 # A learner whose output is a sum: the weights are the truth, so the top of the order
 # is the smallest support, which all 2^n subsets are asked about.
@@ -173,13 +174,44 @@ def test_size_that_failed_is_fitted_anew():
     assert fitted.trials_[0][3] == 0.5
 
 
+def test_certified_by_seeds_that_the_search_has_not_used():
+    seeds = {}
+
+    def noted(train_indices, seed):
+        seeds.setdefault(12 - len(train_indices), []).append(seed)
+        return [1.5 - 12 + len(train_indices)]
+
+    train = Examples(np.zeros((12, 1)), np.arange(12) % 2)
+    trainer = SubsetTrainer(noted, train, Examples([[0.0]], [0]), random_state=0)
+    search = DataSupportSearch(trainer, n_trials=3, sizes=[2, 4], factor=2)
+    searched = search.fit(-np.arange(12.0)[None])
+    assert searched.support_size_ == 2
+    assert searched.certified_size_ == 4
+    assert searched.certified_
+    assert len(set(seeds[4])) == 3  # the grid had stopped at 2
+    seeds.clear()
+    searched = search.set_params(factor=1).fit(-np.arange(12.0)[None])
+    assert searched.certified_size_ == 2
+    assert len(set(seeds[2])) == 6
+    assert len(searched.trials_[0][2]) == 3
+
+
+def test_weights_may_be_of_any_kind_of_number():
+    trainer, weights, _ = _problem()
+    search = DataSupportSearch(trainer, n_trials=1)
+    for matrix in (weights > 0.3, (weights > 0.3).astype(np.uint8)):
+        sizes = search.fit(matrix).support_size_
+        assert_array_equal(sizes, search.fit(matrix.astype(float)).support_size_)
+
+
 def test_grid_stops_early_and_shares_trainings():
     trainer, weights, _ = _problem()
     same = np.repeat(weights[:1], len(weights), axis=0)
     sizes = np.arange(1, 11)
     searched = DataSupportSearch(trainer, sizes=sizes, n_trials=3).fit(same)
-    # one order for all targets: no more than one set a size, the control among them
-    assert searched.n_trained_ <= 3 * 11
+    # one order for all targets: no more than one set a size, the control among them,
+    # and, to certify, as many trainings by other seeds after those
+    assert searched.n_trained_ <= 3 * (11 + 2 * 10)
     for trials in searched.trials_:
         tried = [size for size in trials if trials[size].mean() < 0]
         assert len(tried) <= 1
@@ -326,7 +358,7 @@ def _bad(weights, where, value):
         ({"sizes": [0, 1]}, np.asarray, "from 1"),
         ({"sizes": [0.5]}, np.asarray, "whole numbers"),
         ({"sizes": []}, np.asarray, "whole numbers"),
-        ({"mode": "mislabel"}, np.asarray, "callable"),
+        ({"mode": "mislabel"}, np.asarray, "needs a trainer of a classifier"),
         ({"mode": "add"}, np.asarray, "'mode' parameter"),
         ({"factor": 0.9}, np.asarray, "'factor' parameter"),
     ],
@@ -347,10 +379,18 @@ def test_output_without_a_sign_is_refused():
     trainer = SubsetTrainer(
         RandomForestClassifier(), train, train[:2], output="cross_entropy"
     )
-    with pytest.raises(ValueError, match="margin, log_odds"):
-        DataSupportSearch(trainer).fit(np.zeros((2, 8)))
+    for estimator in (RandomForestClassifier(), TorchLearner(None, epochs=1)):
+        trainer.set_params(estimator=estimator)
+        with pytest.raises(ValueError, match="margin, log_odds"):
+            DataSupportSearch(trainer).fit(np.zeros((2, 8)))
 
 
 def test_heuristic_bad_input():
-    with pytest.raises(ValueError, match=r"got \(2, 3\) and \(3,\)"):
+    with pytest.raises(
+        ValueError, match=r"each of the 2 rows of weights; got .*\(3,\)"
+    ):
         predict_support_size(np.zeros((2, 3)), np.zeros(3))
+    with pytest.raises(ValueError, match="1 NaN"):
+        predict_support_size(np.zeros((2, 3)), [0, np.nan])
+    with pytest.raises(ValueError, match="weights contains NaN"):
+        predict_support_size([[0, np.nan]], [0])

@@ -158,6 +158,10 @@ def test_judged_by_distance():
 
     near = detector.judge_by_distance(np.zeros((2, 2)), places, 0.5, metric=largest)
     assert_array_equal(near, same)
+    listed = detector.judge_by_distance([[0.0, 0.0]] * 2, places.tolist(), 100.0)
+    assert_array_equal(listed, same)
+    with pytest.raises(ValueError, match=r"2 rows and train 3, .*; got 2 and 4"):
+        detector.judge_by_distance(np.zeros((2, 2)), np.zeros((4, 2)), 100.0)
 
 
 def test_judged_by_people(tmp_path):
