@@ -57,9 +57,9 @@ class SimilarExamplesDisplay:
     ...     SimpleNamespace(X=X[rows], y=y[rows])
     ...     for rows in (slice(0, 4), slice(4, 5))
     ... )
-    >>> display = SimilarExamplesDisplay(
+    >>> display = SimilarExamplesDisplay.from_predictions(
     ...     targets, train, [[0.2, -0.1, 0.0, 0.3]], n_examples=2, image_shape=(8, 8)
-    ... ).plot()
+    ... )
     >>> display.positive_, display.negative_
     (array([[3, 0]]), array([[ 1, -1]]))
     >>> plt.close(display.figure_)
@@ -71,6 +71,39 @@ class SimilarExamplesDisplay:
         self.weights = weights
         self.n_examples = n_examples
         self.image_shape = image_shape
+
+    @classmethod
+    def from_predictions(
+        cls,
+        targets,
+        train,
+        weights,
+        *,
+        n_examples=5,
+        image_shape=None,
+        **plot_params,
+    ):
+        """Make the display from weights and draw it.
+
+        Parameters
+        ----------
+        targets, train : Examples
+            The targets to show, and the training set.
+        weights : array-like of shape (n_rows, n_train)
+            Rows of an attribution matrix, one a target.
+        n_examples : int, default=5
+        image_shape : tuple of int, default=None
+        **plot_params : dict
+            For :meth:`plot`.
+
+        Returns
+        -------
+        display : SimilarExamplesDisplay
+        """
+        display = cls(
+            targets, train, weights, n_examples=n_examples, image_shape=image_shape
+        )
+        return display.plot(**plot_params)
 
     @classmethod
     def from_estimator(
@@ -110,14 +143,14 @@ class SimilarExamplesDisplay:
         weights = coef[target_indices] if coef.ndim == 2 else coef[None]
         if hasattr(weights, "toarray"):
             weights = weights.toarray()
-        display = cls(
+        return cls.from_predictions(
             targets[target_indices],
             train,
             weights,
             n_examples=n_examples,
             image_shape=image_shape,
+            **plot_params,
         )
-        return display.plot(**plot_params)
 
     def plot(self, figure=None, *, cmap="gray_r"):
         """Draw the images.
