@@ -1,13 +1,25 @@
 """What the adapters share: import, data, outputs, and the check of scores."""
 
-from contextlib import contextmanager, nullcontext, redirect_stderr, redirect_stdout
+import warnings
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from copy import deepcopy
 from importlib import import_module
 from io import StringIO
+from numbers import Integral
 
 import numpy as np
 
+from skdatamodels._sklearn_compat import Interval
+from skdatamodels.examples import Examples
 from skdatamodels.influence._torch import Classifier, import_torch, output_function
+
+OPTIONS = {  # of all adapters
+    "train": [Examples],
+    "targets": [Examples],
+    "output": [str, callable],
+    "batch_size": [Interval(Integral, 1, None, closed="left")],
+    "verbose": ["verbose"],
+}
 
 
 def import_peer(name, package=None):
@@ -78,9 +90,18 @@ class Problem:
 
 @contextmanager
 def quiet(verbose):
-    """Keep what a peer prints unasked, progress bars included, off the screen."""
+    """Keep what a peer prints unasked, progress bars included, off the screen.
+
+    Its warnings come after it has ended.
+    """
+    if verbose:
+        yield
+        return
     with (
-        nullcontext() if verbose else redirect_stdout(StringIO()),
-        nullcontext() if verbose else redirect_stderr(StringIO()),
+        redirect_stdout(StringIO()),
+        redirect_stderr(StringIO()),
+        warnings.catch_warnings(record=True) as caught,
     ):
         yield
+    for each in caught:
+        warnings.warn_explicit(each.message, each.category, each.filename, each.lineno)

@@ -4,22 +4,13 @@ from numbers import Integral, Real
 
 from skdatamodels._random import entropy_from
 from skdatamodels._sklearn_compat import Interval, StrOptions, validate_params
-from skdatamodels.examples import Examples
 from skdatamodels.influence._torch import check_rates, import_torch, load_state
-from skdatamodels.influence.adapters._peers import Problem, import_peer, quiet
+from skdatamodels.influence.adapters._peers import OPTIONS, Problem, import_peer, quiet
 
 __all__ = ["captum_influence", "captum_tracin"]
 
-_OPTIONS = {
-    "train": [Examples],
-    "targets": [Examples],
-    "output": [str, callable],
-    "batch_size": [Interval(Integral, 1, None, closed="left")],
-    "verbose": ["verbose"],
-}
 
-
-@validate_params(_OPTIONS, prefer_skip_nested_validation=True)
+@validate_params(OPTIONS, prefer_skip_nested_validation=True)
 def captum_tracin(
     module,
     train,
@@ -86,7 +77,7 @@ def captum_tracin(
 
 
 @validate_params(
-    _OPTIONS
+    OPTIONS
     | {
         "method": [StrOptions({"naive", "arnoldi"})],
         "projection_dim": [Interval(Integral, 1, None, closed="left")],

@@ -3,22 +3,13 @@
 from numbers import Integral, Real
 
 from skdatamodels._sklearn_compat import Interval, StrOptions, validate_params
-from skdatamodels.examples import Examples
 from skdatamodels.influence._torch import check_rates, import_torch, load_state
-from skdatamodels.influence.adapters._peers import Problem, import_peer, quiet
+from skdatamodels.influence.adapters._peers import OPTIONS, Problem, import_peer, quiet
 
 __all__ = ["dattri_influence", "dattri_tracin"]
 
-_OPTIONS = {
-    "train": [Examples],
-    "targets": [Examples],
-    "output": [str, callable],
-    "batch_size": [Interval(Integral, 1, None, closed="left")],
-    "verbose": ["verbose"],
-}
 
-
-@validate_params(_OPTIONS, prefer_skip_nested_validation=True)
+@validate_params(OPTIONS, prefer_skip_nested_validation=True)
 def dattri_tracin(
     module,
     train,
@@ -80,7 +71,7 @@ def dattri_tracin(
 
 
 @validate_params(
-    _OPTIONS
+    OPTIONS
     | {
         "method": [StrOptions({"explicit", "cg"})],
         "damping": [Interval(Real, 0, None, closed="left")],

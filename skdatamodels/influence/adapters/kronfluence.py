@@ -1,27 +1,22 @@
 """Methods of kronfluence."""
 
-from numbers import Integral, Real
+from numbers import Real
 from tempfile import TemporaryDirectory
 
 from skdatamodels._random import entropy_from
 from skdatamodels._sklearn_compat import Interval, StrOptions, validate_params
-from skdatamodels.examples import Examples
 from skdatamodels.influence._torch import import_torch
-from skdatamodels.influence.adapters._peers import Problem, import_peer, quiet
+from skdatamodels.influence.adapters._peers import OPTIONS, Problem, import_peer, quiet
 
 __all__ = ["kronfluence_influence"]
 
 
 @validate_params(
-    {
-        "train": [Examples],
-        "targets": [Examples],
-        "output": [str, callable],
+    OPTIONS
+    | {
         "strategy": [StrOptions({"ekfac", "kfac", "diagonal", "identity"})],
         "damping": [Interval(Real, 0, None, closed="left"), None],
-        "batch_size": [Interval(Integral, 1, None, closed="left")],
         "random_state": ["random_state"],
-        "verbose": ["verbose"],
     },
     prefer_skip_nested_validation=True,
 )

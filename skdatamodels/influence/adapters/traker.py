@@ -6,28 +6,23 @@ from tempfile import TemporaryDirectory
 
 from skdatamodels._random import entropy_from
 from skdatamodels._sklearn_compat import Interval, validate_params
-from skdatamodels.examples import Examples
 from skdatamodels.influence._torch import (
     check_checkpoints,
     import_torch,
     load_state,
     output_function,
 )
-from skdatamodels.influence.adapters._peers import Problem, import_peer, quiet
+from skdatamodels.influence.adapters._peers import OPTIONS, Problem, import_peer, quiet
 
 __all__ = ["traker_trak"]
 
 
 @validate_params(
-    {
-        "train": [Examples],
-        "targets": [Examples],
-        "output": [str, callable],
+    OPTIONS
+    | {
         "projection_dim": [Interval(Integral, 1, None, closed="left"), None],
         "damping": [Interval(Real, 0, None, closed="left")],
-        "batch_size": [Interval(Integral, 1, None, closed="left")],
         "random_state": ["random_state"],
-        "verbose": ["verbose"],
     },
     prefer_skip_nested_validation=True,
 )

@@ -1,4 +1,5 @@
 import sys
+import warnings
 
 import numpy as np
 import pytest
@@ -61,11 +62,17 @@ def test_works_on_a_copy(make_module, make_classification):
     assert torch.equal(module[0].weight, make_module()[0].weight)
 
 
-def test_quiet(capsys):
-    with quiet(verbose=0):
+def _chatter(verbose):
+    with quiet(verbose):
         print("progress")
         print("progress", file=sys.stderr)
-    assert capsys.readouterr() == ("", "")
-    with quiet(verbose=1):
-        print("progress")
-    assert capsys.readouterr().out == "progress\n"
+        warnings.warn("heard", stacklevel=1)
+
+
+@pytest.mark.parametrize("verbose", [0, 1])
+def test_quiet(verbose, capsys):
+    """What is printed is dropped; a warning is not."""
+    with pytest.warns(UserWarning, match="heard"):
+        _chatter(verbose)
+    printed = "progress\n" * verbose
+    assert capsys.readouterr() == (printed, printed)
