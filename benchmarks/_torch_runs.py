@@ -18,7 +18,7 @@ def load_torch_runs(n_runs, store, *, n_held_out=500, output="margin"):
     runs : TrainingRuns
     held_out : PackedMasks of shape (n_held_out, n_train)
     repeats : array of shape (2, n_held_out, n_targets)
-    train, targets : Examples
+    trainer : SubsetTrainer
     """
     train, targets = load_digits_examples()
     learner = TorchLearner(make_mlp, epochs=15)
@@ -31,4 +31,4 @@ def load_torch_runs(n_runs, store, *, n_held_out=500, output="margin"):
         trainer.transform(np.arange(stop))
     runs = trainer.transform(np.arange(n_runs))
     repeats = twice.outputs.reshape(2, n_held_out, -1)
-    return runs, held_out, repeats, train, targets
+    return runs, held_out, repeats, trainer

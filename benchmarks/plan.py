@@ -26,9 +26,7 @@ def main():
     parser.add_argument("--store", default="benchmarks/runs")
     arguments = parser.parse_args()
     print(describe_machine())
-    runs, held_out, repeats, _, _ = load_torch_runs(
-        max(arguments.runs), arguments.store
-    )
+    runs, held_out, repeats, _ = load_torch_runs(max(arguments.runs), arguments.store)
     repeats = repeats[:, :, :: arguments.every]
     outputs = np.asarray(runs.outputs)[:, :: arguments.every]
     runs = TrainingRuns(runs.packed, outputs)

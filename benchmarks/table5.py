@@ -32,7 +32,7 @@ def main():
     parser.add_argument("--store", default="benchmarks/runs")
     arguments = parser.parse_args()
     print(describe_machine())
-    runs, held_out, repeats, _, targets = load_torch_runs(
+    runs, held_out, repeats, trainer = load_torch_runs(
         max(arguments.runs), arguments.store
     )
     truth = repeats[0]
@@ -41,7 +41,7 @@ def main():
     truth = truth[:, columns]
     correct = (truth > 0).astype(np.float32)
     print(
-        f"{len(columns)} targets of {len(targets)}; {len(truth)} held-out subsets\n"
+        f"{len(columns)} targets of {len(trainer.targets)}; {len(truth)} held-out subsets\n"
         "Spearman with the output that was fitted, and with margins; MSE of margins"
     )
     margins = np.asarray(runs.outputs)[:, columns]
