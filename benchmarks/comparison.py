@@ -1,7 +1,7 @@
 """All that needs no torch module, side by side on networks on digits.
 
-The truth: networks on half-subsets, held out, each trained twice. Then, for some targets,
-what is removed by each method is removed, and the networks are trained again.
+The truth: networks on held-out half-subsets, each trained twice. Then, for some of the
+targets, what each method picks is removed, and the networks are trained again.
 """
 
 import argparse

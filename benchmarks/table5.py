@@ -41,7 +41,7 @@ def main():
     truth = truth[:, columns]
     correct = (truth > 0).astype(np.float32)
     print(
-        f"{len(columns)} targets of {len(trainer.targets)}; {len(truth)} held-out subsets\n"
+        f"{len(columns)} targets of {len(trainer.targets)}; {len(truth)} subsets\n"
         "Spearman with the output that was fitted, and with margins; MSE of margins"
     )
     margins = np.asarray(runs.outputs)[:, columns]
