@@ -82,7 +82,7 @@ class Edits:
             n_each = n_before[rows] + n_trials  # a seed counts how often a mask came
             trained = self.trainer.transform(masks[np.repeat(rows, n_each)])
             ends = np.cumsum(n_each)
-            self.n_trained += ends[-1]
+            self.n_trained += int(ends[-1])
             for key, end in zip(new, ends, strict=True):
                 self._outputs[key] = np.asarray(trained.outputs[end - n_trials : end])
         return [self._outputs[key] for key in keys]
