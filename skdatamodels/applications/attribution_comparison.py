@@ -4,6 +4,8 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
+from skdatamodels.metrics import ScoreInterval
+
 
 @dataclass(frozen=True, eq=False)
 class AttributionComparison:
@@ -40,6 +42,8 @@ class AttributionComparison:
     settings : dict
         What was judged on what, with versions, and under "methods" the parameters of
         each method and the tuning scores of its candidates.
+    draws : float64 array of shape (n_methods, n_bootstraps)
+        Bootstrapped scores; a column holds the scores of one draw of runs and targets.
     effects : dict of str to CounterfactualEffects
         By method, for :class:`~skdatamodels.plotting.CounterfactualDisplay`.
     supports : dict of str to DataSupportSearch
@@ -61,6 +65,7 @@ class AttributionComparison:
     seconds: np.ndarray
     ceiling: float
     settings: dict
+    draws: np.ndarray
     effects: dict
     supports: dict
 
@@ -71,6 +76,36 @@ class AttributionComparison:
     def share_of_ceiling(self):
         """Score over ceiling, float64 array (n_methods,); NaN without a ceiling."""
         return self.lds / self.ceiling
+
+    def difference(self, name, other):
+        """Compare two methods on the same draws of runs and targets.
+
+        Two methods err on the same runs and targets, so their difference is surer than
+        their scores: intervals that overlap may belong to methods that differ for sure.
+
+        Parameters
+        ----------
+        name, other : str
+
+        Returns
+        -------
+        difference : ScoreInterval
+            Score of `name` less that of `other`, and the ends of its interval. Whether
+            it holds for other *training* runs of the two is not covered.
+
+        Raises
+        ------
+        ValueError
+            If there is no such method.
+        """
+        names = self.name.tolist()
+        for one in (name, other):
+            if one not in names:
+                raise ValueError(f"{one!r} is no method; those there are: {names}.")
+        first, second = names.index(name), names.index(other)
+        tail = (1 - self.settings["confidence"]) / 2
+        ends = np.nanquantile(self.draws[first] - self.draws[second], [tail, 1 - tail])
+        return ScoreInterval(float(self.lds[first] - self.lds[second]), *ends.tolist())
 
     def to_frame(self):
         """Return the table as a pandas.DataFrame, without columns that are not known.
@@ -84,7 +119,7 @@ class AttributionComparison:
             import pandas as pd
         except ImportError as error:
             raise ImportError("to_frame needs pandas: pip install pandas") from error
-        names = [f.name for f in fields(self) if f.type is np.ndarray]
+        names = [f.name for f in fields(self) if f.type is np.ndarray][:-1]  # no draws
         names.insert(names.index("lds_high") + 1, "share_of_ceiling")
         columns = {name: getattr(self, name) for name in names}
         known = {name: c for name, c in columns.items() if _is_known(c)}

@@ -29,7 +29,8 @@ from skdatamodels.applications.data_support import DataSupportSearch
 from skdatamodels.examples import Examples
 from skdatamodels.influence import random_influence, same_class_influence
 from skdatamodels.masks import PackedMasks, as_masks
-from skdatamodels.metrics import lds_interval, noise_ceiling
+from skdatamodels.metrics import linear_datamodeling_score, noise_ceiling
+from skdatamodels.metrics.lds import bootstrap_scores, check_finite
 from skdatamodels.runs import TrainingRuns
 from skdatamodels.runs.store import library_versions
 
@@ -219,6 +220,7 @@ def compare_attributions(
     _check_shapes(attributions, runs)
     repeats = _check_repeats(repeats, runs.n_targets)
     _check_unseen(runs, seen_runs)
+    check_finite(runs.outputs, "runs.outputs", ("run", "target"))
     entropy = entropy_from(random_state)
     # streams of their own, unlike those of a user who seeds with the same number
     control_rng, split_rng = np.random.default_rng(entropy).spawn(2)
@@ -231,22 +233,28 @@ def compare_attributions(
         for name, given in tqdm((attributions | controls).items(), disable=not verbose)
     }
     matrices = {name: method.weights for name, method in chosen.items()}
+    scores, draws = {}, []
+    for name, weights in matrices.items():
+        predicted = predict(weights[reported.targets], reported.masks)
+        drawn = _draws(reported.outputs, predicted, n_bootstraps, entropy)
+        scores[name] = _score(reported.outputs, predicted, drawn, confidence)
+        draws.append(drawn)
+    _warn_of_turned_signs({name: scores[name] for name in attributions})
     effects = effects_of_removals(counterfactuals, matrices, retrained)
     supports = data_supports(data_support, matrices, retrained)
     known = {name: 0 for name in controls} | (n_trainings or {})
     took = {name: method.seconds for name, method in chosen.items()} | (seconds or {})
     rows = [
         (
-            *_score(name, weights, reported, confidence, n_bootstraps, entropy),
+            *scores[name],
             *agreement(effects, name),
             *tightness(supports, name),
             known.get(name, np.nan),
             took[name],
         )
-        for name, weights in matrices.items()
+        for name in chosen
     ]
     columns = dict(zip(_NUMBERS, np.array(rows, dtype=np.float64).T, strict=True))
-    _warn_of_turned_signs(attributions, columns["lds"], columns["lds_high"])
     ceiling = np.nan
     if repeats is not None:
         ceiling = noise_ceiling(repeats[:, :, reported.targets])
@@ -273,6 +281,7 @@ def compare_attributions(
                 for name, method in chosen.items()
             },
         },
+        draws=np.array(draws),
         effects=effects,
         supports=supports,
     )
@@ -385,22 +394,22 @@ def _split(runs, fraction, rng):
     return parts
 
 
-def _score(name, weights, part, confidence, n_bootstraps, entropy):
+def _draws(outputs, predicted, n_bootstraps, entropy):
+    """Return bootstrapped scores, of the same draws for all methods."""
+    rng = np.random.RandomState(entropy % 2**32)
+    return bootstrap_scores(outputs, predicted, n_bootstraps, rng)
+
+
+def _score(outputs, predicted, draws, confidence):
     """Return the score, the ends of its interval, and the slope."""
-    predicted = predict(weights[part.targets], part.masks)
-    interval = lds_interval(
-        part.outputs,
-        predicted,
-        confidence=confidence,
-        n_bootstraps=n_bootstraps,
-        random_state=entropy % 2**32,
-    )
-    return *interval, _slope(part.outputs, predicted)
+    score = linear_datamodeling_score(outputs, predicted)
+    tail = (1 - confidence) / 2
+    ends = np.nanquantile(draws, [tail, 1 - tail])
+    return score, *ends, _slope(outputs, predicted)
 
 
-def _warn_of_turned_signs(names, scores, highs):
-    """Warn of methods whose whole interval is below 0; the controls come after them."""
-    for name, score, high in zip(names, scores, highs, strict=False):
+def _warn_of_turned_signs(scores):
+    for name, (score, _, high, _) in scores.items():
         if high < 0:
             warnings.warn(
                 f"{name!r} ranks the runs the wrong way round, with a score of "

@@ -70,6 +70,21 @@ def test_scores_are_those_of_the_metrics():
     assert abs(table.lds[2]) < 0.3
 
 
+def test_differences_are_surer_than_scores():
+    better = noisy(1)
+    worse = better + 0.7 * (noisy(1, seed=2) - WEIGHTS)
+    table = compare({"better": better, "worse": worse}, n_bootstraps=400)
+    difference = table.difference("better", "worse")
+    assert difference.score == pytest.approx(table.lds[0] - table.lds[1])
+    assert 0 < difference.low < difference.score < difference.high
+    assert table.lds_low[0] < table.lds_high[1]  # the intervals overlap
+    back = table.difference("worse", "better")
+    assert_allclose(back, [-difference.score, -difference.high, -difference.low])
+    assert table.difference("worse", "worse") == (0, 0, 0)
+    with pytest.raises(ValueError, match="'best' is no method; those there are"):
+        table.difference("best", "worse")
+
+
 def test_controls_come_along_and_cost_nothing():
     table = compare({"one": WEIGHTS}, n_trainings={"one": 7}, seconds={"one": 2.5})
     assert_array_equal(table.n_trainings, [7, 0, 0])
@@ -324,5 +339,9 @@ def test_targets_to_retrain_must_be_reported_ones():
 def test_runs_without_output_are_named():
     outputs = np.array(RUNS.outputs)
     outputs[3, 1] = np.nan
-    with pytest.raises(ValueError, match="y_true is nan at run 3, target 1"):
-        compare({"m": WEIGHTS}, runs=TrainingRuns(RUNS.packed, outputs))
+    computed = []
+    with pytest.raises(ValueError, match=r"runs\.outputs is nan at run 3, target 1"):
+        compare(
+            {"m": lambda: computed.append(0)}, runs=TrainingRuns(RUNS.packed, outputs)
+        )
+    assert not computed
