@@ -64,15 +64,12 @@ def train_and_measure(settings, images, y, targets, scale, subset, seed):
     -------
     logits : float64 array of shape (n_targets, n_classes)
     """
-    device = y.device
-    on_cuda = device.type == "cuda"
     with (
-        alone_with_torch(seed, device),
-        torch.autocast(device.type, torch.float16, enabled=settings.half and on_cuda),
+        alone_with_torch(seed, y.device),
         torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True),
     ):
         network = make_module(settings.module_factory, seed)
-        network = network.to(device, memory_format=torch.channels_last)
+        network = network.to(y.device, memory_format=torch.channels_last)
         _train(network, settings, images, y, scale, subset, seed)
         return _measure(network, settings, targets, scale)
 
@@ -90,7 +87,7 @@ def _train(network, settings, images, y, scale, subset, seed):
         momentum=settings.momentum,
         weight_decay=settings.weight_decay,
     )
-    scaler = torch.amp.GradScaler(y.device.type, enabled=torch.is_autocast_enabled())
+    scaler = torch.amp.GradScaler(y.device.type, enabled=_is_half(settings))
     augment = Augmentation(settings, np.random.default_rng([seed, 1]))
     rates = settings.lr * learning_rates(settings, per_epoch)
     labels = y[torch.as_tensor(rows, device=y.device)]
@@ -99,13 +96,23 @@ def _train(network, settings, images, y, scale, subset, seed):
         for x, label, rate in zip(batches, labels, rates, strict=True):
             optimizer.param_groups[0]["lr"] = rate
             optimizer.zero_grad()
-            logits = network(augment(x, *scale))
-            loss = F.cross_entropy(
-                logits, label, label_smoothing=settings.label_smoothing
-            )
+            with _precision(settings):  # which keeps the weights that it has rounded
+                logits = network(augment(x, *scale))
+                loss = F.cross_entropy(
+                    logits, label, label_smoothing=settings.label_smoothing
+                )
             scaler.scale(loss).backward()
             scaler.step(optimizer)
             scaler.update()
+
+
+def _is_half(settings):
+    return settings.half and settings.device.startswith("cuda")
+
+
+def _precision(settings):
+    device = torch.device(settings.device).type
+    return torch.autocast(device, torch.float16, enabled=_is_half(settings))
 
 
 def learning_rates(settings, per_epoch):
@@ -184,7 +191,8 @@ def normalize(x, mean, deviation):
 
     In half precision where autocast is on.
     """
-    dtype = torch.float16 if torch.is_autocast_enabled() else torch.float32
+    half = torch.is_autocast_enabled(x.device.type)
+    dtype = torch.float16 if half else torch.float32
     x = (x.to(dtype) - mean.to(dtype)) / deviation.to(dtype)
     return x.permute(0, 3, 1, 2)  # in memory the channels stay last
 
@@ -200,7 +208,10 @@ def _measure(network, settings, targets, scale):
     network.eval()
     logits = []
     rows = np.arange(len(targets))
-    with closing(targets.batches(rows, _TARGET_ROWS)) as batches:
+    with (
+        closing(targets.batches(rows, _TARGET_ROWS)) as batches,
+        _precision(settings),
+    ):
         for part in batches:
             x = normalize(part, *scale)
             part_logits = network(x).double()

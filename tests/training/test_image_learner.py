@@ -14,6 +14,7 @@ from skdatamodels.training import ImageLearner
 torch = pytest.importorskip("torch")
 nn, F = torch.nn, torch.nn.functional
 
+from skdatamodels.training import image_training  # noqa: E402
 from skdatamodels.training.image_training import (  # noqa: E402
     Augmentation,
     colour_scale,
@@ -234,6 +235,15 @@ def test_it_travels_light(images):
     assert len(pickle.dumps(learner)) == size
     again = pickle.loads(pickle.dumps(learner))(np.arange(20), 0)
     np.testing.assert_array_equal(again, outputs)
+
+
+def test_half_precision_as_on_cuda_learns_the_same(images, monkeypatch):
+    learner, subset = bound(images, epochs=20, lr=0.1), np.arange(48)
+    expected = learner(subset, 0)
+    monkeypatch.setattr(image_training, "_is_half", lambda settings: True)
+    outputs = learner(subset, 0)
+    assert np.corrcoef(outputs, expected)[0, 1] > 0.98
+    assert 0 < abs(outputs - expected).max() < 0.2 * abs(expected).max()
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
