@@ -32,7 +32,9 @@ def make_methods(runs, train, targets, sizes):
     methods = {
         "logistic influence": {f"C={C}": lambda C=C: logistic(C) for C in (0.1, 1, 10)},
         "ridge influence": {
-            f"alpha={a}": lambda a=a: cheap.ridge_influence(RidgeClassifier(a), *data)
+            f"alpha={a}": lambda a=a: cheap.ridge_influence(
+                RidgeClassifier(a), *data, output="margin"
+            )
             for a in (0.1, 1, 10)
         },
         "k-NN Shapley": {

@@ -83,7 +83,9 @@ def make_priors(train, targets):
         "same class": lambda: cheap.same_class_influence(*data),
         "pixels, L2": lambda: cheap.representation_similarity(train.X, targets.X),
         "k-NN Shapley": lambda: cheap.knn_shapley(*data),
-        "ridge influence": lambda: cheap.ridge_influence(RidgeClassifier(), *data),
+        "ridge influence": lambda: cheap.ridge_influence(
+            RidgeClassifier(), *data, output="margin"
+        ),
         "logistic influence": lambda: cheap.logistic_influence(
             LogisticRegression(), *data
         ),
