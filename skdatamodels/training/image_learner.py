@@ -26,7 +26,7 @@ class ImageLearner(BaseEstimator):
         ``module_factory() -> torch.nn.Module``, called once a run after torch's
         generator was given the seed of the run. The module maps images ``(batch,
         channels, height, width)`` to logits ``(batch, n_classes)``; it may keep
-        buffers, as BatchNorm does. 
+        buffers, as BatchNorm does.
         :func:`~skdatamodels.training.resnets.resnet9` and
         :func:`~skdatamodels.training.resnets.resnet18` make some.
     epochs : int, default=24

@@ -51,7 +51,8 @@ def train_block(modules, settings, data, subsets, seeds):
             picked = picked.to(device)
             x = X.index_select(0, picked.view(-1)).view(*picked.shape, *X.shape[1:])
             leaves = {k: p[:n].detach().requires_grad_() for k, p in parameters.items()}
-            loss = _total_loss(settings, forward(leaves, x), y[picked])
+            with _precision(settings, device):  # weights are rounded anew each time
+                loss = _total_loss(settings, forward(leaves, x), y[picked])
             gradients = torch.autograd.grad(loss, list(leaves.values()))
             rates = settings.lr * relative_rate(settings.schedule, step, n_steps[:n])
             rates = torch.tensor(rates, dtype=torch.float32, device=device)
@@ -60,6 +61,11 @@ def train_block(modules, settings, data, subsets, seeds):
         module.eval()
         raw = _measure(forward, parameters, target_X)
     return raw[np.argsort(order)]
+
+
+def _precision(settings, device):
+    enabled = settings.mixed_precision
+    return torch.autocast(device.type, torch.bfloat16, enabled=enabled)
 
 
 def count_steps(settings, subset_size):

@@ -47,6 +47,9 @@ class TorchLearner(BaseEstimator):
         Learning rate over the steps of a run: constant; from `lr` to 0 by half a
         cosine; up to `lr` over the first fifth of the steps and down to 0, linearly.
     label_smoothing : float in [0, 1), default=0.0
+    mixed_precision : bool, default=False
+        Train with products of matrices in bfloat16, where torch's autocast has them.
+        Parameters, steps and outputs stay in float32. For GPUs: a CPU may be slower.
     n_together : int, default=None
         Runs of a block. None takes as many as memory allows, up to 64 on a CPU and 512
         on a GPU.
@@ -103,6 +106,7 @@ class TorchLearner(BaseEstimator):
         "weight_decay": [Interval(Real, 0, None, closed="left")],
         "schedule": [StrOptions({"constant", "cosine", "triangle"})],
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
+        "mixed_precision": ["boolean"],
         "n_together": [Interval(Integral, 1, None, closed="left"), None],
         "device": [str],
     }
@@ -121,6 +125,7 @@ class TorchLearner(BaseEstimator):
         weight_decay=0.0,
         schedule="cosine",
         label_smoothing=0.0,
+        mixed_precision=False,
         n_together=None,
         device="cpu",
     ):
@@ -135,6 +140,7 @@ class TorchLearner(BaseEstimator):
         self.weight_decay = weight_decay
         self.schedule = schedule
         self.label_smoothing = label_smoothing
+        self.mixed_precision = mixed_precision
         self.n_together = n_together
         self.device = device
 

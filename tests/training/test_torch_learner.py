@@ -53,7 +53,18 @@ def bound(blobs, factory=mlp, output="margin", **settings):
     return TorchLearner(factory, **settings).make_learner(*blobs, output)
 
 
-def by_hand(blobs, factory, mask, seed, *, epochs, make_optimizer, rate, smoothing=0.0):
+def by_hand(
+    blobs,
+    factory,
+    mask,
+    seed,
+    *,
+    epochs,
+    make_optimizer,
+    rate,
+    smoothing=0.0,
+    mixed=False,
+):
     """Train one module as torch's tutorials do, with the batches of the run."""
     train, targets = blobs
     X = torch.tensor(train.X, dtype=torch.float32)
@@ -69,9 +80,10 @@ def by_hand(blobs, factory, mask, seed, *, epochs, make_optimizer, rate, smoothi
         for batch in order.reshape(-1, 16):
             optimizer.param_groups[0]["lr"] = rate(step, n_steps)
             optimizer.zero_grad()
-            loss = F.cross_entropy(
-                module(X[batch]), y[batch], label_smoothing=smoothing
-            )
+            with torch.autocast("cpu", torch.bfloat16, enabled=mixed):
+                loss = F.cross_entropy(
+                    module(X[batch]), y[batch], label_smoothing=smoothing
+                )
             loss.backward()
             optimizer.step()
             step += 1
@@ -117,6 +129,23 @@ def test_equals_a_loop_by_hand(blobs, factory, settings, make_optimizer, rate):
     for mask, seed, row in zip(masks, seeds.tolist(), outputs, strict=True):
         expected = by_hand(blobs, factory, mask, seed, **options)
         np.testing.assert_allclose(row, expected, rtol=2e-3, atol=2e-3)
+
+
+@pytest.mark.parametrize("factory", [mlp, Residual])
+def test_mixed_precision_is_that_of_autocast(blobs, factory):
+    masks, seeds = subsets([60, 41, 60]), np.arange(3)
+    plain, mixed = (
+        bound(blobs, factory, epochs=5, mixed_precision=m).train_many(masks, seeds)
+        for m in (False, True)
+    )
+    options = {"make_optimizer": partial(torch.optim.SGD, lr=1, momentum=0.9)}
+    options["rate"] = lambda step, n: 0.05 * (1 + np.cos(np.pi * step / n))
+    expected = [
+        by_hand(blobs, factory, mask, seed, epochs=5, mixed=True, **options)
+        for mask, seed in zip(masks, seeds.tolist(), strict=True)
+    ]
+    np.testing.assert_allclose(mixed, expected, atol=0.02)  # sums in another order
+    assert np.abs(mixed - plain).max() > 1e-3  # float32 agrees within 1e-5
 
 
 @pytest.mark.parametrize("factory", [mlp, Residual])
