@@ -86,6 +86,7 @@ def _train(network, settings, images, y, scale, subset, seed):
         lr=settings.lr,
         momentum=settings.momentum,
         weight_decay=settings.weight_decay,
+        fused=y.is_cuda or None,  # then nothing waits for the check of the scaler
     )
     scaler = torch.amp.GradScaler(y.device.type, enabled=_is_half(settings))
     augment = Augmentation(settings, np.random.default_rng([seed, 1]))
