@@ -1,6 +1,7 @@
 """Examples: an immutable holder of data points, known by its content."""
 
 import hashlib
+from collections.abc import Mapping
 from types import MappingProxyType
 
 import joblib
@@ -247,7 +248,7 @@ def _frozen_metadata(metadata, n):
     if _is_frame(metadata):
         _check_length("metadata", metadata, n)
         return metadata.copy()
-    if not isinstance(metadata, dict):
+    if not isinstance(metadata, Mapping):
         raise TypeError(
             "metadata must be a dict of arrays or a pandas.DataFrame, got"
             f" {type(metadata).__name__}."

@@ -59,6 +59,8 @@ def test_holds_and_indexes_rows(X):
         np.testing.assert_array_equal(part.y, y[rows])
         np.testing.assert_array_equal(part.ids, np.array(["p", "q", "r"])[rows])
         np.testing.assert_array_equal(part.metadata["m"], np.array([7, 8, 9])[rows])
+        again = Examples(part.X, part.y, part.ids, part.metadata)
+        np.testing.assert_array_equal(again.metadata["m"], part.metadata["m"])
         assert type(part.X) is type(examples.X)
 
 
