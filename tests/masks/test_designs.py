@@ -19,7 +19,7 @@ def alpha_for(design, alpha):
 
 
 @given(st.integers(2, 300), st.floats(0.001, 0.999), st.integers(0, 2**32))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_uniform_subsets_have_exactly_the_size(n_train, alpha, random_state):
     size = round(alpha * n_train)
     if not 0 < size < n_train:
@@ -116,7 +116,7 @@ def test_bernoulli_examples_are_independent(alpha):
     st.floats(0.02, 0.98),
     st.integers(0, 2**32),
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_stratified_sizes(counts, alpha, random_state):
     n_train = sum(counts)
     size = round(alpha * n_train)
@@ -186,7 +186,7 @@ def test_a_run_depends_on_its_id_alone(design):
 
 
 @given(st.sampled_from(sorted(DESIGNS)), st.data())
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_any_runs_in_any_order_and_number_of_fractions(design, data):
     n_train = data.draw(st.integers(4, 60))
     fraction = st.just(0.5) if design in _HALF_ONLY else st.floats(0.2, 0.8)
@@ -213,7 +213,7 @@ def test_runs_take_turns_with_several_fractions(design):
 
 
 @given(st.integers(2, 200), st.integers(0, 2**32))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_complementary_pairs(n_train, random_state):
     masks = sample_masks(
         20, n_train, 0.5, design="complementary", random_state=random_state
@@ -223,7 +223,7 @@ def test_complementary_pairs(n_train, random_state):
 
 
 @given(st.integers(2, 200), st.floats(0.001, 0.999), st.integers(0, 2**32))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_balanced_counts_and_sizes(n_train, alpha, random_state):
     size = round(alpha * n_train)
     if not 0 < size < n_train:
@@ -253,7 +253,7 @@ def test_balanced_runs_are_otherwise_as_good_as_independent():
 
 
 @given(st.integers(2, 150), st.integers(0, 2**32))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_orthogonal_examples_are_uncorrelated_over_a_block(n_train, random_state):
     """Signs ±1 of a block: Gram matrix 2N·I, sum zero, each row with its negative.
 

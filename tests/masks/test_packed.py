@@ -24,7 +24,6 @@ def _dense(draw):
 _masks = given(_dense(), st.sampled_from([1, 40, 1000, 2**20]))
 _law = settings(
     max_examples=60,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 

@@ -59,7 +59,7 @@ def test_equals_lasso(n_runs, d):
 
 
 @given(st.floats(0.01, 100), st.integers(0, 50))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_scale_and_order_of_columns(scale, seed):
     _, _, gram, cov, y_var, lams = problem(150, 20, 3, seed)
     parameters = {"tol": 1e-10, "max_iter": 100_000}
@@ -127,7 +127,7 @@ def test_penalty_factors_are_a_rescaling_of_the_columns(per_target):
 
 
 @given(st.integers(0, 500), st.sampled_from([1e-2, 1e-4, 1e-6]))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_optimality_conditions_hold_as_far_as_the_gap_says(seed, tol):
     _, _, gram, cov, y_var, lams = problem(120, 25, 2, seed)
     coefs, gaps, _ = lasso_path(gram, cov, y_var, lams=lams, tol=tol, max_iter=100_000)

@@ -20,7 +20,7 @@ cases = st.tuples(
 
 
 @given(cases, st.booleans(), st.sampled_from([np.float32, np.float64]), st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_moments_of_all_runs_and_without_a_part(case, masks, dtype, data):
     X, Y = problem(*case, masks)
     form = PackedMasks.from_dense(X) if masks else X

@@ -296,7 +296,7 @@ def _small_work_is_shared():
 
 
 @given(shapes, dtypes, st.integers(0, 2**32 - 1))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_expand(shape, dtype, seed):
     rng = np.random.default_rng(seed)
     masks, centre = rng.random(shape) < 0.5, rng.random(shape[1]).astype(dtype)
@@ -315,7 +315,7 @@ def test_expand(shape, dtype, seed):
     st.sampled_from([np.float16, np.float32, np.float64]),
     st.integers(0, 2**32 - 1),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_update_residuals(shape, dtype, table_dtype, seed):
     rng = np.random.default_rng(seed)
     fitted, y, delta = rng.standard_normal((3, *shape)).astype(dtype)
@@ -336,7 +336,7 @@ def soft(z, threshold):
 
 
 @given(shapes, dtypes, st.booleans(), st.sampled_from(["", "nan", "inf"]), st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_proximal_step(shape, dtype, per_target, spoiled, data):
     rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
     n, d = shape
@@ -366,7 +366,7 @@ def test_proximal_step(shape, dtype, per_target, spoiled, data):
 
 
 @given(shapes, dtypes, st.booleans(), st.integers(0, 2**32 - 1))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_dual_terms(shape, dtype, per_target, seed):
     rng = np.random.default_rng(seed)
     n, d = shape

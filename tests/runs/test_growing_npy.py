@@ -45,7 +45,7 @@ def test_is_the_file_that_numpy_reads_and_writes(path, row_shape, dtype):
         st.lists(st.integers(0, 40), min_size=1, max_size=9, unique=True), max_size=8
     )
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_rows_in_any_order(tmp_path_factory, writes):
     path = tmp_path_factory.mktemp("any") / "array.npy"
     array = GrowingNpy.create(path, (2,), np.float32)
@@ -162,7 +162,7 @@ def test_damaged_files_are_named(path):
 @pytest.mark.filterwarnings("ignore")  # numpy's, on headers that look like old ones
 @given(st.integers(0, 127), st.integers(0, 255))
 @example(8, 1)  # TokenError inside numpy
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_a_header_with_a_wrong_byte_opens_or_is_damaged(tmp_path_factory, at, byte):
     path = tmp_path_factory.mktemp("fuzz") / "array.npy"
     _filled(path)

@@ -212,7 +212,7 @@ def test_damaged_files_are_named(store, name, damage):
         st.lists(st.integers(0, 25), min_size=1, max_size=6, unique=True), max_size=8
     )
 )
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_rows_in_any_order_and_number(tmp_path_factory, writes):
     path = tmp_path_factory.mktemp("any") / "runs"
     store = RunStore.create(path, _N_TRAIN, _N_TARGETS)

@@ -29,7 +29,7 @@ def prepared(estimator, train, targets, output="margin"):
     return learner
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     seed=st.integers(0, 99),
     n_train=st.integers(20, 80),

@@ -25,7 +25,7 @@ def data(seed, n_train, n_features, n_classes, offset=0.0):
     return Examples(X[:n_train], y[:n_train]), Examples(X[n_train:], y[n_train:]), masks
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     seed=st.integers(0, 99),
     n_train=st.integers(12, 40),
