@@ -175,7 +175,8 @@ def trak_methods(n_networks):
         for n in n_networks
         for size in (64, 256, 1024, None)
         for how, settings in {
-            "undamped": grid(projection_dim=[size]),
+            "undamped": grid(projection_dim=[size], damping=[0]),
+            "default damping": grid(projection_dim=[size]),
             "damped": grid(projection_dim=[size], damping=[100, 1000, 10000]),
         }.items()
     ]
@@ -261,12 +262,12 @@ def main():
             setting = choose(method, train, tuning, some)
             predicted, seconds = score(method, setting, train, reported, some)
         except (ImportError, ValueError) as error:
-            print(f"{method.name:<36} {error}", flush=True)
+            print(f"{method.name:<40} {error}", flush=True)
             continue
         lds, low, high = lds_interval(reported.outputs, predicted, random_state=0)
         chosen = f"  of {len(method.grid)}: {setting}" if method.grid[1:] else ""
         print(
-            f"{method.name:<36} LDS {lds:.3f} [{low:.3f}, {high:.3f}] "
+            f"{method.name:<40} LDS {lds:.3f} [{low:.3f}, {high:.3f}] "
             f"{method.n_networks:>3} trainings {seconds:>6.1f} s{chosen}",
             flush=True,
         )

@@ -29,7 +29,7 @@ __all__ = ["trak"]
         "output": [str, callable],
         "projection_dim": [Interval(Integral, 1, None, closed="left"), None],
         "projection": [StrOptions({"sign", "gaussian"})],
-        "damping": [Interval(Real, 0, None, closed="left")],
+        "damping": [Interval(Real, 0, None, closed="left"), None],
         "block_bytes": [Interval(Integral, 1, None, closed="left")],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
@@ -45,7 +45,7 @@ def trak(
     output="margin",
     projection_dim=None,
     projection="sign",
-    damping=0.0,
+    damping=None,
     block_bytes=2**28,
     random_state=None,
     verbose=0,
@@ -75,9 +75,11 @@ def trak(
         Number of features that gradients are projected to. None keeps them whole.
     projection : {"sign", "gaussian"}, default="sign"
         Entries of the random projection; another one for each checkpoint.
-    damping : float >= 0, default=0
+    damping : float >= 0, default=None
         Added to the diagonal of the features' Gram matrix. Projections keep lengths on
-        average, so that one damping has the same meaning at any `projection_dim`.
+        average, so that one damping has the same meaning at any `projection_dim`. None
+        stands for the mean squared length of the training examples' features. 0 is the
+        method as published, for far fewer features than examples.
     block_bytes : int, default=2**28
         Bytes that gradients may take at a time. Projected gradients are held besides,
         and a square matrix of n_train or `projection_dim` rows, the smaller.
@@ -126,7 +128,7 @@ def trak(
     >>> from skdatamodels.influence import trak
     >>> train = Examples([[1.0], [-1.0], [0.5]], [1, 0, 0])
     >>> module = torch.nn.Linear(1, 2)
-    >>> influence = trak(module, train, Examples([[2.0]], [1]), damping=0.1)
+    >>> influence = trak(module, train, Examples([[2.0]], [1]))
     >>> influence.shape, bool((influence > 0)[0, 0])
     ((1, 3), True)
     """
@@ -180,7 +182,7 @@ class _Features:
             )
             for part, output in self.outputs.items()
         )
-        return _solve(gram, cross.T, damping).T
+        return self._solve(gram, cross.T, damping).T
 
     def regress_projected(self, state, project, damping, progress):
         """φ(ΦᵀΦ)⁻¹Φᵀ, or as above where there are more features than examples."""
@@ -188,8 +190,19 @@ class _Features:
             self._project(state, part, project, progress) for part in self.outputs
         )
         if train.shape[1] > len(train):
-            return _solve(train @ train.T, train @ targets.T, damping).T
-        return _solve(train.T @ train, targets.T, damping).T @ train.T
+            return self._solve(train @ train.T, train @ targets.T, damping).T
+        return self._solve(train.T @ train, targets.T, damping).T @ train.T
+
+    def _solve(self, gram, right_side, damping):
+        """Solve with the damped Gram matrix of the features."""
+        if damping is None:  # the trace is the sum of squared lengths, in either form
+            damping = np.trace(gram) / self.n["train"]
+        gram[np.diag_indices_from(gram)] += damping
+        name, remedy = (
+            "Gram matrix of the features, {n} a side,",
+            "a small projection_dim",
+        )
+        return solve_hessian(gram, right_side, name, remedy)
 
     def _project(self, state, part, project, progress):
         projected = np.empty((self.n[part], project.n_out))
@@ -211,10 +224,3 @@ class _Features:
                 logits = self.classifier.logits(state, X).double().cpu().numpy()
             doubt[rows] = expit(-log_odds(logits, y.cpu().numpy()))
         return doubt
-
-
-def _solve(gram, right_side, damping):
-    """Solve with the damped Gram matrix of the features."""
-    gram[np.diag_indices_from(gram)] += damping
-    name, remedy = "Gram matrix of the features, {n} a side,", "a small projection_dim"
-    return solve_hessian(gram, right_side, name, remedy)

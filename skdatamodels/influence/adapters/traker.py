@@ -47,11 +47,13 @@ def traker_trak(
 
     Parameters
     ----------
-    module, train, targets, checkpoints, output, damping
+    module, train, targets, checkpoints, output
         As for :func:`skdatamodels.influence.trak`.
     projection_dim : int, default=2048
         Features that gradients are projected to. None projects nothing and takes
         n_parameters² numbers of memory.
+    damping : float >= 0, default=0
+        Added to the diagonal of the features' Gram matrix, as there.
     batch_size : int, default=64
         Examples whose gradients are in memory at a time.
     random_state : int, RandomState, Generator or None, default=None
