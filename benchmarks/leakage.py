@@ -65,23 +65,22 @@ def unit_length(X):
 
 
 def report(name, detector, weights, representation, source, strata):
-    """Print how well one kind of evidence finds the plants."""
+    """Print how well one kind of evidence finds the plants: a row of the table."""
     detector.fit(weights, **representation)
     leaks = source >= 0
-    flags = (detector.leakage_score_ >= detector.threshold_) & (
-        detector.leakage_score_ > 0
-    )
+    scores = detector.leakage_score_
+    flags = (scores >= detector.threshold_) & (scores > 0)
     found = (detector.candidates_ == source[:, None]).any(axis=1)
     precision = leaks[flags].mean() if flags.any() else np.nan
-    print(
-        f"{name:<38} {average_precision_score(leaks, detector.leakage_score_):.3f}  "
-        f"{precision:.2f} {flags[leaks].mean():.2f}  {found[leaks].mean():.2f}   "
-        + "  ".join(
-            f"{flags[strata == s].mean():.2f} {found[strata == s].mean():.2f}"
-            for s in np.unique(strata)
-            if s != "clean"
-        )
-    )
+    cells = [
+        f"{average_precision_score(leaks, scores):.3f}",
+        f"{precision:.2f}",
+        f"{flags[leaks].mean():.2f}, {found[leaks].mean():.2f}",
+    ]
+    for stratum in dict.fromkeys(strata[leaks].tolist()):
+        rows = strata == stratum
+        cells.append(f"{flags[rows].mean():.2f}, {found[rows].mean():.2f}")
+    print(f"| {name} | {' | '.join(cells)} |", flush=True)
 
 
 def main():
@@ -97,7 +96,7 @@ def main():
     start = time.perf_counter()
     train, targets = load_digits_examples()
     planted, source, strata = plant(train, targets, arguments.each)
-    trainer = make_trainer("mlp", train, planted, "margin", arguments.store)
+    trainer = make_trainer("torch", train, planted, "margin", arguments.store)
     runs = trainer.fit_transform(np.arange(arguments.runs))
     weights = DatamodelRegressor(n_jobs=-1, random_state=0).fit(runs).coef_
     hidden = representations(train, planted)
@@ -111,10 +110,13 @@ def main():
     print(
         f"digits, {len(train)} train, {len(targets)} targets and {n_plants} plants; "
         f"{arguments.runs} runs; {time.perf_counter() - start:.0f} s. As many targets "
-        "are flagged as there are plants. Average precision; precision and recall of "
-        "flags; source among ten candidates; then recall of flags and candidates for\n"
-        + "; ".join(s for s in np.unique(strata) if s != "clean")
+        "are flagged as there are plants. Average precision; precision of flags; then "
+        "recall of flags, and share of sources among ten candidates, of all plants and "
+        "by kind and difficulty."
     )
+    kinds = list(dict.fromkeys(strata[source >= 0].tolist()))
+    print(f"| evidence | AP | precision | all | {' | '.join(kinds)} |")
+    print("|---" * (4 + len(kinds)) + "|")
     detector = LeakageDetector(contamination=n_plants / len(planted))
     report("weights", detector, weights, {}, source, strata)
     for name, (of_train, of_targets) in spaces.items():
