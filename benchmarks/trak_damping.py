@@ -1,8 +1,8 @@
 """LDS of TRAK by damping, in units of its default, on two data sets beside digits.
 
 Diabetes, its target cut in three classes of equal size, is noisy: networks are often
-wrong. Wine is easy and small. Networks as in `baselines.py`, those of the truth in batches
-of 32; half-subsets, log-odds.
+wrong. Wine is easy and small. Networks as in `baselines.py`, those of the truth in
+batches of 32; half-subsets, log-odds.
 """
 
 import argparse
