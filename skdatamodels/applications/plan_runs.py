@@ -130,8 +130,8 @@ def plan_runs(
     regressor : estimator, default=None
         What is fitted on the runs; ``DatamodelRegressor(random_state=0)`` by default.
     sizes : array-like of int, default=None
-        Numbers of runs to fit on. By default a quarter, a half and all of those that
-        are not left out; with much fewer the LASSO is not on its way yet.
+        Numbers of runs to fit on. By default from half to all of those that are not
+        left out, for the law below holds later than most starts.
     test_fraction : float in (0, 1), default=0.2
         Share of the runs that is left out to score on.
     n_splits : int, default=3
@@ -184,7 +184,7 @@ def plan_runs(
     ...     runs[:400], wanted=0.5, regressor=DifferenceOfMeans(), random_state=0
     ... )
     >>> plan.n_runs
-    array([ 80, 160, 320])
+    array([160, 226, 320])
     >>> bool(plan.predict([1600])[0, 0] > plan.scores[-1, 0])
     True
     """
@@ -331,16 +331,14 @@ def _check_outputs(runs, repeats):
     return outputs
 
 
-def _check_sizes(sizes, n_rest):
-    given = sizes
-    sizes = np.asarray(n_rest // 2 ** np.arange(3)[::-1] if sizes is None else sizes)
+def _check_sizes(given, n_rest):
+    if given is None:
+        sizes = (n_rest * np.array([0.5, 0.5**0.5, 1])).astype(int)
+    else:
+        sizes = np.asarray(given)
     whole = sizes.ndim == 1 and sizes.dtype.kind in "iu" and len(sizes) > 1
-    if (
-        not whole
-        or not (np.diff(sizes) > 0).all()
-        or sizes[0] < 10
-        or sizes[-1] > n_rest
-    ):
+    increasing = whole and (np.diff(sizes) > 0).all()
+    if not increasing or sizes[0] < 10 or sizes[-1] > n_rest:
         raise ValueError(
             "sizes must be two or more increasing numbers of runs, from 10 to the "
             f"{n_rest} that are not left out; got "

@@ -65,7 +65,7 @@ def test_fits_keep_to_what_is_possible():
 
 def test_first_runs_foresee_sixteen_times_as_many():
     foreseen = plan()
-    assert foreseen.n_runs.tolist() == [80, 160, 320]
+    assert foreseen.n_runs.tolist() == [160, 226, 320]
     for n_runs in (1600, 6400):
         middle, low, high = foreseen.predict([n_runs])[0]
         assert middle == pytest.approx(score(n_runs), abs=0.05)

@@ -1,0 +1,62 @@
+"""
+How many runs are enough?
+=========================
+
+Each run is a training. Before paying for thousands, collect a few hundred and look
+where the learning curve is going.
+"""
+
+# %%
+# Four hundred runs of a kernel machine on 200 digits. What would an LDS of 0.77 take?
+
+import numpy as np
+from sklearn.kernel_approximation import Nystroem
+from sklearn.linear_model import RidgeClassifier
+from sklearn.pipeline import make_pipeline
+
+from skdatamodels import SubsetTrainer
+from skdatamodels.applications import plan_runs
+from skdatamodels.datasets import load_digits_examples
+
+train, targets = load_digits_examples(n_train=200)
+targets = targets[:60]
+learner = make_pipeline(Nystroem(gamma=0.1, n_components=60), RidgeClassifier(0.1))
+trainer = SubsetTrainer(learner, train, targets, random_state=0)
+few = trainer.fit_transform(np.arange(400))
+
+plan = plan_runs(few, wanted=0.77, random_state=0)
+score, low, high = plan.n_needed
+print(f"{score:,.0f} runs are needed, {low:,.0f} to {high:,.0f}")
+score, low, high = plan.limit
+print(f"with any number of runs {score:.2f}, {low:.2f} to {high:.2f}")
+
+# %%
+# The far end is uncertain. A hundred of the subsets, trained again, give the noise
+# ceiling, which no datamodel passes.
+
+again = trainer.transform(few.packed[:100]).outputs
+repeats = np.stack([few.outputs[:100], again])
+plan = plan_runs(few, wanted=0.77, repeats=repeats, random_state=0)
+score, low, high = plan.n_needed
+print(f"{score:,.0f} runs are needed, {low:,.0f} to {high:,.0f}")
+print(f"noise ceiling {plan.ceiling:.2f}")
+
+# %%
+# Was it right? Here the runs are cheap enough to see.
+
+from skdatamodels import DatamodelRegressor
+from skdatamodels.metrics import lds_interval
+from skdatamodels.plotting import LDSCurveDisplay
+
+runs = trainer.transform(np.arange(1600))
+judging = runs[1400:]
+sizes = [100, 200, 400, 800, 1400]
+came = []
+for size in sizes:
+    predicted = DatamodelRegressor(random_state=0).fit(runs[:size]).predict(judging)
+    came.append(lds_interval(judging.outputs, predicted, random_state=0).score)
+LDSCurveDisplay(
+    sizes,
+    {"foreseen from 400 runs": plan.predict(sizes), "came": came},
+    ceiling=plan.ceiling,
+).plot()
