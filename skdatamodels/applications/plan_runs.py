@@ -195,22 +195,9 @@ def plan_runs(
     goal = None if wanted is None else measure.check_wanted(wanted)
     regressor = DatamodelRegressor(random_state=0) if regressor is None else regressor
     rng = np.random.default_rng(entropy_from(random_state))
-    points, draws = [], []
-    for _ in range(n_splits):
-        order = rng.permutation(len(runs))
-        test, rest = runs[order[:n_test]], order[n_test:]
-        seed = rng.integers(2**31)
-        for size in sizes:
-            predicted = clone(regressor).fit(runs[rest[:size]]).predict(test)
-            predicted = np.reshape(predicted, test.outputs.shape)
-            points.append(measure.share(test.outputs, predicted))
-            drawn = measure.draws(
-                test.outputs, predicted, -(-n_bootstraps // n_splits), seed
-            )
-            draws.append(drawn)
-    points = np.reshape(points, (n_splits, len(sizes))).mean(axis=0)
-    draws = np.reshape(draws, (n_splits, len(sizes), -1)).swapaxes(1, 2)
-    draws = draws.reshape(-1, len(sizes))
+    points, draws = _measure_sizes(
+        runs, regressor, sizes, n_test, n_splits, measure, n_bootstraps, rng
+    )
     power = rng.uniform(*POWERS, size=len(draws))
     curve = *fit_curves(sizes, points[None], np.ones(1), measure.least), np.ones(1)
     curves = *fit_curves(sizes, draws, power, measure.least), power
@@ -242,6 +229,25 @@ def plan_runs(
         n_needed=ScoreInterval(float(np.ceil(needed)), *np.ceil(ends).tolist()),
         n_more=float(max(0, np.ceil(needed) - len(runs))),
     )
+
+
+def _measure_sizes(
+    runs, regressor, sizes, n_test, n_splits, measure, n_bootstraps, rng
+):
+    """Return shares explained (n_sizes,), and bootstrapped (n_draws, n_sizes)."""
+    points, draws = [], []
+    for _ in range(n_splits):
+        order = rng.permutation(len(runs))
+        test, rest = runs[order[:n_test]], order[n_test:]
+        truth, seed = test.outputs, rng.integers(2**31)
+        predicted = [
+            clone(regressor).fit(runs[rest[:size]]).predict(test).reshape(truth.shape)
+            for size in sizes
+        ]
+        n_draws = -(-n_bootstraps // n_splits)
+        points.append([measure.share(truth, y) for y in predicted])
+        draws.append([measure.draws(truth, y, n_draws, seed) for y in predicted])
+    return np.mean(points, axis=0), np.concatenate(np.swapaxes(draws, 1, 2))
 
 
 class _Lds:
