@@ -1,6 +1,7 @@
 """What the gradient baselines share; imports torch only when used."""
 
 from contextlib import contextmanager
+from pickle import UnpicklingError
 
 import numpy as np
 
@@ -203,13 +204,11 @@ def load_state(checkpoint, number, module):
     Raises
     ------
     ValueError
-        If it is not one of the module.
+        If it does not load, or is not one of the module.
     """
-    torch = import_torch()
     own = module.state_dict()
-    device = next(module.parameters()).device
     if not hasattr(checkpoint, "keys"):
-        checkpoint = torch.load(checkpoint, map_location=device, weights_only=True)
+        checkpoint = _load_file(checkpoint, number, next(module.parameters()).device)
     if set(own) != set(checkpoint):
         names = sorted(set(own) ^ set(checkpoint))[:3]
         raise ValueError(
@@ -223,6 +222,22 @@ def load_state(checkpoint, number, module):
                 f"{tuple(checkpoint[name].shape)}, the module's {tuple(value.shape)}."
             )
     return {name: checkpoint[name].to(value) for name, value in own.items()}
+
+
+def _load_file(path, number, device):
+    try:
+        state = import_torch().load(path, map_location=device, weights_only=True)
+    except (RuntimeError, UnpicklingError, EOFError) as error:
+        raise ValueError(
+            f"Checkpoint {number} does not load: {path} is damaged, or holds more than "
+            "the tensors of module.state_dict()."
+        ) from error
+    if not hasattr(state, "keys"):
+        raise ValueError(
+            f"Checkpoint {number} is no state of a module: {path} holds a "
+            f"{type(state).__name__}."
+        )
+    return state
 
 
 def output_function(output):

@@ -187,6 +187,29 @@ def test_without_torch(monkeypatch):
         gradient_dot(_square, TRAIN, TARGETS)
 
 
+def test_checkpoint_that_does_not_load(tmp_path):
+    whole, cut, number = (
+        tmp_path / f"{name}.pt" for name in ("whole", "cut", "number")
+    )
+    torch.save(_module(), whole)
+    torch.save(STATE, cut)
+    cut.write_bytes(cut.read_bytes()[:500])
+    torch.save(3, number)
+    for path, message in (
+        (whole, "Checkpoint 1 does not load: .*whole.pt is damaged, or holds more"),
+        (cut, "Checkpoint 1 does not load: .*cut.pt is damaged"),
+        (number, "Checkpoint 1 is no state of a module: .*number.pt holds a int"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            tracin(
+                _module(),
+                TRAIN,
+                TARGETS,
+                checkpoints=[STATE, path],
+                learning_rates=[0.1, 0.1],
+            )
+
+
 class _Recurrent(nn.Module):
     def __init__(self):
         super().__init__()
