@@ -131,8 +131,9 @@ def tracin(
     ImportError
         If torch is not installed.
     ValueError
-        If a checkpoint does not load or is not of the module, there is not one finite learning rate for
-        each, a gradient is not finite, or the classes differ from the module's.
+        If a checkpoint does not load or is not of the module, there is not one finite
+        learning rate for each, a gradient is not finite, or the classes differ from
+        the module's.
 
     References
     ----------
