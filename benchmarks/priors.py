@@ -109,9 +109,7 @@ def main():
     train, targets = trainer.train, trainer.targets
     held_out = sample_masks(arguments.held_out, len(train), 0.5, random_state=1)
     twice = trainer.fit_transform(np.concatenate([held_out.dense()] * 2)).outputs
-    for n_runs in range(500, max(arguments.runs) + 1, 500):
-        runs = trainer.transform(np.arange(n_runs))
-        print(f"{n_runs} runs", flush=True)
+    runs = trainer.transform(np.arange(max(arguments.runs)))
     columns = np.random.default_rng(0).permutation(len(targets))[: arguments.targets]
     repeats = twice.reshape(2, arguments.held_out, -1)[:, :, columns]
     print(
