@@ -65,12 +65,15 @@ def main():
     parser.add_argument("--trials", type=int, default=10)
     parser.add_argument("--runs", type=int, default=5000)
     parser.add_argument("--output", choices=["margin", "log_odds"], default="log_odds")
+    parser.add_argument("--estimator", choices=["torch", "mlp"], default="torch")
     parser.add_argument("--stress", action="store_true", help="F.7, F.8 besides")
     parser.add_argument("--store", default="benchmarks/runs")
     arguments = parser.parse_args()
     print(describe_machine())
     train, targets = load_digits_examples()
-    trainer = make_trainer("torch", train, targets, arguments.output, arguments.store)
+    trainer = make_trainer(
+        arguments.estimator, train, targets, arguments.output, arguments.store
+    )
     ids = np.arange(arguments.runs)
     runs = trainer.fit_transform(ids)
     more = clone(trainer).set_params(alpha=0.75).fit_transform(ids)
