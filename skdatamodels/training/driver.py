@@ -9,7 +9,6 @@ from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 
 import numpy as np
-from joblib import delayed
 from threadpoolctl import threadpool_limits
 from tqdm.auto import tqdm
 
@@ -55,11 +54,11 @@ def train_runs(
         with threadpool_limits(1):
             learner.prepare()
 
-    def make_task(which):
-        return delayed(_train_chunk)(
-            learner, which, masks[which], seeds[which], n_targets, retries
-        )
+    def arguments(which):
+        return which, masks[which], seeds[which]
 
+    work = partial(_train_chunk, learner, n_targets, retries)
+    on_death = partial(_lost, n_targets)
     n_done = len(masks) - len(todo)
     failures, n_warned, first = [], Counter(), {}
     # A thread among the workers cannot set this for all of them.
@@ -70,9 +69,7 @@ def train_runs(
             total=len(masks), initial=n_done, unit="run", disable=not verbose
         ) as progress,
         closing(
-            train_chunks(
-                make_task, pace, todo, n_jobs, retries, partial(_lost, n_targets)
-            )
+            train_chunks(work, arguments, pace, todo, n_jobs, retries, on_death)
         ) as chunks,
     ):
         for which, outputs, tracebacks, warned, seconds in chunks:
@@ -114,10 +111,11 @@ class _Pace:
         self.size = self.block_size = block_size
         self.stopped = False
 
-    def chunks(self, todo, n_workers):
+    def chunks(self, todo, count_workers):
         """Yield stretches of `todo`, small ones last: workers end together."""
         start = 0
         while start < len(todo) and not self.stopped:
+            n_workers = count_workers()
             # not too small: a chunk has a cost of its own
             fair = max((len(todo) - start) // (2 * n_workers), self.size // 10)
             size = self.size if n_workers == 1 else min(self.size, fair)
@@ -137,7 +135,7 @@ def _lost(n_targets, which, text):
     return which, outputs, [text], [], 0.0
 
 
-def _train_chunk(learner, which, masks, seeds, n_targets, retries):
+def _train_chunk(learner, n_targets, retries, which, masks, seeds):
     """Train a few runs in a worker; NaN outputs and a traceback for each that fails."""
     start = time.perf_counter()
     outputs = np.full((len(which), n_targets), np.nan, dtype=np.float32)

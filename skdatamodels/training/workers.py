@@ -3,16 +3,19 @@
 from collections import Counter
 
 import numpy as np
-from joblib import Parallel, effective_n_jobs
+from joblib import Parallel, delayed, effective_n_jobs
+from joblib.parallel import get_active_backend
 
-# What joblib's backends raise when a worker process is gone: loky; dask; Ray, twice.
-_DEATHS = {"TerminatedWorkerError", "KilledWorker", "WorkerCrashedError"}
-_DEATHS |= {"NodeDiedError", "OutOfMemoryError"}
+from skdatamodels.training.dask_workers import train_on_dask
+
+# What joblib's backends raise when a worker process is gone: loky; Ray.
+_DEATHS = {"TerminatedWorkerError"}
+_DEATHS |= {"WorkerCrashedError", "NodeDiedError", "OutOfMemoryError"}
 # A run that was lost with a worker so often may be the reason, and is sent alone.
 _SUSPECT = 2
 
 
-def train_chunks(make_task, pace, todo, n_jobs, retries, on_death):
+def train_chunks(work, arguments, pace, todo, n_jobs, retries, on_death):
     """Yield the results of the chunks of some runs, as they come.
 
     If a worker dies (killed, crashed, out of memory), joblib gives up all chunks that
@@ -21,11 +24,12 @@ def train_chunks(make_task, pace, todo, n_jobs, retries, on_death):
 
     Parameters
     ----------
-    make_task : callable
-        ``make_task(which)`` is a joblib task for an int array of runs; its result is a
-        tuple that starts with `which`.
+    work : callable
+        Trains a chunk in a worker; its result is a tuple that starts with the runs.
+    arguments : callable
+        ``arguments(which)`` are those of `work` for an int array of runs.
     pace : object
-        ``pace.chunks(todo, n_workers)`` yields stretches of `todo`, until
+        ``pace.chunks(todo, count_workers)`` yields stretches of `todo`, until
         ``pace.stopped``.
     todo : int array
     n_jobs : int
@@ -38,6 +42,16 @@ def train_chunks(make_task, pace, todo, n_jobs, retries, on_death):
     ------
     result : tuple
     """
+    backend, _ = get_active_backend()
+    if type(backend).__name__ == "DaskDistributedBackend":
+        yield from train_on_dask(
+            backend.client, work, arguments, pace, todo, retries, on_death
+        )
+        return
+
+    def make_task(which):
+        return delayed(work)(*arguments(which))
+
     losses, suspects = Counter(), []
     while len(todo):
         sent, back = [], []
@@ -61,9 +75,10 @@ def train_chunks(make_task, pace, todo, n_jobs, retries, on_death):
 
 def _send(make_task, pace, todo, n_jobs, sent):
     """Return an iterator of results; adds to `sent` what goes to the workers."""
+    n_workers = effective_n_jobs(n_jobs)
 
     def tasks():
-        for which in pace.chunks(todo, effective_n_jobs(n_jobs)):
+        for which in pace.chunks(todo, lambda: n_workers):
             sent.append(which)
             yield make_task(which)
 

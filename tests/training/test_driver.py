@@ -70,7 +70,7 @@ def test_what_is_to_do_is_done_once(n_jobs, backend):
 def test_chunks_cover_all_in_order_at_any_pace(n_todo, n_workers, reports):
     pace = driver._Pace()
     todo, seen, reports = np.arange(n_todo), [], iter(reports)
-    for chunk in pace.chunks(todo, n_workers):
+    for chunk in pace.chunks(todo, lambda: n_workers):
         assert len(chunk) > 0
         seen += chunk.tolist()
         pace.record(*next(reports, (1, 1.0)))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from joblib import delayed, effective_n_jobs
+from joblib import effective_n_jobs
 
 from skdatamodels import Examples, SubsetTrainer
 from skdatamodels.training import workers
@@ -152,7 +152,7 @@ class Steady:
 
     stopped = False
 
-    def chunks(self, todo, n_workers):
+    def chunks(self, todo, count_workers):
         for start in range(0, len(todo), 3):
             yield todo[start : start + 3]
 
@@ -174,7 +174,8 @@ def test_suspects_are_sent_alone(monkeypatch):
     assert effective_n_jobs(1) == 1
     results = list(
         train_chunks(
-            lambda which: delayed(work)(which),
+            work,
+            lambda which: (which,),
             Steady(),
             np.arange(9),
             n_jobs=1,
