@@ -87,7 +87,7 @@ def make_priors(train, targets):
             RidgeClassifier(), *data, output="margin"
         ),
         "logistic influence": lambda: cheap.logistic_influence(
-            LogisticRegression(), *data
+            LogisticRegression(max_iter=1000), *data
         ),
     }
 
