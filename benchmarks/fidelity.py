@@ -10,6 +10,7 @@ import warnings
 
 import numpy as np
 from _machine import describe_machine
+from _network import make_network
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.neural_network import MLPClassifier
@@ -21,13 +22,6 @@ from skdatamodels.metrics import lds_interval, noise_ceiling, optimal_mse
 from skdatamodels.training import TorchLearner
 
 warnings.filterwarnings("ignore", category=ConvergenceWarning)
-
-
-def make_network():
-    """Return the network 64-128-10."""
-    from torch import nn
-
-    return nn.Sequential(nn.Linear(64, 128), nn.ReLU(), nn.Linear(128, 10))
 
 
 ESTIMATORS = {
