@@ -95,7 +95,8 @@ LDSCurveDisplay(sizes, {n: [one.score for one in s] for n, s in scores.items()})
 # ----------
 # - Always give the best cheap matrix that you have. For networks that was the influence
 #   of a logistic regression, for forests the k-NN Shapley values.
-# - A useless prior costs next to nothing, so there is no risk in trying.
+# - A useless prior costs next to nothing, unless there are so few runs that the choice
+#   itself is left to chance.
 # - The gain is largest with few runs, and gone when there are many: train a quarter of
 #   what you meant to, fit with a prior, and let
 #   :func:`~skdatamodels.applications.plan_runs` tell whether more would pay.
