@@ -6,11 +6,8 @@ import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
 from joblib.parallel import get_active_backend
 
-from skdatamodels.training.dask_workers import train_on_dask
+from skdatamodels.training.clusters import find_cluster, train_on_cluster
 
-# What joblib's backends raise when a worker process is gone: loky; Ray.
-_DEATHS = {"TerminatedWorkerError"}
-_DEATHS |= {"WorkerCrashedError", "NodeDiedError", "OutOfMemoryError"}
 # A run that was lost with a worker so often may be the reason, and is sent alone.
 _SUSPECT = 2
 
@@ -42,10 +39,10 @@ def train_chunks(work, arguments, pace, todo, n_jobs, retries, on_death):
     ------
     result : tuple
     """
-    backend, _ = get_active_backend()
-    if type(backend).__name__ == "DaskDistributedBackend":
-        yield from train_on_dask(
-            backend.client, work, arguments, pace, todo, retries, on_death
+    cluster = find_cluster(get_active_backend()[0])
+    if cluster is not None:
+        yield from train_on_cluster(
+            cluster, work, arguments, pace, todo, retries, on_death
         )
         return
 
@@ -97,4 +94,4 @@ def _train_alone(make_task, which, n_jobs, retries, on_death):
 
 
 def _is_death(error):
-    return type(error).__name__ in _DEATHS
+    return type(error).__name__ == "TerminatedWorkerError"  # of loky

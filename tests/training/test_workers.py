@@ -15,7 +15,6 @@ import pytest
 from joblib import effective_n_jobs
 
 from skdatamodels import Examples, SubsetTrainer
-from skdatamodels.training import workers
 from skdatamodels.training.workers import train_chunks
 
 TRAIN = Examples(np.zeros((20, 1)), np.zeros(20))
@@ -157,7 +156,7 @@ class Steady:
             yield todo[start : start + 3]
 
 
-class KilledWorker(Exception):
+class TerminatedWorkerError(Exception):
     """Known by its name."""
 
 
@@ -168,7 +167,7 @@ def test_suspects_are_sent_alone(monkeypatch):
     def work(which):
         sent.append(which.tolist())
         if 4 in which:
-            raise KilledWorker("of four")
+            raise TerminatedWorkerError("of four")
         return which, "fine"
 
     assert effective_n_jobs(1) == 1
@@ -188,4 +187,3 @@ def test_suspects_are_sent_alone(monkeypatch):
     assert back == dict.fromkeys([0, 1, 2, 3, 5, 6, 7, 8], "fine")
     assert sent[:3] == [[0, 1, 2], [3, 4, 5], [3, 4, 5]]
     assert sent[3:] == [[6, 7, 8], [3], [4], [4], [5]]
-    assert "KilledWorker" in workers._DEATHS

@@ -154,7 +154,7 @@ def test_a_run_that_kills_its_workers_fails_and_no_other(expected):
     dies = trainer(partial(kills, bad), retries=0, on_failure="nan")
     with (
         parallel_config("dask"),
-        pytest.warns(RuntimeWarning, match=r"1 of 80 runs[^$]*dask gave up the run"),
+        pytest.warns(RuntimeWarning, match=r"1 of 80 runs[^$]*cluster gave up the run"),
     ):
         runs = dies.fit_transform(IDS)
     assert np.isnan(runs.outputs[5]).all()
