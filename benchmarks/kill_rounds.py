@@ -1,7 +1,7 @@
 """SIGKILL at random moments, round after round; then the store is compared bit by bit.
 
 In most rounds runs are trained in the driver, which is killed. In the others there are
-two workers, and one of the three is killed. If it is a worker, the driver has to finish.
+two workers, and one of the three is killed. If it is a worker, the driver finishes.
 """
 
 import argparse
