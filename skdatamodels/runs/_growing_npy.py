@@ -85,6 +85,17 @@ class GrowingNpy:
             self.path, self.dtype, "r", self._offset, (self.n_rows, *self.row_shape)
         )
 
+    def load(self):
+        """Return all rows as an array in memory.
+
+        Rows that were never written may have no place on a full disk. In a file system
+        that lives in memory it is fatal to touch them in a memory map.
+        """
+        with open(self.path, "rb") as file:
+            file.seek(self._offset)
+            content = file.read(self.n_rows * self.row_bytes)
+        return np.frombuffer(content, self.dtype).reshape(self.n_rows, *self.row_shape)
+
 
 def _header(shape, dtype):
     descr = npy.dtype_to_descr(np.dtype(dtype))

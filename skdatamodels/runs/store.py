@@ -177,7 +177,7 @@ class RunStore:
         -------
         done : bool array of shape (n_rows,)
         """
-        done = np.array(self._done.read())
+        done = self._done.load().copy()
         return done if rows is None else np.isin(rows, np.flatnonzero(done))
 
     def rows_for(self, masks, seeds):

@@ -226,33 +226,8 @@ class SubsetTrainer(TransformerMixin, BaseEstimator):
             entropy = entropy_from(self.random_state)
         store = self._open_store(learner, explicit, entropy)
         if store is None:
-            masks, seeds = self._plan(rows, entropy)
-            outputs = np.full((len(masks), len(self.targets)), np.nan, np.float32)
-            todo, save = np.arange(len(masks)), outputs.__setitem__
-            failures = self._train(learner, masks, seeds, todo, save)
-            n_finished = (~np.isnan(outputs[:, 0])).sum()
-            self._report(failures, len(todo), n_finished)
-            return TrainingRuns(masks, outputs, seeds=seeds)
-        masks, seeds = self._plan(rows, store.entropy)
-        with store.lock():
-            where = store.rows_for(masks, seeds) if explicit else rows
-            todo = np.flatnonzero(~store.done(where))
-
-            def save(which, outputs):
-                store.write(where[which], masks[which], seeds[which], outputs)
-
-            failures = self._train(learner, masks, seeds, todo, save)
-            store.record_failures(
-                {"row": int(where[i]), "time": time.time(), "traceback": text}
-                for i, text in failures
-            )
-        finished = np.flatnonzero(store.done(where))
-        self._report(failures, len(todo), len(finished))
-        if not failures:
-            return store.runs(_as_slice(where))
-        outputs = np.full((len(masks), len(self.targets)), np.nan, np.float32)
-        outputs[finished] = store.runs(where[finished]).outputs
-        return TrainingRuns(masks, outputs, seeds=seeds)
+            return self._transform_in_memory(learner, rows, entropy)
+        return self._transform_in_store(learner, rows, store)
 
     def set_output(self, *, transform=None):
         """Do nothing: runs are no table, and :meth:`transform` always returns runs.
@@ -275,6 +250,44 @@ class SubsetTrainer(TransformerMixin, BaseEstimator):
         tags.input_tags.one_d_array = True
         tags.requires_fit = False
         return tags
+
+    def _transform_in_memory(self, learner, rows, entropy):
+        masks, seeds = self._plan(rows, entropy)
+        outputs = np.full((len(masks), len(self.targets)), np.nan, np.float32)
+        todo = np.arange(len(masks))
+        failures = self._train(learner, masks, seeds, todo, outputs.__setitem__)
+        n_finished = (~np.isnan(outputs[:, 0])).sum()
+        self._report(failures, len(todo), n_finished)
+        return TrainingRuns(masks, outputs, seeds=seeds)
+
+    def _transform_in_store(self, learner, rows, store):
+        masks, seeds = self._plan(rows, store.entropy)
+
+        def find():
+            explicit = isinstance(rows, PackedMasks)
+            where = store.rows_for(masks, seeds) if explicit else rows
+            return where, np.flatnonzero(~store.done(where))
+
+        def save(which, outputs):
+            store.write(where[which], masks[which], seeds[which], outputs)
+
+        where, todo = find()
+        failures = []
+        if len(todo):  # else a store that cannot be written will do
+            with store.lock():
+                where, todo = find()  # others may have written meanwhile
+                failures = self._train(learner, masks, seeds, todo, save)
+                store.record_failures(
+                    {"row": int(where[i]), "time": time.time(), "traceback": text}
+                    for i, text in failures
+                )
+        finished = np.flatnonzero(store.done(where))
+        self._report(failures, len(todo), len(finished))
+        if not failures:
+            return store.runs(_as_slice(where))
+        outputs = np.full((len(masks), len(self.targets)), np.nan, np.float32)
+        outputs[finished] = store.runs(where[finished]).outputs
+        return TrainingRuns(masks, outputs, seeds=seeds)
 
     def _learner(self):
         """Return the function that trains one run; checks all that can be checked."""

@@ -36,6 +36,7 @@ def test_is_the_file_that_numpy_reads_and_writes(path, row_shape, dtype):
     array.write(np.arange(9), values)
     assert_array_equal(np.load(path), values, strict=True)
     assert_array_equal(np.asarray(array.read()), values, strict=True)
+    assert_array_equal(array.load(), values, strict=True)
     np.save(path.with_name("numpy.npy"), values)
     assert path.read_bytes() == path.with_name("numpy.npy").read_bytes()
 

@@ -1,6 +1,8 @@
 """train_runs: every run once, whatever happens to the workers."""
 
 import errno
+import re
+import sys
 import threading
 import time
 import warnings
@@ -213,6 +215,33 @@ def test_progress_starts_where_the_store_is(capsys):
     assert "40/40" in bar
     train(total)
     assert capsys.readouterr().err == ""
+
+
+def test_the_rate_is_that_of_what_is_trained_now(capsys):
+    """Of 40 runs 30 were there; each of the others takes a fiftieth of a second."""
+    train(lambda indices, seed: time.sleep(0.02) or np.zeros(1), ALL[30:], verbose=1)
+    last = capsys.readouterr().err.split("\r")[-1]
+    rate = float(re.search(r"40/40 .* ([\d.]+)run/s", last).group(1))
+    assert rate <= 50
+
+
+def test_failed_runs_count_in_the_progress(capsys):
+    def learner(train_indices, seed):
+        if seed % 2:
+            raise ValueError
+        return np.zeros(1)
+
+    _, failures = train(learner, verbose=1)
+    assert len(failures) == 20
+    assert "40/40" in capsys.readouterr().err
+
+
+def test_sys_exit_fails_a_run_and_not_the_driver():
+    saved, failures = train(
+        lambda indices, seed: sys.exit("done") if seed == 3 else [0.0]
+    )
+    assert [run for run, _ in failures] == [3]
+    assert len(saved.outputs) == 39
 
 
 @pytest.fixture
