@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 from _machine import describe_machine
+from baselines import averaged
 from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from training import make_mlp
@@ -92,6 +93,49 @@ def make_priors(train, targets):
     }
 
 
+def train_networks(make_module, train, n_networks, epochs=15, batch_size=64):
+    """Return networks trained as those of the runs are, but on all examples."""
+    import torch
+
+    X, y = torch.tensor(train.X, dtype=torch.float32), torch.tensor(train.y)
+    networks = []
+    for seed in range(n_networks):
+        torch.manual_seed(seed)
+        module = make_module()
+        steps = epochs * (len(X) // batch_size)
+        optimizer = torch.optim.SGD(module.parameters(), lr=0.1, momentum=0.9)
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+        for _ in range(epochs):
+            order = torch.randperm(len(X))
+            for batch in order[: len(X) // batch_size * batch_size].split(batch_size):
+                loss = torch.nn.functional.cross_entropy(module(X[batch]), y[batch])
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+                schedule.step()
+        networks.append((module, [module.state_dict()]))
+    return networks
+
+
+def make_network_priors(make_module, train, targets, n_networks):
+    """Return functions that make an attribution matrix of some networks each."""
+    networks = train_networks(make_module, train, n_networks)
+    states = [states[-1] for _, states in networks]
+    data, output = (train, targets), {"output": "margin"}
+
+    def mean(function, **options):
+        return lambda: averaged(function, **output, **options)(*data, networks)
+
+    return {
+        "gradient dot": mean(cheap.gradient_dot),
+        "last layer": mean(cheap.last_layer_influence, damping=1),
+        "influence, CG": mean(cheap.influence_functions, damping=10, tol=1e-2),
+        "TRAK": lambda: cheap.trak(
+            networks[0][0], *data, checkpoints=states, random_state=0, **output
+        ),
+    }
+
+
 def main():
     """Print the score of each prior alone, and of datamodels with it."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
@@ -102,6 +146,9 @@ def main():
     )
     parser.add_argument("--targets", type=int, default=40)
     parser.add_argument("--held-out", type=int, default=300)
+    parser.add_argument(
+        "--networks", type=int, default=0, help="priors from so many networks instead"
+    )
     parser.add_argument("--store", default="benchmarks/runs")
     arguments = parser.parse_args()
     print(describe_machine())
@@ -119,7 +166,12 @@ def main():
     )
     outputs = np.asarray(runs.outputs)[:, columns]
     print(f"{'prior':<20} alone  " + "".join(f"{n:>7,}" for n in arguments.runs))
-    for name, make in make_priors(train, targets[columns]).items():
+    priors = make_priors(train, targets[columns])
+    if arguments.networks:
+        priors = make_network_priors(
+            MLPS[arguments.data], train, targets[columns], arguments.networks
+        )
+    for name, make in priors.items():
         prior, scores = make(), []
         if prior is not None:
             alone = lds_interval(repeats[0], held_out.dot(prior.T), random_state=0)

@@ -94,15 +94,16 @@ LDSCurveDisplay(sizes, {n: [one.score for one in s] for n, s in scores.items()})
 # What to do
 # ----------
 # - Always give the best cheap matrix that you have. For networks that was the influence
-#   of a logistic regression, for forests the k-NN Shapley values.
+#   of a few networks of the same kind, trained on everything, or of a logistic
+#   regression; for forests the k-NN Shapley values.
 # - A useless prior costs next to nothing, unless there are so few runs that the choice
 #   itself is left to chance.
-# - The gain is largest with few runs, and gone when there are many: train a quarter of
+# - The gain is largest with few runs, and gone when there are many: train a fifth of
 #   what you meant to, fit with a prior, and let
 #   :func:`~skdatamodels.applications.plan_runs` tell whether more would pay.
 # - A prior knows what its model knows. What only the learner in question does must
 #   come from its runs; so judge the result on runs, never the prior alone.
 #
 # Networks and forests on two data sets at full size are in `benchmarks/priors.py`: with
-# the best prior 250 runs did the work of 500 to 850 for a network, and of 1,000 for a
-# forest.
+# the best prior 100 runs did the work of 590 to 650 for a network, and of 350 to 560
+# for a forest.
