@@ -19,7 +19,7 @@ class RidgeLearner(BlockLearner):
 
     A subset S enters ridge regression through its moments alone, which are sums over
     its examples: of 1, x, y, x yᵀ and the half vec(x xᵀ). So with a row of these for
-    each example, the moments of all runs of a block are one product, masks @ rows.
+    each example, the moments of all runs of a block are a product, masks @ rows.
 
     Parameters
     ----------
@@ -81,43 +81,52 @@ class RidgeLearner(BlockLearner):
         if self._rows is None:
             self._rows = self._moment_rows()
         n_features, fit_intercept = self.train.shape[1], self.estimator.fit_intercept
-        n_columns = self._responses().shape[1]
         moments = masks @ self._rows
-        sizes = [1, n_features, n_columns, n_features * n_columns]
-        n, x, y, xy, half = np.split(moments, np.cumsum(sizes), axis=1)
-        xy = xy.reshape(-1, n_features, n_columns)
-        gram = np.empty((len(masks), n_features, n_features))
-        upper = np.triu_indices(n_features)
-        gram[:, *upper] = gram[:, upper[1], upper[0]] = half
+        n, x, half = np.split(moments, [1, 1 + n_features], axis=1)
+        y, xy = self._response_moments(masks, moments[:, : 1 + n_features])
+        place = np.zeros((n_features, n_features), dtype=np.intp)
+        place[np.triu_indices(n_features)] = np.arange(half.shape[1])
+        gram = half[:, np.maximum(place, place.T)]
         if fit_intercept:
             x, y = x / np.maximum(n, 1), y / np.maximum(n, 1)
             gram -= n[:, :, None] * x[:, :, None] * x[:, None, :]
             xy = xy - n[:, :, None] * x[:, :, None] * y[:, None, :]
         gram[:, np.arange(n_features), np.arange(n_features)] += self.estimator.alpha
         coef = np.linalg.solve(gram, xy)
-        raw = (self.targets.X - self._centre()) @ coef
+        # one product for all runs, with wide matrices
+        stacked = coef.transpose(0, 2, 1).reshape(-1, n_features)
+        raw = stacked @ (self.targets.X - self._centre()).T
+        raw = raw.reshape(len(masks), -1, len(self.targets)).transpose(0, 2, 1)
         if fit_intercept:
             raw += y[:, None, :] - x[:, None, :] @ coef
         if self.classes is None:
             return raw[..., 0]
-        return raw if n_columns > 1 else np.concatenate([0 * raw, raw], axis=2)
+        return raw if raw.shape[2] > 1 else np.concatenate([0 * raw, raw], axis=2)
 
     def _moment_rows(self):
-        """Return the moments of each example, (n_train, n_moments)."""
-        x, y = self.train.X - self._centre(), self._responses()
-        xy = (x[:, :, None] * y[:, None, :]).reshape(len(x), -1)
+        """Return 1, x and the half of x xᵀ of each example, (n_train, n_moments)."""
+        x = self.train.X - self._centre()
         first, second = np.triu_indices(x.shape[1])
         ones = np.ones((len(x), 1))
-        return np.concatenate([ones, x, y, xy, x[:, first] * x[:, second]], axis=1)
+        return np.concatenate([ones, x, x[:, first] * x[:, second]], axis=1)
+
+    def _response_moments(self, masks, total):
+        """Return the sums of y, (n_runs, n_columns), and of x yᵀ, of each run.
+
+        `total` are the sums of 1 and x. With y of ±1 for a class, the sums of y and x y
+        are twice those of 1 and x over the class, less `total`.
+        """
+        basic = self._rows[:, : total.shape[1]]
+        if self.classes is None:
+            sums = [masks @ (basic * self.train.y[:, None])]
+        else:
+            # of two classes the second has a column
+            shown = self.classes if len(self.classes) > 2 else self.classes[1:]
+            members = [np.flatnonzero(self.train.y == label) for label in shown]
+            sums = [2 * (masks[:, rows] @ basic[rows]) - total for rows in members]
+        stacked = np.stack(sums, axis=2)
+        return stacked[:, 0], stacked[:, 1:]
 
     def _centre(self):
         # An intercept takes up any shift, and moments about a far origin cancel badly.
         return self.train.X.mean(axis=0) if self.estimator.fit_intercept else 0.0
-
-    def _responses(self):
-        """Return what is regressed: y, or a column of ±1 for each class."""
-        if self.classes is None:
-            return self.train.y.astype(np.float64)[:, None]
-        # of two classes the second has a column
-        shown = self.classes if len(self.classes) > 2 else self.classes[1:]
-        return np.where(self.train.y[:, None] == shown, 1.0, -1.0)
