@@ -1,4 +1,4 @@
-"""All that needs no torch module, side by side on networks on digits.
+"""Closed forms, neighbours, gradients and datamodels side by side, networks on digits.
 
 The truth: networks on held-out half-subsets, each trained twice. Then, for some of the
 targets, what each method picks is removed, and the networks are trained again.
@@ -10,7 +10,10 @@ from pathlib import Path
 import numpy as np
 from _machine import describe_machine
 from _torch_runs import load_torch_runs
+from baselines import averaged
+from priors import train_networks
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
+from training import make_mlp
 
 from skdatamodels import DatamodelRegressor, TrainingRuns
 from skdatamodels import influence as cheap
@@ -20,6 +23,42 @@ from skdatamodels.applications import (
     compare_attributions,
 )
 from skdatamodels.plotting import AttributionComparisonDisplay
+
+
+def make_network_methods(train, targets, n_networks):
+    """Return methods that need trained networks, and their candidates."""
+    networks = train_networks(make_mlp, train, n_networks)
+    states = [states[-1] for _, states in networks]
+    data, output = (train, targets), {"output": "margin"}
+
+    def influence(function, damping, **options):
+        make = averaged(function, **output, damping=damping, **options)
+        return make(*data, networks)
+
+    def trak(damping):
+        return cheap.trak(
+            networks[0][0],
+            *data,
+            checkpoints=states,
+            damping=damping,
+            random_state=0,
+            **output,
+        )
+
+    return {
+        "gradient dot": lambda: averaged(cheap.gradient_dot, **output)(*data, networks),
+        "last layer": {
+            f"damping={d}": lambda d=d: influence(cheap.last_layer_influence, d)
+            for d in (0.1, 1, 10)
+        },
+        "influence, CG": {
+            f"damping={d}": lambda d=d: influence(
+                cheap.influence_functions, d, tol=0.01
+            )
+            for d in (1, 10, 100)
+        },
+        "TRAK": {f"damping={d}": lambda d=d: trak(d) for d in (100, 1000, 10_000)},
+    }
 
 
 def make_methods(runs, train, targets, sizes):
@@ -69,6 +108,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--runs", type=int, nargs="+", default=[500, 5000])
     parser.add_argument("--every", type=int, default=6, help="take every k-th target")
+    parser.add_argument("--networks", type=int, default=5)
     parser.add_argument("--retrained", type=int, default=10, help="targets")
     parser.add_argument("--trials", type=int, default=4)
     parser.add_argument("--store", default="benchmarks/runs")
@@ -84,6 +124,9 @@ def main():
     repeats = repeats[:, :, columns]
     trainer.set_params(targets=targets)
     methods, n_trainings = make_methods(runs, train, targets, arguments.runs)
+    more = make_network_methods(train, targets, arguments.networks)
+    methods |= more
+    n_trainings |= dict.fromkeys(more, arguments.networks)
     retraining = {}
     if arguments.retrained:
         chosen = np.random.default_rng(0).permutation(len(targets))
