@@ -105,8 +105,22 @@ def test_least_error_and_one_standard_error():
 
 
 def test_strength_of_least_error_over_all_targets():
+    scale = np.array([1, 10, 100, 0.1])[:, None]
     sums = RNG.uniform(1, 2, (3, 4, 5, 2))
-    sums[:, :, 0, 0] = [1, 10, 100, 0]  # no weights: the scale of each target
-    sums[2, :, 3, 0] = [0.5, 1, 50, 0]
+    sums[..., 0] *= scale
+    sums[:, :, 0, 0] = scale[:, 0]  # no weights
+    sums[0, :, 2, 0] = 0.9 * scale[:, 0]
+    sums[1, :, 2, 0] = [0.3, 9.5, 95, 0.095]  # much better for one target
+    sums[2, :, 3, 0] = [0.5, 5.5, 60, 0.06]
     sums[1, 0, 4, 0] = np.nan
     assert choose_strength(sums) == 2
+    assert choose_strength(sums[:, :1]) == 1
+
+
+def test_a_prior_that_does_not_clearly_help_is_left_out():
+    sums = np.ones((2, 10, 1, 2))
+    gains = np.array([3, -2, 3, -2, 3, -2, 3, -2, 3, -2]) / 10
+    sums[1, :, 0, 0] = 1 - gains  # .05 ± .083 on average
+    assert choose_strength(sums) == 0
+    sums[1, :, 0, 0] = 1 - gains - 0.2
+    assert choose_strength(sums) == 1
