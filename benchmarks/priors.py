@@ -149,6 +149,7 @@ def main():
     parser.add_argument(
         "--networks", type=int, default=0, help="priors from so many networks instead"
     )
+    parser.add_argument("--lam", choices=["validation", "cv"], default="validation")
     parser.add_argument("--store", default="benchmarks/runs")
     arguments = parser.parse_args()
     print(describe_machine())
@@ -177,7 +178,8 @@ def main():
             alone = lds_interval(repeats[0], held_out.dot(prior.T), random_state=0)
         for n_runs in arguments.runs:
             part = TrainingRuns(runs.packed[:n_runs], outputs[:n_runs])
-            model = DatamodelRegressor(prior=prior, random_state=0).fit(part)
+            model = DatamodelRegressor(arguments.lam, prior=prior, random_state=0)
+            model.fit(part)
             scores.append(
                 lds_interval(repeats[0], model.predict(held_out), random_state=0)
             )

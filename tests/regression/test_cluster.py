@@ -41,6 +41,4 @@ def test_dask(cluster, parameters):
         coef = model.set_params(n_jobs=-1).fit(runs).coef_
     np.testing.assert_array_equal(coef, expected)
     done = np.subtract(tasks_of(cluster), before)
-    assert done.sum() > 3
-    if "exclude" in parameters:  # short tasks stay where their data are
-        assert (done > 0).all()
+    assert done.sum() > 3  # which worker has short tasks is up to dask
