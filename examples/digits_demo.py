@@ -128,7 +128,7 @@ def find_supports(trainer, attributions, n_targets):
     few = clone(trainer).set_params(targets=trainer.targets[:n_targets], verbose=0)
     return {
         name: DataSupportSearch(
-            few, sizes=[5, 10, 20, 40, 80], n_trials=2, n_certifications=1
+            few, sizes=[5, 10, 20, 40, 80], n_trials=1, n_certifications=1
         ).fit(weights[:n_targets])
         for name, weights in attributions.items()
     }
@@ -246,7 +246,7 @@ def main():
     start = time.perf_counter()
     out = arguments.out
     out.mkdir(parents=True, exist_ok=True)
-    sizes, n_held_out, n_removals = [250, 500, 1000, 2000, 4000], 300, 15
+    sizes, n_held_out, n_removals = [250, 500, 1000, 2000, 3000], 250, 15
     if arguments.quick:
         sizes, n_held_out, n_removals = [50, 100, 200], 40, 2
 
