@@ -1,5 +1,7 @@
 """Runs a core-second of each learner beside the plain loop, on digits, α = ½."""
 
+import argparse
+import tempfile
 import time
 
 import numpy as np
@@ -88,13 +90,31 @@ def compare_lds(loop, trainer, n_fit=400, n_test=200):
         print(f"LDS of runs by {name}: {score:.3f} ({low:.3f} to {high:.3f})")
 
 
+def time_many(trainer, n_runs):
+    """Print how long so many runs take with two workers and a store."""
+    with tempfile.TemporaryDirectory() as folder:
+        trainer.set_params(store=folder, n_jobs=2)
+        start = time.perf_counter()
+        trainer.fit_transform(np.arange(n_runs))
+        print(f"{n_runs} runs, two workers: {time.perf_counter() - start:.0f} s")
+
+
 def main():
     """Print the table."""
     import torch
 
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--many", type=int, help="only train so many runs of the MLP")
+    many = parser.parse_args().many
+
     print(describe_machine(), "torch", torch.__version__)
     torch.set_num_threads(1)
     train, targets = load_digits_examples()
+    learner = TorchLearner(make_mlp, epochs=EPOCHS, batch_size=BATCH)
+    trainer = SubsetTrainer(learner, train, targets, random_state=0)
+    if many:
+        time_many(trainer, many)
+        return
     print(f"{'runs a core-second':<28} {'plain loop':>8} {'SubsetTrainer':>14} times")
     with threadpool_limits(1):
         for estimator, n_loop, n_fast in (
@@ -102,10 +122,8 @@ def main():
             (LogisticRegression(), 20, 480),
         ):
             loop = EstimatorLearner(estimator, train, targets, "margin")
-            trainer = SubsetTrainer(estimator, train, targets, random_state=0)
-            compare(type(estimator).__name__, loop, trainer, n_loop, n_fast)
-        learner = TorchLearner(make_mlp, epochs=EPOCHS, batch_size=BATCH)
-        trainer = SubsetTrainer(learner, train, targets, random_state=0)
+            fast = SubsetTrainer(estimator, train, targets, random_state=0)
+            compare(type(estimator).__name__, loop, fast, n_loop, n_fast)
         loop = torch_loop(train, targets)
         compare("MLP 64-64-10, 15 epochs", loop, trainer, 15, 256)
         compare_lds(loop, trainer)
