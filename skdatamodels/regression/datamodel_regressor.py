@@ -25,6 +25,9 @@ from skdatamodels.regression.usable_runs import (
 )
 from skdatamodels.runs import TrainingRuns
 
+# Held-out runs that tell whether a prior helps.
+_MIN_JUDGES = 50
+
 
 class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     r"""Datamodels: for each target, a LASSO from subset masks to the target's output.
@@ -58,7 +61,8 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         similarity, gradients. It enters as an offset, scaled by least squares, and by
         penalty factors that let in first what it finds important. Which of the two are
         used, or none, is chosen by held-out error for all targets together; with a
-        given lam both are.
+        given lam both are. Where "validation" would hold out fewer than 50 runs, which
+        do not tell, folds take its place.
     penalty_factors : array-like of shape (n_train,) or (n_targets, n_train), optional
         Positive factors of the penalty of each weight; inf keeps a weight at 0 (or at
         the offset of the prior).
@@ -261,12 +265,12 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         fit_groups = self._choose_solver(X, n_targets, dtype)
         usable = usable_runs(X, Y, exclude)
         n_usable = np.full(n_targets, n_runs) if usable is None else usable.sum(axis=0)
-        enough = check_enough(n_usable, n_runs, self._min_runs())
+        enough = check_enough(n_usable, n_runs, self._min_runs(n_runs))
         rng, order = check_random_state(self.random_state), np.arange(n_runs)
         if lam is None:  # there will be a split
             order = rng.permutation(order)
         groups = group_targets(
-            usable, np.flatnonzero(enough), order, self._held_out_fractions()
+            usable, np.flatnonzero(enough), order, self._held_out_fractions(n_runs)
         )
         seed = rng.randint(2**31 - 1)
         fits = fit_groups(X, Y, groups, lam, prior, self, seed, ops)
@@ -355,17 +359,22 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             )
         return X, y
 
-    def _min_runs(self):
+    def _min_runs(self, n_runs):
         if not isinstance(self.lam, str):
             return 2
-        return 3 if self.lam == "validation" else max(3, self.cv)
+        return max(3, self.cv) if self._has_folds(n_runs) else 3
 
-    def _held_out_fractions(self):
+    def _has_folds(self, n_runs):
+        """Tell whether lam is chosen by folds: a few runs do not judge a prior."""
+        n_judges = self.validation_fraction * n_runs
+        return self.lam == "cv" or (self.prior is not None and n_judges < _MIN_JUDGES)
+
+    def _held_out_fractions(self, n_runs):
         if not isinstance(self.lam, str):
             return None
-        if self.lam == "validation":
-            return [1 - self.validation_fraction, 1]
-        return np.linspace(0, 1, self.cv + 1)
+        if self._has_folds(n_runs):
+            return np.linspace(0, 1, self.cv + 1)
+        return [1 - self.validation_fraction, 1]
 
     def _device_ops(self):
         """Return what computes on a GPU, or None; refuse a device that is not there."""

@@ -88,12 +88,12 @@ def test_prior_with_a_given_lam_is_a_lasso_on_the_residual(runs):
         np.testing.assert_allclose(model.coef_[j], beta * tau[j] + delta, atol=1e-5)
 
 
-@pytest.mark.parametrize("lam", ["validation", "cv"])
-def test_a_good_prior_helps_and_a_bad_one_does_not_harm(lam):
+@pytest.mark.parametrize(("lam", "n_runs"), [("validation", 500), ("cv", 100)])
+def test_a_good_prior_helps_and_a_bad_one_does_not_harm(lam, n_runs):
     runs, coef = make_linear_runs(
-        600, 200, 30, n_informative=60, noise=1.0, random_state=3
+        1000, 200, 30, n_informative=60, noise=n_runs / 100, random_state=3
     )
-    few, held_out = runs[:100], runs[100:]
+    few, held_out = runs[:n_runs], runs[500:]
     rng = np.random.default_rng(0)
     priors = {
         "none": None,
@@ -110,6 +110,17 @@ def test_a_good_prior_helps_and_a_bad_one_does_not_harm(lam):
     assert scores["good"] > scores["none"] + 0.1
     assert scores["random"] > scores["none"] - 0.02
     assert scores["zero"] == pytest.approx(scores["none"], abs=0.01)
+
+
+def test_few_runs_judge_a_prior_by_folds():
+    runs, coef = make_linear_runs(100, 30, 4, noise=1.0, random_state=3)
+    validation, folds = (
+        DatamodelRegressor(lam, prior=coef, random_state=0).fit(runs)
+        for lam in ("validation", "cv")
+    )
+    np.testing.assert_array_equal(validation.coef_, folds.coef_)
+    plain = DatamodelRegressor("validation", random_state=0).fit(runs)
+    assert (plain.validation_error_[0] != folds.validation_error_[0]).any()
 
 
 @pytest.mark.parametrize("form", [np.asarray, PackedMasks.from_dense, np.float64])
