@@ -105,5 +105,5 @@ LDSCurveDisplay(sizes, {n: [one.score for one in s] for n, s in scores.items()})
 #   come from its runs; so judge the result on runs, never the prior alone.
 #
 # Networks and forests on two data sets at full size are in `benchmarks/priors.py`: with
-# the best prior 100 runs did the work of 590 to 650 for a network, and of 350 to 560
-# for a forest.
+# the best prior 100 runs did the work of 600 to 740 for a network, and of 800 for a
+# forest.
