@@ -87,8 +87,9 @@ from skdatamodels.plotting import LDSCurveDisplay
 LDSCurveDisplay(sizes, {n: [one.score for one in s] for n, s in scores.items()}).plot()
 
 # %%
-# Random weights, similar pixels and no prior lie on one line: these two are not
-# trusted. With 50 runs and the influence of a logistic model, a datamodel is as good as
+# Random weights and similar pixels lie on one line: these two are not trusted. Without a
+# prior it is nearly the same; lam was then chosen on a tenth of the runs, and not by
+# folds. With 50 runs and the influence of a logistic model, a datamodel is as good as
 # one of more than 200 runs without.
 #
 # What to do
@@ -96,8 +97,7 @@ LDSCurveDisplay(sizes, {n: [one.score for one in s] for n, s in scores.items()})
 # - Always give the best cheap matrix that you have. For networks that was the influence
 #   of a few networks of the same kind, trained on everything, or of a logistic
 #   regression; for forests the k-NN Shapley values.
-# - A useless prior costs next to nothing, unless there are so few runs that the choice
-#   itself is left to chance.
+# - A useless prior costs next to nothing: one that does not clearly help is left out.
 # - The gain is largest with few runs, and gone when there are many: train a fifth of
 #   what you meant to, fit with a prior, and let
 #   :func:`~skdatamodels.applications.plan_runs` tell whether more would pay.
