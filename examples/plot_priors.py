@@ -87,9 +87,9 @@ from skdatamodels.plotting import LDSCurveDisplay
 LDSCurveDisplay(sizes, {n: [one.score for one in s] for n, s in scores.items()}).plot()
 
 # %%
-# Random weights and similar pixels lie on one line: these two are not trusted. Without a
-# prior it is nearly the same; lam was then chosen on a tenth of the runs, and not by
-# folds. With 50 runs and the influence of a logistic model, a datamodel is as good as
+# Random weights and similar pixels lie on one line: these two are not trusted.
+# Without a prior it is nearly the same; lam was then chosen on a tenth of the runs, and
+# not by folds. With 50 runs and the influence of a logistic model, a datamodel is as good as
 # one of more than 200 runs without.
 #
 # What to do
