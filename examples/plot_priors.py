@@ -89,8 +89,8 @@ LDSCurveDisplay(sizes, {n: [one.score for one in s] for n, s in scores.items()})
 # %%
 # Random weights and similar pixels lie on one line: these two are not trusted.
 # Without a prior it is nearly the same; lam was then chosen on a tenth of the runs, and
-# not by folds. With 50 runs and the influence of a logistic model, a datamodel is as good as
-# one of more than 200 runs without.
+# not by folds. With 50 runs and the influence of a logistic model, a datamodel is as
+# good as one of more than 200 runs without.
 #
 # What to do
 # ----------
