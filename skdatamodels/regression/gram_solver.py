@@ -147,18 +147,17 @@ def fit_groups(X, Y, groups, lam, prior, settings, seed, ops=None):
             fits = [fit(*problems[0], n_jobs, ops)]
         else:
             fits = Parallel(n_jobs=n_jobs, prefer="threads")(
-                delayed(_fit_alone)(*problem, ops) for problem in problems
+                delayed(_fit_alone)(ops, *problem) for problem in problems
             )
     return fits, [group.targets for group in groups]
 
 
 @threadpool_limits.wrap(limits=1, user_api="blas")
-def _fit_alone(*problem_and_ops):
+def _fit_alone(ops, *problem):
     """Fit a group on a worker, which hands nothing on to others.
 
     A task of a cluster that waits for tasks of the same cluster can wait for ever.
     """
-    *problem, ops = problem_and_ops
     with parallel_config("sequential"):
         return fit(*problem, 1, ops)
 

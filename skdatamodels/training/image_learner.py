@@ -8,8 +8,12 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from skdatamodels._sklearn_compat import Interval
-from skdatamodels.outputs import encode_targets, get_output
-from skdatamodels.training.learners import check_fills_batch, check_same_shape
+from skdatamodels.outputs import encode_targets
+from skdatamodels.training.learners import (
+    check_fills_batch,
+    check_same_shape,
+    output_for,
+)
 
 
 class ImageLearner(BaseEstimator):
@@ -202,12 +206,7 @@ class BoundImageLearner:
             ) from error
         check_same_shape(train, targets)
         self.settings, self.train, self.targets = settings, train, targets
-        self.output = get_output(output)
-        if self.output.task not in (None, "classification"):
-            raise ValueError(
-                f"output={self.output.name!r} is for {self.output.task}, but "
-                "ImageLearner trains classifiers."
-            )
+        self.output = output_for(output, "classification", "ImageLearner")
         self.classes = np.unique(train.y)
         self.y = encode_targets(targets.y, self.classes)
         self._check_images(self._image_shape())

@@ -8,6 +8,7 @@ from skdatamodels.outputs import (
     check_measurable,
     check_output,
     encode_targets,
+    get_output,
     raw_outputs,
 )
 
@@ -69,6 +70,16 @@ def check_same_shape(train, targets):
             f"An example of train.X has shape {train.shape[1:]}, one of targets.X "
             f"has {targets.shape[1:]}: they must be the same."
         )
+
+
+def output_for(output, task, learner):
+    """Return an output; raise if it is not for the task of a learner, named so."""
+    output = get_output(output)
+    if output.task not in (None, task):
+        raise ValueError(
+            f"output={output.name!r} is for {output.task}, but {learner} is for {task}."
+        )
+    return output
 
 
 def check_fills_batch(size, batch_size):

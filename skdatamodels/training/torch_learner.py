@@ -8,9 +8,13 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from skdatamodels._sklearn_compat import Interval, StrOptions
-from skdatamodels.outputs import encode_targets, get_output
+from skdatamodels.outputs import encode_targets
 from skdatamodels.training.block_learner import measure_many
-from skdatamodels.training.learners import check_fills_batch, check_same_shape
+from skdatamodels.training.learners import (
+    check_fills_batch,
+    check_same_shape,
+    output_for,
+)
 
 
 class TorchLearner(BaseEstimator):
@@ -185,14 +189,9 @@ class BoundTorchLearner:
             if not isinstance(examples.X, np.ndarray) or examples.X.dtype.kind in "OUS":
                 raise TypeError(f"{name}.X must be an array of numbers for torch.")
         self.settings, self.train, self.targets = settings, train, targets
-        self.output = get_output(output)
         classifies = settings.loss == "cross_entropy"
         task = "classification" if classifies else "regression"
-        if self.output.task not in (None, task):
-            raise ValueError(
-                f"output={self.output.name!r} is for {self.output.task}, but "
-                f"loss={settings.loss!r} is for {task}."
-            )
+        self.output = output_for(output, task, f"loss={settings.loss!r}")
         self.classes = np.unique(train.y) if classifies else None
         self.y = encode_targets(targets.y, self.classes) if classifies else targets.y
         self._modules = StackedModules(settings.module_factory, train.X[:2])

@@ -268,7 +268,7 @@ def test_a_run_that_diverges_says_so(images):
         ({"crop": 7}, ValueError, r"crop=7 is too much for images of 9 by 7 pixels"),
         ({"cutout": 8}, ValueError, r"cutout=8 is too much"),
         ({"lr": 0}, ValueError, r"'lr' parameter of ImageLearner must be"),
-        ({"output": "prediction"}, ValueError, r"ImageLearner trains classifiers"),
+        ({"output": "prediction"}, ValueError, r"ImageLearner is for classification"),
         ({"factory": lambda: nn.Conv2d(3, 1, 1)}, ValueError, r"cannot take images"),
         ({"factory": lambda: nn.Flatten()}, ValueError, r"of shape \(2, 126\) for two"),
         ({"factory": lambda: 3}, TypeError, r"must return a torch.nn.Module, got int"),
