@@ -66,7 +66,7 @@ def compare_on_dask(ways, trainer, n_runs, repeats):
     from joblib import parallel_config
 
     with (
-        LocalCluster(2, threads_per_worker=1, dashboard_address=None) as cluster,
+        LocalCluster(2, threads_per_worker=1, dashboard_address=":0") as cluster,
         Client(cluster),
         parallel_config("dask"),
     ):
