@@ -117,7 +117,9 @@ def main():
     kinds = list(dict.fromkeys(strata[source >= 0].tolist()))
     print(f"| evidence | AP | precision | all | {' | '.join(kinds)} |")
     print("|---" * (4 + len(kinds)) + "|")
-    detector = LeakageDetector(contamination=n_plants / len(planted))
+    detector = LeakageDetector(
+        contamination=n_plants / len(planted), higher_is_better=True
+    )
     report("weights", detector, weights, {}, source, strata)
     for name, (of_train, of_targets) in spaces.items():
         space = {

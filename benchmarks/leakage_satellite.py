@@ -168,14 +168,20 @@ def find_candidates(weights, train, targets, pixels, n):
         "means of 4x4 pixels": (train.X, targets.X),
         "hidden layer": hidden_layer(train, targets),
     }
-    candidates = {"weights": LeakageDetector(n_candidates=n).fit(weights).candidates_}
+    candidates = {
+        "weights": LeakageDetector(n_candidates=n, higher_is_better=True)
+        .fit(weights)
+        .candidates_
+    }
     for name, (of_train, of_targets) in spaces.items():
         space = {
             "train_representation": of_train,
             "target_representation": of_targets,
         }
         for label, evidence in ((name, nothing), (f"{name} + weights", weights)):
-            detector = LeakageDetector(n_candidates=n).fit(evidence, **space)
+            detector = LeakageDetector(n_candidates=n, higher_is_better=True).fit(
+                evidence, **space
+            )
             candidates[label] = detector.candidates_
     return candidates | {"random, same class": same_class(train, targets, n)}
 

@@ -21,6 +21,7 @@ from sklearn.metrics import average_precision_score
 from sklearn.model_selection import cross_val_predict
 
 from skdatamodels import DatamodelRegressor, Examples, SubsetTrainer
+from skdatamodels.applications import mean_weights
 from skdatamodels.datasets import load_digits_examples
 
 
@@ -48,8 +49,8 @@ def scores_of(train, targets, n_runs, model):
     margins = (runs.outputs[:, :n] * unseen).sum(axis=0) / unseen.sum(axis=0)
     probability = cross_val_predict(model, train.X, train.y, method="predict_proba")
     scores = {
-        "harm": inside.coef_.mean(axis=0),
-        "harm by other targets": outside.coef_.mean(axis=0),
+        "harm": mean_weights(inside, target_classes=train.y),
+        "harm by other targets": mean_weights(outside, target_classes=targets.y),
         "out-of-bag margin": margins,
         "confidence": probability[np.arange(n), train.y],
     }

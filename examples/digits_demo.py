@@ -139,9 +139,13 @@ def draw_leakage(weights, train, copies, source, moves):
     pixels = {"train_representation": train.X, "target_representation": copies.X}
     nothing = np.zeros_like(weights)
     detectors = {
-        "weights": LeakageDetector(n_candidates=5).fit(weights),
-        "pixels": LeakageDetector(n_candidates=5).fit(nothing, **pixels),
-        "both": LeakageDetector(n_candidates=5).fit(weights, **pixels),
+        "weights": LeakageDetector(n_candidates=5, higher_is_better=True).fit(weights),
+        "pixels": LeakageDetector(n_candidates=5, higher_is_better=True).fit(
+            nothing, **pixels
+        ),
+        "both": LeakageDetector(n_candidates=5, higher_is_better=True).fit(
+            weights, **pixels
+        ),
     }
     return LeakageRecallDisplay.from_estimator(
         detectors,

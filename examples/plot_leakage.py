@@ -58,11 +58,11 @@ from skdatamodels.applications import LeakageDetector
 leaks = source >= 0
 pixels = {"train_representation": train.X, "target_representation": planted.X}
 for name, weights, representation in [
-    ("weights", model.coef_, {}),
+    ("weights", model, {}),
     ("pixels", np.zeros_like(model.coef_), pixels),
-    ("both", model.coef_, pixels),
+    ("both", model, pixels),
 ]:
-    detector = LeakageDetector(contamination=40 / len(planted))
+    detector = LeakageDetector(contamination=40 / len(planted), higher_is_better=True)
     detector.fit(weights, **representation)
     flags = detector.leakage_score_ >= detector.threshold_
     found = (detector.candidates_ == source[:, None]).any(axis=1)[leaks]

@@ -86,9 +86,11 @@ from skdatamodels.plotting import LeakageRecallDisplay
 
 pixels = {"train_representation": train.X, "target_representation": targets.X}
 detectors = {
-    "weights": LeakageDetector().fit(weights),
-    "pixels": LeakageDetector().fit(np.zeros_like(weights), **pixels),
-    "both": LeakageDetector().fit(weights, **pixels),
+    "weights": LeakageDetector(higher_is_better=True).fit(weights),
+    "pixels": LeakageDetector(higher_is_better=True).fit(
+        np.zeros_like(weights), **pixels
+    ),
+    "both": LeakageDetector(higher_is_better=True).fit(weights, **pixels),
 }
 places, train_places = targets.metadata["place"], train.metadata["place"]
 margins = runs.outputs.mean(axis=0)

@@ -16,7 +16,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score
 
 from skdatamodels import DatamodelRegressor, Examples, SubsetTrainer
-from skdatamodels.applications import harmful_examples
+from skdatamodels.applications import harmful_examples, mean_weights
 from skdatamodels.datasets import load_digits_examples
 
 clean, test = load_digits_examples(n_train=600)
@@ -34,13 +34,14 @@ train = Examples(clean.X, given)
 trainer = SubsetTrainer(LogisticRegression(), train, train, random_state=0)
 runs = trainer.fit_transform(np.arange(2000))
 datamodels = DatamodelRegressor(exclude=np.arange(600), random_state=0, n_jobs=-1)
-weights = datamodels.fit(runs).coef_
+datamodels.fit(runs)
 
 # %%
-# The mean weight of an example over all targets says whether it helps or harms.
+# The mean weight of an example over all targets says whether it helps or harms. Each
+# class of targets counts the same, however many of them there are.
 
 is_wrong = np.isin(np.arange(600), wrong)
-harm = -weights.mean(axis=0)
+harm = -mean_weights(datamodels)
 print(f"average precision: {average_precision_score(is_wrong, harm):.2f}")
 
 fig, ax = plt.subplots(figsize=(6, 3), layout="constrained")
@@ -55,7 +56,7 @@ plt.show()
 # A person looks at the most harmful ones, with their labels as they were given. Green
 # titles mark those that were changed.
 
-suspects, _ = harmful_examples(weights, 30)
+suspects, _ = harmful_examples(datamodels, 30)
 fig, axes = plt.subplots(3, 10, figsize=(9, 3.4), layout="constrained")
 for ax, i in zip(axes.flat, suspects, strict=True):
     ax.imshow(train.X[i].reshape(8, 8), cmap="gray_r")

@@ -52,7 +52,7 @@ def test_regressors(estimator, check):
     check(estimator)
 
 
-@parametrize_with_checks([LeakageDetector()], xfail_strict=True)
+@parametrize_with_checks([LeakageDetector(higher_is_better=True)], xfail_strict=True)
 def test_detectors(estimator, check):
     check(estimator)
 

@@ -31,6 +31,7 @@ from skdatamodels.applications.similar_examples import (
     Extremes,
     affected_targets,
     harmful_examples,
+    mean_weights,
     self_influence,
     similar_examples,
 )
@@ -52,6 +53,7 @@ __all__ = [
     "effective_dimension",
     "explained_variance_curve",
     "harmful_examples",
+    "mean_weights",
     "plan_runs",
     "predict_counterfactual",
     "predict_support_size",

@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.sparse import csr_array, issparse
-from sklearn.pipeline import Pipeline
 
+from skdatamodels.applications._attributions import last_step
 from skdatamodels.metrics import linear_datamodeling_score
 
 
@@ -67,7 +67,7 @@ def resolve(name, given, shape):
         start = perf_counter()
         given = given()
         seconds = perf_counter() - start
-    estimator = _last_step(given)
+    estimator = last_step(given)
     if hasattr(estimator, "fit") and not hasattr(estimator, "coef_"):
         raise ValueError(
             f"{name!r} is a {type(estimator).__name__} without coef_: fit it first, or "
@@ -81,7 +81,7 @@ def resolve(name, given, shape):
 
 def check_shape(name, given, shape):
     """Raise if a matrix that is there already is not (n_targets, n_train)."""
-    given = getattr(_last_step(given), "coef_", given)
+    given = getattr(last_step(given), "coef_", given)
     got = getattr(given, "shape", shape)
     got = got if len(got) > 1 else (1, *got)
     if got == shape:
@@ -98,11 +98,6 @@ def check_shape(name, given, shape):
 def predict(weights, masks):
     """Sum the weights of the examples of each run: float64 (n_runs, n_targets)."""
     return np.asarray(masks.dot(weights.T), dtype=np.float64)
-
-
-def _last_step(given):
-    given = getattr(given, "best_estimator_", given)
-    return given[-1] if isinstance(given, Pipeline) else given
 
 
 def _check_weights(name, weights, shape):

@@ -1,14 +1,79 @@
 """What every application asks of an attribution matrix."""
 
 import numpy as np
+from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_array, validate_data
 
 FLOATS = [np.float64, np.float32]
 
 
+def last_step(given):
+    """Return the estimator that a search has chosen and a pipeline ends with."""
+    given = getattr(given, "best_estimator_", given)
+    return given[-1] if isinstance(given, Pipeline) else given
+
+
+def weights_of(given):
+    """Return the attribution matrix of a fitted estimator, or what is given."""
+    estimator = last_step(given)
+    if not hasattr(estimator, "fit"):
+        return given
+    if not hasattr(estimator, "coef_"):
+        raise ValueError(
+            f"{type(estimator).__name__} has no coef_, the attribution matrix: fit it "
+            "first."
+        )
+    return estimator.coef_[None] if np.ndim(estimator.coef_) == 1 else estimator.coef_
+
+
 def check_weights(weights, name="weights"):
-    """Return an attribution matrix, float and dense or CSR, without NaN."""
+    """Return an attribution matrix, float and dense or CSR, without NaN.
+
+    Parameters
+    ----------
+    weights : array-like or CSR of shape (n_targets, n_train), or fitted estimator
+        With ``coef_``; a pipeline or a search is asked for its last step.
+    name : str, default="weights"
+        How errors call it.
+    """
+    weights = weights_of(weights)
     return check_array(weights, accept_sparse="csr", dtype=FLOATS, input_name=name)
+
+
+def sign_of_better(weights, higher_is_better):
+    """Return 1 if higher outputs are better, -1 if lower ones are.
+
+    Parameters
+    ----------
+    weights : fitted estimator or attribution matrix
+        An estimator that was fitted on TrainingRuns knows what they measure.
+    higher_is_better : bool or None
+        What the user says, where nothing else tells.
+
+    Raises
+    ------
+    ValueError
+        If nobody tells, or the two disagree.
+    """
+    info = getattr(last_step(weights), "output_info_", None)
+    known = None if info is None else info.higher_is_better
+    if known is None and higher_is_better is None:
+        if info is None:
+            what = "An attribution matrix does not say"
+        else:
+            what = f"The output {info.name!r} does not say"
+        raise ValueError(
+            f"{what} whether higher outputs are better, so helpful and harmful cannot "
+            "be told apart. Pass higher_is_better=True (margins, accuracies) or False "
+            "(losses, errors), or a DatamodelRegressor that was fitted on TrainingRuns "
+            "of an output with a direction, such as 'margin' or 'squared_error'."
+        )
+    if None not in (known, higher_is_better) and known != higher_is_better:
+        raise ValueError(
+            f"higher_is_better={higher_is_better} contradicts the runs, whose output "
+            f"{info.name!r} has higher_is_better={known}: leave it out."
+        )
+    return 1 if (higher_is_better if known is None else known) else -1
 
 
 def check_attributions(estimator, X, trainer):
@@ -17,9 +82,16 @@ def check_attributions(estimator, X, trainer):
     Raises
     ------
     ValueError
-        If it is no matrix, has NaN, or is not (n_targets, n_train) of the trainer.
+        If it is no matrix, has NaN, or is not (n_targets, n_train) of the trainer; or
+        if it is of an estimator whose runs measured another output than the trainer.
     """
-    X = validate_data(estimator, X, accept_sparse="csr", dtype=FLOATS)
+    info, own = getattr(last_step(X), "output_info_", None), trainer.output_info
+    if info is not None and "unknown" not in (info.name, own.name) and info != own:
+        raise ValueError(
+            f"The weights are of the output {info.name!r}, but the trainer measures "
+            f"{own.name!r}: fit them on runs of this trainer."
+        )
+    X = validate_data(estimator, weights_of(X), accept_sparse="csr", dtype=FLOATS)
     wanted = len(trainer.targets), len(trainer.train)
     if X.shape != wanted:
         raise ValueError(

@@ -35,7 +35,9 @@ class Edits:
 
     def __init__(self, trainer, sets=None, labels=()):
         train = trainer.train
-        self.trainer, self.n_trained, self._outputs = clone(trainer), 0, {}
+        # all of a class may be removed: that is an answer here, not a missing value
+        self.trainer = clone(trainer).set_params(unseen_class="floor")
+        self.n_trained, self._outputs = 0, {}
         self._y, copies = train.y, []
         for label in np.unique(labels):
             needed = sets[labels == label].any(axis=0) & (train.y != label)

@@ -224,7 +224,7 @@ def compare_attributions(
     entropy = entropy_from(random_state)
     # streams of their own, unlike those of a user who seeds with the same number
     control_rng, split_rng = np.random.default_rng(entropy).spawn(2)
-    controls = _controls(train, targets, control_rng)
+    controls = _controls(train, targets, control_rng, runs.output_info.sign or 1)
     tuned = any(isinstance(given, dict) for given in attributions.values())
     tuning, reported = _split(runs, tuning_fraction if tuned else 0, split_rng)
     retrained = targets_to_retrain(counterfactuals, reported.targets)
@@ -362,13 +362,15 @@ def _check_unseen(runs, seen_runs):
         )
 
 
-def _controls(train, targets, rng):
+def _controls(train, targets, rng, sign):
+    """Return the controls; `sign` turns that which says what makes outputs better."""
+
     def random():
         return random_influence(train, targets, random_state=rng)
 
     if type_of_target(train.y).startswith("continuous"):
         return {"random": random}
-    same_class = same_class_influence(train, targets)  # checks the classes now
+    same_class = sign * same_class_influence(train, targets)  # checks classes now
     return {"random": random, "same class": lambda: same_class}
 
 

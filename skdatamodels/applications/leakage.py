@@ -9,7 +9,11 @@ from sklearn.metrics import pairwise_distances
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from skdatamodels._sklearn_compat import Interval, fit_context, safe_indexing
-from skdatamodels.applications._attributions import FLOATS
+from skdatamodels.applications._attributions import (
+    FLOATS,
+    sign_of_better,
+    weights_of,
+)
 from skdatamodels.applications.annotation_page import (
     read_annotations,
     write_annotation_page,
@@ -41,6 +45,10 @@ class LeakageDetector(BaseEstimator):
         `contamination`; if that is None too, it is 0.5.
     contamination : float in (0, 1), default=None
         Share of the targets that ``fit`` shall flag.
+    higher_is_better : bool, default=None
+        Whether higher outputs are better: a leaked example makes its target's output
+        better. A fitted regressor knows; for a matrix say so: True for margins and
+        accuracies, False for losses and errors.
 
     Attributes
     ----------
@@ -89,7 +97,7 @@ class LeakageDetector(BaseEstimator):
     >>> from skdatamodels.applications import LeakageDetector
     >>> weights = np.array([[0.1, 2.0, 0.2], [0.3, 0.2, 0.3], [0.0, 0.0, 0.0]])
     >>> pixels = np.array([[0.0, 0.0], [3.0, 3.0], [9.0, 0.0]])
-    >>> detector = LeakageDetector(n_candidates=2).fit(
+    >>> detector = LeakageDetector(n_candidates=2, higher_is_better=True).fit(
     ...     weights, train_representation=pixels, target_representation=pixels + [0, 2]
     ... )
     >>> detector.candidates_[:, 0]
@@ -104,12 +112,21 @@ class LeakageDetector(BaseEstimator):
         "n_candidates": [Interval(Integral, 1, None, closed="left")],
         "threshold": [Interval(Real, 0, None, closed="neither"), None],
         "contamination": [Interval(Real, 0, 1, closed="neither"), None],
+        "higher_is_better": ["boolean", None],
     }
 
-    def __init__(self, *, n_candidates=10, threshold=None, contamination=None):
+    def __init__(
+        self,
+        *,
+        n_candidates=10,
+        threshold=None,
+        contamination=None,
+        higher_is_better=None,
+    ):
         self.n_candidates = n_candidates
         self.threshold = threshold
         self.contamination = contamination
+        self.higher_is_better = higher_is_better
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None, *, train_representation=None, target_representation=None):
@@ -117,9 +134,8 @@ class LeakageDetector(BaseEstimator):
 
         Parameters
         ----------
-        X : array-like or CSR of shape (n_targets, n_train)
-            Attribution matrix: a datamodel's ``coef_``, another method's, or an array
-            of one's own.
+        X : fitted estimator, or array-like or CSR of shape (n_targets, n_train)
+            A fitted datamodel, or an attribution matrix of any method.
         y : None
             Ignored.
         train_representation : array-like or sparse (n_train, n_dims), default=None
@@ -134,15 +150,16 @@ class LeakageDetector(BaseEstimator):
         Raises
         ------
         ValueError
-            If a matrix has NaN or the wrong shape, one representation is given
-            without the other, or both `threshold` and `contamination` are.
+            If a matrix has NaN or the wrong shape, nothing tells whether higher is
+            better, one representation is given without the other, or both `threshold`
+            and `contamination` are.
         """
         if self.threshold is not None and self.contamination is not None:
             raise ValueError(
                 "threshold and contamination both say how many targets to flag: give "
                 "one of them."
             )
-        X = validate_data(self, X, accept_sparse="csr", dtype=FLOATS)
+        X = self._check_weights(X, reset=True)
         if (train_representation is None) != (target_representation is None):
             raise ValueError(
                 "A representation is compared: give both train_representation and "
@@ -165,7 +182,7 @@ class LeakageDetector(BaseEstimator):
 
         Parameters
         ----------
-        X : array-like or CSR of shape (n_targets, n_train)
+        X : fitted estimator, or array-like or CSR of shape (n_targets, n_train)
         target_representation : array-like or sparse (n_targets, n_dims), default=None
             Needed if ``fit`` was given representations.
 
@@ -176,7 +193,7 @@ class LeakageDetector(BaseEstimator):
             detectors, whose low scores are the suspicious ones.
         """
         check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse="csr", dtype=FLOATS, reset=False)
+        X = self._check_weights(X, reset=False)
         _, evidence = self._propose(X, target_representation)
         return self._score_parts(evidence[:, 0]).sum(axis=-1)
 
@@ -185,7 +202,7 @@ class LeakageDetector(BaseEstimator):
 
         Parameters
         ----------
-        X : array-like or CSR of shape (n_targets, n_train)
+        X : fitted estimator, or array-like or CSR of shape (n_targets, n_train)
         target_representation : array-like or sparse (n_targets, n_dims), default=None
             Needed if ``fit`` was given representations.
 
@@ -279,6 +296,13 @@ class LeakageDetector(BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+    def _check_weights(self, X, reset):
+        """Return the weights so that positive ones make outputs better."""
+        sign = sign_of_better(X, self.higher_is_better)
+        X = weights_of(X)
+        X = validate_data(self, X, accept_sparse="csr", dtype=FLOATS, reset=reset)
+        return sign * X
 
     def _flags(self, scores):
         return (scores >= self.threshold_) & (scores > 0)

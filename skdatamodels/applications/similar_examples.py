@@ -6,7 +6,11 @@ import numpy as np
 from scipy.sparse import issparse
 from sklearn.base import clone
 
-from skdatamodels.applications._attributions import check_weights
+from skdatamodels.applications._attributions import (
+    check_weights,
+    last_step,
+    sign_of_better,
+)
 from skdatamodels.applications._removal_sets import dense_row
 from skdatamodels.runs import TrainingRuns
 
@@ -33,8 +37,8 @@ def similar_examples(weights, n_examples=5, *, candidates=None):
 
     Parameters
     ----------
-    weights : array-like or CSR of shape (n_targets, n_train)
-        Attribution matrix.
+    weights : array-like or CSR of shape (n_targets, n_train), or fitted estimator
+        Attribution matrix, or a regressor that has it as ``coef_``.
     n_examples : int, default=5
         Examples of either sign.
     candidates : bool array-like, default=None
@@ -101,12 +105,12 @@ def similar_examples(weights, n_examples=5, *, candidates=None):
 
 
 def affected_targets(weights, n_targets=5, *, candidates=None):
-    """Find the targets that each training example helps and hurts the most.
+    """Find the targets whose outputs each training example raises and lowers the most.
 
     Parameters
     ----------
-    weights : array-like or CSR of shape (n_targets, n_train)
-        Attribution matrix.
+    weights : array-like or CSR of shape (n_targets, n_train), or fitted estimator
+        Attribution matrix, or a regressor that has it as ``coef_``.
     n_targets : int, default=5
         Targets of either sign.
     candidates : bool array-like, default=None
@@ -135,42 +139,119 @@ def affected_targets(weights, n_targets=5, *, candidates=None):
     return similar_examples(transposed, n_targets, candidates=candidates)
 
 
-def harmful_examples(weights, n_examples=10):
-    """Find the training examples that lower the outputs of the targets on balance.
+def mean_weights(weights, *, target_classes=None, balance=True):
+    """Average the weights of each training example over the targets.
 
-    With margins as outputs these are candidates for a wrong label. Targets that are
-    training examples should have been left out of their own datamodels: every example
-    speaks for its own label, right or wrong.
+    Where targets are of classes, each class counts the same, however many targets it
+    has. Without that, the examples of a small class look harmful: they lower the
+    margins of the many targets of other classes a little.
 
     Parameters
     ----------
-    weights : array-like or CSR of shape (n_targets, n_train)
-        Attribution matrix.
-    n_examples : int, default=10
+    weights : array-like or CSR of shape (n_targets, n_train), or fitted estimator
+        Attribution matrix, or a regressor that has it as ``coef_``.
+    target_classes : array-like of shape (n_targets,), default=None
+        Class of each target. A regressor that was fitted on runs of a classifier knows
+        them; of a plain matrix they are not known, and all targets count the same.
+    balance : bool, default=True
+        If False, all targets count the same.
 
     Returns
     -------
-    examples : int array of shape (n_found,)
-        Training examples whose mean weight is below 0, the lowest first; at most
-        `n_examples`.
-    mean_weights : float array of shape (n_found,)
-        Their mean weights over the targets, in the output's unit.
+    mean : float64 array of shape (n_train,)
+        In the output's unit.
 
     Raises
     ------
     ValueError
-        If weights are no finite matrix, or `n_examples` is below 1.
+        If weights are no finite matrix, or the classes are not one a target.
+
+    Examples
+    --------
+    >>> from skdatamodels.applications import mean_weights
+    >>> weights = [[1.0, -0.2], [0.8, -0.2], [-0.4, 1.0]]
+    >>> mean_weights(weights, target_classes=["cat", "cat", "dog"]).round(2)
+    array([0.25, 0.4 ])
+    >>> mean_weights(weights).round(2)
+    array([0.47, 0.2 ])
+    """
+    if target_classes is None:
+        target_classes = getattr(last_step(weights), "target_classes_", None)
+    weights = check_weights(weights)
+    n_targets = weights.shape[0]
+    share = np.full(n_targets, 1 / n_targets)
+    if balance and target_classes is not None:
+        target_classes = np.asarray(target_classes)
+        if target_classes.shape != (n_targets,):
+            raise ValueError(
+                f"target_classes must be {n_targets} classes, one a target; got shape "
+                f"{target_classes.shape}."
+            )
+        _, columns, sizes = np.unique(
+            target_classes, return_inverse=True, return_counts=True
+        )
+        share = 1 / (len(sizes) * sizes[columns])
+    return np.asarray(share @ weights, dtype=np.float64)
+
+
+def harmful_examples(
+    weights,
+    n_examples=10,
+    *,
+    higher_is_better=None,
+    target_classes=None,
+    balance=True,
+):
+    """Find the training examples that make the outputs of the targets worse on average.
+
+    They are candidates for a wrong label or value. Targets that are training examples
+    should have been left out of their own datamodels: every example speaks for its own
+    label, right or wrong.
+
+    Parameters
+    ----------
+    weights : fitted estimator, or array-like or CSR of shape (n_targets, n_train)
+        A regressor such as :class:`~skdatamodels.regression.DatamodelRegressor`,
+        fitted on :class:`~skdatamodels.runs.TrainingRuns`, or an attribution matrix.
+    n_examples : int, default=10
+    higher_is_better : bool, default=None
+        Whether higher outputs are better. A fitted regressor knows; for a matrix say
+        so: True for margins and accuracies, False for losses and errors.
+    target_classes : array-like of shape (n_targets,), default=None
+        Class of each target. A fitted regressor knows them too.
+    balance : bool, default=True
+        Let each class of targets count the same; see :func:`mean_weights`.
+
+    Returns
+    -------
+    examples : int array of shape (n_found,)
+        Training examples whose mean weight makes outputs worse, the worst first; at
+        most `n_examples`.
+    mean_weights : float array of shape (n_found,)
+        Their mean weights over the targets, in the output's unit: negative where higher
+        is better, positive where lower is.
+
+    Raises
+    ------
+    ValueError
+        If nothing tells whether higher is better (an output like "prediction" has no
+        better), weights are no finite matrix, classes do not fit them, or `n_examples`
+        is below 1.
 
     Examples
     --------
     >>> from skdatamodels.applications import harmful_examples
-    >>> harmful_examples([[0.5, -1.0, 0.25], [-0.25, -2.0, 0.5]])
+    >>> margins = [[0.5, -1.0, 0.25], [-0.25, -2.0, 0.5]]
+    >>> harmful_examples(margins, higher_is_better=True)
     (array([1]), array([-1.5]))
+    >>> harmful_examples(margins, higher_is_better=False)
+    (array([2, 0]), array([0.375, 0.125]))
     """
-    mean = np.asarray(check_weights(weights).mean(axis=0)).reshape(1, -1)
-    found = similar_examples(mean, n_examples)
+    sign = sign_of_better(weights, higher_is_better)
+    mean = mean_weights(weights, target_classes=target_classes, balance=balance)
+    found = similar_examples(sign * mean[None], n_examples)
     examples = found.negative[0]
-    return examples[examples >= 0], found.negative_weights[0][examples >= 0]
+    return examples[examples >= 0], sign * found.negative_weights[0][examples >= 0]
 
 
 def self_influence(runs, example_of_target, regressor=None):

@@ -7,6 +7,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skdatamodels._sklearn_compat import fit_context
 from skdatamodels.masks import as_masks
+from skdatamodels.runs.training_runs import note_targets
 
 
 class DifferenceOfMeans(RegressorMixin, BaseEstimator):
@@ -27,6 +28,10 @@ class DifferenceOfMeans(RegressorMixin, BaseEstimator):
         presence raises the output.
     intercept_ : float64 array of shape (n_targets,), or float for 1-d `y`
         Such that the mean prediction over the fitted runs is the mean output.
+    output_info_ : OutputInfo
+        What the outputs measure, if X was TrainingRuns that knew it.
+    target_classes_ : array of shape (n_targets,) or None
+        Class of each target, if X was TrainingRuns that knew it.
     n_features_in_ : int
         Number of training examples.
 
@@ -84,6 +89,7 @@ class DifferenceOfMeans(RegressorMixin, BaseEstimator):
             If an entry of the masks is neither 0 nor 1, the lengths differ, an
             output is infinite, or a target has no output at all.
         """
+        note_targets(self, X)
         masks = _masks_of(X)
         y = _check_outputs(getattr(X, "outputs", None) if y is None else y, masks)
         outputs = y[:, None] if y.ndim == 1 else y

@@ -1,6 +1,7 @@
 """What is measured of a trained model on each target."""
 
 from skdatamodels.outputs.functions import (
+    DEFAULT_OUTPUTS,
     OUTPUTS,
     Output,
     check_output,
@@ -8,11 +9,13 @@ from skdatamodels.outputs.functions import (
     correctness,
     cross_entropy,
     get_output,
+    info_of_output,
     log_odds,
     margin,
     prediction,
     squared_error,
 )
+from skdatamodels.outputs.info import OutputInfo
 from skdatamodels.outputs.raw import (
     PROBA_FLOOR,
     check_measurable,
@@ -21,9 +24,11 @@ from skdatamodels.outputs.raw import (
 )
 
 __all__ = [
+    "DEFAULT_OUTPUTS",
     "OUTPUTS",
     "PROBA_FLOOR",
     "Output",
+    "OutputInfo",
     "check_measurable",
     "check_output",
     "confidence",
@@ -31,6 +36,7 @@ __all__ = [
     "cross_entropy",
     "encode_targets",
     "get_output",
+    "info_of_output",
     "log_odds",
     "margin",
     "prediction",

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import expit
 
+from skdatamodels.outputs.info import OutputInfo
 from skdatamodels.outputs.raw import _logsumexp, check_measurable
 
 __all__ = [
+    "DEFAULT_OUTPUTS",
     "OUTPUTS",
     "Output",
     "check_output",
@@ -16,6 +18,7 @@ __all__ = [
     "correctness",
     "cross_entropy",
     "get_output",
+    "info_of_output",
     "log_odds",
     "margin",
     "prediction",
@@ -223,12 +226,38 @@ class Output:
         Such as "log-odds" or "nats".
     task : {"classification", "regression"} or None
         What kind of estimator it is for; None is either.
+    higher_is_better : bool or None, default=None
+        None if neither is better (a prediction), or nobody said.
+    bounded : bool, default=False
+        Whether it has limits, as a probability has, and a margin has not. Where it has
+        none, a predicted probability of 0 is raised, so that its log is no outlier.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdatamodels.outputs import Output
+    >>> absolute_error = Output(
+    ...     "absolute_error",
+    ...     lambda predictions, y: np.abs(predictions - y),
+    ...     unit="units of y",
+    ...     task="regression",
+    ...     higher_is_better=False,
+    ... )
+    >>> absolute_error(np.array([1.5, 2.0]), np.array([1.0, 4.0]))
+    array([0.5, 2. ])
     """
 
     name: str
     function: Callable
     unit: str
     task: str | None
+    higher_is_better: bool | None = None
+    bounded: bool = False
+
+    @property
+    def info(self):
+        """What it measures, as OutputInfo."""
+        return OutputInfo(self.name, self.unit, self.higher_is_better)
 
     def __call__(self, raw, y):
         """Measure each target; float64 ndarray of shape (n_targets,)."""
@@ -242,18 +271,21 @@ class Output:
 
 
 OUTPUTS = {
-    function.__name__: Output(function.__name__, function, unit, task)
-    for function, unit, task in [
-        (margin, "log-odds", "classification"),
-        (log_odds, "log-odds", "classification"),
-        (confidence, "probability", "classification"),
-        (cross_entropy, "nats", "classification"),
-        (correctness, "0/1", "classification"),
-        (prediction, "units of y", "regression"),
-        (squared_error, "units of y squared", "regression"),
+    function.__name__: Output(function.__name__, function, unit, task, *rest)
+    for function, unit, task, *rest in [
+        (margin, "log-odds", "classification", True),
+        (log_odds, "log-odds", "classification", True),
+        (confidence, "probability", "classification", True, True),
+        (cross_entropy, "nats", "classification", False),
+        (correctness, "0/1", "classification", True, True),
+        (prediction, "units of y", "regression", None),
+        (squared_error, "units of y squared", "regression", False),
     ]
 }
 """The outputs by name."""
+
+DEFAULT_OUTPUTS = {"classification": "margin", "regression": "prediction"}
+"""Name of the output that is measured if none is asked for, by task."""
 
 
 def get_output(output):
@@ -300,13 +332,39 @@ def get_output(output):
     )
 
 
+def info_of_output(output):
+    """Say what an output measures.
+
+    Parameters
+    ----------
+    output : str, callable, Output, OutputInfo or None
+        As for `get_output`, or what is known already. None stands for nothing known.
+
+    Returns
+    -------
+    info : OutputInfo
+
+    Examples
+    --------
+    >>> from skdatamodels.outputs import info_of_output
+    >>> info_of_output("cross_entropy")
+    OutputInfo(name='cross_entropy', unit='nats', higher_is_better=False)
+    >>> info_of_output(None)
+    OutputInfo(name='unknown', unit='unknown', higher_is_better=None)
+    """
+    if output is None:
+        return OutputInfo()
+    return output if isinstance(output, OutputInfo) else get_output(output).info
+
+
 def check_output(output, estimator, classes=None):
     """Output, if it can be measured of the estimator; needs no fit.
 
     Parameters
     ----------
-    output : str, callable or Output
-        As for `get_output`.
+    output : str, callable, Output or None
+        As for `get_output`; None stands for the default of the task: margin for a
+        classifier, prediction for a regressor.
     estimator : scikit-learn estimator
         Fitted or not.
     classes : array-like of shape (n_classes,), default=None
@@ -334,8 +392,8 @@ def check_output(output, estimator, classes=None):
     ValueError: output='margin' is for classification, but Ridge does regression:
     use output='prediction' (or squared_error).
     """
-    output = get_output(output)
     task = check_measurable(estimator)
+    output = get_output(DEFAULT_OUTPUTS[task] if output is None else output)
     if output.task not in (None, task):
         first, *others = (o.name for o in OUTPUTS.values() if o.task == task)
         raise ValueError(

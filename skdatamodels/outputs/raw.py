@@ -6,7 +6,7 @@ from sklearn.base import is_classifier, is_regressor
 __all__ = ["PROBA_FLOOR", "check_measurable", "encode_targets", "raw_outputs"]
 
 PROBA_FLOOR = float(np.finfo(np.float64).eps)
-"""Least probability: of a prediction of 0, and of a class that a run never saw."""
+"""Least probability: of a prediction of 0, and of a class that was never seen."""
 
 
 def check_measurable(estimator):
@@ -55,7 +55,7 @@ def check_measurable(estimator):
     return "classification"
 
 
-def raw_outputs(estimator, X, classes=None):
+def raw_outputs(estimator, X, classes=None, *, y=None, zero_proba=PROBA_FLOOR):
     """Compute the outputs of a fitted estimator from which all others follow.
 
     Parameters
@@ -67,6 +67,14 @@ def raw_outputs(estimator, X, classes=None):
         All classes of the training set, sorted as `numpy.unique` gives them.
         The estimator may have seen only some of them. None stands for
         ``estimator.classes_``. Ignored for regressors.
+    y : integer array-like of shape (n_targets,), default=None
+        Column of each target's class. If given, `zero_proba` stands for probabilities
+        of 0 that the odds of the target's class hang on.
+    zero_proba : float in (0, 1), default=PROBA_FLOOR
+        Where the target's class has the probability 0, because it was never seen or by
+        a count of trees or neighbours, it gets this one; where all others have the
+        probability 0, they get this one together. A class that was seen gets the
+        least probability that the estimator gives otherwise, if that is smaller.
 
     Returns
     -------
@@ -106,14 +114,17 @@ def raw_outputs(estimator, X, classes=None):
             )
         return _check_finite(estimator, raw)
     seen = estimator.classes_
-    present = _check_finite(estimator, _logits(estimator, X, len(seen)))
-    if classes is None:
-        return present
+    present, least_proba = _logits(estimator, X, len(seen))
+    classes = seen if classes is None else classes
     columns = encode_targets(seen, classes)
-    missing = _logsumexp(present) + np.log(PROBA_FLOOR)
-    raw = np.repeat(missing[:, None], len(classes), axis=1)
+    raw = np.full((len(present), len(classes)), -np.inf)
     raw[:, columns] = present
-    return raw
+    if y is not None:
+        zeros = np.full(len(classes), zero_proba)
+        zeros[columns] = min(zero_proba, least_proba)
+        _raise_zeros(raw, np.asarray(y), zeros)
+    floor = _logsumexp(raw) + np.log(PROBA_FLOOR)
+    return np.where(np.isneginf(raw), floor[:, None], raw)
 
 
 def encode_targets(y, classes):
@@ -155,11 +166,21 @@ def encode_targets(y, classes):
 
 
 def _logits(estimator, X, n_seen):
-    """Logits of the classes that the estimator saw, (n_targets, n_seen)."""
+    """Logits of the classes that the estimator saw, and its least probability above 0.
+
+    Logits have shape (n_targets, n_seen), and are -inf where the probability is 0.
+    """
     if n_seen == 1:  # scikit-learn's classifiers do not agree on what to return here
-        return np.zeros((X.shape[0] if hasattr(X, "shape") else len(X), 1))
+        return np.zeros((X.shape[0] if hasattr(X, "shape") else len(X), 1)), 1.0
     if not hasattr(estimator, "decision_function"):
-        return np.log(np.maximum(_as_float(estimator.predict_proba(X)), PROBA_FLOOR))
+        proba = _check_finite(estimator, _as_float(estimator.predict_proba(X)))
+        above = np.maximum(proba, PROBA_FLOOR)
+        logits = np.where(proba > 0, np.log(above), -np.inf)
+        return logits, above[proba > 0].min()
+    return _check_finite(estimator, _decision_scores(estimator, X, n_seen)), 1.0
+
+
+def _decision_scores(estimator, X, n_seen):
     scores = _as_float(estimator.decision_function(X))
     if n_seen == 2 and scores.size == len(scores):
         return np.column_stack([np.zeros(len(scores)), scores.ravel()])
@@ -172,6 +193,22 @@ def _logits(estimator, X, n_seen):
             ' set decision_function_shape="ovr".'
         )
     return scores
+
+
+def _raise_zeros(raw, y, zeros):
+    """Give a probability to the target's class, or to all others, where it is 0.
+
+    `zeros` (n_classes,) has the probability for each class.
+    """
+    odds = np.log(zeros) - np.log1p(-zeros)
+    is_zero, is_own = np.isneginf(raw), np.arange(raw.shape[1]) == y[:, None]
+    no_own = np.flatnonzero((is_zero & is_own).any(axis=1))
+    no_other = np.flatnonzero((is_zero | is_own).all(axis=1))
+    raw[no_own, y[no_own]] = _logsumexp(raw[no_own]) + odds[y[no_own]]
+    others = ~is_own[no_other]
+    together = raw[no_other, y[no_other]] + np.where(others, odds, np.inf).min(axis=1)
+    share = together - np.log(max(1, raw.shape[1] - 1))
+    raw[no_other] = np.where(others, share[:, None], raw[no_other])
 
 
 def _has_scores(estimator):

@@ -24,6 +24,7 @@ from skdatamodels.regression.usable_runs import (
     usable_runs,
 )
 from skdatamodels.runs import TrainingRuns
+from skdatamodels.runs.training_runs import note_targets
 
 # Held-out runs that tell whether a prior helps.
 _MIN_JUDGES = 50
@@ -123,6 +124,10 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         (0 or 0.5); 0 without a prior.
     solver_ : str
         The solver that was used.
+    output_info_ : OutputInfo
+        What the outputs measure, if X was TrainingRuns that knew it.
+    target_classes_ : array of shape (n_targets,) or None
+        Class of each target, if X was TrainingRuns that knew it.
     n_features_in_ : int
         n_train.
 
@@ -254,6 +259,7 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         -------
         self : DatamodelRegressor
         """
+        note_targets(self, X)
         X, y = self._check_data(X, y)
         Y = y.reshape(len(y), -1)
         n_runs, (n_targets, n_train) = len(Y), (Y.shape[1], X.shape[1])

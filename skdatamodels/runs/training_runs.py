@@ -4,6 +4,7 @@ import numpy as np
 
 from skdatamodels.masks import as_masks
 from skdatamodels.masks.packed import row_blocks, row_index
+from skdatamodels.outputs import info_of_output
 
 
 class TrainingRuns:
@@ -21,6 +22,13 @@ class TrainingRuns:
         run with no output. Memory maps are kept as they are.
     seeds : array of shape (n_runs,), optional
         Training seed of each run.
+    output : str, Output or OutputInfo, optional
+        What the outputs measure: a key of :data:`skdatamodels.outputs.OUTPUTS`, or a
+        description. What ranks examples by harm asks it whether higher is better.
+    target_classes : array-like of shape (n_targets,), optional
+        Class of each target. What averages over targets balances by it.
+    n_missed_classes : int array of shape (n_runs,), optional
+        How many of the targets' classes each run saw no example of.
 
     Attributes
     ----------
@@ -29,6 +37,10 @@ class TrainingRuns:
     packed : PackedMasks of shape (n_runs, n_train)
     outputs : array of shape (n_runs, n_targets)
     seeds : array of shape (n_runs,) or None
+    output_info : OutputInfo
+        Name and unit of the outputs, and whether higher is better.
+    target_classes : array of shape (n_targets,) or None
+    n_missed_classes : int array of shape (n_runs,) or None
     shape : tuple (n_runs, n_train)
     n_runs, n_train, n_targets : int
 
@@ -46,23 +58,49 @@ class TrainingRuns:
     TrainingRuns(n_runs=2, n_train=3, n_targets=1)
     >>> runs[[1]].masks
     array([[False,  True,  True]])
+    >>> TrainingRuns([[1, 0]], np.array([[2.5]]), output="margin").output_info
+    OutputInfo(name='margin', unit='log-odds', higher_is_better=True)
     """
 
-    def __init__(self, masks, outputs, *, seeds=None):
+    def __init__(
+        self,
+        masks,
+        outputs,
+        *,
+        seeds=None,
+        output=None,
+        target_classes=None,
+        n_missed_classes=None,
+    ):
         self.packed = as_masks(masks)
         self.outputs = np.asanyarray(outputs)
         self.seeds = None if seeds is None else np.asarray(seeds)
+        self.output_info = info_of_output(output)
+        self.target_classes = (
+            None if target_classes is None else np.asarray(target_classes)
+        )
+        self.n_missed_classes = (
+            None if n_missed_classes is None else np.asarray(n_missed_classes)
+        )
         if self.outputs.ndim != 2 or self.outputs.dtype.kind != "f":
             raise ValueError(
                 "outputs must be a floating-point array of shape (n_runs, n_targets), "
                 f"got {self.outputs.dtype} of shape {self.outputs.shape}."
             )
-        for name, rows in (("outputs", self.outputs), ("seeds", self.seeds)):
+        for name in ("outputs", "seeds", "n_missed_classes"):
+            rows = getattr(self, name)
             if rows is not None and len(rows) != len(self.packed):
                 raise ValueError(
                     f"{name} has {len(rows)} rows, masks has {len(self.packed)}: there"
                     " must be one row a run in each."
                 )
+        if self.target_classes is not None and self.target_classes.shape != (
+            self.n_targets,
+        ):
+            raise ValueError(
+                f"target_classes must have one class for each of the {self.n_targets} "
+                f"targets, got shape {self.target_classes.shape}."
+            )
 
     @property
     def masks(self):
@@ -97,14 +135,33 @@ class TrainingRuns:
         rows = row_index(rows)
         if isinstance(rows, (int, np.integer)):
             rows = [rows]
-        seeds = None if self.seeds is None else self.seeds[rows]
-        return TrainingRuns(self.packed[rows], self.outputs[rows], seeds=seeds)
+        seeds, missed = (
+            None if values is None else values[rows]
+            for values in (self.seeds, self.n_missed_classes)
+        )
+        return TrainingRuns(
+            self.packed[rows],
+            self.outputs[rows],
+            seeds=seeds,
+            output=self.output_info,
+            target_classes=self.target_classes,
+            n_missed_classes=missed,
+        )
 
     def __repr__(self):
         return (
             f"TrainingRuns(n_runs={self.n_runs}, n_train={self.n_train}, "
             f"n_targets={self.n_targets})"
         )
+
+
+def note_targets(estimator, X):
+    """Keep, in a fitted estimator, what X knows of its outputs and targets.
+
+    Sets ``output_info_`` and ``target_classes_``; of plain arrays nothing is known.
+    """
+    estimator.output_info_ = getattr(X, "output_info", info_of_output(None))
+    estimator.target_classes_ = getattr(X, "target_classes", None)
 
 
 def check_no_infinity(outputs, source):

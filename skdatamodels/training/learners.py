@@ -5,6 +5,7 @@ from sklearn.base import clone
 
 from skdatamodels._sklearn_compat import safe_indexing
 from skdatamodels.outputs import (
+    DEFAULT_OUTPUTS,
     check_measurable,
     check_output,
     encode_targets,
@@ -22,7 +23,7 @@ class EstimatorLearner:
         Cloned for each run. Each of its ``random_state`` parameters, at any depth,
         that is None gets a seed of the run; one that is set stays as it is.
     train, targets : Examples
-    output : str or callable
+    output : str, callable or None
         See :data:`skdatamodels.outputs.OUTPUTS`.
 
     Raises
@@ -59,8 +60,17 @@ class EstimatorLearner:
         is_array = isinstance(X, np.ndarray)
         subset = X[train_indices] if is_array else safe_indexing(X, train_indices)
         model.fit(subset, y[train_indices])
-        raw = raw_outputs(model, self.targets.X, self.classes)
+        raw = raw_outputs(model, self.targets.X, self.classes, **self._zeros(subset))
         return self.output(raw, self.y)
+
+    def _zeros(self, subset):
+        """Say what probabilities of 0 are taken to be: a bounded output needs nothing.
+
+        By the rule of succession, that the next example is of a class not seen yet.
+        """
+        if self.classes is None or self.output.bounded:
+            return {}
+        return {"y": self.y, "zero_proba": 1 / (subset.shape[0] + len(self.classes))}
 
 
 def check_same_shape(train, targets):
@@ -73,8 +83,11 @@ def check_same_shape(train, targets):
 
 
 def output_for(output, task, learner):
-    """Return an output; raise if it is not for the task of a learner, named so."""
-    output = get_output(output)
+    """Return an output; raise if it is not for the task of a learner, named so.
+
+    None stands for the default of the task.
+    """
+    output = get_output(DEFAULT_OUTPUTS[task] if output is None else output)
     if output.task not in (None, task):
         raise ValueError(
             f"output={output.name!r} is for {output.task}, but {learner} is for {task}."

@@ -28,13 +28,14 @@ from skdatamodels.masks.designs import (
     check_run_ids,
     seed_runs,
 )
-from skdatamodels.outputs import OUTPUTS
+from skdatamodels.outputs import OUTPUTS, OutputInfo, info_of_output
 from skdatamodels.runs import RunStore, TrainingRuns
 from skdatamodels.runs.store import library_versions
 from skdatamodels.training.configuration import describe, digest
 from skdatamodels.training.driver import train_runs
 from skdatamodels.training.fast_paths import FAST_LEARNERS, estimator_learner
 from skdatamodels.training.time_limit import TimeLimited
+from skdatamodels.training.unseen_classes import UnseenClasses
 
 
 class SubsetTrainer(TransformerMixin, BaseEstimator):
@@ -60,9 +61,11 @@ class SubsetTrainer(TransformerMixin, BaseEstimator):
     design : str, default="uniform"
         How subsets are drawn; see :func:`skdatamodels.masks.sample_masks`. A subset and
         its complement, in the designs that pair them, share the seed of the training.
-    output : str or callable, default="margin"
-        What is measured; see :data:`skdatamodels.outputs.OUTPUTS`. For regressors
-        choose "prediction" or "squared_error". A callable estimator measures itself.
+    output : str, callable or OutputInfo, optional
+        What is measured; see :data:`skdatamodels.outputs.OUTPUTS`. The default is
+        "margin" for classifiers and "prediction" for regressors. A callable estimator
+        measures itself: say here what, by a name or an
+        :class:`~skdatamodels.outputs.OutputInfo`, for the runs to know it.
     fast : bool, default=True
         Whether `Ridge`, `RidgeClassifier` and `LogisticRegression` may be trained many
         at a time, where that gives what their own fits would (:doc:`/training`).
@@ -82,6 +85,11 @@ class SubsetTrainer(TransformerMixin, BaseEstimator):
         What to do about runs that failed for good, once all others are done: raise an
         error, or warn and give them outputs of NaN. A failed run is never stored; the
         next call tries it again.
+    unseen_class : {"floor", "nan"}, default="floor"
+        The output of a run on targets of a class that its subset has no example of.
+        "floor": as if the class had the probability 1 / (subset size + number of
+        classes). "nan": NaN, which leaves the run out of the datamodels of these
+        targets. Only estimators need it; a network has a logit for every class.
     timeout : float, optional
         Seconds that a run may take; one that takes longer has failed. Each worker then
         trains in a second process beside it, which is ended at the limit. Runs that
@@ -137,13 +145,14 @@ class SubsetTrainer(TransformerMixin, BaseEstimator):
         "targets": [Examples],
         "alpha": [Interval(Real, 0, 1, closed="neither"), "array-like"],
         "design": [StrOptions(set(DESIGNS))],
-        "output": [StrOptions(set(OUTPUTS)), callable],
+        "output": [StrOptions(set(OUTPUTS)), callable, OutputInfo, None],
         "fast": ["boolean"],
         "store": [str, os.PathLike, None],
         "n_jobs": [Integral, None],
         "random_state": ["random_state"],
         "retries": [Interval(Integral, 0, None, closed="left")],
         "on_failure": [StrOptions({"raise", "nan"})],
+        "unseen_class": [StrOptions({"floor", "nan"})],
         "timeout": [Interval(Real, 0, None, closed="neither"), None],
         "verbose": ["verbose"],
     }
@@ -156,13 +165,14 @@ class SubsetTrainer(TransformerMixin, BaseEstimator):
         *,
         alpha=0.5,
         design="uniform",
-        output="margin",
+        output=None,
         fast=True,
         store=None,
         n_jobs=None,
         random_state=None,
         retries=1,
         on_failure="raise",
+        unseen_class="floor",
         timeout=None,
         verbose=0,
     ):
@@ -178,6 +188,7 @@ class SubsetTrainer(TransformerMixin, BaseEstimator):
         self.random_state = random_state
         self.retries = retries
         self.on_failure = on_failure
+        self.unseen_class = unseen_class
         self.timeout = timeout
         self.verbose = verbose
 
@@ -226,8 +237,15 @@ class SubsetTrainer(TransformerMixin, BaseEstimator):
             entropy = entropy_from(self.random_state)
         store = self._open_store(learner, explicit, entropy)
         if store is None:
-            return self._transform_in_memory(learner, rows, entropy)
-        return self._transform_in_store(learner, rows, store)
+            runs = self._transform_in_memory(learner, rows, entropy)
+        else:
+            runs = self._transform_in_store(learner, rows, store)
+        return self._with_targets(learner, runs, warn=not explicit)
+
+    @property
+    def output_info(self):
+        """What is measured, as :class:`~skdatamodels.outputs.OutputInfo`."""
+        return self._output_info(self._learner() if self.output is None else None)
 
     def set_output(self, *, transform=None):
         """Do nothing: runs are no table, and :meth:`transform` always returns runs.
@@ -288,6 +306,27 @@ class SubsetTrainer(TransformerMixin, BaseEstimator):
         outputs = np.full((len(masks), len(self.targets)), np.nan, np.float32)
         outputs[finished] = store.runs(where[finished]).outputs
         return TrainingRuns(masks, outputs, seeds=seeds)
+
+    def _with_targets(self, learner, runs, warn):
+        """Return the runs with what is known of their outputs and targets."""
+        known = {"seeds": runs.seeds, "output": self._output_info(learner)}
+        outputs, named = runs.outputs, OUTPUTS.get(known["output"].name)
+        classifies = getattr(learner, "classes", None) is not None
+        if classifies or (named and named.task == "classification"):
+            found = UnseenClasses(runs.packed, self.train.y, self.targets.y)
+            as_nan = self.unseen_class == "nan"
+            if warn:
+                found.warn("are NaN" if as_nan else "are low guesses", stacklevel=4)
+            outputs = found.without(outputs) if as_nan else outputs
+            known["target_classes"] = self.targets.y
+            known["n_missed_classes"] = found.n_unseen
+        return TrainingRuns(runs.packed, outputs, **known)
+
+    def _output_info(self, learner):
+        """Return what is measured; the learner chooses it if the user did not."""
+        if self.output is None and learner is not self.estimator:
+            return info_of_output(getattr(learner, "output", None))
+        return info_of_output(self.output)
 
     def _learner(self):
         """Return the function that trains one run; checks all that can be checked."""
@@ -423,6 +462,8 @@ class SubsetTrainer(TransformerMixin, BaseEstimator):
             configuration["fast"] = type(learner).__name__
         for name in names:
             configuration |= describe(getattr(self, name), name)
+        if self.output is None and "output" in names:
+            configuration["output"] = self._output_info(learner).name
         return configuration
 
 

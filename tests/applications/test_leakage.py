@@ -40,7 +40,9 @@ def test_evidence_and_candidates(block_entries, monkeypatch):
     )
     weights, both = _problem()
     both["target_representation"][3] = both["train_representation"][7]
-    detector = LeakageDetector(n_candidates=6).fit(weights, **both)
+    detector = LeakageDetector(n_candidates=6, higher_is_better=True).fit(
+        weights, **both
+    )
     train, targets = both["train_representation"], both["target_representation"]
     for j, row in enumerate(weights):
         distances = np.sqrt(((train - targets[j]) ** 2).sum(axis=1))
@@ -69,7 +71,9 @@ def test_zero_weights_are_no_candidates():
     """A row of zeros ranks nothing, so it cannot hit by the order of the examples."""
     weights = np.array([[0.0, 0, 0, 0], [0, -1, 0, 0], [0, 2, 0, 1]])
     for matrix in (weights, csr_array(weights)):
-        detector = LeakageDetector(n_candidates=3, threshold=0.01).fit(matrix)
+        detector = LeakageDetector(
+            n_candidates=3, threshold=0.01, higher_is_better=True
+        ).fit(matrix)
         assert detector.candidates_.tolist() == [[-1] * 3, [-1] * 3, [1, 3, -1]]
         assert_allclose(detector.leakage_score_, [0, 0, 0.8])
         assert detector.spoke_.tolist() == ["none", "none", "weights"]
@@ -80,7 +84,7 @@ def test_says_which_spoke():
     weights = np.array([[9.0, 0.1], [0.0, 0.0], [1.0, 1.0], [9.0, 0.1]])
     train = np.array([[0.0], [10.0]])
     targets = np.array([[5.0], [9.9], [5.0], [0.1]])
-    detector = LeakageDetector(n_candidates=1).fit(
+    detector = LeakageDetector(n_candidates=1, higher_is_better=True).fit(
         weights, train_representation=train, target_representation=targets
     )
     spoke = ["weights", "representation", "weights", "both"]
@@ -88,7 +92,9 @@ def test_says_which_spoke():
 
 
 def test_no_more_candidates_than_examples():
-    detector = LeakageDetector(n_candidates=5).fit(np.array([[1.0], [0.0]]))
+    detector = LeakageDetector(n_candidates=5, higher_is_better=True).fit(
+        np.array([[1.0], [0.0]])
+    )
     assert detector.candidates_.tolist() == [[0, -1, -1, -1, -1], [-1] * 5]
     detector.fit([[1.0]], train_representation=[[2.0]], target_representation=[[2.0]])
     assert detector.leakage_score_ == 1.5
@@ -97,7 +103,9 @@ def test_no_more_candidates_than_examples():
 @pytest.mark.parametrize("contamination", [0.1, 0.2, 0.4])
 def test_contamination_flags_that_share(contamination):
     weights, both = _problem(n_targets=50)
-    detector = LeakageDetector(contamination=contamination).fit(weights, **both)
+    detector = LeakageDetector(contamination=contamination, higher_is_better=True).fit(
+        weights, **both
+    )
     flags = detector.predict(
         weights, target_representation=both["target_representation"]
     )
@@ -108,10 +116,10 @@ def test_contamination_flags_that_share(contamination):
 
 def test_threshold_flags_scores_from_there_on():
     weights, _ = _problem()
-    detector = LeakageDetector().fit(weights)
+    detector = LeakageDetector(higher_is_better=True).fit(weights)
     assert_array_equal(detector.predict(weights), detector.leakage_score_ >= 0.5)
     threshold = np.sort(detector.leakage_score_)[-3]
-    detector = LeakageDetector(threshold=threshold).fit(weights)
+    detector = LeakageDetector(threshold=threshold, higher_is_better=True).fit(weights)
     assert detector.predict(weights).sum() == 3
 
 
@@ -129,7 +137,9 @@ def test_both_kinds_together_beat_either():
     both = {"train_representation": train, "target_representation": targets}
 
     def precision(weights, **representations):
-        detector = LeakageDetector().fit(weights, **representations)
+        detector = LeakageDetector(higher_is_better=True).fit(
+            weights, **representations
+        )
         return average_precision_score(leaks, detector.leakage_score_), detector
 
     together, detector = precision(weights, **both)
@@ -146,7 +156,7 @@ def test_both_kinds_together_beat_either():
 
 def test_judged_by_distance():
     weights = np.array([[3.0, 2.0, 1.0], [0.0, 1.0, 0.0]])
-    detector = LeakageDetector(n_candidates=3).fit(weights)
+    detector = LeakageDetector(n_candidates=3, higher_is_better=True).fit(weights)
     places = np.array([[0.0, 0.0], [0.0, 0.5], [0.0, 5.0]])
     same = detector.judge_by_distance(np.zeros((2, 2)), places, 100.0)
     assert_array_equal(same, [[1, 1, 0], [1, np.nan, np.nan]])
@@ -168,7 +178,9 @@ def test_judged_by_people(tmp_path):
     train = Examples(np.arange(6.0).reshape(3, 2), [0, 1, 0])
     targets = Examples(np.zeros((2, 2)), [0, 1])
     weights = np.array([[0.0, 2.0, 1.0], [1.0, 0.0, 0.0]])
-    detector = LeakageDetector(n_candidates=2, threshold=0.9).fit(weights)
+    detector = LeakageDetector(
+        n_candidates=2, threshold=0.9, higher_is_better=True
+    ).fit(weights)
     detector.write_page(tmp_path / "page.html", train, targets)
     page = (tmp_path / "page.html").read_text("utf-8")
     # the surest first
@@ -207,13 +219,15 @@ WEIGHTS, BOTH = _problem()
 )
 def test_bad_fit(change, message):
     with pytest.raises(ValueError, match=message):
-        LeakageDetector().fit(**({"X": WEIGHTS} | BOTH | change))
+        LeakageDetector(higher_is_better=True).fit(**({"X": WEIGHTS} | BOTH | change))
 
 
 def test_bad_parameters_and_predict():
     with pytest.raises(ValueError, match="give one of them"):
-        LeakageDetector(threshold=0.3, contamination=0.1).fit(WEIGHTS)
-    detector = LeakageDetector().fit(WEIGHTS, **BOTH)
+        LeakageDetector(threshold=0.3, contamination=0.1, higher_is_better=True).fit(
+            WEIGHTS
+        )
+    detector = LeakageDetector(higher_is_better=True).fit(WEIGHTS, **BOTH)
     with pytest.raises(ValueError, match="if and only if"):
         detector.predict(WEIGHTS)
     with pytest.raises(ValueError, match="expecting 20 features"):

@@ -4,14 +4,25 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array, csr_matrix
+from sklearn.datasets import load_diabetes
+from sklearn.linear_model import Ridge
+from sklearn.pipeline import make_pipeline
 
-from skdatamodels import DatamodelRegressor, TrainingRuns, sample_masks
+from skdatamodels import (
+    DatamodelRegressor,
+    Examples,
+    SubsetTrainer,
+    TrainingRuns,
+    sample_masks,
+)
 from skdatamodels.applications import (
     affected_targets,
     harmful_examples,
+    mean_weights,
     self_influence,
     similar_examples,
 )
+from skdatamodels.influence import DifferenceOfMeans
 
 rng = np.random.default_rng(0)
 WEIGHTS = rng.normal(size=(5, 9)) * (rng.random((5, 9)) < 0.6)
@@ -64,10 +75,73 @@ def test_affected_targets_turn_the_matrix(container):
 @pytest.mark.parametrize("container", [np.asarray, csr_array, csr_matrix])
 def test_harmful_on_balance(container):
     mean = WEIGHTS.mean(axis=0)
-    examples, found = harmful_examples(container(WEIGHTS), 100)
+    examples, found = harmful_examples(container(WEIGHTS), 100, higher_is_better=True)
     assert_array_equal(examples, np.argsort(mean)[: (mean < 0).sum()])
     assert_allclose(found, mean[examples])
-    assert len(harmful_examples(WEIGHTS, 1)[0]) == 1
+    assert len(harmful_examples(WEIGHTS, 1, higher_is_better=True)[0]) == 1
+
+
+def test_what_raises_losses_is_harmful():
+    as_losses = harmful_examples(-WEIGHTS, 100, higher_is_better=False)
+    as_margins = harmful_examples(WEIGHTS, 100, higher_is_better=True)
+    assert_array_equal(as_losses[0], as_margins[0])
+    assert_allclose(as_losses[1], -as_margins[1])
+    assert (as_losses[1] > 0).all()
+
+
+@pytest.mark.parametrize("output", ["squared_error", "prediction"])
+def test_wrong_values_are_harmful_to_a_regression(output):
+    X, y = load_diabetes(return_X_y=True)
+    wrong = np.random.default_rng(0).choice(200, 8, replace=False)
+    given = y[:200].copy()
+    given[wrong] *= 10
+    train, targets = Examples(X[:200], given), Examples(X[200:], y[200:])
+    trainer = SubsetTrainer(Ridge(), train, targets, output=output, random_state=0)
+    model = DatamodelRegressor(random_state=0).fit(trainer.transform(np.arange(600)))
+    if output == "prediction":
+        with pytest.raises(ValueError, match="'prediction' does not say whether"):
+            harmful_examples(model, 8)
+        return
+    suspects, raised = harmful_examples(model, 8)
+    assert np.isin(suspects, wrong).sum() >= 6
+    assert (raised > 0).all()
+    with pytest.raises(ValueError, match="contradicts the runs"):
+        harmful_examples(model, 8, higher_is_better=True)
+
+
+@pytest.mark.parametrize("container", [np.asarray, csr_array])
+def test_classes_of_targets_count_the_same(container):
+    classes = np.array(["a", "b", "b", "b", "c", "c"])
+    weights = np.random.default_rng(2).normal(size=(6, 5))
+    by_class = [weights[classes == name].mean(axis=0) for name in "abc"]
+    balanced = mean_weights(container(weights), target_classes=classes)
+    assert_allclose(balanced, np.mean(by_class, axis=0))
+    plain = mean_weights(container(weights), target_classes=classes, balance=False)
+    assert_allclose(plain, weights.mean(axis=0))
+    assert_allclose(mean_weights(container(weights)), weights.mean(axis=0))
+    with pytest.raises(ValueError, match="6 classes, one a target; got shape"):
+        mean_weights(weights, target_classes=classes[:5])
+
+
+def test_a_fitted_regressor_knows_direction_and_classes():
+    masks = sample_masks(200, 5, 0.5, random_state=0)
+    weights = np.array([[3.0, 0, -1, 0, 0], [1, 0, -1, 0, 0], [-2.5, 0, 1, 1, 0]])
+    runs = TrainingRuns(
+        masks,
+        masks.dot(weights.T).astype(np.float32),
+        output="cross_entropy",
+        target_classes=[0, 0, 1],
+    )
+    model = DatamodelRegressor(lam=1e-3).fit(runs)
+    for fitted in (model, DifferenceOfMeans().fit(runs), make_pipeline(model)):
+        assert harmful_examples(fitted)[0].tolist() == [3]
+        assert harmful_examples(fitted, balance=False)[0].tolist() == [0, 3]
+    model.fit(masks, runs.outputs)  # arrays do not say
+    with pytest.raises(ValueError, match="'unknown' does not say whether higher"):
+        harmful_examples(model)
+    assert harmful_examples(model, higher_is_better=True)[0].tolist() == [2]
+    with pytest.raises(ValueError, match="DatamodelRegressor has no coef_"):
+        harmful_examples(DatamodelRegressor())
 
 
 def memorising_runs(n_runs=2000, n_train=12):

@@ -3,7 +3,7 @@ import warnings
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from scipy.special import logsumexp, softmax
+from scipy.special import logit, logsumexp, softmax
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.cluster import KMeans
 from sklearn.datasets import load_iris
@@ -29,6 +29,7 @@ from skdatamodels.outputs import (
     PROBA_FLOOR,
     check_measurable,
     encode_targets,
+    log_odds,
     margin,
     raw_outputs,
 )
@@ -129,6 +130,41 @@ def test_probabilities_of_zero_and_one_are_finite():
     raw = raw_outputs(model, X)
     assert set(model.predict_proba(X).ravel()) == {0.0, 1.0}
     assert_array_equal(np.unique(raw), [np.log(PROBA_FLOOR), 0.0])
+
+
+def odds_of(proba, y):
+    """Log-odds of the class of each row, by Python's floats."""
+    pairs = [(row[k], sum(np.delete(row, k))) for row, k in zip(proba, y, strict=True)]
+    return [np.log(own) - np.log(others) for own, others in pairs]
+
+
+@pytest.mark.parametrize("missing", [None, 0, 2])
+@pytest.mark.parametrize(("zero_proba", "zero"), [(0.1, 1 / 30), (0.01, 0.01)])
+def test_votes_of_all_trees_give_finite_odds(missing, zero_proba, zero):
+    labels = CLASSES if missing is None else np.delete(CLASSES, missing)
+    rows = np.isin(NAMES, labels)
+    model = RandomForestClassifier(30, random_state=0).fit(X[rows], NAMES[rows])
+    proba = np.zeros((len(X), 3))
+    proba[:, encode_targets(labels, CLASSES)] = model.predict_proba(X)
+    assert_allclose(proba[proba > 0].min(), 1 / 30)
+    y = encode_targets(NAMES, CLASSES)
+    raw = raw_outputs(model, X, CLASSES, y=y, zero_proba=zero_proba)
+    own = proba[np.arange(len(y)), y]
+    assert (own == 1).any()
+    between = (own > 0) & (own < 1)
+    expected = np.where(own == 1, -logit(zero), logit(zero))
+    expected[y == missing] = logit(zero_proba)
+    expected[between] = odds_of(proba[between], y[between])
+    assert_allclose(log_odds(raw, y), expected, rtol=1e-9)
+    for column in range(3):  # other odds are as they were
+        plain = raw_outputs(model, X, CLASSES)
+        assert_array_equal(raw[between, column], plain[between, column])
+
+
+def test_a_single_class_seen_gives_finite_odds():
+    model = DecisionTreeClassifier().fit(X[:4], ["a"] * 4)
+    raw = raw_outputs(model, X[:2], ["a", "b", "c"], y=[0, 1], zero_proba=0.2)
+    assert_allclose(log_odds(raw, [0, 1]), [logit(0.8), logit(0.2)])
 
 
 @pytest.mark.parametrize("search", [False, True])

@@ -1,0 +1,115 @@
+"""What to make of runs that miss a class, and of probabilities of 0: LDS.
+
+The training set has a few examples of one class, so that one subset in ten or so misses
+it. The output of such a run on the targets of that class may be taken
+
+- from a probability of 2.2e-16, the least that floats tell from 0 beside 1;
+- to be the least output of a run that saw the class;
+- from the probability 1 / (subset size + number of classes), the default;
+- to be missing (unseen_class="nan").
+
+Datamodels are fitted on each, and judged on held-out runs, where ranks are the same but
+for the last: on all targets, and on those of the rare class in runs that saw it.
+"""
+
+import argparse
+import warnings
+
+import numpy as np
+from _machine import describe_machine
+from sklearn.datasets import load_digits, load_wine
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
+
+from skdatamodels import DatamodelRegressor, Examples, SubsetTrainer
+from skdatamodels.metrics import linear_datamodeling_score
+from skdatamodels.outputs import PROBA_FLOOR
+
+MODELS = {
+    "logistic": LogisticRegression(max_iter=1000),
+    "forest": RandomForestClassifier(30, min_samples_leaf=3),
+}
+# loader, training rows, targets, the rare class and how many of it stay
+DATA = {"wine": (load_wine, 110, 60, 2, 3), "digits": (load_digits, 400, 100, 8, 4)}
+
+
+def load(name, seed):
+    """Return a training set with a rare class, targets, and the rare class."""
+    loader, n_train, n_targets, rare, n_rare = DATA[name]
+    X, y = loader(return_X_y=True)
+    order = np.random.default_rng(seed).permutation(len(y))
+    train, targets = order[:n_train], order[n_train : n_train + n_targets]
+    few = train[y[train] == rare][:n_rare]
+    train = np.r_[train[y[train] != rare], few]
+    X = StandardScaler().fit(X[train]).transform(X)
+    return Examples(X[train], y[train]), Examples(X[targets], y[targets]), rare
+
+
+def treatments(runs, missed, of_rare, n_classes):
+    """Return outputs by what is made of the runs that missed the rare class."""
+    sizes = runs.masks.sum(axis=1, keepdims=True)
+    old = runs.outputs + np.log(PROBA_FLOOR) + np.log(sizes + n_classes - 1)
+    least = np.where(missed, np.inf, runs.outputs).min(axis=0)
+    where = missed & of_rare
+    return {
+        "2.2e-16": np.where(where, old, runs.outputs),
+        "least output": np.where(where, least, runs.outputs),
+        "1 / (size + classes)": runs.outputs,
+        "missing": np.where(where, np.nan, runs.outputs),
+    }
+
+
+def scores(name, model, n_runs, n_test, seed):
+    """Return {treatment: (LDS, LDS of the rare class)} and the share of runs."""
+    train, targets, rare = load(name, seed)
+    trainer = SubsetTrainer(model, train, targets, random_state=seed, n_jobs=2)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*saw no example of a class")
+        runs = trainer.transform(np.arange(n_runs + n_test))
+    missed = ~runs.masks[:, train.y == rare].any(axis=1, keepdims=True)
+    of_rare, test = targets.y == rare, runs[n_runs:]
+    saw = ~missed[n_runs:, 0]
+    found = {}
+    for label, outputs in treatments(
+        runs, missed, of_rare, len(np.unique(train.y))
+    ).items():
+        fitted = DatamodelRegressor(random_state=0, n_jobs=2)
+        fitted.fit(runs.packed[:n_runs], outputs[:n_runs])
+        predicted = fitted.predict(test)
+        found[label] = (
+            linear_datamodeling_score(test.outputs, predicted),
+            linear_datamodeling_score(
+                test.outputs[saw][:, of_rare], predicted[saw][:, of_rare]
+            ),
+        )
+    return found, missed.mean()
+
+
+def main():
+    """Print a table."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--n-runs", type=int, default=400)
+    parser.add_argument("--n-test", type=int, default=400)
+    parser.add_argument("--seeds", type=int, default=3)
+    arguments = parser.parse_args()
+    print(describe_machine())
+    print(
+        f"{arguments.n_runs} runs, {arguments.n_test} held out, mean of "
+        f"{arguments.seeds} seeds. LDS / LDS of the rare class in runs that saw it\n"
+    )
+    for data in DATA:
+        for model_name, model in MODELS.items():
+            seeds = [
+                scores(data, model, arguments.n_runs, arguments.n_test, seed)
+                for seed in range(arguments.seeds)
+            ]
+            share = np.mean([share for _, share in seeds])
+            print(f"{data}, {model_name}: {share:.1%} of runs miss the class")
+            for label in seeds[0][0]:
+                both = np.mean([found[label] for found, _ in seeds], axis=0)
+                print(f"  {label:<22} {both[0]:.3f} / {both[1]:.3f}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
