@@ -299,10 +299,10 @@ class LeakageDetector(BaseEstimator):
 
     def _check_weights(self, X, reset):
         """Return the weights so that positive ones make outputs better."""
-        sign = sign_of_better(X, self.higher_is_better)
-        X = weights_of(X)
-        X = validate_data(self, X, accept_sparse="csr", dtype=FLOATS, reset=reset)
-        return sign * X
+        weights = validate_data(
+            self, weights_of(X), accept_sparse="csr", dtype=FLOATS, reset=reset
+        )
+        return sign_of_better(X, self.higher_is_better) * weights
 
     def _flags(self, scores):
         return (scores >= self.threshold_) & (scores > 0)

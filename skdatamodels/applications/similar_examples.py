@@ -247,8 +247,8 @@ def harmful_examples(
     >>> harmful_examples(margins, higher_is_better=False)
     (array([2, 0]), array([0.375, 0.125]))
     """
-    sign = sign_of_better(weights, higher_is_better)
     mean = mean_weights(weights, target_classes=target_classes, balance=balance)
+    sign = sign_of_better(weights, higher_is_better)
     found = similar_examples(sign * mean[None], n_examples)
     examples = found.negative[0]
     return examples[examples >= 0], sign * found.negative_weights[0][examples >= 0]
