@@ -205,6 +205,8 @@ def check_run_ids(run_ids):
         raise ValueError(
             f"Run ids must not be negative, got {ids.min()} at position {ids.argmin()}."
         )
+    if ids.max() > np.iinfo(np.int64).max:
+        raise ValueError(f"Run ids must be below 2**63, got {ids.max()}.")
     unique, counts = np.unique(ids, return_counts=True)
     if unique.size < ids.size:
         raise ValueError(

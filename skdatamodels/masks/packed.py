@@ -230,6 +230,13 @@ def row_blocks(n_rows, row_bytes, multiple=1):
         yield slice(start, min(start + step, n_rows))
 
 
+def as_slice(rows):
+    """Return consecutive rows as a slice, which copies nothing; others as they are."""
+    start, stop = int(rows[0]), int(rows[-1]) + 1
+    consecutive = stop - start == len(rows) and (np.diff(rows) == 1).all()
+    return slice(start, stop) if consecutive else rows
+
+
 def row_index(index):
     """Return the rows of an index; scikit-learn's splitters ask for X[rows, ...]."""
     if not isinstance(index, tuple):

@@ -6,6 +6,9 @@ import numpy as np
 from numpy.lib import format as npy
 
 from skdatamodels.runs._open_npy import read_header
+from skdatamodels.runs.paths import check_link
+
+_HEADER_BYTES = 128  # of any file made here, for numpy pads headers
 
 
 class GrowingNpy:
@@ -18,6 +21,7 @@ class GrowingNpy:
     def __init__(self, path):
         self.path = path
         try:
+            check_link(path)
             header = read_header(path)
             if header.version != (1, 0):
                 raise ValueError("it is not a .npy file of version 1.0")
@@ -95,6 +99,11 @@ class GrowingNpy:
             file.seek(self._offset)
             content = file.read(self.n_rows * self.row_bytes)
         return np.frombuffer(content, self.dtype).reshape(self.n_rows, *self.row_shape)
+
+
+def may_hold_rows(path):
+    """Tell whether a file is longer than one that `create` has made or begun."""
+    return os.path.exists(path) and os.path.getsize(path) > _HEADER_BYTES
 
 
 def _header(shape, dtype):

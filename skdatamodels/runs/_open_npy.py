@@ -8,6 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.lib import format as npy
 
+from skdatamodels.runs.paths import absolute
+
 # what numpy's parser raises on a header that is none
 _JUNK = (ValueError, TypeError, SyntaxError, TokenError)
 _PARSERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
@@ -46,10 +48,11 @@ def open_npy(path):
     Raises
     ------
     FileNotFoundError
-        If there is no such file.
+        If there is no such file, or the path is a link to nowhere.
     ValueError
         If it is no ``.npy`` file, holds Python objects, or is cut short.
     """
+    path = absolute(path)
     try:
         header = read_header(path)
     except ValueError as error:

@@ -8,7 +8,6 @@ order, for which a regression on moments has no use.
 """
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -19,6 +18,8 @@ import numpy as np
 
 from skdatamodels.masks import PackedMasks
 from skdatamodels.masks.packed import as_bool, row_blocks
+from skdatamodels.runs._room import check_free
+from skdatamodels.runs.paths import absolute
 from skdatamodels.runs.training_runs import TrainingRuns, check_no_infinity
 
 
@@ -58,6 +59,7 @@ def read_beton(path):
     >>> read_beton("regression_data.beton")  # doctest: +SKIP
     TrainingRuns(n_runs=100000, n_train=50000, n_targets=10000)
     """
+    path = absolute(path)
     reader = _open_beton(path)
     mask, targets = reader.handlers["mask"], reader.handlers["targets"]
     names = dict(zip(reader.handlers, reader.metadata.dtype.names, strict=True))
@@ -118,7 +120,7 @@ def write_beton(runs, path, *, timeout=3600):
     >>> runs, _ = make_linear_runs()
     >>> write_beton(runs, "regression_data.beton")  # doctest: +SKIP
     """
-    path = Path(path)
+    path = absolute(path)
     if path.exists():
         raise FileExistsError(f"{path} is there already.")
     if not len(runs):
@@ -137,9 +139,7 @@ def _check_space(runs, path):
     # The writer would wait for ever once the disk is full. It gets masks packed and
     # outputs as they are, and writes bool and float32, in pages of 8 MiB.
     row_bytes = runs.n_train * 9 // 8 + (runs.outputs.itemsize + 4) * runs.n_targets
-    needed, free = len(runs) * row_bytes + 2**25, shutil.disk_usage(path.parent).free
-    if free < needed:
-        raise OSError(f"Writing {path} needs {needed} bytes on disk, {free} are free.")
+    check_free(path.parent, len(runs) * row_bytes + 2**25, f"To write {path}")
 
 
 def _run(command, folder, timeout):

@@ -1,41 +1,49 @@
 """RunStore: runs on disk, which survive whatever is killed."""
 
-import json
-import os
 from contextlib import contextmanager, suppress
-from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from itertools import chain, count
-from pathlib import Path
 
 import numpy as np
-from filelock import FileLock
 
 from skdatamodels.masks import PackedMasks
 from skdatamodels.masks.designs import check_run_ids
-from skdatamodels.runs._growing_npy import GrowingNpy
-from skdatamodels.runs.training_runs import TrainingRuns
+from skdatamodels.masks.packed import as_slice, row_blocks
+from skdatamodels.runs._checksums import checksums
+from skdatamodels.runs._failures import append_failures, read_failures
+from skdatamodels.runs._growing_npy import GrowingNpy, may_hold_rows
+from skdatamodels.runs._lock import LOCK, SOFT_LOCK, folder_lock
+from skdatamodels.runs._meta import (
+    FORMAT,
+    HOW_TO_RESTORE,
+    META,
+    check_same,
+    library_versions,
+    read_meta,
+    write_meta,
+)
+from skdatamodels.runs._room import check_free, check_ids, check_length
+from skdatamodels.runs.paths import absolute, check_link
+from skdatamodels.runs.training_runs import TrainingRuns, check_not_masked
 
-FORMAT = 1
-_META, _LOCK, _FAILURES = "meta.json", ".lock", "failures.jsonl"
-_META_KEYS = ("configuration", "entropy", "versions", "n_train", "n_targets")
-_ARRAYS = ("masks", "seeds", "outputs", "done")
+_FAILURES = "failures.jsonl"
+_ARRAYS = ("masks", "seeds", "outputs", "checksums")
 
 
 class RunStore:
     """Runs of one configuration in a folder.
 
     ==================  ==============================================================
-    ``meta.json``       format, configuration, entropy, library versions
+    ``meta.json``       format, configuration, entropy, library versions, checksum
     ``masks.npy``       uint8 (n_rows, ceil(n_train / 8)), rows by `numpy.packbits`
     ``seeds.npy``       uint32 (n_rows,), training seeds
     ``outputs.npy``     float32 (n_rows, n_targets)
-    ``done.npy``        bool (n_rows,)
+    ``checksums.npy``   uint32 (n_rows,), CRC-32 of each finished run; 0: not done
     ``failures.jsonl``  row, time and traceback of each run that failed
     ==================  ==============================================================
 
-    A row counts only once it is marked in ``done.npy``, which happens after its mask,
-    seed and outputs have reached the disk: a process may be killed at any moment.
+    A row counts only once it has a checksum, which it gets after its mask, seed and
+    outputs have reached the disk: a process may be killed at any moment. Whatever is
+    read is compared with its checksum, so that damage is never taken for a run.
     One process writes at a time (:meth:`lock`); any number may read meanwhile.
 
     Parameters
@@ -60,7 +68,7 @@ class RunStore:
     FileNotFoundError
         If there is no such folder.
     ValueError
-        If the folder is not a run store, is damaged, is of a newer format, or its
+        If the folder is not a run store, is damaged, is of another format, or its
         configuration is not `configuration` (the message names what differs).
 
     Examples
@@ -79,14 +87,14 @@ class RunStore:
     """
 
     def __init__(self, path, configuration=None):
-        self.path = Path(path)
-        meta = _read_meta(self.path)
+        self.path = absolute(path)
+        meta = read_meta(self.path)
         self.configuration = meta["configuration"]
         self.entropy = meta["entropy"]
         self.versions = meta["versions"]
         self.n_train, self.n_targets = meta["n_train"], meta["n_targets"]
         if configuration is not None:
-            _check_same(self.path, self.configuration, configuration)
+            check_same(self.path, self.configuration, configuration)
         self._open_arrays()
 
     @classmethod
@@ -111,12 +119,15 @@ class RunStore:
         ------
         FileExistsError
             If the folder is a store already, or holds other files.
+        ValueError
+            If it holds runs whose ``meta.json`` is gone. They are left as they are.
         """
-        path = Path(path)
+        path = absolute(path)
         path.mkdir(parents=True, exist_ok=True)
-        with _file_lock(path):
+        with folder_lock(path):
             # A process that was killed while it made this store left some of these.
-            ours = {_LOCK, _META + ".tmp", *(f"{name}.npy" for name in _ARRAYS)}
+            arrays = [f"{name}.npy" for name in _ARRAYS]
+            ours = {LOCK, SOFT_LOCK, META + ".tmp", _FAILURES, *arrays}
             others = sorted({entry.name for entry in path.iterdir()} - ours)
             if others:
                 raise FileExistsError(
@@ -124,6 +135,7 @@ class RunStore:
                     f"{', '.join(others[:3])}. Open it with RunStore(path) if it is a "
                     "store, or choose an empty folder."
                 )
+            _check_no_runs(path, arrays)
             for name, (row_shape, dtype) in _layout(n_train, n_targets).items():
                 GrowingNpy.create(path / f"{name}.npy", row_shape, dtype)
             meta = {
@@ -134,7 +146,7 @@ class RunStore:
                 "entropy": entropy,
                 "versions": library_versions(),
             }
-            _write_atomically(path / _META, json.dumps(meta, indent=1))
+            write_meta(path, meta)
         return cls(path)
 
     @classmethod
@@ -144,7 +156,8 @@ class RunStore:
         `entropy` is for a new store; an old one keeps its own. Other parameters and
         errors as in :meth:`create` and :class:`RunStore`.
         """
-        if not Path(path, _META).exists():
+        path = absolute(path)
+        if not (path / META).exists():
             with suppress(FileExistsError):  # another process was faster
                 return cls.create(
                     path,
@@ -161,7 +174,7 @@ class RunStore:
 
         May be nested. What others have written is seen from here on.
         """
-        with _file_lock(self.path):
+        with folder_lock(self.path):
             self._open_arrays()
             yield self
 
@@ -177,7 +190,7 @@ class RunStore:
         -------
         done : bool array of shape (n_rows,)
         """
-        done = self._done.load().copy()
+        done = self._checksums.load() != 0
         return done if rows is None else np.isin(rows, np.flatnonzero(done))
 
     def rows_for(self, masks, seeds):
@@ -222,7 +235,7 @@ class RunStore:
         ------
         ValueError
             If shapes do not fit the store, outputs are not finite, seeds are not
-            integers below 2³², or rows repeat or hold finished runs.
+            integers below 2³², or rows repeat, hold finished runs or are 10⁸ or more.
         OSError
             If the disk is full or not writable. The rows are then not marked done;
             all that was written before is safe.
@@ -237,23 +250,29 @@ class RunStore:
                     f"{self.path} holds finished runs in rows {finished[:5].tolist()} "
                     "already; they are never overwritten."
                 )
-            for array in (self._masks, self._seeds, self._outputs, self._done):
+            content = (runs.packed.bits, runs.seeds.astype(np.uint32), runs.outputs)
+            content += (checksums(rows, *content),)
+            arrays = [getattr(self, f"_{name}") for name in _ARRAYS]
+            for array in arrays:
                 array.grow(int(rows.max()) + 1)
-            self._masks.write(rows, runs.packed.bits)
-            self._seeds.write(rows, runs.seeds)
-            self._outputs.write(rows, runs.outputs)
-            self._done.write(rows, np.ones(len(rows), dtype=bool))
+            for array, values in zip(arrays, content, strict=True):
+                array.write(rows, values)
 
     def _check_runs(self, rows, masks, seeds, outputs):
         """Return rows (int64) and TrainingRuns, if they are fit to be written."""
         rows, seeds = check_run_ids(rows), np.asarray(seeds)
+        check_ids(rows)
+        check_not_masked(outputs)
+        outputs = np.asarray(outputs)
+        if outputs.dtype.kind not in "biuf":
+            raise ValueError(f"outputs must be real numbers, got {outputs.dtype}.")
         integers = seeds.dtype.kind in "iu" and seeds.ndim == 1
         if not integers or not ((seeds >= 0) & (seeds < 2**32)).all():
             raise ValueError(
                 f"Seeds must be integers from 0 to 2**32 - 1, one a run, got {seeds}."
             )
         with np.errstate(over="ignore"):
-            runs = TrainingRuns(masks, np.asarray(outputs, np.float32), seeds=seeds)
+            runs = TrainingRuns(masks, outputs.astype(np.float32), seeds=seeds)
         if (runs.n_train, runs.n_targets) != (self.n_train, self.n_targets):
             raise ValueError(
                 f"{self.path} holds runs with n_train={self.n_train} and n_targets="
@@ -269,14 +288,16 @@ class RunStore:
             )
         return rows, runs
 
-    def runs(self, rows=None):
-        """Return finished runs.
+    def runs(self, rows=None, *, masks=None, seeds=None):
+        """Return finished runs, once they have been compared with their checksums.
 
         Parameters
         ----------
         rows : int array or slice, optional
-            Which rows; default all that are done. A slice is read from disk only when
-            used.
+            Which rows; default all that are done. A slice is a memory map: it is read
+            once to be checked, and again when it is used.
+        masks, seeds : PackedMasks of shape (n, n_train), uint32 array of shape (n,)
+            What the runs must be of, if it is known. Give both or none.
 
         Returns
         -------
@@ -285,24 +306,126 @@ class RunStore:
         Raises
         ------
         ValueError
-            If a row that is asked for is not done.
+            If a row that is asked for is not done, is damaged, or is the run of another
+            mask or seed.
         """
         done = self.done()
         if rows is None:
             rows = slice(None) if done.all() else np.flatnonzero(done)
         wanted = np.arange(len(done))[rows] if isinstance(rows, slice) else rows
-        missing = np.setdiff1d(wanted, np.flatnonzero(done))
-        if missing.size:
-            raise ValueError(
-                f"{missing.size} of {len(wanted)} rows of {self.path} are not done, "
-                f"among them {missing[:5].tolist()}."
-            )
+        self.check(wanted, masks, seeds)
         # A process killed while the files grew may have left some of them longer.
         bits, outputs, seeds = (
             array.read()[: len(done)][rows]
             for array in (self._masks, self._outputs, self._seeds)
         )
         return TrainingRuns(PackedMasks(bits, self.n_train), outputs, seeds=seeds)
+
+    def check(self, rows, masks=None, seeds=None):
+        """Raise unless rows hold finished runs, as they were written, of these masks.
+
+        Parameters
+        ----------
+        rows : int array of shape (n,)
+        masks, seeds : PackedMasks of shape (n, n_train), uint32 array of shape (n,)
+            What the runs must be of, if it is known. Give both or none.
+
+        Raises
+        ------
+        ValueError
+            As :meth:`runs`. The message names the rows and says what to do.
+        """
+        missing = np.setdiff1d(rows, np.flatnonzero(self.done()))
+        if missing.size:
+            raise ValueError(
+                f"{missing.size} of {len(rows)} rows of {self.path} are not done, "
+                f"among them {missing[:5].tolist()}."
+            )
+        damaged = self.damaged(rows)
+        if damaged.size:
+            raise ValueError(
+                f"{damaged.size} of {len(rows)} runs in {self.path} are damaged, among "
+                f"them rows {damaged[:5].tolist()}: they are not what was written. "
+                "With store = RunStore(path), store.discard(store.damaged()) gives "
+                "them up, and they are trained again when they are next asked for."
+            )
+        if masks is None:
+            return
+        rows, bits = np.asarray(rows), self._masks.read()
+        other = self._seeds.read()[rows] != seeds
+        for block in row_blocks(len(rows), 2 * self._masks.row_bytes):
+            part = as_slice(rows[block])
+            other[block] |= (bits[part] != masks.bits[block]).any(axis=1)
+        if other.any():
+            raise ValueError(
+                f"{other.sum()} of {len(rows)} runs in {self.path} have other masks or "
+                f"seeds than are drawn for them, among them rows "
+                f"{rows[other][:5].tolist()}: {META} names another seed than they were "
+                "trained with, or another version of skdatamodels drew them. Put "
+                f"{META} back as it was, or choose another folder."
+            )
+
+    def damaged(self, rows=None):
+        """Find the finished runs that are not as they were written.
+
+        Parameters
+        ----------
+        rows : int array of shape (n,), optional
+            Where to look; default everywhere.
+
+        Returns
+        -------
+        damaged : int64 array
+        """
+        stored = self._checksums.load()
+        finished = np.flatnonzero(stored)
+        rows = finished if rows is None else np.intersect1d(rows, finished)
+        found = np.zeros(len(rows), dtype=bool)
+        content = [array.read() for array in (self._masks, self._seeds, self._outputs)]
+        for block in row_blocks(len(rows), self._row_bytes()):
+            part = as_slice(rows[block])
+            sums = checksums(rows[block], *(array[part] for array in content))
+            found[block] = sums != stored[part]
+        return rows[found]
+
+    def discard(self, rows):
+        """Give up finished runs: their rows count as not done from now on.
+
+        A trainer trains them again when they are next asked for. Rows that are not
+        done stay so.
+
+        Parameters
+        ----------
+        rows : int array of shape (n,)
+        """
+        with self.lock():
+            rows = np.intersect1d(rows, np.flatnonzero(self.done()))
+            if rows.size:
+                self._checksums.write(rows, np.zeros(len(rows)))
+
+    def check_room(self, rows):
+        """Raise if there is no room on disk for runs that are to be written.
+
+        Parameters
+        ----------
+        rows : int array of shape (n,)
+
+        Raises
+        ------
+        ValueError
+            If a row is 10⁸ or more, or so large that the files would be longer than
+            the disk.
+        OSError
+            If the runs take more bytes than are free.
+        """
+        if len(rows):
+            check_ids(rows)
+            row_bytes = self._row_bytes()
+            check_free(self.path, len(rows) * row_bytes, f"To store {len(rows)} runs")
+            check_length(self.path, rows, row_bytes)
+
+    def _row_bytes(self):
+        return sum(getattr(self, f"_{name}").row_bytes for name in _ARRAYS)
 
     def record_failures(self, failures):
         """Append failed runs to ``failures.jsonl``.
@@ -311,21 +434,11 @@ class RunStore:
         ----------
         failures : iterable of dict
         """
-        lines = "".join(json.dumps(failure) + "\n" for failure in failures)
-        if not lines:
-            return
-        with open(self.path / _FAILURES, "a+b") as file:
-            end = file.seek(0, os.SEEK_END)
-            file.seek(max(0, end - 1))
-            # half a line, left by a process that was killed, must not spoil ours
-            torn = file.read() not in (b"", b"\n")
-            file.write(b"\n" * torn + lines.encode())
+        append_failures(self.path / _FAILURES, failures)
 
     def failures(self):
         """Return the recorded failures: list of dict, oldest first."""
-        path = self.path / _FAILURES
-        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-        return [json.loads(line) for line in lines if _is_json(line)]
+        return read_failures(self.path / _FAILURES)
 
     def __len__(self):
         return int(self.done().sum())
@@ -334,22 +447,30 @@ class RunStore:
         return f"RunStore({str(self.path)!r}, n_done={len(self)})"
 
     def _open_arrays(self):
-        # done.npy grows last, so it is read first
+        # checksums.npy grows last, so it is read first
         for name in reversed(_ARRAYS):
             setattr(self, f"_{name}", GrowingNpy(self.path / f"{name}.npy"))
         for name, row in _layout(self.n_train, self.n_targets).items():
             array = getattr(self, f"_{name}")
             found = array.row_shape, array.dtype
-            if found != row or array.n_rows < self._done.n_rows:
+            if found != row or array.n_rows < self._checksums.n_rows:
                 raise ValueError(
                     f"{array.path} is damaged: {array.n_rows} rows of {found} where "
-                    f"{self._done.n_rows} of {row} belong."
+                    f"{self._checksums.n_rows} of {row} belong."
                 )
 
 
-def _file_lock(path):
-    # one lock object a path and thread: who holds it does not wait for themselves
-    return FileLock(path / _LOCK, is_singleton=True)
+def _check_no_runs(path, arrays):
+    """Raise if a folder without ``meta.json`` may hold runs."""
+    for name in arrays:
+        check_link(path / name)
+    kept = [name for name in arrays if may_hold_rows(path / name)]
+    kept += [_FAILURES] * (path / _FAILURES).exists()
+    if kept:
+        raise ValueError(
+            f"{META} is gone from {path}, whose {', '.join(kept)} may hold runs. "
+            f"{HOW_TO_RESTORE} To train everything again, choose another folder."
+        )
 
 
 def _layout(n_train, n_targets):
@@ -358,70 +479,9 @@ def _layout(n_train, n_targets):
         "masks": ((-(-n_train // 8),), np.dtype(np.uint8)),
         "seeds": ((), np.dtype(np.uint32)),
         "outputs": ((n_targets,), np.dtype(np.float32)),
-        "done": ((), np.dtype(bool)),
+        "checksums": ((), np.dtype(np.uint32)),
     }
 
 
 def _run_keys(bits, seeds):
     return [(row.tobytes(), int(seed)) for row, seed in zip(bits, seeds, strict=True)]
-
-
-@cache
-def library_versions():
-    """Return the versions of the libraries that a training depends on."""
-    versions = {}
-    for package in ("skdatamodels", "scikit-learn", "numpy", "scipy"):
-        try:
-            versions[package] = version(package)
-        except PackageNotFoundError:
-            versions[package] = None
-    return versions
-
-
-def _read_meta(path):
-    if not path.is_dir():
-        raise FileNotFoundError(f"There is no run store at {path}.")
-    try:
-        meta = json.loads((path / _META).read_text(encoding="utf-8"))
-        if meta["format"] <= FORMAT:
-            return {key: meta[key] for key in _META_KEYS}
-    except (FileNotFoundError, ValueError, KeyError, TypeError) as error:
-        raise ValueError(
-            f"{path} is not a run store: it has no readable {_META} ({error!r})."
-        ) from error
-    raise ValueError(
-        f"{path} is a run store of format {meta['format']}; this version of "
-        f"skdatamodels reads up to format {FORMAT}. Upgrade skdatamodels."
-    )
-
-
-def _check_same(path, stored, asked):
-    asked = json.loads(json.dumps(asked))  # tuples become lists, as in the file
-    differences = [
-        f"{key}: stored {stored.get(key)!r}, asked {asked.get(key)!r}"
-        for key in sorted(stored.keys() | asked.keys())
-        if stored.get(key) != asked.get(key)
-    ]
-    if differences:
-        raise ValueError(
-            f"The runs in {path} were made with another configuration. "
-            + "; ".join(differences)
-        )
-
-
-def _write_atomically(path, text):
-    temporary = path.with_name(path.name + ".tmp")
-    with open(temporary, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
-
-
-def _is_json(line):
-    # a process killed while it appended may have left half a line
-    try:
-        json.loads(line)
-    except json.JSONDecodeError:
-        return False
-    return True

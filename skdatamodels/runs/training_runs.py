@@ -47,7 +47,8 @@ class TrainingRuns:
     Raises
     ------
     ValueError
-        If masks are not 0/1, outputs are not 2-d numbers, or lengths differ.
+        If masks are not 0/1, outputs are not 2-d numbers or are a masked array, or
+        lengths differ.
 
     Examples
     --------
@@ -72,6 +73,7 @@ class TrainingRuns:
         target_classes=None,
         n_missed_classes=None,
     ):
+        check_not_masked(outputs)
         self.packed = as_masks(masks)
         self.outputs = np.asanyarray(outputs)
         self.seeds = None if seeds is None else np.asarray(seeds)
@@ -162,6 +164,15 @@ def note_targets(estimator, X):
     """
     estimator.output_info_ = getattr(X, "output_info", info_of_output(None))
     estimator.target_classes_ = getattr(X, "target_classes", None)
+
+
+def check_not_masked(outputs):
+    """Raise if numbers are hidden under a mask, where nobody would see the mask."""
+    if isinstance(outputs, np.ma.MaskedArray):
+        raise ValueError(
+            "outputs is a masked array. NaN stands for a run without output: give "
+            "outputs.filled(np.nan)."
+        )
 
 
 def check_no_infinity(outputs, source):

@@ -28,8 +28,10 @@ from skdatamodels.masks.designs import (
     check_run_ids,
     seed_runs,
 )
+from skdatamodels.masks.packed import as_slice
 from skdatamodels.outputs import OUTPUTS, OutputInfo, info_of_output
 from skdatamodels.runs import RunStore, TrainingRuns
+from skdatamodels.runs.paths import directory_kept, readable
 from skdatamodels.runs.store import library_versions
 from skdatamodels.training.configuration import describe, digest
 from skdatamodels.training.driver import train_runs
@@ -107,12 +109,13 @@ class SubsetTrainer(TransformerMixin, BaseEstimator):
     TypeError, ValueError
         Before any training: if the estimator gives no such output, alpha leaves no
         example in or out, a target has a class that no training example has, run ids
-        repeat or are negative, or masks are not 0/1 or of another width.
+        repeat or are negative (or 10⁸ and more, with a store), masks are not 0/1 or of
+        another width, or runs in the store are damaged.
     RuntimeError
         After training: if runs failed and `on_failure` is "raise", or all failed.
     OSError
         If the store cannot be written; what it holds is safe, and the same call
-        resumes.
+        resumes. Before any training, if the disk has no space for the runs.
 
     Notes
     -----
@@ -294,17 +297,21 @@ class SubsetTrainer(TransformerMixin, BaseEstimator):
         if len(todo):  # else a store that cannot be written will do
             with store.lock():
                 where, todo = find()  # others may have written meanwhile
+                done = np.delete(np.arange(len(where)), todo)
+                store.check(where[done], masks[done], seeds[done])
+                store.check_room(where[todo])
                 failures = self._train(learner, masks, seeds, todo, save)
                 store.record_failures(
                     {"row": int(where[i]), "time": time.time(), "traceback": text}
                     for i, text in failures
                 )
-        finished = np.flatnonzero(store.done(where))
-        self._report(failures, len(todo), len(finished))
+        done = np.flatnonzero(store.done(where))
+        self._report(failures, len(todo), len(done))
         if not failures:
-            return store.runs(_as_slice(where))
+            return store.runs(as_slice(where), masks=masks, seeds=seeds)
         outputs = np.full((len(masks), len(self.targets)), np.nan, np.float32)
-        outputs[finished] = store.runs(where[finished]).outputs
+        runs = store.runs(where[done], masks=masks[done], seeds=seeds[done])
+        outputs[done] = runs.outputs
         return TrainingRuns(masks, outputs, seeds=seeds)
 
     def _with_targets(self, learner, runs, warn):
@@ -396,7 +403,7 @@ class SubsetTrainer(TransformerMixin, BaseEstimator):
         limited = nullcontext(learner)
         if self.timeout is not None:
             limited = closing(TimeLimited(learner, self.timeout))
-        with limited as learner:
+        with limited as learner, directory_kept():
             return train_runs(
                 learner,
                 masks,
@@ -438,9 +445,9 @@ class SubsetTrainer(TransformerMixin, BaseEstimator):
             )
         configuration = self._configuration(learner, explicit)
         name = getattr(self.estimator, "__name__", type(self.estimator).__name__)
-        alphas = "-".join(f"{alpha:g}" for alpha in check_alphas(self.alpha))
+        alphas = "-".join(f"{alpha:g}" for alpha in check_alphas(self.alpha))[:40]
         what = "given-masks" if explicit else f"{self.design}-alpha{alphas}"
-        folder = f"{name}-{what}-{digest(configuration)[:10]}"
+        folder = f"{readable(name, 60)}-{what}-{digest(configuration)[:10]}"
         store = RunStore.open_or_create(
             Path(self.store, folder),
             len(self.train),
@@ -491,10 +498,3 @@ def _warn_of_other_versions(store):
             UserWarning,
             stacklevel=4,
         )
-
-
-def _as_slice(rows):
-    """Consecutive rows as a slice, which a memory map reads only when used."""
-    start, stop = int(rows[0]), int(rows[-1]) + 1
-    consecutive = stop - start == len(rows) and (np.diff(rows) == 1).all()
-    return slice(start, stop) if consecutive else rows

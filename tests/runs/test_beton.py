@@ -1,11 +1,13 @@
 """FFCV runs in processes with a time limit, for its own has none."""
 
 import os
+import shutil
 import sys
 import textwrap
 import time
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -208,8 +210,8 @@ def test_what_is_not_written(monkeypatch, tmp_path, runs):
     with pytest.raises(TimeoutError, match=r"did not end in 0\.01 s"):
         write_beton(runs, path, timeout=0.01)
     with monkeypatch.context() as patch:
-        usage = type("usage", (), {"free": 2**25})
-        patch.setattr(beton.shutil, "disk_usage", lambda _: usage)
+        usage = SimpleNamespace(total=2**40, free=2**25)
+        patch.setattr(shutil, "disk_usage", lambda _: usage)
         with pytest.raises(OSError, match=f"{2**25 + 57} bytes on disk, {2**25} are"):
             write_beton(runs, path)
     assert not os.listdir(tmp_path)

@@ -5,6 +5,7 @@ import pickle
 import subprocess
 import sys
 import textwrap
+import zlib
 
 import numpy as np
 import pytest
@@ -105,16 +106,23 @@ def test_resume(path):
 def test_files_are_what_the_docstring_says(store):
     _write(store, [2, 0])
     masks, seeds, outputs = _content([0, 1, 2])
+    packed = np.packbits(masks, axis=1)
     there = np.array([[True], [False], [True]])
+    names = np.array([0, 1, 2], "<i8"), seeds.astype("<u4")
+    sums = [
+        zlib.crc32(b"".join(part[row].tobytes() for part in (*names, packed, outputs)))
+        for row in range(3)
+    ]
 
     def load(name):
         return np.load(store.path / f"{name}.npy")
 
-    assert_array_equal(load("masks"), np.packbits(masks, axis=1) * there, strict=True)
+    assert_array_equal(load("masks"), packed * there, strict=True)
     expected = (seeds * there[:, 0]).astype(np.uint32)
     assert_array_equal(load("seeds"), expected, strict=True)
     assert_array_equal(load("outputs"), outputs * there, strict=True)
-    assert_array_equal(load("done"), there[:, 0], strict=True)
+    expected = np.array(sums, np.uint32) * there[:, 0]
+    assert_array_equal(load("checksums"), expected, strict=True)
     assert json.loads((store.path / "meta.json").read_text())["format"] == FORMAT
 
 
@@ -158,8 +166,10 @@ def test_no_such_folder(tmp_path):
         b"{}",
         b'{"format": "one"}',
         b'{"format": null}',
-        b'{"format": 1}',
-        b'{"format": 1, "n_train": 3, "n_targets": 1, "configuration": {}}',
+        b'{"format": 2}',
+        b'{"format": 2, "n_train": 3, "n_targets": 1, "configuration": {}}',
+        b"[" * 100_000,
+        b'{"format": 2, "configuration": ' + b'{"a":' * 100_000,
     ],
 )
 def test_not_a_store(tmp_path, meta):
@@ -172,15 +182,18 @@ def test_not_a_store(tmp_path, meta):
     assert sorted(tmp_path.iterdir()) == before
 
 
-def test_newer_format(store):
+@pytest.mark.parametrize(
+    ("change", "advice"), [(1, "Upgrade"), (-1, "no checksums. Choose another folder")]
+)
+def test_another_format(store, change, advice):
     meta = json.loads((store.path / "meta.json").read_text())
-    for later in ({**meta, "format": FORMAT + 1}, {"format": FORMAT + 1}):
-        (store.path / "meta.json").write_text(json.dumps(later))
-        with pytest.raises(ValueError, match=f"format {FORMAT + 1}; .* Upgrade"):
+    for other in ({**meta, "format": FORMAT + change}, {"format": FORMAT + change}):
+        (store.path / "meta.json").write_text(json.dumps(other))
+        with pytest.raises(ValueError, match=f"format {FORMAT + change}; .* {advice}"):
             RunStore(store.path)
 
 
-@pytest.mark.parametrize("name", ["masks", "seeds", "outputs", "done"])
+@pytest.mark.parametrize("name", ["masks", "seeds", "outputs", "checksums"])
 @pytest.mark.parametrize(
     "damage", ["missing", "empty", "cut", "row_shape", "dtype", "length", "text"]
 )
@@ -195,13 +208,14 @@ def test_damaged_files_are_named(store, name, damage):
     elif damage == "dtype":
         np.save(file, content.astype("u2" if name != "seeds" else "i4"))
     elif damage == "length":
-        np.save(file, np.concatenate([content, content]) if name == "done" else [])
+        np.save(file, np.concatenate([content, content]) if name == "checksums" else [])
     else:
         file.write_bytes({"empty": b"", "cut": whole[:-1], "text": b"a,b\n"}[damage])
     with pytest.raises(ValueError, match=r"\.npy is damaged") as caught:
         RunStore(store.path)
-    # a done.npy that is too long shows in the files that are then too short
-    assert f"{name}.npy" in str(caught.value) or (name, damage) == ("done", "length")
+    # a checksums.npy that is too long shows in the files that are then too short
+    too_long = (name, damage) == ("checksums", "length")
+    assert f"{name}.npy" in str(caught.value) or too_long
 
 
 # ---- writing and reading
@@ -356,7 +370,7 @@ def test_pickle(store):
 
 
 def test_files_left_longer_by_a_killed_growth(store):
-    """Growth is masks, seeds, outputs, done; it may end after any of these."""
+    """Growth is masks, seeds, outputs, checksums; it may end after any of these."""
     for n_grown, name in enumerate(("_masks", "_seeds", "_outputs"), start=1):
         getattr(store, name).grow(9)
         opened = RunStore(store.path)
@@ -427,7 +441,7 @@ def test_half_a_line_left_by_a_kill_spoils_no_other_failure(store, torn):
 
 @pytest.mark.parametrize("room", [0, 3, 8, 20, 30, 61, 64])
 def test_full_disk(store, monkeypatch, room):
-    """No space after `room` bytes: 5 rows of 2 + 4 + 12 + 1 bytes are written."""
+    """No space after `room` bytes: 5 rows of 2 + 4 + 12 + 4 bytes are written."""
     _write(store, [0, 1, 6])
     pwrite, left = os.pwrite, [room]
 

@@ -25,7 +25,7 @@ from skdatamodels.runs import RunStore
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="fork and SIGKILL")
 
 _N_TRAIN, _N_TARGETS, _NOTE = 70, 40, {"alpha": 0.5}
-_FILES = [f"{name}.npy" for name in ("masks", "seeds", "outputs", "done")]
+_FILES = [f"{name}.npy" for name in ("masks", "seeds", "outputs", "checksums")]
 
 
 def _content(rows):
@@ -139,7 +139,7 @@ def write_and_die(path, n_lines, rows):
 
 def create_and_die(path, n_lines):
     """Be killed after so many lines of the code that makes a store."""
-    _die_in({"create", "_write_atomically"}, n_lines)
+    _die_in({"create", "write_meta"}, n_lines)
     _open_or_create(path)
     yield ("survived",)
 

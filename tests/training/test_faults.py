@@ -81,8 +81,13 @@ def small_disk(tmp_path):
     subprocess.run(["umount", "-l", str(tmp_path)], check=True)
 
 
-def test_a_full_disk_stops_training_and_loses_nothing(small_disk):
+def test_a_full_disk_stops_training_and_loses_nothing(small_disk, monkeypatch):
     expected = trainer(None).fit_transform(np.arange(4000))
+    with pytest.raises(OSError, match="4000 runs needs 108000 bytes"):
+        trainer(small_disk).fit_transform(np.arange(4000))
+    assert len(opened(small_disk)) == 0  # told before any training
+    # from here on as if others filled the disk meanwhile
+    monkeypatch.setattr(RunStore, "check_room", lambda *_: None)
     with pytest.raises(OSError, match="No space left on device"):
         trainer(small_disk).fit_transform(np.arange(4000))
     with pytest.raises(OSError, match="No space left on device"):

@@ -1,5 +1,6 @@
 """SubsetTrainer: runs depend on the configuration and the run alone."""
 
+import json
 import warnings
 from functools import partial
 
@@ -19,6 +20,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.tree import DecisionTreeClassifier
 
 from skdatamodels import Examples, RunStore, SubsetTrainer, sample_masks
+from skdatamodels.runs._meta import write_meta
 from skdatamodels.training import driver
 
 
@@ -31,6 +33,14 @@ def iris():
 def only_store(root):
     (folder,) = (path for path in root.iterdir() if path.is_dir())
     return RunStore(folder)
+
+
+def rewrite_meta(folder, change):
+    """Change meta.json as only this package could, with a checksum that is right."""
+    meta = json.loads((folder / "meta.json").read_text())
+    change(meta)
+    del meta["checksum"]
+    write_meta(folder, meta)
 
 
 def positions(train_indices, seed):
@@ -188,8 +198,8 @@ def test_given_masks_know_no_alpha(iris, tmp_path):
     ("change", "message"),
     [
         (lambda meta: "", "is not a run store"),
-        (lambda meta: meta.replace('"format": 1', '"format": 2'), "Upgrade"),
-        (lambda meta: meta.replace('"alpha": 0.5', '"alpha": 0.4'), "alpha: stored 0"),
+        (lambda meta: meta.replace('"format": 2', '"format": 3'), "Upgrade"),
+        (lambda meta: meta.replace('"alpha": 0.5', '"alpha": 0.4'), "was changed"),
     ],
 )
 def test_a_store_that_does_not_fit_is_refused(iris, tmp_path, change, message):
@@ -206,6 +216,15 @@ def test_a_store_that_does_not_fit_is_refused(iris, tmp_path, change, message):
         with pytest.raises(ValueError, match=message):
             call([0, 1])
     assert len(learner.calls) == 1
+
+
+def test_the_store_of_another_configuration_is_refused(iris, tmp_path):
+    trainer = SubsetTrainer(RidgeClassifier(), *iris, store=tmp_path, random_state=0)
+    trainer.fit_transform([0])
+    folder = only_store(tmp_path).path
+    rewrite_meta(folder, lambda meta: meta["configuration"].update(alpha=0.4))
+    with pytest.raises(ValueError, match=r"alpha: stored 0\.4, asked 0\.5"):
+        trainer.transform([0, 1])
 
 
 def test_a_store_under_a_file_is_an_error(iris, tmp_path):
@@ -372,12 +391,10 @@ def test_progress_bar(iris, capsys):
 
 
 def test_other_library_versions_are_told(iris, tmp_path):
+    older = {"scikit-learn": "0.1"}
     trainer = SubsetTrainer(RidgeClassifier(), *iris, store=tmp_path, random_state=0)
     trainer.fit_transform([0])
-    meta = only_store(tmp_path).path / "meta.json"
-    lines = meta.read_text().splitlines()
-    changed = ['  "scikit-learn": "0.1",' if "scikit" in x else x for x in lines]
-    meta.write_text("\n".join(changed))
+    rewrite_meta(only_store(tmp_path).path, lambda meta: meta["versions"].update(older))
     with pytest.warns(UserWarning, match=r"other versions: .*0\.1, now"):
         trainer.transform([1])
 
