@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from skdatamodels.runs import TrainingRuns
+from skdatamodels.runs.paths import absolute
 from skdatamodels.runs.released import open_released
 from skdatamodels.runs.training_runs import check_no_infinity
 
@@ -122,7 +123,8 @@ def load_released_datamodels(path, alpha):
     FileNotFoundError
         If there is no such file.
     ValueError
-        If the file is not what is described above, or `alpha` is not between 0 and 1.
+        If the file is not what is described above, a number in it is complex or not
+        finite, a `lam` is negative, or `alpha` is not between 0 and 1.
 
     References
     ----------
@@ -160,6 +162,7 @@ def load_released_datamodels(path, alpha):
 def _load_tensors(path):
     """Return weight, bias and lam of a file as arrays, if they fit each other."""
     torch = _import_torch()
+    path = absolute(path)
     try:
         tensors = torch.load(
             path,
@@ -182,12 +185,26 @@ def _load_tensors(path):
             f"(n_targets,) and (n_targets,), got {weight.shape}, {bias.shape} and "
             f"{lam.shape}."
         )
+    for name, array in zip(("weight", "bias", "lam"), arrays, strict=True):
+        if array.dtype.kind == "c":
+            raise ValueError(f"{name} in {path} holds complex numbers, not real ones.")
+        wrong = ~np.isfinite(array)
+        if name == "lam":
+            wrong |= array < 0
+        if wrong.any():
+            at = tuple(np.argwhere(wrong)[0].tolist())
+            raise ValueError(
+                f"{name}[{', '.join(map(str, at))}] in {path} is {array[at]}: weights "
+                "and biases must be finite, lam finite and not negative. The fit that "
+                "was saved has failed; leave such targets out of the file."
+            )
     return arrays
 
 
 def _as_array(tensor, torch):
     tensor = tensor.detach()  # a Parameter is a tensor too
-    return (tensor if tensor.dtype == torch.float64 else tensor.float()).numpy()
+    exact = tensor.dtype == torch.float64 or tensor.is_complex()
+    return (tensor if exact else tensor.float()).numpy()
 
 
 def _import_torch():

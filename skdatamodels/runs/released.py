@@ -13,6 +13,7 @@ import numpy as np
 from skdatamodels.masks.packed import as_bool, row_blocks
 from skdatamodels.runs._growing_npy import GrowingNpy
 from skdatamodels.runs._open_npy import open_npy
+from skdatamodels.runs.paths import absolute, check_link
 from skdatamodels.runs.store import RunStore
 
 _FILES = ("masks.npy", "margins.npy", "_completed.npy")
@@ -74,8 +75,10 @@ def import_released(folder, path, *, configuration=None):
         If `path` is there already and is no empty folder.
     ValueError
         If a file is damaged or cut short, the files disagree on the number of runs,
-        masks are not 0/1, or a completed run has a margin that is not finite (float16
-        overflows at 65,504).
+        masks or ``_completed.npy`` are not 0/1, margins are no numbers, or a completed
+        run has a margin that is not finite (float16 overflows at 65,504).
+    OSError
+        If there is not enough space for the store.
 
     Examples
     --------
@@ -90,16 +93,9 @@ def import_released(folder, path, *, configuration=None):
             [-2. ]], dtype=float32)
     >>> folder.cleanup()
     """
-    masks, margins = open_released(*(Path(folder, file) for file in _FILES[:2]))
-    completed = np.ones(len(masks), dtype=bool)
-    if Path(folder, _FILES[2]).exists():
-        completed = open_npy(Path(folder, _FILES[2])).astype(bool)
-    if completed.size != len(masks):
-        raise ValueError(
-            f"The files in {folder} disagree on the number of runs: {len(masks)} masks,"
-            f" {completed.size} in _completed.npy."
-        )
-    path = Path(path)
+    folder, path = absolute(folder), absolute(path)
+    masks, margins = open_released(*(folder / name for name in _FILES[:2]))
+    completed = _completed(folder / _FILES[2], len(masks))
     if path.exists() and not (path.is_dir() and not any(path.iterdir())):
         raise FileExistsError(f"{path} is there already; choose a new folder.")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -111,12 +107,32 @@ def import_released(folder, path, *, configuration=None):
             margins.shape[1],
             configuration=configuration,
         )
+        store.check_room(np.flatnonzero(completed))
         for rows in row_blocks(len(masks), masks.shape[1] + 4 * margins.shape[1]):
             kept = rows.start + np.flatnonzero(completed[rows])
             unseeded = np.zeros(len(kept), dtype=np.uint32)
             store.write(kept, as_bool(masks[kept], kept), unseeded, margins[kept])
         os.replace(store.path, path)
     return RunStore(path)
+
+
+def _completed(path, n_runs):
+    """Return which runs count (bool array): those marked in a file, if it is there."""
+    check_link(path)
+    if not path.exists():
+        return np.ones(n_runs, dtype=bool)
+    marks = open_npy(path)
+    if marks.size != n_runs:
+        raise ValueError(
+            f"The files in {path.parent} disagree on the number of runs: {n_runs} masks"
+            f", {marks.size} in {path.name}."
+        )
+    if marks.dtype.kind not in "biuf" or not np.isin(marks, (0, 1)).all():
+        raise ValueError(
+            f"{path} must hold booleans, or 0 and 1, one a run, got {marks.dtype}: "
+            f"{np.unique(marks)[-5:]}."
+        )
+    return marks.ravel() == 1
 
 
 def export_released(runs, folder):
@@ -148,7 +164,7 @@ def export_released(runs, folder):
     array([[ True, False],
            [False,  True]])
     """
-    folder = Path(folder)
+    folder = absolute(folder)
     folder.mkdir(parents=True, exist_ok=True)
     for name in _FILES:
         if (folder / name).exists():

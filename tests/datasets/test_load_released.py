@@ -256,6 +256,29 @@ def test_tensors_of_wrong_shape(tmp_path, shapes):
         load_released_datamodels(path, 0.5)
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("weight", np.nan, r"weight\[2, 1\] in .*wrong\.pt is nan"),
+        ("weight", -np.inf, r"weight\[2, 1\] in .*wrong\.pt is -inf"),
+        ("bias", np.nan, r"bias\[2\] in .*wrong\.pt is nan"),
+        ("lam", np.nan, r"lam\[2\] in .*wrong\.pt is nan"),
+        ("lam", np.inf, r"lam\[2\] in .*wrong\.pt is inf"),
+        ("lam", -0.01, r"lam\[2\] in .*wrong\.pt is -0\.01"),
+        ("weight", 1j, r"weight in .*wrong\.pt holds complex numbers"),
+        ("lam", 1j, r"lam in .*wrong\.pt holds complex numbers"),
+    ],
+)
+def test_numbers_that_are_no_datamodels(tmp_path, name, value, message):
+    torch = pytest.importorskip("torch")
+    arrays = {"weight": np.ones((5, 3)), "bias": np.ones(3), "lam": np.zeros(3)}
+    arrays[name] = arrays[name].astype(np.result_type(value, float))
+    arrays[name][(2, 1)[: arrays[name].ndim]] = value
+    path = _save_datamodels(torch, tmp_path / "wrong.pt", *arrays.values())
+    with pytest.raises(ValueError, match=message):
+        load_released_datamodels(path, 0.5)
+
+
 def test_files_that_hold_no_datamodels(tmp_path):
     torch = pytest.importorskip("torch")
     path = tmp_path / "wrong.pt"

@@ -191,3 +191,33 @@ def test_import_overwrites_nothing(folder, path):
         with pytest.raises(FileExistsError, match="is there already"):
             import_released(folder, occupied)
     assert len(RunStore(path)) == 17
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        np.full(17, np.nan),
+        np.r_[np.ones(16), np.nan],
+        np.r_[np.ones(16), 2],
+        np.r_[np.ones(16, int), -1],
+        np.ones(17, complex),
+        np.array(["yes"] * 17),
+    ],
+)
+def test_completed_that_is_not_0_or_1(folder, path, wrong):
+    _save(folder, *_data(), wrong)
+    message = r"_completed\.npy must hold booleans, or 0 and 1, one a run, got"
+    _assert_no_import(ValueError, message, folder, path)
+
+
+@pytest.mark.parametrize("wrong", ["U3", "datetime64[s]", complex])
+def test_margins_that_are_no_numbers(folder, path, wrong):
+    masks, outputs = _data()
+    _save(folder, masks, outputs.astype(int).astype(wrong))
+    _assert_no_import(ValueError, "outputs must be real numbers", folder, path)
+
+
+def test_completed_that_is_a_link_to_nowhere(folder, path, tmp_path):
+    _save(folder, *_data())
+    (folder / "_completed.npy").symlink_to(tmp_path / "away")
+    _assert_no_import(FileNotFoundError, "is a link to .*away", folder, path)
