@@ -41,7 +41,7 @@ def _acquire_soft(path, error):
             f"({error.strerror}), so {path.name} stands for the lock while a process "
             "writes. It protects well on one machine; better not write from several.",
             UserWarning,
-            stacklevel=5,
+            stacklevel=6,
         )
     try:
         lock.acquire(timeout=_PATIENCE)
@@ -50,7 +50,7 @@ def _acquire_soft(path, error):
             f"Still waiting for {path}: another process writes, or one has died on "
             "another machine. If none is running, delete that file.",
             UserWarning,
-            stacklevel=5,
+            stacklevel=6,
         )
         lock.acquire()
     return lock
