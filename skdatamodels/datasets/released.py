@@ -73,7 +73,7 @@ def load_released(path_masks, path_margins):
     if margins.dtype.kind != "f":
         raise ValueError(f"{path_margins} must hold floats, got {margins.dtype}.")
     check_no_infinity(margins, path_margins)
-    return TrainingRuns(masks, margins)
+    return TrainingRuns(masks, margins, output="margin")
 
 
 class ReleasedDatamodels(NamedTuple):

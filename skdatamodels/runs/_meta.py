@@ -11,7 +11,7 @@ from skdatamodels.runs.paths import check_link
 
 FORMAT = 2
 META = "meta.json"
-_KEYS = ("configuration", "entropy", "versions", "n_train", "n_targets")
+_KEYS = ("configuration", "output", "entropy", "versions", "n_train", "n_targets")
 HOW_TO_RESTORE = (
     f"Put {META} back from a copy. If there is none, make a store of the same "
     f"configuration and seed elsewhere, and copy its {META} here: runs are compared "

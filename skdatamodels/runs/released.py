@@ -1,22 +1,28 @@
 """Import and export of runs in the layout of the paper's authors.
 
 A folder with ``masks.npy`` (bool, (n_runs, n_train)), ``margins.npy`` (float16 or
-float32, (n_runs, n_targets)) and ``_completed.npy`` (bool, (n_runs,)).
+float32, (n_runs, n_targets)) and ``_completed.npy`` (bool, (n_runs,)). What is exported has
+``output.json`` besides, which says what ``margins.npy`` holds.
 """
 
+import json
 import os
+from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from skdatamodels._files import write_atomically
 from skdatamodels.masks.packed import as_bool, row_blocks
+from skdatamodels.outputs import OutputInfo, info_of_output
 from skdatamodels.runs._growing_npy import GrowingNpy
 from skdatamodels.runs._open_npy import open_npy
 from skdatamodels.runs.paths import absolute, check_link
 from skdatamodels.runs.store import RunStore
 
 _FILES = ("masks.npy", "margins.npy", "_completed.npy")
+_OUTPUT = "output.json"
 
 
 def open_released(path_masks, path_margins):
@@ -57,7 +63,8 @@ def import_released(folder, path, *, configuration=None):
     Parameters
     ----------
     folder : path-like
-        Holds ``masks.npy``, ``margins.npy`` and perhaps ``_completed.npy``.
+        Holds ``masks.npy``, ``margins.npy`` and perhaps ``_completed.npy``. Outputs are
+        margins, unless ``output.json`` says otherwise.
     path : path-like
         Where to make the store.
     configuration : dict, optional
@@ -96,6 +103,7 @@ def import_released(folder, path, *, configuration=None):
     folder, path = absolute(folder), absolute(path)
     masks, margins = open_released(*(folder / name for name in _FILES[:2]))
     completed = _completed(folder / _FILES[2], len(masks))
+    output = _output(folder / _OUTPUT)
     if path.exists() and not (path.is_dir() and not any(path.iterdir())):
         raise FileExistsError(f"{path} is there already; choose a new folder.")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -106,6 +114,7 @@ def import_released(folder, path, *, configuration=None):
             masks.shape[1],
             margins.shape[1],
             configuration=configuration,
+            output=output,
         )
         store.check_room(np.flatnonzero(completed))
         for rows in row_blocks(len(masks), masks.shape[1] + 4 * margins.shape[1]):
@@ -135,10 +144,24 @@ def _completed(path, n_runs):
     return marks.ravel() == 1
 
 
-def export_released(runs, folder):
-    """Write runs in the authors' layout; margins as float32.
+def _output(path):
+    """Return what the outputs of a folder measure: margins, if nothing says so."""
+    if not path.exists():
+        return info_of_output("margin")
+    try:
+        return OutputInfo(**json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:
+        raise ValueError(
+            f"{path} does not say what the outputs are: {error}. It holds an object "
+            "with name, unit and higher_is_better (true, false or null). Without the "
+            "file, outputs are taken to be margins."
+        ) from error
 
-    Each file gets its name only when it is complete.
+
+def export_released(runs, folder):
+    """Write runs in the authors' layout; outputs as float32, in ``margins.npy``.
+
+    ``output.json`` says what the outputs are. Each file gets its name only when it is complete.
 
     Parameters
     ----------
@@ -166,9 +189,10 @@ def export_released(runs, folder):
     """
     folder = absolute(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    for name in _FILES:
+    for name in (*_FILES, _OUTPUT):
         if (folder / name).exists():
             raise FileExistsError(f"{folder / name} is there already.")
+    write_atomically(folder / _OUTPUT, json.dumps(asdict(runs.output_info)))
     contents = (runs.packed, runs.outputs, np.isfinite(runs.outputs).all(axis=1))
     for name, rows, dtype in zip(_FILES, contents, (bool, "<f4", bool), strict=True):
         temporary = folder / (name + ".tmp")

@@ -1,6 +1,7 @@
 """RunStore: runs on disk, which survive whatever is killed."""
 
 from contextlib import contextmanager, suppress
+from dataclasses import asdict
 from itertools import chain, count
 
 import numpy as np
@@ -8,6 +9,7 @@ import numpy as np
 from skdatamodels.masks import PackedMasks
 from skdatamodels.masks.designs import check_run_ids
 from skdatamodels.masks.packed import as_slice, row_blocks
+from skdatamodels.outputs import OutputInfo, info_of_output
 from skdatamodels.runs._checksums import checksums
 from skdatamodels.runs._failures import append_failures, read_failures
 from skdatamodels.runs._growing_npy import GrowingNpy, may_hold_rows
@@ -33,7 +35,7 @@ class RunStore:
     """Runs of one configuration in a folder.
 
     ==================  ==============================================================
-    ``meta.json``       format, configuration, entropy, library versions, checksum
+    ``meta.json``       format, configuration, output, entropy, versions, checksum
     ``masks.npy``       uint8 (n_rows, ceil(n_train / 8)), rows by `numpy.packbits`
     ``seeds.npy``       uint32 (n_rows,), training seeds
     ``outputs.npy``     float32 (n_rows, n_targets)
@@ -61,6 +63,8 @@ class RunStore:
         Seed of the design and the trainings.
     versions : dict
         Library versions that the store was made with.
+    output_info : OutputInfo
+        What the outputs measure, and whether higher is better.
     n_train, n_targets : int
 
     Raises
@@ -92,13 +96,16 @@ class RunStore:
         self.configuration = meta["configuration"]
         self.entropy = meta["entropy"]
         self.versions = meta["versions"]
+        self.output_info = OutputInfo(**meta["output"])
         self.n_train, self.n_targets = meta["n_train"], meta["n_targets"]
         if configuration is not None:
             check_same(self.path, self.configuration, configuration)
         self._open_arrays()
 
     @classmethod
-    def create(cls, path, n_train, n_targets, *, configuration=None, entropy=None):
+    def create(
+        cls, path, n_train, n_targets, *, configuration=None, output=None, entropy=None
+    ):
         """Make an empty store.
 
         Parameters
@@ -108,6 +115,8 @@ class RunStore:
         n_train, n_targets : int
         configuration : dict, optional
             Anything JSON can hold; kept to be compared at the next opening.
+        output : str, Output or OutputInfo, optional
+            What the outputs measure; see :class:`TrainingRuns`.
         entropy : int, optional
             Seed of the runs, kept for those who add to them.
 
@@ -122,7 +131,7 @@ class RunStore:
         ValueError
             If it holds runs whose ``meta.json`` is gone. They are left as they are.
         """
-        path = absolute(path)
+        path, info = absolute(path), info_of_output(output)
         path.mkdir(parents=True, exist_ok=True)
         with folder_lock(path):
             # A process that was killed while it made this store left some of these.
@@ -143,6 +152,7 @@ class RunStore:
                 "n_train": int(n_train),
                 "n_targets": int(n_targets),
                 "configuration": configuration or {},
+                "output": asdict(info),
                 "entropy": entropy,
                 "versions": library_versions(),
             }
@@ -150,11 +160,13 @@ class RunStore:
         return cls(path)
 
     @classmethod
-    def open_or_create(cls, path, n_train, n_targets, *, configuration, entropy):
+    def open_or_create(
+        cls, path, n_train, n_targets, *, configuration, output=None, entropy
+    ):
         """Open a store, or make it if there is none; safe among processes.
 
-        `entropy` is for a new store; an old one keeps its own. Other parameters and
-        errors as in :meth:`create` and :class:`RunStore`.
+        `output` and `entropy` are for a new store; an old one keeps its own. Other
+        parameters and errors as in :meth:`create` and :class:`RunStore`.
         """
         path = absolute(path)
         if not (path / META).exists():
@@ -164,6 +176,7 @@ class RunStore:
                     n_train,
                     n_targets,
                     configuration=configuration,
+                    output=output,
                     entropy=entropy,
                 )
         return cls(path, configuration)
@@ -319,7 +332,8 @@ class RunStore:
             array.read()[: len(done)][rows]
             for array in (self._masks, self._outputs, self._seeds)
         )
-        return TrainingRuns(PackedMasks(bits, self.n_train), outputs, seeds=seeds)
+        masks = PackedMasks(bits, self.n_train)
+        return TrainingRuns(masks, outputs, seeds=seeds, output=self.output_info)
 
     def check(self, rows, masks=None, seeds=None):
         """Raise unless rows hold finished runs, as they were written, of these masks.

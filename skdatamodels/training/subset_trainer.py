@@ -453,6 +453,7 @@ class SubsetTrainer(TransformerMixin, BaseEstimator):
             len(self.train),
             len(self.targets),
             configuration=configuration,
+            output=self._output_info(learner),
             entropy=entropy,
         )
         _warn_of_other_versions(store)
