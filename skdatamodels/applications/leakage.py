@@ -6,10 +6,11 @@ import numpy as np
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
 from sklearn.metrics import pairwise_distances
-from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+from sklearn.utils.validation import check_array, check_is_fitted
 
+from skdatamodels._numbers import refuse_disguised
 from skdatamodels._sklearn_compat import Interval, fit_context, safe_indexing
-from skdatamodels.applications._attributions import FLOATS
+from skdatamodels.applications._attributions import validate_weights
 from skdatamodels.applications.annotation_page import (
     read_annotations,
     write_annotation_page,
@@ -142,7 +143,7 @@ class LeakageDetector(BaseEstimator):
                 "threshold and contamination both say how many targets to flag: give "
                 "one of them."
             )
-        X = validate_data(self, X, accept_sparse="csr", dtype=FLOATS)
+        X = validate_weights(self, X)
         if (train_representation is None) != (target_representation is None):
             raise ValueError(
                 "A representation is compared: give both train_representation and "
@@ -176,7 +177,7 @@ class LeakageDetector(BaseEstimator):
             detectors, whose low scores are the suspicious ones.
         """
         check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse="csr", dtype=FLOATS, reset=False)
+        X = validate_weights(self, X, reset=False)
         _, evidence = self._propose(X, target_representation)
         return self._score_parts(evidence[:, 0]).sum(axis=-1)
 
@@ -371,6 +372,7 @@ def _who_spoke(parts):
 def _check_representation(values, n_rows, which):
     if values is None:
         return None
+    refuse_disguised(values, f"entries of {which}_representation")
     values = check_array(values, accept_sparse="csr")
     if values.shape[0] != n_rows:
         raise ValueError(

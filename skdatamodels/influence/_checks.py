@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from skdatamodels._numbers import as_real
 from skdatamodels.outputs import encode_targets
 
 
@@ -26,7 +27,7 @@ def check_embeddings(train, targets):
     """Return two finite float64 matrices with the same number of columns."""
     pair = []
     for name, given in (("train", train), ("targets", targets)):
-        given = np.asarray(given, dtype=np.float64)
+        given = as_real(given, f"embeddings {name}").astype(np.float64, copy=False)
         if given.ndim != 2 or 0 in given.shape:
             raise ValueError(
                 f"{name} must hold one embedding a row, shape (n, n_features), got "

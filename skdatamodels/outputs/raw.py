@@ -3,6 +3,8 @@
 import numpy as np
 from sklearn.base import is_classifier, is_regressor
 
+from skdatamodels._numbers import as_real
+
 __all__ = ["PROBA_FLOOR", "check_measurable", "encode_targets", "raw_outputs"]
 
 PROBA_FLOOR = float(np.finfo(np.float64).eps)
@@ -195,7 +197,7 @@ def _last_step(estimator):
 
 
 def _as_float(values):
-    return np.asarray(values, dtype=np.float64)
+    return as_real(values, "outputs of the estimator").astype(np.float64, copy=False)
 
 
 def _check_finite(estimator, raw):

@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 from filelock import FileLock
 
+from skdatamodels._files import write_atomically
+from skdatamodels._numbers import as_real, unmasked
 from skdatamodels.masks import PackedMasks
 from skdatamodels.masks.designs import check_run_ids
 from skdatamodels.runs._growing_npy import GrowingNpy
@@ -134,7 +136,7 @@ class RunStore:
                 "entropy": entropy,
                 "versions": library_versions(),
             }
-            _write_atomically(path / _META, json.dumps(meta, indent=1))
+            write_atomically(path / _META, json.dumps(meta, indent=1))
         return cls(path)
 
     @classmethod
@@ -246,14 +248,15 @@ class RunStore:
 
     def _check_runs(self, rows, masks, seeds, outputs):
         """Return rows (int64) and TrainingRuns, if they are fit to be written."""
-        rows, seeds = check_run_ids(rows), np.asarray(seeds)
+        rows, seeds = check_run_ids(rows), np.asarray(unmasked(seeds, "seeds"))
         integers = seeds.dtype.kind in "iu" and seeds.ndim == 1
         if not integers or not ((seeds >= 0) & (seeds < 2**32)).all():
             raise ValueError(
                 f"Seeds must be integers from 0 to 2**32 - 1, one a run, got {seeds}."
             )
         with np.errstate(over="ignore"):
-            runs = TrainingRuns(masks, np.asarray(outputs, np.float32), seeds=seeds)
+            outputs = as_real(outputs, "outputs").astype(np.float32, copy=False)
+            runs = TrainingRuns(masks, outputs, seeds=seeds)
         if (runs.n_train, runs.n_targets) != (self.n_train, self.n_targets):
             raise ValueError(
                 f"{self.path} holds runs with n_train={self.n_train} and n_targets="
@@ -407,15 +410,6 @@ def _check_same(path, stored, asked):
             f"The runs in {path} were made with another configuration. "
             + "; ".join(differences)
         )
-
-
-def _write_atomically(path, text):
-    temporary = path.with_name(path.name + ".tmp")
-    with open(temporary, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
 
 
 def _is_json(line):

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from skdatamodels._numbers import unmasked
 from skdatamodels.masks import as_masks
 from skdatamodels.masks.packed import row_blocks, row_index
 
@@ -50,8 +51,8 @@ class TrainingRuns:
 
     def __init__(self, masks, outputs, *, seeds=None):
         self.packed = as_masks(masks)
-        self.outputs = np.asanyarray(outputs)
-        self.seeds = None if seeds is None else np.asarray(seeds)
+        self.outputs = np.asanyarray(unmasked(outputs, "outputs"))
+        self.seeds = None if seeds is None else np.asarray(unmasked(seeds, "seeds"))
         if self.outputs.ndim != 2 or self.outputs.dtype.kind != "f":
             raise ValueError(
                 "outputs must be a floating-point array of shape (n_runs, n_targets), "

@@ -3,6 +3,7 @@
 import numpy as np
 from sklearn.base import clone
 
+from skdatamodels._numbers import refuse_disguised
 from skdatamodels._sklearn_compat import safe_indexing
 from skdatamodels.outputs import (
     check_measurable,
@@ -38,9 +39,10 @@ class EstimatorLearner:
         self.classes = np.unique(train.y) if is_classification else None
         self.output = check_output(output, estimator, self.classes)
         self.estimator, self.train, self.targets = estimator, train, targets
-        self.y = targets.y
         if is_classification:
             self.y = encode_targets(targets.y, self.classes)
+        else:
+            self.y = true_values(train, targets)
         self.seeded = [
             name
             for name, value in sorted(estimator.get_params(deep=True).items())
@@ -70,6 +72,14 @@ def check_same_shape(train, targets):
             f"An example of train.X has shape {train.shape[1:]}, one of targets.X "
             f"has {targets.shape[1:]}: they must be the same."
         )
+
+
+def true_values(train, targets):
+    """Return y of the targets as float64; raise if a y does not hold numbers."""
+    for name, part in (("train", train), ("targets", targets)):
+        refuse_disguised(part.y, f"{name}.y of a regression")
+        values = np.asarray(part.y, np.float64)
+    return values
 
 
 def output_for(output, task, learner):
