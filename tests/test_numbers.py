@@ -14,6 +14,7 @@ from skdatamodels import (
     RunStore,
     SubsetTrainer,
     TrainingRuns,
+    sample_masks,
 )
 from skdatamodels._numbers import as_real, refuse_disguised, unmasked
 from skdatamodels.applications import (
@@ -261,7 +262,9 @@ def test_a_masked_array_with_nothing_masked_becomes_a_plain_one():
 def test_masked_seeds_and_run_ids():
     with pytest.raises(ValueError, match="Masked entries in seeds"):
         TrainingRuns(MASKS, COLUMN, seeds=MASKED)
+    run_ids = np.ma.array([1, 2], mask=[0, 1])
     with pytest.raises(ValueError, match="Masked entries in run ids"):
-        SubsetTrainer(LinearRegression(), TRAIN, TARGETS, output="prediction").fit(
-            np.ma.array([1, 2], mask=[0, 1])
-        )
+        sample_masks(run_ids, 4, 0.5)
+    trainer = SubsetTrainer(LinearRegression(), TRAIN, TARGETS, output="prediction")
+    with pytest.raises(ValueError, match="Masked entries in X"):
+        trainer.fit(run_ids)

@@ -15,8 +15,10 @@ import numpy as np
 from scipy.sparse import issparse
 
 from skdatamodels._files import write_atomically
+from skdatamodels._frames import is_frame
 from skdatamodels._sklearn_compat import safe_indexing
 from skdatamodels.applications._annotation_template import TEMPLATE
+from skdatamodels.examples import check_examples
 
 _COLUMNS = "fingerprint", "annotator", "target", "train", "same"
 
@@ -158,6 +160,8 @@ def data_fingerprint(train, targets):
 
 def check_candidates(candidates, train, targets):
     """Return candidates as an int array, if they are rows of `train` or -1."""
+    check_examples(train, "train")
+    check_examples(targets, "targets")
     candidates = np.asarray(candidates)
     if candidates.ndim != 2 or len(candidates) != len(targets):
         raise ValueError(
@@ -232,7 +236,7 @@ def _is_row(value, limit, is_json):
 
 def _renderers(targets, train, image_shape):
     """Return a function from row to HTML, for targets and for training examples."""
-    if hasattr(train.X, "iloc"):
+    if is_frame(train.X):
         names = [str(name) for name in train.X.columns]
         return [_table_of(part, names) for part in (targets, train)]
     if issparse(train.X) or (

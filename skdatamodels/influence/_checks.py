@@ -3,6 +3,7 @@
 import numpy as np
 
 from skdatamodels._numbers import as_real
+from skdatamodels.examples import check_examples
 from skdatamodels.outputs import encode_targets
 
 
@@ -12,6 +13,8 @@ def check_same_examples(train, targets, *, classes=False):
     With `classes`, return the class of each as an index, and the classes:
     ``y_train (n_train,), y_targets (n_targets,), classes``.
     """
+    check_examples(train, "train")
+    check_examples(targets, "targets")
     if train.shape[1:] != targets.shape[1:]:
         raise ValueError(
             f"An example of train.X has shape {train.shape[1:]}, one of targets.X "

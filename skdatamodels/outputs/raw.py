@@ -43,8 +43,10 @@ def check_measurable(estimator):
     if is_regressor(estimator) and hasattr(estimator, "predict"):
         return "regression"
     if not is_classifier(estimator):
+        last = _last_step(estimator)
+        end = "" if last is estimator else f", which ends in {type(last).__name__},"
         raise TypeError(
-            f"{name} has no output to measure: it is neither a classifier nor a"
+            f"{name}{end} has no output to measure: it is neither a classifier nor a"
             " regressor. A pipeline must end in one of these."
         )
     if not _has_scores(estimator):

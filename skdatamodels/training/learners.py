@@ -5,6 +5,7 @@ from sklearn.base import clone
 
 from skdatamodels._numbers import refuse_disguised
 from skdatamodels._sklearn_compat import safe_indexing
+from skdatamodels.examples import describe_kind
 from skdatamodels.outputs import (
     check_measurable,
     check_output,
@@ -12,6 +13,7 @@ from skdatamodels.outputs import (
     get_output,
     raw_outputs,
 )
+from skdatamodels.training.hints import add_hints
 
 
 class EstimatorLearner:
@@ -60,9 +62,37 @@ class EstimatorLearner:
         # safe_indexing serves frames and sparse matrices, but takes its time
         is_array = isinstance(X, np.ndarray)
         subset = X[train_indices] if is_array else safe_indexing(X, train_indices)
-        model.fit(subset, y[train_indices])
+        try:
+            model.fit(subset, y[train_indices])
+        except Exception as error:
+            add_hints(error, subset, y[train_indices], self.classes)
+            raise
         raw = raw_outputs(model, self.targets.X, self.classes)
         return self.output(raw, self.y)
+
+
+def check_trainable(estimator):
+    """Raise TypeError, with what is wanted, if this cannot be an estimator."""
+    _refuse_classes(estimator, "estimator")
+    kinds = hasattr(estimator, "fit"), hasattr(estimator, "make_learner")
+    if not (any(kinds) or callable(estimator)):
+        raise TypeError(
+            "estimator must be a classifier, a regressor, a TorchLearner or a callable "
+            f"(train_indices, seed) -> outputs, got {describe_kind(estimator)}."
+        )
+
+
+def _refuse_classes(estimator, name):
+    """Raise TypeError if an estimator, or a step of one, is a class."""
+    if isinstance(estimator, type):
+        raise TypeError(
+            f"{name} must be an instance: {estimator.__name__}(…), not the class."
+        )
+    if not hasattr(estimator, "get_params"):
+        return
+    for kind in ("steps", "estimators", "transformers"):
+        for step, part, *_ in getattr(estimator, kind, ()):
+            _refuse_classes(part, f"{step!r} of {name}")
 
 
 def check_same_shape(train, targets):

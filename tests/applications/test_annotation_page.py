@@ -234,6 +234,13 @@ def test_bad_pages(tmp_path, candidates, options, message):
     assert not list(tmp_path.iterdir())
 
 
+def test_pages_are_of_examples(tmp_path):
+    with pytest.raises(TypeError, match=r"targets must be Examples, got ndarray"):
+        _page(tmp_path, targets=TARGETS.X)
+    with pytest.raises(TypeError, match=r"train must be Examples, got list"):
+        read_annotations([], CANDIDATES, [TRAIN.X, TRAIN.y], TARGETS)
+
+
 def test_a_page_that_cannot_be_finished_leaves_the_old_one(tmp_path, monkeypatch):
     old = _page(tmp_path, image_shape=(3, 4))
 
