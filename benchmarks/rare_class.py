@@ -12,8 +12,8 @@ Datamodels are fitted on each, and judged on held-out runs, where ranks are the 
 for the last: on all targets, and on those of the rare class in runs that saw it.
 
 The second table is of forests on data without a rare class: trees that agree give the
-probability 0, which is taken to be the first or the third of these. Both fits are judged
-on the margins of the third.
+probability 0, which is taken to be the first or the third of these. Both fits are
+judged on the margins of the third.
 """
 
 import argparse

@@ -231,13 +231,20 @@ def write_report(path, lines, pictures):
     for number, (title, caption, figure) in enumerate(pictures, start=1):
         picture = io.BytesIO()
         figure.savefig(picture, format="png", dpi=120, bbox_inches="tight")
-        (path.parent / f"figure{number}.png").write_bytes(picture.getvalue())
+        write_file(path.parent / f"figure{number}.png", picture.getvalue())
         data = base64.b64encode(picture.getvalue()).decode()
         parts.append(
             f"<h2>{title}</h2><p>{caption}</p>"
             f"<img alt='{title}' src='data:image/png;base64,{data}'>"
         )
-    path.write_text("\n".join(parts), encoding="utf-8")
+    write_file(path, "\n".join(parts).encode())
+
+
+def write_file(path, content):
+    """Write a file whole: it gets its name once it is complete."""
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.write_bytes(content)
+    temporary.replace(path)
 
 
 def main():

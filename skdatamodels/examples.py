@@ -8,6 +8,15 @@ import joblib
 import numpy as np
 import scipy.sparse as sp
 
+from skdatamodels._frames import (
+    check_frame,
+    columns_of,
+    copy_of,
+    is_frame,
+    is_pandas,
+    shell_of,
+)
+from skdatamodels._numbers import unmasked
 from skdatamodels._sklearn_compat import safe_indexing
 
 __all__ = ["Examples"]
@@ -24,16 +33,16 @@ class Examples:
 
     Parameters
     ----------
-    X : ndarray of shape (n, ...), list, sparse matrix or pandas.DataFrame
+    X : ndarray of shape (n, ...), list, sparse matrix or data frame
         The inputs, one row an example. Sparse input is kept as CSR, a data
-        frame as a data frame. A writeable array is copied once; a read-only
-        array or memmap (``np.load(path, mmap_mode="r")``) is used as it is, so
-        its owner must not change it behind our back.
+        frame, of pandas or polars, as a data frame. A writeable array is copied
+        once; a read-only array or memmap (``np.load(path, mmap_mode="r")``) is
+        used as it is, so its owner must not change it behind our back.
     y : array-like of shape (n,)
         Class labels (numbers or strings) or real values.
     ids : array-like of shape (n,), default=None
         Names of the examples, all different. None stands for 0..n-1.
-    metadata : dict of array-likes or pandas.DataFrame with n rows, default=None
+    metadata : dict of array-likes or data frame with n rows, default=None
         Whatever else is known of each example. It takes no part in training
         and so none in `fingerprint` and ``==``.
     allow_nan : bool, default=False
@@ -50,10 +59,11 @@ class Examples:
     Raises
     ------
     ValueError
-        If lengths differ, there are no rows, `y` is not 1-d, a value is NaN or
-        infinite, or two ids are equal.
+        If lengths differ, there are no rows, `y` is not 1-d, a value is NaN,
+        masked or infinite, two ids are equal, or two columns have one name.
     TypeError
-        If an array is of a dtype that no model could learn from.
+        If an array is of a dtype that no model could learn from, `y` mixes text
+        with other values, or a table is of neither pandas nor polars.
 
     Examples
     --------
@@ -72,13 +82,9 @@ class Examples:
     __slots__ = ("_X", "_fingerprint", "_ids", "_metadata", "_y")
 
     def __init__(self, X, y, ids=None, metadata=None, *, allow_nan=False):
-        X, y = _frozen_input(X), _frozen_array(y, "y")
+        X, labels, y = _frozen_input(X), y, _frozen_array(y, "y")
         n = X.shape[0]
-        if y.ndim != 1:
-            raise ValueError(
-                f"y must be 1-d, one value an example, got shape {y.shape}."
-                " Flatten a single column with y.ravel()."
-            )
+        _check_1d(y)
         if n == 0:
             raise ValueError("Examples needs at least one row, X has none.")
         ids = np.arange(n) if ids is None else ids
@@ -87,6 +93,7 @@ class Examples:
         _check_length("ids", ids, n)
         _check_finite("X", X, allow_nan)
         _check_finite("y", y)
+        _check_one_kind(y, labels)
         _check_finite("ids", ids)
         _check_unique(ids)
         self._set(X, y, ids, metadata)
@@ -176,6 +183,23 @@ class Examples:
         return f"Examples({len(self)} rows, X: {self.shape} {kind}, y: {self._y.dtype})"
 
 
+def check_examples(value, name):
+    """Raise TypeError, with what to write instead, if `value` is no Examples."""
+    if not isinstance(value, Examples):
+        raise TypeError(
+            f"{name} must be Examples, got {describe_kind(value)}. Write "
+            f"{name}=Examples(X, y), after from skdatamodels import Examples."
+        )
+
+
+def describe_kind(value):
+    """Name the type of `value`, and its shape or length, without its content."""
+    shape, kind = getattr(value, "shape", None), type(value).__name__
+    if isinstance(value, list | tuple):
+        return f"{kind} of length {len(value)}"
+    return "None" if value is None else f"{kind} of shape {shape}" if shape else kind
+
+
 def _restore(X, y, ids, metadata, fingerprint=None):
     """Examples of parts that were checked before."""
     examples = object.__new__(Examples)
@@ -183,15 +207,11 @@ def _restore(X, y, ids, metadata, fingerprint=None):
     return examples
 
 
-def _is_frame(values):
-    return hasattr(values, "iloc") and hasattr(values, "columns")
-
-
 def _shallow(values):
     """Hand out `values` so that changing them does not change what we hold."""
     if isinstance(values, dict):
         return MappingProxyType(values)
-    return values.copy(deep=False) if _is_frame(values) else values
+    return shell_of(values) if is_frame(values) else values
 
 
 def _read_only(values):
@@ -207,6 +227,7 @@ def _read_only(values):
 
 
 def _frozen_array(values, name):
+    values = unmasked(values, name)
     if isinstance(values, np.ndarray) and not values.flags.writeable:
         array = np.asarray(values)
     else:
@@ -215,7 +236,11 @@ def _frozen_array(values, name):
         except ValueError as error:
             raise ValueError(f"{name} cannot be made into an array: {error}") from error
     if array.ndim == 0:
-        raise ValueError(f"{name} must have one entry a row, got the single {values!r}")
+        is_mapping = isinstance(values, Mapping)
+        cure = ": pandas.DataFrame(…) makes rows of columns" if is_mapping else ""
+        raise ValueError(
+            f"{name} must have one entry a row, got a {type(values).__name__}{cure}."
+        )
     if array.dtype.kind not in "biufmMSUTO":
         raise TypeError(f"{name} has dtype {array.dtype}, which no model learns from.")
     return array
@@ -224,7 +249,8 @@ def _frozen_array(values, name):
 def _frozen_input(X):
     if sp.issparse(X):
         return _frozen_csr(X)
-    return X.copy() if _is_frame(X) else _frozen_array(X, "X")
+    check_frame(X, "X")
+    return copy_of(X) if is_frame(X) else _frozen_array(X, "X")
 
 
 def _frozen_csr(X):
@@ -245,18 +271,47 @@ def _frozen_csr(X):
 def _frozen_metadata(metadata, n):
     if metadata is None:
         return None
-    if _is_frame(metadata):
+    check_frame(metadata, "metadata")
+    if is_frame(metadata):
         _check_length("metadata", metadata, n)
-        return metadata.copy()
+        return copy_of(metadata)
     if not isinstance(metadata, Mapping):
         raise TypeError(
-            "metadata must be a dict of arrays or a pandas.DataFrame, got"
+            "metadata must be a dict of arrays or a data frame, got"
             f" {type(metadata).__name__}."
         )
     frozen = {k: _frozen_array(v, f"metadata[{k!r}]") for k, v in metadata.items()}
     for key, values in frozen.items():
         _check_length(f"metadata[{key!r}]", values, n)
     return frozen
+
+
+def _check_1d(y):
+    if y.ndim == 1:
+        return
+    if y.ndim == 2 and y.shape[1] == 1:
+        cure = "Flatten the single column with np.ravel(y)."
+    else:
+        cure = (
+            "Several outputs are several problems: make Examples of y[:, 0], of "
+            "y[:, 1] and so on. One-hot labels become labels by y.argmax(axis=1)."
+        )
+    raise ValueError(
+        f"y must be 1-d, one value an example, got shape {y.shape}. {cure}"
+    )
+
+
+def _check_one_kind(y, given):
+    """Raise if labels mix text and numbers; an array of a list may hide it."""
+    labels = given if isinstance(given, list | tuple) else y.ravel().tolist()
+    if y.dtype.kind == "O" or (labels is given and y.dtype.kind in "UT"):
+        text = [isinstance(label, str) for label in labels]
+        if any(text) and not all(text):
+            first = labels[text.index(True)], labels[text.index(False)]
+            raise TypeError(
+                f"y mixes text with other values, such as {first[0]!r} and "
+                f"{first[1]!r}: make all of it text or all of it numbers."
+            )
 
 
 def _check_length(name, values, n):
@@ -282,10 +337,10 @@ def _check_finite(name, values, allow_nan=False):
     if sp.issparse(values):
         row_of_entry = np.repeat(np.arange(values.shape[0]), np.diff(values.indptr))
         rows = np.unique(row_of_entry[_is_bad(values.data, allow_nan)])
-    elif _is_frame(values):
+    elif is_frame(values):
         bad = np.zeros(len(values), dtype=bool)
-        for column in range(values.shape[1]):
-            bad |= _is_bad(values.iloc[:, column].to_numpy(), allow_nan)
+        for _, column in columns_of(values):
+            bad |= _is_bad(column.to_numpy(), allow_nan)
         rows = np.flatnonzero(bad)
     else:
         bad = [
@@ -343,10 +398,11 @@ def _digest(digest, values):
         digest.update(f"csr {values.shape}".encode())
         for part in (values.data, values.indices, values.indptr):
             _digest(digest, part if part is values.data else part.astype(np.int64))
-    elif _is_frame(values):
-        digest.update(f"frame {values.shape}".encode())
-        for column in range(values.shape[1]):
-            _digest_column(digest, values.columns[column], values.iloc[:, column])
+    elif is_frame(values):
+        kind = "frame" if is_pandas(values) else "polars"
+        digest.update(f"{kind} {values.shape}".encode())
+        for name, column in columns_of(values):
+            _digest_column(digest, name, column)
     elif values.dtype.kind in "OUT":  # one text, however it is stored
         digest.update(f"objects {values.shape}".encode())
         for value in values.ravel().tolist():
@@ -360,7 +416,12 @@ def _digest(digest, values):
 def _digest_column(digest, name, column):
     _digest_object(digest, name)
     digest.update(f"dtype {column.dtype}".encode())
-    if column.dtype == "category":
+    if not hasattr(column, "iloc"):  # of polars
+        if column.null_count():  # of integers, to_numpy would make rounded floats
+            _digest(digest, np.array(column.to_list(), dtype=object))
+        else:
+            _digest(digest, column.to_numpy())
+    elif column.dtype == "category":
         _digest(digest, column.cat.categories.to_numpy())
         digest.update(f"ordered {column.cat.ordered}".encode())
         _digest(digest, column.cat.codes.to_numpy())

@@ -239,7 +239,18 @@ def test_fingerprint_and_checks_of_more_than_one_block(monkeypatch):
     ("kwargs", "message"),
     [
         ({"y": [0, 1]}, "X has 3 rows but y has 2"),
-        ({"y": np.zeros((3, 1))}, r"y must be 1-d.*\(3, 1\).*ravel"),
+        ({"y": np.zeros((3, 1))}, r"y must be 1-d.*\(3, 1\).*np.ravel"),
+        ({"y": pd.DataFrame({"y": [0, 1, 0]})}, r"y must be 1-d.*np.ravel"),
+        ({"y": np.zeros((3, 2))}, r"\(3, 2\)\. Several outputs .* y\[:, 1\].*argmax"),
+        ({"y": np.zeros((3, 1, 2))}, r"\(3, 1, 2\)\. Several outputs"),
+        ({"y": []}, "X has 3 rows but y has 0"),
+        ({"y": np.ma.array([0, 1, 0], mask=[0, 1, 0])}, "Masked entries in y"),
+        ({"X": np.ma.masked_less([[1], [2], [3]], 2)}, "Masked entries in X"),
+        ({"ids": np.ma.array([0, 1, 2], mask=[0, 1, 0])}, "Masked entries in ids"),
+        ({"metadata": {"m": np.ma.masked_less([1, 2, 3], 2)}}, "Masked entries in met"),
+        ({"X": pd.DataFrame(np.eye(3), columns=["a", "b", "a"])}, "columns named 'a'"),
+        ({"metadata": FRAME[["size", "size"]]}, "metadata has .* named 'size'"),
+        ({"X": {"a": [1, 2, 3]}}, r"X must have one entry a row, got a dict: pandas\."),
         ({"y": 1}, "y must have one entry a row"),
         ({"y": [0.0, np.nan, 1.0]}, "y has missing .* rows 1"),
         ({"y": [0.0, np.inf, 1.0]}, "y has .*infinite values in rows 1"),
@@ -273,6 +284,33 @@ def test_bad_types():
         Examples([1j], [1])
     with pytest.raises(TypeError, match="not iterable"):
         iter(Examples([1], [1]))
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        ["a", 1, "b"],
+        ("a", 1.5, "b"),
+        np.array([1, "a", "a"], dtype=object),
+        pd.Series(["a", True, "b"]),
+    ],
+)
+def test_labels_are_text_or_numbers_not_both(y):
+    with pytest.raises(TypeError, match="y mixes text with other values, such as 'a'"):
+        Examples(np.eye(3), y)
+
+
+def test_errors_do_not_print_the_data():
+    many = np.arange(5000)
+    with pytest.raises(ValueError, match="got a dict") as error:
+        Examples({"a": many.tolist()}, many)
+    assert len(str(error.value)) < 200
+
+
+def test_masked_arrays_without_masked_entries_are_arrays():
+    X, y = np.ma.array(np.eye(3)), np.ma.array([0, 1, 0], mask=[0, 0, 0])
+    assert Examples(X, y) == Examples(np.eye(3), [0, 1, 0])
+    assert type(Examples(X, y).X) is type(Examples(X, y).y) is np.ndarray
 
 
 def test_many_bad_rows_are_summed_up():
@@ -309,3 +347,120 @@ def test_nan_is_allowed_when_asked(X):
 def test_bad_rows(rows, error, message):
     with pytest.raises(error, match=message):
         Examples(np.eye(3), [0, 1, 0])[rows]
+
+
+# ---- polars
+
+
+@pytest.fixture(scope="module")
+def pl():
+    return pytest.importorskip("polars")
+
+
+@pytest.fixture
+def table(pl):
+    return pl.DataFrame(
+        {
+            "size": [1.5, 2.0, 3.0],
+            "colour": pl.Series(["red", "blue", "red"], dtype=pl.Categorical),
+            "name": ["a", "b", "c"],
+            "when": pd.to_datetime(["2020-01-01", "2021-01-01", "2022-01-01"]),
+            "count": [1, 2, 3],
+            "known": [True, False, True],
+        }
+    )
+
+
+def test_a_polars_frame_is_kept(pl, table):
+    examples = Examples(table, ["u", "v", "u"], metadata=table)
+    assert examples.shape == (3, 6)
+    assert examples.X.equals(table)
+    assert examples.X.schema == examples[[0, 2]].X.schema == table.schema
+    for rows in (np.array([2, 0]), slice(1, 3), np.array([True, False, True]), [-1]):
+        expected = table[np.arange(3)[rows].tolist()]
+        assert examples[rows].X.equals(expected)
+        assert examples[rows].metadata.equals(expected)
+    again = _reload(examples)
+    assert again == examples
+    assert again.X.equals(table)
+    assert again.metadata.equals(table)
+
+
+def test_polars_series_as_all_else(pl):
+    y, ids = pl.Series(["u", "v", "u"]), pl.Series([5, 3, 4])
+    examples = Examples(np.eye(3), y, ids, {"m": pl.Series([1.0, 2.0, 3.0])})
+    assert examples == Examples(np.eye(3), ["u", "v", "u"], [5, 3, 4])
+    np.testing.assert_array_equal(examples.metadata["m"], [1, 2, 3])
+    labels = pl.Series(["u", "v", "u"], dtype=pl.Categorical)
+    assert Examples(np.eye(3), labels) == Examples(np.eye(3), ["u", "v", "u"])
+
+
+def test_a_polars_frame_can_be_changed_without_harm(pl, table):
+    examples = Examples(table, [0, 1, 0], metadata=table)
+    before, original = examples.fingerprint, table.clone()
+    for handed in (table, examples.X, examples.metadata):
+        handed[0, "size"] = 99.0
+        handed.insert_column(0, pl.Series("new", [1, 2, 3]))
+        handed.columns = [str(number) for number in range(7)]
+    assert examples.X.equals(original)
+    assert examples.metadata.equals(original)
+    assert Examples(examples.X, [0, 1, 0]).fingerprint == before
+
+
+def test_fingerprints_of_polars_frames(pl, table):
+    big, nothing = 2**60, {"allow_nan": True}
+    y = [0, 1, 0]
+    examples = [
+        Examples(table, y),
+        Examples(table.reverse(), y),
+        Examples(table.rename({"size": "sise"}), y),
+        Examples(table.select(reversed(table.columns)), y),
+        Examples(table.cast({"count": pl.Int32}), y),
+        Examples(table.cast({"colour": pl.String}), y),
+        Examples(table.cast({"colour": pl.Enum(["red", "blue"])}), y),
+        Examples(table.cast({"colour": pl.Enum(["blue", "red"])}), y),
+        Examples(pl.DataFrame({"a": [1.0, 2.0, 3.0]}), y),
+        Examples(pd.DataFrame({"a": [1.0, 2.0, 3.0]}), y),
+        Examples(pl.DataFrame({"a": [1, None, big]}), y, **nothing),
+        Examples(pl.DataFrame({"a": [1, None, big + 1]}), y, **nothing),
+        Examples(pl.DataFrame({"a": [1.0, None, 2.0]}), y, **nothing),
+        Examples(pl.DataFrame({"a": [1.0, float("nan"), 2.0]}), y, **nothing),
+    ]
+    assert len({e.fingerprint for e in examples}) == len(examples)
+    again = pl.concat([table[:1], table[1:]], rechunk=False)  # stored in two pieces
+    assert Examples(again, y) == examples[0]
+    assert examples[0][[2, 1]] == Examples(table[[2, 1]], [0, 1], ids=[2, 1])
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        [1.0, None, 2.0],
+        [1.0, float("nan"), 2.0],
+        [1.0, float("inf"), 2.0],
+        [1, None, 2],
+        ["a", None, "b"],
+        [True, None, False],
+    ],
+)
+def test_missing_values_in_polars(pl, column):
+    frame = pl.DataFrame({"whole": [1, 2, 3], "odd": column})
+    with pytest.raises(ValueError, match=r"X has missing .* rows 1.*allow_nan"):
+        Examples(frame, [0, 1, 0])
+    with pytest.raises(ValueError, match=r"y has missing .* rows 1"):
+        Examples(np.eye(3), frame["odd"])
+    if float("inf") not in column:
+        assert Examples(frame, [0, 1, 0], allow_nan=True).X.equals(frame)
+
+
+def test_tables_of_other_kinds_are_refused(pl, table):
+    class Other:
+        def __dataframe__(self):
+            raise NotImplementedError
+
+    with pytest.raises(TypeError, match=r"X is a polars.*LazyFrame.*\.collect\(\)"):
+        Examples(table.lazy(), [0, 1, 0])
+    with pytest.raises(TypeError, match=r"X is a .*Other.* pandas or polars"):
+        Examples(Other(), [0, 1, 0])
+    with pytest.raises(TypeError, match=r"metadata is a .*Other"):
+        Examples(np.eye(3), [0, 1, 0], metadata=Other())

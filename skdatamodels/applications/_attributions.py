@@ -4,6 +4,8 @@ import numpy as np
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_array, validate_data
 
+from skdatamodels._numbers import refuse_disguised
+
 FLOATS = [np.float64, np.float32]
 
 
@@ -37,7 +39,15 @@ def check_weights(weights, name="weights"):
         How errors call it.
     """
     weights = weights_of(weights)
+    refuse_disguised(weights, name)
     return check_array(weights, accept_sparse="csr", dtype=FLOATS, input_name=name)
+
+
+def validate_weights(estimator, X, *, reset=True):
+    """Return X of an estimator, an attribution matrix, as `check_weights` would."""
+    X = weights_of(X)
+    refuse_disguised(X, "weights X")
+    return validate_data(estimator, X, accept_sparse="csr", dtype=FLOATS, reset=reset)
 
 
 def sign_of_better(weights, higher_is_better):
@@ -91,7 +101,7 @@ def check_attributions(estimator, X, trainer):
             f"The weights are of the output {info.name!r}, but the trainer measures "
             f"{own.name!r}: fit them on runs of this trainer."
         )
-    X = validate_data(estimator, weights_of(X), accept_sparse="csr", dtype=FLOATS)
+    X = validate_weights(estimator, X)
     wanted = len(trainer.targets), len(trainer.train)
     if X.shape != wanted:
         raise ValueError(

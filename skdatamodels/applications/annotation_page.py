@@ -4,7 +4,9 @@ import base64
 import csv
 import hashlib
 import html
+import io
 import json
+import re
 import struct
 import zlib
 from pathlib import Path
@@ -12,8 +14,11 @@ from pathlib import Path
 import numpy as np
 from scipy.sparse import issparse
 
+from skdatamodels._files import write_atomically
+from skdatamodels._frames import is_frame
 from skdatamodels._sklearn_compat import safe_indexing
 from skdatamodels.applications._annotation_template import TEMPLATE
+from skdatamodels.examples import check_examples
 
 _COLUMNS = "fingerprint", "annotator", "target", "train", "same"
 
@@ -30,7 +35,7 @@ def write_annotation_page(
     Parameters
     ----------
     path : path-like
-        Is overwritten.
+        Is replaced once the page is complete.
     candidates : int array-like of shape (n_targets, n_candidates)
         Rows of `train`; -1 for none.
     train, targets : Examples
@@ -46,8 +51,8 @@ def write_annotation_page(
     Raises
     ------
     ValueError
-        If lengths differ, candidates are no training examples, no pair is left to
-        judge, or pixels do not make images of the shape.
+        If lengths differ, candidates are no training examples, rows no targets, no
+        pair is left to judge, or pixels do not make images of the shape.
 
     Notes
     -----
@@ -73,7 +78,7 @@ def write_annotation_page(
     True
     """
     candidates = check_candidates(candidates, train, targets)
-    rows = np.arange(len(targets)) if rows is None else np.asarray(rows)
+    rows = _check_rows(rows, len(targets))
     tasks = [
         {"target": int(j), "candidates": candidates[j][candidates[j] >= 0].tolist()}
         for j in rows
@@ -93,7 +98,7 @@ def write_annotation_page(
     # "<" in a string of the data must not end the script element
     page = TEMPLATE.replace("{{title}}", html.escape(title))
     page = page.replace("{{data}}", json.dumps(data).replace("<", "\\u003c"))
-    Path(path).write_text(page, encoding="utf-8")
+    write_atomically(path, page)
 
 
 def read_annotations(paths, candidates, train, targets):
@@ -117,14 +122,14 @@ def read_annotations(paths, candidates, train, targets):
     Raises
     ------
     ValueError
-        If a file is not such a file, answers are about other data, or a person
-        answered the same pair in both ways.
+        If a file is not such a file, answers are about other data or about rows that
+        these have not, or a person answered the same pair in both ways.
     """
     candidates = check_candidates(candidates, train, targets)
     paths = [paths] if isinstance(paths, str | Path) else list(paths)
     fingerprint, answers = data_fingerprint(train, targets), {}
     for path in map(Path, paths):
-        for found, person, target, i, same in _answers(path):
+        for found, person, target, i, same in _answers(path, len(targets), len(train)):
             if found != fingerprint:
                 raise ValueError(
                     f"{path} answers for other data: its fingerprint is "
@@ -155,6 +160,8 @@ def data_fingerprint(train, targets):
 
 def check_candidates(candidates, train, targets):
     """Return candidates as an int array, if they are rows of `train` or -1."""
+    check_examples(train, "train")
+    check_examples(targets, "targets")
     candidates = np.asarray(candidates)
     if candidates.ndim != 2 or len(candidates) != len(targets):
         raise ValueError(
@@ -169,21 +176,45 @@ def check_candidates(candidates, train, targets):
     return candidates
 
 
-def _answers(path):
+def _check_rows(rows, n_targets):
+    """Return the targets to show, all if `rows` is None."""
+    rows = np.arange(n_targets) if rows is None else np.asarray(rows)
+    whole = rows.ndim == 1 and (rows.dtype.kind in "iu" or rows.size == 0)
+    if not whole or not np.isin(rows, range(n_targets)).all():
+        raise ValueError(
+            f"rows must be targets, integers from 0 to {n_targets - 1}; got "
+            f"{rows.dtype} of shape {rows.shape}: {rows.ravel()[:5].tolist()}."
+        )
+    if len(np.unique(rows)) < len(rows):
+        raise ValueError(f"rows name a target twice: {rows.tolist()}.")
+    return rows
+
+
+def _answers(path, n_targets, n_train):
     """Yield (fingerprint, annotator, target, train, same) of an exported file."""
+    is_json = path.suffix.lower() == ".json"
     try:
         text = path.read_text("utf-8-sig")
-        if path.suffix.lower() == ".json":
+        if is_json:
             data = json.loads(text)
             common = {key: data[key] for key in ("fingerprint", "annotator")}
             records = [common | answer for answer in data["answers"]]
-        else:
-            records = list(csv.DictReader(text.splitlines()))
-        for record in records:
-            found, person, target, i, same = (record[column] for column in _COLUMNS)
-            if str(same) not in ("0", "1"):
-                raise ValueError(f"an answer is {same!r}, not 0 or 1")
-            yield str(found), str(person), int(target), int(i), int(same)
+        else:  # a quoted name may hold a line break
+            records = list(csv.DictReader(io.StringIO(text, newline="")))
+        for number, record in enumerate(records, start=1):
+            found, person, *answer = (record[column] for column in _COLUMNS)
+            if len(record) > len(_COLUMNS) or not all(
+                isinstance(name, str) for name in (found, person)
+            ):
+                raise ValueError(f"answer {number} is {record}")
+            limits = n_targets, n_train, 2
+            for name, value, limit in zip(_COLUMNS[2:], answer, limits, strict=True):
+                if not _is_row(value, limit, is_json):
+                    raise ValueError(
+                        f"{name} of answer {number} is {value!r}, no integer from 0 to "
+                        f"{limit - 1}"
+                    )
+            yield found, person, *map(int, answer)
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(
             f"{path} is no file of answers, CSV or JSON, as the page exports it: "
@@ -191,12 +222,21 @@ def _answers(path):
         ) from error
 
 
+def _is_row(value, limit, is_json):
+    """Tell whether a value of a file is an integer from 0 to `limit` - 1."""
+    if is_json:  # int() would take 0.7 and true
+        return type(value) is int and 0 <= value < limit
+    # int() would take " 7", "+7" and "1_0"; its length guards against a giant
+    digits = isinstance(value, str) and re.fullmatch("[0-9]{1,18}", value)
+    return bool(digits) and int(value) < limit
+
+
 # Showing an example: HTML of what the person compares.
 
 
 def _renderers(targets, train, image_shape):
     """Return a function from row to HTML, for targets and for training examples."""
-    if hasattr(train.X, "iloc"):
+    if is_frame(train.X):
         names = [str(name) for name in train.X.columns]
         return [_table_of(part, names) for part in (targets, train)]
     if issparse(train.X) or (

@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.utils.multiclass import type_of_target
 from tqdm.auto import tqdm
 
+from skdatamodels._numbers import as_real
 from skdatamodels._random import entropy_from
 from skdatamodels._sklearn_compat import Interval, validate_params
 from skdatamodels.applications._attribution_methods import (
@@ -334,7 +335,7 @@ def _check_shapes(attributions, runs):
 def _check_repeats(repeats, n_targets):
     if repeats is None:
         return None
-    repeats = np.asarray(repeats)
+    repeats = as_real(repeats, "repeats")
     if repeats.ndim != 3 or repeats.shape[2] != n_targets:
         raise ValueError(
             "repeats must have shape (n_repeats, n_subsets, n_targets) with n_targets="

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.utils import check_array
 
+from skdatamodels._numbers import refuse_disguised
 from skdatamodels.applications._edits import Edits, effects_on_everything
 
 
@@ -96,6 +97,8 @@ def component_effects(
     >>> effects.same_end, effects.other_end, effects.rest
     (array([[-2., -2.]]), array([[0., 0.]]), array([[0., 0.]]))
     """
+    refuse_disguised(components, "components")
+    refuse_disguised(coordinates, "coordinates")
     components = check_array(components, input_name="components")
     coordinates = check_array(coordinates, input_name="coordinates")
     n_components, n_train = len(components), len(trainer.train)

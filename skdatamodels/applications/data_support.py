@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 
+from skdatamodels._numbers import as_real
 from skdatamodels._sklearn_compat import Interval, StrOptions, fit_context
 from skdatamodels.applications._attributions import check_attributions, check_weights
 from skdatamodels.applications._edits import (
@@ -415,7 +416,7 @@ def predict_support_size(weights, outputs):
     array([ 2., nan,  0.])
     """
     weights = check_weights(weights)
-    outputs = np.asarray(outputs, dtype=np.float64)
+    outputs = as_real(outputs, "outputs").astype(np.float64, copy=False)
     if outputs.shape != weights.shape[:1] or np.isnan(outputs).any():
         raise ValueError(
             f"outputs must be numbers, one for each of the {weights.shape[0]} rows of "

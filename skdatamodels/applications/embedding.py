@@ -5,9 +5,11 @@ from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin, clone
 from sklearn.preprocessing import normalize
 from sklearn.utils import check_array
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
+from skdatamodels._numbers import refuse_disguised
 from skdatamodels._sklearn_compat import HasMethods, fit_context
+from skdatamodels.applications._attributions import validate_weights
 from skdatamodels.examples import Examples
 from skdatamodels.regression import DatamodelRegressor
 from skdatamodels.runs import TrainingRuns
@@ -148,7 +150,7 @@ class DatamodelEmbedding(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         if isinstance(X, TrainingRuns):
             _, X = self._regress(X)
-        return self._scale(self._check(X, reset=False))
+        return self._scale(validate_weights(self, X, reset=False))
 
     def get_feature_names_out(self, input_features=None):
         """Name the coordinates: by the ids of `train`, else as scikit-learn does.
@@ -171,7 +173,7 @@ class DatamodelEmbedding(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     def _fit(self, X):
         if isinstance(X, TrainingRuns):
             self.regressor_, X = self._regress(X)
-        X = self._check(X, reset=True)
+        X = validate_weights(self, X)
         if self.train is not None and len(self.train) != X.shape[1]:
             raise ValueError(
                 f"train has {len(self.train)} examples, X {X.shape[1]} columns."
@@ -190,10 +192,6 @@ class DatamodelEmbedding(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
                 "more, or leave it out."
             )
         return regressor, regressor.coef_
-
-    def _check(self, X, reset):
-        dtype = [np.float64, np.float32]
-        return validate_data(self, X, accept_sparse="csr", dtype=dtype, reset=reset)
 
     def _scale(self, X):
         return normalize(X) if self.normalize else X
@@ -241,6 +239,7 @@ def explained_variance_curve(embedding):
     >>> explained_variance_curve([[2.0, 0.0], [-2.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
     array([0.8, 1. ])
     """
+    refuse_disguised(embedding, "coordinates")
     E = check_array(embedding, accept_sparse="csr", dtype=np.float64)
     # The smaller of E·Eᵀ and Eᵀ·E has all eigenvalues; centring it leaves E sparse.
     if E.shape[0] <= E.shape[1]:

@@ -6,14 +6,11 @@ import numpy as np
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
 from sklearn.metrics import pairwise_distances
-from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+from sklearn.utils.validation import check_array, check_is_fitted
 
+from skdatamodels._numbers import refuse_disguised
 from skdatamodels._sklearn_compat import Interval, fit_context, safe_indexing
-from skdatamodels.applications._attributions import (
-    FLOATS,
-    sign_of_better,
-    weights_of,
-)
+from skdatamodels.applications._attributions import sign_of_better, validate_weights
 from skdatamodels.applications.annotation_page import (
     read_annotations,
     write_annotation_page,
@@ -299,9 +296,7 @@ class LeakageDetector(BaseEstimator):
 
     def _check_weights(self, X, reset):
         """Return the weights so that positive ones make outputs better."""
-        weights = validate_data(
-            self, weights_of(X), accept_sparse="csr", dtype=FLOATS, reset=reset
-        )
+        weights = validate_weights(self, X, reset=reset)
         return sign_of_better(X, self.higher_is_better) * weights
 
     def _flags(self, scores):
@@ -395,6 +390,7 @@ def _who_spoke(parts):
 def _check_representation(values, n_rows, which):
     if values is None:
         return None
+    refuse_disguised(values, f"entries of {which}_representation")
     values = check_array(values, accept_sparse="csr")
     if values.shape[0] != n_rows:
         raise ValueError(

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from skdatamodels._numbers import as_real
+from skdatamodels.examples import check_examples
 from skdatamodels.outputs import encode_targets
 
 
@@ -11,6 +13,8 @@ def check_same_examples(train, targets, *, classes=False):
     With `classes`, return the class of each as an index, and the classes:
     ``y_train (n_train,), y_targets (n_targets,), classes``.
     """
+    check_examples(train, "train")
+    check_examples(targets, "targets")
     if train.shape[1:] != targets.shape[1:]:
         raise ValueError(
             f"An example of train.X has shape {train.shape[1:]}, one of targets.X "
@@ -26,7 +30,7 @@ def check_embeddings(train, targets):
     """Return two finite float64 matrices with the same number of columns."""
     pair = []
     for name, given in (("train", train), ("targets", targets)):
-        given = np.asarray(given, dtype=np.float64)
+        given = as_real(given, f"embeddings {name}").astype(np.float64, copy=False)
         if given.ndim != 2 or 0 in given.shape:
             raise ValueError(
                 f"{name} must hold one embedding a row, shape (n, n_features), got "

@@ -5,6 +5,7 @@ from pickle import UnpicklingError
 
 import numpy as np
 
+from skdatamodels._numbers import as_real
 from skdatamodels.influence._checks import check_same_examples
 
 _OUTPUTS = ("margin", "log_odds", "cross_entropy")
@@ -187,7 +188,7 @@ def check_checkpoints(checkpoints, module):
 
 def check_rates(checkpoints, learning_rates):
     """Return the learning rates as an array, if there is one for each checkpoint."""
-    rates = np.asarray(learning_rates, dtype=np.float64)
+    rates = as_real(learning_rates, "learning_rates").astype(np.float64)
     if not len(checkpoints) or rates.shape != (len(checkpoints),):
         raise ValueError(
             f"There must be a learning rate for each of one or more checkpoints; got "

@@ -5,6 +5,7 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.metrics import r2_score
 from sklearn.utils.validation import check_is_fitted
 
+from skdatamodels._numbers import as_real
 from skdatamodels._sklearn_compat import fit_context
 from skdatamodels.masks import as_masks
 from skdatamodels.runs.training_runs import note_targets
@@ -169,7 +170,7 @@ def _check_outputs(y, masks):
         raise ValueError(
             "y is missing: pass the outputs of the runs, or TrainingRuns as X."
         )
-    y = np.asarray(y, dtype=np.float64)
+    y = as_real(y, "outputs y").astype(np.float64, copy=False)
     if y.ndim not in (1, 2) or len(y) != len(masks):
         raise ValueError(
             "Outputs must have shape (n_runs, n_targets) or (n_runs,), with n_runs = "

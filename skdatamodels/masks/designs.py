@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from skdatamodels._numbers import unmasked
 from skdatamodels._random import entropy_from, mask_generator
 from skdatamodels.masks.packed import PackedMasks
 
@@ -193,7 +194,7 @@ DESIGNS = {
 
 def check_run_ids(run_ids):
     """Check that run ids are distinct non-negative integers; return int64 (n_runs,)."""
-    ids = np.asarray(run_ids)
+    ids = np.asarray(unmasked(run_ids, "run ids"))
     if ids.ndim != 1 or ids.size == 0:
         raise ValueError(
             "Run ids must be a non-empty 1-d array of integers such as np.arange(1000),"

@@ -5,6 +5,8 @@ from itertools import pairwise
 import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
 
+from skdatamodels._numbers import unmasked
+
 # A dense block never takes more than this, whatever the size of the matrix.
 _BLOCK_BYTES = 64 * 2**20
 
@@ -76,6 +78,7 @@ class PackedMasks:
         ValueError
             If an entry is neither 0 nor 1 (NaN included); names the first one.
         """
+        masks = unmasked(masks, "masks")
         masks = masks if isinstance(masks, np.ndarray) else np.asarray(masks)
         if masks.ndim != 2:
             raise ValueError(

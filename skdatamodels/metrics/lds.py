@@ -7,6 +7,7 @@ import numpy as np
 from scipy.stats import rankdata
 from sklearn.utils import check_random_state, gen_batches
 
+from skdatamodels._numbers import as_real
 from skdatamodels._sklearn_compat import Interval, StrOptions, validate_params
 
 MULTIOUTPUT = StrOptions({"uniform_average", "raw_values"})
@@ -219,7 +220,7 @@ def check_finite(y, name, axes):
 
 
 def _check_pair(y_true, y_pred):
-    y_true, y_pred = np.asarray(y_true), np.asarray(y_pred)
+    y_true, y_pred = as_real(y_true, "y_true"), as_real(y_pred, "y_pred")
     if y_true.ndim == 1 and y_pred.ndim <= 2:
         y_true = y_true[:, None]
     if y_pred.ndim == 1:

@@ -5,6 +5,8 @@ from sklearn.metrics import pairwise_distances
 from sklearn.metrics.pairwise import haversine_distances
 from sklearn.utils import gen_batches
 
+from skdatamodels._numbers import as_real
+
 EARTH_RADIUS = 6371.0088  # mean radius in kilometres
 _BLOCK_ENTRIES = 2**22
 
@@ -37,7 +39,7 @@ def metadata_distances(targets, train, metric="haversine"):
     array([[    0., 10008.]])
     """
     if callable(metric):
-        distances = np.asarray(metric(targets, train))
+        distances = as_real(metric(targets, train), "distances")
         if distances.shape != (len(targets), len(train)):
             raise ValueError(
                 "The metric must return a distance for each pair, shape "
@@ -46,7 +48,7 @@ def metadata_distances(targets, train, metric="haversine"):
         return distances
     if metric != "haversine":
         return pairwise_distances(targets, train, metric=metric)
-    targets, train = (np.asarray(part, dtype=np.float64) for part in (targets, train))
+    targets, train = (as_real(part, "coordinates") for part in (targets, train))
     for part in (targets, train):
         if part.ndim != 2 or part.shape[1] != 2:
             raise ValueError(
@@ -104,7 +106,8 @@ def leakage_recall(candidates, targets, train, thresholds, *, metric="haversine"
     >>> leakage_recall([[0], [2]], targets, train, [0.2, 1.0], metric="euclidean")
     (array([1. , 0.5]), array([1, 2]))
     """
-    candidates, thresholds = np.asarray(candidates), np.asarray(thresholds)
+    candidates = as_real(candidates, "candidates")
+    thresholds = as_real(thresholds, "thresholds")
     n_targets, n_train = len(targets), len(train)
     if candidates.ndim != 2 or len(candidates) != n_targets:
         raise ValueError(

@@ -5,6 +5,7 @@ from numbers import Integral
 import numpy as np
 from sklearn.utils import gen_batches
 
+from skdatamodels._numbers import as_real
 from skdatamodels._sklearn_compat import Interval, validate_params
 from skdatamodels.metrics.lds import (
     MULTIOUTPUT,
@@ -144,7 +145,7 @@ def optimal_mse(repeats, *, multioutput="uniform_average"):
 
 
 def _check_repeats(repeats, min_runs):
-    repeats = np.asarray(repeats)
+    repeats = as_real(repeats, "repeats")
     if repeats.ndim != 3:
         raise ValueError(
             "repeats must have shape (n_repeats, n_runs, n_targets); got "

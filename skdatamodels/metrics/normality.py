@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from skdatamodels._numbers import as_real
 from skdatamodels._sklearn_compat import validate_params
 from skdatamodels.metrics.lds import check_finite
 
@@ -64,7 +65,7 @@ n_targets)
     """
     from scipy.stats import normaltest  # slow to load
 
-    repeats = np.asarray(repeats, dtype=np.float64)
+    repeats = as_real(repeats, "repeats").astype(np.float64, copy=False)
     if repeats.ndim not in (2, 3) or len(repeats) < _MIN_REPEATS:
         raise ValueError(
             "repeats must have shape (n_repeats, n_targets) or (n_repeats, n_subsets, "

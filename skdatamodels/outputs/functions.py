@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import expit
 
+from skdatamodels._numbers import as_real
 from skdatamodels.outputs.info import OutputInfo
 from skdatamodels.outputs.raw import _logsumexp, check_measurable
 
@@ -261,13 +262,13 @@ class Output:
 
     def __call__(self, raw, y):
         """Measure each target; float64 ndarray of shape (n_targets,)."""
-        values = np.asarray(self.function(raw, y), dtype=np.float64)
+        values = as_real(self.function(raw, y), f"values of output {self.name!r}")
         if values.shape != (len(y),):
             raise ValueError(
                 f"Output {self.name!r} must give one number a target, shape"
                 f" ({len(y)},), but gave shape {values.shape}."
             )
-        return values
+        return values.astype(np.float64, copy=False)
 
 
 OUTPUTS = {
@@ -420,7 +421,7 @@ def _split(raw, y):
 
 
 def _check_logits(raw, y):
-    raw, y = np.asarray(raw, dtype=np.float64), np.asarray(y)
+    raw, y = as_real(raw, "logits").astype(np.float64, copy=False), np.asarray(y)
     if raw.ndim != 2 or raw.shape[1] < 2:
         raise ValueError(
             "Logits must have shape (n_targets, n_classes) with two classes or more,"
@@ -439,7 +440,8 @@ def _check_logits(raw, y):
 
 
 def _check_predictions(raw, y):
-    raw, y = np.asarray(raw, dtype=np.float64), np.asarray(y, dtype=np.float64)
+    raw = as_real(raw, "predictions").astype(np.float64, copy=False)
+    y = as_real(y, "true values").astype(np.float64, copy=False)
     if raw.ndim != 1 or raw.shape != y.shape:
         raise ValueError(
             "Predictions and y must both have shape (n_targets,), got"

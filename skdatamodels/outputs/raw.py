@@ -3,6 +3,8 @@
 import numpy as np
 from sklearn.base import is_classifier, is_regressor
 
+from skdatamodels._numbers import as_real
+
 __all__ = ["PROBA_FLOOR", "check_measurable", "encode_targets", "raw_outputs"]
 
 PROBA_FLOOR = float(np.finfo(np.float64).eps)
@@ -41,8 +43,10 @@ def check_measurable(estimator):
     if is_regressor(estimator) and hasattr(estimator, "predict"):
         return "regression"
     if not is_classifier(estimator):
+        last = _last_step(estimator)
+        end = "" if last is estimator else f", which ends in {type(last).__name__},"
         raise TypeError(
-            f"{name} has no output to measure: it is neither a classifier nor a"
+            f"{name}{end} has no output to measure: it is neither a classifier nor a"
             " regressor. A pipeline must end in one of these."
         )
     if not _has_scores(estimator):
@@ -232,7 +236,7 @@ def _last_step(estimator):
 
 
 def _as_float(values):
-    return np.asarray(values, dtype=np.float64)
+    return as_real(values, "outputs of the estimator").astype(np.float64, copy=False)
 
 
 def _check_finite(estimator, raw):

@@ -3,12 +3,15 @@
 import numpy as np
 from sklearn.utils import check_array
 
+from skdatamodels._numbers import as_real, refuse_disguised, unmasked
 from skdatamodels.masks.packed import row_blocks
 from skdatamodels.regression.prior import Prior
 
 
 def check_outputs(y):
     """Check outputs; floating-point arrays stay as they are, and where they are."""
+    refuse_disguised(y, "outputs y")
+    y = unmasked(y, "outputs y")
     if not isinstance(y, np.ndarray) or y.dtype.kind != "f" or not 0 < y.ndim < 3:
         return check_array(
             y,
@@ -28,7 +31,7 @@ def check_outputs(y):
 
 def check_lam(lam, n_targets):
     """Return the strength of each target."""
-    lam = np.asarray(lam, np.float64)
+    lam = as_real(lam, "lam").astype(np.float64)
     if lam.shape not in ((), (n_targets,)):
         raise ValueError(
             f"lam must be a number or one for each of the {n_targets} targets, got "
@@ -42,13 +45,15 @@ def check_lam(lam, n_targets):
 def check_prior(weights, factors, n_targets, n_train):
     """Return the prior, of weights that may be None, and penalty factors."""
     if weights is not None:
+        refuse_disguised(weights, "weights of prior")
         weights = check_array(weights, dtype=np.float64, input_name="prior")
         if weights.shape != (n_targets, n_train):
             raise ValueError(
                 f"prior must have shape (n_targets, n_train) = ({n_targets}, {n_train})"
                 f", got {weights.shape}."
             )
-    factors = np.asarray(np.ones(n_train) if factors is None else factors, float)
+    factors = np.ones(n_train) if factors is None else factors
+    factors = as_real(factors, "penalty_factors").astype(float)
     if (
         factors.shape not in ((n_train,), (n_targets, n_train))
         or not (factors > 0).all()

@@ -9,6 +9,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skdatamodels._memory import available_memory
+from skdatamodels._numbers import as_real, refuse_disguised
 from skdatamodels._sklearn_compat import Interval, StrOptions, fit_context
 from skdatamodels.masks import PackedMasks, as_masks
 from skdatamodels.regression.checks import (
@@ -316,7 +317,7 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         -------
         score : float
         """
-        y_true, y_pred = np.asarray(_outputs(X, y)), self.predict(X)
+        y_true, y_pred = as_real(_outputs(X, y), "outputs y"), self.predict(X)
         if not (np.isnan(y_true).any() or np.isnan(y_pred).any()):
             return r2_score(y_true, y_pred, sample_weight=sample_weight)
         columns = zip(
@@ -341,6 +342,7 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         if not isinstance(X, PackedMasks):
             dtype = getattr(X, "dtype", None)
             if dtype not in (bool, np.uint8):
+                refuse_disguised(X, "masks X")
                 return validate_data(
                     self, X, reset=reset, dtype=[np.float64, np.float32]
                 )

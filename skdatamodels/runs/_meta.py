@@ -7,6 +7,7 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from zlib import crc32
 
+from skdatamodels._files import write_atomically
 from skdatamodels.runs.paths import check_link
 
 FORMAT = 2
@@ -23,12 +24,7 @@ def write_meta(folder, meta):
     """Write a dict that JSON can hold, and its checksum, in one step."""
     meta = json.loads(json.dumps(meta))
     meta["checksum"] = _checksum(meta)
-    temporary = folder / (META + ".tmp")
-    with open(temporary, "w", encoding="utf-8") as file:
-        file.write(json.dumps(meta, indent=1))
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, folder / META)
+    write_atomically(folder / META, json.dumps(meta, indent=1))
     _sync_folder(folder)
 
 

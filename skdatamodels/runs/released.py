@@ -1,7 +1,7 @@
 """Import and export of runs in the layout of the paper's authors.
 
 A folder with ``masks.npy`` (bool, (n_runs, n_train)), ``margins.npy`` (float16 or
-float32, (n_runs, n_targets)) and ``_completed.npy`` (bool, (n_runs,)). What is exported has
+float32, (n_runs, n_targets)) and ``_completed.npy`` (bool, (n_runs,)). An export has
 ``output.json`` besides, which says what ``margins.npy`` holds.
 """
 
@@ -161,7 +161,8 @@ def _output(path):
 def export_released(runs, folder):
     """Write runs in the authors' layout; outputs as float32, in ``margins.npy``.
 
-    ``output.json`` says what the outputs are. Each file gets its name only when it is complete.
+    ``output.json`` says what the outputs are. Each file gets its name only when it is
+    complete.
 
     Parameters
     ----------

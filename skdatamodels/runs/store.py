@@ -6,6 +6,7 @@ from itertools import chain, count
 
 import numpy as np
 
+from skdatamodels._numbers import as_real, unmasked
 from skdatamodels.masks import PackedMasks
 from skdatamodels.masks.designs import check_run_ids
 from skdatamodels.masks.packed import as_slice, row_blocks
@@ -25,7 +26,7 @@ from skdatamodels.runs._meta import (
 )
 from skdatamodels.runs._room import check_free, check_ids, check_length
 from skdatamodels.runs.paths import absolute, check_link
-from skdatamodels.runs.training_runs import TrainingRuns, check_not_masked
+from skdatamodels.runs.training_runs import TrainingRuns
 
 _FAILURES = "failures.jsonl"
 _ARRAYS = ("masks", "seeds", "outputs", "checksums")
@@ -273,19 +274,19 @@ class RunStore:
 
     def _check_runs(self, rows, masks, seeds, outputs):
         """Return rows (int64) and TrainingRuns, if they are fit to be written."""
-        rows, seeds = check_run_ids(rows), np.asarray(seeds)
+        rows, seeds = check_run_ids(rows), np.asarray(unmasked(seeds, "seeds"))
         check_ids(rows)
-        check_not_masked(outputs)
-        outputs = np.asarray(outputs)
-        if outputs.dtype.kind not in "biuf":
-            raise ValueError(f"outputs must be real numbers, got {outputs.dtype}.")
+        with np.errstate(over="ignore"):
+            outputs = as_real(outputs, "outputs").astype(np.float32, copy=False)
         integers = seeds.dtype.kind in "iu" and seeds.ndim == 1
         if not integers or not ((seeds >= 0) & (seeds < 2**32)).all():
             raise ValueError(
                 f"Seeds must be integers from 0 to 2**32 - 1, one a run, got {seeds}."
             )
         with np.errstate(over="ignore"):
-            runs = TrainingRuns(masks, outputs.astype(np.float32), seeds=seeds)
+            runs = TrainingRuns(
+                masks, outputs.astype(np.float32, copy=False), seeds=seeds
+            )
         if (runs.n_train, runs.n_targets) != (self.n_train, self.n_targets):
             raise ValueError(
                 f"{self.path} holds runs with n_train={self.n_train} and n_targets="

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from skdatamodels._numbers import unmasked
 from skdatamodels.masks import as_masks
 from skdatamodels.masks.packed import row_blocks, row_index
 from skdatamodels.outputs import info_of_output
@@ -73,10 +74,9 @@ class TrainingRuns:
         target_classes=None,
         n_missed_classes=None,
     ):
-        check_not_masked(outputs)
         self.packed = as_masks(masks)
-        self.outputs = np.asanyarray(outputs)
-        self.seeds = None if seeds is None else np.asarray(seeds)
+        self.outputs = np.asanyarray(unmasked(outputs, "outputs"))
+        self.seeds = None if seeds is None else np.asarray(unmasked(seeds, "seeds"))
         self.output_info = info_of_output(output)
         self.target_classes = (
             None if target_classes is None else np.asarray(target_classes)
@@ -164,15 +164,6 @@ def note_targets(estimator, X):
     """
     estimator.output_info_ = getattr(X, "output_info", info_of_output(None))
     estimator.target_classes_ = getattr(X, "target_classes", None)
-
-
-def check_not_masked(outputs):
-    """Raise if numbers are hidden under a mask, where nobody would see the mask."""
-    if isinstance(outputs, np.ma.MaskedArray):
-        raise ValueError(
-            "outputs is a masked array. NaN stands for a run without output: give "
-            "outputs.filled(np.nan)."
-        )
 
 
 def check_no_infinity(outputs, source):

@@ -12,6 +12,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 from tqdm.auto import tqdm
 
+from skdatamodels._numbers import as_real
 from skdatamodels.training.workers import train_chunks
 
 # A chunk is as many runs as keep a worker busy for about so long.
@@ -168,7 +169,7 @@ def _train_together(learner, masks, seeds, outputs):
         return []
     _run.warned = {}
     try:
-        many = np.asarray(learner.train_many(masks, seeds))
+        many = as_real(learner.train_many(masks, seeds), "outputs of runs")
         if many.shape == outputs.shape:
             with np.errstate(over="ignore"):
                 outputs[:] = many
@@ -224,7 +225,7 @@ _warnings_by_run = _WarningsByRun()
 
 def _measure(learner, train_indices, seed, n_targets):
     """Return the outputs of one run as float32, or raise if they are no outputs."""
-    outputs = np.asarray(learner(train_indices, seed))
+    outputs = as_real(learner(train_indices, seed), "outputs of a run")
     if outputs.shape != (n_targets,):
         raise ValueError(
             f"A run must give one output a target, shape ({n_targets},); got "

@@ -3,7 +3,9 @@
 import numpy as np
 from sklearn.base import clone
 
+from skdatamodels._numbers import refuse_disguised
 from skdatamodels._sklearn_compat import safe_indexing
+from skdatamodels.examples import describe_kind
 from skdatamodels.outputs import (
     DEFAULT_OUTPUTS,
     check_measurable,
@@ -12,6 +14,7 @@ from skdatamodels.outputs import (
     get_output,
     raw_outputs,
 )
+from skdatamodels.training.hints import add_hints
 
 
 class EstimatorLearner:
@@ -39,9 +42,10 @@ class EstimatorLearner:
         self.classes = np.unique(train.y) if is_classification else None
         self.output = check_output(output, estimator, self.classes)
         self.estimator, self.train, self.targets = estimator, train, targets
-        self.y = targets.y
         if is_classification:
             self.y = encode_targets(targets.y, self.classes)
+        else:
+            self.y = true_values(train, targets)
         self.seeded = [
             name
             for name, value in sorted(estimator.get_params(deep=True).items())
@@ -59,7 +63,11 @@ class EstimatorLearner:
         # safe_indexing serves frames and sparse matrices, but takes its time
         is_array = isinstance(X, np.ndarray)
         subset = X[train_indices] if is_array else safe_indexing(X, train_indices)
-        model.fit(subset, y[train_indices])
+        try:
+            model.fit(subset, y[train_indices])
+        except Exception as error:
+            add_hints(error, subset, y[train_indices], self.classes)
+            raise
         raw = raw_outputs(model, self.targets.X, self.classes, **self._zeros(subset))
         return self.output(raw, self.y)
 
@@ -73,6 +81,30 @@ class EstimatorLearner:
         return {"y": self.y, "zero_proba": 1 / (subset.shape[0] + len(self.classes))}
 
 
+def check_trainable(estimator):
+    """Raise TypeError, with what is wanted, if this cannot be an estimator."""
+    _refuse_classes(estimator, "estimator")
+    kinds = hasattr(estimator, "fit"), hasattr(estimator, "make_learner")
+    if not (any(kinds) or callable(estimator)):
+        raise TypeError(
+            "estimator must be a classifier, a regressor, a TorchLearner or a callable "
+            f"(train_indices, seed) -> outputs, got {describe_kind(estimator)}."
+        )
+
+
+def _refuse_classes(estimator, name):
+    """Raise TypeError if an estimator, or a step of one, is a class."""
+    if isinstance(estimator, type):
+        raise TypeError(
+            f"{name} must be an instance: {estimator.__name__}(…), not the class."
+        )
+    if not hasattr(estimator, "get_params"):
+        return
+    for kind in ("steps", "estimators", "transformers"):
+        for step, part, *_ in getattr(estimator, kind, ()):
+            _refuse_classes(part, f"{step!r} of {name}")
+
+
 def check_same_shape(train, targets):
     """Raise if examples to train on and targets differ in their shape."""
     if train.shape[1:] != targets.shape[1:]:
@@ -80,6 +112,14 @@ def check_same_shape(train, targets):
             f"An example of train.X has shape {train.shape[1:]}, one of targets.X "
             f"has {targets.shape[1:]}: they must be the same."
         )
+
+
+def true_values(train, targets):
+    """Return y of the targets as float64; raise if a y does not hold numbers."""
+    for name, part in (("train", train), ("targets", targets)):
+        refuse_disguised(part.y, f"{name}.y of a regression")
+        values = np.asarray(part.y, np.float64)
+    return values
 
 
 def output_for(output, task, learner):

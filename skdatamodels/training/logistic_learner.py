@@ -78,6 +78,8 @@ class LogisticLearner(BlockLearner):
         """Tell whether the fast path gives what the estimator's own fit would."""
         if type(estimator) is not LogisticRegression or train.y.dtype.kind == "f":
             return False
+        if not (is_plain_array(train.X) and is_plain_array(targets.X)):
+            return False
         parameters = estimator.get_params()
         n_parameters = len(np.unique(train.y)) * (train.X.shape[1] + 1)
         return (
@@ -85,8 +87,6 @@ class LogisticLearner(BlockLearner):
             and 0 < estimator.tol <= _LOOSEST_TOL
             and np.isfinite(estimator.C)
             and not hasattr(estimator, "_skl_callbacks")
-            and is_plain_array(train.X)
-            and is_plain_array(targets.X)
             and n_parameters <= _MOST_PARAMETERS
         )
 

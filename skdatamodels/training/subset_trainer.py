@@ -12,9 +12,10 @@ from pathlib import Path
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 
+from skdatamodels._numbers import unmasked
 from skdatamodels._random import entropy_from, training_seed
 from skdatamodels._sklearn_compat import HasMethods, Interval, StrOptions, fit_context
-from skdatamodels.examples import Examples
+from skdatamodels.examples import Examples, check_examples, describe_kind
 from skdatamodels.masks import (
     DESIGNS,
     PackedMasks,
@@ -36,6 +37,8 @@ from skdatamodels.runs.store import library_versions
 from skdatamodels.training.configuration import describe, digest
 from skdatamodels.training.driver import train_runs
 from skdatamodels.training.fast_paths import FAST_LEARNERS, estimator_learner
+from skdatamodels.training.hints import MISSES_A_CLASS
+from skdatamodels.training.learners import check_trainable
 from skdatamodels.training.time_limit import TimeLimited
 from skdatamodels.training.unseen_classes import UnseenClasses
 
@@ -195,6 +198,13 @@ class SubsetTrainer(TransformerMixin, BaseEstimator):
         self.timeout = timeout
         self.verbose = verbose
 
+    def _validate_params(self):
+        # scikit-learn's own error would print the whole table that was given instead
+        check_examples(self.train, "train")
+        check_examples(self.targets, "targets")
+        check_trainable(self.estimator)
+        super()._validate_params()
+
     @fit_context(prefer_skip_nested_validation=False)
     def fit(self, X, y=None):
         """Check everything and fix the seed; trains nothing.
@@ -338,11 +348,6 @@ class SubsetTrainer(TransformerMixin, BaseEstimator):
     def _learner(self):
         """Return the function that trains one run; checks all that can be checked."""
         self._validate_params()
-        if isinstance(self.estimator, type):
-            raise TypeError(
-                f"estimator must be an instance: {self.estimator.__name__}(…), not the "
-                "class."
-            )
         check_design(self.design, len(self.train), self.alpha, self.train.y)
         if hasattr(self.estimator, "make_learner"):
             return self.estimator.make_learner(self.train, self.targets, self.output)
@@ -361,14 +366,18 @@ class SubsetTrainer(TransformerMixin, BaseEstimator):
                 "again, give their masks: X.packed."
             )
         if not isinstance(X, PackedMasks):
-            X = np.asarray(X)
-            if X.ndim != 2:
-                return check_run_ids(X)
-            X = as_masks(X)
-        if X.shape[1] != n_train or len(X) == 0:
+            rows = _as_array(unmasked(X, "X"))
+            if rows.ndim == 1:
+                return check_run_ids(rows)
+            if rows.ndim == 2 and rows.shape[1] == n_train:
+                X = as_masks(rows)
+        if not isinstance(X, PackedMasks) or X.shape[1] != n_train or len(X) == 0:
             raise ValueError(
-                "X must be run ids (n_runs,) or masks (n_runs, n_train) with n_train="
-                f"{n_train} and at least one run, got shape {X.shape}."
+                "X must be run ids (n_runs,), such as np.arange(1000), or 0/1 masks "
+                f"(n_runs, n_train) with n_train={n_train} and at least one run, got "
+                f"{describe_kind(X)}. The examples themselves are no X; they are given "
+                "once, SubsetTrainer(estimator, train=Examples(X_train, y_train), "
+                "targets=Examples(X_test, y_test))."
             )
         return X
 
@@ -421,9 +430,11 @@ class SubsetTrainer(TransformerMixin, BaseEstimator):
         if not failures:
             return
         position, text = failures[0]
+        n_without = sum(MISSES_A_CLASS in traceback for _, traceback in failures)
+        where = f", {n_without} on subsets that miss a class" if n_without else ""
         message = (
             f"{len(failures)} of {n_tried} runs failed, each tried {self.retries + 1} "
-            f"times; {n_finished} are finished. The first failure, at position "
+            f"times{where}; {n_finished} are finished. The first failure, at position "
             f"{position} of X:\n{text}"
         )
         if n_finished == 0:
@@ -473,6 +484,14 @@ class SubsetTrainer(TransformerMixin, BaseEstimator):
         if self.output is None and "output" in names:
             configuration["output"] = self._output_info(learner).name
         return configuration
+
+
+def _as_array(X):
+    """Return X as an array; one without dimensions, if X is nothing like rows."""
+    try:
+        return np.asarray(X)
+    except (ValueError, TypeError):  # a pair of X and y; Examples
+        return np.asarray(None)
 
 
 def _mask_keys(masks):

@@ -14,6 +14,7 @@ from skdatamodels.training.learners import (
     check_fills_batch,
     check_same_shape,
     output_for,
+    true_values,
 )
 
 
@@ -193,7 +194,10 @@ class BoundTorchLearner:
         task = "classification" if classifies else "regression"
         self.output = output_for(output, task, f"loss={settings.loss!r}")
         self.classes = np.unique(train.y) if classifies else None
-        self.y = encode_targets(targets.y, self.classes) if classifies else targets.y
+        if classifies:
+            self.y = encode_targets(targets.y, self.classes)
+        else:
+            self.y = true_values(train, targets)
         self._modules = StackedModules(settings.module_factory, train.X[:2])
         self._check_width()
         if self._modules.obstacle:

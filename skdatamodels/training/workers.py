@@ -1,5 +1,6 @@
 """Sending chunks of runs to workers, and again if a worker dies."""
 
+import warnings
 from collections import Counter
 
 import numpy as np
@@ -39,12 +40,14 @@ def train_chunks(work, arguments, pace, todo, n_jobs, retries, on_death):
     ------
     result : tuple
     """
-    cluster = find_cluster(get_active_backend()[0])
+    backend, _ = get_active_backend()
+    cluster = find_cluster(backend)
     if cluster is not None:
         yield from train_on_cluster(
             cluster, work, arguments, pace, todo, retries, on_death
         )
         return
+    options = _parallel_options(backend, n_jobs)
 
     def make_task(which):
         return delayed(work)(*arguments(which))
@@ -53,7 +56,7 @@ def train_chunks(work, arguments, pace, todo, n_jobs, retries, on_death):
     while len(todo):
         sent, back = [], []
         try:
-            for result in _send(make_task, pace, todo, n_jobs, sent):
+            for result in _send(make_task, pace, todo, options, sent):
                 back.append(result[0])
                 yield result
             break
@@ -67,25 +70,42 @@ def train_chunks(work, arguments, pace, todo, n_jobs, retries, on_death):
         todo = left[~suspect]
     for run in suspects:
         if not pace.stopped:
-            yield _train_alone(make_task, np.array([run]), n_jobs, retries, on_death)
+            yield _train_alone(make_task, np.array([run]), options, retries, on_death)
 
 
-def _send(make_task, pace, todo, n_jobs, sent):
-    """Return an iterator of results; adds to `sent` what goes to the workers."""
+def _parallel_options(backend, n_jobs):
+    """Return what Parallel needs so that it hands on results as they come."""
+    if backend.supports_return_generator:
+        return {"n_jobs": n_jobs}
     n_workers = effective_n_jobs(n_jobs)
+    if n_workers == 1:
+        return {"n_jobs": 1, "backend": "sequential"}
+    warnings.warn(
+        f"joblib's {type(backend).__name__} cannot hand on results as they come, nor "
+        'tell that a worker died. Runs are trained by "loky" instead; they are the '
+        "same.",
+        UserWarning,
+        stacklevel=4,
+    )
+    return {"n_jobs": n_workers, "backend": "loky"}
+
+
+def _send(make_task, pace, todo, options, sent):
+    """Return an iterator of results; adds to `sent` what goes to the workers."""
+    n_workers = effective_n_jobs(options["n_jobs"])
 
     def tasks():
         for which in pace.chunks(todo, lambda: n_workers):
             sent.append(which)
             yield make_task(which)
 
-    return Parallel(n_jobs, return_as="generator_unordered", batch_size=1)(tasks())
+    return Parallel(return_as="generator_unordered", batch_size=1, **options)(tasks())
 
 
-def _train_alone(make_task, which, n_jobs, retries, on_death):
+def _train_alone(make_task, which, options, retries, on_death):
     for _ in range(retries + 1):
         try:
-            return Parallel(n_jobs)([make_task(which)])[0]
+            return Parallel(**options)([make_task(which)])[0]
         except Exception as error:
             if not _is_death(error):
                 raise

@@ -80,7 +80,19 @@ def test_json_says_the_same(tmp_path):
     [
         ([_answers((0, 4, 1), fingerprint="feed")], "other data: its fingerprint is"),
         ([_answers((0, 4, 1)), _answers((0, 4, 0))], "'Ann' said both same and not"),
-        ([_answers((0, 4, 2))], "'2', not 0 or 1"),
+        ([_answers((0, 4, 2))], "same of answer 1 is '2', no integer from 0 to 1"),
+        ([_answers((0, 4, 1), (0, 0, -1))], "same of answer 2 is '-1'"),
+        ([_answers((0, 4, "true"))], "same of answer 1 is 'true'"),
+        ([_answers((2, 4, 1))], "target of answer 1 is '2', no integer from 0 to 1"),
+        ([_answers((0, 6, 1))], "train of answer 1 is '6', no integer from 0 to 5"),
+        ([_answers((0, -1, 1))], "train of answer 1 is '-1'"),
+        ([_answers((-1, 4, 1))], "target of answer 1 is '-1'"),
+        ([_answers((0.0, 4, 1))], "target of answer 1 is '0.0'"),
+        ([_answers((0, "1_0", 1))], "train of answer 1 is '1_0'"),
+        ([_answers((0, " 4", 1))], "train of answer 1 is ' 4'"),
+        ([_answers((0, "٤", 1))], "train of answer 1 is '٤'"),
+        ([_answers((0, "9" * 5000, 1))], "train of answer 1 is '999"),
+        ([_answers((0, 4, 1, 1))], "answer 1 is"),
         ([_answers((0, "x", 1))], "no file of answers"),
         (["target,train\n0,4\n"], "no file of answers"),
         ([_answers((0, 4, 1)).replace(",1\n", "\n")], "no file of answers"),
@@ -95,6 +107,42 @@ def test_bad_files(tmp_path, texts, message):
 def test_bad_json(tmp_path, text):
     with pytest.raises(ValueError, match="no file of answers"):
         _read(tmp_path, text, ending="json")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"target": 0.7}, "target of answer 1 is 0.7, no integer from 0 to 1"),
+        ({"target": 1.0}, "target of answer 1 is 1.0"),
+        ({"target": True}, "target of answer 1 is True"),
+        ({"target": "1"}, "target of answer 1 is '1'"),
+        ({"target": None}, "target of answer 1 is None"),
+        ({"train": True}, "train of answer 1 is True"),
+        ({"train": -1}, "train of answer 1 is -1"),
+        ({"train": 6}, "train of answer 1 is 6"),
+        ({"train": [4]}, r"train of answer 1 is \[4\]"),
+        ({"same": 1.0}, "same of answer 1 is 1.0"),
+        ({"same": True}, "same of answer 1 is True"),
+        ({"same": -1}, "same of answer 1 is -1"),
+        ({"annotator": None}, "answer 1 is .*None"),
+        ({"fingerprint": 7}, "answer 1 is .*7"),
+        ({"more": 1}, "answer 1 is .*more"),
+    ],
+)
+def test_json_of_other_types_is_not_bent_into_answers(tmp_path, change, message):
+    answer = {"target": 1, "train": 3, "same": 1} | change
+    content = {
+        "fingerprint": data_fingerprint(TRAIN, TARGETS),
+        "annotator": "Ann",
+        "answers": [answer],
+    }
+    with pytest.raises(ValueError, match=f"0.json is no file of answers.*{message}"):
+        _read(tmp_path, json.dumps(content), ending="json")
+
+
+def test_a_name_of_two_lines_is_one_person(tmp_path):
+    share = _read(tmp_path, _answers((0, 4, 1), annotator='"Ann\nB"'))
+    assert share[0, 0] == 1
 
 
 def test_fingerprint_is_of_both_sets():
@@ -170,6 +218,13 @@ def test_png_is_read_by_another_reader(channels, tmp_path):
         ([[0], [6]], {}, "rows of the 6 training"),
         ([[0.0], [1.0]], {}, "rows of the 6 training"),
         ([[-1], [-1]], {}, "nothing to judge"),
+        (CANDIDATES, {"rows": [0.7]}, "rows must be targets, integers from 0 to 1"),
+        (CANDIDATES, {"rows": [True, False]}, "rows must be targets"),
+        (CANDIDATES, {"rows": [-1]}, "rows must be targets"),
+        (CANDIDATES, {"rows": [2]}, "rows must be targets"),
+        (CANDIDATES, {"rows": 1}, "rows must be targets"),
+        (CANDIDATES, {"rows": [1, 0, 1]}, "a target twice"),
+        (CANDIDATES, {"rows": []}, "nothing to judge"),
         (CANDIDATES, {"image_shape": (3, 5)}, r"no image of shape \(3, 5\)"),
     ],
 )
@@ -177,6 +232,26 @@ def test_bad_pages(tmp_path, candidates, options, message):
     with pytest.raises(ValueError, match=message):
         _page(tmp_path, candidates, **options)
     assert not list(tmp_path.iterdir())
+
+
+def test_pages_are_of_examples(tmp_path):
+    with pytest.raises(TypeError, match=r"targets must be Examples, got ndarray"):
+        _page(tmp_path, targets=TARGETS.X)
+    with pytest.raises(TypeError, match=r"train must be Examples, got list"):
+        read_annotations([], CANDIDATES, [TRAIN.X, TRAIN.y], TARGETS)
+
+
+def test_a_page_that_cannot_be_finished_leaves_the_old_one(tmp_path, monkeypatch):
+    old = _page(tmp_path, image_shape=(3, 4))
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        _page(tmp_path, image_shape=(3, 4), title="Another title?")
+    assert [path.name for path in tmp_path.iterdir()] == ["page.html"]
+    assert (tmp_path / "page.html").read_text(encoding="utf-8") == old
 
 
 # In a browser

@@ -11,6 +11,7 @@ from sklearn.model_selection import KFold
 
 from skdatamodels import DatamodelRegressor, Examples, SubsetTrainer, TrainingRuns
 from skdatamodels.outputs import OUTPUTS, Output, OutputInfo, info_of_output
+from skdatamodels.runs import RunStore, export_released, import_released
 
 CLASSES, VALUES = load_wine(return_X_y=True), load_diabetes(return_X_y=True)
 PROFIT = OutputInfo("profit", "euros", higher_is_better=True)
@@ -87,6 +88,37 @@ def test_arrays_say_it_if_told():
         OutputInfo("profit", "euros", higher_is_better="yes")
     with pytest.raises(TypeError, match="name and unit must be str"):
         OutputInfo(3)
+
+
+@pytest.mark.parametrize("output", [None, "squared_error", PROFIT])
+def test_stores_and_exports_say_it(tmp_path, output):
+    expected = info_of_output(output)
+    store = RunStore.create(tmp_path / "store", 2, 1, output=output)
+    store.write([0, 1], np.eye(2, dtype=bool), [0, 1], [[1.0], [2.0]])
+    runs = RunStore(tmp_path / "store").runs()
+    assert runs.output_info == runs[[1]].output_info == expected
+    export_released(runs, tmp_path / "export")
+    again = import_released(tmp_path / "export", tmp_path / "again").runs()
+    assert again.output_info == expected
+    (tmp_path / "export" / "output.json").unlink()  # as the paper's authors leave it
+    again = import_released(tmp_path / "export", tmp_path / "margins").runs()
+    assert again.output_info == OUTPUTS["margin"].info
+
+
+@pytest.mark.parametrize("text", ["[]", "{", '{"higher_is_better": 3}', '{"sign": 1}'])
+def test_an_export_that_says_nonsense(tmp_path, text):
+    runs = TrainingRuns(np.eye(2, dtype=bool), np.ones((2, 1)))
+    export_released(runs, tmp_path / "export")
+    (tmp_path / "export" / "output.json").write_text(text)
+    with pytest.raises(ValueError, match=r"output\.json does not say what the outputs"):
+        import_released(tmp_path / "export", tmp_path / "again")
+
+
+def test_a_trainers_store_says_it(tmp_path):
+    trainer = make_trainer(DummyClassifier(), CLASSES, "cross_entropy")
+    trainer.set_params(store=tmp_path).transform(np.arange(3))
+    (folder,) = tmp_path.iterdir()
+    assert RunStore(folder).runs().output_info == OUTPUTS["cross_entropy"].info
 
 
 def test_classes_are_one_a_target():

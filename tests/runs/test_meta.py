@@ -124,12 +124,12 @@ def test_failures_in_brackets_without_end_are_left_out(store):
 @pytest.mark.parametrize(
     ("outputs", "message"),
     [
-        (np.array([["1.5"]]), "must be real numbers, got <U3"),
-        (np.array([["2026-01-01"]], "datetime64[D]"), "must be real numbers"),
-        (np.array([[1 + 2j]]), "must be real numbers, got complex128"),
-        (np.ma.array([[1.5]], mask=True), r"masked array.* outputs\.filled\(np\.nan\)"),
+        (np.array([["1.5"]]), "real numbers as outputs, got text of dtype <U3"),
+        (np.array([["2026-01-01"]], "datetime64[D]"), "as outputs, got dates"),
+        (np.array([[1 + 2j]]), "real numbers as outputs, got an array of dtype comp"),
+        (np.ma.array([[1.5]], mask=True), "Masked entries in outputs hold no value"),
     ],
 )
 def test_outputs_that_are_no_numbers_are_not_stored(store, outputs, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises((TypeError, ValueError), match=message):
         store.write([2], [[1, 0, 0]], [0], outputs)

@@ -139,7 +139,7 @@ def write_and_die(path, n_lines, rows):
 
 def create_and_die(path, n_lines):
     """Be killed after so many lines of the code that makes a store."""
-    _die_in({"create", "write_meta"}, n_lines)
+    _die_in({"create", "write_meta", "write_atomically"}, n_lines)
     _open_or_create(path)
     yield ("survived",)
 

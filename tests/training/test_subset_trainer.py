@@ -6,17 +6,21 @@ from functools import partial
 
 import joblib
 import numpy as np
+import pandas as pd
 import pytest
+from scipy.sparse import csr_array
 from scipy.special import logsumexp
 from sklearn.base import clone
+from sklearn.compose import make_column_transformer
 from sklearn.datasets import load_digits, load_iris
 from sklearn.decomposition import PCA
-from sklearn.ensemble import BaggingClassifier, RandomForestRegressor
+from sklearn.ensemble import BaggingClassifier, RandomForestRegressor, VotingClassifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.neural_network import MLPClassifier
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import OneHotEncoder
 from sklearn.tree import DecisionTreeClassifier
 
 from skdatamodels import Examples, RunStore, SubsetTrainer, sample_masks
@@ -399,6 +403,7 @@ def test_other_library_versions_are_told(iris, tmp_path):
         trainer.transform([1])
 
 
+TABLE = pd.DataFrame(np.linspace(1.0, 2.0, 200).reshape(50, 4))
 BAD = [
     ({"alpha": 0.001}, [0], "gives subsets of size 0"),
     ({"alpha": 1.5}, [0], "alpha"),
@@ -415,12 +420,51 @@ BAD = [
     ({}, [-1], "negative"),
     ({}, [0.5], "integers"),
     ({}, [], "non-empty"),
-    ({}, np.zeros((2, 2, 2), int), "1-d"),
+    ({}, np.zeros((2, 2, 2), int), r"X must be run ids .* \(2, 2, 2\)"),
     ({}, np.ones((0, 50), bool), "at least one run"),
     ({"random_state": -1}, [0], "random_state"),
     ({"retries": -1}, [0], "retries"),
     ({"on_failure": "skip"}, [0], "on_failure"),
-    ({"train": (np.zeros((50, 4)), np.zeros(50))}, [0], "train"),
+    ({"estimator": "Ridge"}, [0], "estimator must be a classifier, .* got str"),
+    ({"estimator": None}, [0], "estimator must be .* got None"),
+    ({"estimator": TABLE}, [0], r"estimator must be .* got DataFrame of shape \(50, 4"),
+    (
+        {"estimator": Pipeline([("pca", PCA()), ("ridge", RidgeClassifier)])},
+        [0],
+        r"'ridge' of estimator must be an instance: RidgeClassifier\(…\)",
+    ),
+    (
+        {"estimator": Pipeline([("pca", PCA), ("ridge", RidgeClassifier())])},
+        [0],
+        r"'pca' of estimator must be an instance: PCA\(…\)",
+    ),
+    (
+        {"estimator": VotingClassifier([("ridge", RidgeClassifier)])},
+        [0],
+        "'ridge' of estimator must be an instance",
+    ),
+    ({"estimator": make_pipeline(PCA())}, [0], "Pipeline, which ends in PCA, has no"),
+    (
+        {"train": (TABLE, np.zeros(50))},
+        [0],
+        r"train must be Examples, got tuple of length 2.*train=Examples\(X, y\)",
+    ),
+    (
+        {"train": TABLE},
+        [0],
+        r"train must be Examples, got DataFrame of shape",
+    ),
+    ({"targets": TABLE.to_numpy()}, [0], r"targets must be Examples, got ndarray of"),
+    ({"targets": None}, [0], r"targets must be Examples, got None.*targets=Examples\("),
+    ({}, TABLE, r"X must be run ids .*n_train=50.* got DataFrame of shape \(50, 4\)"),
+    ({}, TABLE.to_numpy(), r"X must be run ids .* got ndarray.*train=Examples\("),
+    ({}, TABLE.to_numpy().astype(int), r"X must be run ids"),
+    ({}, (TABLE, np.zeros(50)), r"X must be run ids .* got tuple of length 2"),
+    ({}, Examples(TABLE, np.zeros(50)), r"X must be run ids .* got Examples of shape"),
+    ({}, csr_array(np.eye(50)), r"X must be run ids .* got csr_array of shape"),
+    ({}, None, r"X must be run ids .* got None"),
+    ({}, 5, r"X must be run ids .* got int"),
+    ({}, ["a", "b"], "Run ids must be integers"),
     ({}, np.full((2, 50), 2), "only 0 and 1"),
     ({}, np.full((2, 50), np.nan), "only 0 and 1"),
     ({}, np.ones((2, 49), bool), "n_train=50"),
@@ -439,11 +483,52 @@ def test_bad_input_is_told_before_any_training(iris, parameters, X, message):
             return super().fit(X, y)
 
     trainer = SubsetTrainer(Recording(), *iris).set_params(**parameters)
-    with pytest.raises((ValueError, TypeError), match=message):
+    with pytest.raises((ValueError, TypeError), match=message) as error:
         trainer.fit_transform(X)
+    assert len(str(error.value)) < 400  # no table is printed
     with pytest.raises((ValueError, TypeError), match=message):
         trainer.transform(X)
     assert learner.calls == []
+
+
+def test_y_beside_run_ids_is_ignored(iris):
+    trainer = SubsetTrainer(RidgeClassifier(), *iris, random_state=0)
+    runs = trainer.fit_transform(np.arange(3), np.zeros(3))
+    np.testing.assert_array_equal(runs.outputs, trainer.transform(range(3)).outputs)
+
+
+def test_a_frame_of_masks_is_masks(iris):
+    trainer = SubsetTrainer(RidgeClassifier(), *iris, random_state=0)
+    masks = np.arange(150).reshape(3, 50) % 3 > 0
+    np.testing.assert_array_equal(
+        trainer.fit_transform(pd.DataFrame(masks)).outputs,
+        trainer.transform(masks).outputs,
+    )
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_polars_columns_reach_the_estimator(n_jobs):
+    pl = pytest.importorskip("polars")
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {"size": rng.normal(size=40), "colour": rng.choice(["red", "blue"], 40)}
+    )
+    y = (frame["size"] + (frame["colour"] == "red") > 0.5).to_numpy()
+    encoder = make_column_transformer(
+        (OneHotEncoder(), ["colour"]), remainder="passthrough"
+    )
+    outputs = []
+    for table in (frame, pl.DataFrame(frame.to_dict("list"))):
+        examples = Examples(table, y)
+        trainer = SubsetTrainer(
+            make_pipeline(encoder, RidgeClassifier()),
+            examples,
+            examples[:7],
+            random_state=0,
+            n_jobs=n_jobs,
+        )
+        outputs.append(trainer.fit_transform(np.arange(4)).outputs)
+    np.testing.assert_array_equal(*outputs)
 
 
 def test_store_needs_a_seed_that_can_be_written_down(iris, tmp_path):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from joblib import effective_n_jobs
+from joblib import effective_n_jobs, parallel_config
 
 from skdatamodels import Examples, SubsetTrainer
 from skdatamodels.training.workers import train_chunks
@@ -132,6 +132,41 @@ def test_a_worker_that_is_replaced_does_not_stop_us_if_warnings_are_errors():
     )
     assert done.stdout == "30\n"
     assert "A worker stopped while" in done.stderr
+
+
+def test_multiprocessing_becomes_loky(expected):
+    """joblib's pool has no results as they come, and hangs if a worker dies."""
+    with (
+        parallel_config("multiprocessing", n_jobs=2),
+        pytest.warns(UserWarning, match='MultiprocessingBackend cannot .* "loky"'),
+    ):
+        runs = trainer(learner, n_jobs=None).fit_transform(np.arange(60))
+    np.testing.assert_array_equal(runs.outputs, expected.outputs)
+    np.testing.assert_array_equal(runs.masks, expected.masks)
+
+
+def test_a_worker_may_die_under_multiprocessing(expected, tmp_path):
+    dies = trainer(partial(once, str(tmp_path), expected.seeds[[5]].tolist()))
+    with (
+        parallel_config("multiprocessing"),
+        pytest.warns(UserWarning, match='"loky" instead'),
+    ):
+        runs = dies.fit_transform(np.arange(60))
+    assert len(list(tmp_path.iterdir())) == 1
+    np.testing.assert_array_equal(runs.outputs, expected.outputs)
+
+
+@pytest.mark.parametrize("backend", ["multiprocessing", "sequential"])
+def test_one_job_needs_no_workers_whatever_the_backend(expected, backend):
+    here = os.getpid()
+
+    def local(train_indices, seed):
+        assert os.getpid() == here
+        return learner(train_indices, seed)
+
+    with parallel_config(backend):
+        runs = trainer(local, n_jobs=1).fit_transform(np.arange(60))
+    np.testing.assert_array_equal(runs.outputs, expected.outputs)
 
 
 def test_errors_that_are_no_deaths_are_not_retried():
