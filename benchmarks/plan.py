@@ -34,6 +34,7 @@ def main():
         plan = plan_runs(
             runs[: arguments.first],
             regressor=regressor,
+            n_targets=None,
             wanted=arguments.wanted,
             repeats=repeats,
             random_state=0,

@@ -5,6 +5,7 @@ from functools import partial
 import numpy as np
 from sklearn.base import clone
 
+from skdatamodels.applications._attributions import check_weights
 from skdatamodels.applications._removal_sets import HEURISTICS
 
 
@@ -48,6 +49,9 @@ def effects_of_removals(evaluation, matrices, targets):
 def data_supports(search, matrices, targets):
     """Search for data supports by the weights of each method.
 
+    By these alone, unless the search has a fallback: a sparse method is not to be
+    praised for what it does not know.
+
     Returns
     -------
     supports : dict of str to DataSupportSearch
@@ -59,7 +63,10 @@ def data_supports(search, matrices, targets):
     if not (hasattr(learner, "fit") or hasattr(learner, "make_learner")):
         learner = partial(_measure_some, learner, targets)
     trainer.set_params(estimator=learner, targets=trainer.targets[targets])
-    search = clone(search).set_params(trainer=trainer)
+    fallback = search.fallback
+    if not isinstance(fallback, str):
+        fallback = "random" if fallback is None else check_weights(fallback)[targets]
+    search = clone(search).set_params(trainer=trainer, fallback=fallback)
     return {name: clone(search).fit(w[targets]) for name, w in matrices.items()}
 
 

@@ -126,8 +126,9 @@ def compare_attributions(
         chooses sets by the evaluation's heuristics, and predicts the effects of all
         sets of all methods. Pass it unfitted.
     data_support : DataSupportSearch, default=None
-        If given, each method's weights lead a search for data supports. Pass it
-        unfitted. Both are restricted to the targets that are reported, and to the
+        If given, each method's weights lead a search for data supports; where these
+        are zero, chance does, unless the search has a `fallback`. Pass it unfitted.
+        Both are restricted to the targets that are reported, and to the
         `target_indices` of `counterfactuals`, if it has them.
     n_trainings : dict of str to int, default=None
         How many models were trained for a method's weights.

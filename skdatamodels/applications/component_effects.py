@@ -7,13 +7,15 @@ from sklearn.utils import check_array
 
 from skdatamodels._numbers import refuse_disguised
 from skdatamodels.applications._edits import Edits, effects_on_everything
+from skdatamodels.applications.similar_examples import similar_examples
 
 
 class ComponentEffects(NamedTuple):
     """What removing the training examples at an end of a component does.
 
     The last axis is the end, of positive and of negative coordinates, whose training
-    examples are removed. Entries are changes of the mean output, in its unit.
+    examples are removed. Entries are changes of the mean output, in its unit; NaN where
+    no example lies at that end.
 
     Attributes
     ----------
@@ -24,7 +26,7 @@ class ComponentEffects(NamedTuple):
     rest : float64 array of shape (n_components, 2)
         On all other targets: near 0.
     removed : int array of shape (n_components, 2, n_removed)
-        The training examples, most extreme first.
+        The training examples, most extreme first; -1 where no more lie at that end.
     """
 
     same_end: np.ndarray
@@ -58,7 +60,7 @@ def component_effects(
     coordinates : array-like of shape (n_targets, n_components)
         Its ``transform`` of the embeddings of the trainer's targets.
     n_removed : int, default=50
-        Training examples to remove.
+        Training examples to remove; fewer where a component has fewer of that sign.
     n_ends : int, default=20
         Targets that count as an end.
     n_trials : int, default=10
@@ -103,14 +105,16 @@ def component_effects(
     coordinates = check_array(coordinates, input_name="coordinates")
     n_components, n_train = len(components), len(trainer.train)
     _check_shapes(trainer, components, coordinates, n_removed, n_ends)
-    order = np.argsort(components, axis=1, kind="stable")
-    removed = np.stack([order[:, ::-1][:, :n_removed], order[:, :n_removed]], axis=1)
+    found = similar_examples(components, n_removed)
+    removed = np.stack([found.positive, found.negative], axis=1)
     masks = np.zeros((2 * n_components, n_train), dtype=bool)
-    np.put_along_axis(masks, removed.reshape(2 * n_components, -1), True, axis=1)
+    for mask, rows in zip(masks, removed.reshape(2 * n_components, -1), strict=True):
+        mask[rows[rows >= 0]] = True
     effects = effects_on_everything(
         Edits(trainer), masks, None, n_trials, n_control_trials
     )
-    change = effects.mean.reshape(n_components, 2, -1)
+    change = np.where(masks.any(axis=1)[:, None], effects.mean, np.nan)
+    change = change.reshape(n_components, 2, -1)
     order = np.argsort(coordinates, axis=0, kind="stable").T
     ends = np.stack([order[:, ::-1][:, :n_ends], order[:, :n_ends]], axis=1)
     rest = order[:, None, n_ends:-n_ends].repeat(2, axis=1)

@@ -391,7 +391,9 @@ class CounterfactualEvaluation(BaseEstimator):
             for name, matrix, score in sources:
                 # so that no set depends on which others are asked for
                 rng = np.random.default_rng([seed, target, *name.encode()])
-                order = order_by(score(dense_row(matrix, target)), rng)
+                order = order_by(
+                    score(dense_row(matrix, target)), rng.random(X.shape[1])
+                )
                 for size in sizes:
                     next(row)[order[:size]] = True
         target, heuristic, size = map(np.array, zip(*rows, strict=True))

@@ -14,7 +14,11 @@ from skdatamodels.applications._edits import (
     check_takes_labels,
     most_likely_wrong_class,
 )
-from skdatamodels.applications._removal_sets import dense_row, order_by
+from skdatamodels.applications._removal_sets import (
+    dense_row,
+    n_ranked,
+    removal_orders,
+)
 from skdatamodels.applications._support_curve import bootstrap_support, fit_support
 from skdatamodels.training import SubsetTrainer
 
@@ -62,6 +66,13 @@ class DataSupportSearch(BaseEstimator):
     n_certifications : int, default=3
         Attempts to certify. After one that fails, its trainings join the others and
         the size is fitted anew.
+    fallback : array-like or CSR of shape (n_targets, n_train), "random", default=None
+        Orders the examples of equal weight, of which a sparse datamodel has many: those
+        of weight zero. A matrix is another attribution matrix, such as a prior. None
+        takes the target's own class first, and in it the closest examples: by Euclidean
+        distance of the inputs, each divided by its standard deviation, or at random
+        where inputs are not numbers. One example of the class stays to the end, for
+        many learners need every class. "random" judges the weights alone.
     confidence : float in (0, 1), default=0.95
         Of the intervals.
     n_bootstraps : int, default=200
@@ -73,9 +84,18 @@ class DataSupportSearch(BaseEstimator):
     ----------
     support_size_ : float64 array of shape (n_targets,)
         Number of examples, whole; 0 for a target that the model on everything gets
-        wrong on average. NaN for a target that no size flips: see `censored_`.
+        wrong on average. NaN for a target that no size flips: see `status_`.
     support_indices_ : list of int array, or None
         The examples of the support, highest weight first; None where censored.
+    status_ : array of str of shape (n_targets,)
+        "wrong already": with nothing removed; "certified"; "not certified": no attempt
+        to certify the size succeeded. Of targets that no size flips: "sizes ran out":
+        larger ones were not tried; "weights ran out": more examples were removed than
+        have a weight, see `n_ranked_`, so better weights may flip it; "never flips":
+        not even without every example that can go.
+    n_ranked_ : int array of shape (n_targets,)
+        Examples with a weight above zero; `fallback` orders what comes next. All
+        examples, for weights that are not zero.
     censored_ : bool array of shape (n_targets,)
         The target was not flipped: its size, by these weights, is more than
         `largest_size_`.
@@ -118,9 +138,8 @@ class DataSupportSearch(BaseEstimator):
     of the trainer. All outputs are kept while fitting: `n_trained_` × n_targets
     float32.
 
-    Examples of equal weight are taken in their order in the training set. Where a
-    sparse datamodel has fewer positive weights than a size asks for, examples of
-    weight zero follow.
+    Where a sparse datamodel has fewer positive weights than a size asks for, examples
+    of weight zero follow, in the order of `fallback`, and then negative weights.
 
     References
     ----------
@@ -152,6 +171,7 @@ class DataSupportSearch(BaseEstimator):
         "n_trials": [Interval(Integral, 1, None, closed="left")],
         "factor": [Interval(Real, 1, None, closed="left")],
         "n_certifications": [Interval(Integral, 1, None, closed="left")],
+        "fallback": ["array-like", "sparse matrix", StrOptions({"random"}), None],
         "confidence": [Interval(Real, 0, 1, closed="neither")],
         "n_bootstraps": [Interval(Integral, 1, None, closed="left")],
         "random_state": ["random_state"],
@@ -167,6 +187,7 @@ class DataSupportSearch(BaseEstimator):
         n_trials=20,
         factor=1.2,
         n_certifications=3,
+        fallback=None,
         confidence=0.95,
         n_bootstraps=200,
         random_state=None,
@@ -178,6 +199,7 @@ class DataSupportSearch(BaseEstimator):
         self.n_trials = n_trials
         self.factor = factor
         self.n_certifications = n_certifications
+        self.fallback = fallback
         self.confidence = confidence
         self.n_bootstraps = n_bootstraps
         self.random_state = random_state
@@ -201,8 +223,8 @@ class DataSupportSearch(BaseEstimator):
         Raises
         ------
         ValueError
-            Before any training: if the matrix has NaN or another shape than the
-            trainer's targets and training set ask for, sizes are not from 1 to
+            Before any training: if the matrix or `fallback` has NaN or another shape
+            than the trainer's targets and training set ask for, sizes are not from 1 to
             n_train - 1, the output has no sign, or what is no classifier is to be
             mislabelled.
         RuntimeError
@@ -212,14 +234,18 @@ class DataSupportSearch(BaseEstimator):
         X = check_attributions(self, X, self.trainer)
         sizes, n_most = self._check_sizes()
         self._check_output()
+        fallback = self._check_fallback(X.shape)
         labels = None
         if self.mode == "mislabel":
             labels = most_likely_wrong_class(self.trainer, self.n_trials)
             self.wrong_class_ = labels
-        edit = _OrderedEdits(self.trainer, X, labels, n_most, self.n_trials)
+        trainer = self.trainer
+        orders = removal_orders(X, trainer.train, trainer.targets, fallback, labels)
+        edit = _OrderedEdits(trainer, orders, labels, n_most, self.n_trials)
         self.trials_ = self._search(edit, sizes)
         self._certify(edit)
         self._summarise(X)
+        self._explain(X, orders)
         self.n_trained_ = edit.edits.n_trained
         return self
 
@@ -253,6 +279,17 @@ class DataSupportSearch(BaseEstimator):
                 f"The trainer's output={output!r} does not turn negative where the "
                 f"prediction flips: choose one of {', '.join(_SIGNED)}."
             )
+
+    def _check_fallback(self, shape):
+        if self.fallback is None or isinstance(self.fallback, str):
+            return self.fallback
+        fallback = check_weights(self.fallback, "fallback")
+        if fallback.shape != shape:
+            raise ValueError(
+                f"fallback must have the shape of the attribution matrix, {shape}; got "
+                f"{fallback.shape}."
+            )
+        return fallback
 
     def _search(self, edit, sizes):
         """Advance the searches of all targets together, one size of each a round."""
@@ -315,14 +352,38 @@ class DataSupportSearch(BaseEstimator):
         )
         self.predicted_size_ = predict_support_size(X, self.control_)
 
+    def _explain(self, X, orders):
+        """Say of each target what came of it."""
+        rows = range(len(orders))
+        self.n_ranked_ = np.array([n_ranked(dense_row(X, j)[orders[j]]) for j in rows])
+        n_removable = [min(len(order), X.shape[1] - 1) for order in orders]
+        self.status_ = np.select(
+            [
+                self.support_size_ == 0,
+                self.certified_,
+                ~self.censored_,
+                self.largest_size_ == n_removable,
+                self.largest_size_ > self.n_ranked_,
+            ],
+            [
+                "wrong already",
+                "certified",
+                "not certified",
+                "never flips",
+                "weights ran out",
+            ],
+            "sizes ran out",
+        )
+
 
 class _OrderedEdits:
-    """Edits of the examples of highest weight, target by target.
+    """Edits of the examples that come first in an order, target by target.
 
     Parameters
     ----------
     trainer : SubsetTrainer
-    weights : array or CSR of shape (n_targets, n_train)
+    orders : list of int array
+        Examples that can be edited, target by target.
     labels : array of shape (n_targets,), or None
         Label that the examples are given, for each target; None to remove them.
     n_most : int
@@ -332,21 +393,13 @@ class _OrderedEdits:
     Attributes
     ----------
     orders : list of int array
-        Examples of each target, highest weight first.
+        Those that may be asked for.
     """
 
-    def __init__(self, trainer, weights, labels, n_most, n_trials):
+    def __init__(self, trainer, orders, labels, n_most, n_trials):
         self.labels, self.n_trials = labels, n_trials
-        self.orders = [order_by(dense_row(weights, j)) for j in range(weights.shape[0])]
-        if labels is not None:
-            # what bears the wrong label already cannot be given it
-            y = trainer.train.y
-            self.orders = [
-                order[y[order] != label]
-                for order, label in zip(self.orders, labels, strict=True)
-            ]
-        self.orders = [order[:n_most] for order in self.orders]
-        self.n_train = weights.shape[1]
+        self.orders = [order[:n_most] for order in orders]
+        self.n_train = len(trainer.train)
         everything = [(target, n_most) for target in range(len(self.orders))]
         self.edits = (
             Edits(trainer)

@@ -4,7 +4,10 @@ from dataclasses import dataclass, field, replace
 from numbers import Integral, Real
 
 import numpy as np
+from joblib import Parallel, delayed
 from sklearn.base import clone
+from threadpoolctl import threadpool_limits
+from tqdm.auto import tqdm
 
 from skdatamodels._random import entropy_from
 from skdatamodels._sklearn_compat import (
@@ -28,6 +31,14 @@ from skdatamodels.metrics import (
 from skdatamodels.metrics.lds import bootstrap_scores, check_finite
 from skdatamodels.regression import DatamodelRegressor
 from skdatamodels.runs import TrainingRuns
+
+# Of the regressor by default: its own 1e-4 takes eight times as long, for LDS that
+# differ by less than .01, a tenth of their interval.
+_TOL = 1e-2
+# Seconds that may pass without a progress bar.
+_QUIET = 5.0
+# Dimensions of the parameters of a datamodel regressor that have a row for each target.
+_ROWS = {"prior": 2, "penalty_factors": 2, "exclude": 1, "lam": 1}
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +65,8 @@ class RunPlan:
         Runs that are still to be trained; 0 if there are enough.
     metric : str
     confidence : float
+    targets : int array
+        The targets that datamodels were fitted for, increasing.
     """
 
     n_runs: np.ndarray
@@ -65,6 +78,7 @@ class RunPlan:
     n_more: float | None
     metric: str
     confidence: float
+    targets: np.ndarray
     _curves: tuple = field(repr=False)
 
     def predict(self, n_runs):
@@ -91,13 +105,16 @@ class RunPlan:
         "wanted": [Interval(Real, 0, None, closed="neither"), None],
         "metric": [StrOptions({"lds", "mse"})],
         "regressor": [HasMethods(["fit", "predict"]), None],
+        "n_targets": [Interval(Integral, 1, None, closed="left"), None],
         "sizes": ["array-like", None],
         "test_fraction": [Interval(Real, 0, 1, closed="neither")],
         "n_splits": [Interval(Integral, 1, None, closed="left")],
         "repeats": ["array-like", None],
         "confidence": [Interval(Real, 0, 1, closed="neither")],
         "n_bootstraps": [Interval(Integral, 1, None, closed="left")],
+        "n_jobs": [Integral, None],
         "random_state": ["random_state"],
+        "verbose": ["boolean", None],
     },
     prefer_skip_nested_validation=True,
 )
@@ -107,13 +124,16 @@ def plan_runs(
     wanted=None,
     metric="lds",
     regressor=None,
+    n_targets=50,
     sizes=None,
     test_fraction=0.2,
     n_splits=3,
     repeats=None,
     confidence=0.95,
     n_bootstraps=1000,
+    n_jobs=None,
     random_state=None,
+    verbose=None,
 ):
     """Tell from the runs that are there how many more a wanted score takes.
 
@@ -128,7 +148,14 @@ def plan_runs(
         Score to be reached: a linear datamodeling score, or a mean squared error.
     metric : {"lds", "mse"}, default="lds"
     regressor : estimator, default=None
-        What is fitted on the runs; ``DatamodelRegressor(random_state=0)`` by default.
+        What is fitted on the runs; by default a
+        :class:`~skdatamodels.regression.DatamodelRegressor` with ``tol=0.01``: it is
+        fast, and its score all but that of the usual one. Of what yours holds for each
+        target (`prior`, `penalty_factors`, `exclude`, `lam`) it keeps the rows of the
+        targets that are used.
+    n_targets : int or None, default=50
+        How many targets to use, drawn at random; None for all. The score is a mean
+        over targets, so a few dozen tell it nearly as well; intervals cover the draw.
     sizes : array-like of int, default=None
         Numbers of runs to fit on. By default from half to all of those that are not
         left out, for the law below holds later than most starts.
@@ -143,8 +170,13 @@ def plan_runs(
         Of the intervals.
     n_bootstraps : int, default=1000
         Draws behind the intervals.
+    n_jobs : int, default=None
+        Number of threads, as in joblib. Each fits on another part of the runs, and
+        needs the memory for it; the result does not depend on their number.
     random_state : int, RandomState instance or None, default=None
-        Of the splits and draws.
+        Of the targets, splits and draws.
+    verbose : bool, default=None
+        Whether to show a progress bar; by default after five seconds.
 
     Returns
     -------
@@ -189,15 +221,30 @@ def plan_runs(
     True
     """
     outputs = _check_outputs(runs, repeats)
+    rng = np.random.default_rng(entropy_from(random_state))
     n_test = max(3, round(test_fraction * len(runs)))
     sizes = _check_sizes(sizes, len(runs) - n_test)
     measure = _METRICS[metric](outputs, repeats)
     goal = None if wanted is None else measure.check_wanted(wanted)
-    regressor = DatamodelRegressor(random_state=0) if regressor is None else regressor
-    rng = np.random.default_rng(entropy_from(random_state))
-    points, draws = _measure_sizes(
-        runs, regressor, sizes, n_test, n_splits, measure, n_bootstraps, rng
+    if regressor is None:
+        regressor = DatamodelRegressor(tol=_TOL, random_state=0)
+    targets = _draw_targets(outputs.shape[1], n_targets, rng.spawn(1)[0])
+    splits = [
+        (rng.permutation(len(runs)), rng.integers(2**31)) for _ in range(n_splits)
+    ]
+    predictions = _predict_left_out(
+        TrainingRuns(runs.packed, outputs[:, targets]),
+        _for_targets(regressor, targets, outputs.shape[1]),
+        [
+            (order[n_test:][:size], order[:n_test])
+            for order, _ in splits
+            for size in sizes
+        ],
+        n_jobs,
+        verbose,
     )
+    judges = [(outputs[order[:n_test]][:, targets], seed) for order, seed in splits]
+    points, draws = _score_splits(judges, predictions, measure, n_bootstraps)
     power = rng.uniform(*POWERS, size=len(draws))
     curve = *fit_curves(sizes, points[None], np.ones(1), measure.least), np.ones(1)
     curves = *fit_curves(sizes, draws, power, measure.least), power
@@ -218,6 +265,7 @@ def plan_runs(
         n_more=None,
         metric=metric,
         confidence=confidence,
+        targets=targets,
         _curves=(curve, curves, measure),
     )
     if wanted is None:
@@ -231,20 +279,55 @@ def plan_runs(
     )
 
 
-def _measure_sizes(
-    runs, regressor, sizes, n_test, n_splits, measure, n_bootstraps, rng
-):
-    """Return shares explained (n_sizes,), and bootstrapped (n_draws, n_sizes)."""
+def _draw_targets(n_all, n_targets, rng):
+    if n_targets is None or n_targets >= n_all:
+        return np.arange(n_all)
+    return np.sort(rng.choice(n_all, n_targets, replace=False))
+
+
+def _for_targets(regressor, targets, n_all):
+    """Return a regressor of some targets: of its parameters, the rows of these."""
+    chosen = {
+        name: np.asarray(value)[targets]
+        for name, value in regressor.get_params().items()
+        if np.ndim(value) == _ROWS.get(name.split("__")[-1]) and len(value) == n_all
+    }
+    return clone(regressor).set_params(**chosen)
+
+
+def _predict_left_out(runs, regressor, tasks, n_jobs, verbose):
+    """Fit some runs of each task, and predict others: arrays (n_test, n_targets)."""
+
+    def fit_and_predict(fitted, left_out):
+        predicted = clone(regressor).fit(runs[fitted]).predict(runs[left_out])
+        return predicted.reshape(len(left_out), -1)
+
+    # Sums round otherwise with other numbers of threads: BLAS has one.
+    with threadpool_limits(1, user_api="blas"):
+        predictions = Parallel(n_jobs, require="sharedmem", return_as="generator")(
+            delayed(fit_and_predict)(*task) for task in tasks
+        )
+        progress = tqdm(
+            predictions,
+            desc="plan_runs",
+            total=len(tasks),
+            unit="fit",
+            disable=verbose is False,
+            delay=0 if verbose else _QUIET,
+        )
+        return list(progress)
+
+
+def _score_splits(judges, predictions, measure, n_bootstraps):
+    """Return shares explained (n_sizes,), and bootstrapped (n_draws, n_sizes).
+
+    `judges` are pairs of true outputs (n_test, n_targets) and a seed; the predictions
+    of each follow one another.
+    """
     points, draws = [], []
-    for _ in range(n_splits):
-        order = rng.permutation(len(runs))
-        test, rest = runs[order[:n_test]], order[n_test:]
-        truth, seed = test.outputs, rng.integers(2**31)
-        predicted = [
-            clone(regressor).fit(runs[rest[:size]]).predict(test).reshape(truth.shape)
-            for size in sizes
-        ]
-        n_draws = -(-n_bootstraps // n_splits)
+    n_sizes, n_draws = len(predictions) // len(judges), -(-n_bootstraps // len(judges))
+    for split, (truth, seed) in enumerate(judges):
+        predicted = predictions[split * n_sizes :][:n_sizes]
         points.append([measure.share(truth, y) for y in predicted])
         draws.append([measure.draws(truth, y, n_draws, seed) for y in predicted])
     return np.mean(points, axis=0), np.concatenate(np.swapaxes(draws, 1, 2))

@@ -8,6 +8,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array
 from scipy.stats import spearmanr
+from sklearn.base import clone
 from sklearn.linear_model import LinearRegression, Ridge
 from sklearn.pipeline import make_pipeline
 
@@ -236,6 +237,31 @@ def test_data_supports_are_those_of_the_search(tmp_path):
     assert_array_equal(
         tuned.supports["two"].support_size_,
         search.fit(WEIGHTS).support_size_[reported],
+    )
+
+
+def test_weights_of_zero_get_no_help_that_was_not_asked_for():
+    """A method that is mostly silent is judged by what it says."""
+
+    def positive(train_indices, seed):
+        return WEIGHTS[:, train_indices].sum(axis=1) - WEIGHTS.sum(axis=1) + 3
+
+    trainer = SubsetTrainer(positive, TRAIN, TARGETS, random_state=0)
+    search = DataSupportSearch(trainer, n_trials=1, random_state=0)
+    few = np.where(WEIGHTS.max(axis=1, keepdims=True) == WEIGHTS, WEIGHTS, 0)
+    alone = compare({"few": few}, data_support=search).supports["few"]
+    by_chance = clone(search).set_params(fallback="random").fit(few)
+    assert_array_equal(alone.support_size_, by_chance.support_size_)
+    helped = compare(
+        {"few": {"a": few, "b": few}}, data_support=search.set_params(fallback=WEIGHTS)
+    )
+    reported = helped.settings["targets"]
+    assert_array_equal(
+        helped.supports["few"].support_size_,
+        search.set_params(fallback=None).fit(WEIGHTS).support_size_[reported],
+    )
+    assert not np.array_equal(
+        by_chance.support_size_, search.fit(WEIGHTS).support_size_
     )
 
 

@@ -46,6 +46,25 @@ def test_effects_are_sums_over_the_ends():
     assert (effects.other_end > 0).all()
 
 
+def test_examples_without_a_coordinate_lie_at_no_end():
+    """Where an end has fewer examples than asked for, no others are removed."""
+    components = np.zeros((2, N_TRAIN))
+    components[0, [3, 7]], components[0, 5] = [0.2, 0.9], -0.4
+    components[1, [2, 4, 6]] = 0.5  # and none below 0
+    coordinates = COEF @ components.T
+    effects = component_effects(
+        TRAINER, components, coordinates, n_removed=3, n_ends=2, n_trials=1
+    )
+    assert effects.removed[0].tolist() == [[7, 3, -1], [5, -1, -1]]
+    assert set(effects.removed[1, 0].tolist()) == {2, 4, 6}
+    assert_array_equal(effects.removed[1, 1], -1)
+    first = np.argsort(-coordinates[:, 0])[:2]
+    expected = -COEF[first][:, [3, 7]].sum(axis=1).mean()
+    assert effects.same_end[0, 0] == pytest.approx(expected, abs=1e-5)
+    assert np.isnan(effects.same_end[1, 1])
+    assert np.isfinite(effects.same_end[1, 0])
+
+
 def test_trainings_are_kept_by_the_store(tmp_path):
     trainer = SubsetTrainer(linear, TRAIN, TARGETS, random_state=0, store=tmp_path)
     params = {"n_removed": 3, "n_ends": 2, "n_trials": 2, "n_control_trials": 2}

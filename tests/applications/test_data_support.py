@@ -8,7 +8,7 @@ from scipy.sparse import csr_array
 from sklearn.base import clone
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.isotonic import IsotonicRegression
-from sklearn.linear_model import RidgeClassifier
+from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.neighbors import KNeighborsClassifier
 
 from skdatamodels import Examples, SubsetTrainer
@@ -111,6 +111,117 @@ def test_smallest_support_of_a_trained_model_is_never_larger():
     assert (np.nan_to_num(other.support_size_, nan=np.inf) >= sizes).all()
 
 
+# Sparse weights, which run out
+
+
+def _sparse(weights, n_kept):
+    """Keep the few largest weights of each target."""
+    least = np.sort(weights, axis=1)[:, [-n_kept]]
+    return np.where(weights >= least, weights, 0)
+
+
+@pytest.mark.parametrize("matrix", [np.asarray, csr_array])
+def test_fallback_orders_what_sparse_weights_leave_open(matrix):
+    """With the truth behind them, two weights find what all subsets say."""
+    trainer, weights, bias = _problem(least=0)
+    truth = [_true_supports(*pair) for pair in zip(weights, bias, strict=True)]
+    search = DataSupportSearch(trainer, sizes=np.arange(1, 11), n_trials=1, factor=1)
+    sparse = matrix(_sparse(weights, 2))
+    found = clone(search).set_params(fallback=matrix(weights)).fit(sparse)
+    assert_array_equal(found.support_size_, [size for size, _ in truth])
+    for indices, (_, flips) in zip(found.support_indices_, truth, strict=True):
+        assert indices is None or len(indices) == 0 or set(indices.tolist()) in flips
+    assert_array_equal(found.n_ranked_, 2)
+    by_chance = clone(search).set_params(fallback="random").fit(sparse)
+    assert np.nansum(by_chance.support_size_) > np.nansum(found.support_size_)
+    assert_array_equal(
+        by_chance.support_size_,
+        clone(search).set_params(fallback="random").fit(sparse).support_size_,
+    )
+
+
+@pytest.mark.parametrize("n_neighbors", [1, 3])
+def test_without_weights_the_closest_of_the_class_go_first(n_neighbors):
+    """So the smallest support of a nearest-neighbour classifier is met exactly."""
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(12, 2)) * [1, 1000], np.arange(12) % 2
+    x[:, 0] += y
+    x /= x.std(axis=0)  # the search must see distances as the classifier does
+    shuffled = rng.permutation(12)
+    train = Examples(x[shuffled], y[shuffled])
+    targets = Examples(rng.normal(size=(6, 2)), [0, 1] * 3)
+    trainer = SubsetTrainer(
+        KNeighborsClassifier(n_neighbors), train, targets, random_state=0
+    )
+    sizes, n_most = [], 6  # so that both classes stay
+    for target in range(6):
+        distances = np.linalg.norm(train.X - targets.X[target], axis=1)
+
+        def is_wrong(removed, target=target, distances=distances):
+            left = np.setdiff1d(range(12), removed)
+            nearest = left[np.argsort(distances[left])[:n_neighbors]]
+            return (train.y[nearest] == targets.y[target]).mean() < 0.5
+
+        sizes.append(
+            next(
+                size
+                for size in range(n_most)
+                if any(is_wrong(list(r)) for r in combinations(range(12), size))
+            )
+        )
+    assert len(set(sizes)) > 2
+    search = DataSupportSearch(trainer, sizes=np.arange(1, 6), n_trials=1, factor=1)
+    found = search.fit(np.zeros((6, 12)))
+    assert_array_equal(found.support_size_, sizes)
+    assert_array_equal(found.n_ranked_, 0)
+
+
+def test_the_last_of_a_class_stays():
+    """No binary classifier can be trained without a class: closeness leaves one."""
+    x = np.arange(12.0)[:, None]
+    train = Examples(x, [0] * 3 + [1] * 9)
+    trainer = SubsetTrainer(
+        LogisticRegression(), train, Examples([[0.0]], [0]), random_state=0, retries=0
+    )
+    search = DataSupportSearch(trainer, sizes=[8], n_trials=1, factor=1)
+    assert 8 in search.fit(np.zeros((1, 12))).trials_[0]
+    with pytest.raises(RuntimeError, match="failed"):
+        search.fit((train.y == 0.0)[None])  # weights are obeyed
+
+
+def test_status_says_what_became_of_each_target():
+    values = np.array([[3.0, 2, 1, 0.5, 0, 0, 0, 0, 0, 0]])
+    train = Examples(np.zeros((10, 1)), np.arange(10) % 2)
+
+    def status(bias, weights=values, sizes=(2,), **params):
+        learner = partial(additive, weights=values, bias=np.array([bias]))
+        trainer = SubsetTrainer(learner, train, Examples([[0.0]], [0]), random_state=0)
+        params = {"n_trials": 1, "factor": 1} | params
+        searched = DataSupportSearch(trainer, sizes=list(sizes), **params).fit(weights)
+        (word,) = searched.status_
+        assert searched.censored_.tolist() == [word not in found]
+        return str(word)
+
+    found = {"wrong already", "certified", "not certified"}
+    assert status(-7.0) == "wrong already"
+    assert status(-3.0) == "certified"
+    assert status(-1.0) == "sizes ran out"
+    assert status(-1.0, sizes=(4,)) == "certified"
+    assert status(1.0, sizes=(4,)) == "sizes ran out"
+    assert status(1.0, sizes=(5,)) == "weights ran out"
+    assert status(-1.0, _sparse(values, 1), (2,)) == "weights ran out"
+    assert status(-1.0, values * -1, sizes=(2,)) == "weights ran out"
+    assert status(-1.0, values - 9, sizes=(2,)) == "sizes ran out"  # no weight is zero
+    assert status(1.0, sizes=(9,)) == "never flips"
+    # found between two sizes, but by a line that is not there
+    late = np.r_[np.zeros(6), 1, 1, np.zeros(4)]
+    train = Examples(np.zeros((12, 1)), np.arange(12) % 2)
+    values = late[None]
+    assert status(-1.5, -np.arange(12.0)[None], (8,), n_certifications=1) == (
+        "not certified"
+    )
+
+
 def test_target_that_no_size_flips_has_no_number():
     trainer, weights, bias = _problem()
     searched = DataSupportSearch(trainer, sizes=[1], n_trials=1).fit(weights)
@@ -123,6 +234,7 @@ def test_target_that_no_size_flips_has_no_number():
         assert searched.support_indices_[target] is None
         assert not searched.certified_[target]
         assert searched.largest_size_[target] == 1
+        assert searched.status_[target] == "sizes ran out"
         assert_array_equal(searched.support_interval_[target], np.inf)
 
 
@@ -361,6 +473,9 @@ def _bad(weights, where, value):
         ({"mode": "mislabel"}, np.asarray, "needs a trainer of a classifier"),
         ({"mode": "add"}, np.asarray, "'mode' parameter"),
         ({"factor": 0.9}, np.asarray, "'factor' parameter"),
+        ({"fallback": np.zeros((8, 10))}, np.asarray, r"fallback .* \(8, 11\); got"),
+        ({"fallback": np.full((8, 11), np.nan)}, np.asarray, "fallback contains NaN"),
+        ({"fallback": "position"}, np.asarray, "'fallback' parameter"),
     ],
 )
 def test_bad_input_trains_nothing(parameters, change, message):

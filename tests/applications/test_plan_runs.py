@@ -1,11 +1,15 @@
 """Learning curves carried on, against known curves and runs that are trained."""
 
+import sys
+
 import numpy as np
 import pytest
+from joblib import parallel_config
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.linear_model import Ridge
+from sklearn.pipeline import make_pipeline
 
-from skdatamodels import TrainingRuns
+from skdatamodels import DatamodelRegressor, TrainingRuns
 from skdatamodels.applications import plan_runs
 from skdatamodels.applications._learning_curve import fit_curves, runs_for, square_at
 from skdatamodels.datasets import make_linear_runs
@@ -133,6 +137,110 @@ def test_result_depends_on_the_seed_alone():
     assert not np.array_equal(first.scores, other.scores)
 
 
+# Doing less: some targets, loose fits
+
+
+def of_targets(runs, targets):
+    return TrainingRuns(runs.packed, runs.outputs[:, targets])
+
+
+def test_some_targets_foresee_what_comes_for_all():
+    """Each draw of a third of the targets covers what brute force finds for all."""
+    truth, middles = score(6400), []
+    for seed in range(8):
+        foreseen = plan(n_targets=10, random_state=seed)
+        assert len(np.unique(foreseen.targets)) == 10
+        assert (np.diff(foreseen.targets) > 0).all()
+        middle, low, high = foreseen.predict([6400])[0]
+        assert low < truth < high
+        middles.append(middle)
+    assert np.mean(middles) == pytest.approx(truth, abs=0.06)
+    # fewer targets are surer of nothing
+    few, all_ = (np.ptp(plan(n_targets=n).scores[-1, 1:]) for n in (3, None))
+    assert few > 1.5 * all_
+
+
+def test_default_regressor_foresees_what_the_usual_one_reaches():
+    """What is fitted loosely and for some targets is judged as a full fit would be."""
+    runs, _ = make_linear_runs(3200, 100, 80, n_informative=20, noise=1.0)
+    fresh = runs[2800:]
+    foreseen = plan(runs[:300], regressor=None, n_targets=40)
+    for n_runs in (300, 2800):
+        usual = DatamodelRegressor(random_state=1).fit(runs[:n_runs])
+        truth = linear_datamodeling_score(fresh.outputs, usual.predict(fresh))
+        middle, low, high = foreseen.predict([n_runs])[0]
+        assert low < truth < high
+        assert middle == pytest.approx(truth, abs=0.05)
+
+
+class Recording(DifferenceOfMeans):
+    fitted = []  # clones share it
+
+    def fit(self, X, y=None):
+        self.fitted.append(X.outputs.shape[1])
+        return super().fit(X, y)
+
+
+@pytest.mark.parametrize(
+    ("n_targets", "used"), [(7, 7), (30, 30), (31, 30), (None, 30)]
+)
+def test_no_more_targets_are_fitted_than_asked_for(n_targets, used):
+    Recording.fitted.clear()
+    assert len(plan(regressor=Recording(), n_targets=n_targets).targets) == used
+    assert Recording.fitted == [used] * 9
+
+
+@pytest.mark.parametrize("steps", [None, "pipeline"])
+def test_parameters_of_targets_go_with_them(steps):
+    """A plan of some targets is the plan of runs that hold no others."""
+    rng = np.random.default_rng(0)
+    parameters = {
+        "prior": COEF + rng.normal(size=COEF.shape),
+        "penalty_factors": rng.uniform(0.5, 2, size=COEF.shape),
+        "exclude": rng.permutation(60)[:30],
+        "lam": rng.uniform(0.05, 0.2, size=30),
+    }
+
+    def regressor(targets):
+        rows = {name: value[targets] for name, value in parameters.items()}
+        one = DatamodelRegressor(**rows, tol=1e-2, random_state=0)
+        return make_pipeline("passthrough", one) if steps else one
+
+    everyone = np.arange(30)
+    some = plan(RUNS[:200], regressor=regressor(everyone), n_targets=8)
+    alone = plan(
+        of_targets(RUNS[:200], some.targets), regressor=regressor(some.targets)
+    )
+    assert_array_equal(some.scores, alone.scores)
+    # what is one number for each example stays
+    factors = rng.uniform(0.5, 2, size=60)
+    one = DatamodelRegressor(lam=0.1, penalty_factors=factors, tol=1e-2)
+    assert np.isfinite(plan(RUNS[:200], regressor=one, n_targets=8).scores).all()
+
+
+def test_threads_change_nothing():
+    model = DatamodelRegressor(tol=1e-2, random_state=0)
+    one, two = (
+        plan(RUNS[:200], regressor=model, n_jobs=n, n_targets=8) for n in (1, 2)
+    )
+    assert_array_equal(one.scores, two.scores)
+    with parallel_config("multiprocessing", n_jobs=2):
+        assert_array_equal(plan(RUNS[:200]).scores, plan(RUNS[:200], n_jobs=1).scores)
+
+
+def test_progress_is_shown_when_asked_for_or_when_it_takes_long(capsys, monkeypatch):
+    plan()
+    assert capsys.readouterr().err == ""
+    plan(verbose=True)
+    assert "plan_runs: 100%" in capsys.readouterr().err
+    # as if so much time had passed
+    monkeypatch.setattr(sys.modules[plan_runs.__module__], "_QUIET", 1e-9)
+    plan()
+    assert "9/9" in capsys.readouterr().err
+    plan(verbose=False)
+    assert capsys.readouterr().err == ""
+
+
 def with_nan():
     outputs = np.array(FIRST.outputs)
     outputs[7, 2] = np.nan
@@ -150,6 +258,7 @@ def with_nan():
         (FIRST, {"wanted": 1.0}, "wanted is an LDS, below 1; got 1.0"),
         (FIRST, {"wanted": 1e6, "metric": "mse"}, "the mean output reaches by itself"),
         (FIRST, {"repeats": np.zeros((2, 9, 4))}, "repeats .* 4 targets, the runs 30"),
+        (FIRST, {"n_targets": 0}, "'n_targets' parameter"),
         (with_nan(), {}, "runs.outputs is nan at run 7, target 2"),
     ],
 )
