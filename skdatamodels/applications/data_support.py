@@ -20,6 +20,7 @@ from skdatamodels.applications._removal_sets import (
     removal_orders,
 )
 from skdatamodels.applications._support_curve import bootstrap_support, fit_support
+from skdatamodels.outputs import OUTPUTS
 from skdatamodels.training import SubsetTrainer
 
 # Negative where the prediction is wrong; a user's own function is taken at its word.
@@ -272,11 +273,10 @@ class DataSupportSearch(BaseEstimator):
     def _check_output(self):
         if self.mode == "mislabel":
             check_takes_labels(self.trainer)
-        estimator, output = self.trainer.estimator, self.trainer.output
-        measured = hasattr(estimator, "fit") or hasattr(estimator, "make_learner")
-        if measured and isinstance(output, str) and output not in _SIGNED:
+        name = self.trainer.output_info.name
+        if name in OUTPUTS and name not in _SIGNED:
             raise ValueError(
-                f"The trainer's output={output!r} does not turn negative where the "
+                f"The trainer's output={name!r} does not turn negative where the "
                 f"prediction flips: choose one of {', '.join(_SIGNED)}."
             )
 
