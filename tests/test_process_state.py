@@ -44,14 +44,16 @@ def test_first_enters_and_last_leaves():
     for _ in overlap(lambda: shared):
         assert events == ["in"]
     assert events == ["in", "out"]
-    with pytest.raises(KeyError), shared as given, shared:
+    with shared as given, shared:
         assert given == "given"
+    with pytest.raises(KeyError), shared:
         raise KeyError
-    assert events == ["in", "out"] * 2
+    assert events == ["in", "out"] * 3
 
 
 def blas_threads():
-    return [part["num_threads"] for part in threadpool_info() if part["user_api"] == "blas"]
+    libraries = threadpool_info()
+    return [part["num_threads"] for part in libraries if part["user_api"] == "blas"]
 
 
 def test_threads_of_blas():

@@ -26,7 +26,12 @@ def check_embeddings(train, targets):
     """Return two finite float64 matrices with the same number of columns."""
     pair = []
     for name, given in (("train", train), ("targets", targets)):
-        given = np.asarray(given, dtype=np.float64)
+        try:
+            if hasattr(given, "detach"):  # of torch, which may be in half precision
+                given = given.detach().cpu().double().numpy()
+            given = np.asarray(given, dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise TypeError(f"{name} must hold numbers, embeddings: {error}") from error
         if given.ndim != 2 or 0 in given.shape:
             raise ValueError(
                 f"{name} must hold one embedding a row, shape (n, n_features), got "

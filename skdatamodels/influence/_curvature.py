@@ -1,6 +1,10 @@
 """Products of vectors with the Hessian of a network's loss, never formed."""
 
+import threading
+
 from skdatamodels.influence._torch import import_torch
+
+_forwards = threading.Lock()  # torch counts derivatives forwards for all threads as one
 
 
 class Curvature:
@@ -42,7 +46,8 @@ class Curvature:
         products = self.damping * vectors
         for rows in self._blocks:
             of_one = self._of_block(*self.network.batch("train", rows))
-            part = torch.func.vmap(of_one, chunk_size=self._n_vectors)(vectors)
+            with _forwards:
+                part = torch.func.vmap(of_one, chunk_size=self._n_vectors)(vectors)
             if not torch.isfinite(part).all():
                 raise ValueError(
                     f"The curvature at train examples {rows.start} to {rows.stop - 1} "

@@ -98,25 +98,27 @@ class Network:
             ) from error
         if not isinstance(raw, torch.Tensor):
             raise TypeError(
-                f"The module gives a {type(raw).__name__}, and a tensor is needed: wrap "
-                "it in a module that returns the logits."
+                f"The module gives a {type(raw).__name__}, and a tensor is needed: put "
+                "a module around it that returns the logits."
             )
-        width = None if self.classes is None else len(self.classes)
-        if raw.shape not in ([(1,), (1, 1)] if width is None else [(1, width)]):
+        self._check_shape(tuple(raw.shape))
+
+    def _check_shape(self, shape):
+        single, hint = [(1,), (1, 1)], ""
+        if self.classes is None:
+            allowed, needed = single, "a prediction, shape (1,) or (1, 1), is"
+        else:
+            n = len(self.classes)
+            allowed = [(1, n)]
             needed = (
-                "a prediction, shape (1,) or (1, 1), is"
-                if width is None
-                else f"logits of the {width} classes of the training set, shape (1, "
-                f"{width}), are"
+                f"logits of the {n} classes of the training set, shape (1, {n}), are"
             )
-            hint = (
-                ". For regression output must be 'prediction' or 'squared_error'"
-                if width and raw.shape in [(1,), (1, 1)]
-                else ""
-            )
+            if shape in single:
+                hint = "; for regression set output to 'prediction' or 'squared_error'"
+        if shape not in allowed:
             raise ValueError(
-                f"The module gives an output of shape {tuple(raw.shape)} on one "
-                f"example; {needed} needed{hint}."
+                f"The module gives an output of shape {shape} on one example; {needed} "
+                f"needed{hint}."
             )
 
     def batch(self, part, rows):
@@ -252,9 +254,9 @@ def _check_parts(train, targets, output):
         if not isinstance(X, np.ndarray) or X.dtype.kind not in "biuf":
             kind = getattr(X, "dtype", type(X).__name__)
             raise TypeError(
-                f"{name}.X must be an array of numbers for torch, got {kind}. A module "
-                "that takes a dict, as Hugging Face's do, needs a module around it that "
-                "makes the dict from one array."
+                f"{name}.X must be an array of numbers for torch, got {kind}. If the "
+                "module takes a dict, as those of Hugging Face do, put a module around "
+                "it that makes the dict from one array."
             )
     if output not in OF_REGRESSION:
         *ys, classes = check_same_examples(train, targets, classes=True)

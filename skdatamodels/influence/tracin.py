@@ -28,8 +28,8 @@ def gradient_dot(
     """First-order effect of one gradient step on each example, at the end of training.
 
     A step on example i with a learning rate of 1 adds, to first order, -h·gᵢ to a
-    target's output, with gᵢ the gradient of the example's loss, the cross entropy, and h that of
-    the output.
+    target's output, with gᵢ the gradient of the example's loss and h that of the
+    output.
 
     Parameters
     ----------
@@ -60,9 +60,10 @@ def gradient_dot(
     ------
     ImportError
         If torch is not installed.
-    ValueError
-        If a gradient is not finite (named by example and parameter), the number of
-        logits is not that of the classes, or a target has an unknown class.
+    TypeError, ValueError
+        If a gradient is not finite (named by example and parameter) or a product of two
+        is not (named by target and example), the module does not take the examples or
+        give such outputs, or a target has an unknown class.
     RuntimeError
         If `torch.func` cannot differentiate the module for many examples at once, as
         with recurrent layers.
@@ -114,7 +115,8 @@ def tracin(
     train, targets : Examples
     checkpoints : sequence of dict or path
         States of the module along one training (``module.state_dict()``), or files of
-        such, which are read one at a time.
+        such, which are read one at a time. A checkpoint of Lightning will do, and names
+        with a prefix, as those of ``DataParallel``.
     learning_rates : sequence of float, one a checkpoint
         Of plain gradient descent; times the number of epochs that a checkpoint stands
         for, over the batch size, for the effect in the output's unit.
@@ -137,8 +139,8 @@ def tracin(
         If torch is not installed.
     ValueError
         If a checkpoint does not load or is not of the module, there is not one finite
-        learning rate for each, a gradient is not finite, or the classes differ from
-        the module's.
+        learning rate for each, a gradient or a product is not finite, or the classes
+        differ from the module's.
 
     References
     ----------

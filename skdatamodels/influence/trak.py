@@ -12,7 +12,7 @@ from skdatamodels.examples import Examples
 from skdatamodels.influence._checkpoints import check_checkpoints, load_state
 from skdatamodels.influence._projection import Projection
 from skdatamodels.influence._solve import solve_hessian
-from skdatamodels.influence._torch import Network, check_products, import_torch
+from skdatamodels.influence._torch import Network, import_torch
 from skdatamodels.outputs import log_odds
 
 __all__ = ["trak"]
@@ -62,8 +62,8 @@ def trak(
     train, targets : Examples
     checkpoints : sequence of dict or path, default=None
         Final states of the module (``module.state_dict()``) from several trainings, or
-        files of such, which are read one at a time. None stands for the module's own
-        state alone. The more trainings, the better.
+        files of such, as for :func:`tracin`. None stands for the module's own state
+        alone. The more trainings, the better.
     output : str or callable, default="margin"
         What is measured on a target: "margin", "log_odds" or "cross_entropy" of a
         classifier, "prediction" or "squared_error" of a regression network, whose loss
@@ -112,10 +112,11 @@ def trak(
     -----
     With Φ the features (n_train, k) of the training examples at one checkpoint, φ those
     of a target, Q = diag(1 - p) of the probabilities of the examples' own classes, the
-    influence is mean(φ·(ΦᵀΦ)⁻¹Φᵀ)·mean(Q), means over checkpoints. For regression, Φ are
-    gradients of predictions and Q = diag(y - prediction). With more features
-    than examples the inverse is φΦᵀ(ΦΦᵀ)⁻¹, that of least length, which is the limit of
-    a damping that goes to 0.
+    influence is mean(φ·(ΦᵀΦ)⁻¹Φᵀ)·mean(Q), means over checkpoints. For regression Φ has
+    gradients of predictions, and Q = diag(y - prediction): of one linear module it is
+    the influence in ridge regression, in the output's unit. With more features than
+    examples the inverse is φΦᵀ(ΦΦᵀ)⁻¹, that of least length, which is the limit of a
+    damping that goes to 0.
 
     References
     ----------
@@ -211,6 +212,14 @@ class _Features:
         for rows in self._blocks(part):
             gradients = self.network.gradients(state, part, rows, self.outputs[part])
             projected[rows] = project(gradients).double().cpu().numpy()
+            finite = np.isfinite(projected[rows]).all(axis=1)
+            if not finite.all():
+                raise ValueError(
+                    f"The projected gradient of {part} example "
+                    f"{rows.start + finite.argmin()} is not finite, though the "
+                    "gradient is: training may have diverged. In float64, by "
+                    "module.double(), there is more room."
+                )
             progress.update(len(gradients))
         return projected
 

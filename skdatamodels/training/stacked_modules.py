@@ -53,6 +53,11 @@ class StackedModules:
             raise ValueError("The module has no parameters to train.")
         x = as_tensor(X)
         self.n_activations, output = _count_activations(module, x)
+        if not isinstance(output, torch.Tensor):
+            raise TypeError(
+                f"The module gives a {type(output).__name__}, and a tensor is needed: "
+                "put a module around it that returns the logits."
+            )
         self.output_shape = tuple(output.shape[1:])
         self.is_mlp = _is_mlp(module, x)
         self.obstacle = None if self.is_mlp else _obstacle(module, x)

@@ -211,6 +211,11 @@ def test_a_module_that_vmap_refuses_is_trained_by_itself(blobs):
     assert learner.block_size == 1
 
 
+class GivesDict(Residual):
+    def forward(self, x):
+        return {"logits": super().forward(x)}
+
+
 class Slow(nn.Sequential):
     """Made and computed so slowly that another thread is sure to come between."""
 
@@ -230,9 +235,7 @@ class Slow(nn.Sequential):
     "layer", [nn.Identity, partial(nn.Dropout, 0.3), partial(nn.BatchNorm1d, 8)]
 )
 def test_threads_change_nothing(blobs, layer):
-    learner = TorchLearner(
-        partial(Slow, layer), epochs=1, batch_size=16, n_together=1
-    )
+    learner = TorchLearner(partial(Slow, layer), epochs=1, batch_size=16, n_together=1)
     trainer = SubsetTrainer(learner, *blobs, random_state=0)
     torch.manual_seed(3)
     state = torch.get_rng_state()
@@ -394,6 +397,9 @@ def test_bad_masks_and_modules_are_told_before_any_training(blobs):
     trainer = SubsetTrainer(TorchLearner(mlp, epochs=1, batch_size=16), *blobs)
     with pytest.raises(ValueError, match="15 examples, fewer than a batch"):
         trainer.fit(masks)
+    trainer.set_params(estimator__module_factory=GivesDict)
+    with pytest.raises(TypeError, match="gives a dict, and a tensor is needed"):
+        trainer.fit([0])
     trainer.set_params(estimator__module_factory=dict)
     with pytest.raises(TypeError, match=r"must return a torch\.nn\.Module, got dict"):
         trainer.fit([0])

@@ -102,7 +102,9 @@ def traker_trak(
         # A projection of one block that it has freed it would not make again.
         traker.projector.free_memory = lambda: None
         for number, checkpoint in enumerate(checkpoints):
-            traker.load_checkpoint(load_state(checkpoint, number, problem.module), number)
+            traker.load_checkpoint(
+                load_state(checkpoint, number, problem.module), number
+            )
             for X, y in problem.batches("train", batch_size):
                 traker.featurize((X, y), num_samples=len(y))
         traker.finalize_features()
