@@ -11,7 +11,7 @@ import threading
 from contextlib import ExitStack, contextmanager
 from functools import partial
 
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 _generators = threading.RLock()  # held by the thread that draws from torch's
 _numbers = threading.Lock()  # held by the thread that sets torch's
@@ -21,33 +21,38 @@ class SharedContext:
     """A context of the process that several threads may be in at a time.
 
     The first to come enters it and the last to leave exits it, so that what was there
-    before the first comes back. ``with`` gives what it gave the first.
+    before the first comes back. Call it for the context; it gives what it gave the
+    first.
 
     Parameters
     ----------
     make : callable
-        ``make() -> context manager``.
+        ``make(*args) -> context manager``, with the arguments of the call.
     """
 
     def __init__(self, make):
         self._make, self._lock = make, threading.Lock()
         self._n_inside, self._undo = 0, ExitStack()
 
-    def __enter__(self):
+    @contextmanager
+    def __call__(self, *args):
         with self._lock:
             if self._n_inside == 0:
-                self._given = self._undo.enter_context(self._make())
+                self._given = self._undo.enter_context(self._make(*args))
             self._n_inside += 1
-            return self._given
+            given = self._given
+        try:
+            yield given
+        finally:
+            with self._lock:
+                self._n_inside -= 1
+                if self._n_inside == 0:
+                    self._undo.close()
 
-    def __exit__(self, *_):
-        with self._lock:
-            self._n_inside -= 1
-            if self._n_inside == 0:
-                self._undo.close()
 
-
-_single_blas = SharedContext(partial(threadpool_limits, 1, user_api="blas"))
+_limit_blas = SharedContext(
+    lambda libraries: libraries.limit(limits=1, user_api="blas")
+)
 
 
 @contextmanager
@@ -56,17 +61,19 @@ def single_threaded():
 
     Threads change the order of sums, so results would depend on their number.
     """
-    # BLAS has one number for the process; OpenMP has one for each of its threads.
-    with (
-        _single_torch_thread(),
-        _single_blas,
-        threadpool_limits(1, user_api="openmp"),
-    ):
-        yield
+    with single_torch_thread():
+        libraries = ThreadpoolController()
+        # BLAS has one number for the process; OpenMP has one for each of its threads.
+        with (
+            _limit_blas(libraries),
+            libraries.limit(limits=1, user_api="openmp"),
+        ):
+            yield
 
 
 @contextmanager
-def _single_torch_thread():
+def single_torch_thread():
+    """Compute with one thread of torch, whatever other threads do; cheap."""
     if "torch" not in sys.modules:
         yield
         return

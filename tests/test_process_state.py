@@ -41,12 +41,12 @@ def test_first_enters_and_last_leaves():
         events.append("out")
 
     shared = SharedContext(make)
-    for _ in overlap(lambda: shared):
+    for _ in overlap(shared):
         assert events == ["in"]
     assert events == ["in", "out"]
-    with shared as given, shared:
+    with shared() as given, shared():
         assert given == "given"
-    with pytest.raises(KeyError), shared:
+    with pytest.raises(KeyError), shared():
         raise KeyError
     assert events == ["in", "out"] * 3
 

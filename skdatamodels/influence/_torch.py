@@ -134,7 +134,7 @@ class Network:
         """Logits (n, n_classes), or predictions, under other parameters."""
         # What has two names is given once, and goes to both.
         given = {name: parameters[name] for name in self._names & parameters.keys()}
-        with _plain_attention:
+        with _plain_attention():
             return import_torch().func.functional_call(self.module, given, (X,))
 
     def gradient_blocks(self, n_rows, block_bytes):

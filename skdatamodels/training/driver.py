@@ -139,7 +139,7 @@ def _train_chunk(learner, n_targets, retries, which, masks, seeds):
     start = time.perf_counter()
     outputs = np.full((len(which), n_targets), np.nan, dtype=np.float32)
     tracebacks, warned = [], []
-    with single_threaded(), _warnings_by_run:
+    with single_threaded(), _warnings_by_run():
         dense = masks.dense()
         warned += _train_together(learner, dense, seeds, outputs)
         for row, mask, seed in zip(outputs, dense, seeds, strict=True):

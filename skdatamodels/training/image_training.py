@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from skdatamodels._process_state import seeded_torch, single_threaded
+from skdatamodels._process_state import seeded_torch, single_torch_thread
 from skdatamodels.training.stacked_modules import make_module
 from skdatamodels.training.stacked_training import draw_batches
 
@@ -66,7 +66,7 @@ def train_and_measure(settings, images, y, targets, scale, subset, seed):
     logits : float64 array of shape (n_targets, n_classes)
     """
     with (
-        single_threaded(),
+        single_torch_thread(),
         seeded_torch(seed),
         torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True),
     ):

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from skdatamodels._process_state import seeded_torch, single_threaded
+from skdatamodels._process_state import seeded_torch, single_torch_thread
 
 _TARGET_ROWS = 1024  # targets that are measured together
 _EPS, _BETA2 = 1e-8, 0.999
@@ -42,7 +42,7 @@ def train_block(modules, settings, data, subsets, seeds):
     ]
     # What cannot be stacked may draw random numbers at any step.
     seeded = seeded_torch(seeds[0]) if modules.obstacle else nullcontext()
-    with single_threaded(), seeded:
+    with single_torch_thread(), seeded:
         parameters = modules.initial(seeds, device)
         module, forward = modules.forward_for(seeds, device)
         module.train()

@@ -103,7 +103,7 @@ def quiet(verbose):
 
     Its warnings come after it has ended.
     """
-    return nullcontext() if verbose else _quiet
+    return nullcontext() if verbose else _quiet()
 
 
 @contextmanager
