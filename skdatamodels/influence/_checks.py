@@ -30,6 +30,8 @@ def check_embeddings(train, targets):
     """Return two finite float64 matrices with the same number of columns."""
     pair = []
     for name, given in (("train", train), ("targets", targets)):
+        if hasattr(given, "detach"):  # of torch, which may be in half precision
+            given = given.detach().cpu().double().numpy()
         given = as_real(given, f"embeddings {name}").astype(np.float64, copy=False)
         if given.ndim != 2 or 0 in given.shape:
             raise ValueError(

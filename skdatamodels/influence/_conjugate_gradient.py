@@ -80,4 +80,5 @@ def _ratio(squares, norms):
 
 
 def _squares(vectors):
-    return (vectors * vectors).sum(1).double()
+    torch = import_torch()  # squares leave the range of float32 sooner than numbers
+    return torch.linalg.vector_norm(vectors, dim=1, dtype=torch.float64) ** 2

@@ -1,33 +1,37 @@
 """Products of vectors with the Hessian of a network's loss, never formed."""
 
+import threading
+
 from skdatamodels.influence._torch import import_torch
+
+_forwards = threading.Lock()  # torch counts derivatives forwards for all threads as one
 
 
 class Curvature:
-    """Second derivatives of the sum of the training examples' cross entropies.
+    """Second derivatives of the sum of the training examples' losses.
 
     Parameters
     ----------
-    classifier : Classifier
+    network : Network
     state : dict
         State of the module, as ``module.state_dict()``.
     kind : {"gauss_newton", "hessian"}
-        Gauss-Newton leaves out how the logits bend; it has no negative direction.
+        Gauss-Newton leaves out how the raw outputs bend; it has no negative direction.
     damping : float
         Added to the diagonal.
     block_bytes : int
         Bytes of the blocks, where one vector on one example counts as a gradient.
     """
 
-    def __init__(self, classifier, state, kind, damping, block_bytes):
-        self.classifier, self.damping = classifier, damping
+    def __init__(self, network, state, kind, damping, block_bytes):
+        self.network, self.damping = network, damping
         self._of_block = self._hessian if kind == "hessian" else self._gauss_newton
         self._state = state
-        self._trained = {name: state[name] for name in classifier.parameters}
-        n_train = len(classifier.parts["train"][1])
-        self._blocks = classifier.gradient_blocks(n_train, block_bytes)
+        self._trained = {name: state[name] for name in network.parameters}
+        n_train = len(network.parts["train"][1])
+        self._blocks = network.gradient_blocks(n_train, block_bytes)
         longest = self._blocks[0].stop
-        at_once = classifier.gradient_blocks(n_train * longest, block_bytes)[0].stop
+        at_once = network.gradient_blocks(n_train * longest, block_bytes)[0].stop
         self._n_vectors = max(1, at_once // longest)
 
     def product(self, vectors):
@@ -41,8 +45,9 @@ class Curvature:
         torch = import_torch()
         products = self.damping * vectors
         for rows in self._blocks:
-            of_one = self._of_block(*self.classifier.batch("train", rows))
-            part = torch.func.vmap(of_one, chunk_size=self._n_vectors)(vectors)
+            of_one = self._of_block(*self.network.batch("train", rows))
+            with _forwards:
+                part = torch.func.vmap(of_one, chunk_size=self._n_vectors)(vectors)
             if not torch.isfinite(part).all():
                 raise ValueError(
                     f"The curvature at train examples {rows.start} to {rows.stop - 1} "
@@ -51,26 +56,30 @@ class Curvature:
             products += part
         return products
 
-    def _logits(self, X):
-        return lambda trained: self.classifier.logits({**self._state, **trained}, X)
+    def _raw(self, X):
+        return lambda trained: self.network.raw({**self._state, **trained}, X)
 
     def _gauss_newton(self, X, y):
-        func, logits = import_torch().func, self._logits(X)
-        raw, pull_back = func.vjp(logits, self._trained)
-        proba = raw.softmax(1)
+        func, compute = import_torch().func, self._raw(X)
+        raw, pull_back = func.vjp(compute, self._trained)
 
         def of_one(vector):
-            _, pushed = func.jvp(logits, (self._trained,), (self._split(vector),))
+            _, pushed = func.jvp(compute, (self._trained,), (self._split(vector),))
+            if self.network.loss == "squared_error":
+                return _flat(pull_back(2 * pushed)[0])
+            proba = raw.softmax(1)
             mean = (proba * pushed).sum(1, keepdim=True)
             return _flat(pull_back(proba * (pushed - mean))[0])
 
         return of_one
 
     def _hessian(self, X, y):
-        torch, logits = import_torch(), self._logits(X)
+        torch, compute = import_torch(), self._raw(X)
 
         def loss(trained):
-            raw = logits(trained)
+            raw = compute(trained)
+            if self.network.loss == "squared_error":
+                return ((raw.reshape(y.shape) - y) ** 2).sum()
             return torch.nn.functional.cross_entropy(raw, y, reduction="sum")
 
         def of_one(vector):

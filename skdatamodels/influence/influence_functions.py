@@ -11,7 +11,7 @@ from skdatamodels._sklearn_compat import Interval, StrOptions, validate_params
 from skdatamodels.examples import Examples
 from skdatamodels.influence._conjugate_gradient import conjugate_gradient
 from skdatamodels.influence._curvature import Curvature
-from skdatamodels.influence._torch import Classifier
+from skdatamodels.influence._torch import Network, check_products
 
 __all__ = ["influence_functions"]
 
@@ -50,13 +50,16 @@ def influence_functions(
     Parameters
     ----------
     module : torch.nn.Module
-        A trained classifier: from inputs (n, ...) to logits (n, n_classes), classes
-        sorted as `numpy.unique` sorts them. It is evaluated (no dropout, batch norm by
-        its running statistics) and not changed.
+        A trained network, evaluated (no dropout, batch norm by its running statistics)
+        and not changed: from inputs (n, ...) to logits (n, n_classes), classes sorted
+        as `numpy.unique` sorts them, or to predictions (n,) or (n, 1). One in half
+        precision is computed in float32, with its weights.
     train, targets : Examples
-    output : {"margin", "log_odds", "cross_entropy"} or callable, default="margin"
-        What is measured on a target. A callable takes logits (n_classes,) and the
-        column of the class, tensors, and returns a number by torch operations.
+    output : str or callable, default="margin"
+        What is measured on a target: "margin", "log_odds" or "cross_entropy" of a
+        classifier, "prediction" or "squared_error" of a regression network, whose loss
+        is then the squared error. A callable takes logits (n_classes,) and the column
+        of the class, tensors, and returns a number by torch operations.
     curvature : {"gauss_newton", "hessian"}, default="gauss_newton"
         Second derivatives of the sum of cross entropies. Gauss-Newton takes the logits
         for straight in the parameters: it has no negative direction, and is the
@@ -126,24 +129,26 @@ def influence_functions(
     >>> influence.shape
     (1, 3)
     """
-    classifier = Classifier(module, train, targets)
-    state = module.state_dict()
+    network = Network(module, train, targets, output)
+    state = network.module.state_dict()
     n_train = len(train)
-    for rows in classifier.gradient_blocks(n_train, block_bytes):
-        classifier.gradients(state, "train", rows, "cross_entropy")  # checks them
-    matrix = Curvature(classifier, state, curvature, damping, block_bytes)
+    for rows in network.gradient_blocks(n_train, block_bytes):
+        network.gradients(state, "train", rows, network.loss)  # checks them
+    matrix = Curvature(network, state, curvature, damping, block_bytes)
     influence = np.empty((len(targets), n_train))
     options = {"tol": tol, "max_iter": max_iter}
     with tqdm(total=len(targets), unit="target", disable=not verbose) as progress:
-        for block in classifier.gradient_blocks(len(targets), block_bytes // _VECTORS):
-            h = classifier.gradients(state, "targets", block, output)
+        for block in network.gradient_blocks(len(targets), block_bytes // _VECTORS):
+            h = network.gradients(state, "targets", block, output)
             solution = conjugate_gradient(
                 matrix.product, h, progress=progress, **options
             )
             _check(solution, curvature, **options, damping=damping)
-            for rows in classifier.gradient_blocks(n_train, block_bytes):
-                g = classifier.gradients(state, "train", rows, "cross_entropy")
-                influence[block, rows] = -(solution.x @ g.T).double().cpu().numpy()
+            for rows in network.gradient_blocks(n_train, block_bytes):
+                g = network.gradients(state, "train", rows, network.loss)
+                products = (solution.x @ g.T).double().cpu().numpy()
+                check_products(products, ("targets", "train"), (block, rows))
+                influence[block, rows] = -products
     return influence
 
 

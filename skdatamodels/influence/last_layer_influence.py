@@ -9,7 +9,7 @@ from skdatamodels._sklearn_compat import Interval, validate_params
 from skdatamodels.examples import Examples
 from skdatamodels.influence._linear_models import output_gradient
 from skdatamodels.influence._softmax_influence import softmax_influence
-from skdatamodels.influence._torch import Classifier, import_torch
+from skdatamodels.influence._torch import OF_REGRESSION, Network, import_torch
 
 __all__ = ["last_layer_influence"]
 
@@ -51,7 +51,8 @@ def last_layer_influence(
         What is measured on a target.
     layer : str, default=None
         Name of the ``torch.nn.Linear`` that gives the logits, as in
-        ``module.named_modules()``. None stands for the last one there.
+        ``module.named_modules()``. None stands for the last one there. If it or its
+        weight is used elsewhere in the module too, that counts as held fixed.
     damping : float >= 0, default=0
         Added to the diagonal of the Hessian of the sum of cross entropies. A weight
         decay of w in training is a damping of w times n_train.
@@ -102,19 +103,25 @@ def last_layer_influence(
     >>> influence.shape, bool((influence > 0)[0, 0])
     ((1, 3), True)
     """
-    classifier = Classifier(module, train, targets)
-    name, last = _last_layer(module, layer)
+    if output in OF_REGRESSION:
+        raise ValueError(
+            f"last_layer_influence is for classifiers, and output={output!r} for "
+            "regression. influence_functions does that, with all but the last layer "
+            "frozen by requires_grad_(False)."
+        )
+    network = Network(module, train, targets)
+    name, last = _last_layer(network.module, layer)
     parts = {
-        part: _embed(classifier, part, name, last, batch_size)
+        part: _embed(network, part, name, last, batch_size)
         for part in ("train", "targets")
     }
     (A, logits), (Z, raw) = parts["train"], parts["targets"]
-    y_train, y_targets = (classifier.parts[part][1] for part in parts)
+    y_train, y_targets = (network.parts[part][1] for part in parts)
     proba = softmax(logits, axis=1)
     return softmax_influence(
         A,
         Z,
-        np.eye(len(classifier.classes))[y_train] - proba,
+        np.eye(len(network.classes))[y_train] - proba,
         proba,
         output_gradient(output, raw, y_targets),
         weights=np.ones(len(A)),
@@ -128,7 +135,7 @@ def _last_layer(module, name):
     torch = import_torch()
     linear = {
         key: part
-        for key, part in module.named_modules()
+        for key, part in module.named_modules(remove_duplicate=False)
         if isinstance(part, torch.nn.Linear)
     }
     if not linear or name not in {None, *linear}:
@@ -144,23 +151,25 @@ def _same(given, wanted):  # where torch.equal would not take NaN for NaN
     return given.shape == wanted.shape and given.allclose(wanted, 0, 0, equal_nan=True)
 
 
-def _embed(classifier, part, name, last, batch_size):
+def _embed(network, part, name, last, batch_size):
     """Return inputs of the last layer, ones for its bias, and logits, in float64."""
     torch = import_torch()
     caught, embeddings, logits = [], [], []
-    n = len(classifier.parts[part][1])
+    n = len(network.parts[part][1])
     hook = last.register_forward_hook(lambda _, x, out: caught.append((x[0], out)))
     try:
         for start in range(0, n, batch_size):
-            X, _ = classifier.batch(part, slice(start, start + batch_size))
+            X, _ = network.batch(part, slice(start, start + batch_size))
             with torch.no_grad():
-                result = classifier.logits(classifier.parameters, X)
-            if len(caught) != 1 or not _same(caught[0][1], result):
+                result = network.raw(network.parameters, X)
+            # the last time, if the layer is used several times
+            if not caught or not _same(caught[-1][1], result):
                 raise ValueError(
                     f"The layer {name!r} does not give the logits: name the one that "
                     "does, whose outputs nothing changes."
                 )
-            embeddings.append(caught.pop()[0].double().cpu().numpy())
+            embeddings.append(caught[-1][0].double().cpu().numpy())
+            caught.clear()
             logits.append(result.double().cpu().numpy())
     finally:
         hook.remove()

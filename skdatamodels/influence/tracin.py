@@ -7,7 +7,8 @@ from tqdm.auto import tqdm
 
 from skdatamodels._sklearn_compat import Interval, validate_params
 from skdatamodels.examples import Examples
-from skdatamodels.influence._torch import Classifier, check_rates, load_state
+from skdatamodels.influence._checkpoints import check_rates, load_state
+from skdatamodels.influence._torch import Network
 
 __all__ = ["gradient_dot", "tracin"]
 
@@ -27,19 +28,22 @@ def gradient_dot(
     """First-order effect of one gradient step on each example, at the end of training.
 
     A step on example i with a learning rate of 1 adds, to first order, -h·gᵢ to a
-    target's output, with gᵢ the gradient of the example's cross entropy and h that of
-    the output.
+    target's output, with gᵢ the gradient of the example's loss and h that of the
+    output.
 
     Parameters
     ----------
     module : torch.nn.Module
-        A trained classifier: from inputs (n, ...) to logits (n, n_classes), classes
-        sorted as `numpy.unique` sorts them. It is evaluated (no dropout, batch norm by
-        its running statistics) and not changed.
+        A trained network, evaluated (no dropout, batch norm by its running statistics)
+        and not changed: from inputs (n, ...) to logits (n, n_classes), classes sorted
+        as `numpy.unique` sorts them, or to predictions (n,) or (n, 1). One in half
+        precision is computed in float32, with its weights.
     train, targets : Examples
-    output : {"margin", "log_odds", "cross_entropy"} or callable, default="margin"
-        What is measured on a target. A callable takes logits (n_classes,) and the
-        column of the class, tensors, and returns a number by torch operations.
+    output : str or callable, default="margin"
+        What is measured on a target: "margin", "log_odds" or "cross_entropy" of a
+        classifier, "prediction" or "squared_error" of a regression network, whose loss
+        is then the squared error. A callable takes logits (n_classes,) and the column
+        of the class, tensors, and returns a number by torch operations.
     block_bytes : int, default=2**28
         Bytes that gradients may take at a time, at least two examples' worth. The
         gradients of all training examples are computed once for each block of targets.
@@ -56,9 +60,10 @@ def gradient_dot(
     ------
     ImportError
         If torch is not installed.
-    ValueError
-        If a gradient is not finite (named by example and parameter), the number of
-        logits is not that of the classes, or a target has an unknown class.
+    TypeError, ValueError
+        If a gradient is not finite (named by example and parameter) or a product of two
+        is not (named by target and example), the module does not take the examples or
+        give such outputs, or a target has an unknown class.
     RuntimeError
         If `torch.func` cannot differentiate the module for many examples at once, as
         with recurrent layers.
@@ -83,9 +88,10 @@ def gradient_dot(
     >>> influence.shape, bool((influence > 0)[0, 0])
     ((1, 2), True)
     """
-    classifier = Classifier(module, train, targets)
-    with _bar(classifier, 1, block_bytes, verbose) as progress:
-        return _effect(classifier, module.state_dict(), output, block_bytes, progress)
+    network = Network(module, train, targets, output)
+    state = network.module.state_dict()
+    with _bar(network, 1, block_bytes, verbose) as progress:
+        return _effect(network, state, output, block_bytes, progress)
 
 
 @validate_params(_OPTIONS, prefer_skip_nested_validation=True)
@@ -105,15 +111,16 @@ def tracin(
     Parameters
     ----------
     module : torch.nn.Module
-        A classifier, as for :func:`gradient_dot`; its own parameters are not used.
+        A network, as for :func:`gradient_dot`; its own parameters are not used.
     train, targets : Examples
     checkpoints : sequence of dict or path
         States of the module along one training (``module.state_dict()``), or files of
-        such, which are read one at a time.
+        such, which are read one at a time. A checkpoint of Lightning will do, and names
+        with a prefix, as those of ``DataParallel``.
     learning_rates : sequence of float, one a checkpoint
         Of plain gradient descent; times the number of epochs that a checkpoint stands
         for, over the batch size, for the effect in the output's unit.
-    output : {"margin", "log_odds", "cross_entropy"} or callable, default="margin"
+    output : str or callable, default="margin"
         As for :func:`gradient_dot`. With "cross_entropy" it is minus what the paper
         calls TracInCP, for it calls positive what lowers the loss.
     block_bytes : int, default=2**28
@@ -132,8 +139,8 @@ def tracin(
         If torch is not installed.
     ValueError
         If a checkpoint does not load or is not of the module, there is not one finite
-        learning rate for each, a gradient is not finite, or the classes differ from
-        the module's.
+        learning rate for each, a gradient or a product is not finite, or the classes
+        differ from the module's.
 
     References
     ----------
@@ -153,24 +160,24 @@ def tracin(
     True
     """
     rates = check_rates(checkpoints, learning_rates)
-    classifier = Classifier(module, train, targets)
+    network = Network(module, train, targets, output)
     influence = np.zeros((len(targets), len(train)))
-    with _bar(classifier, len(rates), block_bytes, verbose) as progress:
+    with _bar(network, len(rates), block_bytes, verbose) as progress:
         for number, rate in enumerate(rates):
-            state = load_state(checkpoints[number], number, module)
-            effect = _effect(classifier, state, output, block_bytes, progress)
+            state = load_state(checkpoints[number], number, network.module)
+            effect = _effect(network, state, output, block_bytes, progress)
             influence += rate * effect
     return influence
 
 
-def _effect(classifier, state, output, block_bytes, progress):
+def _effect(network, state, output, block_bytes, progress):
     """Return -h·gᵢ at one state, (n_targets, n_train)."""
-    parts = ("targets", output), ("train", "cross_entropy")
+    parts = ("targets", output), ("train", network.loss)
     options = {"block_bytes": block_bytes, "progress": progress}
-    return -classifier.dot(state, *parts, **options)
+    return -network.dot(state, *parts, **options)
 
 
-def _bar(classifier, n_states, block_bytes, verbose):
+def _bar(network, n_states, block_bytes, verbose):
     """Progress over the gradients of training examples."""
-    total = n_states * classifier.n_dot("targets", "train", block_bytes)
+    total = n_states * network.n_dot("targets", "train", block_bytes)
     return tqdm(total=total, unit="gradient", disable=not verbose)

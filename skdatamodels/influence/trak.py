@@ -9,14 +9,10 @@ from tqdm.auto import tqdm
 from skdatamodels._random import entropy_from
 from skdatamodels._sklearn_compat import Interval, StrOptions, validate_params
 from skdatamodels.examples import Examples
+from skdatamodels.influence._checkpoints import check_checkpoints, load_state
 from skdatamodels.influence._projection import Projection
 from skdatamodels.influence._solve import solve_hessian
-from skdatamodels.influence._torch import (
-    Classifier,
-    check_checkpoints,
-    import_torch,
-    load_state,
-)
+from skdatamodels.influence._torch import Network, import_torch
 from skdatamodels.outputs import log_odds
 
 __all__ = ["trak"]
@@ -59,18 +55,22 @@ def trak(
     Parameters
     ----------
     module : torch.nn.Module
-        A classifier: from inputs (n, ...) to logits (n, n_classes), classes sorted as
-        `numpy.unique` sorts them. It is evaluated (no dropout, batch norm by its
-        running statistics) and not changed.
+        A trained network, evaluated (no dropout, batch norm by its running statistics)
+        and not changed: from inputs (n, ...) to logits (n, n_classes), classes sorted
+        as `numpy.unique` sorts them, or to predictions (n,) or (n, 1). One in half
+        precision is computed in float32, with its weights.
     train, targets : Examples
     checkpoints : sequence of dict or path, default=None
         Final states of the module (``module.state_dict()``) from several trainings, or
-        files of such, which are read one at a time. None stands for the module's own
-        state alone. The more trainings, the better.
-    output : {"margin", "log_odds", "cross_entropy"} or callable, default="margin"
-        What is measured on a target. A callable takes logits (n_classes,) and the
-        column of the class, tensors, and returns a number by torch operations. The
-        features of training examples are always of the log-odds.
+        files of such, as for :func:`tracin`. None stands for the module's own state
+        alone. The more trainings, the better.
+    output : str or callable, default="margin"
+        What is measured on a target: "margin", "log_odds" or "cross_entropy" of a
+        classifier, "prediction" or "squared_error" of a regression network, whose loss
+        is then the squared error. A callable takes logits (n_classes,) and the column
+        of the class, tensors, and returns a number by torch operations.
+        The features of training examples are always of the log-odds, or of the
+        prediction.
     projection_dim : int, default=None
         Number of features that gradients are projected to. None keeps them whole.
     projection : {"sign", "gaussian"}, default="sign"
@@ -112,9 +112,11 @@ def trak(
     -----
     With Φ the features (n_train, k) of the training examples at one checkpoint, φ those
     of a target, Q = diag(1 - p) of the probabilities of the examples' own classes, the
-    influence is mean(φ·(ΦᵀΦ)⁻¹Φᵀ)·mean(Q), means over checkpoints. With more features
-    than examples the inverse is φΦᵀ(ΦΦᵀ)⁻¹, that of least length, which is the limit of
-    a damping that goes to 0.
+    influence is mean(φ·(ΦᵀΦ)⁻¹Φᵀ)·mean(Q), means over checkpoints. For regression Φ has
+    gradients of predictions, and Q = diag(y - prediction): of one linear module it is
+    the influence in ridge regression, in the output's unit. With more features than
+    examples the inverse is φΦᵀ(ΦΦᵀ)⁻¹, that of least length, which is the limit of a
+    damping that goes to 0.
 
     References
     ----------
@@ -132,51 +134,52 @@ def trak(
     >>> influence.shape, bool((influence > 0)[0, 0])
     ((1, 3), True)
     """
-    classifier = Classifier(module, train, targets)
-    checkpoints = check_checkpoints(checkpoints, module)
-    n_parameters = sum(value.numel() for value in classifier.parameters.values())
+    network = Network(module, train, targets, output)
+    checkpoints = check_checkpoints(checkpoints, network.module)
+    n_parameters = sum(value.numel() for value in network.parameters.values())
     if projection_dim is not None and projection_dim > n_parameters:
         raise ValueError(
             f"projection_dim={projection_dim} is more than the {n_parameters} "
             "parameters of the module: None projects nothing."
         )
     entropy = entropy_from(random_state)
-    effect, doubt = np.zeros((len(targets), len(train))), np.zeros(len(train))
-    features = _Features(classifier, output, projection_dim, block_bytes)
+    effect, pull = np.zeros((len(targets), len(train))), np.zeros(len(train))
+    features = _Features(network, output, projection_dim, block_bytes)
     total = len(checkpoints) * features.n_gradients
     with tqdm(total=total, unit="gradient", disable=not verbose) as progress:
         for number, checkpoint in enumerate(checkpoints):
-            state = load_state(checkpoint, number, module)
+            state = load_state(checkpoint, number, network.module)
             if projection_dim is None:
                 effect += features.regress(state, damping, progress)
             else:
                 key = projection, entropy, number
                 project = Projection(n_parameters, projection_dim, *key)
                 effect += features.regress_projected(state, project, damping, progress)
-            doubt += features.doubt(state)
-    return effect * doubt / len(checkpoints) ** 2
+            pull += features.pull(state)
+    return effect * pull / len(checkpoints) ** 2
 
 
 class _Features:
-    """Gradients of log-odds on the training set, of the output on targets."""
+    """Gradients of log-odds (or predictions) in training, of the output on targets."""
 
-    def __init__(self, classifier, output, projection_dim, block_bytes):
-        self.classifier, self.block_bytes = classifier, block_bytes
-        self.outputs = {"train": "log_odds", "targets": output}
-        self.n = {part: len(classifier.parts[part][1]) for part in self.outputs}
+    def __init__(self, network, output, projection_dim, block_bytes):
+        self.network, self.block_bytes = network, block_bytes
+        of_train = "prediction" if network.classes is None else "log_odds"
+        self.outputs = {"train": of_train, "targets": output}
+        self.n = {part: len(network.parts[part][1]) for part in self.outputs}
         self.n_gradients = sum(self.n.values())
         if projection_dim is None:
             self.n_gradients = sum(
-                classifier.n_dot(part, "train", block_bytes) for part in self.outputs
+                network.n_dot(part, "train", block_bytes) for part in self.outputs
             )
 
     def regress(self, state, damping, progress):
         """φΦᵀ(ΦΦᵀ)⁻¹ (n_targets, n_train), from products of gradients alone."""
         gram, cross = (
-            self.classifier.dot(
+            self.network.dot(
                 state,
                 (part, output),
-                ("train", "log_odds"),
+                ("train", self.outputs["train"]),
                 block_bytes=self.block_bytes,
                 progress=progress,
             )
@@ -207,20 +210,36 @@ class _Features:
     def _project(self, state, part, project, progress):
         projected = np.empty((self.n[part], project.n_out))
         for rows in self._blocks(part):
-            gradients = self.classifier.gradients(state, part, rows, self.outputs[part])
+            gradients = self.network.gradients(state, part, rows, self.outputs[part])
             projected[rows] = project(gradients).double().cpu().numpy()
+            finite = np.isfinite(projected[rows]).all(axis=1)
+            if not finite.all():
+                raise ValueError(
+                    f"The projected gradient of {part} example "
+                    f"{rows.start + finite.argmin()} is not finite, though the "
+                    "gradient is: training may have diverged. In float64, by "
+                    "module.double(), there is more room."
+                )
             progress.update(len(gradients))
         return projected
 
     def _blocks(self, part):
-        return self.classifier.gradient_blocks(self.n[part], self.block_bytes)
+        return self.network.gradient_blocks(self.n[part], self.block_bytes)
 
-    def doubt(self, state):
-        """One minus the probability of each training example's class."""
-        doubt = np.empty(self.n["train"])
+    def pull(self, state):
+        """Return how much each training example pulls: minus its loss's derivative.
+
+        By the log-odds: one minus the probability of its class. By the prediction, of
+        half the squared error: what is left of its value.
+        """
+        pull = np.empty(self.n["train"])
         for rows in self._blocks("train"):
-            X, y = self.classifier.batch("train", rows)
+            X, y = self.network.batch("train", rows)
             with import_torch().no_grad():
-                logits = self.classifier.logits(state, X).double().cpu().numpy()
-            doubt[rows] = expit(-log_odds(logits, y.cpu().numpy()))
-        return doubt
+                raw = self.network.raw(state, X).double().cpu().numpy()
+            y = y.cpu().numpy()
+            if self.network.classes is None:
+                pull[rows] = y - raw.reshape(len(y))
+            else:
+                pull[rows] = expit(-log_odds(raw, y))
+        return pull

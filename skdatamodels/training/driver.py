@@ -5,14 +5,14 @@ import time
 import traceback
 import warnings
 from collections import Counter
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import closing, contextmanager
 from functools import partial
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 from tqdm.auto import tqdm
 
 from skdatamodels._numbers import as_real
+from skdatamodels._process_state import SharedContext, single_threaded
 from skdatamodels.training.workers import train_chunks
 
 # A chunk is as many runs as keep a worker busy for about so long.
@@ -52,7 +52,7 @@ def train_runs(
     """
     pace = _Pace(getattr(learner, "block_size", 1))
     if hasattr(learner, "prepare") and len(todo):
-        with threadpool_limits(1):
+        with single_threaded():
             learner.prepare()
 
     def arguments(which):
@@ -62,9 +62,8 @@ def train_runs(
     on_death = partial(_lost, n_targets)
     n_done = len(masks) - len(todo)
     failures, n_warned, first = [], Counter(), {}
-    # A thread among the workers cannot set this for all of them.
     with (
-        threadpool_limits(1),
+        single_threaded(),  # also for chunks that are trained in this process
         _no_error_of_loky(),
         tqdm(
             total=len(masks), initial=n_done, unit="run", disable=not verbose
@@ -141,8 +140,7 @@ def _train_chunk(learner, n_targets, retries, which, masks, seeds):
     start = time.perf_counter()
     outputs = np.full((len(which), n_targets), np.nan, dtype=np.float32)
     tracebacks, warned = [], []
-    # Threads change the order of sums, so results would depend on their number.
-    with threadpool_limits(1), _warnings_by_run:
+    with single_threaded(), _warnings_by_run():
         dense = masks.dense()
         warned += _train_together(learner, dense, seeds, outputs)
         for row, mask, seed in zip(outputs, dense, seeds, strict=True):
@@ -188,39 +186,24 @@ class _Run(threading.local):
 _run = _Run()
 
 
-class _WarningsByRun:
-    """Keep warnings with the run that they come from.
+@contextmanager
+def _keep_warnings():
+    """Keep warnings with the run that they come from."""
+    with warnings.catch_warnings():
+        show = warnings.showwarning
 
-    How warnings are shown belongs to the process, and several of its threads may train:
-    the first to come takes it over, the last to leave puts it back.
-    """
+        def keep(message, category, *args, **kwargs):
+            if _run.warned is None:  # from a thread that does not train
+                show(message, category, *args, **kwargs)
+            else:
+                _run.warned.setdefault(category, str(message))
 
-    def __init__(self):
-        self._lock, self._n_inside, self._undo = threading.Lock(), 0, ExitStack()
-
-    def __enter__(self):
-        with self._lock:
-            if self._n_inside == 0:
-                self._undo.enter_context(warnings.catch_warnings())
-                self._show = warnings.showwarning
-                warnings.simplefilter("always")
-                warnings.showwarning = self._keep
-            self._n_inside += 1
-
-    def __exit__(self, *_):
-        with self._lock:
-            self._n_inside -= 1
-            if self._n_inside == 0:
-                self._undo.close()
-
-    def _keep(self, message, category, *args, **kwargs):
-        if _run.warned is None:  # from a thread that does not train
-            self._show(message, category, *args, **kwargs)
-        else:
-            _run.warned.setdefault(category, str(message))
+        warnings.simplefilter("always")
+        warnings.showwarning = keep
+        yield
 
 
-_warnings_by_run = _WarningsByRun()
+_warnings_by_run = SharedContext(_keep_warnings)
 
 
 def _measure(learner, train_indices, seed, n_targets):

@@ -79,7 +79,8 @@ class ImageLearner(BaseEstimator):
     -----
     Colours are scaled by mean and standard deviation of 2,000 training images, the same
     for all runs. All that is random in a run follows from its seed. A run does not
-    depend on others; on CUDA it repeats but for rounding.
+    depend on others; on CUDA it repeats but for rounding. Threads train in turns, since
+    torch's generator is one for the process: use processes (``n_jobs``).
 
     References
     ----------

@@ -7,8 +7,9 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
+from skdatamodels._process_state import seeded_torch, single_torch_thread
 from skdatamodels.training.stacked_modules import make_module
-from skdatamodels.training.stacked_training import alone_with_torch, draw_batches
+from skdatamodels.training.stacked_training import draw_batches
 
 _TARGET_ROWS = 1024  # targets that are measured together
 _SCALE_ROWS = 2000  # images from which the mean colour is taken
@@ -65,7 +66,8 @@ def train_and_measure(settings, images, y, targets, scale, subset, seed):
     logits : float64 array of shape (n_targets, n_classes)
     """
     with (
-        alone_with_torch(seed, y.device),
+        single_torch_thread(),
+        seeded_torch(seed),
         torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True),
     ):
         network = make_module(settings.module_factory, seed)

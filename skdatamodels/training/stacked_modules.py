@@ -8,6 +8,8 @@ from torch import nn
 from torch.func import functional_call
 
 from skdatamodels._memory import available_memory
+from skdatamodels._process_state import seeded_torch
+from skdatamodels.influence._torch import unwrapped
 
 _ACTIVATIONS = (
     nn.ReLU,
@@ -51,13 +53,18 @@ class StackedModules:
             raise ValueError("The module has no parameters to train.")
         x = as_tensor(X)
         self.n_activations, output = _count_activations(module, x)
+        if not isinstance(output, torch.Tensor):
+            raise TypeError(
+                f"The module gives a {type(output).__name__}, and a tensor is needed: "
+                "put a module around it that returns the logits."
+            )
         self.output_shape = tuple(output.shape[1:])
         self.is_mlp = _is_mlp(module, x)
         self.obstacle = None if self.is_mlp else _obstacle(module, x)
 
     def make(self, seed):
         """Return the module that this seed gives."""
-        return make_module(self.factory, seed)
+        return unwrapped(make_module(self.factory, seed))
 
     def initial(self, seeds, device):
         """Return the first parameters of runs by name, each (n_runs, ...)."""
@@ -102,16 +109,21 @@ class StackedModules:
 
 
 def make_module(factory, seed):
-    """Return the module that this seed gives, leaving torch's generator alone."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    """Return the module that this seed gives, in float32, and leave torch's generators.
+
+    Raises
+    ------
+    TypeError
+        If it is no module.
+    """
+    with seeded_torch(seed):
         module = factory()
     if not isinstance(module, nn.Module):
         raise TypeError(
             "module_factory must return a torch.nn.Module, got "
             f"{type(module).__name__}."
         )
-    return module
+    return module.float()  # as data, steps and outputs are
 
 
 def as_tensor(X, device="cpu"):
@@ -121,7 +133,7 @@ def as_tensor(X, device="cpu"):
 
 def _is_mlp(module, x):
     """Tell whether it is a plain chain of linear layers and activations."""
-    if type(module) is not nn.Sequential:
+    if type(module) is not nn.Sequential or _shares(module):
         return False
     flat = x.ndim == 2
     for layer in module:
@@ -131,7 +143,14 @@ def _is_mlp(module, x):
             not (flat and type(layer) is nn.Linear) and type(layer) not in _ACTIVATIONS
         ):
             return False
-    return flat and len(set(module)) == len(module)  # no layer is there twice
+    return flat
+
+
+def _shares(module):
+    """Tell whether a layer is there twice, or two layers have a parameter together."""
+    layers, parameters = list(module), list(module.named_parameters())
+    names = module.named_parameters(remove_duplicate=False)
+    return len(set(layers)) < len(layers) or len(parameters) < len(list(names))
 
 
 def _mlp(module, parameters, x):

@@ -1,11 +1,13 @@
 """Training a block of stacked modules, each run on batches of its own subset."""
 
 import math
-from contextlib import contextmanager
+from contextlib import nullcontext
 
 import numpy as np
 import torch
 from torch.nn import functional as F
+
+from skdatamodels._process_state import seeded_torch, single_torch_thread
 
 _TARGET_ROWS = 1024  # targets that are measured together
 _EPS, _BETA2 = 1e-8, 0.999
@@ -38,7 +40,9 @@ def train_block(modules, settings, data, subsets, seeds):
         draw_batches(subsets[i], settings.batch_size, seed)
         for i, seed in zip(order, seeds, strict=True)
     ]
-    with alone_with_torch(seeds[0], device):
+    # What cannot be stacked may draw random numbers at any step.
+    seeded = seeded_torch(seeds[0]) if modules.obstacle else nullcontext()
+    with single_torch_thread(), seeded:
         parameters = modules.initial(seeds, device)
         module, forward = modules.forward_for(seeds, device)
         module.train()
@@ -147,17 +151,3 @@ def _measure(forward, parameters, target_X):
         for part in target_X.split(_TARGET_ROWS)
     ]
     return torch.cat(parts, dim=1).numpy()
-
-
-@contextmanager
-def alone_with_torch(seed, device):
-    """One thread, as other learners have, and generators that are put back."""
-    n_threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        devices = [device] if torch.device(device).type == "cuda" else []
-        with torch.random.fork_rng(devices=devices):
-            torch.manual_seed(seed)
-            yield
-    finally:
-        torch.set_num_threads(n_threads)

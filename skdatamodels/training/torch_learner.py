@@ -73,9 +73,10 @@ class TorchLearner(BaseEstimator):
     -----
     A :class:`torch.nn.Sequential` of linear layers and activations is computed by
     batched matrix products, other modules by :func:`torch.vmap`. Modules that keep
-    buffers (BatchNorm) or draw random numbers (Dropout) are trained one by one, with
-    a warning. On a CPU, so is best whatever spends its time in convolutions: there
-    set ``n_together=1``.
+    buffers (BatchNorm) or draw random numbers (Dropout) are trained one by one, with a
+    warning, and in turns where several threads train. On a CPU, so is best whatever
+    spends its time in convolutions: there set ``n_together=1``. Modules are computed in
+    float32, whatever their factory makes, and out of ``DataParallel``.
 
     References
     ----------

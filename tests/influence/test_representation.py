@@ -93,3 +93,24 @@ HOLED[4, 1] = np.nan
 def test_bad_input(train, targets, options, message):
     with pytest.raises(ValueError, match=message):
         representation_similarity(train, targets, **options)
+
+
+@pytest.mark.parametrize("kind", ["float16", "bfloat16", "float64"])
+def test_tensors_of_torch(kind):
+    torch = pytest.importorskip("torch")
+    train, targets = (
+        torch.tensor(np.random.default_rng(n).normal(size=(n, 3)), requires_grad=True)
+        for n in (5, 4)
+    )
+    train, targets = (part.to(getattr(torch, kind)) for part in (train, targets))
+    expected = [part.detach().double().numpy() for part in (train, targets)]
+    for metric in "l2", "dot":
+        assert_allclose(
+            representation_similarity(train, targets, metric=metric),
+            representation_similarity(*expected, metric=metric),
+        )
+
+
+def test_dicts_are_no_embeddings():
+    with pytest.raises(TypeError, match="real numbers as embeddings train"):
+        representation_similarity([{"a": 1.0}], [{"a": 2.0}])

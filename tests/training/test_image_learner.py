@@ -3,9 +3,11 @@
 import copy
 import pickle
 import sys
+import time
 
 import numpy as np
 import pytest
+from joblib import parallel_config
 from sklearn.base import clone
 
 from skdatamodels import Examples, SubsetTrainer
@@ -226,6 +228,22 @@ def test_a_run_follows_from_its_seed_and_leaves_torch_as_it_was(images):
     assert torch.get_num_threads() == n_threads
     assert not torch.is_autocast_enabled()
     assert (learner(subset, 2) != expected).all()
+
+
+def slow_with_dropout():
+    layers = [*with_dropout()]
+    time.sleep(1e-3)  # another thread is sure to come between
+    return nn.Sequential(*layers[:-1], nn.Linear(36, 3))
+
+
+@pytest.mark.parametrize("factory", [network, slow_with_dropout])
+def test_threads_change_nothing(images, factory):
+    learner = ImageLearner(factory, **(SMALL | {"epochs": 2, "peak_epoch": 1}))
+    trainer = SubsetTrainer(learner, *images, random_state=0)
+    expected = trainer.fit_transform(np.arange(12)).outputs
+    with parallel_config("threading", n_jobs=4):
+        outputs = trainer.fit_transform(np.arange(12)).outputs
+    np.testing.assert_array_equal(outputs, expected)
 
 
 def test_it_travels_light(images):

@@ -4,17 +4,20 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
+from joblib import parallel_config
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.cluster import KMeans
 from sklearn.datasets import load_iris
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression, Ridge, RidgeClassifier
 from sklearn.naive_bayes import GaussianNB
+from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 
-from skdatamodels import Examples
+from skdatamodels import Examples, SubsetTrainer
 from skdatamodels.training.learners import EstimatorLearner
 
 X, Y = load_iris(return_X_y=True)
@@ -166,3 +169,28 @@ def test_a_single_class_has_no_margin():
     train, targets = examples(y=np.zeros_like(Y))
     with pytest.raises(ValueError, match="single class"):
         EstimatorLearner(GaussianNB(), train, targets, "margin")
+
+
+def drawn(train_indices, seed):
+    """A learner of one's own, with a generator of its own."""
+    return np.random.default_rng(seed).normal(len(train_indices), size=15)
+
+
+@pytest.mark.parametrize(
+    "learner",
+    [
+        RandomForestClassifier(5),
+        MLPClassifier(8, max_iter=5, tol=1.0, n_iter_no_change=5),
+        drawn,
+    ],
+)
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_threads_change_nothing(learner):
+    trainer = SubsetTrainer(learner, *examples(), random_state=0)
+    np.random.seed(3)  # numpy's own generator neither matters nor moves
+    state = np.random.get_state()[1].tolist()
+    expected = trainer.fit_transform(np.arange(12)).outputs
+    with parallel_config("threading", n_jobs=4):
+        outputs = trainer.fit_transform(np.arange(12)).outputs
+    np.testing.assert_array_equal(outputs, expected)
+    assert np.random.get_state()[1].tolist() == state

@@ -2,10 +2,13 @@
 
 import pickle
 import sys
+import time
+import warnings
 from functools import partial
 
 import numpy as np
 import pytest
+from joblib import parallel_config
 from sklearn.base import clone
 
 from skdatamodels import Examples, SubsetTrainer, sample_masks
@@ -208,6 +211,89 @@ def test_a_module_that_vmap_refuses_is_trained_by_itself(blobs):
     assert learner.block_size == 1
 
 
+class GivesDict(Residual):
+    def forward(self, x):
+        return {"logits": super().forward(x)}
+
+
+class Slow(nn.Sequential):
+    """Made and computed so slowly that another thread is sure to come between."""
+
+    def __init__(self, layer):
+        first = nn.Linear(5, 8)
+        time.sleep(1e-3)
+        super().__init__(first, layer(), nn.ReLU(), nn.Linear(8, 3))
+
+    def forward(self, x):
+        for part in self:
+            time.sleep(1e-4)
+            x = part(x)
+        return x
+
+
+@pytest.mark.parametrize(
+    "layer", [nn.Identity, partial(nn.Dropout, 0.3), partial(nn.BatchNorm1d, 8)]
+)
+def test_threads_change_nothing(blobs, layer):
+    learner = TorchLearner(partial(Slow, layer), epochs=1, batch_size=16, n_together=1)
+    trainer = SubsetTrainer(learner, *blobs, random_state=0)
+    torch.manual_seed(3)
+    state = torch.get_rng_state()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # that they are not stacked
+        expected = trainer.fit_transform(np.arange(16)).outputs
+        with parallel_config("threading", n_jobs=4):
+            outputs = trainer.fit_transform(np.arange(16)).outputs
+    np.testing.assert_array_equal(outputs, expected)
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+class Tied(nn.Module):
+    """The embedding of what is largest is the output layer, too."""
+
+    def __init__(self):
+        super().__init__()
+        self.embedding, self.inner = nn.Embedding(3, 5), nn.Linear(5, 5)
+        self.last = nn.Linear(5, 3, bias=False)
+        self.last.weight = self.embedding.weight
+
+    def forward(self, x):
+        return self.last(torch.tanh(self.inner(x)) + self.embedding(x.argmax(1) % 3))
+
+
+def with_a_layer_twice():
+    layer = nn.Linear(5, 5)
+    return nn.Sequential(layer, nn.Tanh(), layer, nn.Tanh(), nn.Linear(5, 3))
+
+
+def with_a_weight_twice():
+    first, second = nn.Linear(5, 5), nn.Linear(5, 5)
+    second.weight = first.weight
+    return nn.Sequential(first, nn.Tanh(), second, nn.Tanh(), nn.Linear(5, 3))
+
+
+@pytest.mark.parametrize("factory", [Tied, with_a_layer_twice, with_a_weight_twice])
+@pytest.mark.parametrize("n_together", [1, 3])
+def test_shared_parameters_equal_a_loop_by_hand(blobs, factory, n_together):
+    learner = bound(blobs, factory, n_together=n_together, schedule="constant")
+    masks, seeds = subsets([60, 41, 60]), np.arange(3)
+    kept = {"make_optimizer": partial(torch.optim.SGD, lr=1, momentum=0.9), "epochs": 3}
+    outputs = learner.train_many(masks, seeds)
+    for mask, seed, row in zip(masks, seeds.tolist(), outputs, strict=True):
+        expected = by_hand(blobs, factory, mask, seed, rate=lambda step, n: 0.1, **kept)
+        np.testing.assert_allclose(row, expected, rtol=2e-3, atol=2e-3)
+
+
+@pytest.mark.parametrize(
+    "change", [nn.Module.double, nn.Module.half, nn.DataParallel], ids=str
+)
+def test_modules_are_computed_in_float32_and_alone(blobs, change):
+    masks, seeds = subsets([60, 41]), np.arange(2)
+    outputs = bound(blobs, lambda: change(Residual())).train_many(masks, seeds)
+    expected = bound(blobs, Residual).train_many(masks, seeds)
+    np.testing.assert_allclose(outputs, expected, atol=0.02)  # half rounds the start
+
+
 def test_regression():
     rng = np.random.default_rng(0)
     X = rng.standard_normal((100, 5))
@@ -311,6 +397,9 @@ def test_bad_masks_and_modules_are_told_before_any_training(blobs):
     trainer = SubsetTrainer(TorchLearner(mlp, epochs=1, batch_size=16), *blobs)
     with pytest.raises(ValueError, match="15 examples, fewer than a batch"):
         trainer.fit(masks)
+    trainer.set_params(estimator__module_factory=GivesDict)
+    with pytest.raises(TypeError, match="gives a dict, and a tensor is needed"):
+        trainer.fit([0])
     trainer.set_params(estimator__module_factory=dict)
     with pytest.raises(TypeError, match=r"must return a torch\.nn\.Module, got dict"):
         trainer.fit([0])

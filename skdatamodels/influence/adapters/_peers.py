@@ -1,17 +1,22 @@
 """What the adapters share: import, data, outputs, and the check of scores."""
 
 import warnings
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
-from copy import deepcopy
+from contextlib import contextmanager, nullcontext, redirect_stderr, redirect_stdout
 from importlib import import_module
 from io import StringIO
 from numbers import Integral
 
 import numpy as np
 
+from skdatamodels._process_state import SharedContext
 from skdatamodels._sklearn_compat import Interval
 from skdatamodels.examples import Examples
-from skdatamodels.influence._torch import Classifier, import_torch, output_function
+from skdatamodels.influence._torch import (
+    OF_REGRESSION,
+    Network,
+    import_torch,
+    output_function,
+)
 
 OPTIONS = {  # of all adapters
     "train": [Examples],
@@ -40,14 +45,19 @@ class Problem:
     """
 
     def __init__(self, module, train, targets, output):
-        self.classifier = Classifier(module, train, targets)
+        if output in OF_REGRESSION:
+            raise ValueError(
+                f"The adapters are for classifiers, and output={output!r} for "
+                "regression."
+            )
+        self.network = Network(module, train, targets)
         self.of_example = output_function(output)
-        self.module = deepcopy(module).eval()
+        self.module = self.network.module
         self.n_train, self.n_targets = len(train), len(targets)
 
     def tensors(self, part):
         """Return inputs and class columns of all examples of a part."""
-        return self.classifier.batch(part, slice(None))
+        return self.network.batch(part, slice(None))
 
     def data_set(self, part):
         """Return the same as a torch data set."""
@@ -57,7 +67,7 @@ class Problem:
         """Yield tensors of a batch at a time, in order."""
         size = {"train": self.n_train, "targets": self.n_targets}[part]
         for start in range(0, size, batch_size):
-            yield self.classifier.batch(part, slice(start, start + batch_size))
+            yield self.network.batch(part, slice(start, start + batch_size))
 
     def outputs(self, logits, y):
         """Return outputs (n,) of logits (n, n_classes)."""
@@ -88,15 +98,16 @@ class Problem:
         return scores
 
 
-@contextmanager
 def quiet(verbose):
     """Keep what a peer prints unasked, progress bars included, off the screen.
 
     Its warnings come after it has ended.
     """
-    if verbose:
-        yield
-        return
+    return nullcontext() if verbose else _quiet()
+
+
+@contextmanager
+def _caught():
     with (
         redirect_stdout(StringIO()),
         redirect_stderr(StringIO()),
@@ -105,3 +116,6 @@ def quiet(verbose):
         yield
     for each in caught:
         warnings.warn_explicit(each.message, each.category, each.filename, each.lineno)
+
+
+_quiet = SharedContext(_caught)

@@ -2,9 +2,11 @@
 
 from numbers import Integral, Real
 
+from skdatamodels._process_state import seeded_torch
 from skdatamodels._random import entropy_from
 from skdatamodels._sklearn_compat import Interval, StrOptions, validate_params
-from skdatamodels.influence._torch import check_rates, import_torch, load_state
+from skdatamodels.influence._checkpoints import check_rates, load_state
+from skdatamodels.influence._torch import import_torch
 from skdatamodels.influence.adapters._peers import OPTIONS, Problem, import_peer, quiet
 
 __all__ = ["captum_influence", "captum_tracin"]
@@ -60,7 +62,7 @@ def captum_tracin(
     captum, torch = import_peer("captum.influence"), import_torch()
 
     def load(model, number):
-        model.load_state_dict(load_state(checkpoints[number], number, module))
+        model.load_state_dict(load_state(checkpoints[number], number, model))
         return rates[number]
 
     with quiet(verbose):
@@ -150,7 +152,8 @@ def captum_influence(
     else:
         module_name = "captum.influence._core.influence_function"
         kind, options = import_peer(module_name).NaiveInfluenceFunction, {}
-    with quiet(verbose):
+    seed = entropy_from(random_state) % 2**31
+    with quiet(verbose), seeded_torch(seed):  # as captum does, and leaves it so
         scores = kind(
             problem.module,
             problem.data_set("train"),
@@ -161,7 +164,7 @@ def captum_influence(
             batch_size=batch_size,
             projection_dim=projection_dim,
             hessian_reg=damping,
-            seed=entropy_from(random_state) % 2**31,
+            seed=seed,
             show_progress=bool(verbose),
             **options,
         ).influence(problem.tensors("targets"), show_progress=bool(verbose))

@@ -3,7 +3,8 @@
 from numbers import Integral, Real
 
 from skdatamodels._sklearn_compat import Interval, StrOptions, validate_params
-from skdatamodels.influence._torch import check_rates, import_torch, load_state
+from skdatamodels.influence._checkpoints import check_rates, load_state
+from skdatamodels.influence._torch import import_torch
 from skdatamodels.influence.adapters._peers import OPTIONS, Problem, import_peer, quiet
 
 __all__ = ["dattri_influence", "dattri_tracin"]
@@ -54,7 +55,7 @@ def dattri_tracin(
     rates = check_rates(checkpoints, learning_rates)
     problem = Problem(module, train, targets, output)
     states = [
-        load_state(checkpoint, number, module)
+        load_state(checkpoint, number, problem.module)
         for number, checkpoint in enumerate(checkpoints)
     ]
     tracin = import_peer("dattri.algorithm.tracin")
@@ -63,7 +64,7 @@ def dattri_tracin(
             _make_task(problem, states),
             weight_list=import_torch().tensor(rates),
             normalized_grad=False,
-            device=str(problem.classifier.device),
+            device=str(problem.network.device),
         )
         attributor.projector_kwargs = None  # which its constructor would not take
         scores = attributor.attribute(*_loaders(problem, batch_size))
@@ -136,7 +137,7 @@ def dattri_influence(
     with quiet(verbose):
         attributor = kind(
             _make_task(problem, [problem.module.state_dict()]),
-            device=str(problem.classifier.device),
+            device=str(problem.network.device),
             regularization=damping,
             **options,
         )
@@ -157,7 +158,7 @@ def _make_task(problem, states):
     def logits(parameters, data):
         X, y = data  # of one example, without a first axis, or of several
         X, y = X.reshape(-1, *shape), y.reshape(-1)
-        return torch.func.functional_call(problem.module, parameters, (X,)), y
+        return problem.network.raw(parameters, X), y
 
     def loss(parameters, data):
         call = torch.nn.functional.cross_entropy

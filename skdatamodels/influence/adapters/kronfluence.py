@@ -3,6 +3,7 @@
 from numbers import Real
 from tempfile import TemporaryDirectory
 
+from skdatamodels._process_state import seeded_torch
 from skdatamodels._random import entropy_from
 from skdatamodels._sklearn_compat import Interval, StrOptions, validate_params
 from skdatamodels.influence._torch import import_torch
@@ -74,20 +75,19 @@ def kronfluence_influence(
     functions", 2023.
     """
     problem = Problem(module, train, targets, output)
-    kronfluence, torch = import_peer("kronfluence"), import_torch()
+    kronfluence = import_peer("kronfluence")
     arguments = import_peer("kronfluence.arguments")
     task, n_train = _make_task(problem), problem.n_train
     with (
         quiet(verbose),
         TemporaryDirectory() as folder,
-        torch.random.fork_rng(devices=[]),
+        seeded_torch(entropy_from(random_state) % 2**31),
     ):
-        torch.manual_seed(entropy_from(random_state) % 2**31)
         analyzer = kronfluence.Analyzer(
             analysis_name="skdatamodels",
             model=kronfluence.prepare_model(problem.module, task),
             task=task,
-            cpu=problem.classifier.device.type == "cpu",
+            cpu=problem.network.device.type == "cpu",
             disable_tqdm=not verbose,
             output_dir=folder,
         )

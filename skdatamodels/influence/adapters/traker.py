@@ -6,12 +6,8 @@ from tempfile import TemporaryDirectory
 
 from skdatamodels._random import entropy_from
 from skdatamodels._sklearn_compat import Interval, validate_params
-from skdatamodels.influence._torch import (
-    check_checkpoints,
-    import_torch,
-    load_state,
-    output_function,
-)
+from skdatamodels.influence._checkpoints import check_checkpoints, load_state
+from skdatamodels.influence._torch import import_torch, output_function
 from skdatamodels.influence.adapters._peers import OPTIONS, Problem, import_peer, quiet
 
 __all__ = ["traker_trak"]
@@ -80,11 +76,11 @@ def traker_trak(
     ICML 2023.
     """
     problem = Problem(module, train, targets, output)
-    checkpoints = check_checkpoints(checkpoints, module)
+    checkpoints = check_checkpoints(checkpoints, problem.module)
     trak, task = import_peer("trak", "traker"), _make_task()
     n_parameters = sum(value.numel() for value in problem.module.parameters())
     n_features = projection_dim or 1  # what is not projected keeps its length
-    device, projector = str(problem.classifier.device), None
+    device, projector = str(problem.network.device), None
     if projection_dim is None:
         projectors = import_peer("trak.projectors", "traker")
         projector = projectors.NoOpProjector(device=device)
@@ -106,13 +102,15 @@ def traker_trak(
         # A projection of one block that it has freed it would not make again.
         traker.projector.free_memory = lambda: None
         for number, checkpoint in enumerate(checkpoints):
-            traker.load_checkpoint(load_state(checkpoint, number, module), number)
+            traker.load_checkpoint(
+                load_state(checkpoint, number, problem.module), number
+            )
             for X, y in problem.batches("train", batch_size):
                 traker.featurize((X, y), num_samples=len(y))
         traker.finalize_features()
         task.measure = problem.of_example
         for number, checkpoint in enumerate(checkpoints):
-            state = load_state(checkpoint, number, module)
+            state = load_state(checkpoint, number, problem.module)
             traker.start_scoring_checkpoint("run", state, number, problem.n_targets)
             for X, y in problem.batches("targets", batch_size):
                 traker.score((X, y), num_samples=len(y))
