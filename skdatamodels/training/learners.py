@@ -98,11 +98,11 @@ def _refuse_classes(estimator, name):
         raise TypeError(
             f"{name} must be an instance: {estimator.__name__}(…), not the class."
         )
-    if not hasattr(estimator, "get_params"):
-        return
     for kind in ("steps", "estimators", "transformers"):
-        for step, part, *_ in getattr(estimator, kind, ()):
-            _refuse_classes(part, f"{step!r} of {name}")
+        named = getattr(estimator, kind, None)  # of others it may be anything
+        for entry in named if isinstance(named, list) else ():
+            if isinstance(entry, tuple) and len(entry) > 1:
+                _refuse_classes(entry[1], f"{entry[0]!r} of {name}")
 
 
 def check_same_shape(train, targets):

@@ -491,6 +491,19 @@ def test_bad_input_is_told_before_any_training(iris, parameters, X, message):
     assert learner.calls == []
 
 
+@pytest.mark.parametrize("steps", [None, 3, [10, 20], "fit"])
+def test_a_learner_may_have_steps_of_its_own(iris, steps):
+    class Learner:
+        def __init__(self):
+            self.steps = steps
+
+        def __call__(self, train_indices, seed):
+            return np.ones(len(iris[1]))
+
+    runs = SubsetTrainer(Learner(), *iris).fit_transform([0])
+    np.testing.assert_array_equal(runs.outputs, 1)
+
+
 def test_y_beside_run_ids_is_ignored(iris):
     trainer = SubsetTrainer(RidgeClassifier(), *iris, random_state=0)
     runs = trainer.fit_transform(np.arange(3), np.zeros(3))
