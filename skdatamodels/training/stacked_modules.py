@@ -1,5 +1,6 @@
 """Modules of one architecture, their parameters stacked."""
 
+from copy import deepcopy
 from functools import partial
 
 import numpy as np
@@ -43,13 +44,18 @@ class StackedModules:
     output_shape : tuple
         Of the output for an example.
     n_parameters : int
+    trainable : list of str
+        Names of the parameters that are not frozen (``requires_grad=False``).
     """
 
     def __init__(self, factory, X):
         self.factory = factory
         module = self.make(0)
         self.n_parameters = sum(p.numel() for p in module.parameters())
-        if self.n_parameters == 0:
+        self.trainable = [
+            name for name, p in module.named_parameters() if p.requires_grad
+        ]
+        if not self.trainable:
             raise ValueError("The module has no parameters to train.")
         x = as_tensor(X)
         self.n_activations, output = _count_activations(module, x)
@@ -111,6 +117,9 @@ class StackedModules:
 def make_module(factory, seed):
     """Return the module that this seed gives, in float32, and leave torch's generators.
 
+    It is a copy, for a factory that gives the same module again would hand over what
+    the last run has made of it.
+
     Raises
     ------
     TypeError
@@ -123,7 +132,7 @@ def make_module(factory, seed):
             "module_factory must return a torch.nn.Module, got "
             f"{type(module).__name__}."
         )
-    return module.float()  # as data, steps and outputs are
+    return deepcopy(module).float()  # as data, steps and outputs are
 
 
 def as_tensor(X, device="cpu"):

@@ -46,22 +46,28 @@ def train_block(modules, settings, data, subsets, seeds):
         parameters = modules.initial(seeds, device)
         module, forward = modules.forward_for(seeds, device)
         module.train()
-        states = [
-            (torch.zeros_like(p), torch.zeros_like(p)) for p in parameters.values()
-        ]
+        states = {
+            name: (
+                torch.zeros_like(parameters[name]),
+                torch.zeros_like(parameters[name]),
+            )
+            for name in modules.trainable
+        }
         for step in range(n_steps[0]):
             n = np.searchsorted(-n_steps, -step, side="left")  # with more steps
             picked = torch.from_numpy(np.stack([next(b) for b in batches[:n]]))
             picked = picked.to(device)
             x = X.index_select(0, picked.view(-1)).view(*picked.shape, *X.shape[1:])
-            leaves = {k: p[:n].detach().requires_grad_() for k, p in parameters.items()}
+            values = {k: p[:n].detach() for k, p in parameters.items()}
+            leaves = [values[name].requires_grad_() for name in modules.trainable]
             with _precision(settings, device):  # weights are rounded anew each time
-                loss = _total_loss(settings, forward(leaves, x), y[picked])
-            gradients = torch.autograd.grad(loss, list(leaves.values()))
+                loss = _total_loss(settings, forward(values, x), y[picked])
+            gradients = torch.autograd.grad(loss, leaves)
             rates = settings.lr * relative_rate(settings.schedule, step, n_steps[:n])
             rates = torch.tensor(rates, dtype=torch.float32, device=device)
-            for p, g, state in zip(parameters.values(), gradients, states, strict=True):
-                _update(settings, p[:n], g, [s[:n] for s in state], rates, step)
+            for name, gradient in zip(modules.trainable, gradients, strict=True):
+                state = [part[:n] for part in states[name]]
+                _update(settings, parameters[name][:n], gradient, state, rates, step)
         module.eval()
         raw = _measure(forward, parameters, target_X)
     return raw[np.argsort(order)]

@@ -233,7 +233,7 @@ class Labeller(ClassifierMixin, BaseEstimator):
         (IsolationForest(), "IsolationForest has no output"),
         (
             make_pipeline(LogisticRegression(), StandardScaler()),
-            "Pipeline has no output",
+            "Pipeline, which ends in StandardScaler, has no output",
         ),
         (Labeller(), "Labeller has neither decision_function nor predict_proba"),
         (VotingClassifier([("a", SVC())]), "voting='soft'"),

@@ -44,7 +44,8 @@ def test_round_trip(folder, path, monkeypatch, block_bytes):
     monkeypatch.setattr(packed, "_BLOCK_BYTES", block_bytes)
     masks, outputs = _data()
     export_released(TrainingRuns(masks, outputs), folder)
-    assert sorted(os.listdir(folder)) == ["_completed.npy", "margins.npy", "masks.npy"]
+    files = ["_completed.npy", "margins.npy", "masks.npy", "output.json"]
+    assert sorted(os.listdir(folder)) == files
     assert_array_equal(np.load(folder / "masks.npy"), masks, strict=True)
     assert_array_equal(np.load(folder / "margins.npy"), outputs, strict=True)
     completed = np.ones(17, dtype=bool)
@@ -214,7 +215,7 @@ def test_completed_that_is_not_0_or_1(folder, path, wrong):
 def test_margins_that_are_no_numbers(folder, path, wrong):
     masks, outputs = _data()
     _save(folder, masks, outputs.astype(int).astype(wrong))
-    _assert_no_import(ValueError, "outputs must be real numbers", folder, path)
+    _assert_no_import(TypeError, "Expected real numbers as outputs", folder, path)
 
 
 def test_completed_that_is_a_link_to_nowhere(folder, path, tmp_path):

@@ -246,6 +246,14 @@ def test_threads_change_nothing(images, factory):
     np.testing.assert_array_equal(outputs, expected)
 
 
+def test_the_same_module_again_starts_anew(images):
+    torch.manual_seed(0)
+    module = network()
+    learner = bound(images, lambda: module)
+    subset = np.arange(40)
+    np.testing.assert_array_equal(learner(subset, 3), learner(subset, 3))
+
+
 def test_it_travels_light(images):
     learner = bound(images)
     size = len(pickle.dumps(learner))

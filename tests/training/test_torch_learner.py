@@ -4,6 +4,7 @@ import pickle
 import sys
 import time
 import warnings
+from copy import deepcopy
 from functools import partial
 
 import numpy as np
@@ -272,7 +273,14 @@ def with_a_weight_twice():
     return nn.Sequential(first, nn.Tanh(), second, nn.Tanh(), nn.Linear(5, 3))
 
 
-@pytest.mark.parametrize("factory", [Tied, with_a_layer_twice, with_a_weight_twice])
+def with_a_frozen_layer():
+    first = nn.Linear(5, 5).requires_grad_(False)
+    return nn.Sequential(first, nn.Tanh(), nn.Linear(5, 3))
+
+
+@pytest.mark.parametrize(
+    "factory", [Tied, with_a_layer_twice, with_a_weight_twice, with_a_frozen_layer]
+)
 @pytest.mark.parametrize("n_together", [1, 3])
 def test_shared_parameters_equal_a_loop_by_hand(blobs, factory, n_together):
     learner = bound(blobs, factory, n_together=n_together, schedule="constant")
@@ -292,6 +300,15 @@ def test_modules_are_computed_in_float32_and_alone(blobs, change):
     outputs = bound(blobs, lambda: change(Residual())).train_many(masks, seeds)
     expected = bound(blobs, Residual).train_many(masks, seeds)
     np.testing.assert_allclose(outputs, expected, atol=0.02)  # half rounds the start
+
+
+def test_the_same_module_again_starts_anew(blobs):
+    norm = nn.Sequential(nn.Linear(5, 5), nn.BatchNorm1d(5), nn.Linear(5, 3))
+    with pytest.warns(UserWarning, match="keeps buffers"):
+        again, copied = bound(blobs, lambda: norm), bound(blobs, lambda: deepcopy(norm))
+    masks, seeds = subsets([60, 41]), np.arange(2)
+    expected = copied.train_many(masks, seeds)
+    np.testing.assert_array_equal(again.train_many(masks, seeds), expected)
 
 
 def test_regression():
