@@ -90,7 +90,9 @@ class RunStore:
         self._open_arrays()
 
     @classmethod
-    def create(cls, path, n_train, n_targets, *, configuration=None, entropy=None):
+    def create(
+        cls, path, n_train, n_targets, *, configuration=None, entropy=None, versions=()
+    ):
         """Make an empty store.
 
         Parameters
@@ -102,6 +104,8 @@ class RunStore:
             Anything JSON can hold; kept to be compared at the next opening.
         entropy : int, optional
             Seed of the runs, kept for those who add to them.
+        versions : dict, optional
+            Versions to keep with those of the libraries that all runs depend on.
 
         Returns
         -------
@@ -132,17 +136,19 @@ class RunStore:
                 "n_targets": int(n_targets),
                 "configuration": configuration or {},
                 "entropy": entropy,
-                "versions": library_versions(),
+                "versions": library_versions() | dict(versions),
             }
             _write_atomically(path / _META, json.dumps(meta, indent=1))
         return cls(path)
 
     @classmethod
-    def open_or_create(cls, path, n_train, n_targets, *, configuration, entropy):
+    def open_or_create(
+        cls, path, n_train, n_targets, *, configuration, entropy, versions=()
+    ):
         """Open a store, or make it if there is none; safe among processes.
 
-        `entropy` is for a new store; an old one keeps its own. Other parameters and
-        errors as in :meth:`create` and :class:`RunStore`.
+        `entropy` and `versions` are for a new store; an old one keeps its own. Other
+        parameters and errors as in :meth:`create` and :class:`RunStore`.
         """
         if not Path(path, _META).exists():
             with suppress(FileExistsError):  # another process was faster
@@ -152,6 +158,7 @@ class RunStore:
                     n_targets,
                     configuration=configuration,
                     entropy=entropy,
+                    versions=versions,
                 )
         return cls(path, configuration)
 
@@ -395,17 +402,36 @@ def _read_meta(path):
     )
 
 
-def _check_same(path, stored, asked):
-    asked = json.loads(json.dumps(asked))  # tuples become lists, as in the file
-    differences = [
-        f"{key}: stored {stored.get(key)!r}, asked {asked.get(key)!r}"
-        for key in sorted(stored.keys() | asked.keys())
-        if stored.get(key) != asked.get(key)
+def differences(stored, asked):
+    """Say in which entries two configurations differ.
+
+    Parameters
+    ----------
+    stored, asked : dict
+
+    Returns
+    -------
+    differences : dict of str to str
+        A line for each entry that differs, by its name.
+    """
+    texts = [
+        {key: json.dumps(value, sort_keys=True) for key, value in entries.items()}
+        for entries in (stored, asked)  # as text, for 1 and 1.0 may mean other things
     ]
-    if differences:
+    here, there = (lambda key, text=text: text.get(key, "nothing") for text in texts)
+    return {
+        key: f"{key}: stored {here(key)}, asked {there(key)}"
+        for key in sorted(stored.keys() | asked.keys())
+        if here(key) != there(key)
+    }
+
+
+def _check_same(path, stored, asked):
+    found = differences(stored, asked)
+    if found:
         raise ValueError(
             f"The runs in {path} were made with another configuration. "
-            + "; ".join(differences)
+            + "; ".join(found.values())
         )
 
 
