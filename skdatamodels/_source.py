@@ -122,7 +122,8 @@ def _digest_of(whose):
     parts = _hash(_parts(code))
     node = _syntax_tree(code, parts, whose.module_globals)
     if node is not None:
-        return _SEEN.setdefault((code.co_qualname, parts), _hash(_plain(node)))
+        digest = _SEEN[code.co_qualname, parts] = _hash(_plain(node))
+        return digest
     version = "python{}.{}".format(*sys.version_info)
     return _SEEN.get((code.co_qualname, parts), f"{version}:{parts}")
 
