@@ -21,6 +21,7 @@ from sklearn.base import BaseEstimator
 from skdatamodels._source import code_digest, is_own
 
 BY_TYPE = {}  # type -> function (content, value) -> Parts, of those that know better
+_MOST_AGAIN = 100_000
 _BLOCK = 2**22  # entries of an array that are copied at once
 # Of the state of a library's objects: its version, its documentation, and numpy's own
 # generator, which is another in each session.
@@ -29,7 +30,7 @@ _LEFT_OUT_OF = {"sklearn", "scipy"}
 
 
 class NoContentError(TypeError):
-    """What a value consists of cannot be told, for it does not pickle."""
+    """What a value consists of cannot be told, as when it does not pickle."""
 
 
 class Parts(NamedTuple):
@@ -67,7 +68,9 @@ class Content:
     """
 
     def __init__(self):
-        self.reached, self.libraries, self._open = [], set(), []
+        self.reached, self.libraries = [], set()
+        self._open, self._n_again, self._highest = [], 0, 0
+        self._digests = {}  # with the values themselves, so that no id is used again
 
     def digest(self, value, cloned=False):
         """Return a digest of a value.
@@ -87,10 +90,18 @@ class Content:
         NoContentError
             If something in it does not pickle.
         """
-        with self.opened(value, cloned) as (label, parts, _, ordered, cloned):
-            digests = [(name, self.digest(part, cloned)) for name, part in parts]
+        key = id(value), cloned
+        if key in self._digests:
+            return self._digests[key][1]
+        level, highest, self._highest = len(self._open), self._highest, len(self._open)
+        with self.opened(value, cloned) as (label, parts, _, ordered, deep):
+            digests = [(name, self.digest(part, deep)) for name, part in parts]
         digests = digests if ordered else sorted(digests)
-        return _hash(json.dumps([label, digests]).encode())
+        digest = _hash(json.dumps([label, digests]).encode())
+        if parts and self._highest >= level:  # it says nothing of what is above
+            self._digests[key] = value, digest
+        self._highest = min(self._highest, highest)
+        return digest
 
     @contextmanager
     def opened(self, value, cloned=False):
@@ -110,16 +121,18 @@ class Content:
         NoContentError
             If it does not pickle.
         """
-        levels = [n for n, above in enumerate(reversed(self._open)) if above is value]
+        above = [level for level, other in enumerate(self._open) if other is value]
         self._open.append(value)
         try:
-            yield (
-                Parts(f"the same as {levels[0] + 1} levels above")
-                if levels
-                else self._parts(value, cloned)
-            )
+            yield self._again(above[-1]) if above else self._parts(value, cloned)
         finally:
             self._open.pop()
+
+    def _again(self, level):
+        self._highest, self._n_again = min(self._highest, level), self._n_again + 1
+        if self._n_again > _MOST_AGAIN:  # paths through a graph are ever so many
+            raise NoContentError("its objects hold one another in too many ways")
+        return Parts(f"the same as {len(self._open) - 1 - level} levels above")
 
     def name(self, thing):
         """Return the full name of a function or class, and note whose it is.

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 
+import numba
 import numpy as np
 import pandas as pd
 import pytest
@@ -93,11 +94,11 @@ def test_sessions_agree(tmp_path):
             text=True,
             check=True,
         ).stdout
-        for seed in "123"
+        for seed in "12"
     ]
-    one, *others = map(json.loads, answers)
+    one, other = map(json.loads, answers)
     assert len(one) > 50
-    assert others == [one, one]
+    assert one == other
     assert len({json.dumps(entries) for entries in one}) == len(one)  # all told apart
 
 
@@ -184,6 +185,60 @@ def test_the_version_of_scikit_learn_is_no_content(monkeypatch):
     before = digest(Ridge())
     monkeypatch.setattr("sklearn.base.__version__", "0.1")
     assert digest(Ridge()) == before
+
+
+class Node:
+    """Objects that hold one another."""
+
+    def __init__(self, value):
+        self.value, self.others = value, []
+
+
+def graph(n, link):
+    nodes = [Node(i) for i in range(n)]
+    for node in nodes:
+        node.others += [other for other in nodes if link(node.value, other.value)]
+    return nodes[0]
+
+
+def test_objects_that_are_held_by_many_are_looked_at_once():
+    values = [0]
+    for _ in range(60):
+        values = [values, values]
+    assert digest(values) == digest(copy.deepcopy(values))
+    assert digest(graph(20, lambda i, j: i < j)) != digest(
+        graph(19, lambda i, j: i < j)
+    )
+
+
+def test_objects_that_hold_one_another(monkeypatch):
+    def ring(n):
+        return graph(n, lambda i, j: (i - j) % n in (1, n - 1))
+
+    assert digest(ring(5)) == digest(ring(5)) != digest(ring(4))
+    monkeypatch.setattr("skdatamodels._content._MOST_AGAIN", 1000)
+    with pytest.raises(NoContentError, match="hold one another in too many ways"):
+        digest(graph(12, lambda i, j: True))
+
+
+def test_what_is_within_itself_is_told_from_what_is_above():
+    inner = [1]
+    inner.append(inner)
+    outer = [inner, [inner]]
+    assert digest(outer) == digest(copy.deepcopy(outer))
+    one, other = [[1]], [[1]]
+    one[0].append(one)
+    other[0].append(other[0])
+    assert digest(one) != digest(other)
+
+
+def test_numba_functions_are_known_by_what_they_compile():
+    def compiled(factor):
+        names = {"__name__": "__main__"}
+        exec(f"def f(x): return x * {factor}", names)
+        return digest(numba.njit(names["f"]))
+
+    assert compiled(2) == compiled(2) != compiled(3)
 
 
 def test_tensors_and_modules():

@@ -78,7 +78,7 @@ def describe(**parameters):
         except NoContentError as error:
             raise TypeError(
                 f"A store cannot tell whether {error.name} is the same next time: "
-                f"{error}. Leave out what does not pickle, or the store."
+                f"{error}. Leave it out, or the store."
             ) from error
         except RecursionError as error:
             raise TypeError(f"{name} is nested too deeply for a store.") from error

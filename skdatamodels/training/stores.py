@@ -76,7 +76,10 @@ def warn_if_changed(store, parameters):
     store : RunStore
     parameters : dict of str to object
     """
-    changed = _differences(store, describe(**parameters))
+    try:
+        changed = _differences(store, describe(**parameters))
+    except TypeError as error:  # it keeps what does not pickle, such as an open file
+        changed = {"": str(error)}
     if changed:
         _warn(
             f"The training has changed what the runs in {store.path} are known by, so "

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 import warnings
 
 import joblib
@@ -222,6 +223,20 @@ def test_a_training_that_changes_what_it_reads_is_told(tmp_path):
     ((message,),) = messages_of(trainer(counts, tmp_path))
     assert "training has changed" in message
     assert f"code[{__name__}.CALLS]: stored" in message
+
+
+class Locked:
+    """Keeps a lock once it has trained, by which it does not pickle any more."""
+
+    def __call__(self, train_indices, seed):
+        self.lock = threading.Lock()
+        return np.zeros(3)
+
+
+def test_runs_are_returned_though_the_next_call_cannot_find_them(tmp_path):
+    with pytest.warns(UserWarning, match=r"estimator.lock is the same next time"):
+        runs = trainer(Locked(), tmp_path).fit_transform([0])
+    assert len(runs) == 1
 
 
 NUMBERS = itertools.count()
