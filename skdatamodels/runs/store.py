@@ -414,16 +414,20 @@ def differences(stored, asked):
     differences : dict of str to str
         A line for each entry that differs, by its name.
     """
-    texts = [
-        {key: json.dumps(value, sort_keys=True) for key, value in entries.items()}
-        for entries in (stored, asked)  # as text, for 1 and 1.0 may mean other things
-    ]
-    here, there = (lambda key, text=text: text.get(key, "nothing") for text in texts)
+    asked = json.loads(json.dumps(asked))  # tuples become lists, as in the file
+    here, there = (
+        {name: json.dumps(value, sort_keys=True) for name, value in entries.items()}
+        for entries in (stored, asked)
+    )  # as text, for 1 and 1.0 may mean other things
     return {
-        key: f"{key}: stored {here(key)}, asked {there(key)}"
-        for key in sorted(stored.keys() | asked.keys())
-        if here(key) != there(key)
+        name: f"{name}: stored {_told(stored, name)}, asked {_told(asked, name)}"
+        for name in sorted(here.keys() | there.keys())
+        if here.get(name) != there.get(name)
     }
+
+
+def _told(entries, name):
+    return repr(entries[name]) if name in entries else "nothing"
 
 
 def _check_same(path, stored, asked):

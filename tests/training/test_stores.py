@@ -156,7 +156,7 @@ def test_what_is_not_plain_to_see_is_named(tmp_path):
     )
     assert not any([first, later[0], later[2], later[4]])
     (message,) = later[1]
-    assert 'differ only in estimator__table: stored "numpy.ndarray (3,)' in message
+    assert "differ only in estimator__table: stored 'numpy.ndarray (3,)" in message
     (message,) = later[3]
     assert "differ only in train: stored" in message
     assert "estimator" not in message
