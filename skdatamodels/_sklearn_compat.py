@@ -6,6 +6,7 @@ moves one, this is the one place to mend.
 
 from sklearn.base import _fit_context as fit_context
 from sklearn.utils import _safe_indexing as safe_indexing
+from sklearn.utils._metadata_requests import RequestMethod
 from sklearn.utils._param_validation import (
     HasMethods,
     Interval,
@@ -16,6 +17,7 @@ from sklearn.utils._param_validation import (
 __all__ = [
     "HasMethods",
     "Interval",
+    "RequestMethod",
     "StrOptions",
     "fit_context",
     "safe_indexing",

@@ -61,18 +61,41 @@ def read_meta(folder):
     return found
 
 
+def differences(stored, asked):
+    """Say in which entries two configurations differ.
+
+    Parameters
+    ----------
+    stored, asked : dict
+
+    Returns
+    -------
+    differences : dict of str to str
+        A line for each entry that differs, by its name.
+    """
+    asked = json.loads(json.dumps(asked))  # tuples become lists, as in the file
+    here, there = (
+        {name: json.dumps(value, sort_keys=True) for name, value in entries.items()}
+        for entries in (stored, asked)
+    )  # as text, for 1 and 1.0 may mean other things
+    return {
+        name: f"{name}: stored {_told(stored, name)}, asked {_told(asked, name)}"
+        for name in sorted(here.keys() | there.keys())
+        if here.get(name) != there.get(name)
+    }
+
+
+def _told(entries, name):
+    return repr(entries[name]) if name in entries else "nothing"
+
+
 def check_same(folder, stored, asked):
     """Raise ValueError, naming what differs, unless two configurations are equal."""
-    asked = json.loads(json.dumps(asked))  # tuples become lists, as in the file
-    differences = [
-        f"{key}: stored {stored.get(key)!r}, asked {asked.get(key)!r}"
-        for key in sorted(stored.keys() | asked.keys())
-        if stored.get(key) != asked.get(key)
-    ]
-    if differences:
+    found = differences(stored, asked)
+    if found:
         raise ValueError(
             f"The runs in {folder} were made with another configuration. "
-            + "; ".join(differences)
+            + "; ".join(found.values())
         )
 
 

@@ -105,7 +105,15 @@ class RunStore:
 
     @classmethod
     def create(
-        cls, path, n_train, n_targets, *, configuration=None, output=None, entropy=None
+        cls,
+        path,
+        n_train,
+        n_targets,
+        *,
+        configuration=None,
+        output=None,
+        entropy=None,
+        versions=(),
     ):
         """Make an empty store.
 
@@ -120,6 +128,8 @@ class RunStore:
             What the outputs measure; see :class:`TrainingRuns`.
         entropy : int, optional
             Seed of the runs, kept for those who add to them.
+        versions : dict, optional
+            Versions to keep with those of the libraries that all runs depend on.
 
         Returns
         -------
@@ -155,18 +165,27 @@ class RunStore:
                 "configuration": configuration or {},
                 "output": asdict(info),
                 "entropy": entropy,
-                "versions": library_versions(),
+                "versions": library_versions() | dict(versions),
             }
             write_meta(path, meta)
         return cls(path)
 
     @classmethod
     def open_or_create(
-        cls, path, n_train, n_targets, *, configuration, output=None, entropy
+        cls,
+        path,
+        n_train,
+        n_targets,
+        *,
+        configuration,
+        output=None,
+        entropy,
+        versions=(),
     ):
         """Open a store, or make it if there is none; safe among processes.
 
-        `output` and `entropy` are for a new store; an old one keeps its own. Other
+        `output`, `entropy` and `versions` are for a new store; an old one keeps its
+        own. Other
         parameters and errors as in :meth:`create` and :class:`RunStore`.
         """
         path = absolute(path)
@@ -179,6 +198,7 @@ class RunStore:
                     configuration=configuration,
                     output=output,
                     entropy=entropy,
+                    versions=versions,
                 )
         return cls(path, configuration)
 

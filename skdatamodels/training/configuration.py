@@ -1,80 +1,94 @@
 """Describing what runs were made with, so that equal descriptions mean equal runs."""
 
+import dataclasses
 import hashlib
 import inspect
 import json
-import math
-import pickle
-from functools import partial
+import re
+import sys
+from types import GetSetDescriptorType, MemberDescriptorType
+from typing import NamedTuple
 
-import joblib
-import numpy as np
+from skdatamodels._content import Content, NoContentError
+from skdatamodels._sklearn_compat import RequestMethod
+from skdatamodels._source import globals_used
 
-from skdatamodels.examples import Examples
+_MOST_ITEMS = 32  # of a list or dict; a longer one is described as a whole
+_RECORDED = {"skdatamodels", "sklearn", "numpy", "scipy"}  # with all runs
+_PLAIN = bool, int, float, str
+# Of classes: what Python and scikit-learn put there, by name and by type.
+_NOT_CODE = re.compile("_abc_impl|_sklearn_|__annotate")
+_NOT_CODE_EITHER = GetSetDescriptorType, MemberDescriptorType, RequestMethod
 
 
-def describe(value, name):
-    """Describe a parameter as flat entries ``{name: JSON value}``.
-
-    Estimators become their class and parameters, at every depth; examples their
-    fingerprint; functions their name and a digest of their source (what a function
-    reads from its module is not seen); anything else a digest of its pickle.
+class Description(NamedTuple):
+    """What runs are made with.
 
     Parameters
     ----------
-    value : object
-    name : str
+    entries : dict of str to str, int, float, bool or None
+        Parameters, at every depth, and under ``code[...]`` the user's own functions and
+        classes that they use and what these read from their modules.
+    defaults : set of str
+        Which entries are parameters of estimators at their defaults.
+    versions : dict of str to str
+        Versions of the libraries whose functions and classes are in use.
+    unseen : list of str
+        Which entries stand for something that cannot be told from another of its type.
+    """
+
+    entries: dict
+    defaults: set
+    versions: dict
+    unseen: list
+
+
+def describe(**parameters):
+    """Describe parameters, so that those built alike are described alike.
+
+    Estimators become their class and parameters, at every depth; examples their
+    fingerprint; functions their name and a digest of their code, and what they close
+    over; objects their class and state; anything large a digest.
+
+    Parameters
+    ----------
+    **parameters : dict of str to object
 
     Returns
     -------
-    entries : dict of str to str, int, float, bool or None
+    description : Description
+
+    Raises
+    ------
+    TypeError
+        If a parameter, or something in it, does not pickle.
 
     Examples
     --------
     >>> from sklearn.linear_model import Ridge
     >>> from skdatamodels.training.configuration import describe
-    >>> entries = describe(Ridge(alpha=2.0), "estimator")
+    >>> entries = describe(estimator=Ridge(alpha=2.0)).entries
     >>> entries["estimator"], entries["estimator__alpha"]
     ('sklearn.linear_model._ridge.Ridge', 2.0)
     """
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, float) and not math.isfinite(value):
-        return {name: repr(value)}  # JSON has no NaN, and NaN equals nothing
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return {name: value}
-    if isinstance(value, Examples):
-        return {name: value.fingerprint}
-    if hasattr(value, "get_params") and not isinstance(value, type):
-        entries = {name: _qualified_name(type(value))}
-        for key, parameter in value.get_params(deep=False).items():
-            entries |= describe(parameter, f"{name}__{key}")
-        return entries
-    if isinstance(value, (list, tuple)):
-        entries = {name: f"{type(value).__name__} of {len(value)}"}
-        for i, item in enumerate(value):
-            entries |= describe(item, f"{name}[{i}]")
-        return entries
-    if isinstance(value, partial):
-        entries = {name: "functools.partial"} | describe(value.func, f"{name}.func")
-        entries |= describe(list(value.args), f"{name}.args")
-        for key, item in value.keywords.items():
-            entries |= describe(item, f"{name}.{key}")
-        return entries
-    if inspect.isfunction(value):
-        return _describe_function(value, name)
-    if isinstance(value, type) or inspect.isbuiltin(value):
-        return {name: _qualified_name(value)}
-    if inspect.ismodule(value):
-        return {name: value.__name__}
-    try:
-        value_digest = joblib.hash(value)
-    except (TypeError, AttributeError, pickle.PicklingError) as error:
-        raise TypeError(
-            f"A store cannot tell whether {name} is the same next time, for it does not"
-            f" pickle: {error}. Leave out what does not pickle, or the store."
-        ) from error
-    return {name: f"{_qualified_name(type(value))} {value_digest}"}
+    describer = _Describer()
+    for name, value in parameters.items():
+        try:
+            describer.add(value, name, cloned=True)
+        except NoContentError as error:
+            raise TypeError(
+                f"A store cannot tell whether {error.name} is the same next time: "
+                f"{error}. Leave it out, or the store."
+            ) from error
+        except RecursionError as error:
+            raise TypeError(f"{name} is nested too deeply for a store.") from error
+    describer.add_code()
+    return Description(
+        describer.entries,
+        describer.defaults,
+        _versions(describer.content.libraries),
+        describer.unseen,
+    )
 
 
 def digest(configuration):
@@ -83,32 +97,99 @@ def digest(configuration):
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _describe_function(function, name):
+class _Describer:
+    def __init__(self):
+        self.content = Content()
+        self.entries, self.defaults, self.unseen = {}, set(), []
+        self._followed, self._used = {}, {}  # by id; by place
+
+    def add(self, value, name, cloned=False):
+        """Add the entries of a value, and of its parts where they can be named."""
+        while name in self.entries:  # two functions may have one name
+            name += "'"
+        try:
+            with self.content.opened(value, cloned) as (label, parts, named, *_, deep):
+                items = parts and parts[0][0].startswith("[")
+                if named and not (items and len(parts) > _MOST_ITEMS):
+                    self.entries[name] = label
+                    self._add_parts(value, name, parts, deep)
+                    return
+            self.entries[name] = f"{label} {self.content.digest(value, cloned)}"
+        except NoContentError as error:
+            error.name = getattr(error, "name", name)
+            raise
+
+    def _add_parts(self, value, name, parts, cloned):
+        defaults = _plain_defaults(type(value)) if cloned else {}
+        for suffix, part in parts:
+            self.add(part, name + suffix, cloned)
+            key = suffix.removeprefix("__")
+            if key in defaults and _same(defaults[key], part):
+                self.defaults.add(name + suffix)
+
+    def add_code(self):
+        """Add the user's own functions and classes that were reached, and so on."""
+        while self.content.reached:
+            thing = self.content.reached.pop(0)
+            if id(thing) in self._followed:
+                continue
+            self._followed[id(thing)] = thing
+            if inspect.isclass(thing):
+                self._add_class(thing)
+            elif inspect.isfunction(thing):
+                for place, value in globals_used(thing).items():
+                    self._add_used(value, place)
+
+    def _add_class(self, kind):
+        place = f"{kind.__module__}.{kind.__qualname__}"
+        kinds = [type(kind)] * (type(kind) is not type) + [*kind.__bases__]
+        names = [self.content.name(other) for other in kinds]
+        self._add_used(f"made of {', '.join(names)}", place)
+        members = dict(vars(kind))
+        if "__dataclass_fields__" in members:
+            made = {f.name: f.default_factory for f in dataclasses.fields(kind)}
+            self._add_used(made, f"{place} fields")
+            members = {k: v for k, v in members.items() if not _is_generated(v)}
+        for name, member in sorted(members.items()):
+            if name.startswith("__") and not inspect.isroutine(member):
+                continue  # but for methods, these are what Python notes of a class
+            if not _NOT_CODE.match(name) and not isinstance(member, _NOT_CODE_EITHER):
+                self._add_used(member, f"{place}.{name}")
+
+    def _add_used(self, value, place):
+        if self._used.get(place, self) is value:
+            return
+        self._used[place] = value
+        try:
+            self.add(value, f"code[{place}]")
+        except (NoContentError, RecursionError):
+            self.entries[f"code[{place}]"] = f"some {type(value).__name__}"
+            self.unseen.append(place)
+
+
+def _is_generated(member):
+    code = getattr(inspect.unwrap(member), "__code__", None)
+    return code is not None and code.co_filename == "<string>"
+
+
+def _versions(libraries):
+    """Return versions by package, where a package tells one."""
+    versions = {
+        name: getattr(sys.modules.get(name), "__version__", None)
+        for name in sorted(libraries - _RECORDED - sys.stdlib_module_names)
+    }
+    return {name: text for name, text in versions.items() if isinstance(text, str)}
+
+
+def _plain_defaults(kind):
+    """Return the defaults of a class's parameters, where they are plain values."""
     try:
-        source = inspect.getsource(function)
-    except (OSError, TypeError):  # written at a prompt
-        source = ""
-    if not source or function.__name__ == "<lambda>":  # two may share their line
-        source += repr(_code_parts(function.__code__))
-    source_digest = hashlib.sha256(source.encode()).hexdigest()[:16]
-    entries = {name: f"{_qualified_name(function)} {source_digest}"}
-    for i, cell in enumerate(function.__closure__ or ()):
-        if cell.cell_contents is not function:  # which may call itself
-            entries |= describe(cell.cell_contents, f"{name}.closure[{i}]")
-    for i, default in enumerate(function.__defaults__ or ()):
-        entries |= describe(default, f"{name}.default[{i}]")
-    for key, default in (function.__kwdefaults__ or {}).items():
-        entries |= describe(default, f"{name}.default[{key}]")
-    return entries
+        parameters = inspect.signature(kind).parameters
+    except (TypeError, ValueError):  # of a class in C
+        return {}
+    defaults = {name: parameter.default for name, parameter in parameters.items()}
+    return {k: v for k, v in defaults.items() if v is None or type(v) in _PLAIN}
 
 
-def _code_parts(code):
-    constants = [
-        _code_parts(constant) if inspect.iscode(constant) else constant
-        for constant in code.co_consts
-    ]
-    return code.co_code, code.co_names, constants
-
-
-def _qualified_name(thing):
-    return f"{thing.__module__}.{thing.__qualname__}"
+def _same(one, other):
+    return type(one) is type(other) and one == other

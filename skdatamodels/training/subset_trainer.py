@@ -7,7 +7,6 @@ import warnings
 from collections import Counter
 from contextlib import closing, nullcontext
 from numbers import Integral, Real
-from pathlib import Path
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
@@ -31,14 +30,13 @@ from skdatamodels.masks.designs import (
 )
 from skdatamodels.masks.packed import as_slice
 from skdatamodels.outputs import OUTPUTS, OutputInfo, info_of_output
-from skdatamodels.runs import RunStore, TrainingRuns
+from skdatamodels.runs import TrainingRuns
 from skdatamodels.runs.paths import directory_kept, readable
-from skdatamodels.runs.store import library_versions
-from skdatamodels.training.configuration import describe, digest
 from skdatamodels.training.driver import train_runs
 from skdatamodels.training.fast_paths import FAST_LEARNERS, estimator_learner
 from skdatamodels.training.hints import MISSES_A_CLASS
 from skdatamodels.training.learners import check_trainable
+from skdatamodels.training.stores import open_store, warn_if_changed
 from skdatamodels.training.time_limit import TimeLimited
 from skdatamodels.training.unseen_classes import UnseenClasses
 
@@ -294,8 +292,9 @@ class SubsetTrainer(TransformerMixin, BaseEstimator):
     def _transform_in_store(self, learner, rows, store):
         masks, seeds = self._plan(rows, store.entropy)
 
+        explicit = isinstance(rows, PackedMasks)
+
         def find():
-            explicit = isinstance(rows, PackedMasks)
             where = store.rows_for(masks, seeds) if explicit else rows
             return where, np.flatnonzero(~store.done(where))
 
@@ -315,6 +314,7 @@ class SubsetTrainer(TransformerMixin, BaseEstimator):
                     {"row": int(where[i]), "time": time.time(), "traceback": text}
                     for i, text in failures
                 )
+            warn_if_changed(store, self._known_by(learner, explicit))
         done = np.flatnonzero(store.done(where))
         self._report(failures, len(todo), len(done))
         if not failures:
@@ -454,36 +454,32 @@ class SubsetTrainer(TransformerMixin, BaseEstimator):
                 "With a store, random_state must be an int or None: the runs of a "
                 f"{type(self.random_state).__name__} could not be resumed."
             )
-        configuration = self._configuration(learner, explicit)
         name = getattr(self.estimator, "__name__", type(self.estimator).__name__)
         alphas = "-".join(f"{alpha:g}" for alpha in check_alphas(self.alpha))[:40]
         what = "given-masks" if explicit else f"{self.design}-alpha{alphas}"
-        folder = f"{readable(name, 60)}-{what}-{digest(configuration)[:10]}"
-        store = RunStore.open_or_create(
-            Path(self.store, folder),
+        return open_store(
+            self.store,
+            f"{readable(name, 60)}-{what}",
+            self._known_by(learner, explicit),
             len(self.train),
             len(self.targets),
-            configuration=configuration,
             output=self._output_info(learner),
             entropy=entropy,
         )
-        _warn_of_other_versions(store)
-        return store
 
-    def _configuration(self, learner, explicit):
+    def _known_by(self, learner, explicit):
+        """Return what runs depend on, as parameters by name."""
         names = ["estimator", "train", "targets", "random_state"]
         if not explicit:
             names += ["alpha", "design"]
         if hasattr(self.estimator, "fit") or hasattr(self.estimator, "make_learner"):
             names += ["output"]
-        configuration = {"masks": "given" if explicit else "drawn"}
-        if isinstance(learner, FAST_LEARNERS):
-            configuration["fast"] = type(learner).__name__
-        for name in names:
-            configuration |= describe(getattr(self, name), name)
+        fast = type(learner).__name__ if isinstance(learner, FAST_LEARNERS) else None
+        parameters = {"masks": "given" if explicit else "drawn", "fast": fast}
+        parameters |= {name: getattr(self, name) for name in names}
         if self.output is None and "output" in names:
-            configuration["output"] = self._output_info(learner).name
-        return configuration
+            parameters["output"] = self._output_info(learner).name
+        return parameters
 
 
 def _as_array(X):
@@ -503,18 +499,3 @@ def _mask_keys(masks):
         keys.append((*words, seen[mask]))
         seen[mask] += 1
     return keys
-
-
-def _warn_of_other_versions(store):
-    other = {
-        name: f"{begun}, now {library_versions()[name]}"
-        for name, begun in store.versions.items()
-        if begun != library_versions()[name]
-    }
-    if other:
-        warnings.warn(
-            f"The runs in {store.path} were begun with other versions: {other}. New "
-            "runs may not be comparable with them; a new store is safer.",
-            UserWarning,
-            stacklevel=4,
-        )

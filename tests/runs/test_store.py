@@ -139,8 +139,8 @@ def test_another_configuration_is_refused_by_naming_the_difference(path):
             attempt()
         message = str(caught.value)
         assert "alpha: stored 0.5, asked 0.25" in message
-        assert "estimator: stored 'Ridge', asked None" in message
-        assert "extra: stored None, asked 7" in message
+        assert "estimator: stored 'Ridge', asked nothing" in message
+        assert "extra: stored nothing, asked 7" in message
         assert "same" not in message
         assert str(path) in message
 

@@ -1,0 +1,362 @@
+"""What values consist of, so that those built alike are known as alike.
+
+Two sessions that run the same lines get the same answer: it depends neither on the
+order of sets, nor on addresses, nor on which of several equal objects is meant.
+"""
+
+import copyreg
+import functools
+import hashlib
+import inspect
+import json
+import math
+import sys
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import numpy as np
+import scipy.sparse as sp
+from sklearn.base import BaseEstimator
+
+from skdatamodels._source import code_digest, is_own
+
+BY_TYPE = {}  # type -> function (content, value) -> Parts, of those that know better
+_MOST_AGAIN = 100_000
+_BLOCK = 2**22  # entries of an array that are copied at once
+# Of the state of a library's objects: its version, its documentation, and numpy's own
+# generator, which is another in each session.
+_LEFT_OUT = {"_sklearn_version", "__doc__", "_random_state"}
+_LEFT_OUT_OF = {"sklearn", "scipy"}
+
+
+class NoContentError(TypeError):
+    """What a value consists of cannot be told, as when it does not pickle."""
+
+
+class Parts(NamedTuple):
+    """A value, taken apart by one level.
+
+    Parameters
+    ----------
+    label : str, int, float, bool or None
+    parts : list of tuple (suffix, value), default=()
+        Its parts, each with what to write behind the name of the whole.
+    named : bool, default=True
+        Whether the suffixes tell the parts apart, for people.
+    ordered : bool, default=True
+    cloned : bool, default=False
+        Whether ``clone`` of the whole clones the parts too, and leaves out what an
+        estimator among them has learned.
+    """
+
+    label: object
+    parts: list = ()
+    named: bool = True
+    ordered: bool = True
+    cloned: bool = False
+
+
+class Content:
+    """Takes values apart, and notes whose functions and classes are among them.
+
+    Attributes
+    ----------
+    reached : list
+        The user's own functions and classes, in the order of meeting.
+    libraries : set of str
+        Packages that the others are from.
+    """
+
+    def __init__(self):
+        self.reached, self.libraries = [], set()
+        self._open, self._n_again, self._highest = [], 0, 0
+        self._digests = {}  # with the values themselves, so that no id is used again
+
+    def digest(self, value, cloned=False):
+        """Return a digest of a value.
+
+        Parameters
+        ----------
+        value : object
+        cloned : bool, default=False
+            Whether it is cloned before use, so that only parameters count.
+
+        Returns
+        -------
+        digest : str
+
+        Raises
+        ------
+        NoContentError
+            If something in it does not pickle.
+        """
+        key = id(value), cloned
+        if key in self._digests:
+            return self._digests[key][1]
+        level, highest, self._highest = len(self._open), self._highest, len(self._open)
+        with self.opened(value, cloned) as (label, parts, _, ordered, deep):
+            digests = [(name, self.digest(part, deep)) for name, part in parts]
+        digests = digests if ordered else sorted(digests)
+        digest = _hash(json.dumps([label, digests]).encode())
+        if parts and self._highest >= level:  # it says nothing of what is above
+            self._digests[key] = value, digest
+        self._highest = min(self._highest, highest)
+        return digest
+
+    @contextmanager
+    def opened(self, value, cloned=False):
+        """Take a value apart; what turns up again among its parts is not, again.
+
+        Parameters
+        ----------
+        value : object
+        cloned : bool, default=False
+
+        Yields
+        ------
+        parts : Parts
+
+        Raises
+        ------
+        NoContentError
+            If it does not pickle.
+        """
+        above = [level for level, other in enumerate(self._open) if other is value]
+        self._open.append(value)
+        try:
+            yield self._again(above[-1]) if above else self._parts(value, cloned)
+        finally:
+            self._open.pop()
+
+    def _again(self, level):
+        self._highest, self._n_again = min(self._highest, level), self._n_again + 1
+        if self._n_again > _MOST_AGAIN:  # paths through a graph are ever so many
+            raise NoContentError("its objects hold one another in too many ways")
+        return Parts(f"the same as {len(self._open) - 1 - level} levels above")
+
+    def name(self, thing):
+        """Return the full name of a function or class, and note whose it is.
+
+        Parameters
+        ----------
+        thing : function or type
+
+        Returns
+        -------
+        name : str
+        """
+        module = getattr(thing, "__module__", None) or "builtins"
+        if is_own(thing):
+            self.reached.append(thing)
+        else:
+            self.libraries.add(module.partition(".")[0])
+        return f"{module}.{getattr(thing, '__qualname__', thing)}"
+
+    def _parts(self, value, cloned):
+        if isinstance(value, np.generic):
+            value = value.item()
+        if isinstance(value, np.generic):  # a long double stays what it is
+            value = np.asarray(value)
+        if type(value) is float and not math.isfinite(value):
+            return Parts(repr(value))  # JSON has no NaN, and NaN equals nothing
+        if value is None or type(value) in (bool, int, float, str):
+            return Parts(value)
+        if type(value) in BY_TYPE:
+            return BY_TYPE[type(value)](self, value)
+        for applies, take_apart in _KINDS:
+            if applies(value):
+                return take_apart(self, value, cloned)
+        return self._instance(value, cloned)
+
+    def _instance(self, value, cloned):
+        label = self.name(type(value))
+        try:
+            reduce = copyreg.dispatch_table.get(type(value))
+            how = reduce(value) if reduce else value.__reduce_ex__(4)
+        except Exception as error:  # whatever a user's own __reduce__ raises
+            raise NoContentError(f"{label} does not pickle: {error}") from error
+        if isinstance(how, str):
+            return Parts(f"{label} {how}")
+        make, arguments, state, items, pairs = (*how[:5], None, None, None)[:5]
+        package = type(value).__module__.partition(".")[0]
+        if isinstance(state, dict) and package in _LEFT_OUT_OF:
+            state = {key: state[key] for key in state.keys() - _LEFT_OUT}
+        if (make, arguments) == (copyreg.__newobj__, (type(value),)):
+            make = None
+            if isinstance(state, dict) and items is None and pairs is None:
+                return Parts(label, [(f".{key}", v) for key, v in _in_order(state)])
+        parts = [make, arguments, state, items and [*items], pairs and [*pairs]]
+        return Parts(label, [("", part) for part in parts], named=False)
+
+    def _estimator(self, value, cloned):
+        own_way = getattr(type(value), "__sklearn_clone__", None)
+        if not cloned or own_way not in (None, BaseEstimator.__sklearn_clone__):
+            return self._instance(value, cloned)
+        parameters = value.get_params(deep=False).items()
+        parts = [(f"__{name}", parameter) for name, parameter in parameters]
+        return Parts(self.name(type(value)), parts, cloned=True)
+
+    def _sequence(self, value, cloned):
+        label = f"{type(value).__name__} of {len(value)}"
+        parts = [(f"[{i}]", item) for i, item in enumerate(value)]
+        return Parts(label, parts, cloned=cloned)
+
+    def _set(self, value, cloned):
+        label = f"{self.name(type(value))} of {len(value)}"
+        return Parts(label, [("", item) for item in value], False, False, cloned)
+
+    def _dict(self, value, cloned):
+        label = f"dict of {len(value)}"
+        if all(type(key) is str for key in value):
+            return Parts(label, [(f"[{key!r}]", v) for key, v in _in_order(value)])
+        return Parts(label, [("", pair) for pair in value.items()], False, False)
+
+    def _function(self, value, cloned):
+        if not is_own(value) and is_own(inspect.unwrap(value)):
+            return self._wrapper(value, cloned)  # it bears the name of what it wraps
+        label = self.name(value)
+        if is_own(value):
+            label = f"{label} {code_digest(value)}"
+        elif "<" not in label:  # a library's, and not made by another function
+            return Parts(label)
+        cells = zip(value.__code__.co_freevars, value.__closure__ or (), strict=True)
+        defaults = [*enumerate(value.__defaults__ or ())]
+        defaults += _in_order(value.__kwdefaults__ or {})
+        parts = [(f".closure[{name}]", _contents(cell)) for name, cell in cells]
+        return Parts(label, parts + [(f".default[{key}]", v) for key, v in defaults])
+
+    def _method(self, value, cloned):
+        parts = [(".__func__", value.__func__), (".__self__", value.__self__)]
+        return Parts("method", parts)
+
+    def _builtin(self, value, cloned):
+        owner = value.__self__
+        if owner is None or inspect.ismodule(owner):
+            return Parts(self.name(value))
+        return Parts(f"method {value.__name__}", [(".__self__", owner)])
+
+    def _wrapper(self, value, cloned):
+        return Parts(self.name(type(value)), [(".__wrapped__", value.__wrapped__)])
+
+    def _partial(self, value, cloned):
+        parts = [(".func", value.func)]
+        parts += [(f".args[{i}]", item) for i, item in enumerate(value.args)]
+        parts += [(f".{key}", item) for key, item in _in_order(value.keywords)]
+        return Parts(f"functools.{type(value).__name__}", parts)
+
+    def _property(self, value, cloned):
+        functions = [value.fget, value.fset, value.fdel]
+        return Parts("property", [("", function) for function in functions], False)
+
+    def _cached_property(self, value, cloned):
+        return Parts("functools.cached_property", [(".func", value.func)])
+
+    def _module(self, value, cloned):
+        if not is_own(value):
+            self.libraries.add(value.__name__.partition(".")[0])
+        return Parts(value.__name__)
+
+    def _type(self, value, cloned):
+        return Parts(self.name(value))
+
+    def _bytes(self, value, cloned):
+        return Parts(f"{type(value).__name__} {_hash(value)}")
+
+    def _literal(self, value, cloned):
+        return Parts(f"{type(value).__name__} {value!r}")
+
+    def _array(self, value, cloned):
+        fields = value.dtype.descr if value.dtype.names else value.dtype.str
+        label = f"numpy.ndarray {value.shape} {fields}"
+        if value.dtype.hasobject or value.dtype.kind == "T":
+            parts = [("", item) for item in value.ravel().tolist()]
+            return Parts(label, parts, named=False)
+        return Parts(f"{label} {_array_digest(value)}")
+
+    def _random(self, value, cloned):
+        if value is np.random.mtrand._rand:
+            return Parts("numpy.random")
+        legacy = isinstance(value, np.random.RandomState)
+        state = value.get_state(False) if legacy else value.bit_generator.state
+        return Parts(self.name(type(value)), [("", state)], named=False)
+
+    def _sparse(self, value, cloned):
+        csr = value.tocsr(copy=True)  # use may have sorted it, or noted that it is
+        csr.sum_duplicates()
+        places = csr.indices.astype(np.int64), csr.indptr.astype(np.int64)
+        label = f"{self.name(type(value))} {value.shape}"
+        return Parts(label, [("", array) for array in (csr.data, *places)], False)
+
+    def _frame(self, value, cloned):
+        columns = value.items() if value.ndim == 2 else [(value.name, value)]
+        parts = [value.index.to_numpy()]
+        for name, column in columns:
+            parts += [name, str(column.dtype), column.to_numpy()]
+            if column.dtype == "category":
+                parts += [column.cat.ordered, column.cat.categories.to_numpy()]
+        label = f"{self.name(type(value))} {value.shape}"
+        return Parts(label, [("", part) for part in parts], named=False)
+
+    def _tensor(self, value, cloned):
+        torch = sys.modules["torch"]
+        dense = value.detach().cpu()
+        dense = dense if dense.layout == torch.strided else dense.to_dense()
+        memory = dense.contiguous().reshape(-1).view(torch.uint8).numpy()
+        label = f"{self.name(type(value))} {tuple(value.shape)} {value.dtype}"
+        return Parts(f"{label} {_array_digest(memory)}")
+
+
+def _is_exactly(*kinds):
+    return lambda value: type(value) in kinds
+
+
+def _is_tensor(value):
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(value, torch.Tensor)
+
+
+_KINDS = [
+    (_is_exactly(list, tuple), Content._sequence),
+    (_is_exactly(dict), Content._dict),
+    (lambda value: isinstance(value, set | frozenset), Content._set),
+    (_is_exactly(bytes, bytearray), Content._bytes),
+    (_is_exactly(complex, type(...), type(NotImplemented)), Content._literal),
+    (_is_exactly(np.ndarray, np.memmap), Content._array),
+    (inspect.isfunction, Content._function),
+    (inspect.ismethod, Content._method),
+    (inspect.isbuiltin, Content._builtin),
+    (inspect.ismodule, Content._module),
+    (inspect.isclass, Content._type),
+    (_is_exactly(functools.partial, functools.partialmethod), Content._partial),
+    (_is_exactly(property), Content._property),
+    (_is_exactly(functools.cached_property), Content._cached_property),
+    (_is_exactly(np.random.RandomState, np.random.Generator), Content._random),
+    (lambda value: hasattr(value, "get_params"), Content._estimator),
+    (sp.issparse, Content._sparse),
+    (lambda v: hasattr(v, "iloc") and hasattr(v, "index"), Content._frame),
+    (_is_tensor, Content._tensor),
+    (lambda value: hasattr(value, "__wrapped__"), Content._wrapper),
+]
+
+
+def _in_order(mapping):
+    return sorted(mapping.items(), key=lambda item: str(item[0]))
+
+
+def _contents(cell):
+    try:
+        return cell.cell_contents
+    except ValueError:  # it has none yet
+        return ...
+
+
+def _hash(data):
+    return hashlib.sha256(data).hexdigest()[:16]
+
+
+def _array_digest(array):
+    digest = hashlib.sha256()
+    flat = array.reshape(-1)
+    for start in range(0, flat.size, _BLOCK):
+        digest.update(np.ascontiguousarray(flat[start : start + _BLOCK]).tobytes())
+    return digest.hexdigest()[:16]
