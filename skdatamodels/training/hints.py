@@ -21,23 +21,26 @@ def add_hints(error, X, y, classes):
     classes : array of shape (n_classes,) or None
         All classes of the training set; None for a regression.
     """
-    hints = [_hint_on_inputs(X)]
+    hints, message = [_hint_on_inputs(X)], str(error)
     if classes is not None:
-        hints += [_hint_on_classes(y, classes), _hint_on_labels(str(error), classes)]
+        hints += [
+            _hint_on_classes(message, y, classes),
+            _hint_on_labels(message, classes),
+        ]
     for hint in filter(None, hints):
         error.add_note(f"Hint: {hint}")
 
 
-def _hint_on_classes(y, classes):
-    """Tell of classes that the subset misses, or has few examples of."""
+def _hint_on_classes(message, y, classes):
+    """Tell of classes that the subset misses, or of small ones that may be why."""
     found, counts = np.unique(y, return_counts=True)
     missing = np.setdiff1d(classes, found).tolist()
     if missing:
         shown = ", ".join(map(repr, missing[:5])) + ", …" * (len(missing) > 5)
         what = f"{MISSES_A_CLASS} {len(missing)} of {len(classes)} classes ({shown})"
-    elif counts.min() < _FEW:
-        rarest = found[counts.argmin()].item()
-        what = f"has {counts.min()} examples of its rarest class, {rarest!r}"
+    elif counts.min() < _FEW and re.search("class|member|fold|split", message, re.I):
+        rarest, n = found.tolist()[counts.argmin()], int(counts.min())
+        what = f"has {n} example{'s' * (n > 1)} of its rarest class, {rarest!r}"
     else:
         return None
     return (

@@ -97,7 +97,7 @@ def test_labels_that_are_no_codes(make, labels, shown):
 
 def test_a_class_of_few_examples():
     calibrated = CalibratedClassifierCV(GaussianNB(), cv=3)
-    with pytest.raises(RuntimeError, match="has 1 examples of its rarest class, 0"):
+    with pytest.raises(RuntimeError, match="has 1 example of its rarest class, 0"):
         trainer(calibrated, RARE, design="stratified").fit_transform(np.arange(4))
 
 
@@ -106,13 +106,11 @@ class Broken(Picky):
         raise ValueError("the disk is on fire")
 
 
-def test_no_hint_where_there_is_none():
-    many = np.arange(40) % 2
+@pytest.mark.parametrize("kind", [int, str])
+def test_no_hint_where_there_is_none(kind):
+    few = (np.arange(40) < 4).astype(kind)
     with pytest.raises(RuntimeError, match="on fire") as error:
-        trainer(Broken(), many, alpha=0.9).fit_transform(np.arange(4))
-    assert "Hint" not in str(error.value)
-    with pytest.raises(RuntimeError, match="on fire") as error:
-        trainer(Broken(), many.astype(str), alpha=0.9).fit_transform(np.arange(4))
+        trainer(Broken(), few, design="stratified").fit_transform(np.arange(4))
     assert "Hint" not in str(error.value)
 
 
