@@ -17,7 +17,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skdatamodels import Examples
-from skdatamodels.runs.store import differences
+from skdatamodels.runs._meta import differences
 from skdatamodels.training import TorchLearner
 from skdatamodels.training.configuration import describe, digest
 

@@ -293,7 +293,9 @@ def test_shared_parameters_equal_a_loop_by_hand(blobs, factory, n_together):
 
 
 @pytest.mark.parametrize(
-    "change", [nn.Module.double, nn.Module.half, nn.DataParallel], ids=str
+    "change",
+    [nn.Module.double, nn.Module.half, nn.DataParallel],
+    ids=["double", "half", "DataParallel"],
 )
 def test_modules_are_computed_in_float32_and_alone(blobs, change):
     masks, seeds = subsets([60, 41]), np.arange(2)
