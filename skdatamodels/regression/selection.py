@@ -3,9 +3,9 @@
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from scipy import sparse
 
+from skdatamodels._numba import njit
 from skdatamodels.masks import PackedMasks
 from skdatamodels.masks.packed import row_blocks
 
@@ -66,7 +66,7 @@ def squared_errors(X, Y, coefs, intercepts):
     return sums
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True)
 def _add_powers(Y, fitted, intercepts, sums):
     n_runs, n_targets, n_lams = fitted.shape
     for i in range(n_runs):
