@@ -271,6 +271,22 @@ def test_wrong_bits(bits):
         PackedMasks(bits, 11)
 
 
+@pytest.mark.parametrize("n_train", [-3, -8, 5.0, 5.5, np.nan, True, "8", None])
+def test_wrong_n_train(n_train):
+    with pytest.raises(ValueError, match="a whole number that is not negative, got"):
+        PackedMasks(np.zeros((2, 1), np.uint8), n_train)
+
+
+def test_bits_after_the_last_example_are_told():
+    bits = np.packbits(np.ones((4, 11), bool), axis=1)
+    assert PackedMasks(bits, np.int64(11)).dense().all()
+    assert PackedMasks(bits[:0], 11).shape == (0, 11)
+    bits[2, 1] |= 0b00001000
+    with pytest.raises(ValueError, match="n_train=11 .* set in run 2"):
+        PackedMasks(bits, 11)
+    PackedMasks(bits, 13)
+
+
 def test_products_of_wrong_shape():
     masks = PackedMasks.from_dense(np.eye(3)[:2])
     with pytest.raises(ValueError, match="coef has 2 rows for n_train=3"):
