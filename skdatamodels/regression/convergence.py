@@ -7,7 +7,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 def warn_unless_converged(gaps, tol, max_iter):
     """Warn of targets whose gap (n_targets, n_lams) is above `tol` anywhere."""
-    above = (gaps > tol).any(axis=1)
+    above = ~(gaps <= tol).all(axis=1)  # NaN is not converged
     if above.any():
         warnings.warn(
             f"{above.sum()} of {len(gaps)} targets did not reach a relative duality gap"

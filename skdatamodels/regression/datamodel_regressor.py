@@ -9,6 +9,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skdatamodels._memory import available_memory
+from skdatamodels._scaling import exponents, scaled
 from skdatamodels._sklearn_compat import Interval, StrOptions, fit_context
 from skdatamodels.masks import PackedMasks, as_masks
 from skdatamodels.regression.checks import (
@@ -16,8 +17,10 @@ from skdatamodels.regression.checks import (
     check_lam,
     check_outputs,
     check_prior,
+    warn_if_constant,
 )
 from skdatamodels.regression.fits import computing_dtype, join
+from skdatamodels.regression.units import Units
 from skdatamodels.regression.usable_runs import (
     check_enough,
     group_targets,
@@ -108,7 +111,8 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         Strengths tried; only if lam was chosen.
     validation_error_ : float64 array of shape (n_targets, n_lams)
         Mean squared error on held-out runs at each of `lams_`; only if lam was chosen.
-        NaN after the end of a target's path, see `patience`.
+        NaN after the end of a target's path, see `patience`; inf (or 0) where the
+        outputs are so large (or small) that float64 has no place for their squares.
     coef_path_ : array of shape (n_targets, n_lams, n_train)
         Weights at each of `lams_`; only if lam was chosen and `keep_path`. If `sparse`,
         a CSR array (n_targets * n_lams, n_train).
@@ -131,8 +135,8 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     ValueError
         In `fit`: if masks (bool or uint8, or TrainingRuns) hold something else than 0
         and 1, X is not finite, y holds inf, lengths differ, a lam is negative, prior,
-        penalty factors or excluded examples do not fit the data, or there are too few
-        usable runs to split.
+        penalty factors or excluded examples do not fit the data, there are too few
+        usable runs to split, or weights are too large for the type of the outputs.
 
     See Also
     --------
@@ -266,6 +270,9 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         usable = usable_runs(X, Y, exclude)
         n_usable = np.full(n_targets, n_runs) if usable is None else usable.sum(axis=0)
         enough = check_enough(n_usable, n_runs, self._min_runs(n_runs))
+        units = Units.of(X, Y)
+        X, Y, lam = units.scale(X, Y, lam)
+        warn_if_constant(X)
         rng, order = check_random_state(self.random_state), np.arange(n_runs)
         if lam is None:  # there will be a split
             order = rng.permutation(order)
@@ -274,7 +281,8 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         )
         seed = rng.randint(2**31 - 1)
         fits = fit_groups(X, Y, groups, lam, prior, self, seed, ops)
-        self._set_attributes(join(*fits, n_targets), dtype, one=y.ndim == 1)
+        fit = units.restore(join(*fits, n_targets), dtype)
+        self._set_attributes(fit, one=y.ndim == 1)
         return self
 
     def predict(self, X):
@@ -310,7 +318,9 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         -------
         score : float
         """
-        y_true, y_pred = np.asarray(_outputs(X, y)), self.predict(X)
+        y_true = np.asarray(_outputs(X, y))
+        size = exponents(y_true)
+        y_true, y_pred = scaled(y_true, size), scaled(self.predict(X), size)
         if not (np.isnan(y_true).any() or np.isnan(y_pred).any()):
             return r2_score(y_true, y_pred, sample_weight=sample_weight)
         columns = zip(
@@ -422,15 +432,14 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             from skdatamodels.regression.gram_solver import fit_groups
         return fit_groups
 
-    def _set_attributes(self, fit, dtype, one):
+    def _set_attributes(self, fit, one):
         """Set the fitted attributes; of the first target alone if `one`."""
         n_targets, n_train = fit.coef.shape
         self.lam_, self.dual_gap_, self.n_iter_ = fit.lam, fit.gap, fit.n_iter
         self.prior_strength_ = fit.strength
         coef = fit.coef if self.sparse else fit.coef.toarray()
-        intercept = fit.intercept.astype(dtype)
         self.coef_ = coef[0] if one and not self.sparse else coef
-        self.intercept_ = float(intercept[0]) if one else intercept
+        self.intercept_ = float(fit.intercept[0]) if one else fit.intercept
         for name in ("lams_", "validation_error_", "coef_path_", "intercept_path_"):
             vars(self).pop(name, None)
         if fit.lams is not None:
@@ -438,7 +447,7 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         if fit.coef_path is not None:
             path, shape = fit.coef_path, (n_targets, -1, n_train)
             self.coef_path_ = path if self.sparse else path.toarray().reshape(shape)
-            self.intercept_path_ = fit.intercept_path.astype(dtype)
+            self.intercept_path_ = fit.intercept_path
 
 
 def _outputs(X, y):

@@ -41,8 +41,15 @@ class Runs(NamedTuple):
 
     @classmethod
     def of(cls, X, Y, rows, targets, ops):
-        """Shift real columns and outputs by about their means."""
-        x_shift = 0.0 if isinstance(X, PackedMasks) else X[rows].mean(axis=0)
+        """Shift real columns and outputs by about their means.
+
+        A constant column becomes 0, which its mean, rounded, would not make of it.
+        """
+        x_shift = 0.0
+        if not isinstance(X, PackedMasks):
+            columns = X[rows]
+            constant = (columns == columns[0]).all(axis=0)
+            x_shift = np.where(constant, columns[0], columns.mean(axis=0))
         y_sum = np.zeros(len(targets))
         for block in row_blocks(len(rows), 8 * Y.shape[1]):
             y_sum += Y[rows[block]][:, targets].sum(axis=0, dtype=np.float64)
@@ -298,5 +305,5 @@ def _descend(solve, gram, context, limits, lams, problem, start):
     if start is None:
         start = np.zeros(problem.cov.shape, dtype)
     cov, y_var, factors, _ = problem
-    lams = lams.astype(dtype)
+    lams = np.minimum(lams, np.finfo(dtype).max).astype(dtype)
     return solve(gram, context, cov, y_var, lams, factors, start, *limits)

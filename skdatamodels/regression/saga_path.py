@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from skdatamodels._random import entropy_from
+from skdatamodels._scaling import exponents, scaled
 from skdatamodels.masks import as_masks
 from skdatamodels.masks.packed import row_blocks
 from skdatamodels.regression import _saga
@@ -154,17 +155,19 @@ def saga_path(
         # A step too long makes numbers overflow before it is halved.
         with np.errstate(over="ignore", invalid="ignore"):
             stream = _saga.Stream(masks, targets.z.dtype, ops, batch_size)
-            table = np.dtype(table_dtype or targets.z.dtype), table_folder
-            block = _start(stream, targets, penalty, w0, table, rng)
-            _follow(stream, block, paths, tol, max_iter, rng)
+            if stream.variance > 0:
+                table = np.dtype(table_dtype or targets.z.dtype), table_folder
+                block = _start(stream, targets, penalty, w0, table, rng)
+                _follow(stream, block, paths, tol, max_iter, rng)
     warn_unless_converged(paths.gaps, tol, max_iter)
-    return paths.coefs, paths.intercepts, paths.gaps, paths.n_epochs
+    return paths.restored()
 
 
 class _Targets(NamedTuple):
     """Outputs standardised, so that a table of float16 suits any unit."""
 
     z: np.ndarray  # (n_runs, n_targets), mean 0 and variance 1, NaN where not usable
+    size: np.ndarray  # (n_targets,), exponents of 2 that the rest is in units of
     mean: np.ndarray  # (n_targets,)
     scale: np.ndarray  # (n_targets,), standard deviation; 0 for a constant target
     n_usable: np.ndarray  # (n_targets,)
@@ -175,16 +178,20 @@ class _Targets(NamedTuple):
         n_usable = sum((~np.isnan(y[rows])).sum(axis=0) for rows in blocks)
         if (n_usable == 0).any():
             raise ValueError(f"Target {n_usable.argmin()} has no usable run: all NaN.")
-        mean = sum(np.nansum(y[rows], 0, np.float64) for rows in blocks) / n_usable
-        variance = (
-            sum(np.nansum((y[rows] - mean) ** 2, 0) for rows in blocks) / n_usable
-        )
+        size = exponents(y)
+
+        def average(power, shift):
+            terms = (scaled(y[rows], size) - shift for rows in blocks)
+            return sum(np.nansum(term**power, axis=0) for term in terms) / n_usable
+
+        mean = average(1, 0)
+        variance = average(2, mean)
         # What rounding the mean leaves of a constant is no variance.
         scale = np.sqrt(np.where(variance > 1e-24 * mean**2, variance, 0))
         z = np.empty(y.shape, np.float32 if y.dtype.itemsize <= 4 else np.float64)
         for rows in blocks:
-            z[rows] = (y[rows] - mean) / np.where(scale > 0, scale, 1)
-        return cls(z, mean, scale, n_usable)
+            z[rows] = (scaled(y[rows], size) - mean) / np.where(scale > 0, scale, 1)
+        return cls(z, size, mean, scale, n_usable)
 
 
 class _Paths(NamedTuple):
@@ -195,22 +202,31 @@ class _Paths(NamedTuple):
     gaps: np.ndarray  # (n_targets, n_lams)
     n_epochs: np.ndarray  # (n_targets, n_lams)
     lams: np.ndarray  # (n_targets, n_lams), in units of the standardised output
-    mean: np.ndarray  # (n_targets,), of the output
+    mean: np.ndarray  # (n_targets,), of the output; like `scale` in units of `size`
     scale: np.ndarray  # (n_targets,), of the output
+    size: np.ndarray  # (n_targets,), exponents of 2
 
     @classmethod
     def make(cls, targets, lams, d):
-        """Start from what is right for a constant target."""
+        """Start from what is right for a constant target, or constant masks."""
         intercepts = np.repeat(targets.mean[:, None], lams.shape[1], axis=1)
         return cls(
             np.zeros((*lams.shape, d), targets.z.dtype),
             intercepts.astype(targets.z.dtype),
             np.zeros(lams.shape),
             np.zeros(lams.shape, np.int64),
-            lams / np.where(targets.scale > 0, targets.scale, 1)[:, None],
+            scaled(lams, targets.size[:, None])
+            / np.where(targets.scale > 0, targets.scale, 1)[:, None],
             targets.mean,
             targets.scale,
+            targets.size,
         )
+
+    def restored(self):
+        """Return what is found, weights and intercepts in units of the output."""
+        for a in (self.coefs, self.intercepts):
+            np.ldexp(a.T, self.size, out=a.T)
+        return self.coefs, self.intercepts, self.gaps, self.n_epochs
 
     def lam(self, block):
         """Return the lam that each target is at (its last one, if it is done)."""
@@ -234,7 +250,8 @@ def _start(stream, targets, penalty, w0, table, rng):
     penalty = penalty if len(penalty) == 1 else penalty[active]
     w = np.zeros((n, d), dtype)
     if w0 is not None:
-        w[:] = np.where(penalty < np.inf, w0[active] / targets.scale[active, None], 0)
+        start = scaled(w0[active], targets.size[active, None])
+        w[:] = np.where(penalty < np.inf, start / targets.scale[active, None], 0)
     mask_mean = _saga.mask_means(stream, z)
     step = _saga.step_sizes(stream, n_usable, mask_mean, rng)
     return _saga.Block(
@@ -275,7 +292,7 @@ def _follow(stream, block, paths, tol, max_iter, rng):
             working = paths.working(block)
         # By then half of them should be there. It does not pay to measure sooner: that
         # costs as much as an epoch.
-        need = np.median(np.log(block.gap / tol)[working] / block.decay[working])
+        need = np.median(np.log(block.gap[working] / tol) / block.decay[working])
         left = max_iter - paths.epochs(block)[working].max()
         most, epochs, finite = min(max(np.ceil(need), 1), _MOST_EPOCHS, left), 0, True
         while finite and epochs < most:

@@ -57,7 +57,7 @@ def fit_groups(X, Y, groups, lam, prior, settings, seed, ops=None):
     fits, targets_of = [], np.split(targets, range(step, len(targets), step))
     for block in targets_of:
         y = np.full((n_runs, len(block)), np.nan, dtype)
-        fold_of = np.full(y.shape, -1, np.min_scalar_type(-len(groups[0].folds)))
+        fold_of = np.full(y.shape, -1, np.min_scalar_type(-1 - len(groups[0].folds)))
         for j, target in enumerate(block):
             rows, _, folds = groups[group_of[target]]
             y[rows, j] = Y[rows, target]

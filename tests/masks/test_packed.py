@@ -282,7 +282,7 @@ def test_bits_after_the_last_example_are_told():
     assert PackedMasks(bits, np.int64(11)).dense().all()
     assert PackedMasks(bits[:0], 11).shape == (0, 11)
     bits[2, 1] |= 0b00001000
-    with pytest.raises(ValueError, match="n_train=11 .* set in run 2"):
+    with pytest.raises(ValueError, match=r"n_train=11 .* set in run 2"):
         PackedMasks(bits, 11)
     PackedMasks(bits, 13)
 

@@ -361,6 +361,42 @@ def test_saga_takes_masks_only():
         DatamodelRegressor(solver="saga").fit(runs.masks.astype(float), runs.outputs)
 
 
+@pytest.mark.parametrize("solver", ["gram", "saga"])
+def test_more_folds_than_a_byte_counts(solver):
+    runs, _ = make_linear_runs(130, 5, 1, noise=1.0, random_state=0)
+    X, Y = runs.masks, runs.outputs.astype(float)
+    model = DatamodelRegressor("cv", cv=130, n_lams=2, solver=solver)
+    model.fit(X, Y)
+    leave_one_out = np.arange(130)[:, None]
+    folds = [(np.delete(np.arange(130), out), out) for out in leave_one_out]
+    errors = selection_by_hand(X, Y[:, 0], model.lams_[0], folds)
+    np.testing.assert_allclose(model.validation_error_[0], errors, rtol=1e-2)
+
+
+@pytest.mark.parametrize("solver", ["gram", "saga"])
+@pytest.mark.parametrize("lam", [0.0, 0.05, "validation", "cv"])
+@pytest.mark.parametrize("masks", [np.ones((30, 6)), np.zeros((30, 6)), np.eye(6)[[1]]])
+def test_masks_that_do_not_vary_are_told_and_have_no_weights(solver, lam, masks):
+    masks = np.broadcast_to(masks, (30, 6)).astype(bool)
+    y = np.random.default_rng(0).standard_normal((30, 2))
+    with pytest.warns(UserWarning, match="saw the same training examples"):
+        model = DatamodelRegressor(lam, solver=solver, random_state=0).fit(masks, y)
+    assert not model.coef_.any()
+    np.testing.assert_allclose(model.intercept_, y.mean(axis=0))
+    if solver == "gram":
+        with pytest.warns(UserWarning, match="saw the same training examples"):
+            model.fit(0.1 + masks, y)
+        assert not model.coef_.any()
+
+
+def test_a_column_that_does_not_vary_in_a_fold_has_no_weight_there():
+    runs, _ = make_linear_runs(40, 6, 2, random_state=0)
+    masks = runs.masks.copy()
+    masks[:, 2] = True
+    masks[0, 2] = False
+    DatamodelRegressor("cv", cv=40, n_lams=3, random_state=0).fit(masks, runs.outputs)
+
+
 def test_selection_attributes_go_when_lam_is_given():
     runs, _ = make_linear_runs(60, 10, 2)
     model = DatamodelRegressor(random_state=0).fit(runs)
