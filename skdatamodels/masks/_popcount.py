@@ -36,8 +36,8 @@ def _transpose_8x8(x):
 def pack_columns(bits, n_train):
     """Turn packed rows into packed columns: uint64 (n_train, ceil(n_rows / 64)).
 
-    Missing rows of the last word are zeros, which no pair count sees. The order of
-    the bits in a word is the same for every column and otherwise of no matter.
+    Bit k of word w is row 64·w + k. Missing rows of the last word are zeros, which no
+    pair count sees.
     """
     n_rows, n_bytes = bits.shape
     words = np.zeros((n_train, (n_rows + 63) // 64), dtype=np.uint64)

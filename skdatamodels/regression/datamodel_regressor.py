@@ -19,6 +19,7 @@ from skdatamodels.regression.checks import (
     check_prior,
     warn_if_constant,
 )
+from skdatamodels.regression.convergence import warn_unless_converged
 from skdatamodels.regression.fits import computing_dtype, join
 from skdatamodels.regression.units import Units
 from skdatamodels.regression.usable_runs import (
@@ -30,6 +31,9 @@ from skdatamodels.runs import TrainingRuns
 
 # Held-out runs that tell whether a prior helps.
 _MIN_JUDGES = 50
+# With fewer runs than this share of the training examples, descent on residuals is
+# several times as fast as a Gram matrix (solvers.rst).
+_FEW_RUNS = 0.25
 
 
 class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
@@ -73,13 +77,16 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         The training example that each target is, -1 for none. The target's datamodel
         is fitted on the runs that did not see that example (eq. 9 of the paper), and
         gives it no weight.
-    solver : {"auto", "gram", "saga"}, default="auto"
+    solver : {"auto", "gram", "residual", "saga"}, default="auto"
         "gram": coordinate descent on the Gram matrix of the masks, computed once; a
-        target with usable runs of its own has a Gram matrix of its own. "saga": the
-        paper's algorithm, which streams over the masks, many times, and holds no
-        matrix of n_train². "auto": gram, if its matrix fits into memory.
+        target with usable runs of its own has a Gram matrix of its own. "residual":
+        coordinate descent on the residuals of the runs and a few columns at a time, for
+        fewer runs than training examples. "saga": the paper's algorithm, which streams
+        over the masks, many times. The last two hold no matrix of n_train², and take
+        masks only. "auto": residual, if there are four times as many training examples
+        as runs; else gram, if its matrix fits into memory.
     device : str, default="cpu"
-        "cuda", or "cuda:1" for the second GPU: both solvers then run there, in float32.
+        "cuda", or "cuda:1" for the second GPU: gram and saga run there, in float32.
         Needs the extra cuda12 or cuda13.
     one_standard_error : bool, default=False
         Take the largest lam whose held-out error is at most one standard error above
@@ -94,7 +101,8 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     tol : float, default=1e-4
         Duality gap to reach, relative to half the variance of the target's outputs.
     max_iter : int, default=5000
-        Most passes over the coefficients for each lam.
+        Most passes over the coefficients for each lam. Where a target does not reach
+        its gap, its path ends, and a warning names it.
     n_jobs : int, optional
         Number of threads, as in joblib; the result does not depend on it.
     random_state : int, RandomState instance or None, default=None
@@ -140,7 +148,7 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
     See Also
     --------
-    lasso_path : The solver, on Gram matrices.
+    lasso_path, residual_path, saga_path : The solvers, as functions.
     skdatamodels.influence.DifferenceOfMeans : The estimate without a regression.
 
     Notes
@@ -189,7 +197,7 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         "prior": ["array-like", None],
         "penalty_factors": ["array-like", None],
         "exclude": ["array-like", None],
-        "solver": [StrOptions({"auto", "gram", "saga"})],
+        "solver": [StrOptions({"auto", "gram", "residual", "saga"})],
         "device": [str],
         "one_standard_error": ["boolean"],
         "patience": [Interval(Integral, 1, None, closed="left"), None],
@@ -281,7 +289,10 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         )
         seed = rng.randint(2**31 - 1)
         fits = fit_groups(X, Y, groups, lam, prior, self, seed, ops)
-        fit = units.restore(join(*fits, n_targets), dtype)
+        fit = join(*fits, n_targets)
+        gaps = np.where(enough, fit.worst_gap, 0)[:, None]
+        warn_unless_converged(gaps, self.tol, self.max_iter)
+        fit = units.restore(fit, dtype)
         self._set_attributes(fit, one=y.ndim == 1)
         return self
 
@@ -412,25 +423,39 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             isinstance(self.lam, str) and self.lam == "cv"
         )
         square *= n_train**2
-        self.solver_ = self.solver
-        if self.solver == "auto":
-            self.solver_ = "saga" if packed and square > available else "gram"
-        if self.solver_ == "saga":
-            if not packed:
-                raise ValueError(
-                    "solver='saga' takes 0/1 masks only (bool or uint8, PackedMasks, "
-                    f"TrainingRuns), got {X.dtype}: use solver='gram'."
-                )
-            from skdatamodels.regression.saga_solver import fit_groups
-        else:
+        self.solver_ = self._solver_for(X, fits=square <= available)
+        if self.solver_ == "gram":
             if square > available:
                 raise MemoryError(
                     f"The Gram matrix of {n_train} columns and the counts for it need "
                     f"{square / 1e9:.1f} GB, of which there are {available / 1e9:.1f}: "
-                    "use solver='saga', which streams over masks."
+                    "use solver='saga', which streams over masks, or 'residual' if "
+                    "there are fewer runs than training examples."
                 )
             from skdatamodels.regression.gram_solver import fit_groups
+        else:
+            from skdatamodels.regression.mask_solver import fit_groups
         return fit_groups
+
+    def _solver_for(self, X, fits):
+        """Return the name of the solver; `fits` says whether a Gram matrix does."""
+        packed, on_cpu = isinstance(X, PackedMasks), self.device == "cpu"
+        n_runs, n_train = X.shape
+        if self.solver == "auto":
+            if packed and on_cpu and n_runs < n_train * (_FEW_RUNS if fits else 1):
+                return "residual"
+            return "gram" if fits or not packed else "saga"
+        if self.solver != "gram" and not packed:
+            raise ValueError(
+                f"solver={self.solver!r} takes 0/1 masks only (bool or uint8, "
+                f"PackedMasks, TrainingRuns), got {X.dtype}: use solver='gram'."
+            )
+        if self.solver == "residual" and not on_cpu:
+            raise ValueError(
+                f"solver='residual' runs on the CPU, got device={self.device!r}: leave "
+                "the device out, or use solver='gram' or 'saga'."
+            )
+        return self.solver
 
     def _set_attributes(self, fit, one):
         """Set the fitted attributes; of the first target alone if `one`."""

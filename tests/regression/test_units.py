@@ -12,7 +12,7 @@ from skdatamodels import DatamodelRegressor
 from skdatamodels._scaling import exponents, scaled
 from skdatamodels.datasets import make_linear_runs
 from skdatamodels.influence import DifferenceOfMeans
-from skdatamodels.regression import lasso_path, saga_path
+from skdatamodels.regression import lasso_path, residual_path, saga_path
 
 RUNS, COEF = make_linear_runs(60, 12, 3, noise=0.3, random_state=0)
 OUTPUTS = RUNS.outputs.astype(np.float64)
@@ -45,6 +45,8 @@ def test_an_exponent_is_the_least_that_bounds_a_column(column):
     [
         ("gram", 0.03, None),
         ("gram", "validation", PRIOR),
+        ("residual", 0.03, None),
+        ("residual", "validation", PRIOR),
         ("saga", 0.03, PRIOR),
         ("saga", "validation", None),
     ],
@@ -74,7 +76,7 @@ def test_a_power_of_two_changes_no_digit(dtype, k, solver, lam, prior):
 
 
 @pytest.mark.parametrize(("dtype", "k"), CASES)
-@pytest.mark.parametrize("solver", ["gram", "saga"])
+@pytest.mark.parametrize("solver", ["gram", "residual", "saga"])
 def test_outputs_of_any_size_have_the_weights_of_lasso(dtype, k, solver):
     Y = np.ldexp(OUTPUTS.astype(dtype), k)
     model = DatamodelRegressor(np.ldexp(0.03, k), solver=solver, tol=1e-6)
@@ -127,7 +129,8 @@ def test_pure_functions_take_outputs_of_any_size(k, dtype):
         moments = np.ldexp(cov, k), np.ldexp(y_var, 2 * k)
         coefs, gaps, _ = lasso_path(gram.astype(dtype), *moments, **path)
         found = saga_path(RUNS.masks, np.ldexp(OUTPUTS, k), random_state=0, **path)
-        return (coefs, *found[:2]), (gaps, *found[2:])
+        few = residual_path(RUNS.masks, np.ldexp(OUTPUTS, k), **path)
+        return (coefs, *found[:2], *few[:2]), (gaps, *found[2:], *few[2:])
 
     base, found = solve(0), solve(k)
     for expected, sized in zip(base[0], found[0], strict=True):
