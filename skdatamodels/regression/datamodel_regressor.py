@@ -1,5 +1,6 @@
 """DatamodelRegressor: the LASSO from masks to outputs, for all targets at once."""
 
+import warnings
 from numbers import Integral, Real
 
 import numpy as np
@@ -441,14 +442,22 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         """Return the name of the solver; `fits` says whether a Gram matrix does."""
         packed, on_cpu = isinstance(X, PackedMasks), self.device == "cpu"
         n_runs, n_train = X.shape
+        few = n_runs < _FEW_RUNS * n_train
         if self.solver == "auto":
-            if packed and on_cpu and n_runs < n_train * (_FEW_RUNS if fits else 1):
+            if packed and on_cpu and (few or (n_runs < n_train and not fits)):
                 return "residual"
             return "gram" if fits or not packed else "saga"
         if self.solver != "gram" and not packed:
             raise ValueError(
                 f"solver={self.solver!r} takes 0/1 masks only (bool or uint8, "
                 f"PackedMasks, TrainingRuns), got {X.dtype}: use solver='gram'."
+            )
+        if self.solver == "saga" and on_cpu and few:
+            warnings.warn(
+                f"solver='saga' takes long where {n_train} training examples meet "
+                f"{n_runs} runs, minutes or hours: solver='residual' does not.",
+                UserWarning,
+                stacklevel=5,
             )
         if self.solver == "residual" and not on_cpu:
             raise ValueError(

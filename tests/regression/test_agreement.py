@@ -48,6 +48,7 @@ def on_device(request, monkeypatch):
     def put(device):
         if device == "cpu":
             return "cpu"
+        request.getfixturevalue("one_torch_thread")
         platform = request.getfixturevalue(device)
         monkeypatch.setattr(
             "skdatamodels.regression.cuda.ops.CudaLauncher",

@@ -360,6 +360,22 @@ def test_weights_that_do_not_fit_into_memory_are_told(monkeypatch):
     DatamodelRegressor(1.0, sparse=True).fit(runs)
 
 
+def test_a_solver_that_would_take_long_is_told_before_it_starts():
+    runs, _ = make_linear_runs(20, 200, 2, random_state=0)
+    with pytest.warns(UserWarning, match="200 training examples meet 20 runs, minutes"):
+        model = DatamodelRegressor(1.0, solver="saga").fit(runs)
+    assert model.solver_ == "saga"
+
+
+def test_residual_runs_on_the_cpu():
+    with pytest.raises(
+        ValueError, match="runs on the CPU, got device='cuda'"
+    ):
+        DatamodelRegressor(solver="residual", device="cuda")._solver_for(
+            PackedMasks.from_dense(MASKS), fits=True
+        )
+
+
 @pytest.mark.parametrize("solver", ["saga", "residual"])
 def test_solvers_that_take_masks_only(solver):
     runs, _ = make_linear_runs(50, 20, 2, random_state=0)
