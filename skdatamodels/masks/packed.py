@@ -19,8 +19,8 @@ class PackedMasks:
     Parameters
     ----------
     bits : uint8 array of shape (n_runs, ceil(n_train / 8))
-        Packed rows; kept, not copied. The bits after the last example are 0 (those of a
-        memory map, which is not read here, are taken to be).
+        Packed rows; kept, not copied. The bits after the last example are 0; in a
+        memory map, which is not read here, they do not count.
     n_train : int
         Number of training examples (columns).
 

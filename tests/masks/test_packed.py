@@ -126,9 +126,9 @@ def test_gram_is_the_same_with_threads(monkeypatch, n_jobs, n_train):
     assert_array_equal(gram, dense.T.astype(int) @ dense.astype(int))
 
 
-def test_bits_beyond_the_last_example_do_not_count():
-    bits = np.full((70, 2), 255, dtype=np.uint8)
-    masks = PackedMasks(bits, 11)
+def test_bits_of_a_file_beyond_the_last_example_do_not_count(tmp_path):
+    np.save(tmp_path / "bits.npy", np.full((70, 2), 255, dtype=np.uint8))
+    masks = PackedMasks(np.load(tmp_path / "bits.npy", mmap_mode="r"), 11)
     ones = np.ones((70, 11))
     assert_array_equal(masks.dense(), ones)
     assert_array_equal(masks.column_counts(), ones.sum(axis=0))

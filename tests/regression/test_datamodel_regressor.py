@@ -368,9 +368,7 @@ def test_a_solver_that_would_take_long_is_told_before_it_starts():
 
 
 def test_residual_runs_on_the_cpu():
-    with pytest.raises(
-        ValueError, match="runs on the CPU, got device='cuda'"
-    ):
+    with pytest.raises(ValueError, match="runs on the CPU, got device='cuda'"):
         DatamodelRegressor(solver="residual", device="cuda")._solver_for(
             PackedMasks.from_dense(MASKS), fits=True
         )
