@@ -6,6 +6,7 @@ from sklearn.metrics import r2_score
 from sklearn.utils.validation import check_is_fitted
 
 from skdatamodels._numbers import as_real
+from skdatamodels._scaling import exponents, scaled
 from skdatamodels._sklearn_compat import fit_context
 from skdatamodels.masks import as_masks
 from skdatamodels.runs.training_runs import note_targets
@@ -94,6 +95,8 @@ class DifferenceOfMeans(RegressorMixin, BaseEstimator):
         masks = _masks_of(X)
         y = _check_outputs(getattr(X, "outputs", None) if y is None else y, masks)
         outputs = y[:, None] if y.ndim == 1 else y
+        size = exponents(outputs)
+        outputs = scaled(outputs, size)
         known = ~np.isnan(outputs)
         mean = np.nanmean(outputs, axis=0)
         total = masks.T_dot(np.where(known, outputs - mean, 0))
@@ -106,6 +109,7 @@ class DifferenceOfMeans(RegressorMixin, BaseEstimator):
         pairs = n_in * (n_runs - n_in)
         coef = np.where(pairs > 0, total * n_runs / np.maximum(pairs, 1), 0).T
         intercept = mean - (coef.T * (n_in / n_runs)).sum(axis=0)
+        coef, intercept = np.ldexp(coef, size[:, None]), np.ldexp(intercept, size)
         self.coef_ = coef[0] if y.ndim == 1 else coef
         self.intercept_ = float(intercept[0]) if y.ndim == 1 else intercept
         self.n_features_in_ = masks.shape[1]
@@ -151,8 +155,10 @@ class DifferenceOfMeans(RegressorMixin, BaseEstimator):
         -------
         score : float
         """
-        y = X.outputs if y is None else y
-        return r2_score(y, self.predict(X), sample_weight=sample_weight)
+        y = np.asarray(X.outputs if y is None else y)
+        size = exponents(y)
+        true, predicted = scaled(y, size), scaled(self.predict(X), size)
+        return r2_score(true, predicted, sample_weight=sample_weight)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -2,8 +2,10 @@
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic
+
+from skdatamodels._numba import njit
 
 _BLOCK = 4
 
@@ -19,7 +21,7 @@ def _popcount(typingctx, word):
     return types.uint64(types.uint64), codegen
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True)
 def _transpose_8x8(x):
     """Transpose 8 × 8 bits held in one word (Warren, Hacker's Delight, §7-3)."""
     t = (x ^ (x >> np.uint64(7))) & np.uint64(0x00AA00AA00AA00AA)
@@ -30,12 +32,12 @@ def _transpose_8x8(x):
     return x ^ t ^ (t << np.uint64(28))
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True)
 def pack_columns(bits, n_train):
     """Turn packed rows into packed columns: uint64 (n_train, ceil(n_rows / 64)).
 
-    Missing rows of the last word are zeros, which no pair count sees. The order of
-    the bits in a word is the same for every column and otherwise of no matter.
+    Bit k of word w is row 64·w + k. Missing rows of the last word are zeros, which no
+    pair count sees.
     """
     n_rows, n_bytes = bits.shape
     words = np.zeros((n_train, (n_rows + 63) // 64), dtype=np.uint64)
@@ -54,7 +56,7 @@ def pack_columns(bits, n_train):
     return words
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True)
 def _pair_count(a, b):
     total = 0
     for k in range(a.size):
@@ -62,7 +64,7 @@ def _pair_count(a, b):
     return total
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True)
 def add_pair_counts(words, start, stop, counts):
     """Add to ``counts[i, j]`` the ones that columns i and j share.
 
@@ -113,7 +115,7 @@ def add_pair_counts(words, start, stop, counts):
                     counts[i + p, j + q] += block[p][q]
 
 
-@njit(cache=True)
+@njit(nogil=True)
 def mirror(counts):
     """Copy the upper triangle of a square matrix to its lower one."""
     for i in range(counts.shape[0]):

@@ -1,6 +1,7 @@
 """PackedMasks: a 0/1 matrix kept at one bit an entry, and its products."""
 
 from itertools import pairwise
+from numbers import Integral
 
 import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
@@ -20,7 +21,8 @@ class PackedMasks:
     Parameters
     ----------
     bits : uint8 array of shape (n_runs, ceil(n_train / 8))
-        Packed rows; kept, not copied.
+        Packed rows; kept, not copied. The bits after the last example are 0; in a
+        memory map, which is not read here, they do not count.
     n_train : int
         Number of training examples (columns).
 
@@ -32,7 +34,8 @@ class PackedMasks:
     Raises
     ------
     ValueError
-        If `bits` has the wrong dtype or shape for `n_train`.
+        If `n_train` is no whole number or negative, `bits` has the wrong dtype or shape
+        for it, or a bit after the last example is set.
 
     Examples
     --------
@@ -49,12 +52,18 @@ class PackedMasks:
     """
 
     def __init__(self, bits, n_train):
-        bits = np.asanyarray(bits)
-        n_bytes = -(-n_train // 8)
+        bits, n_bytes = np.asanyarray(bits), -(-_check_n_train(n_train) // 8)
         if bits.dtype != np.uint8 or bits.ndim != 2 or bits.shape[1] != n_bytes:
             raise ValueError(
                 f"Packed masks of n_train={n_train} examples are a uint8 array of shape"
                 f" (n_runs, {n_bytes}), got {bits.dtype} of shape {bits.shape}."
+            )
+        after = (1 << -n_train % 8) - 1  # the bits of the last byte that are no example
+        if after and not isinstance(bits, np.memmap) and (bits[:, -1] & after).any():
+            run = (bits[:, -1] & after != 0).argmax()
+            raise ValueError(
+                f"The bits after the last of n_train={n_train} examples must be 0, as "
+                f"np.packbits leaves them; one is set in run {run}."
             )
         self.bits = bits
         self.n_train = int(n_train)
@@ -216,6 +225,16 @@ class PackedMasks:
                 )
         mirror(counts)
         return counts
+
+
+def _check_n_train(n_train):
+    whole = isinstance(n_train, Integral) and not isinstance(n_train, bool)
+    if not whole or n_train < 0:
+        raise ValueError(
+            "n_train must be the number of training examples, a whole number that is "
+            f"not negative, got {n_train!r}."
+        )
+    return n_train
 
 
 def as_masks(masks):

@@ -19,10 +19,11 @@ from typing import NamedTuple
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from skdatamodels._numba import njit
 from skdatamodels.regression.moments import PADDING
 
 # Gaps computed from a q that was updated for this many passes are not believed: in
@@ -187,7 +188,7 @@ _subtract_tile_rows = _row_subtractor(lambda itemsize: _TILE_BYTES // itemsize)
 _subtract_lane_rows = _row_subtractor(lambda itemsize: WIDTH)
 
 
-@njit(nogil=True, cache=True, error_model="numpy", fastmath=_FASTMATH)
+@njit(nogil=True, error_model="numpy", fastmath=_FASTMATH)
 def _relative_gap(c, q, w, threshold, y_var):
     """Duality gap and penalty, divided by y_var / 2, the loss of the empty model.
 
@@ -210,7 +211,7 @@ def _relative_gap(c, q, w, threshold, y_var):
     return (primal - dual) / (0.5 * y_var), l1 / (0.5 * y_var)
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True)
 def _carry(problem, lanes, block, lane, tile):
     """Carry a lane's steps in a block to its q in the columns of a tile."""
     tiles, at = problem.tiles, lane * BLOCK
@@ -228,7 +229,7 @@ def _carry(problem, lanes, block, lane, tile):
     )
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True)
 def _refresh(problem, lanes, lane):
     """Have q computed anew from w, in the next pass.
 
@@ -241,7 +242,7 @@ def _refresh(problem, lanes, lane):
     lanes.stale[lane] = _REFRESHING
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True)
 def _set_lam(problem, lanes, lane, k):
     t = lanes.target[lane]
     lam = problem.lams[t, k]
@@ -252,7 +253,7 @@ def _set_lam(problem, lanes, lane, k):
         lanes.threshold[lane, i] = lam * p if p < np.inf else p
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True)
 def _start(problem, lanes, lane, t):
     """Put a lane to the first lam of target t, or to rest if there is none."""
     n_targets, d = problem.cov.shape
@@ -268,7 +269,7 @@ def _start(problem, lanes, lane, t):
         lanes.q[lane] = 0
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True)
 def _next_lam(problem, lanes, lane):
     """Go one lam down, along the secant: the path is piecewise linear in lam."""
     lams, k = problem.lams[lanes.target[lane]], lanes.k[lane] + 1
@@ -286,7 +287,7 @@ def _next_lam(problem, lanes, lane):
             before[i] = value
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True)
 def _slack(tol, penalty, n_iter):
     """Largest abs(step)·g, relative to the threshold, of a step that is put off.
 
@@ -300,7 +301,7 @@ def _slack(tol, penalty, n_iter):
     return min(np.sqrt(tol), 1.5 * tol / (n_iter * max(penalty, tol, 1e-300)))
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True)
 def _solved(problem, paths, lanes, lane, tol, max_iter):
     """Say whether a lane has reached its gap (or must give up); then record it."""
     t, k = lanes.target[lane], lanes.k[lane]
@@ -327,7 +328,7 @@ def _solved(problem, paths, lanes, lane, tol, max_iter):
     return True
 
 
-@njit(nogil=True, cache=True, error_model="numpy", fastmath=_FASTMATH)
+@njit(nogil=True, error_model="numpy", fastmath=_FASTMATH)
 def _descend_block(tile, column, diagonal, near, w, threshold, slack, steps, moved):
     """Step through a block with WIDTH lanes together.
 
@@ -360,7 +361,7 @@ def _descend_block(tile, column, diagonal, near, w, threshold, slack, steps, mov
         n += any_step
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True)
 def _gather(rows, start, first, block):
     """Copy a block of columns of some lanes, the lanes side by side."""
     for lane in range(WIDTH):
@@ -369,7 +370,7 @@ def _gather(rows, start, first, block):
             block[i, lane] = row[i]
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True)
 def _scatter(lanes, start, first, w, steps):
     """Take up the new w of some lanes, and list their steps.
 
@@ -390,7 +391,7 @@ def _scatter(lanes, start, first, w, steps):
         lanes.n_steps[start + k] = n
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True)
 def _pass(problem, lanes, scratch):
     """Update every coordinate of every lane once."""
     n_blocks, n_tiles, _, width = problem.tiles.shape
@@ -423,7 +424,7 @@ def _pass(problem, lanes, scratch):
         lanes.stale[lane] += 1
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True)
 def descend_paths(problem, paths, lanes, tol, max_iter):
     """Solve the path of every target of `problem`; fills `paths`."""
     n_targets, n_lams = problem.lams.shape

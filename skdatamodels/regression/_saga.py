@@ -155,6 +155,7 @@ class Block:
     gap: np.ndarray  # (n,), at the last measurement, at this lam
     objective: np.ndarray  # (n,), likewise
     decay: np.ndarray  # (n,), of log(gap) in an epoch
+    given_up: np.ndarray  # (n,), whether a gap was not reached
     # On the device
     w: Any  # (n, d)
     average: Any  # (n, d)

@@ -4,7 +4,9 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
 import numpy as np
-from numba import get_num_threads, njit
+from numba import get_num_threads
+
+from skdatamodels._numba import njit
 
 # Below this many entries, handing work to a thread costs more than doing it.
 _ENTRIES_PER_THREAD = 2**16
@@ -157,7 +159,7 @@ class NumpyOps:
         list(self._threads.map(run, parts))  # raises what a thread has raised
 
 
-@njit(nogil=True, cache=True, fastmath=_FASTMATH)
+@njit(nogil=True, fastmath=_FASTMATH)
 def _expand(bits, out, centre):
     n_rows, d = out.shape
     one, zero = out.dtype.type(1), out.dtype.type(0)
@@ -173,7 +175,7 @@ def _expand(bits, out, centre):
             out[i, k] = bit - centre[k]
 
 
-@njit(nogil=True, cache=True, fastmath=_FASTMATH)
+@njit(nogil=True, fastmath=_FASTMATH)
 def _update_residuals(fitted, y, table, delta, intercept):
     rounded = table.dtype.type
     for i in range(delta.shape[0]):
@@ -184,7 +186,7 @@ def _update_residuals(fitted, y, table, delta, intercept):
             table[i, j] = r
 
 
-@njit(nogil=True, cache=True, fastmath=_FASTMATH)
+@njit(nogil=True, fastmath=_FASTMATH)
 def _proximal_step(
     w, average, gradient, penalty, batch_scale, table_scale, step, lam, change
 ):
@@ -207,7 +209,7 @@ def _proximal_step(
         change[j] = largest if finite else infinity
 
 
-@njit(nogil=True, cache=True, error_model="numpy", fastmath=_FASTMATH)
+@njit(nogil=True, error_model="numpy", fastmath=_FASTMATH)
 def _dual_terms(correlation, w, penalty, terms):
     for j in range(w.shape[0]):
         largest, product, l1 = 0.0, 0.0, 0.0

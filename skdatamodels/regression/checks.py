@@ -1,11 +1,28 @@
 """Checks of what a regression is given, before any work is done."""
 
+import warnings
+
 import numpy as np
 from sklearn.utils import check_array
 
 from skdatamodels._numbers import as_real, refuse_disguised, unmasked
+from skdatamodels._scaling import exponents, scaled
+from skdatamodels.masks import PackedMasks
 from skdatamodels.masks.packed import row_blocks
 from skdatamodels.regression.prior import Prior
+
+
+def warn_if_constant(X):
+    """Warn if all rows of X, PackedMasks or an array, are the same."""
+    rows = X.bits if isinstance(X, PackedMasks) else X
+    blocks = row_blocks(len(rows), rows[:1].nbytes)
+    if all((rows[block] == rows[0]).all() for block in blocks):
+        warnings.warn(
+            "All runs saw the same training examples, which says nothing of what one "
+            "of them does: all weights are 0. Give masks that differ between runs.",
+            UserWarning,
+            stacklevel=4,
+        )
 
 
 def check_outputs(y):
@@ -52,6 +69,8 @@ def check_prior(weights, factors, n_targets, n_train):
                 f"prior must have shape (n_targets, n_train) = ({n_targets}, {n_train})"
                 f", got {weights.shape}."
             )
+        # its scale is of no matter
+        weights = scaled(weights.T, exponents(weights.T)).T
     factors = np.ones(n_train) if factors is None else factors
     factors = as_real(factors, "penalty_factors").astype(float)
     if (

@@ -1,5 +1,6 @@
 """DatamodelRegressor: the LASSO from masks to outputs, for all targets at once."""
 
+import warnings
 from numbers import Integral, Real
 
 import numpy as np
@@ -10,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skdatamodels._memory import available_memory
 from skdatamodels._numbers import as_real, refuse_disguised
+from skdatamodels._scaling import exponents, scaled
 from skdatamodels._sklearn_compat import Interval, StrOptions, fit_context
 from skdatamodels.masks import PackedMasks, as_masks
 from skdatamodels.regression.checks import (
@@ -17,8 +19,11 @@ from skdatamodels.regression.checks import (
     check_lam,
     check_outputs,
     check_prior,
+    warn_if_constant,
 )
+from skdatamodels.regression.convergence import warn_unless_converged
 from skdatamodels.regression.fits import computing_dtype, join
+from skdatamodels.regression.units import Units
 from skdatamodels.regression.usable_runs import (
     check_enough,
     group_targets,
@@ -29,6 +34,9 @@ from skdatamodels.runs.training_runs import note_targets
 
 # Held-out runs that tell whether a prior helps.
 _MIN_JUDGES = 50
+# With fewer runs than this share of the training examples, descent on residuals is
+# several times as fast as a Gram matrix (solvers.rst).
+_FEW_RUNS = 0.25
 
 
 class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
@@ -72,13 +80,16 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         The training example that each target is, -1 for none. The target's datamodel
         is fitted on the runs that did not see that example (eq. 9 of the paper), and
         gives it no weight.
-    solver : {"auto", "gram", "saga"}, default="auto"
+    solver : {"auto", "gram", "residual", "saga"}, default="auto"
         "gram": coordinate descent on the Gram matrix of the masks, computed once; a
-        target with usable runs of its own has a Gram matrix of its own. "saga": the
-        paper's algorithm, which streams over the masks, many times, and holds no
-        matrix of n_train². "auto": gram, if its matrix fits into memory.
+        target with usable runs of its own has a Gram matrix of its own. "residual":
+        coordinate descent on the residuals of the runs and a few columns at a time, for
+        fewer runs than training examples. "saga": the paper's algorithm, which streams
+        over the masks, many times. The last two hold no matrix of n_train², and take
+        masks only. "auto": residual, if there are four times as many training examples
+        as runs; else gram, if its matrix fits into memory.
     device : str, default="cpu"
-        "cuda", or "cuda:1" for the second GPU: both solvers then run there, in float32.
+        "cuda", or "cuda:1" for the second GPU: gram and saga run there, in float32.
         Needs the extra cuda12 or cuda13.
     one_standard_error : bool, default=False
         Take the largest lam whose held-out error is at most one standard error above
@@ -93,7 +104,8 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     tol : float, default=1e-4
         Duality gap to reach, relative to half the variance of the target's outputs.
     max_iter : int, default=5000
-        Most passes over the coefficients for each lam.
+        Most passes over the coefficients for each lam. Where a target does not reach
+        its gap, its path ends, and a warning names it.
     n_jobs : int, optional
         Number of threads, as in joblib; the result does not depend on it.
     random_state : int, RandomState instance or None, default=None
@@ -110,7 +122,8 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         Strengths tried; only if lam was chosen.
     validation_error_ : float64 array of shape (n_targets, n_lams)
         Mean squared error on held-out runs at each of `lams_`; only if lam was chosen.
-        NaN after the end of a target's path, see `patience`.
+        NaN after the end of a target's path, see `patience`; inf (or 0) where the
+        outputs are so large (or small) that float64 has no place for their squares.
     coef_path_ : array of shape (n_targets, n_lams, n_train)
         Weights at each of `lams_`; only if lam was chosen and `keep_path`. If `sparse`,
         a CSR array (n_targets * n_lams, n_train).
@@ -137,12 +150,12 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     ValueError
         In `fit`: if masks (bool or uint8, or TrainingRuns) hold something else than 0
         and 1, X is not finite, y holds inf, lengths differ, a lam is negative, prior,
-        penalty factors or excluded examples do not fit the data, or there are too few
-        usable runs to split.
+        penalty factors or excluded examples do not fit the data, there are too few
+        usable runs to split, or weights are too large for the type of the outputs.
 
     See Also
     --------
-    lasso_path : The solver, on Gram matrices.
+    lasso_path, residual_path, saga_path : The solvers, as functions.
     skdatamodels.influence.DifferenceOfMeans : The estimate without a regression.
 
     Notes
@@ -191,7 +204,7 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         "prior": ["array-like", None],
         "penalty_factors": ["array-like", None],
         "exclude": ["array-like", None],
-        "solver": [StrOptions({"auto", "gram", "saga"})],
+        "solver": [StrOptions({"auto", "gram", "residual", "saga"})],
         "device": [str],
         "one_standard_error": ["boolean"],
         "patience": [Interval(Integral, 1, None, closed="left"), None],
@@ -273,6 +286,9 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         usable = usable_runs(X, Y, exclude)
         n_usable = np.full(n_targets, n_runs) if usable is None else usable.sum(axis=0)
         enough = check_enough(n_usable, n_runs, self._min_runs(n_runs))
+        units = Units.of(X, Y)
+        X, Y, lam = units.scale(X, Y, lam)
+        warn_if_constant(X)
         rng, order = check_random_state(self.random_state), np.arange(n_runs)
         if lam is None:  # there will be a split
             order = rng.permutation(order)
@@ -281,7 +297,11 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         )
         seed = rng.randint(2**31 - 1)
         fits = fit_groups(X, Y, groups, lam, prior, self, seed, ops)
-        self._set_attributes(join(*fits, n_targets), dtype, one=y.ndim == 1)
+        fit = join(*fits, n_targets)
+        gaps = np.where(enough, fit.worst_gap, 0)[:, None]
+        warn_unless_converged(gaps, self.tol, self.max_iter)
+        fit = units.restore(fit, dtype)
+        self._set_attributes(fit, one=y.ndim == 1)
         return self
 
     def predict(self, X):
@@ -317,7 +337,9 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         -------
         score : float
         """
-        y_true, y_pred = as_real(_outputs(X, y), "outputs y"), self.predict(X)
+        y_true = as_real(_outputs(X, y), "outputs y")
+        size = exponents(y_true)
+        y_true, y_pred = scaled(y_true, size), scaled(self.predict(X), size)
         if not (np.isnan(y_true).any() or np.isnan(y_pred).any()):
             return r2_score(y_true, y_pred, sample_weight=sample_weight)
         columns = zip(
@@ -410,35 +432,56 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             isinstance(self.lam, str) and self.lam == "cv"
         )
         square *= n_train**2
-        self.solver_ = self.solver
-        if self.solver == "auto":
-            self.solver_ = "saga" if packed and square > available else "gram"
-        if self.solver_ == "saga":
-            if not packed:
-                raise ValueError(
-                    "solver='saga' takes 0/1 masks only (bool or uint8, PackedMasks, "
-                    f"TrainingRuns), got {X.dtype}: use solver='gram'."
-                )
-            from skdatamodels.regression.saga_solver import fit_groups
-        else:
+        self.solver_ = self._solver_for(X, fits=square <= available)
+        if self.solver_ == "gram":
             if square > available:
                 raise MemoryError(
                     f"The Gram matrix of {n_train} columns and the counts for it need "
                     f"{square / 1e9:.1f} GB, of which there are {available / 1e9:.1f}: "
-                    "use solver='saga', which streams over masks."
+                    "use solver='saga', which streams over masks, or 'residual' if "
+                    "there are fewer runs than training examples."
                 )
             from skdatamodels.regression.gram_solver import fit_groups
+        else:
+            from skdatamodels.regression.mask_solver import fit_groups
         return fit_groups
 
-    def _set_attributes(self, fit, dtype, one):
+    def _solver_for(self, X, fits):
+        """Return the name of the solver; `fits` says whether a Gram matrix does."""
+        packed, on_cpu = isinstance(X, PackedMasks), self.device == "cpu"
+        n_runs, n_train = X.shape
+        few = n_runs < _FEW_RUNS * n_train
+        if self.solver == "auto":
+            if packed and on_cpu and (few or (n_runs < n_train and not fits)):
+                return "residual"
+            return "gram" if fits or not packed else "saga"
+        if self.solver != "gram" and not packed:
+            raise ValueError(
+                f"solver={self.solver!r} takes 0/1 masks only (bool or uint8, "
+                f"PackedMasks, TrainingRuns), got {X.dtype}: use solver='gram'."
+            )
+        if self.solver == "saga" and on_cpu and few:
+            warnings.warn(
+                f"solver='saga' takes long where {n_train} training examples meet "
+                f"{n_runs} runs, minutes or hours: solver='residual' does not.",
+                UserWarning,
+                stacklevel=5,
+            )
+        if self.solver == "residual" and not on_cpu:
+            raise ValueError(
+                f"solver='residual' runs on the CPU, got device={self.device!r}: leave "
+                "the device out, or use solver='gram' or 'saga'."
+            )
+        return self.solver
+
+    def _set_attributes(self, fit, one):
         """Set the fitted attributes; of the first target alone if `one`."""
         n_targets, n_train = fit.coef.shape
         self.lam_, self.dual_gap_, self.n_iter_ = fit.lam, fit.gap, fit.n_iter
         self.prior_strength_ = fit.strength
         coef = fit.coef if self.sparse else fit.coef.toarray()
-        intercept = fit.intercept.astype(dtype)
         self.coef_ = coef[0] if one and not self.sparse else coef
-        self.intercept_ = float(intercept[0]) if one else intercept
+        self.intercept_ = float(fit.intercept[0]) if one else fit.intercept
         for name in ("lams_", "validation_error_", "coef_path_", "intercept_path_"):
             vars(self).pop(name, None)
         if fit.lams is not None:
@@ -446,7 +489,7 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         if fit.coef_path is not None:
             path, shape = fit.coef_path, (n_targets, -1, n_train)
             self.coef_path_ = path if self.sparse else path.toarray().reshape(shape)
-            self.intercept_path_ = fit.intercept_path.astype(dtype)
+            self.intercept_path_ = fit.intercept_path
 
 
 def _outputs(X, y):

@@ -13,6 +13,7 @@ class Fit(NamedTuple):
     intercept: np.ndarray  # (n_targets,)
     lam: np.ndarray  # (n_targets,)
     gap: np.ndarray  # (n_targets,), relative
+    worst_gap: np.ndarray  # (n_targets,), of all that was solved
     n_iter: np.ndarray  # (n_targets,)
     strength: np.ndarray  # (n_targets, 2), of the prior
     lams: np.ndarray | None  # (n_targets, n_lams), if lam was chosen
@@ -46,9 +47,12 @@ def assemble(coefs, intercepts, lams, gaps, n_iter, strength, choice, keep_path)
     """
     each = np.arange(len(lams))
     k = choice.index if keep_path else 0 * each
+    worst = gaps.max(axis=1)
     return Fit(
         coefs[each * lams.shape[1] + k],
-        *(a[each, k] for a in (intercepts, lams, gaps, n_iter)),
+        *(a[each, k] for a in (intercepts, lams, gaps)),
+        worst if choice is None else np.maximum(worst, choice.gap),
+        n_iter[each, k],
         np.tile(strength, (len(lams), 1)),
         None if choice is None else choice.lams,
         None if choice is None else choice.error,

@@ -11,7 +11,6 @@ from threadpoolctl import threadpool_limits
 from skdatamodels.masks import PackedMasks
 from skdatamodels.masks.packed import row_blocks
 from skdatamodels.regression._coordinate_descent import solve, tile
-from skdatamodels.regression.convergence import warn_unless_converged
 from skdatamodels.regression.fits import assemble, computing_dtype
 from skdatamodels.regression.moments import moments, pair_sums
 from skdatamodels.regression.prior import STRENGTHS, inform
@@ -41,8 +40,15 @@ class Runs(NamedTuple):
 
     @classmethod
     def of(cls, X, Y, rows, targets, ops):
-        """Shift real columns and outputs by about their means."""
-        x_shift = 0.0 if isinstance(X, PackedMasks) else X[rows].mean(axis=0)
+        """Shift real columns and outputs by about their means.
+
+        A constant column becomes 0, which its mean, rounded, would not make of it.
+        """
+        x_shift = 0.0
+        if not isinstance(X, PackedMasks):
+            columns = X[rows]
+            constant = (columns == columns[0]).all(axis=0)
+            x_shift = np.where(constant, columns[0], columns.mean(axis=0))
         y_sum = np.zeros(len(targets))
         for block in row_blocks(len(rows), 8 * Y.shape[1]):
             y_sum += Y[rows[block]][:, targets].sum(axis=0, dtype=np.float64)
@@ -198,7 +204,6 @@ def fit(X, Y, group, lam, prior, settings, n_jobs, ops):
     )
     matrix = runs.matrix(total)
     coefs, gaps, n_iter = _run(_solve, matrix, parts, settings, n_jobs)
-    warn_unless_converged(gaps, settings.tol, settings.max_iter)
     intercepts = y_mean[:, None] - (coefs @ x_mean).reshape(lams.shape)
     return assemble(coefs, intercepts, lams, gaps, n_iter, strengths[s], choice, keep)
 
@@ -207,7 +212,7 @@ def _choose(runs, total, problems, group, prior, strengths, settings, n_jobs):
     """Choose the strength of the prior and lam by the error on held-out folds."""
     grid = settings.n_lams, settings.lam_min_ratio
     lams = np.stack([lam_grid(p.cov, p.penalty_factors, *grid) for p in problems])
-    sums = np.zeros((*lams.shape, 2))
+    sums, worst = np.zeros((*lams.shape, 2)), np.zeros(lams.shape[:2])
     for fold in group.folds:
         rest = total.without(runs.moments(fold, n_jobs))
         if total.xx is None:
@@ -227,13 +232,13 @@ def _choose(runs, total, problems, group, prior, strengths, settings, n_jobs):
                 for b in runs.blocks()
             )
             new, coefs, gaps = _run(_walk, matrix, parts, settings, n_jobs)
-            warn_unless_converged(gaps, settings.tol, settings.max_iter)
+            worst[s] = np.maximum(worst[s], gaps)
             sums[s] += new
             best.append(coefs)
     s = choose_strength(sums)
     n_held_out = sum(map(len, group.folds))
     error, index = choose_lam(sums[s], n_held_out, settings.one_standard_error)
-    return s, Choice(lams[s], error, index), best[s]
+    return s, Choice(lams[s], error, index, worst[s]), best[s]
 
 
 def _run(task, matrix, parts, settings, n_jobs):
@@ -280,17 +285,15 @@ def _walk(
 ):
     """Walk down the paths of a block of targets, judged by held-out runs."""
     x_mean, y_mean = means
-    worst = np.zeros((len(lams), 1))
 
     def advance(active, lams, start):
         part = problem.of(active, problem.cov.dtype)
         paths = _descend(solve, gram, context, (tol, max_iter), lams, part, start)
-        worst[active, 0] = np.maximum(worst[active, 0], paths.gaps.max(axis=1))
         weights = part.weights(paths.coefs)
         intercepts = y_mean[active, None] - weights @ x_mean
-        return paths.coefs, judge(X, Y[:, active], weights, intercepts)
+        return paths.coefs, paths.gaps, judge(X, Y[:, active], weights, intercepts)
 
-    return *walk_down(advance, lams, patience), worst
+    return walk_down(advance, lams, patience, tol)
 
 
 def _descend(solve, gram, context, limits, lams, problem, start):
@@ -298,5 +301,5 @@ def _descend(solve, gram, context, limits, lams, problem, start):
     if start is None:
         start = np.zeros(problem.cov.shape, dtype)
     cov, y_var, factors, _ = problem
-    lams = lams.astype(dtype)
+    lams = np.minimum(lams, np.finfo(dtype).max).astype(dtype)
     return solve(gram, context, cov, y_var, lams, factors, start, *limits)

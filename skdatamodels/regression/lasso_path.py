@@ -3,6 +3,7 @@
 import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
 
+from skdatamodels._scaling import scaled
 from skdatamodels.regression.convergence import warn_unless_converged
 
 
@@ -98,7 +99,7 @@ def lasso_path(
     """
     from skdatamodels.regression._coordinate_descent import n_lanes, pad, solve, tile
 
-    gram, *arrays, penalty, w0 = _check_problem(
+    gram, *arrays, penalty, w0, size = check_problem(
         gram, cov, y_var, lams, penalty_factors, coef_init
     )
     tiles, diagonal = tile(pad(gram))
@@ -121,28 +122,37 @@ def lasso_path(
     )
     coefs, gaps, n_iter = (np.concatenate(r) for r in zip(*results, strict=True))
     warn_unless_converged(gaps, tol, max_iter)
-    return coefs, gaps, n_iter
+    return np.ldexp(coefs, size[:, None, None], out=coefs), gaps, n_iter
 
 
-def _check_problem(gram, cov, y_var, lams, penalty_factors, coef_init):
+def check_problem(gram, cov, y_var, lams, penalty_factors, coef_init):
+    """Check a problem; scale it to outputs of about 1.
+
+    Returns
+    -------
+    gram, cov, y_var, lams, penalty, w0 : arrays
+        A row for each target, except that `penalty` may have one for all.
+    size : int array of shape (n_targets,)
+        The weights are to be multiplied by 2 to the power of `size`.
+    """
     gram = np.ascontiguousarray(gram)
     if gram.dtype not in (np.float32, np.float64):
         gram = gram.astype(np.float64)
     dtype, d = gram.dtype, gram.shape[0]
-    cov = np.ascontiguousarray(np.asarray(cov).T, dtype=dtype)
+    cov = np.asarray(cov).T
     if cov.ndim != 2 or gram.shape != (d, d) or cov.shape[1] != d:
         raise ValueError(
             f"gram must be (d, d) and cov (d, n_targets), got {gram.shape} and "
             f"{np.shape(cov.T)}."
         )
     n = len(cov)
-    lams = np.atleast_2d(np.ascontiguousarray(lams, dtype))
+    lams = np.atleast_2d(np.asarray(lams, np.float64))
     if len(lams) == 1:
         lams = np.repeat(lams, n, axis=0)
     penalty = np.ones(d) if penalty_factors is None else penalty_factors
     penalty = np.ascontiguousarray(np.atleast_2d(penalty), dtype=dtype)
     w0 = np.zeros((n, d), dtype) if coef_init is None else coef_init
-    w0 = np.ascontiguousarray(w0, dtype=dtype)
+    w0 = np.asarray(w0)
     y_var = np.ascontiguousarray(y_var, np.float64)
     if y_var.shape != (n,) or len(lams) != n or w0.shape != (n, d):
         raise ValueError(
@@ -161,4 +171,10 @@ def _check_problem(gram, cov, y_var, lams, penalty_factors, coef_init):
             raise ValueError(f"{name} holds NaN or infinity.")
     if (lams < 0).any() or (np.diff(lams) > 0).any():
         raise ValueError("lams must not be negative, and not increase along a path.")
-    return gram, cov, y_var, lams, penalty, w0
+    size = (np.frexp(y_var)[1] + 1) // 2
+    lams = np.minimum(scaled(lams, size[:, None]), np.finfo(dtype).max)
+    cov, lams, w0 = (
+        np.ascontiguousarray(a, dtype)
+        for a in (scaled(cov, size[:, None]), lams, scaled(w0, size[:, None]))
+    )
+    return gram, cov, scaled(y_var, 2 * size), lams, penalty, w0, size

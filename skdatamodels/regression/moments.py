@@ -29,6 +29,7 @@ class Moments(NamedTuple):
     y_sum: np.ndarray  # (n_targets,)
     xy: np.ndarray  # (d, n_targets)
     yy: np.ndarray  # (n_targets,)
+    counted: bool  # the columns are masks, not shifted: x_sum counts runs
     xx: np.ndarray | None = None  # (d padded, d padded), see `pair_sums`; large
 
     @property
@@ -43,18 +44,22 @@ class Moments(NamedTuple):
 
     def without(self, part):
         """Return the moments of the other runs, without `xx`."""
-        return Moments(*(a - b for a, b in zip(self[:5], part[:5], strict=True)))
+        rest = (a - b for a, b in zip(self[:5], part[:5], strict=True))
+        return Moments(*rest, self.counted)
 
     def covariances(self):
         """Return covariances (n_targets, d) and variances (n_targets,) of the targets.
 
-        A target that is constant up to rounding gets variance and covariances of 0.
+        A target that is constant up to rounding gets variance and covariances of 0; a
+        constant column too: what rounding leaves of it is not for a lam to be made of.
         """
         cov = np.ascontiguousarray(self.xy.T) / self.n_runs
         cov -= np.outer(self.y_mean, self.x_mean)
         y_var = self.yy / self.n_runs - self.y_mean**2
         constant = y_var <= 1e-14 * self.yy / self.n_runs
         cov[constant] = 0
+        if self.counted:
+            cov[:, (self.x_sum == 0) | (self.x_sum == self.n_runs)] = 0
         return cov, np.where(constant, 0, y_var)
 
     def gram_dot(self, weights):
@@ -115,7 +120,7 @@ def moments(X, Y, rows, targets, x_shift, y_shift, n_jobs=None):
         x_sum = x_sum + x.sum(axis=0, dtype=np.float64)
         y_sum, yy = y_sum + y.sum(axis=0), yy + (y**2).sum(axis=0)
         _add_products(xy, x, y.astype(dtype), n_jobs)
-    return Moments(len(rows), x_sum, y_sum, xy, yy)
+    return Moments(len(rows), x_sum, y_sum, xy, yy, packed)
 
 
 def pair_sums(X, rows, x_shift, n_jobs=None):

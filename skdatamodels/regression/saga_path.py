@@ -1,15 +1,14 @@
 """The LASSO path of many targets by SAGA, streaming over packed masks."""
 
 import os
-from typing import NamedTuple
 
 import numpy as np
 
 from skdatamodels._random import entropy_from
 from skdatamodels.masks import as_masks
-from skdatamodels.masks.packed import row_blocks
 from skdatamodels.regression import _saga
 from skdatamodels.regression.convergence import warn_unless_converged
+from skdatamodels.regression.targets import Paths, Targets, check_arrays
 
 # Rounding errors of the average add up; an exact pass after this many epochs mends it.
 _MOST_EPOCHS = 10
@@ -95,7 +94,8 @@ def saga_path(
     Warns
     -----
     ConvergenceWarning
-        If a gap is above `tol` after `max_iter` epochs.
+        If a gap is above `tol` after `max_iter` epochs. The target's smaller lams are
+        then not tried: they get the same weights, and the gaps that these have.
 
     See Also
     --------
@@ -140,10 +140,44 @@ def saga_path(
     >>> bool((gaps <= 1e-4).all())
     True
     """
+    coefs, intercepts, gaps, n_epochs = solve(
+        masks,
+        y,
+        lams=lams,
+        tol=tol,
+        max_iter=max_iter,
+        batch_size=batch_size,
+        penalty_factors=penalty_factors,
+        coef_init=coef_init,
+        table_dtype=table_dtype,
+        table_folder=table_folder,
+        random_state=random_state,
+        ops=ops,
+    )
+    warn_unless_converged(gaps, tol, max_iter)
+    return coefs, intercepts, gaps, n_epochs
+
+
+def solve(
+    masks,
+    y,
+    *,
+    lams,
+    tol,
+    max_iter,
+    penalty_factors,
+    coef_init,
+    random_state,
+    ops=None,
+    batch_size=None,
+    table_dtype=None,
+    table_folder=None,
+):
+    """Solve as :func:`saga_path`, and say nothing of gaps that are not reached."""
     masks = as_masks(masks)
     _check_parameters(tol, max_iter, batch_size, table_dtype, table_folder)
-    y, lams, penalty, w0 = _check_arrays(masks, y, lams, penalty_factors, coef_init)
-    targets = _Targets.make(y)
+    y, lams, penalty, w0 = check_arrays(masks, y, lams, penalty_factors, coef_init)
+    targets = Targets.make(y)
     paths = _Paths.make(targets, lams, masks.n_train)
     if ops is None:
         from skdatamodels.regression._saga_kernels import NumpyOps
@@ -154,63 +188,15 @@ def saga_path(
         # A step too long makes numbers overflow before it is halved.
         with np.errstate(over="ignore", invalid="ignore"):
             stream = _saga.Stream(masks, targets.z.dtype, ops, batch_size)
-            table = np.dtype(table_dtype or targets.z.dtype), table_folder
-            block = _start(stream, targets, penalty, w0, table, rng)
-            _follow(stream, block, paths, tol, max_iter, rng)
-    warn_unless_converged(paths.gaps, tol, max_iter)
-    return paths.coefs, paths.intercepts, paths.gaps, paths.n_epochs
+            if stream.variance > 0:
+                table = np.dtype(table_dtype or targets.z.dtype), table_folder
+                block = _start(stream, targets, penalty, w0, table, rng)
+                _follow(stream, block, paths, tol, max_iter, rng)
+    return paths.restored()
 
 
-class _Targets(NamedTuple):
-    """Outputs standardised, so that a table of float16 suits any unit."""
-
-    z: np.ndarray  # (n_runs, n_targets), mean 0 and variance 1, NaN where not usable
-    mean: np.ndarray  # (n_targets,)
-    scale: np.ndarray  # (n_targets,), standard deviation; 0 for a constant target
-    n_usable: np.ndarray  # (n_targets,)
-
-    @classmethod
-    def make(cls, y):
-        blocks = list(row_blocks(len(y), 8 * y.shape[1]))
-        n_usable = sum((~np.isnan(y[rows])).sum(axis=0) for rows in blocks)
-        if (n_usable == 0).any():
-            raise ValueError(f"Target {n_usable.argmin()} has no usable run: all NaN.")
-        mean = sum(np.nansum(y[rows], 0, np.float64) for rows in blocks) / n_usable
-        variance = (
-            sum(np.nansum((y[rows] - mean) ** 2, 0) for rows in blocks) / n_usable
-        )
-        # What rounding the mean leaves of a constant is no variance.
-        scale = np.sqrt(np.where(variance > 1e-24 * mean**2, variance, 0))
-        z = np.empty(y.shape, np.float32 if y.dtype.itemsize <= 4 else np.float64)
-        for rows in blocks:
-            z[rows] = (y[rows] - mean) / np.where(scale > 0, scale, 1)
-        return cls(z, mean, scale, n_usable)
-
-
-class _Paths(NamedTuple):
-    """What is found, to be filled in, and what leads from it back to the outputs."""
-
-    coefs: np.ndarray  # (n_targets, n_lams, d)
-    intercepts: np.ndarray  # (n_targets, n_lams)
-    gaps: np.ndarray  # (n_targets, n_lams)
-    n_epochs: np.ndarray  # (n_targets, n_lams)
-    lams: np.ndarray  # (n_targets, n_lams), in units of the standardised output
-    mean: np.ndarray  # (n_targets,), of the output
-    scale: np.ndarray  # (n_targets,), of the output
-
-    @classmethod
-    def make(cls, targets, lams, d):
-        """Start from what is right for a constant target."""
-        intercepts = np.repeat(targets.mean[:, None], lams.shape[1], axis=1)
-        return cls(
-            np.zeros((*lams.shape, d), targets.z.dtype),
-            intercepts.astype(targets.z.dtype),
-            np.zeros(lams.shape),
-            np.zeros(lams.shape, np.int64),
-            lams / np.where(targets.scale > 0, targets.scale, 1)[:, None],
-            targets.mean,
-            targets.scale,
-        )
+class _Paths(Paths):
+    """What is found, and where on their paths the targets of a block are."""
 
     def lam(self, block):
         """Return the lam that each target is at (its last one, if it is done)."""
@@ -234,7 +220,7 @@ def _start(stream, targets, penalty, w0, table, rng):
     penalty = penalty if len(penalty) == 1 else penalty[active]
     w = np.zeros((n, d), dtype)
     if w0 is not None:
-        w[:] = np.where(penalty < np.inf, w0[active] / targets.scale[active, None], 0)
+        w[:] = np.where(penalty < np.inf, targets.standardised(w0, active), 0)
     mask_mean = _saga.mask_means(stream, z)
     step = _saga.step_sizes(stream, n_usable, mask_mean, rng)
     return _saga.Block(
@@ -248,6 +234,7 @@ def _start(stream, targets, penalty, w0, table, rng):
         gap=np.full(n, np.inf),
         objective=np.full(n, np.inf),
         decay=np.ones(n),
+        given_up=np.zeros(n, bool),
         w=ops.asarray(w),
         average=ops.zeros((n, d)),
         intercept=ops.zeros(n),
@@ -275,7 +262,7 @@ def _follow(stream, block, paths, tol, max_iter, rng):
             working = paths.working(block)
         # By then half of them should be there. It does not pay to measure sooner: that
         # costs as much as an epoch.
-        need = np.median(np.log(block.gap / tol)[working] / block.decay[working])
+        need = np.median(np.log(block.gap[working] / tol) / block.decay[working])
         left = max_iter - paths.epochs(block)[working].max()
         most, epochs, finite = min(max(np.ceil(need), 1), _MOST_EPOCHS, left), 0, True
         while finite and epochs < most:
@@ -330,12 +317,17 @@ def _learn(block, paths, terms, epochs, tol):
 
 
 def _advance(stream, block, paths, terms, tol, max_iter):
-    """Record what is solved; one measurement may do for several lams."""
+    """Record what is solved; one measurement may do for several lams.
+
+    A target that did not reach its gap goes no farther down its path, where it would
+    take longer still: the smaller lams get the same weights, and their gaps.
+    """
     while True:
         block.lam = paths.lam(block)
         block.gap = _relative_gap(block.lam, *terms)
         block.objective = terms[0] / 2 + block.lam * terms[3]
-        solved = (block.gap <= tol) | (paths.epochs(block) >= max_iter)
+        block.given_up |= (paths.epochs(block) >= max_iter) & ~(block.gap <= tol)
+        solved = (block.gap <= tol) | block.given_up
         rows = np.flatnonzero(solved & paths.working(block))
         if len(rows) == 0:
             return
@@ -370,35 +362,3 @@ def _check_parameters(tol, max_iter, batch_size, table_dtype, table_folder):
         )
     if table_folder is not None and not os.path.isdir(table_folder):
         raise ValueError(f"table_folder {os.fspath(table_folder)!r} is not a folder.")
-
-
-def _check_arrays(masks, y, lams, penalty, w0):
-    y = y if isinstance(y, np.ndarray) else np.asarray(y)
-    y = y if y.dtype.kind == "f" else y.astype(np.float64)
-    if y.ndim != 2 or len(y) != len(masks):
-        raise ValueError(
-            f"y must be ({len(masks)}, n_targets) for these masks, got {y.shape}."
-        )
-    n, d = y.shape[1], masks.n_train
-    lams = np.atleast_2d(np.asarray(lams, np.float64))
-    lams = np.repeat(lams, n, axis=0) if len(lams) == 1 else lams
-    penalty = np.atleast_2d(np.ones(d) if penalty is None else penalty)
-    w0 = w0 if w0 is None else np.asarray(w0)
-    if lams.ndim != 2 or len(lams) != n or (w0 is not None and w0.shape != (n, d)):
-        raise ValueError(
-            f"For {n} targets and d={d}, lams must be ({n}, n_lams) or (n_lams,), "
-            f"coef_init ({n}, {d}); got {lams.shape}, {np.shape(w0)}."
-        )
-    if penalty.shape not in ((1, d), (n, d)) or not (penalty > 0).all():
-        raise ValueError(
-            f"penalty_factors must be positive, of shape ({d},) or ({n}, {d}); got "
-            f"shape {penalty.shape}, minimum {penalty.min()}."
-        )
-    if any(np.isinf(y[rows]).any() for rows in row_blocks(len(y), 8 * n)):
-        raise ValueError("y holds infinity; NaN stands for an output not to be used.")
-    for name, array in {"lams": lams, "coef_init": w0}.items():
-        if array is not None and not np.isfinite(array).all():
-            raise ValueError(f"{name} holds NaN or infinity.")
-    if (lams < 0).any() or (np.diff(lams) > 0).any():
-        raise ValueError("lams must not be negative, and not increase along a path.")
-    return y, lams, penalty, w0

@@ -3,9 +3,9 @@
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from scipy import sparse
 
+from skdatamodels._numba import njit
 from skdatamodels.masks import PackedMasks
 from skdatamodels.masks.packed import row_blocks
 
@@ -37,6 +37,7 @@ class Choice(NamedTuple):
     lams: np.ndarray  # (n_targets, n_lams), decreasing
     error: np.ndarray  # (n_targets, n_lams), mean squared; NaN if not computed
     index: np.ndarray  # (n_targets,), of the lam that was chosen
+    gap: np.ndarray  # (n_targets,), the largest on the way
 
 
 def squared_errors(X, Y, coefs, intercepts):
@@ -66,7 +67,7 @@ def squared_errors(X, Y, coefs, intercepts):
     return sums
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True)
 def _add_powers(Y, fitted, intercepts, sums):
     n_runs, n_targets, n_lams = fitted.shape
     for i in range(n_runs):
@@ -79,18 +80,22 @@ def _add_powers(Y, fitted, intercepts, sums):
                 sums[j, k, 1] += square**2
 
 
-def walk_down(advance, lams, patience):
+def walk_down(advance, lams, patience, tol):
     """Go down the paths of some targets until their held-out error has turned.
+
+    Or until a solution is not found: those at smaller lams would be harder to find.
 
     Parameters
     ----------
-    advance : callable (targets, lams, start) -> coefs, sums
+    advance : callable (targets, lams, start) -> coefs, gaps, sums
         Solves some targets, an int array, on a part of their paths, from given
         coefficients (n_targets, d), or None. It returns coefficients (n_targets,
-        n_lams, d) and what :func:`squared_errors` says of them.
+        n_lams, d), their gaps, and what :func:`squared_errors` says of them.
     lams : array of shape (n_targets, n_lams), decreasing
     patience : int or None
         A path ends when its least error is so many lams back; None: at its end.
+    tol : float
+        Gap of a solution.
 
     Returns
     -------
@@ -98,8 +103,11 @@ def walk_down(advance, lams, patience):
         NaN where a path was not followed.
     best : sparse array of shape (n_targets, d)
         Coefficients of least error.
+    gap : float64 array of shape (n_targets,)
+        The largest on the way.
     """
     n_targets, n_lams = lams.shape
+    gap = np.zeros(n_targets)
     sums = np.full((n_targets, n_lams, 2), np.nan)
     least, best = np.full(n_targets, np.inf), None
     since = np.zeros(n_targets, dtype=int)  # lams since the least error
@@ -107,7 +115,8 @@ def walk_down(advance, lams, patience):
     active, start = np.arange(n_targets), None
     for first in range(0, n_lams, step):
         part = slice(first, first + step)
-        coefs, sums[active, part] = advance(active, lams[active, part], start)
+        coefs, gaps, sums[active, part] = advance(active, lams[active, part], start)
+        gap[active] = np.maximum(gap[active], gaps.max(axis=1))
         errors = sums[active, part, 0]
         k, each = errors.argmin(axis=1), np.arange(len(active))
         if best is None:
@@ -117,11 +126,11 @@ def walk_down(advance, lams, patience):
         least[active] = np.minimum(least[active], errors[each, k])
         length = errors.shape[1]
         since[active] = np.where(better, length - 1 - k, since[active] + length)
-        going = since[active] < step
+        going = (since[active] < step) & (gap[active] <= tol)
         active, start = active[going], coefs[going, -1]
         if not len(active):
             break
-    return sums, sparse.csr_array(best)
+    return sums, sparse.csr_array(best), gap
 
 
 def choose_strength(sums):

@@ -126,9 +126,9 @@ def test_gram_is_the_same_with_threads(monkeypatch, n_jobs, n_train):
     assert_array_equal(gram, dense.T.astype(int) @ dense.astype(int))
 
 
-def test_bits_beyond_the_last_example_do_not_count():
-    bits = np.full((70, 2), 255, dtype=np.uint8)
-    masks = PackedMasks(bits, 11)
+def test_bits_of_a_file_beyond_the_last_example_do_not_count(tmp_path):
+    np.save(tmp_path / "bits.npy", np.full((70, 2), 255, dtype=np.uint8))
+    masks = PackedMasks(np.load(tmp_path / "bits.npy", mmap_mode="r"), 11)
     ones = np.ones((70, 11))
     assert_array_equal(masks.dense(), ones)
     assert_array_equal(masks.column_counts(), ones.sum(axis=0))
@@ -269,6 +269,22 @@ def test_masks_that_are_not_a_matrix(shape):
 def test_wrong_bits(bits):
     with pytest.raises(ValueError, match=r"uint8 array of shape \(n_runs, 2\)"):
         PackedMasks(bits, 11)
+
+
+@pytest.mark.parametrize("n_train", [-3, -8, 5.0, 5.5, np.nan, True, "8", None])
+def test_wrong_n_train(n_train):
+    with pytest.raises(ValueError, match="a whole number that is not negative, got"):
+        PackedMasks(np.zeros((2, 1), np.uint8), n_train)
+
+
+def test_bits_after_the_last_example_are_told():
+    bits = np.packbits(np.ones((4, 11), bool), axis=1)
+    assert PackedMasks(bits, np.int64(11)).dense().all()
+    assert PackedMasks(bits[:0], 11).shape == (0, 11)
+    bits[2, 1] |= 0b00001000
+    with pytest.raises(ValueError, match=r"n_train=11 .* set in run 2"):
+        PackedMasks(bits, 11)
+    PackedMasks(bits, 13)
 
 
 def test_products_of_wrong_shape():

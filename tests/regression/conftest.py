@@ -69,13 +69,16 @@ def gpu():
     return Platform("cuda", CudaLauncher("cuda"))
 
 
-@pytest.fixture(params=["shim", "gpu"])
-def platform(request):
-    platform = request.getfixturevalue(request.param)
-    import torch
-
+@pytest.fixture
+def one_torch_thread():
+    torch = pytest.importorskip("torch")
     # On arrays this small a second thread only waits, for long where cores are shared.
     before = torch.get_num_threads()
     torch.set_num_threads(1)
-    yield platform
+    yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(params=["shim", "gpu"])
+def platform(request, one_torch_thread):
+    return request.getfixturevalue(request.param)

@@ -230,9 +230,10 @@ def test_dual_gap_is_that_of_the_dual_problem(n_runs):
 
 
 @pytest.mark.parametrize("lam", [0.05, "validation", "cv"])
-def test_result_does_not_depend_on_n_jobs_and_pickles(lam):
+@pytest.mark.parametrize("solver", ["gram", "residual"])
+def test_result_does_not_depend_on_n_jobs_and_pickles(lam, solver):
     runs, _ = make_linear_runs(100, 30, 40, random_state=8)
-    one = DatamodelRegressor(lam, random_state=0).fit(runs)
+    one = DatamodelRegressor(lam, solver=solver, random_state=0).fit(runs)
     two = clone(one).set_params(n_jobs=2).fit(runs)
     np.testing.assert_array_equal(two.coef_, one.coef_)
     with threadpool_limits(1):  # as on a worker of joblib or dask
@@ -336,13 +337,17 @@ def _with_memory(monkeypatch, n_bytes):
     )
 
 
-def test_the_solver_follows_from_the_memory(monkeypatch):
-    runs, _ = make_linear_runs(50, 200, 20, random_state=0)
-    assert DatamodelRegressor(1.0).fit(runs).solver_ == "gram"
+def test_the_solver_follows_from_the_number_of_runs_and_the_memory(monkeypatch):
+    runs, _ = make_linear_runs(250, 200, 20, random_state=0)
+
+    def solver(n_runs, **parameters):
+        return DatamodelRegressor(1.0, **parameters).fit(runs[:n_runs]).solver_
+
+    assert [solver(n) for n in (49, 50, 250)] == ["residual", "gram", "gram"]
     _with_memory(monkeypatch, 1e5)  # 200² counts take 1.6e5 bytes
-    assert DatamodelRegressor(1.0).fit(runs).solver_ == "saga"
+    assert [solver(n) for n in (49, 199, 200)] == ["residual", "residual", "saga"]
     with pytest.raises(MemoryError, match="solver='saga'"):
-        DatamodelRegressor(1.0, solver="gram").fit(runs)
+        solver(50, solver="gram")
     with pytest.raises(MemoryError, match="Gram matrix of 200 columns"):
         DatamodelRegressor(1.0).fit(runs.masks.astype(float), runs.outputs)
 
@@ -355,10 +360,61 @@ def test_weights_that_do_not_fit_into_memory_are_told(monkeypatch):
     DatamodelRegressor(1.0, sparse=True).fit(runs)
 
 
-def test_saga_takes_masks_only():
+def test_a_solver_that_would_take_long_is_told_before_it_starts():
+    runs, _ = make_linear_runs(20, 200, 2, random_state=0)
+    with pytest.warns(UserWarning, match="200 training examples meet 20 runs, minutes"):
+        model = DatamodelRegressor(1.0, solver="saga").fit(runs)
+    assert model.solver_ == "saga"
+
+
+def test_residual_runs_on_the_cpu():
+    with pytest.raises(ValueError, match="runs on the CPU, got device='cuda'"):
+        DatamodelRegressor(solver="residual", device="cuda")._solver_for(
+            PackedMasks.from_dense(MASKS), fits=True
+        )
+
+
+@pytest.mark.parametrize("solver", ["saga", "residual"])
+def test_solvers_that_take_masks_only(solver):
     runs, _ = make_linear_runs(50, 20, 2, random_state=0)
-    with pytest.raises(ValueError, match="takes 0/1 masks only"):
-        DatamodelRegressor(solver="saga").fit(runs.masks.astype(float), runs.outputs)
+    with pytest.raises(ValueError, match=f"'{solver}' takes 0/1 masks only"):
+        DatamodelRegressor(solver=solver).fit(runs.masks.astype(float), runs.outputs)
+
+
+@pytest.mark.parametrize("solver", ["gram", "residual", "saga"])
+def test_more_folds_than_a_byte_counts(solver):
+    runs, _ = make_linear_runs(130, 5, 1, noise=1.0, random_state=0)
+    X, Y = runs.masks, runs.outputs.astype(float)
+    model = DatamodelRegressor("cv", cv=130, n_lams=2, solver=solver)
+    model.fit(X, Y)
+    leave_one_out = np.arange(130)[:, None]
+    folds = [(np.delete(np.arange(130), out), out) for out in leave_one_out]
+    errors = selection_by_hand(X, Y[:, 0], model.lams_[0], folds)
+    np.testing.assert_allclose(model.validation_error_[0], errors, rtol=1e-2)
+
+
+@pytest.mark.parametrize("solver", ["gram", "residual", "saga"])
+@pytest.mark.parametrize("lam", [0.0, 0.05, "validation", "cv"])
+@pytest.mark.parametrize("masks", [np.ones((30, 6)), np.zeros((30, 6)), np.eye(6)[[1]]])
+def test_masks_that_do_not_vary_are_told_and_have_no_weights(solver, lam, masks):
+    masks = np.broadcast_to(masks, (30, 6)).astype(bool)
+    y = np.random.default_rng(0).standard_normal((30, 2))
+    with pytest.warns(UserWarning, match="saw the same training examples"):
+        model = DatamodelRegressor(lam, solver=solver, random_state=0).fit(masks, y)
+    assert not model.coef_.any()
+    np.testing.assert_allclose(model.intercept_, y.mean(axis=0))
+    if solver == "gram":
+        with pytest.warns(UserWarning, match="saw the same training examples"):
+            model.fit(0.1 + masks, y)
+        assert not model.coef_.any()
+
+
+def test_a_column_that_does_not_vary_in_a_fold_has_no_weight_there():
+    runs, _ = make_linear_runs(40, 6, 2, random_state=0)
+    masks = runs.masks.copy()
+    masks[:, 2] = True
+    masks[0, 2] = False
+    DatamodelRegressor("cv", cv=40, n_lams=3, random_state=0).fit(masks, runs.outputs)
 
 
 def test_selection_attributes_go_when_lam_is_given():
@@ -369,10 +425,23 @@ def test_selection_attributes_go_when_lam_is_given():
     assert not hasattr(model, "lams_")
 
 
-def test_unconverged_targets_are_told():
-    runs, _ = make_linear_runs(40, 60, 2, noise=1.0)
-    with pytest.warns(ConvergenceWarning, match="2 of 2 targets"):
-        DatamodelRegressor(1e-3, max_iter=1).fit(runs)
+@pytest.mark.parametrize("solver", ["gram", "residual", "saga"])
+@pytest.mark.parametrize("lam", [1e-3, "validation", "cv"])
+def test_unconverged_targets_are_told_once_by_their_own_names(solver, lam):
+    runs, _ = make_linear_runs(40, 60, 3, noise=1.0)
+    Y = runs.outputs.copy()
+    Y[:, 1] = 2.0  # a constant is solved in no pass
+    Y[:5, 0] = np.nan  # the others have runs of their own
+    model = DatamodelRegressor(lam, max_iter=1, solver=solver, random_state=0)
+    with pytest.warns(ConvergenceWarning) as warned:
+        model.fit(runs.masks, Y)
+    assert len(warned) == 1
+    assert "2 of 3 targets" in str(warned[0].message)
+    assert "max_iter=1: [0, 2]" in str(warned[0].message)
+    assert "with many more examples than runs" in str(warned[0].message)
+    if lam == "validation" and solver != "saga":  # the path has ended
+        followed = np.isfinite(model.validation_error_).sum(axis=1)
+        assert followed[[0, 2]].tolist() == [5, 5]
 
 
 RUNS, _ = make_linear_runs(30, 10, 2)

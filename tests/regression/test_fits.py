@@ -13,7 +13,7 @@ def test_groups_come_back_in_the_order_of_the_targets():
 
     def of(targets):
         rows = (2 * targets[:, None] + np.arange(2)).ravel()
-        numbers = (targets.astype(float) for _ in range(3))
+        numbers = (targets.astype(float) for _ in range(4))
         return Fit(
             sparse.csr_array(coef[targets]),
             *numbers,

@@ -248,6 +248,22 @@ def test_too_few_epochs_are_told():
     assert n_epochs.max() == 2
 
 
+def test_a_path_ends_where_its_gap_is_not_reached():
+    X, Y, lams = problem(60, 80, 2, lowest=0.01)
+    with pytest.warns(ConvergenceWarning, match=r"2 of 2 targets .* \[0, 1\]"):
+        coefs, intercepts, gaps, n_epochs = saga_path(
+            X, Y, lams=lams, max_iter=3, random_state=0
+        )
+    for j in range(2):
+        end = (gaps[j] > 1e-4).argmax()
+        assert n_epochs[j, end] == 3
+        assert not n_epochs[j, end + 1 :].any()
+        for k in range(end, 6):
+            np.testing.assert_array_equal(coefs[j, k], coefs[j, end])
+            gap, _ = certificate(X, Y[:, j], lams[j, k], coefs[j, k], intercepts[j, k])
+            assert gap == pytest.approx(gaps[j, k])
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

@@ -72,9 +72,9 @@ def test_the_walk_ends_only_when_the_error_has_turned(curves, patience):
         seen.append(len(targets))
         coefs = np.stack([np.broadcast_to(targets[:, None], k.shape), k], axis=2)
         errors = curves[targets[:, None], k]
-        return coefs, np.stack([errors, 2 * errors], axis=2)
+        return coefs, 1e-5 * k, np.stack([errors, 2 * errors], axis=2)
 
-    sums, best = walk_down(advance, lams, patience)
+    sums, best, gap = walk_down(advance, lams, patience, 1e-4)
     best = best.toarray()
     for j, curve in enumerate(curves):
         followed = np.isfinite(sums[j, :, 0])
@@ -83,7 +83,8 @@ def test_the_walk_ends_only_when_the_error_has_turned(curves, patience):
         np.testing.assert_array_equal(sums[j, :n, 0], curve[:n])
         np.testing.assert_array_equal(sums[j, :n, 1], 2 * curve[:n])
         assert tuple(best[j]) == (j, curve[:n].argmin())
-        if n < 12:
+        assert gap[j] == 1e-5 * (n - 1)
+        if n < 11:  # from the eleventh lam on the gap is too large
             assert n - 1 - curve[:n].argmin() >= patience
     assert seen == sorted(seen, reverse=True)
 

@@ -8,7 +8,7 @@ import numpy as np
 from skdatamodels.regression.convergence import warn_unless_converged
 from skdatamodels.regression.cuda._precision import precision
 from skdatamodels.regression.cuda.ops import CudaOps
-from skdatamodels.regression.lasso_path import _check_problem
+from skdatamodels.regression.lasso_path import check_problem
 
 # Power iteration ends below the largest eigenvalue; at the dense upper end of a Gram
 # matrix of masks by 1 or 2 % after so many products. A step 5 % too short costs 2.5 %
@@ -113,7 +113,7 @@ def lasso_path(
     O'Donoghue, Candès, "Adaptive restart for accelerated gradient schemes", Found.
     Comput. Math. 15, 2015.
     """
-    gram, cov, y_var, lams, penalty, w0 = _check_problem(
+    gram, cov, y_var, lams, penalty, w0, size = check_problem(
         np.asarray(gram, np.float32), cov, y_var, lams, penalty_factors, coef_init
     )
     ops = CudaOps(device, launcher=launcher)
@@ -122,6 +122,7 @@ def lasso_path(
         *matrix, cov, y_var, lams, penalty, w0, tol, max_iter, block_size=block_size
     )
     warn_unless_converged(paths.gaps, tol, max_iter)
+    np.ldexp(paths.coefs, size[:, None, None], out=paths.coefs)
     return paths
 
 

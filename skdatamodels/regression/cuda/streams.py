@@ -40,7 +40,7 @@ def moments(X, Y, rows, targets, y_shift, ops):
         with precision("highest"):
             xy += x.T @ ops.asarray(y.astype(np.float32))
     x_sum, xy = (ops.to_numpy(a).astype(np.float64) for a in (x_sum, xy))
-    return Moments(len(rows), x_sum, y_sum, xy, yy)
+    return Moments(len(rows), x_sum, y_sum, xy, yy, counted=True)
 
 
 def pair_sums(X, rows, ops):

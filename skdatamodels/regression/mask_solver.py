@@ -1,14 +1,16 @@
-"""The saga solver: it streams over the runs, for what moments can not hold.
+"""The solvers that work on masks, saga and residual, for what moments can not hold.
 
 That is a Gram matrix too large for memory. Targets need not share their usable runs.
 """
 
 import numpy as np
 from scipy import sparse
+from threadpoolctl import threadpool_limits
 
 from skdatamodels.regression.fits import assemble, computing_dtype
 from skdatamodels.regression.prior import STRENGTHS, factors_of, least_squares_scale
-from skdatamodels.regression.saga_path import saga_path
+from skdatamodels.regression.residual_path import solve as solve_on_residuals
+from skdatamodels.regression.saga_path import solve as solve_by_saga
 from skdatamodels.regression.selection import (
     Choice,
     choose_lam,
@@ -57,7 +59,7 @@ def fit_groups(X, Y, groups, lam, prior, settings, seed, ops=None):
     fits, targets_of = [], np.split(targets, range(step, len(targets), step))
     for block in targets_of:
         y = np.full((n_runs, len(block)), np.nan, dtype)
-        fold_of = np.full(y.shape, -1, np.int8)
+        fold_of = np.full(y.shape, -1, np.min_scalar_type(-1 - len(groups[0].folds)))
         for j, target in enumerate(block):
             rows, _, folds = groups[group_of[target]]
             y[rows, j] = Y[rows, target]
@@ -65,7 +67,10 @@ def fit_groups(X, Y, groups, lam, prior, settings, seed, ops=None):
                 fold_of[fold, j] = f
         folds = [fold_of == f for f in range(len(groups[0].folds))]
         lam_of, prior_of = None if lam is None else lam[block], prior.of(block)
-        fits.append(fit(X, y, folds, lam_of, prior_of, settings, seed, ops))
+        # Products by several threads are saga's work; of residuals they are small.
+        n_threads = 1 if settings.solver_ == "residual" else None
+        with threadpool_limits(n_threads, user_api="blas"):
+            fits.append(fit(X, y, folds, lam_of, prior_of, settings, seed, ops))
     return fits, targets_of
 
 
@@ -112,7 +117,7 @@ def _choose(X, Y, folds, prior, strengths, settings, seed, ops):
         rest, _, factors = _inform(X, Y, prior, strength)
         lams.append(lam_grid(_covariances(X, rest), factors, *grid))
     lams = np.stack(lams)
-    sums = np.zeros((*lams.shape, 2))
+    sums, worst = np.zeros((*lams.shape, 2)), np.zeros(lams.shape[:2])
     for fold in folds:
         train, held_out = np.where(fold, np.nan, Y), np.flatnonzero(fold.any(axis=1))
         fitted_on = np.flatnonzero(np.isfinite(train).any(axis=1))
@@ -121,13 +126,16 @@ def _choose(X, Y, folds, prior, strengths, settings, seed, ops):
         best = []
         for s, strength in enumerate(strengths):
             informed = _inform(X_train, train, prior, strength)
-            new, coefs = _walk(X_train, *informed, *out, lams[s], settings, seed, ops)
+            new, coefs, gaps = _walk(
+                X_train, *informed, *out, lams[s], settings, seed, ops
+            )
             sums[s] += new
+            worst[s] = np.maximum(worst[s], gaps)
             best.append(coefs)
     s = choose_strength(sums)
     n_held_out = np.sum([fold.sum(axis=0) for fold in folds], axis=0)
     error, index = choose_lam(sums[s], n_held_out, settings.one_standard_error)
-    return s, Choice(lams[s], error, index), best[s].toarray()
+    return s, Choice(lams[s], error, index, worst[s]), best[s].toarray()
 
 
 def _walk(X, y, offset, factors, X_out, Y_out, lams, settings, seed, ops):
@@ -135,27 +143,22 @@ def _walk(X, y, offset, factors, X_out, Y_out, lams, settings, seed, ops):
 
     def advance(active, lams, start):
         of = factors if len(factors) == 1 else factors[active]
-        coefs, intercepts, *_ = _path(
+        coefs, intercepts, gaps, _ = _path(
             X, y[:, active], lams, of, start, settings, seed, ops
         )
         weights = coefs if offset is None else coefs + offset[active, None]
-        return coefs, squared_errors(X_out, Y_out[:, active], weights, intercepts)
+        sums = squared_errors(X_out, Y_out[:, active], weights, intercepts)
+        return coefs, gaps, sums
 
-    return walk_down(advance, lams, settings.patience)
+    return walk_down(advance, lams, settings.patience, settings.tol)
 
 
 def _path(X, y, lams, factors, start, settings, seed, ops):
-    return saga_path(
-        X,
-        y,
-        lams=lams,
-        tol=settings.tol,
-        max_iter=settings.max_iter,
-        penalty_factors=factors,
-        coef_init=start,
-        random_state=seed,
-        ops=ops,
-    )
+    path = {"lams": lams, "penalty_factors": factors, "coef_init": start}
+    limits = {"tol": settings.tol, "max_iter": settings.max_iter}
+    if settings.solver_ == "residual":
+        return solve_on_residuals(X, y, **path, **limits, n_jobs=settings.n_jobs)
+    return solve_by_saga(X, y, **path, **limits, random_state=seed, ops=ops)
 
 
 def _inform(X, Y, prior, strength):

@@ -1,0 +1,241 @@
+"""Coordinate descent for the LASSO on residuals and packed columns, compiled by numba.
+
+What costs is to look at all d columns. It is done a byte of eight runs at a time: the
+sums of the residuals over each of the 256 subsets of these runs are made once, and
+looked up for each column. Between two such looks, the descent works on a few columns,
+unpacked.
+"""
+
+import numpy as np
+
+from skdatamodels._numba import njit
+from skdatamodels.masks._popcount import pack_columns
+
+# Tables for so many bytes at a time stay in the nearest cache.
+_BYTES = 16
+# The gap on the working set costs about as much as a pass.
+_PASSES_TO_GAP = 5
+_LEAST_NEW_COLUMNS = 64
+# The gap on the working set has to be so much less than that on all columns.
+_INNER = 0.3
+
+_FASTMATH = {"contract", "reassoc", "nsz"}
+
+
+def pack_bytes(masks):
+    """Pack masks by columns: bit k of byte b of a column is run 8·b + k.
+
+    Returns
+    -------
+    columns : uint8 array of shape (n_train, ceil(n_runs / 8))
+    """
+    words = pack_columns(np.ascontiguousarray(masks.bits), masks.n_train)
+    as_bytes = words.astype("<u8", copy=False).view(np.uint8)
+    return np.ascontiguousarray(as_bytes[:, : -(-len(masks) // 8)])
+
+
+@njit(nogil=True, fastmath=_FASTMATH)
+def correlate(columns, residual, n_usable, share, out):
+    """Set `out` to the covariance of each centred column with a residual.
+
+    Parameters
+    ----------
+    columns : uint8 array of shape (d, n_bytes)
+        See `pack_bytes`.
+    residual : array of shape (8 * n_bytes,)
+        0 for runs that are not usable.
+    n_usable : int
+    share : array of shape (d,)
+        Of the usable runs that saw the example.
+    out : array of shape (d,)
+    """
+    d, n_bytes = columns.shape
+    sums = np.zeros((_BYTES, 256))
+    out[:] = -share * residual.sum()
+    for first in range(0, n_bytes, _BYTES):
+        n = min(_BYTES, n_bytes - first)
+        for b in range(n):
+            for k in range(8):
+                value = residual[8 * (first + b) + k]
+                for subset in range(1 << k):
+                    sums[b, (1 << k) + subset] = sums[b, subset] + value
+        for i in range(d):
+            total = 0.0
+            for b in range(n):
+                total += sums[b, columns[i, first + b]]
+            out[i] += total
+    out /= n_usable
+
+
+@njit(nogil=True)
+def _unpack(column, usable, out):
+    for t in range(usable.size):
+        out[t] = (column[t // 8] >> (t % 8)) & 1 if usable[t] else 0
+
+
+@njit(nogil=True, error_model="numpy")
+def _relative_gap(z, residual, excess, l1, n_usable):
+    """Duality gap divided by 1/2, the loss of the empty model.
+
+    The dual point is s·r with s = 1 / excess, see `_excess`.
+    """
+    rr, zr = 0.0, 0.0
+    for t in range(z.size):
+        rr += residual[t] ** 2
+        zr += residual[t] * z[t]
+    s = 1 / excess
+    return ((1 + s * s) * rr - 2 * s * zr) / n_usable + 2 * l1
+
+
+@njit(nogil=True, error_model="numpy")
+def _excess(q, lam, penalty):
+    """Largest abs(q) / (lam·penalty), at least 1."""
+    excess = 1.0
+    for i in range(q.size):
+        threshold = _threshold(lam, penalty[i])
+        if abs(q[i]) > excess * threshold:
+            excess = abs(q[i]) / threshold
+    return excess
+
+
+@njit(nogil=True)
+def _threshold(lam, penalty):
+    return lam * penalty if penalty < np.inf else penalty  # inf even at lam = 0
+
+
+@njit(nogil=True)
+def _l1(w, lam, penalty):
+    total = 0.0
+    for i in range(w.size):
+        if w[i] != 0:
+            total += lam * penalty[i] * abs(w[i])
+    return total
+
+
+@njit(nogil=True)
+def _working_set(q, w, lam, penalty):
+    """Choose columns with weights, and as many that violate their bound the most."""
+    violation = np.empty(q.size)
+    n_weights, n_violating = 0, 0
+    for i in range(q.size):
+        if w[i] != 0:
+            n_weights += 1
+        elif abs(q[i]) > _threshold(lam, penalty[i]):
+            violation[n_violating] = abs(q[i]) / penalty[i]
+            n_violating += 1
+    n_new, least = max(n_weights, _LEAST_NEW_COLUMNS), 0.0
+    if n_violating > n_new:
+        place = n_violating - n_new
+        least = np.partition(violation[:n_violating], place)[place]
+    chosen = np.empty(n_weights + n_violating, np.int64)
+    n = 0
+    for i in range(q.size):
+        if w[i] != 0 or (
+            abs(q[i]) > _threshold(lam, penalty[i]) and abs(q[i]) / penalty[i] >= least
+        ):
+            chosen[n] = i
+            n += 1
+    return chosen[:n]
+
+
+@njit(nogil=True, error_model="numpy", fastmath=_FASTMATH)
+def _descend(x, share, z, usable, residual, w, lam, penalty, tol, max_passes):
+    """Descend on unpacked columns x (n, n_rows); returns the passes that it took.
+
+    The residual is that of columns that are not centred, plus a shift.
+    """
+    n_usable, shift = usable.sum(), 0.0
+    n_rows, q = z.size, np.empty(w.size)
+    for n_passes in range(1, max_passes + 1):
+        measures = n_passes % _PASSES_TO_GAP == 0 or n_passes == max_passes
+        for i in range(w.size):
+            g = share[i] * (1 - share[i])
+            total = 0.0
+            for t in range(n_rows):
+                total += x[i, t] * residual[t]
+            at = total / n_usable + shift * share[i] + g * w[i]
+            threshold = _threshold(lam, penalty[i])
+            new = (at - min(max(at, -threshold), threshold)) / g
+            step = new - w[i]
+            if step != 0:
+                w[i] = new
+                shift += step * share[i]
+                for t in range(n_rows):
+                    residual[t] -= step * x[i, t]
+        if measures:
+            for t in range(n_rows):
+                residual[t] += shift if usable[t] else 0.0
+            shift = 0.0
+            for i in range(w.size):
+                total = 0.0
+                for t in range(n_rows):
+                    total += x[i, t] * residual[t]
+                q[i] = total / n_usable
+            excess, l1 = _excess(q, lam, penalty), _l1(w, lam, penalty)
+            if _relative_gap(z, residual, excess, l1, n_usable) <= tol:
+                return n_passes
+    return max_passes
+
+
+@njit(nogil=True)
+def _residual_of(columns, share, z, usable, w):
+    """Return what weights leave of an output."""
+    residual, x = z.copy(), np.empty(z.size, np.float32)
+    for i in range(w.size):
+        if w[i] != 0:
+            _unpack(columns[i], usable, x)
+            for t in range(z.size):
+                residual[t] -= w[i] * (x[t] - share[i]) if usable[t] else 0.0
+    return residual
+
+
+@njit(nogil=True)
+def follow_path(columns, z, usable, lams, penalty, w, tol, max_iter, paths):
+    """Solve the path of a target.
+
+    Parameters
+    ----------
+    columns : uint8 array of shape (d, n_bytes)
+        See `correlate`.
+    z : float64 array of shape (8 * n_bytes,)
+        Outputs of mean 0 and variance 1; 0 where not usable.
+    usable : bool array of shape (8 * n_bytes,)
+    lams : array of shape (n_lams,)
+    penalty : float64 array of shape (d,)
+    w : float64 array of shape (d,)
+        Where to start; the solution at the last lam, when it returns.
+    tol, max_iter : number
+    paths : tuple
+        Arrays (n_lams, d) of weights, and (n_lams,) of intercepts for outputs of mean
+        0, of gaps and of passes (0 to begin with): to be filled in.
+    """
+    coefs, intercepts, gaps, n_iter = paths
+    d, n_usable = w.size, usable.sum()
+    share, q = np.zeros(d), np.empty(d)
+    correlate(columns, usable.astype(np.float64), n_usable, np.zeros(d), share)
+    # A column that is constant has no weight.
+    penalty = np.where((share == 0) | (share == 1), np.inf, penalty)
+    w[penalty == np.inf] = 0
+    residual = _residual_of(columns, share, z, usable, w)
+    correlate(columns, residual, n_usable, share, q)
+    given_up = False
+    for k in range(lams.size):
+        lam = lams[k]
+        while True:
+            excess, l1 = _excess(q, lam, penalty), _l1(w, lam, penalty)
+            gap = _relative_gap(z, residual, excess, l1, n_usable)
+            if gap <= tol or given_up or n_iter[k] >= max_iter:
+                break
+            chosen = _working_set(q, w, lam, penalty)
+            x = np.empty((chosen.size, z.size), np.float32)
+            for j in range(chosen.size):
+                _unpack(columns[chosen[j]], usable, x[j])
+            few = share[chosen], z, usable, residual
+            weights, left = w[chosen], max_iter - n_iter[k]
+            n_iter[k] += _descend(
+                x, *few, weights, lam, penalty[chosen], _INNER * gap, left
+            )
+            w[chosen] = weights
+            correlate(columns, residual, n_usable, share, q)
+        given_up |= not gap <= tol
+        coefs[k], gaps[k], intercepts[k] = w, gap, -(w * share).sum()
