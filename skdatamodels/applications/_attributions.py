@@ -1,6 +1,7 @@
 """What every application asks of an attribution matrix."""
 
 import numpy as np
+from sklearn.base import is_classifier
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_array, validate_data
 
@@ -18,8 +19,18 @@ def last_step(given):
 def weights_of(given):
     """Return the attribution matrix of a fitted estimator, or what is given."""
     estimator = last_step(given)
+    if hasattr(estimator, "outputs"):
+        raise TypeError(
+            f"Got {type(estimator).__name__}, and weights are needed: fit a "
+            "DatamodelRegressor on the runs, and give that."
+        )
     if not hasattr(estimator, "fit"):
         return given
+    if is_classifier(estimator):
+        raise TypeError(
+            f"The coef_ of {type(estimator).__name__} are weights of features, not of "
+            "training examples: give a DatamodelRegressor that was fitted on runs."
+        )
     if not hasattr(estimator, "coef_"):
         raise ValueError(
             f"{type(estimator).__name__} has no coef_, the attribution matrix: fit it "
@@ -67,16 +78,21 @@ def sign_of_better(weights, higher_is_better):
     """
     info = getattr(last_step(weights), "output_info_", None)
     known = None if info is None else info.higher_is_better
+    if info is not None and info.name == "prediction":
+        raise ValueError(
+            "The runs measure the output 'prediction', of which neither a higher nor a "
+            "lower value is better. Train with output='squared_error' instead."
+        )
     if known is None and higher_is_better is None:
+        what = "Nothing says"
         if info is None:
             what = "An attribution matrix does not say"
-        else:
+        elif info.name != "unknown":
             what = f"The output {info.name!r} does not say"
         raise ValueError(
-            f"{what} whether higher outputs are better, so helpful and harmful cannot "
-            "be told apart. Pass higher_is_better=True (margins, accuracies) or False "
-            "(losses, errors), or a DatamodelRegressor that was fitted on TrainingRuns "
-            "of an output with a direction, such as 'margin' or 'squared_error'."
+            f"{what} whether higher outputs are better. Pass higher_is_better=True "
+            "(for margins and accuracies) or False (for losses and errors), or give a "
+            "DatamodelRegressor that was fitted on TrainingRuns, which know."
         )
     if None not in (known, higher_is_better) and known != higher_is_better:
         raise ValueError(

@@ -222,7 +222,7 @@ def compare_attributions(
     _check_shapes(attributions, runs)
     repeats = _check_repeats(repeats, runs.n_targets)
     _check_unseen(runs, seen_runs)
-    check_finite(runs.outputs, "runs.outputs", ("run", "target"))
+    check_finite(runs.outputs, "runs.outputs", ("run", "target"), allow_nan=True)
     entropy = entropy_from(random_state)
     # streams of their own, unlike those of a user who seeds with the same number
     control_rng, split_rng = np.random.default_rng(entropy).spawn(2)
@@ -426,7 +426,12 @@ def _warn_of_turned_signs(scores):
 
 def _slope(truth, predicted):
     """Least-squares slope of the outputs on the prediction, median over targets."""
-    truth, predicted = (y - y.mean(axis=0, dtype=float) for y in (truth, predicted))
+    known = ~np.isnan(truth)
+    n_known = np.maximum(1, known.sum(axis=0))
+    truth, predicted = (np.where(known, y, 0.0) for y in (truth, predicted))
+    truth, predicted = (
+        np.where(known, y - y.sum(axis=0) / n_known, 0) for y in (truth, predicted)
+    )
     energy = (predicted**2).sum(axis=0)
     varies = energy > 0
     if not varies.any():

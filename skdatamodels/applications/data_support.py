@@ -275,9 +275,12 @@ class DataSupportSearch(BaseEstimator):
             check_takes_labels(self.trainer)
         name = self.trainer.output_info.name
         if name in OUTPUTS and name not in _SIGNED:
+            cure = f"choose one of {', '.join(_SIGNED)}."
+            if OUTPUTS[name].task == "regression":
+                cure = "a data support is of a classification."
             raise ValueError(
                 f"The trainer's output={name!r} does not turn negative where the "
-                f"prediction flips: choose one of {', '.join(_SIGNED)}."
+                f"prediction flips: {cure}"
             )
 
     def _check_fallback(self, shape):

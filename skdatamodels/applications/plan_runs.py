@@ -78,7 +78,7 @@ class RunPlan:
     n_more: float | None
     metric: str
     confidence: float
-    targets: np.ndarray
+    targets: np.ndarray = field(repr=False)
     _curves: tuple = field(repr=False)
 
     def predict(self, n_runs):
@@ -220,7 +220,7 @@ def plan_runs(
     >>> bool(plan.predict([1600])[0, 0] > plan.scores[-1, 0])
     True
     """
-    outputs = _check_outputs(runs, repeats)
+    outputs = _check_outputs(runs, repeats, metric)
     rng = np.random.default_rng(entropy_from(random_state))
     n_test = max(3, round(test_fraction * len(runs)))
     sizes = _check_sizes(sizes, len(runs) - n_test)
@@ -409,9 +409,10 @@ def _ends(draws, confidence):
     return np.nanquantile(known, [tail, 1 - tail], axis=1, method="nearest").T
 
 
-def _check_outputs(runs, repeats):
+def _check_outputs(runs, repeats, metric):
     outputs = np.asarray(runs.outputs)
-    check_finite(outputs, "runs.outputs", ("run", "target"))
+    lds = metric == "lds"
+    check_finite(outputs, "runs.outputs", ("run", "target"), allow_nan=lds)
     if repeats is not None and np.shape(repeats)[-1:] != outputs.shape[1:]:
         raise ValueError(
             f"repeats have {np.shape(repeats)[-1]} targets, the runs "

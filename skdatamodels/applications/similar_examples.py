@@ -1,5 +1,7 @@
 """Similar to the model: examples and targets that hang together by their weights."""
 
+import warnings
+from numbers import Integral
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +14,7 @@ from skdatamodels.applications._attributions import (
     sign_of_better,
 )
 from skdatamodels.applications._removal_sets import dense_row
+from skdatamodels.outputs import OutputInfo
 from skdatamodels.runs import TrainingRuns
 
 
@@ -81,8 +84,10 @@ def similar_examples(weights, n_examples=5, *, candidates=None):
     array([[0.2]])
     """
     weights = check_weights(weights)
-    if n_examples < 1:
-        raise ValueError(f"At least one must be looked for, got {n_examples}.")
+    if not isinstance(n_examples, Integral) or n_examples < 1:
+        raise ValueError(
+            f"The number to look for must be an integer from 1, got {n_examples}."
+        )
     if candidates is not None:
         candidates = np.asarray(candidates)
         if candidates.dtype != bool or candidates.shape not in [
@@ -152,9 +157,14 @@ def mean_weights(weights, *, target_classes=None, balance=True):
         Attribution matrix, or a regressor that has it as ``coef_``.
     target_classes : array-like of shape (n_targets,), default=None
         Class of each target. A regressor that was fitted on runs of a classifier knows
-        them; of a plain matrix they are not known, and all targets count the same.
+        them. Of a plain matrix they are not known.
     balance : bool, default=True
         If False, all targets count the same.
+
+    Warns
+    -----
+    UserWarning
+        If classes are to be balanced and nothing tells whether the targets have some.
 
     Returns
     -------
@@ -172,12 +182,21 @@ def mean_weights(weights, *, target_classes=None, balance=True):
     >>> weights = [[1.0, -0.2], [0.8, -0.2], [-0.4, 1.0]]
     >>> mean_weights(weights, target_classes=["cat", "cat", "dog"]).round(2)
     array([0.25, 0.4 ])
-    >>> mean_weights(weights).round(2)
+    >>> mean_weights(weights, balance=False).round(2)
     array([0.47, 0.2 ])
     """
     if target_classes is None:
         target_classes = getattr(last_step(weights), "target_classes_", None)
+    info = getattr(last_step(weights), "output_info_", OutputInfo())
     weights = check_weights(weights)
+    if balance and target_classes is None and info.name == "unknown":
+        warnings.warn(
+            "The classes of the targets are not known, so all targets count the same, "
+            "and examples of a small class may look harmful. Give target_classes, or "
+            "balance=False if there are none.",
+            UserWarning,
+            stacklevel=2,
+        )
     n_targets = weights.shape[0]
     share = np.full(n_targets, 1 / n_targets)
     if balance and target_classes is not None:
@@ -231,6 +250,11 @@ def harmful_examples(
         Their mean weights over the targets, in the output's unit: negative where higher
         is better, positive where lower is.
 
+    Warns
+    -----
+    UserWarning
+        See :func:`mean_weights`.
+
     Raises
     ------
     ValueError
@@ -242,9 +266,9 @@ def harmful_examples(
     --------
     >>> from skdatamodels.applications import harmful_examples
     >>> margins = [[0.5, -1.0, 0.25], [-0.25, -2.0, 0.5]]
-    >>> harmful_examples(margins, higher_is_better=True)
+    >>> harmful_examples(margins, higher_is_better=True, balance=False)
     (array([1]), array([-1.5]))
-    >>> harmful_examples(margins, higher_is_better=False)
+    >>> harmful_examples(margins, higher_is_better=False, balance=False)
     (array([2, 0]), array([0.375, 0.125]))
     """
     mean = mean_weights(weights, target_classes=target_classes, balance=balance)

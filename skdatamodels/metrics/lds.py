@@ -40,7 +40,8 @@ def linear_datamodeling_score(y_true, y_pred, *, multioutput="uniform_average"):
     A target whose prediction is the same for every run scores 0: such a
     datamodel (all weights zero, say) tells no run from another. A target whose
     true outputs are all equal has no score: it is NaN among the raw values, and
-    the mean leaves it out.
+    the mean leaves it out. A true output of NaN stands for a run without output,
+    which is left out for that target.
 
     Parameters
     ----------
@@ -59,8 +60,8 @@ def linear_datamodeling_score(y_true, y_pred, *, multioutput="uniform_average"):
     Raises
     ------
     ValueError
-        If the shapes differ, an entry is not finite, there are fewer than three
-        runs, or no target's true outputs vary.
+        If the shapes differ, an output is infinite, a prediction is not finite, there
+        are fewer than three runs, or no target's true outputs vary.
 
     See Also
     --------
@@ -86,7 +87,7 @@ def linear_datamodeling_score(y_true, y_pred, *, multioutput="uniform_average"):
     scores = np.empty(y_true.shape[1])
     for block in _target_blocks(*y_true.shape):
         scores[block] = _rank_correlation(
-            centred_ranks(y_true[:, block]), centred_ranks(y_pred[:, block])
+            *paired_ranks(y_true[:, block], y_pred[:, block])
         )
     return average_targets(scores, multioutput)
 
@@ -182,8 +183,10 @@ def bootstrap_scores(y_true, y_pred, n_bootstraps, rng):
     )
     total, weight = np.zeros(n_bootstraps), np.zeros(n_bootstraps)
     for block in _target_blocks(max(n_runs, n_bootstraps), n_targets):
+        known = ~np.isnan(y_true[:, block])
+        n_drawn = n_runs if known.all() else np.maximum(1, run_counts @ known)
         correlation = _weighted_correlation(
-            run_counts, centred_ranks(y_true[:, block]), centred_ranks(y_pred[:, block])
+            run_counts, *paired_ranks(y_true[:, block], y_pred[:, block]), n_drawn
         )
         counts = np.where(np.isnan(correlation), 0, target_counts[:, block])
         total += (counts * np.nan_to_num(correlation)).sum(axis=1)
@@ -207,9 +210,22 @@ def centred_ranks(y):
     return rankdata(y, axis=0) - (len(y) + 1) / 2
 
 
-def check_finite(y, name, axes):
+def paired_ranks(y_true, y_pred):
+    """Centred ranks of both, among the runs that have a true output; else zeros."""
+    known = ~np.isnan(y_true)
+    if known.all():
+        return centred_ranks(y_true), centred_ranks(y_pred)
+    ranks = np.zeros((2, *known.shape))
+    for column in range(known.shape[1]):
+        rows = known[:, column]
+        for part, y in zip(ranks, (y_true, y_pred), strict=True):
+            part[rows, column] = centred_ranks(y[rows, column])
+    return ranks
+
+
+def check_finite(y, name, axes, allow_nan=False):
     """Raise an error that names the first entry that is NaN or infinite."""
-    bad = ~np.isfinite(y)
+    bad = np.isinf(y) if allow_nan else ~np.isfinite(y)
     if bad.any():
         where = tuple(int(i) for i in np.unravel_index(bad.argmax(), y.shape))
         place = ", ".join(f"{axis} {i}" for axis, i in zip(axes, where, strict=True))
@@ -234,7 +250,7 @@ def _check_pair(y_true, y_pred):
         raise ValueError(
             f"A rank correlation needs at least three runs; got {len(y_true)}."
         )
-    check_finite(y_true, "y_true", ("run", "target"))
+    check_finite(y_true, "y_true", ("run", "target"), allow_nan=True)
     check_finite(y_pred, "y_pred", ("run", "target"))
     return y_true, y_pred
 
@@ -260,9 +276,11 @@ def _correlation(covariance, variance_true, variance_pred):
     return correlation
 
 
-def _weighted_correlation(counts, a, b):
-    """Correlation of the columns of a and b, per row of counts and column."""
-    n_runs = len(a)
+def _weighted_correlation(counts, a, b, n_runs):
+    """Correlation of the columns of a and b, per row of counts and column.
+
+    `n_runs` are drawn in each row, or in each row and column, (n_rows, n_columns).
+    """
     sum_a, sum_b = counts @ a, counts @ b
 
     def variance(x, sum_x):

@@ -404,8 +404,8 @@ def check_output(output, estimator, classes=None):
         )
     if task == "classification" and classes is not None and len(classes) < 2:
         raise ValueError(
-            f"The training set has the single class {list(classes)}: output"
-            f" {output.name!r} compares the true class with others. Two or more"
+            f"The training set has the single class {np.asarray(classes).tolist()}:"
+            f" output {output.name!r} compares the true class with others. Two or more"
             " classes are needed."
         )
     return output

@@ -163,7 +163,7 @@ def encode_targets(y, classes):
     unseen = list(dict.fromkeys(label for label in labels if label not in column))
     if unseen:
         raise ValueError(
-            f"y has classes that the training set has not: {unseen[:10]}. The classes"
+            f"y has classes that are not in the training set: {unseen[:10]}. Those"
             f" of the training set are {classes[:10]}{'...' * (len(classes) > 10)}"
         )
     return np.array([column[label] for label in labels], dtype=np.intp)

@@ -33,6 +33,12 @@ def read_meta(folder):
     path = folder / META
     if not folder.is_dir():
         raise FileNotFoundError(f"There is no run store at {folder}.")
+    below = sorted(child.parent.name for child in folder.glob(f"*/{META}"))
+    if below and not path.exists():
+        raise ValueError(
+            f"{folder} is no run store, but has some in it: {', '.join(below[:5])}. "
+            "Open one of these."
+        )
     try:
         check_link(path)
         meta = json.loads(path.read_text(encoding="utf-8"))

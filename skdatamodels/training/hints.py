@@ -8,6 +8,8 @@ import numpy as np
 MISSES_A_CLASS = "has no example of"
 # A class with so few examples in a subset is worth a word: some estimators split it.
 _FEW = 10
+# What boosters say of labels that are no codes: XGBoost, LightGBM, CatBoost.
+_ON_LABELS = "invalid classes|label must be|labels? (from|should be)|convert string"
 
 
 def add_hints(error, X, y, classes):
@@ -54,7 +56,7 @@ def _hint_on_labels(message, classes):
     are_codes = classes.dtype.kind in "biuf" and np.array_equal(
         classes, np.arange(len(classes))
     )
-    if are_codes or not re.search("class|label|convert string", message, re.I):
+    if are_codes or not re.search(_ON_LABELS, message, re.I):
         return None
     first = ", ".join(map(repr, classes[:3].tolist()))
     return (

@@ -92,7 +92,8 @@ class SubsetTrainer(TransformerMixin, BaseEstimator):
         The output of a run on targets of a class that its subset has no example of.
         "floor": as if the class had the probability 1 / (subset size + number of
         classes). "nan": NaN, which leaves the run out of the datamodels of these
-        targets. Only estimators need it; a network has a logit for every class.
+        targets. The floor is for scikit-learn estimators; a torch network has a logit
+        for every class.
     timeout : float, optional
         Seconds that a run may take; one that takes longer has failed. Each worker then
         trains in a second process beside it, which is ended at the limit. Runs that
@@ -291,7 +292,6 @@ class SubsetTrainer(TransformerMixin, BaseEstimator):
 
     def _transform_in_store(self, learner, rows, store):
         masks, seeds = self._plan(rows, store.entropy)
-
         explicit = isinstance(rows, PackedMasks)
 
         def find():
@@ -331,10 +331,10 @@ class SubsetTrainer(TransformerMixin, BaseEstimator):
         classifies = getattr(learner, "classes", None) is not None
         if classifies or (named and named.task == "classification"):
             found = UnseenClasses(runs.packed, self.train.y, self.targets.y)
-            as_nan = self.unseen_class == "nan"
             if warn:
-                found.warn("are NaN" if as_nan else "are low guesses", stacklevel=4)
-            outputs = found.without(outputs) if as_nan else outputs
+                found.warn(self.unseen_class, self.design, stacklevel=4)
+            if self.unseen_class == "nan":
+                outputs = found.without(outputs)
             known["target_classes"] = self.targets.y
             known["n_missed_classes"] = found.n_unseen
         return TrainingRuns(runs.packed, outputs, **known)

@@ -40,7 +40,7 @@ class UnseenClasses:
         self.unseen = masks.dot(is_member.astype(np.float32)) == 0
         self.n_unseen = self.unseen.sum(axis=1)
 
-    def warn(self, what_outputs_are, stacklevel):
+    def warn(self, unseen_class, design, stacklevel):
         """Warn of runs that missed a class, if there are any."""
         n_runs, n_missing = len(self.unseen), int((self.n_unseen > 0).sum())
         if not n_missing:
@@ -52,11 +52,16 @@ class UnseenClasses:
             )
             if n
         )
+        what = "are low guesses; unseen_class='nan' leaves them out"
+        if unseen_class == "nan":
+            what = "are NaN, as unseen_class='nan' asks"
+        cure = "A larger alpha makes this rarer"
+        if design != "stratified":
+            cure += ", and so does design='stratified'"
         warnings.warn(
             f"{n_missing} of {n_runs} runs ({n_missing / n_runs:.1%}) saw no example "
             f"of a class of the targets: {by_class}. Their outputs on targets of that "
-            f"class {what_outputs_are}. design='stratified' or a larger alpha keeps "
-            "every class in every subset.",
+            f"class {what}. {cure}.",
             UserWarning,
             stacklevel=stacklevel + 1,
         )

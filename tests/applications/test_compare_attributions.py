@@ -320,7 +320,7 @@ OTHER = Examples(TRAIN.X + 1, TRAIN.y)
         (
             {"m": WEIGHTS},
             {"targets": Examples(TARGETS.X, TARGETS.y + 5)},
-            r"y has classes that the training set has not: \[5, 6\]",
+            r"y has classes that are not in the training set: \[5, 6\]",
         ),
         ({"m": WEIGHTS}, {"n_trainings": {"k": 1}}, r"\['k'\] are no methods"),
         ({"m": WEIGHTS}, {"seconds": {"k": 1}}, r"\['k'\] are no methods"),
@@ -362,11 +362,11 @@ def test_targets_to_retrain_must_be_reported_ones():
         compare(methods, counterfactuals=evaluation)
 
 
-def test_runs_without_output_are_named():
+def test_infinite_outputs_are_named():
     outputs = np.array(RUNS.outputs)
-    outputs[3, 1] = np.nan
+    outputs[3, 1] = np.inf
     computed = []
-    with pytest.raises(ValueError, match=r"runs\.outputs is nan at run 3, target 1"):
+    with pytest.raises(ValueError, match=r"runs\.outputs is inf at run 3, target 1"):
         compare(
             {"m": lambda: computed.append(0)}, runs=TrainingRuns(RUNS.packed, outputs)
         )

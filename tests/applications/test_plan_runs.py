@@ -259,7 +259,7 @@ def with_nan():
         (FIRST, {"wanted": 1e6, "metric": "mse"}, "the mean output reaches by itself"),
         (FIRST, {"repeats": np.zeros((2, 9, 4))}, "repeats .* 4 targets, the runs 30"),
         (FIRST, {"n_targets": 0}, "'n_targets' parameter"),
-        (with_nan(), {}, "runs.outputs is nan at run 7, target 2"),
+        (with_nan(), {"metric": "mse"}, "runs.outputs is nan at run 7, target 2"),
     ],
 )
 def test_bad_input(runs, params, message):

@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array, csr_matrix
 from sklearn.datasets import load_diabetes
-from sklearn.linear_model import Ridge
+from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
 
 from skdatamodels import (
@@ -75,15 +75,18 @@ def test_affected_targets_turn_the_matrix(container):
 @pytest.mark.parametrize("container", [np.asarray, csr_array, csr_matrix])
 def test_harmful_on_balance(container):
     mean = WEIGHTS.mean(axis=0)
-    examples, found = harmful_examples(container(WEIGHTS), 100, higher_is_better=True)
+    examples, found = harmful_examples(
+        container(WEIGHTS), 100, higher_is_better=True, balance=False
+    )
     assert_array_equal(examples, np.argsort(mean)[: (mean < 0).sum()])
     assert_allclose(found, mean[examples])
-    assert len(harmful_examples(WEIGHTS, 1, higher_is_better=True)[0]) == 1
+    kept = {"higher_is_better": True, "balance": False}
+    assert len(harmful_examples(WEIGHTS, 1, **kept)[0]) == 1
 
 
 def test_what_raises_losses_is_harmful():
-    as_losses = harmful_examples(-WEIGHTS, 100, higher_is_better=False)
-    as_margins = harmful_examples(WEIGHTS, 100, higher_is_better=True)
+    as_losses = harmful_examples(-WEIGHTS, 100, higher_is_better=False, balance=False)
+    as_margins = harmful_examples(WEIGHTS, 100, higher_is_better=True, balance=False)
     assert_array_equal(as_losses[0], as_margins[0])
     assert_allclose(as_losses[1], -as_margins[1])
     assert (as_losses[1] > 0).all()
@@ -99,8 +102,9 @@ def test_wrong_values_are_harmful_to_a_regression(output):
     trainer = SubsetTrainer(Ridge(), train, targets, output=output, random_state=0)
     model = DatamodelRegressor(random_state=0).fit(trainer.transform(np.arange(600)))
     if output == "prediction":
-        with pytest.raises(ValueError, match="'prediction' does not say whether"):
-            harmful_examples(model, 8)
+        for said in (None, True):
+            with pytest.raises(ValueError, match="Train with output='squared_error'"):
+                harmful_examples(model, 8, higher_is_better=said)
         return
     suspects, raised = harmful_examples(model, 8)
     assert np.isin(suspects, wrong).sum() >= 6
@@ -118,7 +122,8 @@ def test_classes_of_targets_count_the_same(container):
     assert_allclose(balanced, np.mean(by_class, axis=0))
     plain = mean_weights(container(weights), target_classes=classes, balance=False)
     assert_allclose(plain, weights.mean(axis=0))
-    assert_allclose(mean_weights(container(weights)), weights.mean(axis=0))
+    with pytest.warns(UserWarning, match="classes of the targets are not known"):
+        assert_allclose(mean_weights(container(weights)), weights.mean(axis=0))
     with pytest.raises(ValueError, match="6 classes, one a target; got shape"):
         mean_weights(weights, target_classes=classes[:5])
 
@@ -137,11 +142,17 @@ def test_a_fitted_regressor_knows_direction_and_classes():
         assert harmful_examples(fitted)[0].tolist() == [3]
         assert harmful_examples(fitted, balance=False)[0].tolist() == [0, 3]
     model.fit(masks, runs.outputs)  # arrays do not say
-    with pytest.raises(ValueError, match="'unknown' does not say whether higher"):
-        harmful_examples(model)
-    assert harmful_examples(model, higher_is_better=True)[0].tolist() == [2]
+    with pytest.raises(ValueError, match="Nothing says whether higher outputs are"):
+        harmful_examples(model, balance=False)
+    kept = {"higher_is_better": True, "balance": False}
+    assert harmful_examples(model, **kept)[0].tolist() == [2]
     with pytest.raises(ValueError, match="DatamodelRegressor has no coef_"):
         harmful_examples(DatamodelRegressor())
+    with pytest.raises(TypeError, match="Got TrainingRuns, and weights are needed"):
+        harmful_examples(runs)
+    classifier = LogisticRegression().fit(np.eye(3), [0, 1, 2])
+    with pytest.raises(TypeError, match="weights of features, not of training ex"):
+        harmful_examples(classifier, higher_is_better=True)
 
 
 def memorising_runs(n_runs=2000, n_train=12):
@@ -198,7 +209,7 @@ def test_self_influence_refuses(example_of_target, message):
 def test_bad_input():
     with pytest.raises(ValueError, match="weights contains NaN"):
         similar_examples(WEIGHTS * np.nan)
-    with pytest.raises(ValueError, match="At least one"):
+    with pytest.raises(ValueError, match="must be an integer from 1"):
         similar_examples(WEIGHTS, 0)
     with pytest.raises(ValueError, match="candidates must be bool"):
         similar_examples(WEIGHTS, candidates=np.ones(9))

@@ -47,7 +47,7 @@ def test_random_same_class_gives_weight_within_the_class():
     [same_class_influence, lambda *parts: random_influence(*parts, same_class=True)],
 )
 def test_unknown_class(baseline):
-    with pytest.raises(ValueError, match=r"classes that the training set has not: \[7"):
+    with pytest.raises(ValueError, match=r"not in the training set: \[7"):
         baseline(TRAIN, Examples(np.zeros((1, 2)), [7]))
 
 

@@ -3,9 +3,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
-from scipy.stats import spearmanr
+from scipy.stats import rankdata, spearmanr
 
 from skdatamodels.metrics import lds, lds_interval, linear_datamodeling_score
+from skdatamodels.metrics.lds import bootstrap_scores
 
 
 def _outputs(rng, n_runs=40, n_targets=6, decimals=1):
@@ -93,7 +94,7 @@ def _with(value, where):
         (np.ones((4, 3)), np.ones(4), r"got \(4, 3\) and \(4, 1\)"),
         (np.ones((4, 3, 1)), np.ones((4, 3, 1)), "must both have shape"),
         (np.ones((2, 3)), np.ones((2, 3)), "at least three runs; got 2"),
-        (_with(np.nan, (2, 1)), _with(0, 0), "y_true is nan at run 2, target 1"),
+        (_with(-np.inf, (2, 1)), _with(0, 0), "y_true is -inf at run 2, target 1"),
         (_with(0, 0), _with(np.inf, (3, 0)), "y_pred is inf at run 3, target 0"),
         (np.ones((4, 3)), _with(0, 0), "No target has a score"),
     ],
@@ -180,3 +181,32 @@ def test_interval_of_three_runs_survives_degenerate_draws():
     score, low, high = lds_interval(y_true, y_true, random_state=0)
     assert (score, high) == (1.0, 1.0)
     assert np.isfinite(low)
+
+
+def test_runs_without_output_are_left_out_for_that_target():
+    rng = np.random.default_rng(0)
+    y_true = rng.normal(size=(40, 4))
+    y_pred = y_true + rng.normal(size=(40, 4))
+    y_true[rng.random((40, 4)) < 0.3] = np.nan
+    y_true[:, 3] = np.nan
+    expected = []
+    for true, pred in zip(y_true.T[:3], y_pred.T[:3], strict=True):
+        known = ~np.isnan(true)
+        expected.append(spearmanr(true[known], pred[known]).statistic)
+    raw = linear_datamodeling_score(y_true, y_pred, multioutput="raw_values")
+    np.testing.assert_allclose(raw, [*expected, np.nan])
+    assert linear_datamodeling_score(y_true, y_pred) == pytest.approx(np.mean(expected))
+    score, low, high = lds_interval(y_true, y_pred, random_state=0)
+    assert low < score < high
+
+
+def test_a_bootstrap_draw_knows_only_the_runs_with_output():
+    rng = np.random.default_rng(1)
+    y_true = rng.normal(size=(30, 1))
+    y_pred = y_true + rng.normal(size=(30, 1))
+    y_true[:10] = np.nan
+    draws = bootstrap_scores(y_true, y_pred, 5, np.random.RandomState(0))
+    counts = np.random.RandomState(0).multinomial(30, np.full(30, 1 / 30), 5)[:, 10:]
+    ranks = [rankdata(y[10:, 0]) for y in (y_true, y_pred)]
+    expected = [np.corrcoef(*(np.repeat(r, n) for r in ranks))[0, 1] for n in counts]
+    np.testing.assert_allclose(draws, expected)

@@ -133,3 +133,9 @@ def test_failures_in_brackets_without_end_are_left_out(store):
 def test_outputs_that_are_no_numbers_are_not_stored(store, outputs, message):
     with pytest.raises((TypeError, ValueError), match=message):
         store.write([2], [[1, 0, 0]], [0], outputs)
+
+
+def test_the_root_of_stores_is_no_store(tmp_path):
+    RunStore.create(tmp_path / "mine", 3, 1)
+    with pytest.raises(ValueError, match=r"no run store, but has some in it: mine"):
+        RunStore(tmp_path)

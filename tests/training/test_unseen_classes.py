@@ -73,9 +73,9 @@ def test_votes_of_all_trees_are_no_outliers(output, expected):
 
 
 def test_on_request_outputs_on_unseen_classes_are_missing():
-    with pytest.warns(UserWarning, match="on targets of that class are low guesses"):
+    with pytest.warns(UserWarning, match="are low guesses; unseen_class='nan' leaves"):
         floor = make_trainer().transform(np.arange(60))
-    with pytest.warns(UserWarning, match="on targets of that class are NaN"):
+    with pytest.warns(UserWarning, match="are NaN, as unseen_class='nan' asks"):
         runs = make_trainer(unseen_class="nan").transform(np.arange(60))
     expected = np.where(missed(runs)[:, None] & RARE, np.nan, floor.outputs)
     assert_array_equal(runs.outputs, expected)
