@@ -1,9 +1,10 @@
 """Data support: the smallest removal that changes a prediction."""
 
+import warnings
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
 from sklearn.utils import check_random_state
 
 from skdatamodels._numbers import as_real
@@ -92,8 +93,9 @@ class DataSupportSearch(BaseEstimator):
         "wrong already": with nothing removed; "certified"; "not certified": no attempt
         to certify the size succeeded. Of targets that no size flips: "sizes ran out":
         larger ones were not tried; "weights ran out": more examples were removed than
-        have a weight, see `n_ranked_`, so better weights may flip it; "never flips":
-        not even without every example that can go.
+        have a weight, see `n_ranked_`, so better weights, or larger sizes, may flip it;
+        "training failed": of all models of a size; "never flips": not even without
+        every example that can go.
     n_ranked_ : int array of shape (n_targets,)
         Examples with a weight above zero; `fallback` orders what comes next. All
         examples, for weights that are not zero.
@@ -229,8 +231,13 @@ class DataSupportSearch(BaseEstimator):
             n_train - 1, the output has no sign, or what is no classifier is to be
             mislabelled.
         RuntimeError
-            If trainings failed, as the trainer's `on_failure` says, or all of an
-            edited set.
+            If all trainings on the whole training set failed.
+
+        Warns
+        -----
+        RuntimeWarning
+            If trainings failed, whatever the trainer's `on_failure`. The search of a
+            target ends where all trainings of a set fail.
         """
         X = check_attributions(self, X, self.trainer)
         sizes, n_most = self._check_sizes()
@@ -302,10 +309,14 @@ class DataSupportSearch(BaseEstimator):
             searches.append(plan(sizes[sizes <= len(order)]))
             asked.append((target, next(searches[target])))
         trials = [{} for _ in searches]
+        self._failed = np.zeros(len(searches), dtype=bool)
         while asked:
             undecided = []
             answers = edit.outputs(asked)
             for (target, size), outputs in zip(asked, answers, strict=True):
+                if np.isnan(outputs).all():
+                    self._failed[target] = True
+                    continue
                 trials[target][size] = outputs
                 next_size = _send(searches[target], outputs)
                 if next_size is not None:
@@ -332,6 +343,8 @@ class DataSupportSearch(BaseEstimator):
             answers = edit.outputs(asked, n_before) if asked else []
             for (target, size), outputs in zip(asked, answers, strict=True):
                 self.certified_size_[target] = size
+                if np.isnan(outputs).all():
+                    continue
                 self.certified_[target] = np.nanmean(outputs) < 0
                 if not self.certified_[target]:
                     before = trials[target].get(size, outputs[:0])
@@ -365,6 +378,7 @@ class DataSupportSearch(BaseEstimator):
                 self.support_size_ == 0,
                 self.certified_,
                 ~self.censored_,
+                self._failed,
                 self.largest_size_ == n_removable,
                 self.largest_size_ > self.n_ranked_,
             ],
@@ -372,6 +386,7 @@ class DataSupportSearch(BaseEstimator):
                 "wrong already",
                 "certified",
                 "not certified",
+                "training failed",
                 "never flips",
                 "weights ran out",
             ],
@@ -401,6 +416,8 @@ class _OrderedEdits:
 
     def __init__(self, trainer, orders, labels, n_most, n_trials):
         self.labels, self.n_trials = labels, n_trials
+        # a set that cannot be trained ends one search, and not all of them
+        trainer = clone(trainer).set_params(on_failure="nan")
         self.orders = [order[:n_most] for order in orders]
         self.n_train = len(trainer.train)
         everything = [(target, n_most) for target in range(len(self.orders))]
@@ -415,18 +432,16 @@ class _OrderedEdits:
         targets = [target for target, _ in asked]
         labels = None if self.labels is None else self.labels[targets]
         masks = self.edits.masks(self._sets(asked), labels)
-        outputs = [
-            trials[:, target]
-            for trials, target in zip(
-                self.edits.train(masks, self.n_trials, n_before), targets, strict=True
-            )
+        try:
+            trained = self.edits.train(masks, self.n_trials, n_before)
+        except RuntimeError as error:  # not one of them can be trained
+            if 0 in [size for _, size in asked]:
+                raise
+            warnings.warn(str(error), RuntimeWarning, stacklevel=5)
+            return [np.full(self.n_trials, np.nan)] * len(asked)
+        return [
+            trials[:, target] for trials, target in zip(trained, targets, strict=True)
         ]
-        if np.isnan(outputs).all(axis=1).any():
-            raise RuntimeError(
-                f"All {self.n_trials} trainings of an edited training set failed, so "
-                "nothing is known of it; the trainer's warning says why."
-            )
-        return outputs
 
     def _sets(self, asked):
         sets = np.zeros((len(asked), self.n_train), dtype=bool)

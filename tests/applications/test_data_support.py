@@ -185,8 +185,25 @@ def test_the_last_of_a_class_stays():
     )
     search = DataSupportSearch(trainer, sizes=[8], n_trials=1, factor=1)
     assert 8 in search.fit(np.zeros((1, 12))).trials_[0]
-    with pytest.raises(RuntimeError, match="failed"):
-        search.fit((train.y == 0.0)[None])  # weights are obeyed
+
+
+def test_a_set_that_cannot_be_trained_ends_the_search_of_its_target_alone():
+    x = np.arange(12.0)[:, None]
+    train, targets = Examples(x, [0] * 3 + [1] * 9), Examples([[0.0], [11.0]], [0, 1])
+    trainer = SubsetTrainer(
+        LogisticRegression(), train, targets, random_state=0, retries=0
+    )
+    search = DataSupportSearch(trainer, sizes=[3], n_trials=1, factor=1)
+    with pytest.warns(RuntimeWarning, match="runs failed"):
+        search.fit(np.array([train.y == 0, train.y == 1], float))
+    assert search.status_[0] == "training failed"
+    assert search.status_[1] in ("certified", "not certified", "sizes ran out")
+    assert [sorted(trials) for trials in search.trials_] == [[0], [0, 3]]
+    alone = DataSupportSearch(
+        clone(trainer).set_params(targets=targets[:1]), sizes=[3], n_trials=1
+    )
+    with pytest.warns(RuntimeWarning, match="No run succeeded"):
+        assert alone.fit((train.y == 0)[None]).status_.tolist() == ["training failed"]
 
 
 def test_status_says_what_became_of_each_target():
