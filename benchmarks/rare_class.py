@@ -5,8 +5,8 @@ it. The output of such a run on the targets of that class may be taken
 
 - from a probability of 2.2e-16, the least that floats tell from 0 beside 1;
 - to be the least output of a run that saw the class;
-- from the probability 1 / (subset size + number of classes), the default;
-- to be missing (unseen_class="nan").
+- from the probability 1 / (subset size + number of classes) (unseen_class="floor");
+- to be missing (unseen_class="nan", the default).
 
 Datamodels are fitted on each, and judged on held-out runs, where ranks are the same but
 for the last: on all targets, and on those of the rare class in runs that saw it.
@@ -68,7 +68,9 @@ def treatments(runs, missed, of_rare, n_classes):
 def scores(name, model, n_runs, n_test, seed):
     """Return {treatment: (LDS, LDS of the rare class)} and the share of runs."""
     train, targets, rare = load(name, seed)
-    trainer = SubsetTrainer(model, train, targets, random_state=seed, n_jobs=2)
+    trainer = SubsetTrainer(
+        model, train, targets, unseen_class="floor", random_state=seed, n_jobs=2
+    )
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".*saw no example of a class")
         runs = trainer.transform(np.arange(n_runs + n_test))

@@ -10,8 +10,10 @@ import hashlib
 import inspect
 import json
 import math
+import pickle
 import sys
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -176,7 +178,12 @@ class Content:
         except Exception as error:  # whatever a user's own __reduce__ raises
             raise NoContentError(f"{label} does not pickle: {error}") from error
         if isinstance(how, str):
-            return Parts(f"{label} {how}")
+            module = pickle.whichmodule(value, how)
+            if getattr(sys.modules.get(module), how.partition(".")[0], None) is None:
+                raise NoContentError(f"{label} {how} is in no module")
+            if isinstance(value, np.ufunc) and is_own(sys.modules[module]):
+                raise NoContentError(f"{label} {how} hides the function it calls")
+            return Parts(f"{label} {module}.{how}")
         make, arguments, state, items, pairs = (*how[:5], None, None, None)[:5]
         package = type(value).__module__.partition(".")[0]
         if isinstance(state, dict) and package in _LEFT_OUT_OF:
@@ -236,7 +243,21 @@ class Content:
         return Parts(f"method {value.__name__}", [(".__self__", owner)])
 
     def _wrapper(self, value, cloned):
-        return Parts(self.name(type(value)), [(".__wrapped__", value.__wrapped__)])
+        """Take apart what a library's decorator has made of an own function."""
+        parts = [(".__wrapped__", value.__wrapped__)]
+        if isinstance(getattr(value, "registry", None), MappingProxyType):
+            for kind, function in value.registry.items():  # of singledispatch
+                parts.append((f".registry[{self.name(kind)}]", function))
+        names = getattr(getattr(value, "__code__", None), "co_freevars", ())
+        for name, cell in zip(
+            names, getattr(value, "__closure__", ()) or (), strict=True
+        ):
+            if is_own(type(_contents(cell))):  # such as a context that is entered
+                parts.append((f".closure[{name}]", _contents(cell)))
+        return Parts(self.name(type(value)), sorted(parts, key=lambda part: part[0]))
+
+    def _proxy(self, value, cloned):
+        return Parts("mappingproxy", [("", dict(value))], named=False)
 
     def _partial(self, value, cloned):
         parts = [(".func", value.func)]
@@ -318,6 +339,7 @@ def _is_tensor(value):
 _KINDS = [
     (_is_exactly(list, tuple), Content._sequence),
     (_is_exactly(dict), Content._dict),
+    (_is_exactly(MappingProxyType), Content._proxy),
     (lambda value: isinstance(value, set | frozenset), Content._set),
     (_is_exactly(bytes, bytearray), Content._bytes),
     (_is_exactly(complex, type(...), type(NotImplemented)), Content._literal),

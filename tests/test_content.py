@@ -1,18 +1,22 @@
 """Values built alike are known as alike, in all sessions."""
 
 import collections
+import contextlib
 import copy
+import functools
 import json
 import os
 import subprocess
 import sys
 import threading
+import types
 
 import numba
 import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
+import scipy.special
 import scipy.stats
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import Ridge
@@ -267,3 +271,47 @@ def test_objects_as_examples_are_known_by_their_content():
 
     assert examples({"a": {1}}, ()) == examples({"a": {1}}, ())
     assert examples({"a": {1}}, ()) != examples({"a": {2}}, ())
+
+
+def dispatched(answer):
+    @functools.singledispatch
+    def kind(x):
+        return 0
+
+    @kind.register
+    def _(x: int):
+        return answer
+
+    return kind
+
+
+class Scaled(contextlib.ContextDecorator):
+    def __init__(self, factor):
+        self.factor = factor
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        return False
+
+
+def decorated(factor):
+    @Scaled(factor)
+    def function(x):
+        return x
+
+    return function
+
+
+@pytest.mark.parametrize(
+    "make", [dispatched, decorated, lambda n: types.MappingProxyType({"a": n})]
+)
+def test_what_a_library_has_wrapped_is_seen(make):
+    assert digest(make(1)) == digest(make(1)) != digest(make(2))
+
+
+def test_a_ufunc_of_ones_own_hides_what_it_calls():
+    with pytest.raises(NoContentError, match=r"\(vectorized\) is in no module"):
+        digest(np.frompyfunc(lambda x: x + 1, 1, 1))
+    assert digest(np.add) != digest(np.exp) != digest(scipy.special.expit)

@@ -76,6 +76,10 @@ def sign_of_better(weights, higher_is_better):
     ValueError
         If nobody tells, or the two disagree.
     """
+    if not isinstance(higher_is_better, bool | np.bool_ | None):
+        raise TypeError(
+            f"higher_is_better must be True, False or None, got {higher_is_better!r}."
+        )
     info = getattr(last_step(weights), "output_info_", None)
     known = None if info is None else info.higher_is_better
     if info is not None and info.name == "prediction":

@@ -8,13 +8,14 @@ import numpy as np
 from scipy.sparse import issparse
 from sklearn.base import clone
 
+from skdatamodels._numbers import unmasked
 from skdatamodels.applications._attributions import (
     check_weights,
     last_step,
     sign_of_better,
 )
 from skdatamodels.applications._removal_sets import dense_row
-from skdatamodels.outputs import OutputInfo
+from skdatamodels.outputs import OUTPUTS, OutputInfo
 from skdatamodels.runs import TrainingRuns
 
 
@@ -188,8 +189,9 @@ def mean_weights(weights, *, target_classes=None, balance=True):
     if target_classes is None:
         target_classes = getattr(last_step(weights), "target_classes_", None)
     info = getattr(last_step(weights), "output_info_", OutputInfo())
+    regresses = info.name in OUTPUTS and OUTPUTS[info.name].task == "regression"
     weights = check_weights(weights)
-    if balance and target_classes is None and info.name == "unknown":
+    if balance and target_classes is None and not regresses:
         warnings.warn(
             "The classes of the targets are not known, so all targets count the same, "
             "and examples of a small class may look harmful. Give target_classes, or "
@@ -200,7 +202,7 @@ def mean_weights(weights, *, target_classes=None, balance=True):
     n_targets = weights.shape[0]
     share = np.full(n_targets, 1 / n_targets)
     if balance and target_classes is not None:
-        target_classes = np.asarray(target_classes)
+        target_classes = np.asarray(unmasked(target_classes, "target_classes"))
         if target_classes.shape != (n_targets,):
             raise ValueError(
                 f"target_classes must be {n_targets} classes, one a target; got shape "

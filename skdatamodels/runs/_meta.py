@@ -16,7 +16,7 @@ _KEYS = ("configuration", "output", "entropy", "versions", "n_train", "n_targets
 HOW_TO_RESTORE = (
     f"Put {META} back from a copy. If there is none, make a store of the same "
     f"configuration and seed elsewhere, and copy its {META} here: runs are compared "
-    "with what it says when they are read."
+    "with its configuration, seed and design when they are read."
 )
 
 
@@ -65,6 +65,11 @@ def read_meta(folder):
             f"checksum is {_checksum(meta)}, not {checksum}. {HOW_TO_RESTORE}"
         )
     return found
+
+
+def meta_salt(meta):
+    """Return a number that tells the runs of a configuration from those of others."""
+    return _checksum(meta["configuration"])
 
 
 def differences(stored, asked):

@@ -21,6 +21,7 @@ from skdatamodels.runs._meta import (
     META,
     check_same,
     library_versions,
+    meta_salt,
     read_meta,
     write_meta,
 )
@@ -98,6 +99,7 @@ class RunStore:
         self.entropy = meta["entropy"]
         self.versions = meta["versions"]
         self.output_info = OutputInfo(**meta["output"])
+        self._salt = meta_salt(meta)
         self.n_train, self.n_targets = meta["n_train"], meta["n_targets"]
         if configuration is not None:
             check_same(self.path, self.configuration, configuration)
@@ -285,7 +287,7 @@ class RunStore:
                     "already; they are never overwritten."
                 )
             content = (runs.packed.bits, runs.seeds.astype(np.uint32), runs.outputs)
-            content += (checksums(rows, *content),)
+            content += (checksums(rows, *content, self._salt),)
             arrays = [getattr(self, f"_{name}") for name in _ARRAYS]
             for array in arrays:
                 array.grow(int(rows.max()) + 1)
@@ -378,11 +380,19 @@ class RunStore:
             )
         damaged = self.damaged(rows)
         if damaged.size:
-            raise ValueError(
-                f"{damaged.size} of {len(rows)} runs in {self.path} are damaged, among "
-                f"them rows {damaged[:5].tolist()}: they are not what was written. "
+            cure = (
                 "With store = RunStore(path), store.discard(store.damaged()) gives "
                 "them up, and they are trained again when they are next asked for."
+            )
+            if damaged.size == len(rows) > 1:
+                cure = (
+                    f"As all of them are, {META} may be that of another configuration: "
+                    f"put theirs back. {cure}"
+                )
+            raise ValueError(
+                f"{damaged.size} of {len(rows)} runs in {self.path} are damaged, among "
+                f"them rows {damaged[:5].tolist()}: they are not what was written "
+                f"under this configuration. {cure}"
             )
         if masks is None:
             return
@@ -419,7 +429,8 @@ class RunStore:
         content = [array.read() for array in (self._masks, self._seeds, self._outputs)]
         for block in row_blocks(len(rows), self._row_bytes()):
             part = as_slice(rows[block])
-            sums = checksums(rows[block], *(array[part] for array in content))
+            parts = (array[part] for array in content)
+            sums = checksums(rows[block], *parts, self._salt)
             found[block] = sums != stored[part]
         return rows[found]
 

@@ -76,14 +76,10 @@ class TrainingRuns:
     ):
         self.packed = as_masks(masks)
         self.outputs = np.asanyarray(unmasked(outputs, "outputs"))
-        self.seeds = None if seeds is None else np.asarray(unmasked(seeds, "seeds"))
+        self.seeds = _optional(seeds, "seeds")
         self.output_info = info_of_output(output)
-        self.target_classes = (
-            None if target_classes is None else np.asarray(target_classes)
-        )
-        self.n_missed_classes = (
-            None if n_missed_classes is None else np.asarray(n_missed_classes)
-        )
+        self.target_classes = _optional(target_classes, "target_classes")
+        self.n_missed_classes = _optional(n_missed_classes, "n_missed_classes")
         if self.outputs.ndim != 2 or self.outputs.dtype.kind != "f":
             raise ValueError(
                 "outputs must be a floating-point array of shape (n_runs, n_targets), "
@@ -96,6 +92,11 @@ class TrainingRuns:
                     f"{name} has {len(rows)} rows, masks has {len(self.packed)}: there"
                     " must be one row a run in each."
                 )
+        if 0 in self.outputs.shape[1:]:
+            raise ValueError("outputs has no target: there must be one or more.")
+        missed = self.n_missed_classes
+        if missed is not None and missed.dtype.kind not in "iu":
+            raise ValueError(f"n_missed_classes must be integers, got {missed.dtype}.")
         if self.target_classes is not None and self.target_classes.shape != (
             self.n_targets,
         ):
@@ -155,6 +156,10 @@ class TrainingRuns:
             f"TrainingRuns(n_runs={self.n_runs}, n_train={self.n_train}, "
             f"n_targets={self.n_targets})"
         )
+
+
+def _optional(values, name):
+    return None if values is None else np.asarray(unmasked(values, name))
 
 
 def note_targets(estimator, X):

@@ -69,6 +69,12 @@ def open_store(root, title, parameters, n_train, n_targets, *, output, entropy):
             entropy=entropy,
             versions=description.versions,
         )
+    if description.unseen:
+        _warn(
+            f"The training reads {', '.join(description.unseen)}, which cannot be "
+            "described: if that has changed, or does, the store does not notice. "
+            + _SEE
+        )
     _warn_of_other_versions(store, library_versions() | description.versions)
     return store
 
@@ -144,11 +150,6 @@ def _warn_of_a_new_one(path, near):
 
 
 def _warn_if_not_found_again(parameters, description):
-    if description.unseen:
-        _warn(
-            f"The training reads {', '.join(description.unseen)}, which cannot be "
-            f"described: if that changes, the store does not notice. {_SEE}"
-        )
     try:
         copied = describe(**_copy(parameters))
     except Exception:  # what does not pickle is told when it is sent to workers

@@ -35,7 +35,7 @@ from skdatamodels.runs.paths import directory_kept, readable
 from skdatamodels.training.driver import train_runs
 from skdatamodels.training.fast_paths import FAST_LEARNERS, estimator_learner
 from skdatamodels.training.hints import MISSES_A_CLASS
-from skdatamodels.training.learners import check_trainable
+from skdatamodels.training.learners import EstimatorLearner, check_trainable
 from skdatamodels.training.stores import open_store, warn_if_changed
 from skdatamodels.training.time_limit import TimeLimited
 from skdatamodels.training.unseen_classes import UnseenClasses
@@ -88,12 +88,12 @@ class SubsetTrainer(TransformerMixin, BaseEstimator):
         What to do about runs that failed for good, once all others are done: raise an
         error, or warn and give them outputs of NaN. A failed run is never stored; the
         next call tries it again.
-    unseen_class : {"floor", "nan"}, default="floor"
-        The output of a run on targets of a class that its subset has no example of.
-        "floor": as if the class had the probability 1 / (subset size + number of
-        classes). "nan": NaN, which leaves the run out of the datamodels of these
-        targets. The floor is for scikit-learn estimators; a torch network has a logit
-        for every class.
+    unseen_class : {"nan", "floor"}, default="nan"
+        The output of a scikit-learn estimator on targets of a class that the subset of
+        the run has no example of. "nan": NaN, which leaves the run out of the
+        datamodels and the scores of these targets. "floor": what the class would give
+        if it had the probability 1 / (subset size + number of classes). Other learners
+        give outputs of their own.
     timeout : float, optional
         Seconds that a run may take; one that takes longer has failed. Each worker then
         trains in a second process beside it, which is ended at the limit. Runs that
@@ -157,7 +157,7 @@ class SubsetTrainer(TransformerMixin, BaseEstimator):
         "random_state": ["random_state"],
         "retries": [Interval(Integral, 0, None, closed="left")],
         "on_failure": [StrOptions({"raise", "nan"})],
-        "unseen_class": [StrOptions({"floor", "nan"})],
+        "unseen_class": [StrOptions({"nan", "floor"})],
         "timeout": [Interval(Real, 0, None, closed="neither"), None],
         "verbose": ["verbose"],
     }
@@ -177,7 +177,7 @@ class SubsetTrainer(TransformerMixin, BaseEstimator):
         random_state=None,
         retries=1,
         on_failure="raise",
-        unseen_class="floor",
+        unseen_class="nan",
         timeout=None,
         verbose=0,
     ):
@@ -331,10 +331,14 @@ class SubsetTrainer(TransformerMixin, BaseEstimator):
         classifies = getattr(learner, "classes", None) is not None
         if classifies or (named and named.task == "classification"):
             found = UnseenClasses(runs.packed, self.train.y, self.targets.y)
+            what = "are what the learner gives"
+            if isinstance(learner, EstimatorLearner):
+                what = "are low guesses, as unseen_class='floor' asks"
+                if self.unseen_class == "nan":
+                    what = "are NaN, and so left out of datamodels and scores"
+                    outputs = found.without(outputs)
             if warn:
-                found.warn(self.unseen_class, self.design, stacklevel=4)
-            if self.unseen_class == "nan":
-                outputs = found.without(outputs)
+                found.warn(what, self.design, stacklevel=4)
             known["target_classes"] = self.targets.y
             known["n_missed_classes"] = found.n_unseen
         return TrainingRuns(runs.packed, outputs, **known)

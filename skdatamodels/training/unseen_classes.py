@@ -1,22 +1,26 @@
-"""Runs whose subset has no example of a class: counted, told, and left out if asked."""
+"""Runs whose subset has no example of a class: counted, told, and left out."""
 
 import warnings
 
 import numpy as np
 
+_FEW = 0.01  # share of the runs that is not worth a word
+
 
 class UnseenClasses:
-    """Which classes of the targets each run saw no example of.
+    """Which classes each run saw no example of.
 
     Parameters
     ----------
     masks : PackedMasks of shape (n_runs, n_train)
     y_train : array of shape (n_train,)
     y_targets : array of shape (n_targets,)
+        Their classes are among those of `y_train`.
 
     Attributes
     ----------
     unseen : bool array of shape (n_runs, n_classes)
+        Classes of the targets alone.
     n_unseen : int array of shape (n_runs,)
         Number of classes of the targets that each run missed.
 
@@ -25,8 +29,8 @@ class UnseenClasses:
     >>> import numpy as np
     >>> from skdatamodels.masks import as_masks
     >>> from skdatamodels.training.unseen_classes import UnseenClasses
-    >>> masks = as_masks([[1, 0, 1], [1, 1, 0]])
-    >>> found = UnseenClasses(masks, np.array([0, 0, 1]), np.array([1, 0, 1]))
+    >>> masks = as_masks([[1, 0, 1, 1], [1, 1, 0, 1]])
+    >>> found = UnseenClasses(masks, np.array([0, 0, 1, 2]), np.array([1, 0, 1]))
     >>> found.n_unseen
     array([0, 1])
     >>> found.without(np.ones((2, 3), np.float32))
@@ -35,15 +39,20 @@ class UnseenClasses:
     """
 
     def __init__(self, masks, y_train, y_targets):
-        self.classes, self._class_of_target = np.unique(y_targets, return_inverse=True)
-        is_member = y_train[:, None] == self.classes
-        self.unseen = masks.dot(is_member.astype(np.float32)) == 0
+        classes = np.unique(y_train)
+        is_member = y_train[:, None] == classes
+        unseen = masks.dot(is_member.astype(np.float32)) == 0
+        of_targets = np.isin(classes, y_targets)
+        self.classes, self.unseen = classes[of_targets], unseen[:, of_targets]
         self.n_unseen = self.unseen.sum(axis=1)
+        self._class_of_target = np.searchsorted(self.classes, y_targets)
+        # Then there is nothing to tell the class from.
+        self._saw_one = (~unseen).sum(axis=1) == 1
 
-    def warn(self, unseen_class, design, stacklevel):
-        """Warn of runs that missed a class, if there are any."""
+    def warn(self, what_becomes_of_outputs, design, stacklevel):
+        """Warn of runs that missed a class, if they are more than a few."""
         n_runs, n_missing = len(self.unseen), int((self.n_unseen > 0).sum())
-        if not n_missing:
+        if n_missing <= _FEW * n_runs:
             return
         by_class = ", ".join(
             f"{name!r} in {n}"
@@ -52,22 +61,23 @@ class UnseenClasses:
             )
             if n
         )
-        what = "are low guesses; unseen_class='nan' leaves them out"
-        if unseen_class == "nan":
-            what = "are NaN, as unseen_class='nan' asks"
         cure = "A larger alpha makes this rarer"
         if design != "stratified":
             cure += ", and so does design='stratified'"
         warnings.warn(
             f"{n_missing} of {n_runs} runs ({n_missing / n_runs:.1%}) saw no example "
             f"of a class of the targets: {by_class}. Their outputs on targets of that "
-            f"class {what}. {cure}.",
+            f"class {what_becomes_of_outputs}. {cure}.",
             UserWarning,
             stacklevel=stacklevel + 1,
         )
 
     def without(self, outputs):
-        """Return outputs (n_runs, n_targets) with NaN on targets of unseen classes."""
-        if not self.unseen.any():
+        """Return outputs (n_runs, n_targets) with NaN on targets of unseen classes.
+
+        Where a run saw a single class, all its outputs are NaN.
+        """
+        if not self.unseen.any() and not self._saw_one.any():
             return outputs
-        return np.where(self.unseen[:, self._class_of_target], np.nan, outputs)
+        nothing = self.unseen[:, self._class_of_target] | self._saw_one[:, None]
+        return np.where(nothing, np.nan, outputs)

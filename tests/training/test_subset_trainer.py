@@ -309,7 +309,9 @@ def test_a_class_missing_from_a_subset_shifts_no_column():
     X, y = load_digits(return_X_y=True)
     kept = np.r_[np.flatnonzero(y[:300] != 1), np.flatnonzero(y[:300] == 1)[:1]]
     train, targets = Examples(X[kept], y[kept]), Examples(X[300:330], y[300:330])
-    runs = SubsetTrainer(RidgeClassifier(), train, targets, random_state=0)
+    runs = SubsetTrainer(
+        RidgeClassifier(), train, targets, unseen_class="floor", random_state=0
+    )
     with pytest.warns(UserWarning, match="saw no example of a class of the targets: 1"):
         runs = runs.fit_transform(np.arange(8))
     lacks = ~runs.masks[:, -1]

@@ -395,13 +395,13 @@ def test_blocks_are_as_large_as_memory_allows(blobs, monkeypatch):
         ({"epochs": 1, "optimizer": "lion"}, "optimizer"),
         ({"epochs": 1, "module_factory": partial(mlp, n_out=4)}, r"shape \(4,\)"),
         ({"epochs": 1, "module_factory": nn.ReLU}, "no parameters"),
-        ({"epochs": 1, "loss": "squared_error"}, "output='margin' is for classif"),
+        ({"epochs": 1, "loss": "squared_error"}, "output='log_odds' is for classif"),
     ],
 )
 def test_bad_settings_are_told_before_any_training(blobs, settings, message):
     learner = TorchLearner(**({"module_factory": mlp} | settings))
     with pytest.raises(ValueError, match=message):
-        SubsetTrainer(learner, *blobs, random_state=0).fit([0])
+        SubsetTrainer(learner, *blobs, output="log_odds", random_state=0).fit([0])
 
 
 def test_without_torch_it_says_what_to_install(blobs, monkeypatch):

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from sklearn.base import clone
-from sklearn.linear_model import LinearRegression
+from sklearn.linear_model import LinearRegression, Ridge
 
 from skdatamodels import Examples, RunStore, SubsetTrainer
 from skdatamodels.masks import designs
@@ -248,3 +248,23 @@ def test_runs_that_the_disk_has_no_space_for(trainer, tmp_path, monkeypatch):
         trainer.transform(np.arange(29))
     assert n_trained(tmp_path) == 8
     assert len(trainer.transform(np.arange(28))) == 28
+
+
+def test_runs_of_another_configuration_do_not_pass_for_these(tmp_path):
+    def trainer(alpha):
+        examples = Examples(np.arange(12.0)[:, None], np.arange(12.0) ** 2)
+        return SubsetTrainer(
+            Ridge(alpha=alpha), examples, examples, store=tmp_path, random_state=0
+        )
+
+    folders = {}
+    for alpha in (1.0, 50.0):
+        trainer(alpha).transform(np.arange(4))
+        (folders[alpha],) = set(tmp_path.iterdir()) - set(folders.values())
+    for name in ("outputs.npy", "checksums.npy"):
+        shutil.copy(folders[50.0] / name, folders[1.0] / name)
+    with pytest.raises(ValueError, match="damaged"):
+        trainer(1.0).transform(np.arange(4))
+    shutil.copy(folders[1.0] / "meta.json", folders[50.0] / "meta.json")
+    with pytest.raises(ValueError, match="damaged"):
+        RunStore(folders[50.0]).runs()

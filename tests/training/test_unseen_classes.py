@@ -13,6 +13,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.naive_bayes import GaussianNB
 
 from skdatamodels import DatamodelRegressor, Examples, SubsetTrainer
+from skdatamodels.metrics import linear_datamodeling_score
 
 X, Y = load_wine(return_X_y=True)
 X = (X - X.mean(axis=0)) / X.std(axis=0)
@@ -48,7 +49,8 @@ def test_runs_that_miss_a_class_are_counted_and_told():
 )
 @pytest.mark.filterwarnings("ignore:.*saw no example of a class")
 def test_an_unseen_class_is_as_likely_as_the_rule_of_succession_says(model):
-    runs = make_trainer(model, output="log_odds").transform(np.arange(30))
+    trainer = make_trainer(model, output="log_odds", unseen_class="floor")
+    runs = trainer.transform(np.arange(30))
     for run in np.flatnonzero(missed(runs)):
         n_seen = runs.masks[run].sum()
         assert_allclose(expit(runs.outputs[run, RARE]), 1 / (n_seen + 3), rtol=1e-5)
@@ -72,14 +74,39 @@ def test_votes_of_all_trees_are_no_outliers(output, expected):
     assert_allclose(runs.outputs[0, sure], expected, rtol=1e-6)
 
 
-def test_on_request_outputs_on_unseen_classes_are_missing():
-    with pytest.warns(UserWarning, match="are low guesses; unseen_class='nan' leaves"):
-        floor = make_trainer().transform(np.arange(60))
-    with pytest.warns(UserWarning, match="are NaN, as unseen_class='nan' asks"):
-        runs = make_trainer(unseen_class="nan").transform(np.arange(60))
+def test_outputs_on_unseen_classes_are_missing():
+    with pytest.warns(UserWarning, match="are low guesses, as unseen_class='floor'"):
+        floor = make_trainer(unseen_class="floor").transform(np.arange(60))
+    with pytest.warns(UserWarning, match="are NaN, and so left out of datamodels"):
+        runs = make_trainer().transform(np.arange(60))
     expected = np.where(missed(runs)[:, None] & RARE, np.nan, floor.outputs)
     assert_array_equal(runs.outputs, expected)
-    assert np.isfinite(DatamodelRegressor(lam=0.1).fit(runs).coef_).all()
+    model = DatamodelRegressor(lam=0.1).fit(runs)
+    assert np.isfinite(model.coef_).all()
+    assert 0 < linear_datamodeling_score(runs.outputs, model.predict(runs)) <= 1
+
+
+def test_a_run_that_saw_one_class_says_nothing():
+    rows = np.r_[0:20, 130:132]
+    binary = Examples(X[rows], NAMES[rows])
+    targets = Examples(X[[40, 170]], NAMES[[40, 170]])
+    trainer = SubsetTrainer(GaussianNB(), binary, targets, random_state=0)
+    with pytest.warns(UserWarning, match="saw no example of a class"):
+        runs = trainer.transform(np.arange(40))
+    saw_one = np.array([(binary.y[mask] == "a").all() for mask in runs.masks])
+    assert saw_one.any()
+    assert_array_equal(np.isnan(runs.outputs), np.tile(saw_one[:, None], 2))
+
+
+def test_other_learners_give_outputs_of_their_own():
+    def learner(train_indices, seed):
+        return np.ones(len(TARGETS))
+
+    trainer = SubsetTrainer(learner, TRAIN, TARGETS, output="margin", random_state=0)
+    with pytest.warns(UserWarning, match="are what the learner gives"):
+        runs = trainer.transform(np.arange(60))
+    assert_array_equal(runs.outputs, 1)
+    assert_array_equal(runs.n_missed_classes, missed(runs))
 
 
 def test_no_word_where_every_run_sees_every_class():
