@@ -29,7 +29,7 @@ def check_outputs(y):
     """Check outputs; floating-point arrays stay as they are, and where they are."""
     refuse_disguised(y, "outputs y")
     y = unmasked(y, "outputs y")
-    if 0 in np.shape(y)[1:]:
+    if 0 in getattr(y, "shape", (1,))[1:]:
         raise ValueError("outputs y has no target: there must be one or more.")
     if not isinstance(y, np.ndarray) or y.dtype.kind != "f" or not 0 < y.ndim < 3:
         return check_array(

@@ -156,7 +156,7 @@ def test_names_of_what_is_seeded():
         (StandardScaler(), {}, "margin", TypeError, "neither a classifier"),
         (Ridge(), {}, "margin", ValueError, "Ridge does regression"),
         (GaussianNB(), {}, "prediction", ValueError, "GaussianNB does classification"),
-        (GaussianNB(), {"y": Y + 1}, "margin", ValueError, r"has not: \[3\]"),
+        (GaussianNB(), {"y": Y + 1}, "margin", ValueError, r"training set: \[3\]"),
         (GaussianNB(), {"X": X[:, :2]}, "margin", ValueError, r"\(4,\).* \(2,\)"),
     ],
 )
