@@ -70,7 +70,7 @@ TRAIN, TARGETS = _examples(0, 5)
     ("train", "targets", "n_neighbors", "message"),
     [
         (TRAIN, TARGETS, 0, "'n_neighbors' parameter"),
-        (TRAIN, Examples(TARGETS.X, [0, 8]), 1, r"training set has not: \[8\]"),
+        (TRAIN, Examples(TARGETS.X, [0, 8]), 1, r"not in the training set: \[8\]"),
         (TRAIN, Examples(np.zeros((2, 3)), [0, 1]), 1, "they must be the same"),
         (TRAIN.X, TARGETS, 1, "'train' parameter"),
     ],

@@ -118,7 +118,7 @@ def test_bad_input(estimator, options, error, message, make_classification):
 
 def test_targets_of_another_kind(make_classification):
     train, targets = make_classification(3)
-    with pytest.raises(ValueError, match=r"training set has not: \['fox'\]"):
+    with pytest.raises(ValueError, match=r"not in the training set: \['fox'\]"):
         logistic_influence(_model(), train, Examples(targets.X, ["fox"] * 8))
     with pytest.raises(ValueError, match=r"shape \(4,\), one of targets.X has \(3,\)"):
         logistic_influence(_model(), train, Examples(targets.X[:, 1:], targets.y))

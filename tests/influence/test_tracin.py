@@ -166,7 +166,7 @@ WIDER = nn.Sequential(nn.Flatten(), nn.Linear(4, 4)).double()
         ({"output": "accuracy"}, "output must be one of margin"),
         ({"block_bytes": 0}, "'block_bytes' parameter"),
         ({"module": WIDER}, r"shape \(1, 4\) on one example; logits of the 3 classes"),
-        ({"targets": Examples(TARGETS.X, list("abcdz"))}, "training set has not"),
+        ({"targets": Examples(TARGETS.X, list("abcdz"))}, "not in the training set"),
     ],
 )
 def test_bad_input(options, message):

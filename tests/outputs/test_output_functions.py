@@ -195,8 +195,16 @@ def test_own_function():
         (lambda: margin([[1.0, 2.0]], ["a"]), ValueError, "encode_targets"),
         (lambda: prediction([[1.0]], [1.0]), ValueError, r"\(1, 1\) and \(1,\)"),
         (lambda: squared_error([1.0], [1.0, 2.0]), ValueError, r"\(1,\) and \(2,\)"),
-        (lambda: encode_targets(["a", "x"], ["a"]), ValueError, r"not: \['x'\]"),
-        (lambda: encode_targets([1, 2], ["1", "2"]), ValueError, r"not: \[1, 2\]"),
+        (
+            lambda: encode_targets(["a", "x"], ["a"]),
+            ValueError,
+            r"training set: \['x'\]",
+        ),
+        (
+            lambda: encode_targets([1, 2], ["1", "2"]),
+            ValueError,
+            r"training set: \[1, 2\]",
+        ),
     ],
 )
 def test_bad_input(call, error, message):
