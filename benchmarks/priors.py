@@ -161,7 +161,8 @@ def main():
     columns = np.random.default_rng(0).permutation(len(targets))[: arguments.targets]
     repeats = twice.reshape(2, arguments.held_out, -1)[:, :, columns]
     print(
-        f"{arguments.data}, {arguments.model}, {trainer.output_info.name}: {len(train)} train, "
+        f"{arguments.data}, {arguments.model}, {trainer.output_info.name}: "
+        f"{len(train)} train, "
         f"{len(columns)} targets, {arguments.held_out} held-out subsets; noise ceiling "
         f"{noise_ceiling(repeats):.3f}"
     )
