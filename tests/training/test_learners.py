@@ -185,6 +185,8 @@ def drawn(train_indices, seed):
     ],
 )
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+# Threads that set the filters of warnings at once make scikit-learn's forests say this.
+@pytest.mark.filterwarnings("ignore:.*sklearn.utils.parallel.delayed.* should be used")
 def test_threads_change_nothing(learner):
     trainer = SubsetTrainer(learner, *examples(), random_state=0)
     np.random.seed(3)  # numpy's own generator neither matters nor moves
