@@ -73,8 +73,10 @@ def sign_of_better(weights, higher_is_better):
 
     Raises
     ------
+    TypeError
+        If `higher_is_better` is something else.
     ValueError
-        If nobody tells, or the two disagree.
+        If nobody tells, the two disagree, or the output has no better.
     """
     if not isinstance(higher_is_better, bool | np.bool_ | None):
         raise TypeError(

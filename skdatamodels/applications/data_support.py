@@ -250,10 +250,10 @@ class DataSupportSearch(BaseEstimator):
         trainer = self.trainer
         orders = removal_orders(X, trainer.train, trainer.targets, fallback, labels)
         edit = _OrderedEdits(trainer, orders, labels, n_most, self.n_trials)
-        self.trials_ = self._search(edit, sizes)
+        self.trials_, failed = self._search(edit, sizes)
         self._certify(edit)
         self._summarise(X)
-        self._explain(X, orders)
+        self._explain(X, orders, failed)
         self.n_trained_ = edit.edits.n_trained
         return self
 
@@ -302,27 +302,31 @@ class DataSupportSearch(BaseEstimator):
         return fallback
 
     def _search(self, edit, sizes):
-        """Advance the searches of all targets together, one size of each a round."""
+        """Advance the searches of all targets together, one size of each a round.
+
+        Return the outputs by size of each target, and whether its search was ended by a
+        set that could not be trained.
+        """
         plan = {"grid": _grid, "bisection": _bisection}[self.search]
         searches, asked = [], []
         for target, order in enumerate(edit.orders):
             searches.append(plan(sizes[sizes <= len(order)]))
             asked.append((target, next(searches[target])))
         trials = [{} for _ in searches]
-        self._failed = np.zeros(len(searches), dtype=bool)
+        failed = np.zeros(len(searches), dtype=bool)
         while asked:
             undecided = []
             answers = edit.outputs(asked)
             for (target, size), outputs in zip(asked, answers, strict=True):
                 if np.isnan(outputs).all():
-                    self._failed[target] = True
+                    failed[target] = True
                     continue
                 trials[target][size] = outputs
                 next_size = _send(searches[target], outputs)
                 if next_size is not None:
                     undecided.append((target, next_size))
             asked = undecided
-        return trials
+        return trials, failed
 
     def _certify(self, edit):
         """Fit the sizes and certify them; those that fail are fitted anew."""
@@ -368,7 +372,7 @@ class DataSupportSearch(BaseEstimator):
         )
         self.predicted_size_ = predict_support_size(X, self.control_)
 
-    def _explain(self, X, orders):
+    def _explain(self, X, orders, failed):
         """Say of each target what came of it."""
         rows = range(len(orders))
         self.n_ranked_ = np.array([n_ranked(dense_row(X, j)[orders[j]]) for j in rows])
@@ -378,7 +382,7 @@ class DataSupportSearch(BaseEstimator):
                 self.support_size_ == 0,
                 self.certified_,
                 ~self.censored_,
-                self._failed,
+                failed,
                 self.largest_size_ == n_removable,
                 self.largest_size_ > self.n_ranked_,
             ],

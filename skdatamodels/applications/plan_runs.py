@@ -149,10 +149,10 @@ def plan_runs(
     metric : {"lds", "mse"}, default="lds"
     regressor : estimator, default=None
         What is fitted on the runs; by default a
-        :class:`~skdatamodels.regression.DatamodelRegressor` with ``tol=0.01``: it is
-        fast, and its score all but that of the usual one. Of what yours holds for each
-        target (`prior`, `penalty_factors`, `exclude`, `lam`) it keeps the rows of the
-        targets that are used.
+        :class:`~skdatamodels.regression.DatamodelRegressor` with ``tol=0.01``, which is
+        fast and scores nearly as well as the default. If yours has parameters with a
+        row for each target (`prior`, `penalty_factors`, `exclude`, `lam`), only the
+        rows of the targets in use are kept.
     n_targets : int or None, default=50
         How many targets to use, drawn at random; None for all. The score is a mean
         over targets, so a few dozen tell it nearly as well; intervals cover the draw.

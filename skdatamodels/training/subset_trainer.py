@@ -109,8 +109,8 @@ class SubsetTrainer(TransformerMixin, BaseEstimator):
     Raises
     ------
     TypeError, ValueError
-        Before any training: if the estimator gives no such output, alpha leaves no
-        example in or out, a target has a class that no training example has, run ids
+        Before any training: if the estimator gives no such output, alpha gives
+        an empty or a full subset, a target has a class that is not in `train`, run ids
         repeat or are negative (or 10⁸ and more, with a store), masks are not 0/1 or of
         another width, or runs in the store are damaged.
     RuntimeError
@@ -379,8 +379,8 @@ class SubsetTrainer(TransformerMixin, BaseEstimator):
             raise ValueError(
                 "X must be run ids (n_runs,), such as np.arange(1000), or 0/1 masks "
                 f"(n_runs, n_train) with n_train={n_train} and at least one run, got "
-                f"{describe_kind(X)}. The examples themselves are no X; they are given "
-                "once, SubsetTrainer(estimator, train=Examples(X_train, y_train), "
+                f"{describe_kind(X)}. The examples do not belong in X. Give them to the "
+                "constructor: SubsetTrainer(estimator, train=Examples(X_train, y_train), "
                 "targets=Examples(X_test, y_test))."
             )
         return X
