@@ -379,9 +379,9 @@ class SubsetTrainer(TransformerMixin, BaseEstimator):
             raise ValueError(
                 "X must be run ids (n_runs,), such as np.arange(1000), or 0/1 masks "
                 f"(n_runs, n_train) with n_train={n_train} and at least one run, got "
-                f"{describe_kind(X)}. The examples do not belong in X. Give them to the "
-                "constructor: SubsetTrainer(estimator, train=Examples(X_train, y_train), "
-                "targets=Examples(X_test, y_test))."
+                f"{describe_kind(X)}. The examples do not belong in X. Give them to "
+                "the constructor: SubsetTrainer(estimator, train=Examples(X_train, "
+                "y_train), targets=Examples(X_test, y_test))."
             )
         return X
 
