@@ -1,8 +1,5 @@
 """The gram solver: after one reading of the runs, all happens on their moments."""
 
-from functools import partial
-from typing import NamedTuple
-
 import numpy as np
 from joblib import Parallel, delayed, parallel_config
 from scipy import sparse
@@ -24,78 +21,60 @@ from skdatamodels.regression.selection import (
 )
 
 # Targets of one task. It does not depend on the number of threads: products of other
-# shapes round otherwise. A GPU needs more to be busy.
-_BLOCK, _CUDA_BLOCK = 64, 1024
+# shapes round otherwise.
+_BLOCK = 64
+
+# Runs whose mean is near that of all.
+_MANY = 4096
 
 
-class Runs(NamedTuple):
-    """The runs to fit, and where sums of them are taken from."""
+class HostRuns:
+    """The runs to fit, and sums of them.
 
-    X: np.ndarray  # (n_runs, d), or PackedMasks
-    Y: np.ndarray  # (n_runs, all targets)
-    targets: np.ndarray
-    x_shift: np.ndarray  # (d,), or 0 for masks
-    y_shift: np.ndarray  # (n_targets,)
-    ops: object  # CudaOps, or None for the CPU
+    Parameters
+    ----------
+    X : PackedMasks or float array of shape (n_runs, d)
+    Y : float array of shape (n_runs, all targets)
+    rows : int array
+        The runs that are used.
+    targets : int array
+    """
 
-    @classmethod
-    def of(cls, X, Y, rows, targets, ops):
-        """Shift real columns and outputs by about their means.
-
-        A constant column becomes 0, which its mean, rounded, would not make of it.
-        """
-        x_shift = 0.0
+    def __init__(self, X, Y, rows, targets):
+        self.X, self.Y, self.targets = X, Y, targets
+        # Real columns and outputs are shifted by about their means, for sums that keep
+        # their digits. A constant column becomes 0, which its mean, rounded, would not
+        # make of it.
+        self.x_shift = 0.0
         if not isinstance(X, PackedMasks):
             columns = X[rows]
             constant = (columns == columns[0]).all(axis=0)
-            x_shift = np.where(constant, columns[0], columns.mean(axis=0))
-        y_sum = np.zeros(len(targets))
-        for block in row_blocks(len(rows), 8 * Y.shape[1]):
-            y_sum += Y[rows[block]][:, targets].sum(axis=0, dtype=np.float64)
-        return cls(X, Y, targets, x_shift, y_sum / len(rows), ops)
+            self.x_shift = np.where(constant, columns[0], columns.mean(axis=0))
+        some = np.sort(rows[:: -(-len(rows) // _MANY)])
+        self.y_shift = Y[some][:, targets].mean(axis=0, dtype=np.float64)
 
     @property
     def dtype(self):
-        """That of the computation: float64 if the outputs are, on the CPU."""
-        return computing_dtype(self.Y.dtype, self.ops)
+        """That of the computation: float64 if the outputs are."""
+        return computing_dtype(self.Y.dtype)
 
     def moments(self, rows, n_jobs):
         """Return the moments of some of them, but for `xx`."""
-        X, Y, targets, *shifts, ops = self
-        if ops and isinstance(X, PackedMasks):
-            from skdatamodels.regression.cuda import streams
-
-            return streams.moments(X, Y, np.sort(rows), targets, shifts[1], ops)
-        return moments(X, Y, np.sort(rows), targets, *shifts, n_jobs)
+        shifts = self.x_shift, self.y_shift
+        return moments(self.X, self.Y, np.sort(rows), self.targets, *shifts, n_jobs)
 
     def pair_sums(self, rows, n_jobs):
         """Return `xx` of some of them."""
-        if self.ops and isinstance(self.X, PackedMasks):
-            from skdatamodels.regression.cuda import streams
-
-            return streams.pair_sums(self.X, np.sort(rows), self.ops)
         return pair_sums(self.X, np.sort(rows), self.x_shift, n_jobs)
 
     def matrix(self, data):
         """Make a Gram matrix of moments, ready to solve on; they are used up."""
-        gram = data.into_gram(self.dtype)
-        if self.ops is None:
-            return solve, squared_errors, *tile(gram)
-        from skdatamodels.regression.cuda.lasso_path import put_gram, solve_on_device
-        from skdatamodels.regression.cuda.streams import squared_errors_on_device
+        return HostMatrix(data.into_gram(self.dtype))
 
-        d = self.X.shape[1]
-        gram, context = put_gram(self.ops, gram[:d, :d])
-        judge = squared_errors
-        if isinstance(self.X, PackedMasks):
-            judge = partial(squared_errors_on_device, ops=self.ops)
-        return solve_on_device, judge, gram, context
-
-    def blocks(self):
-        """Yield slices of the targets, one for each task."""
-        step = _CUDA_BLOCK if self.ops else _BLOCK
-        for start in range(0, len(self.targets), step):
-            yield slice(start, start + step)
+    def blocks(self, n_lams):
+        """Yield slices of the targets, one for each task, which solves so many lams."""
+        for start in range(0, len(self.targets), _BLOCK):
+            yield slice(start, start + _BLOCK)
 
     def means(self, data):
         """Return the means of columns and outputs, without the shift."""
@@ -106,10 +85,70 @@ class Runs(NamedTuple):
         X, Y = self.X[rows], self.Y[rows][:, self.targets]
         if not isinstance(X, PackedMasks):
             return X.astype(self.dtype), Y
-        if self.ops:
-            return X, Y
         small = len(list(row_blocks(len(X), X.shape[1] * self.dtype.itemsize))) == 1
         return X.dense(dtype=self.dtype) if small else X, Y
+
+
+class HostMatrix:
+    """A Gram matrix, ready to solve on."""
+
+    def __init__(self, gram):
+        self.tiles, self.diagonal = tile(gram)
+
+    def __sizeof__(self):  # asked by dask, which sends small objects with every task
+        return object.__sizeof__(self) + self.tiles.nbytes
+
+    def place(self, problem):
+        """Put an `InformedProblem` where it is solved."""
+        return problem
+
+    def solve(self, problem, lams, start, tol, max_iter):
+        """Solve paths.
+
+        Parameters
+        ----------
+        problem : InformedProblem, placed
+        lams : array of shape (n_targets, n_lams)
+        start : array of shape (n_targets, d)
+        tol, max_iter
+            See :func:`skdatamodels.regression.lasso_path`.
+
+        Returns
+        -------
+        coefs : array of shape (n_targets, n_lams, d)
+        gaps, n_iter : array of shape (n_targets, n_lams)
+        """
+        cov, y_var, factors, _ = problem
+        data = self.tiles, self.diagonal, cov, y_var, lams, factors, start
+        return solve(*data, tol, max_iter)
+
+    @staticmethod
+    def squared_errors(X, Y, weights, x_mean, y_mean):
+        """Sum squared errors on held-out runs.
+
+        Parameters
+        ----------
+        X, Y : held-out runs, see `HostRuns.held_out`
+        weights : array of shape (n_targets, n_lams, d)
+        x_mean, y_mean : array of shape (d,) and (n_targets,)
+            The intercept is such that the mean masks have the mean outputs.
+
+        Returns
+        -------
+        sums : float64 array of shape (n_targets, n_lams, 2)
+        """
+        return squared_errors(X, Y, weights, y_mean[:, None] - weights @ x_mean)
+
+    csr = staticmethod(sparse.csr_array)
+
+
+def runs_on(ops, *data):
+    """Return runs on the CPU, or on the device of `ops`."""
+    if ops is None:
+        return HostRuns(*data)
+    from skdatamodels.regression.cuda.gram import DeviceRuns
+
+    return DeviceRuns(*data, ops)
 
 
 def fit_groups(X, Y, groups, lam, prior, settings, seed, ops=None):
@@ -127,7 +166,7 @@ def fit_groups(X, Y, groups, lam, prior, settings, seed, ops=None):
     seed : int
         Not used: nothing here is random.
     ops : CudaOps or None
-        What computes on a GPU, if not the CPU shall.
+        The GPU to compute on; None for the CPU.
 
     Returns
     -------
@@ -176,7 +215,7 @@ def fit(X, Y, group, lam, prior, settings, n_jobs, ops):
     fit : Fit
     """
     rows, targets, folds = group
-    runs = Runs.of(X, Y, rows, targets, ops)
+    runs = runs_on(ops, X, Y, rows, targets)
     total, strengths = runs.moments(rows, n_jobs), STRENGTHS[:1]
     if prior.weights is not None:
         strengths = STRENGTHS
@@ -200,7 +239,7 @@ def fit(X, Y, group, lam, prior, settings, n_jobs, ops):
     x_mean, y_mean = runs.means(total)
     parts = (
         (lams[b], problems[s].of(b, runs.dtype), None if start is None else start[b])
-        for b in runs.blocks()
+        for b in runs.blocks(lams.shape[1])
     )
     matrix = runs.matrix(total)
     coefs, gaps, n_iter = _run(_solve, matrix, parts, settings, n_jobs)
@@ -213,23 +252,23 @@ def _choose(runs, total, problems, group, prior, strengths, settings, n_jobs):
     grid = settings.n_lams, settings.lam_min_ratio
     lams = np.stack([lam_grid(p.cov, p.penalty_factors, *grid) for p in problems])
     sums, worst = np.zeros((*lams.shape, 2)), np.zeros(lams.shape[:2])
+    together = min(settings.patience or settings.n_lams, settings.n_lams)
     for fold in group.folds:
-        rest = total.without(runs.moments(fold, n_jobs))
+        part = runs.moments(fold, n_jobs)
         if total.xx is None:
             xx = runs.pair_sums(np.setdiff1d(group.rows, fold), n_jobs)
+            rest = total.without(part)._replace(xx=xx)
         else:
-            xx = runs.pair_sums(fold, n_jobs)
-            np.subtract(total.xx, xx, out=xx)
-        rest = rest._replace(xx=xx)
+            rest = total.without(part._replace(xx=runs.pair_sums(fold, n_jobs)))
         informed = inform(rest, prior, strengths)
         x_mean, y_mean = runs.means(rest)
         X, Y = runs.held_out(fold)
         matrix, best = runs.matrix(rest), []
-        del rest, xx
+        del rest, part
         for s, problem in enumerate(informed):
             parts = (
                 (lams[s, b], problem.of(b, runs.dtype), X, Y[:, b], (x_mean, y_mean[b]))
-                for b in runs.blocks()
+                for b in runs.blocks(together)
             )
             new, coefs, gaps = _run(_walk, matrix, parts, settings, n_jobs)
             worst[s] = np.maximum(worst[s], gaps)
@@ -244,11 +283,11 @@ def _choose(runs, total, problems, group, prior, strengths, settings, n_jobs):
 def _run(task, matrix, parts, settings, n_jobs):
     """Run a task on each block of targets, and put the results together.
 
-    Large arrays are arguments of their own: so a cluster gets each of them once.
+    Large objects are arguments of their own: so a cluster gets each of them once.
     """
     limits = settings.tol, settings.max_iter, settings.patience
     results = Parallel(n_jobs=n_jobs, prefer="threads")(
-        delayed(task)(*matrix, *limits, *part) for part in parts
+        delayed(task)(matrix, limits, *part) for part in parts
     )
     return [
         sparse.vstack(r, "csr") if sparse.issparse(r[0]) else np.concatenate(r)
@@ -257,49 +296,37 @@ def _run(task, matrix, parts, settings, n_jobs):
 
 
 @threadpool_limits.wrap(limits=1, user_api="blas")
-def _solve(solve, judge, gram, context, tol, max_iter, patience, lams, problem, start):
+def _solve(matrix, limits, lams, problem, start):
     """Solve the paths of a block of targets, on all runs."""
     if start is not None:
         start = start.toarray()
-    limits = tol, max_iter
-    paths = _descend(solve, gram, context, limits, lams, problem, start)
-    weights = problem.weights(paths.coefs)
-    weights = sparse.csr_array(weights.reshape(-1, weights.shape[2]))
-    return weights, paths.gaps, paths.n_iter
+    problem = matrix.place(problem)
+    coefs, gaps, n_iter = _descend(matrix, limits, lams, problem, start)
+    weights = problem.weights(coefs)
+    return matrix.csr(weights.reshape(-1, weights.shape[2])), gaps, n_iter
 
 
 @threadpool_limits.wrap(limits=1, user_api="blas")
-def _walk(
-    solve,
-    judge,
-    gram,
-    context,
-    tol,
-    max_iter,
-    patience,
-    lams,
-    problem,
-    X,
-    Y,
-    means,
-):
+def _walk(matrix, limits, lams, problem, X, Y, means):
     """Walk down the paths of a block of targets, judged by held-out runs."""
     x_mean, y_mean = means
+    tol, _, patience = limits
+    problem = matrix.place(problem)
 
     def advance(active, lams, start):
         part = problem.of(active, problem.cov.dtype)
-        paths = _descend(solve, gram, context, (tol, max_iter), lams, part, start)
-        weights = part.weights(paths.coefs)
-        intercepts = y_mean[active, None] - weights @ x_mean
-        return paths.coefs, paths.gaps, judge(X, Y[:, active], weights, intercepts)
+        coefs, gaps, _ = _descend(matrix, limits, lams, part, start)
+        judged = part.weights(coefs), x_mean, y_mean[active]
+        return coefs, gaps, matrix.squared_errors(X, Y[:, active], *judged)
 
-    return walk_down(advance, lams, patience, tol)
+    sums, best, gap = walk_down(advance, lams, patience, tol)
+    return sums, matrix.csr(best), gap
 
 
-def _descend(solve, gram, context, limits, lams, problem, start):
-    dtype = problem.cov.dtype
+def _descend(matrix, limits, lams, problem, start):
+    tol, max_iter, _ = limits
+    dtype = np.dtype(str(problem.cov.dtype).removeprefix("torch."))
     if start is None:
         start = np.zeros(problem.cov.shape, dtype)
-    cov, y_var, factors, _ = problem
     lams = np.minimum(lams, np.finfo(dtype).max).astype(dtype)
-    return solve(gram, context, cov, y_var, lams, factors, start, *limits)
+    return matrix.solve(problem, lams, start, tol, max_iter)

@@ -131,7 +131,7 @@ def _choose(X, Y, folds, prior, strengths, settings, seed, ops):
             )
             sums[s] += new
             worst[s] = np.maximum(worst[s], gaps)
-            best.append(coefs)
+            best.append(sparse.csr_array(coefs))
     s = choose_strength(sums)
     n_held_out = np.sum([fold.sum(axis=0) for fold in folds], axis=0)
     error, index = choose_lam(sums[s], n_held_out, settings.one_standard_error)

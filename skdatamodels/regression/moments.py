@@ -43,9 +43,14 @@ class Moments(NamedTuple):
         return self.y_sum / self.n_runs
 
     def without(self, part):
-        """Return the moments of the other runs, without `xx`."""
+        """Return the moments of the other runs; `xx` of the part is used up."""
         rest = (a - b for a, b in zip(self[:5], part[:5], strict=True))
-        return Moments(*rest, self.counted)
+        xx = None if part.xx is None else self._subtract(self.xx, part.xx)
+        return type(self)(*rest, self.counted, xx)
+
+    @staticmethod
+    def _subtract(whole, part):
+        return np.subtract(whole, part, out=part)
 
     def covariances(self):
         """Return covariances (n_targets, d) and variances (n_targets,) of the targets.

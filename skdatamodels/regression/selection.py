@@ -3,7 +3,6 @@
 from typing import NamedTuple
 
 import numpy as np
-from scipy import sparse
 
 from skdatamodels._numba import njit
 from skdatamodels.masks import PackedMasks
@@ -101,8 +100,8 @@ def walk_down(advance, lams, patience, tol):
     -------
     sums : float64 array of shape (n_targets, n_lams, 2)
         NaN where a path was not followed.
-    best : sparse array of shape (n_targets, d)
-        Coefficients of least error.
+    best : array of shape (n_targets, d)
+        Coefficients of least error; a tensor, if `advance` returns tensors.
     gap : float64 array of shape (n_targets,)
         The largest on the way.
     """
@@ -120,7 +119,7 @@ def walk_down(advance, lams, patience, tol):
         errors = sums[active, part, 0]
         k, each = errors.argmin(axis=1), np.arange(len(active))
         if best is None:
-            best = np.empty((n_targets, coefs.shape[2]), coefs.dtype)
+            best = coefs[:, 0] + 0
         better = errors[each, k] < least[active]
         best[active[better]] = coefs[each, k][better]
         least[active] = np.minimum(least[active], errors[each, k])
@@ -130,7 +129,7 @@ def walk_down(advance, lams, patience, tol):
         active, start = active[going], coefs[going, -1]
         if not len(active):
             break
-    return sums, sparse.csr_array(best), gap
+    return sums, best, gap
 
 
 def choose_strength(sums):

@@ -36,6 +36,10 @@ class ScaledOutputs:
         part = self._outputs[rows, targets].astype(self.dtype)
         return np.ldexp(part, -self._exponents[targets], out=part)
 
+    def raw(self, rows):
+        """Return outputs of some runs as they are, and the exponents to divide by."""
+        return self._outputs[rows], self._exponents
+
     def __sizeof__(self):  # asked by dask, which sends small objects with every task
         return object.__sizeof__(self) + self._outputs.nbytes
 

@@ -8,6 +8,7 @@ import numpy as np
 from skdatamodels.regression.convergence import warn_unless_converged
 from skdatamodels.regression.cuda._precision import precision
 from skdatamodels.regression.cuda.ops import CudaOps
+from skdatamodels.regression.cuda.products import Halves, product, split
 from skdatamodels.regression.lasso_path import check_problem
 
 # Power iteration ends below the largest eigenvalue; at the dense upper end of a Gram
@@ -20,9 +21,9 @@ _MARGIN = 1.05
 # others are thrown out.
 _WORKING_SHARE = 0.8
 
-# Rows of length d for each lane: 7 of its own, and 5 for a moment when all go on to
-# another lam.
-_MATRICES = 12
+# Rows of length d for each lane, besides its solutions: 7 of its own, and 7 for a
+# moment, of halves and products or when all go on to another lam.
+_MATRICES = 14
 
 
 def lasso_path(
@@ -100,8 +101,9 @@ def lasso_path(
     given up whenever it points uphill. Each target is at its own place on its path: it
     goes on to its next lam, along the secant of the path, when its gap is reached. An
     iteration is one product for all targets, a kernel, and one look from the host at
-    the gaps, which costs little where the product is large. Products are in full
-    float32: the 10 bits of TF32 are too few for gaps of 1e-4. Which algorithm cuBLAS
+    the gaps, which costs little where the product is large. Products are by tensor
+    cores, as sums of three products of float16: the 10 bits of TF32 are too few for
+    gaps of 1e-4. Which algorithm cuBLAS
     picks depends on the number of targets, so that their numbers may differ in the
     last digits from what they would be alone.
 
@@ -117,77 +119,95 @@ def lasso_path(
         np.asarray(gram, np.float32), cov, y_var, lams, penalty_factors, coef_init
     )
     ops = CudaOps(device, launcher=launcher)
-    matrix = put_gram(ops, gram)
-    paths = solve_on_device(
-        *matrix, cov, y_var, lams, penalty, w0, tol, max_iter, block_size=block_size
-    )
-    warn_unless_converged(paths.gaps, tol, max_iter)
-    np.ldexp(paths.coefs, size[:, None, None], out=paths.coefs)
-    return paths
+    on_device, (n_targets, n_lams), d = put_gram(ops, gram), lams.shape, len(gram)
+    if block_size is None:
+        block_size = targets_in_memory(ops.device, n_targets, d, n_lams)
+    found = []
+    for start in range(0, n_targets, block_size):
+        b = slice(start, start + block_size)
+        arrays = cov[b], y_var[b], lams[b], penalty if len(penalty) == 1 else penalty[b]
+        paths = solve_on_device(ops, on_device, *arrays, w0[b], tol, max_iter)
+        found.append(paths._replace(coefs=ops.to_numpy(paths.coefs)))
+    coefs, gaps, n_iter = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    warn_unless_converged(gaps, tol, max_iter)
+    return np.ldexp(coefs, size[:, None, None], out=coefs), gaps, n_iter
+
+
+class Gram(NamedTuple):
+    """A Gram matrix on the device."""
+
+    halves: Halves  # (d, d)
+    diagonal: Any  # (d,)
+    step: float  # length of a step
 
 
 def put_gram(ops, gram):
-    """Put a Gram matrix on the device.
+    """Put a Gram matrix on the device, from there or from the host.
 
     Returns
     -------
-    gram : tensor of shape (d, d)
-    context : tuple
-        What :func:`solve_on_device` wants besides: `ops`, and the length of a step.
+    gram : Gram
     """
+    gram = ops.asarray(gram)
     with precision("highest"):
-        gram = ops.asarray(gram)
-        return gram, (ops, 1 / _largest_eigenvalue(gram))
+        step = 1 / _largest_eigenvalue(gram)
+    return Gram(split(gram), gram.diagonal().clone(), step)
 
 
-def solve_on_device(
-    gram,
-    context,
-    cov,
-    y_var,
-    lams,
-    penalty,
-    w0,
-    tol,
-    max_iter,
-    block_size=None,
-):
-    """Solve the paths of targets, see `Problem`, on a Gram matrix on the device."""
-    ops, step = context
-    (n_targets, n_lams), d = lams.shape, len(gram)
+def solve_on_device(ops, gram, cov, y_var, lams, penalty, w0, tol, max_iter):
+    """Solve the paths of targets, see `Problem`, side by side.
+
+    Parameters
+    ----------
+    ops : CudaOps
+    gram : Gram
+    cov, w0 : array or tensor of shape (n_targets, d)
+    y_var, lams : array of shape (n_targets,) and (n_targets, n_lams)
+    penalty : array or tensor of shape (1, d) or (n_targets, d)
+    tol, max_iter
+        See :func:`lasso_path`.
+
+    Returns
+    -------
+    paths : Paths
+    """
+    n_targets, n_lams = lams.shape
+    w0 = ops.asarray(w0, np.float32)
     # no step would move a constant column
-    w0 = np.where(ops.to_numpy(gram.diagonal()) > 0, w0, 0)
-    problem = Problem(cov, y_var, lams, penalty, w0, _secant_steps(lams))
+    w0 = w0 * (gram.diagonal > 0)
+    problem = Problem(
+        ops.asarray(cov, np.float32),
+        y_var,
+        lams,
+        ops.asarray(penalty, np.float32),
+        w0,
+        _secant_steps(lams),
+    )
     paths = Paths(
-        np.empty((n_targets, n_lams, d), np.float32),
+        ops.zeros((n_targets, n_lams, len(gram.diagonal))),
         np.empty((n_targets, n_lams)),
         np.zeros((n_targets, n_lams), np.int64),
     )
-    if block_size is None:
-        block_size = _targets_in_memory(ops.device, n_targets, d)
-    with precision("highest"):
-        for start in range(0, n_targets, block_size):
-            targets = np.arange(start, min(start + block_size, n_targets))
-            lanes = Lanes.start(ops, problem, targets)
-            _follow_paths(ops, gram, step, problem, paths, lanes, tol, max_iter)
+    lanes = Lanes.start(ops, problem)
+    _follow_paths(ops, gram, problem, paths, lanes, tol, max_iter)
     return paths
 
 
 class Problem(NamedTuple):
-    """Targets to solve, on the host."""
+    """Targets to solve: matrices of d columns on the device, the rest on the host."""
 
-    cov: np.ndarray  # (n_targets, d)
+    cov: Any  # (n_targets, d)
     y_var: np.ndarray  # (n_targets,)
     lams: np.ndarray  # (n_targets, n_lams)
-    penalty: np.ndarray  # (1, d) or (n_targets, d)
-    w0: np.ndarray  # (n_targets, d)
+    penalty: Any  # (1, d) or (n_targets, d)
+    w0: Any  # (n_targets, d)
     secant: np.ndarray  # (n_targets, n_lams), see `_secant_steps`
 
 
 class Paths(NamedTuple):
-    """What is found, on the host; `n_iter` starts at zero."""
+    """What is found; `n_iter` starts at zero."""
 
-    coefs: np.ndarray  # (n_targets, n_lams, d)
+    coefs: Any  # (n_targets, n_lams, d), on the device
     gaps: np.ndarray  # (n_targets, n_lams)
     n_iter: np.ndarray  # (n_targets, n_lams)
 
@@ -214,25 +234,23 @@ class Lanes:
     momentum: Any  # (n_lanes,), that z was made with
 
     @classmethod
-    def start(cls, ops, problem, targets):
-        """Put some targets to their first lam."""
-        n, d = len(targets), problem.cov.shape[1]
-        w = ops.asarray(problem.w0[targets])
-        y_var = problem.y_var[targets]
-        w[ops.asarray(y_var == 0)] = 0
-        penalty = problem.penalty
+    def start(cls, ops, problem):
+        """Put all targets to their first lam."""
+        n, d = problem.cov.shape
+        w = problem.w0.clone()
+        w[ops.asarray(problem.y_var == 0)] = 0
         return cls(
-            target=targets.copy(),
-            k=np.zeros_like(targets),
+            target=np.arange(n),
+            k=np.zeros(n, np.int64),
             w=w,
             w_next=ops.zeros((n, d)),
             w_before=ops.zeros((n, d)),
             w_product=ops.zeros((n, d)),
             z=w.clone(),
-            cov=ops.asarray(problem.cov[targets]),
-            penalty=ops.asarray(penalty if len(penalty) == 1 else penalty[targets]),
-            y_var=ops.asarray(y_var),
-            lam=ops.asarray(problem.lams[targets, 0]),
+            cov=problem.cov,
+            penalty=problem.penalty,
+            y_var=ops.asarray(problem.y_var),
+            lam=ops.asarray(problem.lams[:, 0], np.float32),
             t=ops.zeros(n) + 1,
             momentum=ops.zeros(n),
         )
@@ -248,13 +266,13 @@ class Lanes:
                 setattr(self, field.name, array[rows])
 
 
-def _follow_paths(ops, gram, step, problem, paths, lanes, tol, max_iter):
+def _follow_paths(ops, gram, problem, paths, lanes, tol, max_iter):
     """Solve the paths of the targets that `lanes` hold; fills `paths`."""
     while (working := lanes.target >= 0).any():
         if working.mean() < _WORKING_SHARE:
             lanes.drop_resting(ops)
             continue
-        gap, overshoots = _iterate(ops, gram, step, lanes)
+        gap, overshoots = _iterate(ops, gram, lanes)
         at = lanes.target, lanes.k
         given_up = paths.n_iter[at] >= max_iter
         solved = working & ((gap <= tol) | given_up)
@@ -268,7 +286,7 @@ def _follow_paths(ops, gram, step, problem, paths, lanes, tol, max_iter):
         lanes.w, lanes.w_next = lanes.w_next, lanes.w
 
 
-def _iterate(ops, gram, step, lanes):
+def _iterate(ops, gram, lanes):
     """Make `w_next` and the next z; return the gaps at `w`, and whether to restart."""
     import torch
 
@@ -276,14 +294,14 @@ def _iterate(ops, gram, step, lanes):
     next_momentum = (lanes.t - 1) / t_next
     (cov_w, q_w, penalty, along), excess = ops.fista_step(
         lanes.z,
-        lanes.z @ gram,
+        product(split(lanes.z, by_row=True), gram.halves),
         lanes.cov,
         lanes.w,
         lanes.w_next,
         lanes.w_product,
         lanes.momentum,
         next_momentum,
-        step,
+        gram.step,
         lanes.lam,
         lanes.penalty,
     )
@@ -310,7 +328,7 @@ def _record_and_advance(ops, problem, paths, lanes, solved, gap):
     """Record the lanes that are solved, and put them to their next lam or to rest."""
     targets, k = lanes.target[solved], lanes.k[solved]
     w = lanes.w[ops.asarray(np.flatnonzero(solved))]
-    paths.coefs[targets, k] = ops.to_numpy(w)
+    paths.coefs[targets, k] = w
     paths.gaps[targets, k] = gap[solved]
     more = k + 1 < problem.lams.shape[1]
     lanes.target[solved] = np.where(more, targets, -1)
@@ -323,7 +341,7 @@ def _record_and_advance(ops, problem, paths, lanes, solved, gap):
     start = w + step[:, None] * (w - lanes.w_before[rows])
     lanes.w_before[rows] = w
     lanes.w_next[rows] = start
-    lanes.lam[rows] = ops.asarray(problem.lams[targets, k])
+    lanes.lam[rows] = ops.asarray(problem.lams[targets, k], np.float32)
     _restart(lanes, rows, lanes.w_next)
 
 
@@ -352,8 +370,8 @@ def _largest_eigenvalue(gram):
     return largest if largest > 0 else 1.0
 
 
-def _targets_in_memory(device, n_targets, d):
-    """Return how many targets to solve side by side."""
+def targets_in_memory(device, n_targets, d, n_lams):
+    """Return how many targets to solve side by side, each at so many lams."""
     import torch
 
     if device.type != "cuda":
@@ -361,4 +379,5 @@ def _targets_in_memory(device, n_targets, d):
     free, _ = torch.cuda.mem_get_info(device)
     # What torch holds in reserve is free to it too.
     free += torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-    return max(1, int(0.8 * free) // (_MATRICES * 4 * d))
+    most = int(0.8 * free) // ((_MATRICES + n_lams) * 4 * d)
+    return max(1, min(n_targets, most))

@@ -50,7 +50,9 @@ class CudaOps:
         import torch
 
         if not isinstance(a, torch.Tensor):
-            a = torch.tensor(np.ascontiguousarray(a))  # a copy: `a` may be read-only
+            a = np.ascontiguousarray(a)
+            # torch warns of arrays that are read-only, as memory maps are
+            a = torch.from_numpy(a) if a.flags.writeable else torch.tensor(a)
         dtype = a.dtype if dtype is None else getattr(torch, np.dtype(dtype).name)
         return a.to(self.device, dtype)
 
@@ -64,7 +66,7 @@ class CudaOps:
 
         return torch.zeros(shape, dtype=torch.float32, device=self.device)
 
-    def expand(self, bits_rows, centre, scale=1.0):
+    def expand(self, bits_rows, centre, scale=1.0, dtype=None):
         """Turn packed rows into ``(bit - centre)·scale``.
 
         Parameters
@@ -73,21 +75,25 @@ class CudaOps:
             As :func:`numpy.packbits` packs rows.
         centre : array of shape (d,)
         scale : float, default=1
+        dtype : {"float32", "float16", "bfloat16"}, optional
+            Default `product_dtype`.
 
         Returns
         -------
-        x : array of shape (b, d), in `product_dtype`
+        x : array of shape (b, d), in `dtype`
             In a buffer that the next call writes over.
         """
-        b, d = len(bits_rows), len(centre)
-        if self._buffer.shape[0] < b or self._buffer.shape[1] != d:
-            self._buffer = self._empty(b, d, dtype=self.product_dtype)
+        b, d, dtype = len(bits_rows), len(centre), dtype or self.product_dtype
+        buffer = self._buffer
+        same = buffer.shape[1] == d and str(buffer.dtype) == f"torch.{dtype}"
+        if buffer.shape[0] < b or not same:
+            self._buffer = self._empty(b, d, dtype=dtype)
         out = self._buffer[:b]
         bits_rows = self.asarray(bits_rows).contiguous()
         self._require((b, -(-d // 8)), bits_rows, dtype="uint8")
         self._require((d,), centre)
         args = bits_rows, centre, float(scale), out, d
-        self._map(f"expand_{self.product_dtype}", b, d, *args)
+        self._map(f"expand_{dtype}", b, d, *args)
         return out
 
     def update_residuals(self, fitted, y, intercept, table_rows, delta):

@@ -1,16 +1,69 @@
 """What is summed over the runs, on a GPU: moments, and squared errors on held-out runs.
 
-Masks travel packed, one bit an entry, and are expanded by a kernel on the device.
+Masks travel packed, one bit an entry, and are expanded by a kernel on the device, to
+float16, which holds them exactly.
 """
 
 import numpy as np
 
 from skdatamodels.masks.packed import row_blocks
-from skdatamodels.regression.cuda._precision import precision
-from skdatamodels.regression.moments import PADDING, Moments
+from skdatamodels.regression.cuda.products import Halves, product, split
+from skdatamodels.regression.moments import Moments
 
 # Runs of a block are so many that its expanded masks and fitted values take this much.
 _BLOCK_BYTES = 2**30
+
+
+class DeviceMoments(Moments):
+    """Moments whose `xy` (n_targets, d) and `xx` (d, d) are tensors on a device."""
+
+    __slots__ = ()
+
+    def covariances(self):
+        """Return covariances (n_targets, d), on the host, and variances."""
+        import torch
+
+        n = self.n_runs
+        means = (
+            torch.as_tensor(mean, dtype=torch.float32, device=self.xy.device)
+            for mean in (self.y_mean, self.x_mean)
+        )
+        cov = torch.addr(self.xy, *means, beta=1 / n, alpha=-1)
+        y_var = self.yy / n - self.y_mean**2
+        constant = y_var <= 1e-14 * self.yy / n
+        cov[torch.from_numpy(constant).to(cov.device)] = 0
+        fixed = (self.x_sum == 0) | (self.x_sum == n)
+        cov[:, torch.from_numpy(fixed).to(cov.device)] = 0
+        return cov.cpu().numpy(), np.where(constant, 0, y_var)
+
+    def gram_dot(self, weights):
+        """Multiply weights (n, d) with the covariance matrix of the columns."""
+        import torch
+
+        d = self.x_sum.size
+        weights, product = np.asarray(weights, np.float64), np.empty((len(weights), d))
+        on_device = torch.from_numpy(weights).to(self.xx.device)
+        for columns in row_blocks(d, 8 * d):
+            part = on_device @ self.xx[:, columns].double()
+            product[:, columns] = part.cpu().numpy()
+        product /= self.n_runs
+        return product - np.outer(weights @ self.x_mean, self.x_mean)
+
+    def into_gram(self):
+        """Turn the counts into the covariance matrix of the columns, in their place."""
+        import torch
+
+        mean = torch.from_numpy(self.x_mean).to(self.xx.device)
+        for rows in row_blocks(len(mean), 24 * len(mean)):
+            gram = self.xx[rows].double() / self.n_runs
+            self.xx[rows] = gram.addr_(mean[rows], mean, alpha=-1).float()
+        return self.xx
+
+    @staticmethod
+    def _subtract(whole, part):
+        import torch
+
+        return torch.sub(whole, part, out=part)
 
 
 def moments(X, Y, rows, targets, y_shift, ops):
@@ -19,35 +72,38 @@ def moments(X, Y, rows, targets, y_shift, ops):
     Parameters
     ----------
     X : PackedMasks of shape (n_runs, d)
-    Y : float array of shape (n_runs, n_targets)
+    Y : ScaledOutputs of shape (n_runs, n_targets)
     rows, targets : int array
     y_shift : array of shape (len(targets),)
     ops : CudaOps
 
     Returns
     -------
-    moments : Moments
-        On the host.
+    moments : DeviceMoments
     """
+    import torch
+
     d, n = X.shape[1], len(targets)
-    x_sum, xy, zero = ops.zeros(d), ops.zeros((d, n)), ops.zeros(d)
-    y_sum, yy = np.zeros(n), np.zeros(n)
+    x_sum, xy, zero = ops.zeros(d), ops.zeros((n, d)), ops.zeros(d)
+    sums = torch.zeros((2, n), dtype=torch.float64, device=ops.device)
+    shift = ops.asarray(y_shift)
     for block in _blocks(len(rows), d + n):
-        y = Y[rows[block]][:, targets].astype(np.float64) - y_shift
-        y_sum, yy = y_sum + y.sum(axis=0), yy + (y**2).sum(axis=0)
-        x = ops.expand(np.asarray(X.bits[rows[block]]), zero)
-        x_sum += x.sum(0)
-        with precision("highest"):
-            xy += x.T @ ops.asarray(y.astype(np.float32))
-    x_sum, xy = (ops.to_numpy(a).astype(np.float64) for a in (x_sum, xy))
-    return Moments(len(rows), x_sum, y_sum, xy, yy, counted=True)
+        y = outputs_on_device(Y, rows[block], targets, ops) - shift
+        sums[0] += y.sum(0)
+        x = expand(X, rows[block], zero, ops)
+        x_sum += x.sum(0, dtype=torch.float32)
+        xy += product(split(y.float().T, by_row=True), Halves(x, None, None))
+        sums[1] += y.square_().sum(0)
+    y_sum, yy = ops.to_numpy(sums)
+    x_sum = ops.to_numpy(x_sum).astype(np.float64)
+    return DeviceMoments(len(rows), x_sum, y_sum, xy, yy, counted=True)
 
 
 def pair_sums(X, rows, ops):
-    """Count pairs of examples, as :func:`skdatamodels.regression.moments.pair_sums`.
+    """Count pairs of examples.
 
-    By tensor cores: factors are 0 or 1 and sums whole numbers, below 2²⁴ as there are
-    not so many runs, so nothing is rounded.
+    Factors are 0 or 1 and sums whole numbers, below 2²⁴ as there are not so many runs,
+    so nothing is rounded.
 
     Parameters
     ----------
@@ -57,31 +113,27 @@ def pair_sums(X, rows, ops):
 
     Returns
     -------
-    xx : int32 array of shape (d padded, d padded)
-        On the host.
+    xx : float32 tensor of shape (d, d)
     """
     d = X.shape[1]
-    padded = -(-d // PADDING) * PADDING
     counts, zero = ops.zeros((d, d)), ops.zeros(d)
     for block in _blocks(len(rows), d):
-        x = ops.expand(np.asarray(X.bits[rows[block]]), zero)
-        with precision("high"):
-            counts += x.T @ x
-    xx = np.zeros((padded, padded), np.int32)
-    for part in row_blocks(d, 8 * d):
-        xx[part, :d] = ops.to_numpy(counts[part])
-    return xx
+        x = expand(X, rows[block], zero, ops)
+        counts += product(Halves(x.T, None, None), Halves(x, None, None))
+    return counts
 
 
-def squared_errors_on_device(X, Y, coefs, intercepts, ops):
+def squared_errors(X, Y, coefs, x_mean, y_mean, ops):
     """Sum squared errors as :func:`skdatamodels.regression.selection.squared_errors`.
 
     Parameters
     ----------
     X : PackedMasks of shape (n_runs, d)
-    Y : array of shape (n_runs, n_targets)
-    coefs : array of shape (n_targets, n_lams, d)
-    intercepts : array of shape (n_targets, n_lams)
+    Y : tensor of shape (n_runs, n_targets)
+    coefs : float32 tensor of shape (n_targets, n_lams, d)
+    x_mean : array of shape (d,)
+    y_mean : array of shape (n_targets,)
+        Where the model of no weights is, and at which masks.
     ops : CudaOps
 
     Returns
@@ -91,22 +143,45 @@ def squared_errors_on_device(X, Y, coefs, intercepts, ops):
     import torch
 
     n_targets, n_lams, d = coefs.shape
-    centre = np.full(d, 0.5, np.float32)  # products of less size are rounded less
-    intercepts = intercepts + (coefs @ centre).astype(np.float64)
-    flat = ops.asarray(coefs.reshape(-1, d).astype(np.float32))
-    centre = ops.asarray(centre)
-    sums = np.zeros((n_targets, n_lams, 2))
-    for rows in _blocks(len(Y), d + 3 * n_targets * n_lams):
-        x = ops.expand(np.asarray(X.bits[rows]), centre)
-        with precision("highest"):
-            fitted = (x @ flat.T).reshape(-1, n_targets, n_lams)
-        target = np.asarray(Y[rows], np.float64)[:, :, None] - intercepts
-        square = (ops.asarray(target.astype(np.float32)) - fitted) ** 2
-        square = torch.nan_to_num(square, nan=0.0)
-        for power in range(2):
-            total = (square ** (power + 1)).sum(0, dtype=torch.float64)
-            sums[..., power] += ops.to_numpy(total)
-    return sums
+    centre = ops.zeros(d) + 0.5  # products of less size are rounded less
+    flat = coefs.reshape(-1, d)
+    shift = flat @ (ops.asarray(x_mean).float() - 0.5)
+    shift = ops.asarray(y_mean)[:, None] - shift.double().reshape(n_targets, n_lams)
+    flat = split(flat, by_row=True)
+    sums = torch.zeros((2, n_targets, n_lams), dtype=torch.float64, device=ops.device)
+    for block in _blocks(len(Y), d + 4 * n_targets * n_lams):
+        x = expand(X, block, centre, ops)
+        fitted = product(flat, Halves(x.T, None, None))
+        rest = (Y[block].T[:, None].double() - shift[:, :, None]).float()
+        square = rest.sub_(fitted.reshape(n_targets, n_lams, -1)).square_()
+        square = torch.nan_to_num_(square, nan=0.0)
+        sums[0] += square.sum(2, dtype=torch.float64)
+        sums[1] += square.square_().sum(2, dtype=torch.float64)
+    return np.moveaxis(ops.to_numpy(sums), 0, 2)
+
+
+def outputs_on_device(Y, rows, targets, ops):
+    """Return outputs of runs, sorted, for targets, as a float64 tensor."""
+    import torch
+
+    y, exponents = Y.raw(_as_slice(rows))
+    y = torch.ldexp(ops.asarray(y).double(), -ops.asarray(exponents))
+    if len(targets) == y.shape[1] and (np.diff(targets) == 1).all():
+        return y
+    return y[:, ops.asarray(targets)]
+
+
+def expand(X, rows, centre, ops):
+    """Return masks of runs less `centre` in float16, in a buffer that is used again."""
+    bits = X.bits[_as_slice(rows) if isinstance(rows, np.ndarray) else rows]
+    return ops.expand(np.asarray(bits), centre, dtype="float16")
+
+
+def _as_slice(rows):
+    """Return increasing rows as a slice, if they follow one another: then no copy."""
+    if len(rows) and rows[-1] - rows[0] == len(rows) - 1:
+        return slice(rows[0], rows[-1] + 1)
+    return rows
 
 
 def _blocks(n_rows, row_length):

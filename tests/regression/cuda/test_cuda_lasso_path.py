@@ -13,7 +13,7 @@ from skdatamodels.regression import cuda
 from skdatamodels.regression.cuda.lasso_path import (
     _largest_eigenvalue,
     _secant_steps,
-    _targets_in_memory,
+    targets_in_memory,
 )
 
 
@@ -99,9 +99,9 @@ def test_lanes_at_rest_leave(lasso_path, monkeypatch):
     module = sys.modules[cuda.lasso_path.__module__]  # its name is the function's too
     iterate, n_lanes = module._iterate, []
 
-    def counting(ops, gram, step, lanes):
+    def counting(ops, gram, lanes):
         n_lanes.append(len(lanes.target))
-        return iterate(ops, gram, step, lanes)
+        return iterate(ops, gram, lanes)
 
     monkeypatch.setattr(module, "_iterate", counting)
     _, _, gram, cov, y_var = problem(400, 50, 7)
@@ -197,8 +197,9 @@ def test_as_many_targets_as_there_is_memory_for(monkeypatch):
     monkeypatch.setattr(torch.cuda, "memory_reserved", lambda device: 2e6)
     monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device: 1e6)
     device = torch.device("cuda", 0)
-    assert _targets_in_memory(device, 10**6, d=1000) == 4.8e6 // 48_000
-    assert _targets_in_memory(device, 10**6, d=10**9) == 1
+    assert targets_in_memory(device, 10**6, d=1000, n_lams=6) == 4.8e6 // 80_000
+    assert targets_in_memory(device, 30, d=1000, n_lams=6) == 30
+    assert targets_in_memory(device, 10**6, d=10**9, n_lams=1) == 1
 
 
 def test_secant_steps():

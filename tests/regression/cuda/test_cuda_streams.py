@@ -7,37 +7,70 @@ from skdatamodels import PackedMasks
 from skdatamodels.regression.cuda import streams
 from skdatamodels.regression.moments import moments, pair_sums
 from skdatamodels.regression.selection import squared_errors
+from skdatamodels.regression.units import ScaledOutputs, Units
 
 
-@pytest.mark.parametrize("block_bytes", [3000, 2**30])
-@pytest.mark.parametrize("d", [1, 13, 130])
-def test_moments(monkeypatch, platform, d, block_bytes):
-    monkeypatch.setattr(streams, "_BLOCK_BYTES", block_bytes)
+@pytest.fixture(params=[3000, 2**30])
+def ops(request, monkeypatch, platform):
+    monkeypatch.setattr(streams, "_BLOCK_BYTES", request.param)
+    return platform.ops()
+
+
+def masks_and_outputs(d, dtype=np.float64):
     rng = np.random.default_rng(d)
     X = PackedMasks.from_dense(rng.random((90, d)) < 0.4)
-    Y = rng.standard_normal((90, 4)) + 3
-    rows, targets = np.sort(rng.permutation(90)[:70]), np.array([3, 0])
+    Y = (rng.standard_normal((90, 4)) + 3) * [1, 1e3, 1e-30, 1e30]
+    return X, Y.astype(dtype)
+
+
+@pytest.mark.parametrize("d", [1, 13, 130])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("rows", [np.arange(5, 80), np.array([3, 4, 9, 40, 41, 80])])
+@pytest.mark.parametrize("targets", [np.array([3, 0]), np.arange(4)])
+def test_moments(ops, d, dtype, rows, targets):
+    X, Y = masks_and_outputs(d, dtype)
+    X, Y, _ = Units.of(X, Y).scale(X, Y, None)
     shift = Y[:, targets].mean(axis=0)
-    expected = moments(X, Y, rows, targets, 0.0, shift)[:5]
-    found = streams.moments(X, Y, rows, targets, shift, platform.ops())[:5]
-    for a, b in zip(found, expected, strict=True):
-        assert np.asarray(a).dtype == np.asarray(b).dtype
-        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-4)
-    xx = streams.pair_sums(X, rows, platform.ops())
-    assert xx.dtype == np.int32
-    np.testing.assert_array_equal(xx, pair_sums(X, rows, 0.0))
+    expected = moments(X, Y, rows, targets, 0.0, shift)
+    found = streams.moments(X, Y, rows, targets, shift, ops)
+    for name in ("n_runs", "x_sum", "y_sum", "yy"):
+        a, b = getattr(found, name), getattr(expected, name)
+        np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(found.xy.cpu().T, expected.xy, rtol=1e-5, atol=1e-4)
+    for a, b in zip(found.covariances(), expected.covariances(), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("block_bytes", [3000, 2**30])
-def test_squared_errors(monkeypatch, platform, block_bytes):
-    monkeypatch.setattr(streams, "_BLOCK_BYTES", block_bytes)
+def test_pairs(ops):
+    X, _ = masks_and_outputs(130)
+    rows, part = np.arange(90), np.arange(30)
+    weights = np.random.default_rng(0).standard_normal((2, 130))
+    Y = ScaledOutputs(np.ones((90, 1)), np.zeros(1, int))
+    whole, held_out = (
+        streams.moments(X, Y, r, np.array([0]), np.zeros(1), ops)._replace(
+            xx=streams.pair_sums(X, r, ops)
+        )
+        for r in (rows, part)
+    )
+    counts = pair_sums(X, rows, 0.0)[:130, :130]
+    np.testing.assert_array_equal(whole.xx.cpu(), counts)
+    rest = whole.without(held_out)
+    dense = X.dense(np.arange(30, 90), np.float64)
+    gram = np.cov(dense.T, bias=True)
+    np.testing.assert_allclose(rest.gram_dot(weights), weights @ gram, atol=1e-9)
+    np.testing.assert_allclose(rest.into_gram().cpu(), gram, atol=1e-7)
+
+
+def test_squared_errors(ops):
     rng = np.random.default_rng(0)
     X = PackedMasks.from_dense(rng.random((60, 21)) < 0.5)
     Y = rng.standard_normal((60, 3))
     Y[5:9, 1] = np.nan
-    coefs, intercepts = rng.standard_normal((3, 4, 21)), rng.standard_normal((3, 4))
+    coefs, x_mean, y_mean = rng.standard_normal((3, 4, 21)), *rng.random((2, 21))
+    y_mean = y_mean[:3]
+    on_device = ops.asarray(Y), ops.asarray(coefs, np.float32)
     np.testing.assert_allclose(
-        streams.squared_errors_on_device(X, Y, coefs, intercepts, platform.ops()),
-        squared_errors(X, Y, coefs, intercepts),
+        streams.squared_errors(X, *on_device, x_mean, y_mean, ops),
+        squared_errors(X, Y, coefs, y_mean[:, None] - coefs @ x_mean),
         rtol=1e-4,
     )

@@ -1,0 +1,370 @@
+"""What a GPU does: correctness, time of each part beside its roofline, runs a day.
+
+Sections, in this order, each of which can be asked for by name:
+
+- ``tests``: the tests of the kernels and the solvers on the device;
+- ``rates``: what the card reaches in products, copies and our kernels;
+- ``medium``: gram at 10,000 training examples, 60,000 runs, 2,000 targets;
+- ``saga``: the same size, 20 lams;
+- ``full``: the paper's size, 50,000 training examples, 300,000 runs, 10,000 targets;
+- ``images``: runs a day of ResNet-9, and of small stacked networks.
+
+Each line is printed as soon as it is known, so that a cut loses little. Masks are
+random bytes (Bernoulli, alpha = 1/2) and outputs one product on the device; making
+them is timed apart. ``--device cpu --scale 0.01`` runs it all without a card.
+"""
+
+import argparse
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+
+import numpy as np
+from _machine import describe_machine
+
+from skdatamodels import DatamodelRegressor, PackedMasks
+
+SECTIONS = "tests", "rates", "medium", "saga", "full", "images"
+
+
+def say(*words):
+    """Print at once."""
+    print(*words, flush=True)
+
+
+class Clock:
+    """Seconds spent in functions that are named, with the device idle at both ends."""
+
+    def __init__(self, device):
+        self.device, self.seconds, self.calls = device, {}, {}
+
+    def wait(self):
+        """Wait until the device has done what it was asked."""
+        if self.device != "cpu":
+            import torch
+
+            torch.cuda.synchronize()
+
+    @contextmanager
+    def time(self, name):
+        """Add what happens inside to a name."""
+        self.wait()
+        start = time.perf_counter()
+        yield
+        self.wait()
+        self.seconds[name] = self.seconds.get(name, 0) + time.perf_counter() - start
+        self.calls[name] = self.calls.get(name, 0) + 1
+
+    def watch(self, owner, name):
+        """Time each call of a method."""
+        function = getattr(owner, name)
+
+        def timed(*args, **kwargs):
+            with self.time(name):
+                return function(*args, **kwargs)
+
+        setattr(owner, name, timed)
+
+    def report(self, whole):
+        """Print the parts of a time, and what is in none of them."""
+        for name, seconds in sorted(self.seconds.items(), key=lambda item: -item[1]):
+            say(f"    {name:<28} {seconds:8.2f} s in {self.calls[name]} calls")
+        rest = whole - sum(self.seconds.values())
+        say(f"    {'the rest (host)':<28} {rest:8.2f} s")
+        self.seconds, self.calls = {}, {}
+
+
+def make_runs(d, m, n, device):
+    """Return packed random masks, and outputs of half signal and half noise."""
+    import torch
+
+    rng = np.random.default_rng(0)
+    bits = np.frombuffer(bytearray(rng.bytes(m * (-(-d // 8)))), np.uint8).reshape(
+        m, -1
+    )
+    bits[:, -1] &= 0xFF << (-d % 8) & 0xFF  # what is beyond the last example
+    masks = PackedMasks(bits, d)
+    generator = torch.Generator(device).manual_seed(0)
+
+    def normal(*shape):
+        return torch.randn(shape, generator=generator, device=device)
+
+    coef = normal(d, n) / normal(d, n).abs().clamp_min(0.2)  # a heavy tail
+    coef *= torch.rand((d, n), generator=generator, device=device) < 0.1
+    Y = np.empty((m, n), np.float32)
+    bit = torch.arange(7, -1, -1, device=device, dtype=torch.uint8)
+    torch.set_float32_matmul_precision("high")
+    for start in range(0, m, 4096):
+        rows = slice(start, start + 4096)
+        packed = torch.from_numpy(masks.bits[rows]).to(device)
+        x = ((packed[:, :, None] >> bit) & 1).reshape(len(packed), -1)[:, :d]
+        signal = (x.float() - 0.5) @ coef
+        noise = signal.std(0) * normal(*signal.shape)
+        Y[rows] = (signal + noise).cpu().numpy()
+    torch.set_float32_matmul_precision("highest")
+    return masks, Y
+
+
+def run_tests(arguments):
+    """Run the tests that need the device."""
+    for name, folder, chosen in (
+        ("regression", "tests/regression", "gpu"),
+        ("training", "tests/training", "cuda"),
+    ):
+        start = time.perf_counter()
+        command = [sys.executable, "-m", "pytest", folder, "-q", "-k", chosen]
+        command += [
+            "-p",
+            "no:cacheprovider",
+            "-p",
+            "no:benchmark",
+            "-n",
+            str(arguments.jobs),
+        ]
+        try:
+            done = subprocess.run(command, timeout=100).returncode
+        except subprocess.TimeoutExpired:
+            done = "none, cut after 100 s"
+        say(f"tests of {name}: exit {done}, {clock_since(start)}")
+
+
+def clock_since(start):
+    """Return the seconds since a time, as text."""
+    return f"{time.perf_counter() - start:.1f} s"
+
+
+def rate_of(function, device, repeat=3):
+    """Return the median time of a call in seconds."""
+    import torch
+
+    function()
+    times = []
+    for _ in range(repeat):
+        if device != "cpu":
+            torch.cuda.synchronize()
+        start = time.perf_counter()
+        function()
+        if device != "cpu":
+            torch.cuda.synchronize()
+        times.append(time.perf_counter() - start)
+    return float(np.median(times))
+
+
+def measure_halves(z, gram, n_products, exact, device):
+    """Print the rate of products of float16 halves, summed in float32."""
+    import torch
+
+    def split(a, scale):
+        high = (a * scale).half()
+        return high, ((a * scale - high) * 2048).half()
+
+    scales = 1024 / z.abs().max().item(), 1024 / gram.abs().max().item()
+    (z_high, z_low), (gram_high, gram_low) = split(z, scales[0]), split(gram, scales[1])
+    n, d = z.shape
+
+    def product():
+        wide = {"out_dtype": torch.float32}
+        out = torch.mm(z_high, gram_high, **wide)
+        if n_products > 1:
+            low = torch.mm(z_low, gram_high, **wide)
+            if n_products > 2:
+                low += torch.mm(z_high, gram_low, **wide)
+            out += low / 2048
+        return out
+
+    seconds = rate_of(product, device)
+    found = product()[:16, :2000] / (scales[0] * scales[1])
+    say(
+        f"product ({n}, {d}) × ({d}, {d}), {n_products} of float16: "
+        f"{1e3 * seconds:.1f} ms, relative error "
+        f"{((found - exact).norm() / exact.norm()).item():.1e}"
+    )
+
+
+def measure_rates(arguments):
+    """Print what products, copies and kernels reach."""
+    import torch
+
+    device, d = arguments.device, arguments.size(50_000)
+    rng = torch.Generator(device).manual_seed(0)
+    gram = torch.randn((d, d), generator=rng, device=device) * 5e-4
+    for n in 512, 2048, 8192:
+        z = torch.randn((n, d), generator=rng, device=device)
+        exact = z[:16].double() @ gram[:, :2000].double()
+        for precision in "highest", "high":
+            torch.set_float32_matmul_precision(precision)
+            seconds = rate_of(lambda z=z: z @ gram, device)
+            error = (z[:16] @ gram[:, :2000] - exact).norm() / exact.norm()
+            flops = 2 * n * d * d / seconds / 1e12
+            say(
+                f"product ({n}, {d}) × ({d}, {d}), {precision}: {1e3 * seconds:.1f} ms,"
+                f" {flops:.0f} TFLOP/s, relative error {error:.1e}"
+            )
+        if device != "cpu":
+            for halves in 1, 2, 3:
+                measure_halves(z, gram, halves, exact, device)
+        torch.set_float32_matmul_precision("highest")
+    host = np.empty(arguments.size(2**28), np.float32)
+    for name, tensor in (
+        ("pageable", torch.from_numpy(host)),
+        ("pinned", torch.empty(len(host), pin_memory=device != "cpu")),
+    ):
+        up = rate_of(lambda t=tensor: t.to(device), device)
+        there = tensor.to(device)
+        down = rate_of(lambda t=tensor, a=there: t.copy_(a), device)
+        say(
+            f"copies, {name}: {host.nbytes / up / 1e9:.1f} GB/s up, "
+            f"{host.nbytes / down / 1e9:.1f} down"
+        )
+
+
+def fit_and_report(name, model, masks, Y, clock):
+    """Fit, print the time of the whole and of parts."""
+    import cProfile
+    import pstats
+
+    import torch
+
+    if clock.device != "cpu":
+        torch.cuda.reset_peak_memory_stats()
+    start = time.perf_counter()
+    profile = cProfile.Profile()
+    profile.runcall(model.fit, masks, Y)
+    clock.wait()
+    seconds = time.perf_counter() - start
+    pstats.Stats(profile, stream=sys.stdout).sort_stats("tottime").print_stats(12)
+    m, n = Y.shape
+    say(f"{name}: d = {masks.n_train:,}, m = {m:,}, {n:,} targets: {seconds:.1f} s")
+    if hasattr(model, "validation_error_"):
+        followed = np.isfinite(model.validation_error_).sum(axis=1).mean()
+        say(
+            f"    lams followed {followed:.1f}, iterations of the last fit "
+            f"{model.n_iter_.mean():.1f}, largest gap {model.dual_gap_.max():.1e}"
+        )
+    clock.report(seconds)
+    if clock.device != "cpu":
+        peak = torch.cuda.max_memory_allocated() / 2**30
+        say(f"    peak memory of the card {peak:.1f} GiB")
+    return seconds
+
+
+def watch_parts(clock):
+    """Time the parts of a fit on the device."""
+    if clock.device == "cpu":
+        return
+    from skdatamodels.regression.cuda.gram import (
+        DeviceMatrix,
+        DeviceProblem,
+        DeviceRuns,
+    )
+    from skdatamodels.regression.cuda.streams import DeviceMoments
+
+    for owner, names in (
+        (DeviceRuns, ("moments", "pair_sums", "matrix", "held_out")),
+        (DeviceMatrix, ("solve", "squared_errors", "csr", "place")),
+        (DeviceProblem, ("of",)),
+        (DeviceMoments, ("covariances",)),
+    ):
+        for name in names:
+            clock.watch(owner, name)
+
+
+def roofline(d, m, n, arguments):
+    """Print the least times of the parts of a fit."""
+    pairs = 2 * m * d**2 / arguments.tf32 / 1e12
+    covariances = 2 * m * d * n / arguments.float32 / 1e12
+    iteration = 2 * d**2 * n / arguments.float32 / 1e12
+    say(
+        f"    roofline: pairs {pairs:.2f} s (TF32), covariances {covariances:.2f} s, "
+        f"an iteration of all targets {iteration:.3f} s (float32)"
+    )
+
+
+def run_medium(arguments):
+    """Fit by gram at 10,000 training examples."""
+    d, m, n = (arguments.size(s) for s in (10_000, 60_000, 2_000))
+    fit_sizes(arguments, "medium", d, m, n, n_lams=50)
+
+
+def run_saga(arguments):
+    """Fit by saga at 10,000 training examples."""
+    d, m, n = (arguments.size(s) for s in (10_000, 60_000, 2_000))
+    masks, Y = make_runs(d, m, n, arguments.device)
+    model = DatamodelRegressor(
+        n_lams=20,
+        lam_min_ratio=0.1,
+        solver="saga",
+        device=arguments.device,
+        random_state=0,
+    )
+    fit_and_report("saga, 20 lams to 0.1", model, masks, Y, Clock(arguments.device))
+
+
+def run_full(arguments):
+    """Fit at the paper's full size."""
+    d, m, n = (arguments.size(s) for s in (50_000, 300_000, 10_000))
+    fit_sizes(arguments, "full", d, m, n, n_lams=100)
+
+
+def fit_sizes(arguments, name, d, m, n, n_lams):
+    """Fit by gram on runs of a size."""
+    start = time.perf_counter()
+    masks, Y = make_runs(d, m, n, arguments.device)
+    say(f"{name}: runs made in {clock_since(start)}")
+    clock = Clock(arguments.device)
+    watch_parts(clock)
+    model = DatamodelRegressor(
+        n_lams=n_lams,
+        sparse=True,
+        solver="gram",
+        device=arguments.device,
+        random_state=0,
+    )
+    start = time.perf_counter()
+    model.fit(masks[:500], Y[:500, :2])
+    say(f"    first fit of all, with compilation: {clock_since(start)}")
+    clock.seconds, clock.calls = {}, {}
+    fit_and_report(f"gram, {n_lams} lams", model, masks, Y, clock)
+    roofline(d, m, n, arguments)
+
+
+def run_images(arguments):
+    """Time runs of ResNet-9, and of stacked small networks."""
+    command = [sys.executable, "benchmarks/training_images.py"]
+    command += ["--train", str(arguments.size(50_000))]
+    command += ["--targets", str(arguments.size(10_000)), "--device", arguments.device]
+    subprocess.run(command, timeout=300, check=False)
+
+
+def main():
+    """Run sections."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("sections", nargs="*", metavar="section", help=str(SECTIONS))
+    parser.add_argument("--device", default="cuda")
+    parser.add_argument("--scale", type=float, default=1, help="of all sizes")
+    parser.add_argument("--jobs", type=int, default=8, help="processes of the tests")
+    parser.add_argument("--tf32", type=float, default=495, help="peak TFLOP/s")
+    parser.add_argument("--float32", type=float, default=67, help="peak TFLOP/s")
+    arguments = parser.parse_args()
+    arguments.size = lambda size: max(48, int(size * arguments.scale))
+    say(describe_machine())
+    if arguments.device != "cpu":
+        import torch
+
+        say(torch.cuda.get_device_name(), "torch", torch.__version__)
+    work = dict(
+        zip(
+            SECTIONS,
+            (run_tests, measure_rates, run_medium, run_saga, run_full, run_images),
+            strict=True,
+        )
+    )
+    for section in arguments.sections or SECTIONS:
+        start = time.perf_counter()
+        work[section](arguments)
+        say(f"== {section}: {clock_since(start)}\n")
+
+
+if __name__ == "__main__":
+    main()
