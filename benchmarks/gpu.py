@@ -62,7 +62,10 @@ class Clock:
 
         def timed(*args, **kwargs):
             with self.time(name):
-                return function(*args, **kwargs)
+                result = function(*args, **kwargs)
+            if name == "csr":  # a block of targets is done
+                say(f"    block {self.calls[name]}: {sum(self.seconds.values()):.1f} s")
+            return result
 
         setattr(owner, name, timed)
 

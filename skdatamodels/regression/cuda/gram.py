@@ -16,7 +16,7 @@ from skdatamodels.regression.gram_solver import HostMatrix, HostRuns
 from skdatamodels.regression.prior import InformedProblem
 
 # Targets of a task: enough to keep a GPU busy.
-_BLOCK = 1024
+_BLOCK = 4096
 
 
 class DeviceRuns(HostRuns):

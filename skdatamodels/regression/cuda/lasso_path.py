@@ -8,7 +8,12 @@ import numpy as np
 from skdatamodels.regression.convergence import warn_unless_converged
 from skdatamodels.regression.cuda._precision import precision
 from skdatamodels.regression.cuda.ops import CudaOps
-from skdatamodels.regression.cuda.products import Halves, product, split
+from skdatamodels.regression.cuda.products import (
+    Halves,
+    product,
+    rough_product,
+    split,
+)
 from skdatamodels.regression.lasso_path import check_problem
 
 # Power iteration ends below the largest eigenvalue; at the dense upper end of a Gram
@@ -21,9 +26,12 @@ _MARGIN = 1.05
 # others are thrown out.
 _WORKING_SHARE = 0.8
 
-# Rows of length d for each lane, besides its solutions: 7 of its own, and 7 for a
+# Iterations after which a lane's product is computed precisely once more.
+_RENEWAL = 16
+
+# Rows of length d for each lane, besides its solutions: 9 of its own, and 7 for a
 # moment, of halves and products or when all go on to another lam.
-_MATRICES = 14
+_MATRICES = 16
 
 
 def lasso_path(
@@ -101,11 +109,14 @@ def lasso_path(
     given up whenever it points uphill. Each target is at its own place on its path: it
     goes on to its next lam, along the secant of the path, when its gap is reached. An
     iteration is one product for all targets, a kernel, and one look from the host at
-    the gaps, which costs little where the product is large. Products are by tensor
-    cores, as sums of three products of float16: the 10 bits of TF32 are too few for
-    gaps of 1e-4. Which algorithm cuBLAS
-    picks depends on the number of targets, so that their numbers may differ in the
-    last digits from what they would be alone.
+    the gaps, which costs little where the product is large.
+
+    Products are by tensor cores. The product at the last solution is precise: a sum of
+    three products of float16. To it each iteration adds that of the way from there,
+    which is short, so that its factors may be rounded to float16. Where the gap seems
+    to be reached the product is computed precisely again, and with it the gap that
+    counts. Which algorithm cuBLAS picks depends on the number of targets, so that their
+    numbers may differ in the last digits from what they would be alone.
 
     References
     ----------
@@ -188,7 +199,7 @@ def solve_on_device(ops, gram, cov, y_var, lams, penalty, w0, tol, max_iter):
         np.empty((n_targets, n_lams)),
         np.zeros((n_targets, n_lams), np.int64),
     )
-    lanes = Lanes.start(ops, problem)
+    lanes = Lanes.start(ops, gram, problem)
     _follow_paths(ops, gram, problem, paths, lanes, tol, max_iter)
     return paths
 
@@ -216,11 +227,12 @@ class Paths(NamedTuple):
 class Lanes:
     """State of the targets that are being worked on: arrays with a row for each lane.
 
-    All are tensors on the device but the first two.
+    All are tensors on the device but the first three.
     """
 
     target: np.ndarray  # (n_lanes,); -1 when at rest
     k: np.ndarray  # (n_lanes,), which lam
+    age: np.ndarray  # (n_lanes,), iterations since `anchor` was set
     w: Any  # (n_lanes, d)
     w_next: Any  # (n_lanes, d)
     w_before: Any  # (n_lanes, d), at the lam before
@@ -232,9 +244,11 @@ class Lanes:
     lam: Any  # (n_lanes,)
     t: Any  # (n_lanes,), from which the momentum is made
     momentum: Any  # (n_lanes,), that z was made with
+    anchor: Any  # (n_lanes, d), where the product is known precisely
+    anchor_product: Any  # (n_lanes, d)
 
     @classmethod
-    def start(cls, ops, problem):
+    def start(cls, ops, gram, problem):
         """Put all targets to their first lam."""
         n, d = problem.cov.shape
         w = problem.w0.clone()
@@ -242,6 +256,7 @@ class Lanes:
         return cls(
             target=np.arange(n),
             k=np.zeros(n, np.int64),
+            age=np.zeros(n, np.int64),
             w=w,
             w_next=ops.zeros((n, d)),
             w_before=ops.zeros((n, d)),
@@ -253,6 +268,8 @@ class Lanes:
             lam=ops.asarray(problem.lams[:, 0], np.float32),
             t=ops.zeros(n) + 1,
             momentum=ops.zeros(n),
+            anchor=w.clone(),
+            anchor_product=product(split(w, by_row=True), gram.halves),
         )
 
     def drop_resting(self, ops):
@@ -275,6 +292,10 @@ def _follow_paths(ops, gram, problem, paths, lanes, tol, max_iter):
         gap, overshoots = _iterate(ops, gram, lanes)
         at = lanes.target, lanes.k
         given_up = paths.n_iter[at] >= max_iter
+        lanes.age += 1
+        near = working & ((gap <= tol) | given_up | (lanes.age >= _RENEWAL))
+        if near.any():
+            gap[near] = _renew_anchors(ops, gram, lanes, np.flatnonzero(near))
         solved = working & ((gap <= tol) | given_up)
         going_on = working & ~solved
         paths.n_iter[lanes.target[going_on], lanes.k[going_on]] += 1
@@ -292,9 +313,10 @@ def _iterate(ops, gram, lanes):
 
     t_next = (1 + torch.sqrt(1 + 4 * lanes.t**2)) / 2
     next_momentum = (lanes.t - 1) / t_next
-    (cov_w, q_w, penalty, along), excess = ops.fista_step(
+    way = split(lanes.z - lanes.anchor, by_row=True)
+    sums, excess = ops.fista_step(
         lanes.z,
-        product(split(lanes.z, by_row=True), gram.halves),
+        rough_product(way, gram.halves).add_(lanes.anchor_product),
         lanes.cov,
         lanes.w,
         lanes.w_next,
@@ -306,15 +328,42 @@ def _iterate(ops, gram, lanes):
         lanes.penalty,
     )
     lanes.t, lanes.momentum = t_next, next_momentum
-    # As in the coordinate descent: with residual r, ‖r‖²/m = y_var - covᵀw - qᵀw and
-    # yᵀr/m = y_var - covᵀw; s·r is dual feasible.
-    s, y_var = 1 / excess.double(), lanes.y_var
-    rr = y_var - cov_w - q_w
+    gap = _relative_gaps(lanes.y_var, *sums[:3], excess.double())
+    gap, along = ops.to_numpy(torch.stack([gap, sums[3]]))
+    return gap, along > 0
+
+
+def _renew_anchors(ops, gram, lanes, rows):
+    """Compute products at the `w` of some lanes precisely; return their gaps."""
+    import torch
+
+    lanes.age[rows] = 0
+    rows = ops.asarray(rows)
+    w, cov, lam = lanes.w[rows], lanes.cov[rows], lanes.lam[rows].double()
+    precise = product(split(w, by_row=True), gram.halves)
+    lanes.anchor[rows], lanes.anchor_product[rows] = w, precise
+    lanes.w_product[rows] = precise
+    penalty = lanes.penalty if len(lanes.penalty) == 1 else lanes.penalty[rows]
+    terms = ops.dual_terms(cov - precise, w, penalty.contiguous())
+    largest, q_w, l1 = (ops.asarray(term) for term in terms)
+    excess = torch.where(largest > lam, largest / lam, 1)
+    cov_w = (cov.double() * w).sum(1)
+    gap = _relative_gaps(lanes.y_var[rows], cov_w, q_w, lam * l1, excess)
+    return ops.to_numpy(gap)
+
+
+def _relative_gaps(y_var, cov_w, q_w, penalty, excess):
+    """Duality gaps over the loss of the empty model; inf where they are not finite.
+
+    As in the coordinate descent: with residual r, ‖r‖²/m = y_var - covᵀw - qᵀw and
+    yᵀr/m = y_var - covᵀw; s·r is dual feasible.
+    """
+    import torch
+
+    s, rr = 1 / excess, y_var - cov_w - q_w
     gap = rr / 2 + penalty - s * (y_var - cov_w) + s * s * rr / 2
     gap = torch.where(y_var > 0, gap / (y_var / 2), 0)
-    gap = torch.nan_to_num(gap, nan=torch.inf, posinf=torch.inf)
-    gap, along = ops.to_numpy(torch.stack([gap, along]))
-    return gap, along > 0
+    return torch.nan_to_num(gap, nan=torch.inf, posinf=torch.inf)
 
 
 def _restart(lanes, rows, w):

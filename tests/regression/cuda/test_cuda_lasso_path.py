@@ -197,7 +197,7 @@ def test_as_many_targets_as_there_is_memory_for(monkeypatch):
     monkeypatch.setattr(torch.cuda, "memory_reserved", lambda device: 2e6)
     monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device: 1e6)
     device = torch.device("cuda", 0)
-    assert targets_in_memory(device, 10**6, d=1000, n_lams=6) == 4.8e6 // 80_000
+    assert targets_in_memory(device, 10**6, d=1000, n_lams=6) == 4.8e6 // 88_000
     assert targets_in_memory(device, 30, d=1000, n_lams=6) == 30
     assert targets_in_memory(device, 10**6, d=10**9, n_lams=1) == 1
 
