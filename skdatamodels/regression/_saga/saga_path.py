@@ -7,7 +7,7 @@ import numpy as np
 from skdatamodels._random import entropy_from
 from skdatamodels.masks import as_masks
 from skdatamodels.regression._convergence import warn_unless_converged
-from skdatamodels.regression._saga import epochs
+from skdatamodels.regression._saga import minibatch
 from skdatamodels.regression._targets import Paths, Targets, check_arrays
 
 # Rounding errors of the average add up; an exact pass after this many epochs mends it.
@@ -187,7 +187,7 @@ def solve(
         rng = np.random.default_rng(entropy_from(random_state))
         # A step too long makes numbers overflow before it is halved.
         with np.errstate(over="ignore", invalid="ignore"):
-            stream = epochs.Stream(masks, targets.z.dtype, ops, batch_size)
+            stream = minibatch.Stream(masks, targets.z.dtype, ops, batch_size)
             if stream.variance > 0:
                 table = np.dtype(table_dtype or targets.z.dtype), table_folder
                 block = _start(stream, targets, penalty, w0, table, rng)
@@ -221,9 +221,9 @@ def _start(stream, targets, penalty, w0, table, rng):
     w = np.zeros((n, d), dtype)
     if w0 is not None:
         w[:] = np.where(penalty < np.inf, targets.standardised(w0, active), 0)
-    mask_mean = epochs.mask_means(stream, z)
-    step = epochs.step_sizes(stream, n_usable, mask_mean, rng)
-    return epochs.Block(
+    mask_mean = minibatch.mask_means(stream, z)
+    step = minibatch.step_sizes(stream, n_usable, mask_mean, rng)
+    return minibatch.Block(
         target=active,
         k=np.zeros(n, np.int64),
         resolution=np.full(n, np.finfo(table[0]).eps, np.float64),
@@ -242,7 +242,7 @@ def _start(stream, targets, penalty, w0, table, rng):
         mask_mean=ops.asarray(mask_mean.astype(dtype)),
         penalty=ops.asarray(penalty.astype(dtype)),
         y=ops.asarray(z),
-        table=epochs.make_table(ops, z.shape, *table),
+        table=minibatch.make_table(ops, z.shape, *table),
     )
 
 
@@ -266,13 +266,13 @@ def _follow(stream, block, paths, tol, max_iter, rng):
         left = max_iter - paths.epochs(block)[working].max()
         most, epochs, finite = min(max(np.ceil(need), 1), _MOST_EPOCHS, left), 0, True
         while finite and epochs < most:
-            finite = epochs.run_epoch(stream, block, rng)
+            finite = minibatch.run_epoch(stream, block, rng)
             epochs += 1
 
 
 def _measure_finite(stream, block, paths):
     """Measure; put a target that has diverged back to its last solution."""
-    terms = epochs.measure(stream, block)
+    terms = minibatch.measure(stream, block)
     diverged = np.flatnonzero(~np.isfinite(np.sum(terms, axis=0)))
     if len(diverged):
         ops, t, k = stream.ops, block.target[diverged], block.k[diverged]
@@ -281,7 +281,7 @@ def _measure_finite(stream, block, paths):
         block.intercept[diverged] = ops.zeros(len(diverged))
         block.longest_step[diverged] /= 4
         block.step = np.minimum(block.step, block.longest_step)
-        terms = epochs.measure(stream, block)
+        terms = minibatch.measure(stream, block)
     return terms
 
 

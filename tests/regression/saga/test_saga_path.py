@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from skdatamodels.masks import PackedMasks
 from skdatamodels.regression import lasso_path
-from skdatamodels.regression._saga import epochs
+from skdatamodels.regression._saga import minibatch
 from skdatamodels.regression._saga.kernels import NumpyOps
 from skdatamodels.regression._saga.saga_path import saga_path
 
@@ -234,7 +234,7 @@ def test_any_batch_size_will_do(batch_size):
 
 
 def test_steps_that_are_too_long_are_mended(monkeypatch):
-    monkeypatch.setattr(epochs, "_SMOOTHNESS_MARGIN", 0.01)
+    monkeypatch.setattr(minibatch, "_SMOOTHNESS_MARGIN", 0.01)
     X, Y, lams = problem(300, 40, 3)
     for dtype in (np.float32, np.float64):
         data = Y.astype(dtype)
