@@ -17,11 +17,8 @@ from training import make_mlp
 
 from skdatamodels import DatamodelRegressor, TrainingRuns
 from skdatamodels import influence as cheap
-from skdatamodels.applications import (
-    CounterfactualEvaluation,
-    DataSupportSearch,
-    compare_attributions,
-)
+from skdatamodels.applications import CounterfactualEvaluation, DataSupportSearch
+from skdatamodels.judging import compare_attributions
 from skdatamodels.plotting import AttributionComparisonDisplay
 
 

@@ -256,12 +256,12 @@ def watch_parts(clock):
     """Time the parts of a fit on the device."""
     if clock.device == "cpu":
         return
-    from skdatamodels.regression.cuda.gram import (
+    from skdatamodels.regression._cuda.gram import (
         DeviceMatrix,
         DeviceProblem,
         DeviceRuns,
     )
-    from skdatamodels.regression.cuda.streams import DeviceMoments
+    from skdatamodels.regression._cuda.streams import DeviceMoments
 
     for owner, names in (
         (DeviceRuns, ("moments", "pair_sums", "matrix", "held_out")),

@@ -11,8 +11,8 @@ from _machine import describe_machine
 from _torch_runs import load_torch_runs
 
 from skdatamodels import DatamodelRegressor, TrainingRuns
-from skdatamodels.applications import plan_runs
 from skdatamodels.influence import DifferenceOfMeans
+from skdatamodels.judging import plan_runs
 from skdatamodels.metrics import lds_interval
 
 

@@ -15,7 +15,7 @@ from skdatamodels.influence import DifferenceOfMeans
 from skdatamodels.metrics import lds_interval
 from skdatamodels.outputs import margin
 from skdatamodels.training import TorchLearner
-from skdatamodels.training.learners import EstimatorLearner
+from skdatamodels.training._learners.learners import EstimatorLearner
 
 EPOCHS, BATCH = 15, 64
 

@@ -82,7 +82,10 @@ def time_reading(name, learner, train, targets, n_images):
     """Print how many images a second a route gives, without a network."""
     import torch
 
-    from skdatamodels.training.image_training import Augmentation, colour_scale
+    from skdatamodels.training._learners.image_training import (
+        Augmentation,
+        colour_scale,
+    )
 
     bound = learner.make_learner(train, targets, "margin")
     images = bound._open(train, 0)
@@ -176,7 +179,7 @@ def main():
     """Print the device, and what each route does on it."""
     import torch
 
-    from skdatamodels.training.resnets import resnet9
+    from skdatamodels.training import resnet9
 
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--train", type=int, default=50_000)

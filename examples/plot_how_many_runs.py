@@ -15,8 +15,8 @@ from sklearn.linear_model import RidgeClassifier
 from sklearn.pipeline import make_pipeline
 
 from skdatamodels import SubsetTrainer
-from skdatamodels.applications import plan_runs
 from skdatamodels.datasets import load_digits_examples
+from skdatamodels.judging import plan_runs
 
 train, targets = load_digits_examples(n_train=200)
 targets = targets[:60]

@@ -82,11 +82,8 @@ methods = {
 # supports: how few examples must go until a prediction flips? The last two train again,
 # for eight targets, once a set here; where training is noisier, ask for more trials.
 
-from skdatamodels.applications import (
-    CounterfactualEvaluation,
-    DataSupportSearch,
-    compare_attributions,
-)
+from skdatamodels.applications import CounterfactualEvaluation, DataSupportSearch
+from skdatamodels.judging import compare_attributions
 
 comparison = compare_attributions(
     methods,

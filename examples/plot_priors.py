@@ -100,7 +100,7 @@ LDSCurveDisplay(sizes, {n: [one.score for one in s] for n, s in scores.items()})
 # - A useless prior costs next to nothing: one that does not clearly help is left out.
 # - The gain is largest with few runs, and gone when there are many: train a fifth of
 #   what you meant to, fit with a prior, and let
-#   :func:`~skdatamodels.applications.plan_runs` tell whether more would pay.
+#   :func:`~skdatamodels.judging.plan_runs` tell whether more would pay.
 # - A prior knows what its model knows. What only the learner in question does must
 #   come from its runs; so judge the result on runs, never the prior alone.
 #

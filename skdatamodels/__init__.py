@@ -1,6 +1,6 @@
 """Datamodels: tell which training examples made a model say what it says."""
 
-from skdatamodels.examples import Examples
+from skdatamodels._examples import Examples
 from skdatamodels.masks import PackedMasks, sample_masks
 from skdatamodels.regression import DatamodelRegressor, lasso_path
 from skdatamodels.runs import RunStore, TrainingRuns

@@ -22,8 +22,8 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import RandomizedSearchCV
 
+from skdatamodels import Examples
 from skdatamodels._content import Content, NoContentError
-from skdatamodels.examples import Examples
 
 
 def digest(value, **kwargs):
@@ -83,7 +83,7 @@ VALUES = [
 """
 PRINT = """
 import json
-from skdatamodels.training.configuration import describe
+from skdatamodels.training._configuration import describe
 print(json.dumps([describe(x=value).entries for value in VALUES]))
 """
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from sklearn.base import BaseEstimator, clone
 
-from skdatamodels.examples import Examples
+from skdatamodels import Examples
 
 FRAME = pd.DataFrame(
     {
@@ -148,7 +148,7 @@ def test_fingerprint_is_the_same_in_another_process():
     code = (
         "import numpy as np, pandas as pd, scipy.sparse as sp\n"
         "from datetime import date\n"
-        "from skdatamodels.examples import Examples\n"
+        "from skdatamodels import Examples\n"
         "frame = pd.DataFrame({'a': [1.5, 2], 'b': pd.Categorical(['x', 'y'])})\n"
         "things = np.array([{'k': 1, 'j': 2}, date(2020, 1, 1)], dtype=object)\n"
         "for X in (np.eye(2), ['a', 'b'], frame, things, sp.eye_array(2)):\n"
@@ -228,7 +228,7 @@ def test_rows_have_the_content_of_examples_made_of_these_rows(X, rows):
 def test_fingerprint_and_checks_of_more_than_one_block(monkeypatch):
     X, y = np.random.default_rng(0).random((50, 3)), np.arange(50)
     whole = Examples(X, y).fingerprint
-    monkeypatch.setattr("skdatamodels.examples._BLOCK", 7)
+    monkeypatch.setattr("skdatamodels._examples._BLOCK", 7)
     assert Examples(X, y).fingerprint == whole
     X[41, 1] = np.inf
     with pytest.raises(ValueError, match="rows 41"):

@@ -5,8 +5,8 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.base import clone, is_classifier
 
+from skdatamodels._examples import Examples
 from skdatamodels._sklearn_compat import safe_indexing
-from skdatamodels.examples import Examples
 from skdatamodels.masks import PackedMasks, sample_masks
 
 

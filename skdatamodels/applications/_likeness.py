@@ -6,7 +6,7 @@ from sklearn.metrics.pairwise import euclidean_distances, nan_euclidean_distance
 from sklearn.preprocessing import StandardScaler
 
 from skdatamodels._sklearn_compat import safe_indexing
-from skdatamodels.masks.packed import row_blocks
+from skdatamodels.masks._packed import row_blocks
 
 
 def like_first(train, targets):

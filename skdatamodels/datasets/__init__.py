@@ -1,8 +1,8 @@
 """Data sets: small real ones, generated runs, and the files released with the paper."""
 
-from skdatamodels.datasets.digits import load_digits_examples
-from skdatamodels.datasets.linear_runs import make_linear_runs
-from skdatamodels.datasets.released import (
+from skdatamodels.datasets._digits import load_digits_examples
+from skdatamodels.datasets._linear_runs import make_linear_runs
+from skdatamodels.datasets._released import (
     ReleasedDatamodels,
     load_released,
     load_released_datamodels,

@@ -1,16 +1,16 @@
 """Baselines that make the same attribution matrix as a datamodel."""
 
-from skdatamodels.influence.controls import random_influence, same_class_influence
-from skdatamodels.influence.difference_of_means import DifferenceOfMeans
-from skdatamodels.influence.influence_functions import influence_functions
-from skdatamodels.influence.knn_shapley import knn_shapley
-from skdatamodels.influence.last_layer_influence import last_layer_influence
-from skdatamodels.influence.logistic_influence import logistic_influence
-from skdatamodels.influence.representation import representation_similarity
-from skdatamodels.influence.ridge_influence import ridge_influence, ridge_leave_one_out
-from skdatamodels.influence.semivalues import banzhaf_values, shapley_values
-from skdatamodels.influence.tracin import gradient_dot, tracin
-from skdatamodels.influence.trak import trak
+from skdatamodels.influence._controls import random_influence, same_class_influence
+from skdatamodels.influence._difference_of_means import DifferenceOfMeans
+from skdatamodels.influence._influence_functions import influence_functions
+from skdatamodels.influence._knn_shapley import knn_shapley
+from skdatamodels.influence._last_layer_influence import last_layer_influence
+from skdatamodels.influence._logistic_influence import logistic_influence
+from skdatamodels.influence._representation import representation_similarity
+from skdatamodels.influence._ridge_influence import ridge_influence, ridge_leave_one_out
+from skdatamodels.influence._semivalues import banzhaf_values, shapley_values
+from skdatamodels.influence._tracin import gradient_dot, tracin
+from skdatamodels.influence._trak import trak
 
 __all__ = [
     "DifferenceOfMeans",

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from skdatamodels._examples import check_examples
 from skdatamodels._numbers import as_real
-from skdatamodels.examples import check_examples
 from skdatamodels.outputs import encode_targets
 
 

@@ -1,6 +1,6 @@
 """Which training examples each run sees: subset designs and packed mask matrices."""
 
-from skdatamodels.masks.designs import DESIGNS, sample_masks, subset_size
-from skdatamodels.masks.packed import PackedMasks, as_masks
+from skdatamodels.masks._designs import DESIGNS, sample_masks, subset_size
+from skdatamodels.masks._packed import PackedMasks, as_masks
 
 __all__ = ["DESIGNS", "PackedMasks", "as_masks", "sample_masks", "subset_size"]

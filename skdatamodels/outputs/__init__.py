@@ -1,6 +1,6 @@
 """What is measured of a trained model on each target."""
 
-from skdatamodels.outputs.functions import (
+from skdatamodels.outputs._functions import (
     DEFAULT_OUTPUTS,
     OUTPUTS,
     Output,
@@ -15,8 +15,8 @@ from skdatamodels.outputs.functions import (
     prediction,
     squared_error,
 )
-from skdatamodels.outputs.info import OutputInfo
-from skdatamodels.outputs.raw import (
+from skdatamodels.outputs._info import OutputInfo
+from skdatamodels.outputs._raw import (
     PROBA_FLOOR,
     check_measurable,
     encode_targets,

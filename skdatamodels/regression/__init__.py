@@ -1,8 +1,8 @@
 """The LASSO from masks to outputs, for all targets at once."""
 
-from skdatamodels.regression.datamodel_regressor import DatamodelRegressor
-from skdatamodels.regression.lasso_path import lasso_path
-from skdatamodels.regression.residual_path import residual_path
-from skdatamodels.regression.saga_path import saga_path
+from skdatamodels.regression._datamodel_regressor import DatamodelRegressor
+from skdatamodels.regression._gram.lasso_path import lasso_path
+from skdatamodels.regression._residual.residual_path import residual_path
+from skdatamodels.regression._saga.saga_path import saga_path
 
 __all__ = ["DatamodelRegressor", "lasso_path", "residual_path", "saga_path"]

@@ -1,9 +1,9 @@
 """Runs: which examples each model was trained on, and what it gave on the targets."""
 
-from skdatamodels.runs.beton import read_beton, write_beton
-from skdatamodels.runs.released import export_released, import_released
-from skdatamodels.runs.store import RunStore
-from skdatamodels.runs.training_runs import TrainingRuns
+from skdatamodels.runs._beton import read_beton, write_beton
+from skdatamodels.runs._released import export_released, import_released
+from skdatamodels.runs._store import RunStore
+from skdatamodels.runs._training_runs import TrainingRuns
 
 __all__ = [
     "RunStore",

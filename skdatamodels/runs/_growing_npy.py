@@ -6,7 +6,7 @@ import numpy as np
 from numpy.lib import format as npy
 
 from skdatamodels.runs._open_npy import read_header
-from skdatamodels.runs.paths import check_link
+from skdatamodels.runs._paths import check_link
 
 _HEADER_BYTES = 128  # of any file made here, for numpy pads headers
 

@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from zlib import crc32
 
 from skdatamodels._files import write_atomically
-from skdatamodels.runs.paths import check_link
+from skdatamodels.runs._paths import check_link
 
 FORMAT = 2
 META = "meta.json"

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.lib import format as npy
 
-from skdatamodels.runs.paths import absolute
+from skdatamodels.runs._paths import absolute
 
 # what numpy's parser raises on a header that is none
 _JUNK = (ValueError, TypeError, SyntaxError, TokenError)

@@ -1,8 +1,16 @@
 """Training many models on subsets."""
 
-from skdatamodels.training.image_beton import read_image_beton
-from skdatamodels.training.image_learner import ImageLearner
-from skdatamodels.training.subset_trainer import SubsetTrainer
-from skdatamodels.training.torch_learner import TorchLearner
+from skdatamodels.training._learners.image_beton import read_image_beton
+from skdatamodels.training._learners.image_learner import ImageLearner
+from skdatamodels.training._learners.resnets import resnet9, resnet18
+from skdatamodels.training._learners.torch_learner import TorchLearner
+from skdatamodels.training._subset_trainer import SubsetTrainer
 
-__all__ = ["ImageLearner", "SubsetTrainer", "TorchLearner", "read_image_beton"]
+__all__ = [
+    "ImageLearner",
+    "SubsetTrainer",
+    "TorchLearner",
+    "read_image_beton",
+    "resnet9",
+    "resnet18",
+]

@@ -12,7 +12,7 @@ from scipy.sparse import csr_array
 
 from skdatamodels import Examples
 from skdatamodels.applications import read_annotations, write_annotation_page
-from skdatamodels.applications.annotation_page import data_fingerprint, encode_png
+from skdatamodels.applications._annotation_page import data_fingerprint, encode_png
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 

@@ -7,7 +7,7 @@ from sklearn.metrics import average_precision_score
 
 from skdatamodels import Examples
 from skdatamodels.applications import LeakageDetector, read_annotations
-from skdatamodels.applications.annotation_page import data_fingerprint
+from skdatamodels.applications._annotation_page import data_fingerprint
 
 
 def _evidence(weights, distances):
@@ -36,7 +36,7 @@ def _problem(n_targets=15, n_train=20, seed=0):
 @pytest.mark.parametrize("block_entries", [1, 2**22])
 def test_evidence_and_candidates(block_entries, monkeypatch):
     monkeypatch.setattr(
-        "skdatamodels.applications.leakage._BLOCK_ENTRIES", block_entries
+        "skdatamodels.applications._leakage._BLOCK_ENTRIES", block_entries
     )
     weights, both = _problem()
     both["target_representation"][3] = both["train_representation"][7]

@@ -7,7 +7,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.linear_model import Lasso
 
 from skdatamodels.datasets import load_released, load_released_datamodels
-from skdatamodels.masks import packed
+from skdatamodels.masks import _packed
 
 N_RUNS, N_TRAIN, N_TARGETS = 40, 21, 3
 
@@ -36,7 +36,7 @@ def save(tmp_path):
 @pytest.mark.parametrize("masks_dtype", [bool, np.uint8])
 @pytest.mark.parametrize("margins_dtype", [np.float16, np.float32, np.float64])
 def test_runs(save, monkeypatch, masks_dtype, margins_dtype, block_bytes):
-    monkeypatch.setattr(packed, "_BLOCK_BYTES", block_bytes)
+    monkeypatch.setattr(_packed, "_BLOCK_BYTES", block_bytes)
     masks, margins = _data()
     margins[7, 1] = np.nan  # a run without output
     margins[8, 2] = 65504  # the largest there is
@@ -54,7 +54,7 @@ def test_runs(save, monkeypatch, masks_dtype, margins_dtype, block_bytes):
 
 
 def test_memory_is_that_of_packed_masks(save, monkeypatch):
-    monkeypatch.setattr(packed, "_BLOCK_BYTES", 10_000)
+    monkeypatch.setattr(_packed, "_BLOCK_BYTES", 10_000)
     paths = save(np.ones((20_000, 80), bool), np.ones((20_000, 50), np.float16))
     load_released(*paths)  # imports what it needs
     tracemalloc.start()
@@ -105,7 +105,7 @@ def test_files_that_are_something_else(save, change, message):
 @pytest.mark.parametrize("block_bytes", [2**26, 100])
 @pytest.mark.parametrize("wrong", [np.inf, -np.inf])
 def test_margins_that_overflowed(save, monkeypatch, wrong, block_bytes):
-    monkeypatch.setattr(packed, "_BLOCK_BYTES", block_bytes)
+    monkeypatch.setattr(_packed, "_BLOCK_BYTES", block_bytes)
     masks, margins = _data()
     margins[[33, 35], 2] = wrong
     with pytest.raises(ValueError, match=f"pct.npy holds {wrong} at run 33, target 2"):
@@ -114,7 +114,7 @@ def test_margins_that_overflowed(save, monkeypatch, wrong, block_bytes):
 
 @pytest.mark.parametrize("block_bytes", [2**26, 100])
 def test_masks_that_are_not_0_or_1(save, monkeypatch, block_bytes):
-    monkeypatch.setattr(packed, "_BLOCK_BYTES", block_bytes)
+    monkeypatch.setattr(_packed, "_BLOCK_BYTES", block_bytes)
     masks, margins = _data()
     masks = masks.astype(np.uint8)
     masks[33, 5] = 2

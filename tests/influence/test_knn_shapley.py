@@ -59,7 +59,7 @@ def test_sums_to_the_share_of_all_examples():
 def test_blocks_change_nothing(monkeypatch):
     train, targets = _examples(0, 6, n_targets=5)
     expected = knn_shapley(train, targets, n_neighbors=2)
-    monkeypatch.setattr("skdatamodels.masks.packed._BLOCK_BYTES", 100)
+    monkeypatch.setattr("skdatamodels.masks._packed._BLOCK_BYTES", 100)
     assert_allclose(knn_shapley(train, targets, n_neighbors=2), expected)
 
 

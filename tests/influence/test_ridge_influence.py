@@ -69,7 +69,7 @@ def test_influence_is_leave_one_out_to_first_order(output, make_regression):
 def test_blocks_change_nothing(make_classification, monkeypatch):
     data = make_classification(3)
     expected = ridge_leave_one_out(RidgeClassifier(), *data, output="margin")
-    monkeypatch.setattr("skdatamodels.masks.packed._BLOCK_BYTES", 5000)
+    monkeypatch.setattr("skdatamodels.masks._packed._BLOCK_BYTES", 5000)
     in_blocks = ridge_leave_one_out(RidgeClassifier(), *data, output="margin")
     assert_allclose(in_blocks, expected)
 

@@ -114,7 +114,7 @@ def test_beta_shapley(beta):
 @pytest.mark.parametrize("beta", [(1, 1), (16, 1), (0.5, 3)])
 def test_weights_integrate_the_interpolated_contribution(beta):
     """Against numerical integration of the interpolation times the density."""
-    from skdatamodels.influence.semivalues import _integration_weights
+    from skdatamodels.influence._semivalues import _integration_weights
 
     a, b = beta
     alphas = np.array([0.1, 0.3, 0.5, 0.9])

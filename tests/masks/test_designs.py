@@ -8,7 +8,7 @@ from numpy.testing import assert_array_equal
 from scipy.stats import chi2
 
 from skdatamodels.masks import DESIGNS, PackedMasks, sample_masks, subset_size
-from skdatamodels.masks.designs import seed_runs
+from skdatamodels.masks._designs import seed_runs
 
 _Y = np.repeat(["a", "b", "c"], [7, 12, 21])
 _HALF_ONLY = ["complementary", "orthogonal"]

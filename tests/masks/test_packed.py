@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from skdatamodels.masks import PackedMasks, as_masks, packed
+from skdatamodels.masks import PackedMasks, _packed, as_masks
 
 # either side of what a byte, a word and a 4 × 4 block of pairs hold
 _SIZES = st.sampled_from([1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 63, 64, 65, 100, 131])
@@ -36,7 +36,7 @@ def _numbers(*shape, dtype=np.float64):
 @_masks
 @_law
 def test_packing_loses_nothing(monkeypatch, dense, block_bytes):
-    monkeypatch.setattr(packed, "_BLOCK_BYTES", block_bytes)
+    monkeypatch.setattr(_packed, "_BLOCK_BYTES", block_bytes)
     masks = PackedMasks.from_dense(dense)
     assert masks.shape == dense.shape
     assert len(masks) == len(dense)
@@ -52,7 +52,7 @@ def test_packing_loses_nothing(monkeypatch, dense, block_bytes):
 @_masks
 @_law
 def test_products(monkeypatch, dense, block_bytes):
-    monkeypatch.setattr(packed, "_BLOCK_BYTES", block_bytes)
+    monkeypatch.setattr(_packed, "_BLOCK_BYTES", block_bytes)
     masks = PackedMasks.from_dense(dense)
     n_runs, n_train = dense.shape
     for dtype in (np.float32, np.float64):
@@ -71,7 +71,7 @@ def test_products(monkeypatch, dense, block_bytes):
 def test_dot_takes_sparse_coef(monkeypatch, as_sparse, dtype):
     dense = np.random.default_rng(0).random((50, 21)) < 0.5
     coef = np.where(_numbers(21, 4) > 5, _numbers(21, 4), 0).astype(dtype)
-    monkeypatch.setattr(packed, "_BLOCK_BYTES", 700)
+    monkeypatch.setattr(_packed, "_BLOCK_BYTES", 700)
     product = PackedMasks.from_dense(dense).dot(as_sparse(coef))
     assert type(product) is np.ndarray
     assert product.dtype == dtype
@@ -97,7 +97,7 @@ def test_sparse_coef_stays_sparse(as_sparse):
     "rows", [slice(10, 30), slice(None, None, 7), [40, 3, 3], np.arange(50) % 3 == 0]
 )
 def test_products_of_some_rows(monkeypatch, rows):
-    monkeypatch.setattr(packed, "_BLOCK_BYTES", 700)
+    monkeypatch.setattr(_packed, "_BLOCK_BYTES", 700)
     dense = np.random.default_rng(0).random((50, 21)) < 0.5
     some = PackedMasks.from_dense(dense)[rows]
     coef = np.where(_numbers(21, 4) > 5, _numbers(21, 4), 0.0)
@@ -111,7 +111,7 @@ def test_products_of_some_rows(monkeypatch, rows):
 @_masks
 @_law
 def test_gram_counts_pairs(monkeypatch, dense, block_bytes):
-    monkeypatch.setattr(packed, "_BLOCK_BYTES", block_bytes)
+    monkeypatch.setattr(_packed, "_BLOCK_BYTES", block_bytes)
     gram = PackedMasks.from_dense(dense).gram()
     assert gram.dtype == np.int32
     assert_array_equal(gram, dense.T.astype(int) @ dense.astype(int))
@@ -121,7 +121,7 @@ def test_gram_counts_pairs(monkeypatch, dense, block_bytes):
 @pytest.mark.parametrize("n_train", [1, 5, 150])
 def test_gram_is_the_same_with_threads(monkeypatch, n_jobs, n_train):
     dense = np.random.default_rng(1).random((1000, n_train)) < 0.5
-    monkeypatch.setattr(packed, "_BLOCK_BYTES", 64 * 19 * 3)  # three blocks or more
+    monkeypatch.setattr(_packed, "_BLOCK_BYTES", 64 * 19 * 3)  # three blocks or more
     gram = PackedMasks.from_dense(dense).gram(n_jobs=n_jobs)
     assert_array_equal(gram, dense.T.astype(int) @ dense.astype(int))
 
@@ -183,7 +183,7 @@ def test_columns_cannot_be_indexed():
 def test_memory_mapped_npy(monkeypatch, tmp_path, dtype, order):
     dense = np.random.default_rng(3).random((33, 10)) < 0.5
     np.save(tmp_path / "masks.npy", np.asarray(dense, dtype=dtype, order=order))
-    monkeypatch.setattr(packed, "_BLOCK_BYTES", 100)
+    monkeypatch.setattr(_packed, "_BLOCK_BYTES", 100)
     mapped = np.load(tmp_path / "masks.npy", mmap_mode="r")
     assert_array_equal(PackedMasks.from_dense(mapped).dense(), dense)
 
@@ -209,7 +209,7 @@ def test_only_one_block_is_dense_at_a_time(monkeypatch):
         return unpack(self, rows, dtype)
 
     masks = PackedMasks.from_dense(np.ones((200, 16)))
-    monkeypatch.setattr(packed, "_BLOCK_BYTES", 1600)
+    monkeypatch.setattr(_packed, "_BLOCK_BYTES", 1600)
     monkeypatch.setattr(PackedMasks, "dense", spy)
     masks.dot(np.ones((16, 1)))
     masks.T_dot(np.ones((200, 1)))
@@ -226,7 +226,7 @@ def test_mapped_outputs_in_half_precision_are_read_in_blocks(monkeypatch, tmp_pa
     Y = np.load(tmp_path / "outputs.npy", mmap_mode="r")
     masks = PackedMasks.from_dense(dense)
     block = 80_000
-    monkeypatch.setattr(packed, "_BLOCK_BYTES", block)
+    monkeypatch.setattr(_packed, "_BLOCK_BYTES", block)
     tracemalloc.start()
     product = masks.T_dot(Y)
     _, peak = tracemalloc.get_traced_memory()
@@ -240,7 +240,7 @@ def test_wrong_entries_are_named(monkeypatch, wrong):
     dense = np.zeros((9, 4))
     dense[7, 2] = wrong
     dense[8, 0] = 5  # a later one is not the first
-    monkeypatch.setattr(packed, "_BLOCK_BYTES", 100)  # three rows a block
+    monkeypatch.setattr(_packed, "_BLOCK_BYTES", 100)  # three rows a block
     with pytest.raises(ValueError, match=f"got {dense[7, 2]} at run 7, example 2"):
         PackedMasks.from_dense(dense)
 

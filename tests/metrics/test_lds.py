@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from scipy.stats import rankdata, spearmanr
 
-from skdatamodels.metrics import lds, lds_interval, linear_datamodeling_score
-from skdatamodels.metrics.lds import bootstrap_scores
+from skdatamodels.metrics import _lds, lds_interval, linear_datamodeling_score
+from skdatamodels.metrics._lds import bootstrap_scores
 
 
 def _outputs(rng, n_runs=40, n_targets=6, decimals=1):
@@ -34,7 +34,7 @@ def test_blocks_of_targets_change_nothing(monkeypatch):
     y_true, y_pred = _outputs(np.random.default_rng(0))
     whole = linear_datamodeling_score(y_true, y_pred, multioutput="raw_values")
     interval = lds_interval(y_true, y_pred, n_bootstraps=20, random_state=0)
-    monkeypatch.setattr(lds, "_BLOCK_ENTRIES", 80)  # two targets a block
+    monkeypatch.setattr(_lds, "_BLOCK_ENTRIES", 80)  # two targets a block
     blocks = linear_datamodeling_score(y_true, y_pred, multioutput="raw_values")
     assert_allclose(blocks, whole, rtol=0)
     assert_allclose(
@@ -123,11 +123,11 @@ def test_interval_is_deterministic_and_holds_the_score():
 def test_draws_equal_resampled_rows_and_columns():
     """Each draw is the mean Pearson correlation of the resampled ranks."""
     y_true, y_pred = _outputs(np.random.default_rng(1), n_runs=15, n_targets=4)
-    draws = lds.bootstrap_scores(y_true, y_pred, 10, np.random.RandomState(0))
+    draws = _lds.bootstrap_scores(y_true, y_pred, 10, np.random.RandomState(0))
     rng = np.random.RandomState(0)  # draws runs first, then targets
     run_counts = rng.multinomial(15, np.full(15, 1 / 15), 10)
     target_counts = rng.multinomial(4, np.full(4, 1 / 4), 10)
-    ranks_true, ranks_pred = lds.centred_ranks(y_true), lds.centred_ranks(y_pred)
+    ranks_true, ranks_pred = _lds.centred_ranks(y_true), _lds.centred_ranks(y_pred)
     for draw, runs, targets in zip(draws, run_counts, target_counts, strict=True):
         rows = np.repeat(np.arange(15), runs)
         scores = [

@@ -31,7 +31,7 @@ def test_haversine_is_in_kilometres():
 
 @pytest.mark.parametrize("block_entries", [1, 100, 2**22])
 def test_recall_counts_as_a_loop_does(block_entries, monkeypatch):
-    module = sys.modules["skdatamodels.metrics.leakage_recall"]
+    module = sys.modules["skdatamodels.metrics._leakage_recall"]
     monkeypatch.setattr(module, "_BLOCK_ENTRIES", block_entries)
     targets, train = _places(20, 0), _places(50, 1)
     candidates = np.random.default_rng(2).integers(-1, 50, size=(20, 4))

@@ -7,8 +7,8 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from skdatamodels import Examples
-from skdatamodels.applications import compare_attributions
 from skdatamodels.datasets import make_linear_runs
+from skdatamodels.judging import compare_attributions
 from skdatamodels.plotting import AttributionComparisonDisplay
 
 matplotlib = pytest.importorskip("matplotlib")

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from skdatamodels.regression.cuda import CudaLauncher, CudaOps
-from skdatamodels.regression.cuda._kernels import SOURCE
+from skdatamodels.regression._cuda import CudaLauncher, CudaOps
+from skdatamodels.regression._cuda.kernels import SOURCE
 
 HERE = Path(__file__).parent / "cuda"
 

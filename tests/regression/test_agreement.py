@@ -51,7 +51,7 @@ def on_device(request, monkeypatch):
         request.getfixturevalue("one_torch_thread")
         platform = request.getfixturevalue(device)
         monkeypatch.setattr(
-            "skdatamodels.regression.cuda.ops.CudaLauncher",
+            "skdatamodels.regression._cuda.ops.CudaLauncher",
             lambda device: platform.launcher,
         )
         return "cuda"

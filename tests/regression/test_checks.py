@@ -3,29 +3,29 @@
 import numpy as np
 import pytest
 
-from skdatamodels.regression import checks
+from skdatamodels.regression import _checks
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 def test_outputs_stay_where_they_are(tmp_path, dtype):
     np.save(tmp_path / "y.npy", np.array([[1, np.nan], [2, 3]], dtype))
     y = np.load(tmp_path / "y.npy", mmap_mode="r")
-    assert checks.check_outputs(y) is y
-    assert checks.check_outputs([1, 2]).dtype == np.float64
+    assert _checks.check_outputs(y) is y
+    assert _checks.check_outputs([1, 2]).dtype == np.float64
 
 
 def test_infinite_outputs_are_told_with_their_runs(monkeypatch):
     y = np.zeros((10, 2), np.float32)
     y[7, 1] = -np.inf
     blocks = [slice(0, 4), slice(4, 8), slice(8, 10)]
-    monkeypatch.setattr(checks, "row_blocks", lambda *_: blocks)
+    monkeypatch.setattr(_checks, "row_blocks", lambda *_: blocks)
     with pytest.raises(ValueError, match="y contains infinity, in runs 4 to 7"):
-        checks.check_outputs(y)
+        _checks.check_outputs(y)
 
 
 def test_lam_is_one_for_each_target():
-    assert checks.check_lam(0.5, 3).tolist() == [0.5] * 3
-    assert checks.check_lam([0, 1, 2], 3).tolist() == [0, 1, 2]
+    assert _checks.check_lam(0.5, 3).tolist() == [0.5] * 3
+    assert _checks.check_lam([0, 1, 2], 3).tolist() == [0, 1, 2]
 
 
 @pytest.mark.parametrize(
@@ -39,11 +39,11 @@ def test_lam_is_one_for_each_target():
 )
 def test_bad_lam(lam, message):
     with pytest.raises(ValueError, match=message):
-        checks.check_lam(lam, 3)
+        _checks.check_lam(lam, 3)
 
 
 def test_no_prior_treats_all_alike():
-    weights, factors = checks.check_prior(None, None, 2, 3)
+    weights, factors = _checks.check_prior(None, None, 2, 3)
     assert weights is None
     assert factors.tolist() == [1, 1, 1]
 
@@ -60,12 +60,12 @@ def test_no_prior_treats_all_alike():
 )
 def test_bad_prior(weights, factors, message):
     with pytest.raises(ValueError, match=message):
-        checks.check_prior(weights, factors, 2, 3)
+        _checks.check_prior(weights, factors, 2, 3)
 
 
 def test_exclude_is_an_example_for_each_target():
-    assert checks.check_exclude(None, 2, 3) is None
-    assert checks.check_exclude([2, -1], 2, 3).tolist() == [2, -1]
+    assert _checks.check_exclude(None, 2, 3) is None
+    assert _checks.check_exclude([2, -1], 2, 3).tolist() == [2, -1]
 
 
 @pytest.mark.parametrize(
@@ -79,4 +79,4 @@ def test_exclude_is_an_example_for_each_target():
 )
 def test_bad_exclude(exclude, message):
     with pytest.raises(ValueError, match=message):
-        checks.check_exclude(exclude, 2, 3)
+        _checks.check_exclude(exclude, 2, 3)

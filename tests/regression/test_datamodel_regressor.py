@@ -333,7 +333,7 @@ def test_outputs_in_half_precision_on_disk(tmp_path):
 
 def _with_memory(monkeypatch, n_bytes):
     monkeypatch.setattr(
-        "skdatamodels.regression.datamodel_regressor.available_memory", lambda: n_bytes
+        "skdatamodels.regression._datamodel_regressor.available_memory", lambda: n_bytes
     )
 
 

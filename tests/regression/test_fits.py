@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import sparse
 
-from skdatamodels.regression.fits import Fit, join
+from skdatamodels.regression._fits import Fit, join
 
 
 def test_groups_come_back_in_the_order_of_the_targets():

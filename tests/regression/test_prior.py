@@ -7,8 +7,8 @@ from sklearn.linear_model import Lasso
 from skdatamodels import DatamodelRegressor, PackedMasks
 from skdatamodels.datasets import make_linear_runs
 from skdatamodels.metrics import linear_datamodeling_score
-from skdatamodels.regression.moments import moments, pair_sums
-from skdatamodels.regression.prior import STRENGTHS, Prior, inform
+from skdatamodels.regression._gram.moments import moments, pair_sums
+from skdatamodels.regression._prior import STRENGTHS, Prior, inform
 
 FINE = {"tol": 1e-10, "max_iter": 100_000}
 

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from sklearn.linear_model import Lasso
 
 from skdatamodels import PackedMasks
-from skdatamodels.masks import packed
-from skdatamodels.regression.selection import (
+from skdatamodels.masks import _packed
+from skdatamodels.regression._selection import (
     choose_lam,
     choose_strength,
     lam_grid,
@@ -40,7 +40,7 @@ def test_the_first_lam_of_the_grid_is_the_least_that_leaves_nothing(factors):
 @pytest.mark.parametrize("form", [PackedMasks.from_dense, lambda X: X.astype(float)])
 @pytest.mark.parametrize("block_bytes", [100, 2**20])
 def test_squared_errors(monkeypatch, form, block_bytes):
-    monkeypatch.setattr(packed, "_BLOCK_BYTES", block_bytes)
+    monkeypatch.setattr(_packed, "_BLOCK_BYTES", block_bytes)
     coefs, intercepts = RNG.standard_normal((3, 4, 7)), RNG.standard_normal((3, 4))
     outputs = Y.copy()
     outputs[5:9, 1] = np.nan
@@ -75,7 +75,6 @@ def test_the_walk_ends_only_when_the_error_has_turned(curves, patience):
         return coefs, 1e-5 * k, np.stack([errors, 2 * errors], axis=2)
 
     sums, best, gap = walk_down(advance, lams, patience, 1e-4)
-    best = best.toarray()
     for j, curve in enumerate(curves):
         followed = np.isfinite(sums[j, :, 0])
         n = followed.sum()

@@ -6,7 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skdatamodels import PackedMasks
-from skdatamodels.regression.usable_runs import check_enough, group_targets, usable_runs
+from skdatamodels.regression._usable_runs import (
+    check_enough,
+    group_targets,
+    usable_runs,
+)
 
 
 @given(st.integers(1, 40), st.integers(1, 20), st.booleans(), st.integers(0, 99))

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from skdatamodels.runs import TrainingRuns, beton, read_beton, write_beton
+from skdatamodels.runs import TrainingRuns, _beton, read_beton, write_beton
 
 
 def needs_ffcv(test):
@@ -53,7 +53,7 @@ _SETUP = """
 
 def _run(script, folder, limit=300):
     script = textwrap.dedent(_SETUP) + textwrap.dedent(script)
-    beton._run([sys.executable, "-c", script, str(folder)], folder, limit)
+    _beton._run([sys.executable, "-c", script, str(folder)], folder, limit)
 
 
 @needs_ffcv
@@ -203,7 +203,7 @@ def test_without_ffcv(monkeypatch, tmp_path, runs):
 
 
 def test_what_is_not_written(monkeypatch, tmp_path, runs):
-    monkeypatch.setattr(beton, "import_ffcv", lambda: None)
+    monkeypatch.setattr(_beton, "import_ffcv", lambda: None)
     path = tmp_path / "runs.beton"
     with pytest.raises(ValueError, match="no runs"):
         write_beton(runs[:0], path)
@@ -224,9 +224,9 @@ def test_what_is_not_written(monkeypatch, tmp_path, runs):
 def test_a_writer_that_fails_says_why(tmp_path):
     script = "import sys; print('halfway'); sys.exit('the disk is on fire')"
     with pytest.raises(RuntimeError, match=r"failed: halfway\nthe disk is on fire$"):
-        beton._run([sys.executable, "-uc", script], tmp_path, 60)
+        _beton._run([sys.executable, "-uc", script], tmp_path, 60)
     with pytest.raises(RuntimeError, match="it printed nothing"):
-        beton._run([sys.executable, "-c", "raise SystemExit(3)"], tmp_path, 60)
+        _beton._run([sys.executable, "-c", "raise SystemExit(3)"], tmp_path, 60)
 
 
 def test_a_writer_that_hangs_is_ended_with_its_workers(tmp_path):
@@ -242,7 +242,7 @@ time.sleep(600)
 """
     start = time.monotonic()
     with pytest.raises(TimeoutError, match="did not end in 3 s and was stopped: stuck"):
-        beton._run([sys.executable, "-c", script, str(tmp_path)], tmp_path, 3)
+        _beton._run([sys.executable, "-c", script, str(tmp_path)], tmp_path, 3)
     assert time.monotonic() - start < 30
     worker = int((tmp_path / "worker").read_text())
     for _ in range(100):

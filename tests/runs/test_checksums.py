@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
-from skdatamodels.masks import PackedMasks, packed
+from skdatamodels.masks import PackedMasks, _packed
 from skdatamodels.runs import RunStore
 from skdatamodels.runs._checksums import checksums
 
@@ -101,7 +101,7 @@ def test_a_row_marked_done_that_is_not_is_no_run(tmp_path):
 
 @pytest.mark.parametrize("block_bytes", [2**26, 100])
 def test_only_what_is_asked_for_is_checked(store, monkeypatch, block_bytes):
-    monkeypatch.setattr(packed, "_BLOCK_BYTES", block_bytes)
+    monkeypatch.setattr(_packed, "_BLOCK_BYTES", block_bytes)
     _change(store, "outputs", lambda x: x.__setitem__([5, 7], 0))
     for rows in (slice(0, 5), [6, 8, 1], [2]):
         assert_array_equal(
@@ -126,7 +126,7 @@ def test_damaged_runs_are_given_up_and_written_again(store):
 
 @pytest.mark.parametrize("block_bytes", [2**26, 7])
 def test_runs_of_other_masks_or_seeds_are_refused(store, monkeypatch, block_bytes):
-    monkeypatch.setattr(packed, "_BLOCK_BYTES", block_bytes)
+    monkeypatch.setattr(_packed, "_BLOCK_BYTES", block_bytes)
     rows = np.array([6, 2, 3])
     masks, seeds, outputs = _content(rows)
     masks = PackedMasks.from_dense(masks)

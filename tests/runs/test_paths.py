@@ -13,7 +13,7 @@ from skdatamodels.runs import (
     export_released,
     import_released,
 )
-from skdatamodels.runs.paths import absolute, directory_kept, readable
+from skdatamodels.runs._paths import absolute, directory_kept, readable
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from skdatamodels.masks import packed
+from skdatamodels.masks import _packed
 from skdatamodels.runs import (
     RunStore,
     TrainingRuns,
@@ -41,7 +41,7 @@ def path(tmp_path):
 
 @pytest.mark.parametrize("block_bytes", [2**26, 70])
 def test_round_trip(folder, path, monkeypatch, block_bytes):
-    monkeypatch.setattr(packed, "_BLOCK_BYTES", block_bytes)
+    monkeypatch.setattr(_packed, "_BLOCK_BYTES", block_bytes)
     masks, outputs = _data()
     export_released(TrainingRuns(masks, outputs), folder)
     files = ["_completed.npy", "margins.npy", "masks.npy", "output.json"]
@@ -82,7 +82,7 @@ def test_half_precision_margins(folder, path):
 def test_runs_that_were_not_completed_are_left_out(
     folder, path, monkeypatch, dtype, block_bytes
 ):
-    monkeypatch.setattr(packed, "_BLOCK_BYTES", block_bytes)
+    monkeypatch.setattr(_packed, "_BLOCK_BYTES", block_bytes)
     masks, outputs = _data()
     completed = np.arange(17) % 5 != 1
     completed[8:14] = False  # whole blocks
@@ -162,7 +162,7 @@ def test_wrong_dimensions(folder, path):
 @pytest.mark.parametrize("wrong", [2.0, 0.5, np.nan])
 def test_masks_that_are_not_0_or_1(folder, path, monkeypatch, wrong, block_bytes):
     """The run is named by its row in the file, not among the completed."""
-    monkeypatch.setattr(packed, "_BLOCK_BYTES", block_bytes)
+    monkeypatch.setattr(_packed, "_BLOCK_BYTES", block_bytes)
     masks, outputs = _data()
     masks = masks.astype(np.float32)
     masks[[9, 12], 4] = wrong

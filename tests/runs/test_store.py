@@ -15,7 +15,7 @@ from numpy.testing import assert_array_equal
 
 from skdatamodels.masks import PackedMasks
 from skdatamodels.runs import RunStore, TrainingRuns
-from skdatamodels.runs.store import FORMAT
+from skdatamodels.runs._store import FORMAT
 
 _N_TRAIN, _N_TARGETS = 11, 3
 

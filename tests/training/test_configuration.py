@@ -19,7 +19,7 @@ from sklearn.preprocessing import StandardScaler
 from skdatamodels import Examples
 from skdatamodels.runs._meta import differences
 from skdatamodels.training import TorchLearner
-from skdatamodels.training.configuration import describe, digest
+from skdatamodels.training._configuration import describe, digest
 
 
 def scaled(factor):

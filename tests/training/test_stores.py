@@ -18,7 +18,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
 from skdatamodels import DatamodelRegressor, Examples, RunStore, SubsetTrainer
-from skdatamodels.training import stores
+from skdatamodels.training import _stores
 
 X = np.random.default_rng(0).normal(size=(24, 2))
 TRAIN, TARGETS = Examples(X, X.sum(axis=1)), Examples(X[:3], X[:3, 0])
@@ -260,7 +260,7 @@ def test_what_cannot_be_found_again_is_told_before_training(tmp_path):
 
 @pytest.mark.parametrize("copied", [np.zeros(3), TRAIN])
 def test_data_are_not_copied_to_find_out(copied):
-    inside = stores._copy({"a": [copied, "text"]})["a"]
+    inside = _stores._copy({"a": [copied, "text"]})["a"]
     assert inside[0] is copied
     assert inside[1] == "text"
 

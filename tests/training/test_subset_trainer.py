@@ -25,7 +25,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from skdatamodels import Examples, RunStore, SubsetTrainer, sample_masks
 from skdatamodels.runs._meta import write_meta
-from skdatamodels.training import driver
+from skdatamodels.training._execution import driver
 
 
 @pytest.fixture(scope="module")

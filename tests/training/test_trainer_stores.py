@@ -12,7 +12,7 @@ from sklearn.base import clone
 from sklearn.linear_model import LinearRegression, Ridge
 
 from skdatamodels import Examples, RunStore, SubsetTrainer
-from skdatamodels.masks import designs
+from skdatamodels.masks import _designs
 from skdatamodels.runs._meta import write_meta
 
 TRAIN = Examples(np.arange(24.0).reshape(12, 2), np.arange(12) % 2)
@@ -126,8 +126,8 @@ def test_an_edited_seed_is_noticed(trainer, tmp_path, more):
 
 def test_a_design_that_draws_otherwise_is_noticed(trainer, monkeypatch):
     trainer.fit_transform(IDS)
-    shuffled = designs.DESIGNS["uniform"]._replace(draw=designs.bernoulli)
-    monkeypatch.setitem(designs.DESIGNS, "uniform", shuffled)
+    shuffled = _designs.DESIGNS["uniform"]._replace(draw=_designs.bernoulli)
+    monkeypatch.setitem(_designs.DESIGNS, "uniform", shuffled)
     with pytest.raises(ValueError, match="other version of skdatamodels drew them"):
         trainer.transform(IDS)
 

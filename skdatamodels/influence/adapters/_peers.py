@@ -8,9 +8,9 @@ from numbers import Integral
 
 import numpy as np
 
+from skdatamodels._examples import Examples
 from skdatamodels._process_state import SharedContext
 from skdatamodels._sklearn_compat import Interval
-from skdatamodels.examples import Examples
 from skdatamodels.influence._torch import (
     OF_REGRESSION,
     Network,

@@ -10,8 +10,8 @@ from unittest.mock import Mock
 import numpy as np
 import pytest
 
-from skdatamodels.regression.cuda import CudaLauncher, CudaOps, _kernels, check_cuda
-from skdatamodels.regression.cuda._kernels import SOURCE, _as_argument, compile_kernels
+from skdatamodels.regression._cuda import CudaLauncher, CudaOps, check_cuda, kernels
+from skdatamodels.regression._cuda.kernels import SOURCE, _as_argument, compile_kernels
 
 GUARD = 32  # NaN on either side of an array, 128 bytes of float32
 KERNELS = re.findall(r"^__global__ void (\w+)\(", SOURCE.read_text("utf-8"), re.M)
@@ -302,7 +302,7 @@ def test_launcher_up_to_the_driver(monkeypatch):
     monkeypatch.setattr(core, "Device", Mock())
     monkeypatch.setattr(core, "launch", launch)
     code = Mock(get_kernel=lambda name: name.upper())
-    monkeypatch.setattr(_kernels, "compile_kernels", {"sm_90": code}.get)
+    monkeypatch.setattr(kernels, "compile_kernels", {"sm_90": code}.get)
     launcher = CudaLauncher()
     assert launcher.device == torch.device("cuda:0")
     for _ in range(2):
@@ -332,7 +332,7 @@ def test_no_such_device():
 
 def test_importing_is_light():
     code = (
-        "import sys, skdatamodels.regression.cuda as cuda; cuda.lasso_path\n"
+        "import sys, skdatamodels.regression._cuda as cuda; cuda.lasso_path\n"
         "print(*{'torch', 'cuda'} & set(sys.modules))"
     )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True)

@@ -9,8 +9,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import Lasso
 
 from skdatamodels import lasso_path as cpu_lasso_path
-from skdatamodels.regression import cuda
-from skdatamodels.regression.cuda.lasso_path import (
+from skdatamodels.regression import _cuda
+from skdatamodels.regression._cuda.lasso_path import (
     _largest_eigenvalue,
     _secant_steps,
     targets_in_memory,
@@ -21,7 +21,7 @@ from skdatamodels.regression.cuda.lasso_path import (
 def lasso_path(platform):
     def solve(*args, **parameters):
         place = {"device": platform.device, "launcher": platform.launcher}
-        return cuda.lasso_path(*args, **place, **parameters)
+        return _cuda.lasso_path(*args, **place, **parameters)
 
     return solve
 
@@ -96,7 +96,7 @@ def test_targets_in_blocks_and_alone(lasso_path):
 
 
 def test_lanes_at_rest_leave(lasso_path, monkeypatch):
-    module = sys.modules[cuda.lasso_path.__module__]  # its name is the function's too
+    module = sys.modules[_cuda.lasso_path.__module__]  # its name is the function's too
     iterate, n_lanes = module._iterate, []
 
     def counting(ops, gram, lanes):
@@ -171,7 +171,7 @@ def test_no_penalty_is_least_squares(lasso_path):
 
 def test_divergence_is_told(lasso_path, monkeypatch):
     _, _, gram, cov, y_var = problem(200, 30, 2)
-    module = sys.modules[cuda.lasso_path.__module__]
+    module = sys.modules[_cuda.lasso_path.__module__]
     monkeypatch.setattr(module, "_largest_eigenvalue", lambda gram: 1e-3)
     with pytest.warns(ConvergenceWarning, match="worst gap is inf"):
         _, gaps, _ = lasso_path(gram, cov, y_var, lams=[0.01], max_iter=40)
@@ -210,7 +210,7 @@ def test_secant_steps():
 
 PRECISION = """
 import torch
-from skdatamodels.regression.cuda._precision import precision
+from skdatamodels.regression._cuda.precision import precision
 
 matmul = torch.backends.cuda.matmul
 for told in (False, True):
@@ -245,4 +245,4 @@ def test_bad_input(changes, message):
     data = {"gram": np.eye(4), "cov": np.ones((4, 2)), "y_var": np.ones(2)}
     data = {**data, "lams": [0.2, 0.1]} | changes
     with pytest.raises(ValueError, match=message):
-        cuda.lasso_path(**data)
+        _cuda.lasso_path(**data)

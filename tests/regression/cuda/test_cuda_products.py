@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from skdatamodels.regression.cuda.products import Halves, product, rough_product, split
+from skdatamodels.regression._cuda.products import Halves, product, rough_product, split
 
 torch = pytest.importorskip("torch")
 

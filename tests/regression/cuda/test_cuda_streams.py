@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from skdatamodels import PackedMasks
-from skdatamodels.regression.cuda import streams
-from skdatamodels.regression.moments import moments, pair_sums
-from skdatamodels.regression.selection import squared_errors
-from skdatamodels.regression.units import ScaledOutputs, Units
+from skdatamodels.regression._cuda import streams
+from skdatamodels.regression._gram.moments import moments, pair_sums
+from skdatamodels.regression._selection import squared_errors
+from skdatamodels.regression._units import ScaledOutputs, Units
 
 
 @pytest.fixture(params=[3000, 2**30])

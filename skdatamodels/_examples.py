@@ -1,0 +1,452 @@
+"""Examples: an immutable holder of data points, known by its content."""
+
+import hashlib
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import numpy as np
+import scipy.sparse as sp
+
+from skdatamodels._content import BY_TYPE, Content, Parts
+from skdatamodels._frames import (
+    check_frame,
+    columns_of,
+    copy_of,
+    is_frame,
+    is_pandas,
+    shell_of,
+)
+from skdatamodels._numbers import unmasked
+from skdatamodels._sklearn_compat import safe_indexing
+
+__all__ = ["Examples"]
+
+_BLOCK = 1 << 22  # entries looked at together, so that a memmap stays on disk
+
+
+class Examples:
+    """Data points that are passed around without being copied or changed.
+
+    A training set or a set of targets is a parameter of an estimator here, and
+    :func:`sklearn.base.clone` would copy it for every candidate of a search.
+    `Examples` never changes once made, so a clone can share it.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, ...), list, sparse matrix or data frame
+        The inputs, one row an example. Sparse input is kept as CSR, a data
+        frame, of pandas or polars, as a data frame. A writeable array is copied
+        once; a read-only array or memmap (``np.load(path, mmap_mode="r")``) is
+        used as it is, so its owner must not change it behind our back.
+    y : array-like of shape (n,)
+        Class labels (numbers or strings) or real values.
+    ids : array-like of shape (n,), default=None
+        Names of the examples, all different. None stands for 0..n-1.
+    metadata : dict of array-likes or data frame with n rows, default=None
+        Whatever else is known of each example. It takes no part in training
+        and so none in `fingerprint` and ``==``.
+    allow_nan : bool, default=False
+        Accept NaN in `X` (infinite values never are).
+
+    Attributes
+    ----------
+    X, y, ids, metadata
+        As given, read-only. The index of a data frame is kept but ignored.
+    fingerprint : str
+        SHA-256 of the content of `X`, `y` and `ids` in hexadecimal: dtype,
+        shape, values, column names. The same in every process and session.
+
+    Raises
+    ------
+    ValueError
+        If lengths differ, there are no rows, `y` is not 1-d, a value is NaN,
+        masked or infinite, two ids are equal, or two columns have one name.
+    TypeError
+        If an array is of a dtype that no model could learn from, `y` mixes text
+        with other values, or a table is of neither pandas nor polars.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdatamodels import Examples
+    >>> train = Examples(np.eye(4), ["cat", "dog", "cat", "dog"])
+    >>> train
+    Examples(4 rows, X: (4, 4) float64, y: <U3)
+    >>> train[1:3].ids
+    array([1, 2])
+    >>> train[[0, 1]] == Examples(np.eye(4)[:2], ["cat", "dog"])
+    True
+    """
+
+    __iter__ = None  # rows are indexed, never walked through one by one
+    __slots__ = ("_X", "_fingerprint", "_ids", "_metadata", "_y")
+
+    def __init__(self, X, y, ids=None, metadata=None, *, allow_nan=False):
+        X, labels, y = _frozen_input(X), y, _frozen_array(y, "y")
+        n = X.shape[0]
+        _check_1d(y)
+        if n == 0:
+            raise ValueError("Examples needs at least one row, X has none.")
+        ids = np.arange(n) if ids is None else ids
+        ids, metadata = _frozen_array(ids, "ids"), _frozen_metadata(metadata, n)
+        _check_length("y", y, n)
+        _check_length("ids", ids, n)
+        _check_finite("X", X, allow_nan)
+        _check_finite("y", y)
+        _check_one_kind(y, labels)
+        _check_finite("ids", ids)
+        _check_unique(ids)
+        self._set(X, y, ids, metadata)
+
+    def _set(self, X, y, ids, metadata, fingerprint=None):
+        for name, value in zip(
+            ("_X", "_y", "_ids", "_metadata", "_fingerprint"),
+            (X, y, ids, metadata, fingerprint),
+            strict=True,
+        ):
+            object.__setattr__(self, name, _read_only(value))
+
+    X = property(lambda self: _shallow(self._X), doc="Inputs, read-only.")
+    y = property(lambda self: self._y, doc="Labels or values, shape (n,), read-only.")
+    ids = property(lambda self: self._ids, doc="Names, shape (n,), read-only.")
+    metadata = property(lambda self: _shallow(self._metadata), doc="As given, or None.")
+
+    @property
+    def fingerprint(self):
+        """SHA-256 of `X`, `y` and `ids` (not of `metadata`), hexadecimal str."""
+        if self._fingerprint is None:
+            digest = hashlib.sha256(b"skdatamodels.Examples 1")
+            for values in (self._X, self._y, self._ids):
+                _digest(digest, values)
+            object.__setattr__(self, "_fingerprint", digest.hexdigest())
+        return self._fingerprint
+
+    @property
+    def shape(self):
+        """Shape of `X`: (n, ...)."""
+        return self._X.shape
+
+    def __len__(self):
+        return len(self._y)
+
+    def __getitem__(self, rows):
+        picked = np.arange(len(self))[rows]
+        if picked.ndim != 1:
+            raise TypeError(
+                "Examples are indexed by an integer array, a slice or a bool mask;"
+                f" for a single row write examples[[{rows}]]."
+            )
+        if picked.size == 0:
+            raise ValueError("The index picks zero rows; Examples needs at least one.")
+        if len(np.unique(picked)) < picked.size:
+            raise ValueError("The index repeats rows; ids of Examples must be unique.")
+        # A slice stays one: the view of a memmap then stays on disk.
+        rows = rows if isinstance(rows, slice) else picked
+        metadata = self._metadata
+        if isinstance(metadata, dict):
+            metadata = {k: safe_indexing(v, rows) for k, v in metadata.items()}
+        elif metadata is not None:
+            metadata = safe_indexing(metadata, rows)
+        parts = (safe_indexing(part, rows) for part in (self._X, self._y, self._ids))
+        return _restore(*parts, metadata)
+
+    def __eq__(self, other):
+        if not isinstance(other, Examples):
+            return NotImplemented
+        return self is other or self.fingerprint == other.fingerprint
+
+    def __hash__(self):
+        return hash(self.fingerprint)
+
+    def __setattr__(self, name, value):
+        raise AttributeError(f"Examples are immutable: cannot set {name!r}.")
+
+    def __delattr__(self, name):
+        raise AttributeError(f"Examples are immutable: cannot delete {name!r}.")
+
+    def __reduce__(self):
+        return _restore, (self._X, self._y, self._ids, self._metadata, self.fingerprint)
+
+    def __sklearn_clone__(self):
+        return self
+
+    def __copy__(self):
+        return self
+
+    def __deepcopy__(self, memo):
+        return self
+
+    def __repr__(self):
+        kind = getattr(self._X, "dtype", type(self._X).__name__)
+        if sp.issparse(self._X):
+            kind = f"CSR {kind}"
+        return f"Examples({len(self)} rows, X: {self.shape} {kind}, y: {self._y.dtype})"
+
+
+def check_examples(value, name):
+    """Raise TypeError, with what to write instead, if `value` is no Examples."""
+    if not isinstance(value, Examples):
+        raise TypeError(
+            f"{name} must be Examples, got {describe_kind(value)}. Write "
+            f"{name}=Examples(X, y), after from skdatamodels import Examples."
+        )
+
+
+def describe_kind(value):
+    """Name the type of `value`, and its shape or length, without its content."""
+    shape, kind = getattr(value, "shape", None), type(value).__name__
+    if isinstance(value, list | tuple):
+        return f"{kind} of length {len(value)}"
+    return "None" if value is None else f"{kind} of shape {shape}" if shape else kind
+
+
+def _parts(content, examples):
+    """Say what examples consist of; classes of the user's own in X are noted."""
+    if isinstance(examples._X, np.ndarray) and examples._X.dtype.hasobject:
+        for kind in {type(value) for value in examples._X.ravel().tolist()}:
+            content.name(kind)
+    return Parts(examples.fingerprint)
+
+
+BY_TYPE[Examples] = _parts
+
+
+def _restore(X, y, ids, metadata, fingerprint=None):
+    """Examples of parts that were checked before."""
+    examples = object.__new__(Examples)
+    examples._set(X, y, ids, metadata, fingerprint)
+    return examples
+
+
+def _shallow(values):
+    """Hand out `values` so that changing them does not change what we hold."""
+    if isinstance(values, dict):
+        return MappingProxyType(values)
+    return shell_of(values) if is_frame(values) else values
+
+
+def _read_only(values):
+    if isinstance(values, np.ndarray):
+        values.setflags(write=False)
+    elif sp.issparse(values):
+        for part in (values.data, values.indices, values.indptr):
+            part.setflags(write=False)
+    elif isinstance(values, dict):
+        for part in values.values():
+            _read_only(part)
+    return values
+
+
+def _frozen_array(values, name):
+    values = unmasked(values, name)
+    if isinstance(values, np.ndarray) and not values.flags.writeable:
+        array = np.asarray(values)
+    else:
+        try:
+            array = np.array(values)
+        except ValueError as error:
+            raise ValueError(f"{name} cannot be made into an array: {error}") from error
+    if array.ndim == 0:
+        is_mapping = isinstance(values, Mapping)
+        cure = ": pandas.DataFrame(…) makes rows of columns" if is_mapping else ""
+        raise ValueError(
+            f"{name} must have one entry a row, got a {type(values).__name__}{cure}."
+        )
+    if array.dtype.kind not in "biufmMSUTO":
+        raise TypeError(f"{name} has dtype {array.dtype}, which no model learns from.")
+    return array
+
+
+def _frozen_input(X):
+    if sp.issparse(X):
+        return _frozen_csr(X)
+    check_frame(X, "X")
+    return copy_of(X) if is_frame(X) else _frozen_array(X, "X")
+
+
+def _frozen_csr(X):
+    if X.ndim != 2:
+        raise ValueError(f"A sparse X must be 2-d, got shape {X.shape}.")
+    csr = X.tocsr()
+    parts = (csr.data, csr.indices, csr.indptr)
+    if not csr.has_canonical_format or (
+        csr is X and any(part.flags.writeable for part in parts)
+    ):
+        csr = csr.copy()
+        csr.sum_duplicates()  # nobody can sort the entries in place later
+    elif csr is X:  # another shell, for X.data can be rebound by its owner
+        csr = type(X)(parts, shape=X.shape, copy=False)
+    return csr
+
+
+def _frozen_metadata(metadata, n):
+    if metadata is None:
+        return None
+    check_frame(metadata, "metadata")
+    if is_frame(metadata):
+        _check_length("metadata", metadata, n)
+        return copy_of(metadata)
+    if not isinstance(metadata, Mapping):
+        raise TypeError(
+            "metadata must be a dict of arrays or a data frame, got"
+            f" {type(metadata).__name__}."
+        )
+    frozen = {k: _frozen_array(v, f"metadata[{k!r}]") for k, v in metadata.items()}
+    for key, values in frozen.items():
+        _check_length(f"metadata[{key!r}]", values, n)
+    return frozen
+
+
+def _check_1d(y):
+    if y.ndim == 1:
+        return
+    if y.ndim == 2 and y.shape[1] == 1:
+        cure = "Flatten the single column with np.ravel(y)."
+    else:
+        cure = (
+            "Several outputs are several problems: make Examples of y[:, 0], of "
+            "y[:, 1] and so on. One-hot labels become labels by y.argmax(axis=1)."
+        )
+    raise ValueError(
+        f"y must be 1-d, one value an example, got shape {y.shape}. {cure}"
+    )
+
+
+def _check_one_kind(y, given):
+    """Raise if labels mix text and numbers; an array of a list may hide it."""
+    labels = given if isinstance(given, list | tuple) else y.ravel().tolist()
+    if y.dtype.kind == "O" or (labels is given and y.dtype.kind in "UT"):
+        text = [isinstance(label, str) for label in labels]
+        if any(text) and not all(text):
+            first = labels[text.index(True)], labels[text.index(False)]
+            raise TypeError(
+                f"y mixes text with other values, such as {first[0]!r} and "
+                f"{first[1]!r}: make all of it text or all of it numbers."
+            )
+
+
+def _check_length(name, values, n):
+    if len(values) != n:
+        raise ValueError(
+            f"X has {n} rows but {name} has {len(values)}: they must be as many."
+        )
+
+
+def _check_unique(ids):
+    if ids.ndim != 1:
+        raise ValueError(f"ids must be 1-d, got shape {ids.shape}.")
+    seen, twice = set(), []
+    for name in ids.tolist():
+        if name in seen:
+            twice.append(name)
+        seen.add(name)
+    if twice:
+        raise ValueError(f"ids must be unique, these come again: {_some(twice)}.")
+
+
+def _check_finite(name, values, allow_nan=False):
+    if sp.issparse(values):
+        row_of_entry = np.repeat(np.arange(values.shape[0]), np.diff(values.indptr))
+        rows = np.unique(row_of_entry[_is_bad(values.data, allow_nan)])
+    elif is_frame(values):
+        bad = np.zeros(len(values), dtype=bool)
+        for _, column in columns_of(values):
+            bad |= _is_bad(column.to_numpy(), allow_nan)
+        rows = np.flatnonzero(bad)
+    else:
+        bad = [
+            _is_bad(block, allow_nan).reshape(len(block), -1).any(axis=1)
+            for block in _blocks(values)
+        ]
+        rows = np.flatnonzero(np.concatenate(bad))
+    if rows.size:
+        what = "infinite" if allow_nan else "missing (NaN) or infinite"
+        cure = ", or pass allow_nan=True if the estimator takes NaN"
+        raise ValueError(
+            f"{name} has {what} values in rows {_some(rows.tolist())}. Fill or drop"
+            f" them{cure if name == 'X' and not allow_nan else ''}."
+        )
+
+
+def _is_bad(values, allow_nan):
+    kind = values.dtype.kind
+    if kind == "f":
+        return np.isinf(values) if allow_nan else ~np.isfinite(values)
+    if kind in "mM" and not allow_nan:
+        return np.isnat(values)
+    if kind in "OT":
+        flat = (_is_bad_object(value, allow_nan) for value in values.ravel().tolist())
+        return np.fromiter(flat, dtype=bool, count=values.size).reshape(values.shape)
+    return np.zeros(values.shape, dtype=bool)
+
+
+def _is_bad_object(value, allow_nan):
+    if isinstance(value, float | np.floating) and np.isinf(value):
+        return True
+    if allow_nan or isinstance(value, str):
+        return False
+    try:  # what isn't equal to itself is NaN or NaT; arrays only if all of it is
+        unequal = np.asarray(value != value)
+        return value is None or bool(unequal.size and unequal.all())
+    except TypeError:  # pandas.NA refuses to be a truth value
+        return True
+
+
+def _some(values, most=5):
+    listed = ", ".join(map(repr, values[:most]))
+    more = len(values) - most
+    return f"{listed} and {more} more" if more > 0 else listed
+
+
+def _blocks(array):
+    step = max(1, _BLOCK * len(array) // max(1, array.size))
+    return (array[start : start + step] for start in range(0, len(array), step))
+
+
+def _digest(digest, values):
+    """Feed `values` to `digest`, so that different content gives different bytes."""
+    if sp.issparse(values):
+        digest.update(f"csr {values.shape}".encode())
+        for part in (values.data, values.indices, values.indptr):
+            _digest(digest, part if part is values.data else part.astype(np.int64))
+    elif is_frame(values):
+        kind = "frame" if is_pandas(values) else "polars"
+        digest.update(f"{kind} {values.shape}".encode())
+        for name, column in columns_of(values):
+            _digest_column(digest, name, column)
+    elif values.dtype.kind in "OUT":  # one text, however it is stored
+        digest.update(f"objects {values.shape}".encode())
+        for value in values.ravel().tolist():
+            _digest_object(digest, value)
+    else:
+        digest.update(f"array {values.dtype.str} {values.shape}".encode())
+        for block in _blocks(values):
+            digest.update(np.ascontiguousarray(block).tobytes())
+
+
+def _digest_column(digest, name, column):
+    _digest_object(digest, name)
+    digest.update(f"dtype {column.dtype}".encode())
+    if not hasattr(column, "iloc"):  # of polars
+        if column.null_count():  # of integers, to_numpy would make rounded floats
+            _digest(digest, np.array(column.to_list(), dtype=object))
+        else:
+            _digest(digest, column.to_numpy())
+    elif column.dtype == "category":
+        _digest(digest, column.cat.categories.to_numpy())
+        digest.update(f"ordered {column.cat.ordered}".encode())
+        _digest(digest, column.cat.codes.to_numpy())
+    else:
+        _digest(digest, column.to_numpy())
+
+
+def _digest_object(digest, value):
+    if isinstance(value, str):
+        tag, content = "str", value.encode(errors="surrogatepass")
+    elif value is None or isinstance(value, bool | int | float | np.generic):
+        value = value.item() if isinstance(value, np.generic) else value
+        tag, content = type(value).__name__, repr(value).encode()
+    else:
+        tag, content = "object", Content().digest(value).encode()
+    digest.update(f"{tag} {len(content)} ".encode())
+    digest.update(content)

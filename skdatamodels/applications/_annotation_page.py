@@ -1,0 +1,321 @@
+"""A page on which people say which candidates show the same as a target."""
+
+import base64
+import csv
+import hashlib
+import html
+import io
+import json
+import re
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+from scipy.sparse import issparse
+
+from skdatamodels._examples import check_examples
+from skdatamodels._files import write_atomically
+from skdatamodels._frames import is_frame
+from skdatamodels._sklearn_compat import safe_indexing
+from skdatamodels.applications._annotation_template import TEMPLATE
+
+_COLUMNS = "fingerprint", "annotator", "target", "train", "same"
+
+
+def write_annotation_page(
+    path, candidates, train, targets, *, image_shape=None, rows=None, title=None
+):
+    """Write one HTML file on which a person judges candidates, target by target.
+
+    The file needs nothing beside itself, and sends nothing: it can be mailed. What is
+    clicked is kept by the browser, and exported as CSV or JSON by two buttons;
+    :func:`read_annotations` reads these files.
+
+    Parameters
+    ----------
+    path : path-like
+        Is replaced once the page is complete.
+    candidates : int array-like of shape (n_targets, n_candidates)
+        Rows of `train`; -1 for none.
+    train, targets : Examples
+        Images, where `X` has more than two dimensions or `image_shape` says so; rows
+        of a table, where `X` is a data frame or has two dimensions; else text.
+    image_shape : tuple of int, default=None
+        Height and width, and channels if any, of images that are flat rows of pixels.
+    rows : int array-like, default=None
+        Targets to show, in this order; all by default.
+    title : str, default=None
+        Question at the top of the page.
+
+    Raises
+    ------
+    ValueError
+        If lengths differ, candidates are no training examples, rows no targets, no
+        pair is left to judge, or pixels do not make images of the shape.
+
+    Notes
+    -----
+    Images are scaled from the least to the largest value of training set and targets.
+
+    References
+    ----------
+    Ilyas, Park, Engstrom, Leclerc, Madry, "Datamodels: Predicting Predictions
+    from Training Data", ICML 2022, section 4.2.2 and appendix H.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from skdatamodels import Examples
+    >>> from skdatamodels.applications import write_annotation_page
+    >>> train = Examples(["a cat", "a dog"], [0, 1])
+    >>> targets = Examples(["the cat"], [0])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "page.html")
+    ...     write_annotation_page(path, [[0]], train, targets)
+    ...     "the cat" in path.read_text("utf-8")
+    True
+    """
+    candidates = check_candidates(candidates, train, targets)
+    rows = _check_rows(rows, len(targets))
+    tasks = [
+        {"target": int(j), "candidates": candidates[j][candidates[j] >= 0].tolist()}
+        for j in rows
+    ]
+    tasks = [task for task in tasks if task["candidates"]]
+    if not tasks:
+        raise ValueError("No target has a candidate: there is nothing to judge.")
+    show_targets, show_train = _renderers(targets, train, image_shape)
+    used = sorted({i for task in tasks for i in task["candidates"]})
+    data = {
+        "fingerprint": data_fingerprint(train, targets),
+        "tasks": tasks,
+        "targets": {t["target"]: show_targets(t["target"]) for t in tasks},
+        "train": {i: show_train(i) for i in used},
+    }
+    title = title or "Which of these show the same as the target?"
+    # "<" in a string of the data must not end the script element
+    page = TEMPLATE.replace("{{title}}", html.escape(title))
+    page = page.replace("{{data}}", json.dumps(data).replace("<", "\\u003c"))
+    write_atomically(path, page)
+
+
+def read_annotations(paths, candidates, train, targets):
+    """Read what people answered: for each pair the share of them who said "same".
+
+    Parameters
+    ----------
+    paths : path-like, or list of path-like
+        Files that the page exported, ``.csv`` or ``.json``, of any number of people.
+    candidates : int array-like of shape (n_targets, n_candidates)
+        The pairs to report; answers on other pairs are left out.
+    train, targets : Examples
+        Those that the page was written for.
+
+    Returns
+    -------
+    share : float64 array of shape (n_targets, n_candidates)
+        From 0 to 1; NaN where nobody answered. People who disagree are averaged; the
+        same answer of the same person in two files counts once.
+
+    Raises
+    ------
+    ValueError
+        If a file is not such a file, answers are about other data or about rows that
+        these have not, or a person answered the same pair in both ways.
+    """
+    candidates = check_candidates(candidates, train, targets)
+    paths = [paths] if isinstance(paths, str | Path) else list(paths)
+    fingerprint, answers = data_fingerprint(train, targets), {}
+    for path in map(Path, paths):
+        for found, person, target, i, same in _answers(path, len(targets), len(train)):
+            if found != fingerprint:
+                raise ValueError(
+                    f"{path} answers for other data: its fingerprint is "
+                    f"{found[:12]!r}, that of these training set and targets is "
+                    f"{fingerprint[:12]!r}."
+                )
+            key = person, target, i
+            if answers.setdefault(key, same) != same:
+                raise ValueError(
+                    f"{person!r} said both same and not same of target {target} and "
+                    f"training example {i}; the second answer is in {path}."
+                )
+    votes = {}
+    for (_, target, i), same in answers.items():
+        votes.setdefault((target, i), []).append(same)
+    share = np.full(candidates.shape, np.nan)
+    for (target, column), i in np.ndenumerate(candidates):
+        if (target, int(i)) in votes:
+            share[target, column] = np.mean(votes[target, int(i)])
+    return share
+
+
+def data_fingerprint(train, targets):
+    """Return the fingerprint, hexadecimal, of a training set with its targets."""
+    both = f"{train.fingerprint} {targets.fingerprint}".encode()
+    return hashlib.sha256(both).hexdigest()
+
+
+def check_candidates(candidates, train, targets):
+    """Return candidates as an int array, if they are rows of `train` or -1."""
+    check_examples(train, "train")
+    check_examples(targets, "targets")
+    candidates = np.asarray(candidates)
+    if candidates.ndim != 2 or len(candidates) != len(targets):
+        raise ValueError(
+            f"candidates must have a row for each of the {len(targets)} targets; got "
+            f"shape {candidates.shape}."
+        )
+    whole = candidates.dtype.kind in "iu"
+    if not whole or ((candidates < -1) | (candidates >= len(train))).any():
+        raise ValueError(
+            f"candidates must be rows of the {len(train)} training examples, or -1."
+        )
+    return candidates
+
+
+def _check_rows(rows, n_targets):
+    """Return the targets to show, all if `rows` is None."""
+    rows = np.arange(n_targets) if rows is None else np.asarray(rows)
+    whole = rows.ndim == 1 and (rows.dtype.kind in "iu" or rows.size == 0)
+    if not whole or not np.isin(rows, range(n_targets)).all():
+        raise ValueError(
+            f"rows must be targets, integers from 0 to {n_targets - 1}; got "
+            f"{rows.dtype} of shape {rows.shape}: {rows.ravel()[:5].tolist()}."
+        )
+    if len(np.unique(rows)) < len(rows):
+        raise ValueError(f"rows name a target twice: {rows.tolist()}.")
+    return rows
+
+
+def _answers(path, n_targets, n_train):
+    """Yield (fingerprint, annotator, target, train, same) of an exported file."""
+    is_json = path.suffix.lower() == ".json"
+    try:
+        text = path.read_text("utf-8-sig")
+        if is_json:
+            data = json.loads(text)
+            common = {key: data[key] for key in ("fingerprint", "annotator")}
+            records = [common | answer for answer in data["answers"]]
+        else:  # a quoted name may hold a line break
+            records = list(csv.DictReader(io.StringIO(text, newline="")))
+        for number, record in enumerate(records, start=1):
+            found, person, *answer = (record[column] for column in _COLUMNS)
+            if len(record) > len(_COLUMNS) or not all(
+                isinstance(name, str) for name in (found, person)
+            ):
+                raise ValueError(f"answer {number} is {record}")
+            limits = n_targets, n_train, 2
+            for name, value, limit in zip(_COLUMNS[2:], answer, limits, strict=True):
+                if not _is_row(value, limit, is_json):
+                    raise ValueError(
+                        f"{name} of answer {number} is {value!r}, no integer from 0 to "
+                        f"{limit - 1}"
+                    )
+            yield found, person, *map(int, answer)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"{path} is no file of answers, CSV or JSON, as the page exports it: "
+            f"{error}"
+        ) from error
+
+
+def _is_row(value, limit, is_json):
+    """Tell whether a value of a file is an integer from 0 to `limit` - 1."""
+    if is_json:  # int() would take 0.7 and true
+        return type(value) is int and 0 <= value < limit
+    # int() would take " 7", "+7" and "1_0"; its length guards against a giant
+    digits = isinstance(value, str) and re.fullmatch("[0-9]{1,18}", value)
+    return bool(digits) and int(value) < limit
+
+
+# Showing an example: HTML of what the person compares.
+
+
+def _renderers(targets, train, image_shape):
+    """Return a function from row to HTML, for targets and for training examples."""
+    if is_frame(train.X):
+        names = [str(name) for name in train.X.columns]
+        return [_table_of(part, names) for part in (targets, train)]
+    if issparse(train.X) or (
+        train.X.ndim == 2 and image_shape is None and train.X.dtype.kind not in "OUT"
+    ):
+        names = [f"feature {k}" for k in range(train.X.shape[1])]
+        return [_table_of(part, names) for part in (targets, train)]
+    if train.X.dtype.kind in "OUT":
+        return [_text_of(part) for part in (targets, train)]
+    low = min(float(part.X.min()) for part in (targets, train))
+    high = max(float(part.X.max()) for part in (targets, train))
+    return [_image_of(part, image_shape, low, high) for part in (targets, train)]
+
+
+def _caption(part, row):
+    return html.escape(f"{part.y[row]} (id {part.ids[row]})")
+
+
+def _text_of(part):
+    def show(row):
+        text = "\n".join(map(str, np.ravel(part.X[row])))
+        return f"<p class=text>{html.escape(text)}</p><p>{_caption(part, row)}</p>"
+
+    return show
+
+
+def _table_of(part, names):
+    def show(row):
+        values = safe_indexing(part.X, [row])
+        values = values.toarray() if issparse(values) else np.asarray(values)
+        cells = "".join(
+            f"<tr><th>{html.escape(name)}<td>{html.escape(str(value))}"
+            for name, value in zip(names, values[0].tolist(), strict=True)
+        )
+        return f"<table>{cells}</table><p>{_caption(part, row)}</p>"
+
+    return show
+
+
+def _image_of(part, image_shape, low, high):
+    shape = image_shape or part.X.shape[1:]
+    if np.prod(shape) != np.prod(part.X.shape[1:]) or len(shape) not in (2, 3):
+        raise ValueError(
+            f"An example of shape {part.X.shape[1:]} is no image of shape {shape}; "
+            "pass image_shape=(height, width)."
+        )
+
+    def show(row):
+        pixels = np.asarray(part.X[row], dtype=np.float64).reshape(shape)
+        scaled = (pixels - low) / (high - low or 1) * 255
+        data = base64.b64encode(encode_png(scaled.round().astype(np.uint8))).decode()
+        source = f"data:image/png;base64,{data}"
+        return f'<img src="{source}" alt=""><p>{_caption(part, row)}</p>'
+
+    return show
+
+
+def encode_png(pixels):
+    """Return the PNG file of pixels, uint8 (height, width) or (height, width, 1|3|4).
+
+    A few lines, so that no imaging package is needed: the format is a header, the
+    rows, each after a zero that says "unfiltered", compressed by zlib, and an end.
+    """
+    pixels = pixels[:, :, None] if pixels.ndim == 2 else pixels
+    height, width, channels = pixels.shape
+    if channels not in (1, 3, 4):
+        raise ValueError(f"An image has 1, 3 or 4 channels, not {channels}.")
+    colour = {1: 0, 3: 2, 4: 6}[channels]
+    flat = pixels.reshape(height, width * channels)
+    scanlines = np.insert(flat, 0, 0, axis=1).tobytes()
+
+    def chunk(kind, content):
+        checksum = struct.pack(">I", zlib.crc32(kind + content))
+        return struct.pack(">I", len(content)) + kind + content + checksum
+
+    header = struct.pack(">IIBBBBB", width, height, 8, colour, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(scanlines))
+        + chunk(b"IEND", b"")
+    )

@@ -1,0 +1,146 @@
+"""Whether the principal components of embeddings are faithful to the model."""
+
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.utils import check_array
+
+from skdatamodels._numbers import refuse_disguised
+from skdatamodels.applications._edits import Edits, effects_on_everything
+from skdatamodels.applications._similar_examples import similar_examples
+
+
+class ComponentEffects(NamedTuple):
+    """What removing the training examples at an end of a component does.
+
+    The last axis is the end, of positive and of negative coordinates, whose training
+    examples are removed. Entries are changes of the mean output, in its unit; NaN where
+    no example lies at that end.
+
+    Attributes
+    ----------
+    same_end : float64 array of shape (n_components, 2)
+        On the targets at that end: below 0 if the component is faithful.
+    other_end : float64 array of shape (n_components, 2)
+        On the targets at the opposite end: above 0, where the ends compete.
+    rest : float64 array of shape (n_components, 2)
+        On all other targets: near 0.
+    removed : int array of shape (n_components, 2, n_removed)
+        The training examples, most extreme first; -1 where no more lie at that end.
+    """
+
+    same_end: np.ndarray
+    other_end: np.ndarray
+    rest: np.ndarray
+    removed: np.ndarray
+
+
+def component_effects(
+    trainer,
+    components,
+    coordinates,
+    *,
+    n_removed=50,
+    n_ends=20,
+    n_trials=10,
+    n_control_trials=100,
+):
+    """Remove the training examples at the ends of components, and train again.
+
+    A component of datamodel embeddings has a coordinate for each training example,
+    and each target has a place on it. If it shows how the model works, then the
+    outputs of the targets at one end rest on the training examples at that end.
+
+    Parameters
+    ----------
+    trainer : SubsetTrainer
+        Its targets are the rows of `coordinates`.
+    components : array-like of shape (n_components, n_train)
+        As ``components_`` of a PCA or TruncatedSVD that was fitted on embeddings.
+    coordinates : array-like of shape (n_targets, n_components)
+        Its ``transform`` of the embeddings of the trainer's targets.
+    n_removed : int, default=50
+        Training examples to remove; fewer where a component has fewer of that sign.
+    n_ends : int, default=20
+        Targets that count as an end.
+    n_trials : int, default=10
+        Trainings without the examples of an end.
+    n_control_trials : int, default=100
+        Trainings of the full training set.
+
+    Returns
+    -------
+    effects : ComponentEffects
+
+    Raises
+    ------
+    ValueError
+        Before any training: if the shapes do not fit the trainer, or there are fewer
+        examples or targets than are asked for.
+
+    References
+    ----------
+    Ilyas, Park, Engstrom, Leclerc, Madry, "Datamodels: Predicting Predictions
+    from Training Data", ICML 2022, section 4.3.2, appendix J.
+
+    Examples
+    --------
+    >>> from skdatamodels import Examples, SubsetTrainer
+    >>> from skdatamodels.applications import component_effects
+    >>> train = Examples([[0.0], [1.0], [2.0], [3.0]], [0.0, 0.0, 0.0, 0.0])
+    >>> targets = Examples([[0.0], [3.0], [9.0]], [0.0, 0.0, 0.0])
+    >>> def near(train_indices, seed):  # examples 0, 1 serve target 0; 2, 3 target 1
+    ...     return [(train_indices < 2).sum(), (train_indices >= 2).sum(), 1]
+    >>> trainer = SubsetTrainer(near, train, targets, random_state=0)
+    >>> component, coordinates = [[0.5, 0.5, -0.5, -0.5]], [[1.0], [-1.0], [0.0]]
+    >>> effects = component_effects(
+    ...     trainer, component, coordinates, n_removed=2, n_ends=1
+    ... )
+    >>> effects.same_end, effects.other_end, effects.rest
+    (array([[-2., -2.]]), array([[0., 0.]]), array([[0., 0.]]))
+    """
+    refuse_disguised(components, "components")
+    refuse_disguised(coordinates, "coordinates")
+    components = check_array(components, input_name="components")
+    coordinates = check_array(coordinates, input_name="coordinates")
+    n_components, n_train = len(components), len(trainer.train)
+    _check_shapes(trainer, components, coordinates, n_removed, n_ends)
+    found = similar_examples(components, n_removed)
+    removed = np.stack([found.positive, found.negative], axis=1)
+    masks = np.zeros((2 * n_components, n_train), dtype=bool)
+    for mask, rows in zip(masks, removed.reshape(2 * n_components, -1), strict=True):
+        mask[rows[rows >= 0]] = True
+    effects = effects_on_everything(
+        Edits(trainer), masks, None, n_trials, n_control_trials
+    )
+    change = np.where(masks.any(axis=1)[:, None], effects.mean, np.nan)
+    change = change.reshape(n_components, 2, -1)
+    order = np.argsort(coordinates, axis=0, kind="stable").T
+    ends = np.stack([order[:, ::-1][:, :n_ends], order[:, :n_ends]], axis=1)
+    rest = order[:, None, n_ends:-n_ends].repeat(2, axis=1)
+    same, other, rest = (
+        _mean_over(change, where) for where in (ends, ends[:, ::-1], rest)
+    )
+    return ComponentEffects(same, other, rest, removed)
+
+
+def _mean_over(change, targets):
+    return np.take_along_axis(change, targets, axis=2).mean(axis=2)
+
+
+def _check_shapes(trainer, components, coordinates, n_removed, n_ends):
+    n_train, n_targets = len(trainer.train), len(trainer.targets)
+    wanted = (n_targets, len(components))
+    if components.shape[1] != n_train or coordinates.shape != wanted:
+        raise ValueError(
+            f"components must have shape (n_components, {n_train}) and coordinates "
+            f"({n_targets}, n_components); got {components.shape} and "
+            f"{coordinates.shape}."
+        )
+    if not 1 <= n_removed < n_train:
+        raise ValueError(f"n_removed must be 1 to {n_train - 1}, got {n_removed}.")
+    if not 1 <= n_ends < n_targets / 2:
+        raise ValueError(
+            f"n_ends must leave a rest of the {n_targets} targets between the two ends,"
+            f" got {n_ends}."
+        )

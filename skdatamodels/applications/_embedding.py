@@ -1,0 +1,300 @@
+"""Targets as points: the row of weights of each is its embedding."""
+
+import numpy as np
+from scipy.sparse import issparse
+from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin, clone
+from sklearn.preprocessing import normalize
+from sklearn.utils import check_array
+from sklearn.utils.validation import check_is_fitted
+
+from skdatamodels._examples import Examples
+from skdatamodels._numbers import refuse_disguised
+from skdatamodels._sklearn_compat import HasMethods, fit_context
+from skdatamodels.applications._attributions import validate_weights
+from skdatamodels.regression import DatamodelRegressor
+from skdatamodels.runs import TrainingRuns
+
+
+class DatamodelEmbedding(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+    """Embed each target as the weights of the training examples on it.
+
+    Two targets are close where the same training examples raise and lower their
+    outputs: similar to the model, whatever they look like. Each coordinate is a
+    training example.
+
+    It goes between a trainer and any transformer or clusterer. What comes in are runs
+    and what goes out are targets, so the rows change their meaning here.
+
+    Parameters
+    ----------
+    regressor : estimator, default=None
+        Fitted on masks and outputs, with ``coef_`` (n_targets, n_train) thereafter, and
+        an ``intercept_`` of NaN for a target that it could not be fitted on.
+        None stands for ``DatamodelRegressor(random_state=0)``. Where it gives a sparse
+        `coef_`, the embedding is sparse. Not used on attribution matrices.
+    normalize : bool, default=True
+        Scale each target to unit Euclidean length, so that how much an output depends
+        on the training set at all does not matter. A target without weights stays 0.
+    train : Examples, default=None
+        The training set, whose ids name the coordinates.
+
+    Attributes
+    ----------
+    regressor_ : fitted estimator
+        Only if fitted on runs.
+    n_features_in_ : int
+        Number of training examples, and of coordinates.
+
+    Raises
+    ------
+    ValueError
+        In `fit` and `transform`: if a matrix holds NaN or has another number of columns
+        than before, or a target has too few runs for a datamodel.
+
+    Notes
+    -----
+    It keeps nothing of the targets that it was fitted on. :meth:`transform` embeds the
+    targets that it is given: it fits datamodels for those of the runs, or scales the
+    rows of the matrix. So a PCA of the embeddings of one set of targets can be applied
+    to another: fit the pipeline on the runs, or attribution matrix, of the first, and
+    transform those of the second.
+
+    If the targets are training examples, each must be left out of its own datamodel:
+    give the regressor ``exclude``.
+
+    References
+    ----------
+    Ilyas, Park, Engstrom, Leclerc, Madry, "Datamodels: Predicting Predictions
+    from Training Data", ICML 2022, section 4.3, appendices I and J.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.cluster import KMeans
+    >>> from sklearn.decomposition import PCA
+    >>> from sklearn.linear_model import RidgeClassifier
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from skdatamodels import SubsetTrainer
+    >>> from skdatamodels.applications import DatamodelEmbedding
+    >>> from skdatamodels.datasets import load_digits_examples
+    >>> train, targets = load_digits_examples(n_train=100)
+    >>> targets = targets[:40]
+    >>> trainer = SubsetTrainer(RidgeClassifier(), train, targets, random_state=0)
+    >>> clusters = make_pipeline(
+    ...     trainer, DatamodelEmbedding(), PCA(8), KMeans(10, random_state=0)
+    ... ).fit_predict(np.arange(300))
+    >>> clusters.shape
+    (40,)
+
+    Any attribution matrix will do:
+
+    >>> DatamodelEmbedding().fit_transform([[3.0, 0.0, 4.0], [0.0, -2.0, 0.0]])
+    array([[ 0.6,  0. ,  0.8],
+           [ 0. , -1. ,  0. ]])
+    """
+
+    _parameter_constraints = {
+        "regressor": [HasMethods("fit"), None],
+        "normalize": ["boolean"],
+        "train": [Examples, None],
+    }
+
+    def __init__(self, regressor=None, *, normalize=True, train=None):
+        self.regressor = regressor
+        self.normalize = normalize
+        self.train = train
+
+    def fit(self, X, y=None):
+        """Learn the number of coordinates and, from runs, fit the datamodels.
+
+        Parameters
+        ----------
+        X : TrainingRuns, or array-like or CSR of shape (n_targets, n_train)
+            Runs, or an attribution matrix.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : DatamodelEmbedding
+        """
+        self._fit(X)
+        return self
+
+    def fit_transform(self, X, y=None):
+        """Fit and return the embeddings; runs are regressed on once.
+
+        Parameters
+        ----------
+        X : TrainingRuns, or array-like or CSR of shape (n_targets, n_train)
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        embedding : array or CSR of shape (n_targets, n_train)
+        """
+        return self._scale(self._fit(X))
+
+    def transform(self, X):
+        """Embed the targets of some runs, or the rows of an attribution matrix.
+
+        Parameters
+        ----------
+        X : TrainingRuns, or array-like or CSR of shape (n_targets, n_train)
+
+        Returns
+        -------
+        embedding : array or CSR of shape (n_targets, n_train)
+        """
+        check_is_fitted(self)
+        if isinstance(X, TrainingRuns):
+            _, X = self._regress(X)
+        return self._scale(validate_weights(self, X, reset=False))
+
+    def get_feature_names_out(self, input_features=None):
+        """Name the coordinates: by the ids of `train`, else as scikit-learn does.
+
+        Parameters
+        ----------
+        input_features : array-like of str, default=None
+            Other names, which must be those seen in `fit`, if any were.
+
+        Returns
+        -------
+        names : str array of shape (n_train,)
+        """
+        if self.train is None or input_features is not None:
+            return super().get_feature_names_out(input_features)
+        check_is_fitted(self)
+        return np.array([str(name) for name in self.train.ids.tolist()], dtype=object)
+
+    @fit_context(prefer_skip_nested_validation=False)
+    def _fit(self, X):
+        if isinstance(X, TrainingRuns):
+            self.regressor_, X = self._regress(X)
+        X = validate_weights(self, X)
+        if self.train is not None and len(self.train) != X.shape[1]:
+            raise ValueError(
+                f"train has {len(self.train)} examples, X {X.shape[1]} columns."
+            )
+        return X
+
+    def _regress(self, runs):
+        regressor = self.regressor
+        if regressor is None:
+            regressor = DatamodelRegressor(random_state=0)
+        regressor = clone(regressor).fit(runs.packed, runs.outputs)
+        missing = np.flatnonzero(np.isnan(regressor.intercept_))
+        if missing.size:
+            raise ValueError(
+                f"Target {missing[0]} has too few usable runs for a datamodel: train "
+                "more, or leave it out."
+            )
+        return regressor, regressor.coef_
+
+    def _scale(self, X):
+        return normalize(X) if self.normalize else X
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+
+def explained_variance_curve(embedding):
+    """Share of the variance that the first principal components explain together.
+
+    A curve that rises slowly tells of many directions in which targets differ. It can
+    be compared between embeddings of any kind, of the same targets.
+
+    Parameters
+    ----------
+    embedding : array-like or CSR of shape (n_targets, n_features)
+        Datamodel embeddings, or any other: pixels, activations.
+
+    Returns
+    -------
+    curve : float64 array of shape (min(n_targets, n_features),)
+        Entry k is the share of the first k + 1 components; it ends at 1.
+
+    Raises
+    ------
+    ValueError
+        If the embedding has NaN, or does not vary.
+
+    See Also
+    --------
+    effective_dimension : Where the curve reaches a given share.
+
+    References
+    ----------
+    Ilyas, Park, Engstrom, Leclerc, Madry, "Datamodels: Predicting Predictions
+    from Training Data", ICML 2022, section 4.3, appendix J.1.
+
+    Examples
+    --------
+    >>> from skdatamodels.applications import explained_variance_curve
+    >>> explained_variance_curve([[2.0, 0.0], [-2.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
+    array([0.8, 1. ])
+    """
+    refuse_disguised(embedding, "coordinates")
+    E = check_array(embedding, accept_sparse="csr", dtype=np.float64)
+    # The smaller of E·Eᵀ and Eᵀ·E has all eigenvalues; centring it leaves E sparse.
+    if E.shape[0] <= E.shape[1]:
+        gram = _dense(E @ E.T)
+        gram -= gram.mean(axis=0)
+        gram -= gram.mean(axis=1, keepdims=True)
+    else:
+        mean = np.asarray(E.mean(axis=0)).ravel()
+        gram = _dense(E.T @ E) - E.shape[0] * np.outer(mean, mean)
+    variances = np.linalg.eigvalsh(gram)[::-1].clip(0)
+    total = variances.sum()
+    entries = (E.data if issparse(E) else E).ravel()
+    if total <= np.finfo(np.float64).eps * E.shape[0] * (entries @ entries):
+        raise ValueError("All targets have the same embedding: there is no variance.")
+    return (variances / total).cumsum()
+
+
+def effective_dimension(embedding, share=0.9):
+    """Count the principal components that it takes to explain a share of the variance.
+
+    Parameters
+    ----------
+    embedding : array-like or CSR of shape (n_targets, n_features)
+    share : float in (0, 1], default=0.9
+
+    Returns
+    -------
+    n_components : int
+
+    Raises
+    ------
+    ValueError
+        If the embedding has NaN or does not vary, or share is not in (0, 1].
+
+    See Also
+    --------
+    explained_variance_curve : The whole curve.
+
+    References
+    ----------
+    Ilyas, Park, Engstrom, Leclerc, Madry, "Datamodels: Predicting Predictions
+    from Training Data", ICML 2022, section 4.3, appendix J.1.
+
+    Examples
+    --------
+    >>> from skdatamodels.applications import effective_dimension
+    >>> effective_dimension([[2.0, 0.0], [-2.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
+    2
+    """
+    if not 0 < share <= 1:
+        raise ValueError(f"share must lie in (0, 1], got {share}.")
+    curve = explained_variance_curve(embedding)
+    # a share of 1 is reached but for rounding
+    return int(np.searchsorted(curve, share - 1e-12)) + 1
+
+
+def _dense(product):
+    return product.toarray() if issparse(product) else product

@@ -1,0 +1,221 @@
+"""Influence function and exact leave-one-out of ridge regression, in closed form."""
+
+from numbers import Real
+
+import numpy as np
+from sklearn.linear_model import Ridge, RidgeClassifier
+
+from skdatamodels._examples import Examples
+from skdatamodels._sklearn_compat import Interval, validate_params
+from skdatamodels.influence._linear_models import (
+    fit_linear,
+    output_gradient,
+    penalty_of,
+)
+from skdatamodels.influence._solve import solve_hessian
+from skdatamodels.masks._packed import row_blocks
+
+__all__ = ["ridge_influence", "ridge_leave_one_out"]
+
+
+@validate_params(
+    {
+        "train": [Examples],
+        "targets": [Examples],
+        "damping": [Interval(Real, 0, None, closed="left")],
+    },
+    prefer_skip_nested_validation=True,
+)
+def ridge_influence(estimator, train, targets, *, output, damping=0.0):
+    """First-order effect of each training example on each target's output.
+
+    It is the derivative of the output by the weight of the example in the training
+    loss, at weight 1: what the example's presence adds, were the output straight in
+    the weight.
+
+    Parameters
+    ----------
+    estimator : Ridge or RidgeClassifier
+        It is cloned and fitted here.
+    train, targets : Examples
+        X of shape (n, n_features), made dense if it is sparse; y of shape (n,).
+    output : str
+        "prediction" or "squared_error" for Ridge; "margin", "log_odds",
+        "cross_entropy" or "confidence" for RidgeClassifier, whose scores stand as
+        logits. See :data:`skdatamodels.outputs.OUTPUTS`.
+    damping : float >= 0, default=0
+        Added to the diagonal of ``XᵀX + alpha·I``, the intercept's entry too.
+
+    Returns
+    -------
+    influence : float64 array of shape (n_targets, n_train)
+        In the output's unit per example, positive where the example's presence raises
+        the output.
+
+    Raises
+    ------
+    TypeError
+        If the estimator is another than these two.
+    ValueError
+        If the Hessian is singular, the estimator has ``positive=True`` or a
+        `class_weight` of "balanced", the output has no derivative, or a target has a
+        class that no training example has.
+
+    See Also
+    --------
+    ridge_leave_one_out : The exact effect, for any output.
+
+    Notes
+    -----
+    With M = AᵀA + alpha·I, A the inputs with a column of ones, rᵢ the residual of
+    example i, the effect on the prediction at z is zᵀM⁻¹aᵢ·rᵢ. Leaving the example
+    out altogether divides it by 1 - aᵢᵀM⁻¹aᵢ.
+
+    References
+    ----------
+    Koh and Liang, "Understanding black-box predictions via influence functions",
+    ICML 2017.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import Ridge
+    >>> from skdatamodels import Examples
+    >>> from skdatamodels.influence import ridge_influence, ridge_leave_one_out
+    >>> train = Examples([[-1.0], [0.0], [1.0]], [-2.0, 0.0, 5.0])
+    >>> data = train, Examples([[2.0]], [6.0])
+    >>> ridge_influence(Ridge(), *data, output="prediction").round(2)
+    array([[ 0.22, -0.33,  1.67]])
+    >>> ridge_leave_one_out(Ridge(), *data, output="prediction").round(2)
+    array([[ 0.67, -0.5 ,  5.  ]])
+    """
+    fit = _fit_ridge(estimator, train, targets, output)
+    gradient = output_gradient(fit.output.name, fit.raw, fit.y_targets)
+    gradient = _by_column(gradient, fit)
+    kernel, _ = _kernel(fit, damping)
+    return kernel * (gradient @ _residual(fit).T)
+
+
+@validate_params(
+    {"train": [Examples], "targets": [Examples]},
+    prefer_skip_nested_validation=True,
+)
+def ridge_leave_one_out(estimator, train, targets, *, output):
+    """Output with all training examples less that without each one, exactly.
+
+    It equals refitting once an example, at the price of one fit.
+
+    Parameters
+    ----------
+    estimator : Ridge or RidgeClassifier
+        It is cloned and fitted here.
+    train, targets : Examples
+        X of shape (n, n_features), made dense if it is sparse; y of shape (n,).
+    output : str or callable
+        Any output for the estimator, see :func:`skdatamodels.outputs.get_output`.
+
+    Returns
+    -------
+    effect : float64 array of shape (n_targets, n_train)
+        In the output's unit, positive where the example's presence raises the output.
+
+    Raises
+    ------
+    TypeError
+        If the estimator is another than these two.
+    ValueError
+        If the fit is singular, with an example or without it, a class has one example
+        alone, the estimator has ``positive=True`` or a `class_weight` of "balanced",
+        or a target has a class that no training example has.
+
+    See Also
+    --------
+    ridge_influence : The effect to first order.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import RidgeClassifier
+    >>> from skdatamodels import Examples
+    >>> from skdatamodels.influence import ridge_leave_one_out
+    >>> train = Examples([[-2.0], [-1.0], [1.0], [2.0]], ["a", "a", "b", "b"])
+    >>> targets = Examples([[3.0]], ["b"])
+    >>> effect = ridge_leave_one_out(RidgeClassifier(), train, targets, output="margin")
+    >>> effect.round(2)
+    array([[-0.07,  0.02,  0.36, -0.19]])
+    """
+    fit = _fit_ridge(estimator, train, targets, output)
+    _check_classes_stay(fit)
+    kernel, leverage = _kernel(fit, 0.0)
+    if (leverage > 1 - 1e-10).any():
+        raise ValueError(
+            f"Without training example {leverage.argmax()} the fit is singular, so its "
+            "effect is not determined: fit with a penalty (alpha above 0)."
+        )
+    # What an example adds to the score of column k is kernel·residual_k/(1 - leverage).
+    gain = _residual(fit) / (1 - leverage)[:, None]
+    full = fit.output(fit.raw, fit.y_targets)
+    effect = np.empty(kernel.shape)
+    n_train, width = gain.shape
+    for rows in row_blocks(len(effect), 24 * n_train * max(width, 2)):
+        raw = fit.raw[rows].reshape(-1, 1, *fit.raw.shape[1:])
+        less = kernel[rows, :, None] * gain
+        raw = raw - _as_raw(less, fit)
+        y = np.repeat(fit.y_targets[rows], n_train)
+        without = fit.output(raw.reshape(-1, *fit.raw.shape[1:]), y)
+        effect[rows] = full[rows, None] - without.reshape(-1, n_train)
+    return effect
+
+
+def _fit_ridge(estimator, train, targets, output):
+    if getattr(estimator, "positive", False):
+        raise ValueError("positive=True has no closed form: set it to False.")
+    if type(estimator) in (Ridge, RidgeClassifier) and np.ndim(estimator.alpha):
+        raise ValueError("alpha must be one number.")
+    return fit_linear(estimator, train, targets, output, (Ridge, RidgeClassifier))
+
+
+def _kernel(fit, damping):
+    """Return zᵀM⁻¹a of each target and example, times its weight, and leverages."""
+    M = fit.A.T @ (fit.weights[:, None] * fit.A)
+    M[np.diag_indices_from(M)] += penalty_of(fit, fit.model.alpha) + damping
+    solved = solve_hessian(M, fit.A.T) * fit.weights
+    return fit.Z @ solved, np.einsum("if,fi->i", fit.A, solved)
+
+
+def _residual(fit):
+    """Wanted less given score of each training example, (n_train, n_columns)."""
+    coef = np.atleast_2d(fit.model.coef_)
+    if fit.model.fit_intercept:
+        coef = np.c_[coef, np.atleast_1d(fit.model.intercept_)]
+    scores = fit.A @ coef.T
+    if fit.classes is None:
+        return fit.y_train[:, None] - scores
+    wanted = 2 * np.eye(len(fit.classes))[fit.y_train] - 1
+    return wanted[:, -scores.shape[1] :] - scores  # two classes: the second one's only
+
+
+def _by_column(gradient, fit):
+    """Gradient by the model's own columns, from that by the raw outputs."""
+    if fit.classes is None:
+        return gradient[:, None]
+    return gradient[:, 1:] if len(fit.classes) == 2 else gradient
+
+
+def _as_raw(columns, fit):
+    """Columns of scores (..., n_columns) in the shape of the raw outputs."""
+    if fit.classes is None:
+        return columns[..., 0]
+    if len(fit.classes) > 2:
+        return columns
+    return np.concatenate([np.zeros_like(columns), columns], axis=-1)
+
+
+def _check_classes_stay(fit):
+    if fit.classes is None:
+        return
+    counts = np.bincount(fit.y_train)
+    if counts.min() == 1:
+        lonely = fit.classes.tolist()[counts.argmin()]
+        raise ValueError(
+            f"The class {lonely!r} has one training example: without it the model has "
+            "another number of classes."
+        )

@@ -1,0 +1,12 @@
+"""Which attribution method is best, and how many runs are enough."""
+
+from skdatamodels.judging._attribution_comparison import AttributionComparison
+from skdatamodels.judging._compare_attributions import compare_attributions
+from skdatamodels.judging._plan_runs import RunPlan, plan_runs
+
+__all__ = [
+    "AttributionComparison",
+    "RunPlan",
+    "compare_attributions",
+    "plan_runs",
+]

@@ -1,0 +1,439 @@
+"""Attribution methods side by side, judged on what none of them has seen."""
+
+import warnings
+from numbers import Integral, Real
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.utils.multiclass import type_of_target
+from tqdm.auto import tqdm
+
+from skdatamodels._examples import Examples
+from skdatamodels._numbers import as_real
+from skdatamodels._random import entropy_from
+from skdatamodels._sklearn_compat import Interval, validate_params
+from skdatamodels.applications._counterfactuals import CounterfactualEvaluation
+from skdatamodels.applications._data_support import DataSupportSearch
+from skdatamodels.influence import random_influence, same_class_influence
+from skdatamodels.judging._attribution_comparison import AttributionComparison
+from skdatamodels.judging._attribution_methods import (
+    candidates_of,
+    check_shape,
+    choose,
+    predict,
+)
+from skdatamodels.judging._retraining import (
+    agreement,
+    data_supports,
+    effects_of_removals,
+    targets_to_retrain,
+    tightness,
+)
+from skdatamodels.masks import PackedMasks, as_masks
+from skdatamodels.metrics import linear_datamodeling_score, noise_ceiling
+from skdatamodels.metrics._lds import bootstrap_scores, check_finite
+from skdatamodels.runs import TrainingRuns
+from skdatamodels.runs._store import library_versions
+
+_CONTROLS = "random", "same class"
+_NUMBERS = (
+    *("lds", "lds_low", "lds_high", "slope"),
+    *("counterfactual_spearman", "counterfactual_pearson"),
+    *("support_size", "support_certified"),
+    *("n_trainings", "seconds"),
+)
+
+
+class _Part(NamedTuple):
+    """Runs and targets that scores are taken on."""
+
+    masks: PackedMasks
+    outputs: np.ndarray
+    targets: np.ndarray
+
+
+@validate_params(
+    {
+        "attributions": [dict],
+        "runs": [TrainingRuns],
+        "train": [Examples],
+        "targets": [Examples],
+        "repeats": ["array-like", None],
+        "seen_runs": ["array-like", TrainingRuns, None],
+        "counterfactuals": [CounterfactualEvaluation, None],
+        "data_support": [DataSupportSearch, None],
+        "n_trainings": [dict, None],
+        "seconds": [dict, None],
+        "settings": [dict, None],
+        "tuning_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "confidence": [Interval(Real, 0, 1, closed="neither")],
+        "n_bootstraps": [Interval(Integral, 1, None, closed="left")],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    },
+    prefer_skip_nested_validation=True,
+)
+def compare_attributions(
+    attributions,
+    runs,
+    train,
+    targets,
+    *,
+    repeats=None,
+    seen_runs=None,
+    counterfactuals=None,
+    data_support=None,
+    n_trainings=None,
+    seconds=None,
+    settings=None,
+    tuning_fraction=0.25,
+    confidence=0.95,
+    n_bootstraps=1000,
+    random_state=None,
+    verbose=0,
+):
+    """Judge attribution methods side by side, with controls, noise and cost.
+
+    All methods predict the same runs, and the controls that know nothing, or the
+    classes alone, are always among them.
+
+    Where a method has a setting to choose (damping, projection size, embedding), give
+    its candidates as a dict. Then some runs and some targets are set aside: the
+    candidate that predicts those runs of those targets best is chosen, and all methods
+    are judged on the other runs of the other targets. The candidates' scores there are
+    not computed, so that nobody can pick the best after the fact.
+
+    Parameters
+    ----------
+    attributions : dict of str to method
+        A method is an attribution matrix, an array or CSR of shape (n_targets,
+        n_train); or a fitted estimator with such a ``coef_``, or a search or pipeline
+        that ends in one; or a callable without arguments that returns either, whose
+        time is measured; or a dict of these by setting, the candidates.
+    runs : TrainingRuns
+        To judge by. No method may have learnt from them.
+    train, targets : Examples
+        What the runs were trained and measured on.
+    repeats : array-like of shape (n_repeats, n_subsets, n_targets), default=None
+        Outputs of several trainings of the same subsets, for the noise ceiling; see
+        :func:`~skdatamodels.metrics.noise_ceiling`. Not needed for a learner without
+        randomness, whose ceiling is 1.
+    seen_runs : TrainingRuns or masks (n_seen, n_train), default=None
+        Runs that the methods have learnt from. It is an error if one of their subsets
+        is among the runs to judge by.
+    counterfactuals : CounterfactualEvaluation, default=None
+        If given, training examples are removed and models trained again. Each method
+        chooses sets by the evaluation's heuristics, and predicts the effects of all
+        sets of all methods. Pass it unfitted.
+    data_support : DataSupportSearch, default=None
+        If given, each method's weights lead a search for data supports; where these
+        are zero, chance does, unless the search has a `fallback`. Pass it unfitted.
+        Both are restricted to the targets that are reported, and to the
+        `target_indices` of `counterfactuals`, if it has them.
+    n_trainings : dict of str to int, default=None
+        How many models were trained for a method's weights.
+    seconds : dict of str to float, default=None
+        Time to the weights, training included, in place of what is measured.
+    settings : dict of str to object, default=None
+        What else should be on record of a method.
+    tuning_fraction : float in (0, 1), default=0.25
+        Share of the runs and of the targets on which candidates are chosen.
+    confidence : float in (0, 1), default=0.95
+        Of the intervals.
+    n_bootstraps : int, default=1000
+        Draws behind each interval.
+    random_state : int, RandomState instance or None, default=None
+        Of the split, the random control and the draws.
+    verbose : int, default=0
+        If not 0, show a progress bar.
+
+    Returns
+    -------
+    comparison : AttributionComparison
+
+    Raises
+    ------
+    ValueError
+        Before any method is computed: if the runs, the examples, a matrix or a trainer
+        belong to other targets or another training set; a target has a class that no
+        training example has; a run was seen; a name is taken or not known. As soon as
+        its matrix is there: if a method has weights that are not finite, or of another
+        shape.
+
+    Warns
+    -----
+    UserWarning
+        If a method's interval is below 0: its sign is probably turned.
+
+    See Also
+    --------
+    skdatamodels.plotting.AttributionComparisonDisplay : Draws the table.
+
+    Notes
+    -----
+    Runs of the same subset stay on one side of the split.
+
+    References
+    ----------
+    Ilyas, Park, Engstrom, Leclerc, Madry, "Datamodels: Predicting Predictions
+    from Training Data", ICML 2022, section 4.1 and appendices F, K.2.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.linear_model import RidgeClassifier
+    >>> from skdatamodels import DatamodelRegressor, SubsetTrainer
+    >>> from skdatamodels.judging import compare_attributions
+    >>> from skdatamodels.datasets import load_digits_examples
+    >>> from skdatamodels.influence import ridge_influence
+    >>> train, targets = load_digits_examples(n_train=100)
+    >>> targets = targets[:40]
+    >>> learner = RidgeClassifier(alpha=10)
+    >>> trainer = SubsetTrainer(
+    ...     learner, train, targets, output="log_odds", random_state=0
+    ... )
+    >>> runs = trainer.fit_transform(np.arange(600))
+    >>> comparison = compare_attributions(
+    ...     {
+    ...         "datamodel": lambda: DatamodelRegressor(random_state=0).fit(runs[:400]),
+    ...         "influence": {
+    ...             f"ridge {alpha}": ridge_influence(
+    ...                 RidgeClassifier(alpha=alpha), train, targets, output="log_odds"
+    ...             )
+    ...             for alpha in (0.1, 10)
+    ...         },
+    ...     },
+    ...     runs[400:],
+    ...     train,
+    ...     targets,
+    ...     seen_runs=runs[:400],
+    ...     n_trainings={"datamodel": 400, "influence": 1},
+    ...     random_state=0,
+    ... )
+    >>> comparison.name.tolist()
+    ['datamodel', 'influence', 'random', 'same class']
+    >>> comparison.setting.tolist()
+    ['', 'ridge 10', '', '']
+    >>> bool(comparison.lds[0] > comparison.lds[3] > comparison.lds[2])
+    True
+    """
+    _check_examples(runs, train, targets, counterfactuals, data_support)
+    _check_names(attributions, n_trainings, seconds, settings)
+    _check_shapes(attributions, runs)
+    repeats = _check_repeats(repeats, runs.n_targets)
+    _check_unseen(runs, seen_runs)
+    check_finite(runs.outputs, "runs.outputs", ("run", "target"), allow_nan=True)
+    entropy = entropy_from(random_state)
+    # streams of their own, unlike those of a user who seeds with the same number
+    control_rng, split_rng = np.random.default_rng(entropy).spawn(2)
+    controls = _controls(train, targets, control_rng, runs.output_info.sign or 1)
+    tuned = any(isinstance(given, dict) for given in attributions.values())
+    tuning, reported = _split(runs, tuning_fraction if tuned else 0, split_rng)
+    retrained = targets_to_retrain(counterfactuals, reported.targets)
+    chosen = {
+        name: choose(name, given, (runs.n_targets, runs.n_train), tuning)
+        for name, given in tqdm((attributions | controls).items(), disable=not verbose)
+    }
+    matrices = {name: method.weights for name, method in chosen.items()}
+    scores, draws = {}, []
+    for name, weights in matrices.items():
+        predicted = predict(weights[reported.targets], reported.masks)
+        drawn = _draws(reported.outputs, predicted, n_bootstraps, entropy)
+        scores[name] = _score(reported.outputs, predicted, drawn, confidence)
+        draws.append(drawn)
+    _warn_of_turned_signs({name: scores[name] for name in attributions})
+    effects = effects_of_removals(counterfactuals, matrices, retrained)
+    supports = data_supports(data_support, matrices, retrained)
+    known = {name: 0 for name in controls} | (n_trainings or {})
+    took = {name: method.seconds for name, method in chosen.items()} | (seconds or {})
+    rows = [
+        (
+            *scores[name],
+            *agreement(effects, name),
+            *tightness(supports, name),
+            known.get(name, np.nan),
+            took[name],
+        )
+        for name in chosen
+    ]
+    columns = dict(zip(_NUMBERS, np.array(rows, dtype=np.float64).T, strict=True))
+    ceiling = np.nan
+    if repeats is not None:
+        ceiling = noise_ceiling(repeats[:, :, reported.targets])
+    return AttributionComparison(
+        name=np.array(list(chosen)),
+        is_control=np.array([name in controls for name in chosen]),
+        setting=np.array([method.record["setting"] for method in chosen.values()]),
+        **columns,
+        ceiling=ceiling,
+        settings={
+            "n_runs": len(reported.masks),
+            "n_train": runs.n_train,
+            "targets": reported.targets,
+            "retrained_targets": retrained if effects or supports else None,
+            "n_tuning_runs": len(tuning.masks),
+            "n_tuning_targets": len(tuning.targets),
+            "repeats": None if repeats is None else repeats.shape[:2],
+            "confidence": confidence,
+            "n_bootstraps": n_bootstraps,
+            "random_state": entropy,
+            "versions": library_versions(),
+            "methods": {
+                name: method.record | {"remarks": (settings or {}).get(name)}
+                for name, method in chosen.items()
+            },
+        },
+        draws=np.array(draws),
+        effects=effects,
+        supports=supports,
+    )
+
+
+def _check_examples(runs, train, targets, *retraining):
+    for name, examples, n in (
+        ("train", train, runs.n_train),
+        ("targets", targets, runs.n_targets),
+    ):
+        if len(examples) != n:
+            raise ValueError(
+                f"{name} has {len(examples)} examples, but the runs have {n}: pass "
+                "what the runs were trained and measured on."
+            )
+    for given in retraining:
+        if given is None:
+            continue
+        for name, examples in (("train", train), ("targets", targets)):
+            if getattr(given.trainer, name) != examples:
+                raise ValueError(
+                    f"{name} is not that of the trainer of the "
+                    f"{type(given).__name__}: they must be the same examples."
+                )
+
+
+def _check_names(attributions, *by_name):
+    if not attributions:
+        raise ValueError("attributions is empty: there is no method to compare.")
+    taken = [name for name in _CONTROLS if name in attributions]
+    if taken:
+        raise ValueError(f"The controls are called {taken}: call yours another name.")
+    empty = [n for n, g in attributions.items() if isinstance(g, dict) and not g]
+    if empty:
+        raise ValueError(f"The dict of candidates of {empty} is empty.")
+    for given in by_name:
+        unknown = [name for name in given or {} if name not in attributions]
+        if unknown:
+            raise ValueError(
+                f"{unknown} are no methods; those given are {list(attributions)}."
+            )
+
+
+def _check_shapes(attributions, runs):
+    for name, given in attributions.items():
+        for _, full_name, candidate in candidates_of(name, given):
+            check_shape(full_name, candidate, (runs.n_targets, runs.n_train))
+
+
+def _check_repeats(repeats, n_targets):
+    if repeats is None:
+        return None
+    repeats = as_real(repeats, "repeats")
+    if repeats.ndim != 3 or repeats.shape[2] != n_targets:
+        raise ValueError(
+            "repeats must have shape (n_repeats, n_subsets, n_targets) with n_targets="
+            f"{n_targets}, as the runs have; got {repeats.shape}."
+        )
+    return repeats
+
+
+def _check_unseen(runs, seen_runs):
+    if seen_runs is None:
+        return
+    seen = as_masks(getattr(seen_runs, "packed", seen_runs))
+    if seen.shape[1] != runs.n_train:
+        raise ValueError(
+            f"seen_runs have {seen.shape[1]} training examples, the runs to judge by "
+            f"{runs.n_train}."
+        )
+    known = {row.tobytes() for row in np.asarray(seen.bits)}
+    again = [row.tobytes() in known for row in np.asarray(runs.packed.bits)]
+    if any(again):
+        raise ValueError(
+            f"{sum(again)} of the {len(runs)} runs to judge by are of subsets that "
+            f"methods have learnt from, the first at row {np.argmax(again)}: judge by "
+            "others."
+        )
+
+
+def _controls(train, targets, rng, sign):
+    """Return the controls; `sign` turns that which says what makes outputs better."""
+
+    def random():
+        return random_influence(train, targets, random_state=rng)
+
+    if type_of_target(train.y).startswith("continuous"):
+        return {"random": random}
+    same_class = sign * same_class_influence(train, targets)  # checks classes now
+    return {"random": random, "same class": lambda: same_class}
+
+
+def _split(runs, fraction, rng):
+    """Return the tuning part, empty for a fraction of 0, and the reported part."""
+    outputs = np.asarray(runs.outputs)
+    _, subset = np.unique(runs.packed.bits, axis=0, return_inverse=True)
+    subset = subset.reshape(-1)
+    n_subsets = subset.max() + 1
+    tuning_subsets = rng.permutation(n_subsets) < round(fraction * n_subsets)
+    tuning_targets = rng.permutation(runs.n_targets) < round(fraction * runs.n_targets)
+    parts = []
+    for side in (True, False):
+        rows = np.flatnonzero(tuning_subsets[subset] == side)
+        columns = np.flatnonzero(tuning_targets == side)
+        parts.append(_Part(runs.packed[rows], outputs[rows][:, columns], columns))
+        if fraction and (len(rows) < 3 or len(columns) == 0):
+            raise ValueError(
+                f"Candidates are chosen on {fraction:.0%} of the runs and targets and "
+                f"judged on the rest: {len(runs)} runs of {n_subsets} subsets and "
+                f"{runs.n_targets} targets are too few for that."
+            )
+    return parts
+
+
+def _draws(outputs, predicted, n_bootstraps, entropy):
+    """Return bootstrapped scores, of the same draws for all methods."""
+    rng = np.random.RandomState(entropy % 2**32)
+    return bootstrap_scores(outputs, predicted, n_bootstraps, rng)
+
+
+def _score(outputs, predicted, draws, confidence):
+    """Return the score, the ends of its interval, and the slope."""
+    score = linear_datamodeling_score(outputs, predicted)
+    tail = (1 - confidence) / 2
+    ends = np.nanquantile(draws, [tail, 1 - tail])
+    return score, *ends, _slope(outputs, predicted)
+
+
+def _warn_of_turned_signs(scores):
+    for name, (score, _, high, _) in scores.items():
+        if high < 0:
+            warnings.warn(
+                f"{name!r} ranks the runs the wrong way round, with a score of "
+                f"{score:.2f}: its sign is probably turned. Positive must mean that "
+                "the example raises the output.",
+                UserWarning,
+                stacklevel=4,
+            )
+
+
+def _slope(truth, predicted):
+    """Least-squares slope of the outputs on the prediction, median over targets."""
+    known = ~np.isnan(truth)
+    n_known = np.maximum(1, known.sum(axis=0))
+    truth, predicted = (np.where(known, y, 0.0) for y in (truth, predicted))
+    truth, predicted = (
+        np.where(known, y - y.sum(axis=0) / n_known, 0) for y in (truth, predicted)
+    )
+    energy = (predicted**2).sum(axis=0)
+    varies = energy > 0
+    if not varies.any():
+        return np.nan
+    return np.median((truth * predicted).sum(axis=0)[varies] / energy[varies])

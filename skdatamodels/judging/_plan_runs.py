@@ -1,0 +1,437 @@
+"""How many runs are enough: a learning curve, carried on."""
+
+from dataclasses import dataclass, field, replace
+from numbers import Integral, Real
+
+import numpy as np
+from joblib import Parallel, delayed
+from sklearn.base import clone
+from threadpoolctl import threadpool_limits
+from tqdm.auto import tqdm
+
+from skdatamodels._random import entropy_from
+from skdatamodels._sklearn_compat import (
+    HasMethods,
+    Interval,
+    StrOptions,
+    validate_params,
+)
+from skdatamodels.judging._learning_curve import (
+    POWERS,
+    fit_curves,
+    runs_for,
+    square_at,
+)
+from skdatamodels.metrics import (
+    ScoreInterval,
+    linear_datamodeling_score,
+    noise_ceiling,
+    optimal_mse,
+)
+from skdatamodels.metrics._lds import bootstrap_scores, check_finite
+from skdatamodels.regression import DatamodelRegressor
+from skdatamodels.runs import TrainingRuns
+
+# Of the regressor by default: its own 1e-4 takes eight times as long, for LDS that
+# differ by less than .01, a tenth of their interval.
+_TOL = 1e-2
+# Seconds that may pass without a progress bar.
+_QUIET = 5.0
+# Dimensions of the parameters of a datamodel regressor that have a row for each target.
+_ROWS = {"prior": 2, "penalty_factors": 2, "exclude": 1, "lam": 1}
+
+
+@dataclass(frozen=True, eq=False)
+class RunPlan:
+    """A learning curve, and what it says of more runs.
+
+    Attributes
+    ----------
+    n_runs : int array of shape (n_sizes,)
+        Numbers of runs that datamodels were fitted on.
+    scores : float64 array of shape (n_sizes, 3)
+        Score at each, with the ends of its interval, as
+        :class:`~skdatamodels.plotting.LDSCurveDisplay` takes them.
+    limit : ScoreInterval
+        Score of infinitely many runs, by the curve.
+    ceiling : float
+        Score that no datamodel can pass, for the randomness of training: the noise
+        ceiling, or for metric="mse" the optimal error. NaN without `repeats`.
+    wanted : float or None
+    n_needed : ScoreInterval or None
+        Runs in all that reach `wanted`, with an interval; infinite where the curve ends
+        before.
+    n_more : float or None
+        Runs that are still to be trained; 0 if there are enough.
+    metric : str
+    confidence : float
+    targets : int array
+        The targets that datamodels were fitted for, increasing.
+    """
+
+    n_runs: np.ndarray
+    scores: np.ndarray
+    limit: ScoreInterval
+    ceiling: float
+    wanted: float | None
+    n_needed: ScoreInterval | None
+    n_more: float | None
+    metric: str
+    confidence: float
+    targets: np.ndarray = field(repr=False)
+    _curves: tuple = field(repr=False)
+
+    def predict(self, n_runs):
+        """Predict the score of datamodels of so many runs.
+
+        Parameters
+        ----------
+        n_runs : array-like of int of shape (n_sizes,)
+
+        Returns
+        -------
+        scores : float64 array of shape (n_sizes, 3)
+            The score and the ends of its interval.
+        """
+        curve, curves, measure = self._curves
+        shares = square_at(np.atleast_1d(n_runs), *curve)[0]
+        draws = square_at(np.atleast_1d(n_runs), *curves).T
+        return measure.scores(shares, draws, self.confidence)
+
+
+@validate_params(
+    {
+        "runs": [TrainingRuns],
+        "wanted": [Interval(Real, 0, None, closed="neither"), None],
+        "metric": [StrOptions({"lds", "mse"})],
+        "regressor": [HasMethods(["fit", "predict"]), None],
+        "n_targets": [Interval(Integral, 1, None, closed="left"), None],
+        "sizes": ["array-like", None],
+        "test_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "n_splits": [Interval(Integral, 1, None, closed="left")],
+        "repeats": ["array-like", None],
+        "confidence": [Interval(Real, 0, 1, closed="neither")],
+        "n_bootstraps": [Interval(Integral, 1, None, closed="left")],
+        "n_jobs": [Integral, None],
+        "random_state": ["random_state"],
+        "verbose": ["boolean", None],
+    },
+    prefer_skip_nested_validation=True,
+)
+def plan_runs(
+    runs,
+    *,
+    wanted=None,
+    metric="lds",
+    regressor=None,
+    n_targets=50,
+    sizes=None,
+    test_fraction=0.2,
+    n_splits=3,
+    repeats=None,
+    confidence=0.95,
+    n_bootstraps=1000,
+    n_jobs=None,
+    random_state=None,
+    verbose=None,
+):
+    """Tell from the runs that are there how many more a wanted score takes.
+
+    Datamodels are fitted on parts of the runs of growing size, and scored on runs left
+    out. A curve through the scores is carried on.
+
+    Parameters
+    ----------
+    runs : TrainingRuns
+        Those collected so far; a few hundred at least.
+    wanted : float, default=None
+        Score to be reached: a linear datamodeling score, or a mean squared error.
+    metric : {"lds", "mse"}, default="lds"
+    regressor : estimator, default=None
+        What is fitted on the runs; by default a
+        :class:`~skdatamodels.regression.DatamodelRegressor` with ``tol=0.01``, which is
+        fast and scores nearly as well as the default. If yours has parameters with a
+        row for each target (`prior`, `penalty_factors`, `exclude`, `lam`), only the
+        rows of the targets in use are kept.
+    n_targets : int or None, default=50
+        How many targets to use, drawn at random; None for all. The score is a mean
+        over targets, so a few dozen tell it nearly as well; intervals cover the draw.
+    sizes : array-like of int, default=None
+        Numbers of runs to fit on. By default from half to all of those that are not
+        left out, for the law below holds later than most starts.
+    test_fraction : float in (0, 1), default=0.2
+        Share of the runs that is left out to score on.
+    n_splits : int, default=3
+        How often runs are left out, each time others.
+    repeats : array-like of shape (n_repeats, n_subsets, n_targets), default=None
+        Outputs of several trainings of the same subsets: no prediction will then pass
+        the noise ceiling.
+    confidence : float in (0, 1), default=0.95
+        Of the intervals.
+    n_bootstraps : int, default=1000
+        Draws behind the intervals.
+    n_jobs : int, default=None
+        Number of threads, as in joblib. Each fits on another part of the runs, and
+        needs the memory for it; the result does not depend on their number.
+    random_state : int, RandomState instance or None, default=None
+        Of the targets, splits and draws.
+    verbose : bool, default=None
+        Whether to show a progress bar; by default after five seconds.
+
+    Returns
+    -------
+    plan : RunPlan
+
+    Raises
+    ------
+    ValueError
+        Before anything is fitted: if there are too few runs, sizes are not increasing
+        and within what is not left out, outputs are not finite, or `repeats` has
+        another number of targets. Afterwards: if fewer than two sizes have a score
+        above that of a constant, so that there is no curve.
+
+    Notes
+    -----
+    With m runs the variance of weights falls like 1/m, and a noisy prediction's squared
+    correlation r² with the output follows 1/r² = a + b/m. The curve is fitted to the
+    squared score, or to the share of the variance that is explained,
+    1 - MSE/variance. The limit, 1/a, is that of linear datamodels; it is below
+    the noise ceiling where outputs are not linear in the subset.
+
+    Intervals hold draws of the runs scored on, the targets and the split, and powers of
+    m from 0.8 to 1.2 in place of 1, for no regression keeps exactly to the law.
+
+    References
+    ----------
+    Ilyas, Park, Engstrom, Leclerc, Madry, "Datamodels: Predicting Predictions
+    from Training Data", ICML 2022, section 3.2.
+
+    Examples
+    --------
+    >>> from skdatamodels.judging import plan_runs
+    >>> from skdatamodels.datasets import make_linear_runs
+    >>> from skdatamodels.influence import DifferenceOfMeans
+    >>> runs, _ = make_linear_runs(2000, n_train=60, n_targets=20, noise=3.0)
+    >>> plan = plan_runs(
+    ...     runs[:400], wanted=0.5, regressor=DifferenceOfMeans(), random_state=0
+    ... )
+    >>> plan.n_runs
+    array([160, 226, 320])
+    >>> bool(plan.predict([1600])[0, 0] > plan.scores[-1, 0])
+    True
+    """
+    outputs = _check_outputs(runs, repeats, metric)
+    rng = np.random.default_rng(entropy_from(random_state))
+    n_test = max(3, round(test_fraction * len(runs)))
+    sizes = _check_sizes(sizes, len(runs) - n_test)
+    measure = _METRICS[metric](outputs, repeats)
+    goal = None if wanted is None else measure.check_wanted(wanted)
+    if regressor is None:
+        regressor = DatamodelRegressor(tol=_TOL, random_state=0)
+    targets = _draw_targets(outputs.shape[1], n_targets, rng.spawn(1)[0])
+    splits = [
+        (rng.permutation(len(runs)), rng.integers(2**31)) for _ in range(n_splits)
+    ]
+    predictions = _predict_left_out(
+        TrainingRuns(runs.packed, outputs[:, targets]),
+        _for_targets(regressor, targets, outputs.shape[1]),
+        [
+            (order[n_test:][:size], order[:n_test])
+            for order, _ in splits
+            for size in sizes
+        ],
+        n_jobs,
+        verbose,
+    )
+    judges = [(outputs[order[:n_test]][:, targets], seed) for order, seed in splits]
+    points, draws = _score_splits(judges, predictions, measure, n_bootstraps)
+    power = rng.uniform(*POWERS, size=len(draws))
+    curve = *fit_curves(sizes, points[None], np.ones(1), measure.least), np.ones(1)
+    curves = *fit_curves(sizes, draws, power, measure.least), power
+    if np.isnan(curve[0][0]):
+        raise ValueError(
+            f"Fitted on {sizes.tolist()} runs, the regressor predicts no better than a "
+            "constant, so there is no curve to carry on: train more runs first."
+        )
+    plan = RunPlan(
+        n_runs=sizes,
+        scores=measure.scores(points, draws.T, confidence),
+        limit=ScoreInterval(
+            *measure.scores(1 / curve[0], 1 / curves[0][None], confidence)[0]
+        ),
+        ceiling=measure.ceiling,
+        wanted=wanted,
+        n_needed=None,
+        n_more=None,
+        metric=metric,
+        confidence=confidence,
+        targets=targets,
+        _curves=(curve, curves, measure),
+    )
+    if wanted is None:
+        return plan
+    needed = runs_for(goal, *curve)[0]
+    ends = _ends(runs_for(goal, *curves)[None], confidence)[0]
+    return replace(
+        plan,
+        n_needed=ScoreInterval(float(np.ceil(needed)), *np.ceil(ends).tolist()),
+        n_more=float(max(0, np.ceil(needed) - len(runs))),
+    )
+
+
+def _draw_targets(n_all, n_targets, rng):
+    if n_targets is None or n_targets >= n_all:
+        return np.arange(n_all)
+    return np.sort(rng.choice(n_all, n_targets, replace=False))
+
+
+def _for_targets(regressor, targets, n_all):
+    """Return a regressor of some targets: of its parameters, the rows of these."""
+    chosen = {
+        name: np.asarray(value)[targets]
+        for name, value in regressor.get_params().items()
+        if np.ndim(value) == _ROWS.get(name.split("__")[-1]) and len(value) == n_all
+    }
+    return clone(regressor).set_params(**chosen)
+
+
+def _predict_left_out(runs, regressor, tasks, n_jobs, verbose):
+    """Fit some runs of each task, and predict others: arrays (n_test, n_targets)."""
+
+    def fit_and_predict(fitted, left_out):
+        predicted = clone(regressor).fit(runs[fitted]).predict(runs[left_out])
+        return predicted.reshape(len(left_out), -1)
+
+    # Sums round otherwise with other numbers of threads: BLAS has one.
+    with threadpool_limits(1, user_api="blas"):
+        predictions = Parallel(n_jobs, require="sharedmem", return_as="generator")(
+            delayed(fit_and_predict)(*task) for task in tasks
+        )
+        progress = tqdm(
+            predictions,
+            desc="plan_runs",
+            total=len(tasks),
+            unit="fit",
+            disable=verbose is False,
+            delay=0 if verbose else _QUIET,
+        )
+        return list(progress)
+
+
+def _score_splits(judges, predictions, measure, n_bootstraps):
+    """Return shares explained (n_sizes,), and bootstrapped (n_draws, n_sizes).
+
+    `judges` are pairs of true outputs (n_test, n_targets) and a seed; the predictions
+    of each follow one another.
+    """
+    points, draws = [], []
+    n_sizes, n_draws = len(predictions) // len(judges), -(-n_bootstraps // len(judges))
+    for split, (truth, seed) in enumerate(judges):
+        predicted = predictions[split * n_sizes :][:n_sizes]
+        points.append([measure.share(truth, y) for y in predicted])
+        draws.append([measure.draws(truth, y, n_draws, seed) for y in predicted])
+    return np.mean(points, axis=0), np.concatenate(np.swapaxes(draws, 1, 2))
+
+
+class _Lds:
+    """Scores as shares of variance: the square of the LDS."""
+
+    def __init__(self, outputs, repeats):
+        self.ceiling = np.nan if repeats is None else noise_ceiling(repeats)
+        self.least = 1.0 if repeats is None else 1 / max(self.ceiling, 1e-6) ** 2
+
+    def check_wanted(self, wanted):
+        if wanted >= 1:
+            raise ValueError(f"wanted is an LDS, below 1; got {wanted}.")
+        return wanted**2
+
+    def share(self, y_true, y_pred):
+        return max(0, linear_datamodeling_score(y_true, y_pred)) ** 2
+
+    def draws(self, y_true, y_pred, n_bootstraps, seed):
+        rng = np.random.RandomState(seed)
+        return np.maximum(0, bootstrap_scores(y_true, y_pred, n_bootstraps, rng)) ** 2
+
+    def scores(self, shares, draws, confidence):
+        """Return scores with intervals, (n, 3), of shares (n,) and draws (n, k)."""
+        return np.sqrt(np.column_stack([shares, _ends(draws, confidence)]))
+
+
+class _Mse:
+    """Scores as shares of variance: what of it the datamodel explains."""
+
+    def __init__(self, outputs, repeats):
+        self.variance = outputs.var(axis=0, dtype=np.float64).mean()
+        self.ceiling = np.nan if repeats is None else optimal_mse(repeats)
+        left = 1 if repeats is None else 1 - self.ceiling / self.variance
+        self.least = 1 / max(left, 1e-6)
+
+    def check_wanted(self, wanted):
+        if wanted >= self.variance:
+            raise ValueError(
+                f"wanted is a mean squared error of {wanted}, which the mean output "
+                f"reaches by itself: the outputs' variance is {self.variance:.3g}."
+            )
+        return 1 - wanted / self.variance
+
+    def share(self, y_true, y_pred):
+        error = np.mean((y_true - y_pred) ** 2, dtype=np.float64)
+        return max(0, 1 - error / y_true.var(axis=0, dtype=np.float64).mean())
+
+    def draws(self, y_true, y_pred, n_bootstraps, seed):
+        rng = np.random.RandomState(seed)
+        n_runs, n_targets = y_true.shape
+        runs = rng.multinomial(n_runs, np.full(n_runs, 1 / n_runs), n_bootstraps)
+        targets = rng.multinomial(
+            n_targets, np.full(n_targets, 1 / n_targets), n_bootstraps
+        )
+
+        def mean(values):
+            return ((runs @ values) * targets).sum(axis=1) / (n_runs * n_targets)
+
+        error = mean((y_true - y_pred).astype(np.float64) ** 2)
+        centred = y_true - y_true.mean(axis=0, dtype=np.float64)
+        return np.maximum(0, 1 - error / mean(centred**2))
+
+    def scores(self, shares, draws, confidence):
+        """Return scores with intervals, (n, 3), of shares (n,) and draws (n, k)."""
+        low, high = _ends(draws, confidence).T
+        return self.variance * (1 - np.column_stack([shares, high, low]))
+
+
+_METRICS = {"lds": _Lds, "mse": _Mse}
+
+
+def _ends(draws, confidence):
+    """Return the ends of the interval of each row, (n, 2), infinite ones too."""
+    tail = (1 - confidence) / 2
+    known = np.where(np.isnan(draws).all(axis=1, keepdims=True), 0, draws)
+    return np.nanquantile(known, [tail, 1 - tail], axis=1, method="nearest").T
+
+
+def _check_outputs(runs, repeats, metric):
+    outputs = np.asarray(runs.outputs)
+    lds = metric == "lds"
+    check_finite(outputs, "runs.outputs", ("run", "target"), allow_nan=lds)
+    if repeats is not None and np.shape(repeats)[-1:] != outputs.shape[1:]:
+        raise ValueError(
+            f"repeats have {np.shape(repeats)[-1]} targets, the runs "
+            f"{outputs.shape[1]}: they must be the same."
+        )
+    return outputs
+
+
+def _check_sizes(given, n_rest):
+    if given is None:
+        sizes = (n_rest * np.array([0.5, 0.5**0.5, 1])).astype(int)
+    else:
+        sizes = np.asarray(given)
+    whole = sizes.ndim == 1 and sizes.dtype.kind in "iu" and len(sizes) > 1
+    increasing = whole and (np.diff(sizes) > 0).all()
+    if not increasing or sizes[0] < 10 or sizes[-1] > n_rest:
+        raise ValueError(
+            "sizes must be two or more increasing numbers of runs, from 10 to the "
+            f"{n_rest} that are not left out; got "
+            + ("too few runs for the default." if given is None else f"{given}.")
+        )
+    return sizes

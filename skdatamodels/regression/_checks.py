@@ -1,0 +1,104 @@
+"""Checks of what a regression is given, before any work is done."""
+
+import warnings
+
+import numpy as np
+from sklearn.utils import check_array
+
+from skdatamodels._numbers import as_real, refuse_disguised, unmasked
+from skdatamodels._scaling import exponents, scaled
+from skdatamodels.masks import PackedMasks
+from skdatamodels.masks._packed import row_blocks
+from skdatamodels.regression._prior import Prior
+
+
+def warn_if_constant(X):
+    """Warn if all rows of X, PackedMasks or an array, are the same."""
+    rows = X.bits if isinstance(X, PackedMasks) else X
+    blocks = row_blocks(len(rows), rows[:1].nbytes)
+    if all((rows[block] == rows[0]).all() for block in blocks):
+        warnings.warn(
+            "All runs saw the same training examples, which says nothing of what one "
+            "of them does: all weights are 0. Give masks that differ between runs.",
+            UserWarning,
+            stacklevel=4,
+        )
+
+
+def check_outputs(y):
+    """Check outputs; floating-point arrays stay as they are, and where they are."""
+    refuse_disguised(y, "outputs y")
+    y = unmasked(y, "outputs y")
+    if 0 in getattr(y, "shape", (1,))[1:]:
+        raise ValueError("outputs y has no target: there must be one or more.")
+    if not isinstance(y, np.ndarray) or y.dtype.kind != "f" or not 0 < y.ndim < 3:
+        return check_array(
+            y,
+            ensure_2d=False,
+            ensure_all_finite="allow-nan",
+            dtype=[np.float64, np.float32],
+            input_name="y",
+        )
+    for rows in row_blocks(len(y), y[:1].nbytes):
+        if np.isinf(y[rows]).any():
+            raise ValueError(
+                f"Input y contains infinity, in runs {rows.start} to {rows.stop - 1}. "
+                "(NaN marks a run without an output.)"
+            )
+    return y
+
+
+def check_lam(lam, n_targets):
+    """Return the strength of each target."""
+    lam = as_real(lam, "lam").astype(np.float64)
+    if lam.shape not in ((), (n_targets,)):
+        raise ValueError(
+            f"lam must be a number or one for each of the {n_targets} targets, got "
+            f"shape {lam.shape}."
+        )
+    if not (lam >= 0).all() or np.isinf(lam).any():
+        raise ValueError(f"lam must be finite and not negative, got {lam.min()}.")
+    return np.broadcast_to(lam, n_targets)
+
+
+def check_prior(weights, factors, n_targets, n_train):
+    """Return the prior, of weights that may be None, and penalty factors."""
+    if weights is not None:
+        refuse_disguised(weights, "weights of prior")
+        weights = check_array(weights, dtype=np.float64, input_name="prior")
+        if weights.shape != (n_targets, n_train):
+            raise ValueError(
+                f"prior must have shape (n_targets, n_train) = ({n_targets}, {n_train})"
+                f", got {weights.shape}."
+            )
+        # its scale is of no matter
+        weights = scaled(weights.T, exponents(weights.T)).T
+    factors = np.ones(n_train) if factors is None else factors
+    factors = as_real(factors, "penalty_factors").astype(float)
+    if (
+        factors.shape not in ((n_train,), (n_targets, n_train))
+        or not (factors > 0).all()
+    ):
+        raise ValueError(
+            f"penalty_factors must be positive, of shape ({n_train},) or ({n_targets}, "
+            f"{n_train}), got shape {factors.shape}."
+        )
+    return Prior(weights, factors)
+
+
+def check_exclude(exclude, n_targets, n_train):
+    """Return the training example that each target is, or None."""
+    if exclude is None:
+        return None
+    exclude = np.asarray(exclude)
+    if exclude.shape != (n_targets,) or exclude.dtype.kind not in "iu":
+        raise ValueError(
+            f"exclude must be {n_targets} integers, one a target, got "
+            f"{exclude.dtype} of shape {exclude.shape}."
+        )
+    if not ((exclude >= -1) & (exclude < n_train)).all():
+        raise ValueError(
+            f"exclude must hold training examples 0 to {n_train - 1}, or -1 for none, "
+            f"got {exclude.min()} to {exclude.max()}."
+        )
+    return exclude

@@ -1,0 +1,506 @@
+"""DatamodelRegressor: the LASSO from masks to outputs, for all targets at once."""
+
+import warnings
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
+from sklearn.metrics import r2_score
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from skdatamodels._memory import available_memory
+from skdatamodels._numbers import as_real, refuse_disguised
+from skdatamodels._scaling import exponents, scaled
+from skdatamodels._sklearn_compat import Interval, StrOptions, fit_context
+from skdatamodels.masks import PackedMasks, as_masks
+from skdatamodels.regression._checks import (
+    check_exclude,
+    check_lam,
+    check_outputs,
+    check_prior,
+    warn_if_constant,
+)
+from skdatamodels.regression._convergence import warn_unless_converged
+from skdatamodels.regression._fits import computing_dtype, join
+from skdatamodels.regression._units import Units
+from skdatamodels.regression._usable_runs import (
+    check_enough,
+    group_targets,
+    usable_runs,
+)
+from skdatamodels.runs import TrainingRuns
+from skdatamodels.runs._training_runs import note_targets
+
+# Held-out runs that tell whether a prior helps.
+_MIN_JUDGES = 50
+# With fewer runs than this share of the training examples, descent on residuals is
+# several times as fast as a Gram matrix (solvers.rst).
+_FEW_RUNS = 0.25
+
+
+class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
+    r"""Datamodels: for each target, a LASSO from subset masks to the target's output.
+
+    Row j of `coef_` and intercept j minimise, over the runs i,
+
+    .. math:: \frac{1}{2m} \sum_{i=1}^{m}
+              (y_{ij} - \mathrm{mask}_i^\top w - b)^2 + \lambda_j \|w\|_1 .
+
+    A positive weight says that the presence of the training example raises the output,
+    by so much in the output's own units.
+
+    Parameters
+    ----------
+    lam : {"validation", "cv"}, float or array-like, default="validation"
+        Strength λ of the penalty, in units of the output. "validation": fit a path
+        on a part of the runs, take for each target the lam of least error on the
+        others, and fit it again on all runs (the paper's choice); "cv": the same by K
+        folds; an array gives one a target. The paper's objective has no factor ½; its
+        λ is twice this one.
+    n_lams : int, default=50
+        Length of the path that "validation" and "cv" choose from.
+    lam_min_ratio : float, default=0.01
+        Smallest lam of the path over the largest.
+    validation_fraction : float, default=0.1
+        Part of the runs that is held out for "validation".
+    cv : int, default=5
+        Number of folds for "cv".
+    prior : array-like of shape (n_targets, n_train), optional
+        What another method says of the weights, in any scale: an influence function, a
+        similarity, gradients. It enters as an offset, scaled by least squares, and by
+        penalty factors that let in first what it finds important. Which of the two are
+        used, or none, is chosen by held-out error for all targets together; with a
+        given lam both are. Where "validation" would hold out fewer than 50 runs, which
+        do not tell, folds take its place.
+    penalty_factors : array-like of shape (n_train,) or (n_targets, n_train), optional
+        Positive factors of the penalty of each weight; inf keeps a weight at 0 (or at
+        the offset of the prior).
+    exclude : array-like of int of shape (n_targets,), optional
+        The training example that each target is, -1 for none. The target's datamodel
+        is fitted on the runs that did not see that example (eq. 9 of the paper), and
+        gives it no weight.
+    solver : {"auto", "gram", "residual", "saga"}, default="auto"
+        "gram": coordinate descent on the Gram matrix of the masks, computed once; a
+        target with usable runs of its own has a Gram matrix of its own. "residual":
+        coordinate descent on the residuals of the runs and a few columns at a time, for
+        fewer runs than training examples. "saga": the paper's algorithm, which streams
+        over the masks, many times. The last two hold no matrix of n_train², and take
+        masks only. "auto": residual, if there are four times as many training examples
+        as runs; else gram, if its matrix fits into memory.
+    device : str, default="cpu"
+        "cuda", or "cuda:1" for the second GPU: gram and saga run there, in float32.
+        Needs the extra cuda12 or cuda13.
+    one_standard_error : bool, default=False
+        Take the largest lam whose held-out error is at most one standard error above
+        the least, instead of the lam of the least: fewer weights, nearly as good.
+    patience : int or None, default=5
+        The path of a target ends when its least held-out error is so many lams back;
+        None: never before its end.
+    keep_path : bool, default=False
+        Keep the weights at every lam, of the fit on all runs.
+    sparse : bool, default=False
+        Keep weights as a sparse matrix (CSR). No dense one is made in between.
+    tol : float, default=1e-4
+        Duality gap to reach, relative to half the variance of the target's outputs.
+    max_iter : int, default=5000
+        Most passes over the coefficients for each lam. Where a target does not reach
+        its gap, its path ends, and a warning names it.
+    n_jobs : int, optional
+        Number of threads, as in joblib; the result does not depend on it.
+    random_state : int, RandomState instance or None, default=None
+        Shuffles the runs before they are split.
+
+    Attributes
+    ----------
+    coef_ : array of shape (n_targets, n_train), or (n_train,) if y was 1-d
+        The attribution matrix. If `sparse`, a CSR array (n_targets, n_train).
+    intercept_ : array of shape (n_targets,), or float if y was 1-d
+    lam_ : float64 array of shape (n_targets,)
+        Strength used for each target.
+    lams_ : float64 array of shape (n_targets, n_lams)
+        Strengths tried; only if lam was chosen.
+    validation_error_ : float64 array of shape (n_targets, n_lams)
+        Mean squared error on held-out runs at each of `lams_`; only if lam was chosen.
+        NaN after the end of a target's path, see `patience`; inf (or 0) where the
+        outputs are so large (or small) that float64 has no place for their squares.
+    coef_path_ : array of shape (n_targets, n_lams, n_train)
+        Weights at each of `lams_`; only if lam was chosen and `keep_path`. If `sparse`,
+        a CSR array (n_targets * n_lams, n_train).
+    intercept_path_ : array of shape (n_targets, n_lams)
+    dual_gap_ : float64 array of shape (n_targets,)
+        Duality gap of the final fit, relative to half the variance of the outputs, or
+        of what the offset of the prior leaves of them.
+    n_iter_ : int array of shape (n_targets,)
+        Passes of the final fit.
+    prior_strength_ : float64 array of shape (n_targets, 2)
+        Strength of the prior as offset (0 or 1) and as exponent of the penalty factors
+        (0 or 0.5); 0 without a prior.
+    solver_ : str
+        The solver that was used.
+    output_info_ : OutputInfo
+        What the outputs measure, if X was TrainingRuns that knew it.
+    target_classes_ : array of shape (n_targets,) or None
+        Class of each target, if X was TrainingRuns that knew it.
+    n_features_in_ : int
+        n_train.
+
+    Raises
+    ------
+    ValueError
+        In `fit`: if masks (bool or uint8, or TrainingRuns) hold something else than 0
+        and 1, X is not finite, y holds inf, lengths differ, a lam is negative, prior,
+        penalty factors or excluded examples do not fit the data, there are too few
+        usable runs to split, or weights are too large for the type of the outputs.
+
+    See Also
+    --------
+    lasso_path, residual_path, saga_path : The solvers, as functions.
+    skdatamodels.influence.DifferenceOfMeans : The estimate without a regression.
+
+    Notes
+    -----
+    X may be bool or uint8 masks, :class:`PackedMasks`, :class:`TrainingRuns`, or any
+    real matrix. All targets share X, so its Gram matrix is computed once (exactly, by
+    counting, for masks) and everything else happens on it.
+
+    y may hold NaN: a run without an output for that target is left out of that
+    target's fit. Targets with the same usable runs share a Gram matrix.
+
+    The computation runs in float32 if y is float32 or float16, else in float64. The
+    gram solver holds one (n_train, n_train) matrix of 4 bytes an entry in float32, of
+    12 in float64, and with lam="cv" 4 more; besides, the covariances of masks and
+    outputs, 16 bytes for each of n_train × n_targets, and less than 1 GB for blocks of
+    work. With a prior, there is an (n_targets, n_train) matrix more for each of its
+    strengths.
+
+    References
+    ----------
+    Ilyas et al., "Datamodels: Predicting Predictions from Training Data", 2022, §2,
+    §3.1 and appendix E.1.
+
+    Examples
+    --------
+    >>> from skdatamodels import DatamodelRegressor
+    >>> from skdatamodels.datasets import make_linear_runs
+    >>> runs, coef = make_linear_runs(n_runs=500, n_train=20, n_informative=2)
+    >>> model = DatamodelRegressor(random_state=0).fit(runs[:400])
+    >>> bool(abs(model.coef_ - coef).max() < 0.1)
+    True
+    >>> round(model.score(runs[400:]), 1)
+    0.9
+    """
+
+    _parameter_constraints = {
+        "lam": [
+            StrOptions({"validation", "cv"}),
+            Interval(Real, 0, None, closed="left"),
+            "array-like",
+        ],
+        "n_lams": [Interval(Integral, 2, None, closed="left")],
+        "lam_min_ratio": [Interval(Real, 0, 1, closed="neither")],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "cv": [Interval(Integral, 2, None, closed="left")],
+        "prior": ["array-like", None],
+        "penalty_factors": ["array-like", None],
+        "exclude": ["array-like", None],
+        "solver": [StrOptions({"auto", "gram", "residual", "saga"})],
+        "device": [str],
+        "one_standard_error": ["boolean"],
+        "patience": [Interval(Integral, 1, None, closed="left"), None],
+        "keep_path": ["boolean"],
+        "sparse": ["boolean"],
+        "tol": [Interval(Real, 0, None, closed="neither")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "n_jobs": [Integral, None],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        lam="validation",
+        *,
+        n_lams=50,
+        lam_min_ratio=1e-2,
+        validation_fraction=0.1,
+        cv=5,
+        prior=None,
+        penalty_factors=None,
+        exclude=None,
+        solver="auto",
+        device="cpu",
+        one_standard_error=False,
+        patience=5,
+        keep_path=False,
+        sparse=False,
+        tol=1e-4,
+        max_iter=5000,
+        n_jobs=None,
+        random_state=None,
+    ):
+        self.lam = lam
+        self.n_lams = n_lams
+        self.lam_min_ratio = lam_min_ratio
+        self.validation_fraction = validation_fraction
+        self.cv = cv
+        self.prior = prior
+        self.penalty_factors = penalty_factors
+        self.exclude = exclude
+        self.solver = solver
+        self.device = device
+        self.one_standard_error = one_standard_error
+        self.patience = patience
+        self.keep_path = keep_path
+        self.sparse = sparse
+        self.tol = tol
+        self.max_iter = max_iter
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None):
+        """Fit one datamodel a target.
+
+        Parameters
+        ----------
+        X : TrainingRuns, PackedMasks or array-like of shape (n_runs, n_train)
+        y : array-like of shape (n_runs, n_targets) or (n_runs,), optional
+            Outputs; left out if X is TrainingRuns, which bring their own. NaN where a
+            run has no output for a target. Memory maps of any floating type are read
+            a block at a time.
+
+        Returns
+        -------
+        self : DatamodelRegressor
+        """
+        note_targets(self, X)
+        X, y = self._check_data(X, y)
+        Y = y.reshape(len(y), -1)
+        n_runs, (n_targets, n_train) = len(Y), (Y.shape[1], X.shape[1])
+        lam = None if isinstance(self.lam, str) else check_lam(self.lam, n_targets)
+        prior = check_prior(self.prior, self.penalty_factors, n_targets, n_train)
+        exclude = check_exclude(self.exclude, n_targets, n_train)
+        ops = self._device_ops()
+        dtype = computing_dtype(Y.dtype, ops)
+        fit_groups = self._choose_solver(X, n_targets, dtype)
+        usable = usable_runs(X, Y, exclude)
+        n_usable = np.full(n_targets, n_runs) if usable is None else usable.sum(axis=0)
+        enough = check_enough(n_usable, n_runs, self._min_runs(n_runs))
+        units = Units.of(X, Y)
+        X, Y, lam = units.scale(X, Y, lam)
+        warn_if_constant(X)
+        rng, order = check_random_state(self.random_state), np.arange(n_runs)
+        if lam is None:  # there will be a split
+            order = rng.permutation(order)
+        groups = group_targets(
+            usable, np.flatnonzero(enough), order, self._held_out_fractions(n_runs)
+        )
+        seed = rng.randint(2**31 - 1)
+        fits = fit_groups(X, Y, groups, lam, prior, self, seed, ops)
+        fit = join(*fits, n_targets)
+        gaps = np.where(enough, fit.worst_gap, 0)[:, None]
+        warn_unless_converged(gaps, self.tol, self.max_iter)
+        fit = units.restore(fit, dtype)
+        self._set_attributes(fit, one=y.ndim == 1)
+        return self
+
+    def predict(self, X):
+        """Predict the outputs of models trained on the given subsets.
+
+        Parameters
+        ----------
+        X : TrainingRuns, PackedMasks or array-like of shape (n_runs, n_train)
+
+        Returns
+        -------
+        outputs : array of shape (n_runs, n_targets), or (n_runs,) if y was 1-d
+        """
+        check_is_fitted(self)
+        X = self._check_X(X, reset=False)
+        coef = self.coef_.T if self.coef_.ndim == 2 else self.coef_[:, None]
+        product = X.dot(coef) if isinstance(X, PackedMasks) else X @ coef
+        one = np.ndim(self.intercept_) == 0
+        return (product[:, 0] if one else product) + self.intercept_
+
+    def score(self, X, y=None, sample_weight=None):
+        """Return the coefficient of determination R², averaged over targets.
+
+        Parameters
+        ----------
+        X : TrainingRuns, PackedMasks or array-like of shape (n_runs, n_train)
+        y : array-like of shape (n_runs, n_targets) or (n_runs,), optional
+            Outputs; left out if X is TrainingRuns. NaN are left out, and so are targets
+            that had no usable runs.
+        sample_weight : array-like of shape (n_runs,), optional
+
+        Returns
+        -------
+        score : float
+        """
+        y_true = as_real(_outputs(X, y), "outputs y")
+        size = exponents(y_true)
+        y_true, y_pred = scaled(y_true, size), scaled(self.predict(X), size)
+        if not (np.isnan(y_true).any() or np.isnan(y_pred).any()):
+            return r2_score(y_true, y_pred, sample_weight=sample_weight)
+        columns = zip(
+            y_true.reshape(len(y_true), -1).T,
+            y_pred.reshape(len(y_pred), -1).T,
+            strict=True,
+        )
+        weight = np.ones(len(y_true)) if sample_weight is None else sample_weight
+        weight = np.asarray(weight)
+        scores = []
+        for true, pred in columns:
+            usable = ~np.isnan(true) & ~np.isnan(pred)
+            if not usable.any():
+                continue
+            score = r2_score(true[usable], pred[usable], sample_weight=weight[usable])
+            scores.append(score)
+        return float(np.mean(scores))
+
+    def _check_X(self, X, reset):
+        """Return X as PackedMasks, or as an array if it is no mask matrix."""
+        X = X.packed if isinstance(X, TrainingRuns) else X
+        if not isinstance(X, PackedMasks):
+            dtype = getattr(X, "dtype", None)
+            if dtype not in (bool, np.uint8):
+                refuse_disguised(X, "masks X")
+                return validate_data(
+                    self, X, reset=reset, dtype=[np.float64, np.float32]
+                )
+            X = as_masks(X)
+        if reset:
+            self.n_features_in_ = X.shape[1]
+        elif X.shape[1] != self.n_features_in_:
+            raise ValueError(
+                f"X has {X.shape[1]} features, but {type(self).__name__} is expecting "
+                f"{self.n_features_in_} features as input."
+            )
+        return X
+
+    def _check_data(self, X, y):
+        y = _outputs(X, y)
+        X = self._check_X(X, reset=True)
+        y = check_outputs(y)
+        if y.ndim > 2 or len(y) != X.shape[0]:
+            raise ValueError(
+                f"y must have one row for each of the {X.shape[0]} runs and at most two"
+                f" dimensions, got shape {y.shape}."
+            )
+        return X, y
+
+    def _min_runs(self, n_runs):
+        if not isinstance(self.lam, str):
+            return 2
+        return max(3, self.cv) if self._has_folds(n_runs) else 3
+
+    def _has_folds(self, n_runs):
+        """Tell whether lam is chosen by folds: a few runs do not judge a prior."""
+        n_judges = self.validation_fraction * n_runs
+        return self.lam == "cv" or (self.prior is not None and n_judges < _MIN_JUDGES)
+
+    def _held_out_fractions(self, n_runs):
+        if not isinstance(self.lam, str):
+            return None
+        if self._has_folds(n_runs):
+            return np.linspace(0, 1, self.cv + 1)
+        return [1 - self.validation_fraction, 1]
+
+    def _device_ops(self):
+        """Return what computes on a GPU, or None; refuse a device that is not there."""
+        if self.device == "cpu":
+            return None
+        from skdatamodels.regression._cuda import CudaOps
+
+        return CudaOps(self.device)
+
+    def _choose_solver(self, X, n_targets, dtype):
+        """Return the function that fits; refuse what can not fit into memory."""
+        n_train, available = X.shape[1], available_memory()
+        dense = 0 if self.sparse else n_targets * n_train * dtype.itemsize
+        dense *= self.n_lams if self.keep_path and isinstance(self.lam, str) else 1
+        if dense > available:
+            raise MemoryError(
+                f"The weights of {n_targets} targets and {n_train} training examples "
+                f"need {dense / 1e9:.1f} GB, of which there are {available / 1e9:.1f}: "
+                "set sparse=True, or fit fewer targets at a time."
+            )
+        packed = isinstance(X, PackedMasks)
+        # bytes of sums of products, and of a Gram matrix that can not take their place
+        square = 8 if not packed else 4 if dtype == np.float32 else 4 + 8
+        square += (4 if packed else 8) * (
+            isinstance(self.lam, str) and self.lam == "cv"
+        )
+        square *= n_train**2
+        self.solver_ = self._solver_for(X, fits=square <= available)
+        if self.solver_ == "gram":
+            if square > available:
+                raise MemoryError(
+                    f"The Gram matrix of {n_train} columns and the counts for it need "
+                    f"{square / 1e9:.1f} GB, of which there are {available / 1e9:.1f}: "
+                    "use solver='saga', which streams over masks, or 'residual' if "
+                    "there are fewer runs than training examples."
+                )
+            from skdatamodels.regression._gram.solver import fit_groups
+        else:
+            from skdatamodels.regression._mask_solver import fit_groups
+        return fit_groups
+
+    def _solver_for(self, X, fits):
+        """Return the name of the solver; `fits` says whether a Gram matrix does."""
+        packed, on_cpu = isinstance(X, PackedMasks), self.device == "cpu"
+        n_runs, n_train = X.shape
+        few = n_runs < _FEW_RUNS * n_train
+        if self.solver == "auto":
+            if packed and on_cpu and (few or (n_runs < n_train and not fits)):
+                return "residual"
+            return "gram" if fits or not packed else "saga"
+        if self.solver != "gram" and not packed:
+            raise ValueError(
+                f"solver={self.solver!r} takes 0/1 masks only (bool or uint8, "
+                f"PackedMasks, TrainingRuns), got {X.dtype}: use solver='gram'."
+            )
+        if self.solver == "saga" and on_cpu and few:
+            warnings.warn(
+                f"solver='saga' takes long where {n_train} training examples meet "
+                f"{n_runs} runs, minutes or hours: solver='residual' does not.",
+                UserWarning,
+                stacklevel=5,
+            )
+        if self.solver == "residual" and not on_cpu:
+            raise ValueError(
+                f"solver='residual' runs on the CPU, got device={self.device!r}: leave "
+                "the device out, or use solver='gram' or 'saga'."
+            )
+        return self.solver
+
+    def _set_attributes(self, fit, one):
+        """Set the fitted attributes; of the first target alone if `one`."""
+        n_targets, n_train = fit.coef.shape
+        self.lam_, self.dual_gap_, self.n_iter_ = fit.lam, fit.gap, fit.n_iter
+        self.prior_strength_ = fit.strength
+        coef = fit.coef if self.sparse else fit.coef.toarray()
+        self.coef_ = coef[0] if one and not self.sparse else coef
+        self.intercept_ = float(fit.intercept[0]) if one else fit.intercept
+        for name in ("lams_", "validation_error_", "coef_path_", "intercept_path_"):
+            vars(self).pop(name, None)
+        if fit.lams is not None:
+            self.lams_, self.validation_error_ = fit.lams, fit.error
+        if fit.coef_path is not None:
+            path, shape = fit.coef_path, (n_targets, -1, n_train)
+            self.coef_path_ = path if self.sparse else path.toarray().reshape(shape)
+            self.intercept_path_ = fit.intercept_path
+
+
+def _outputs(X, y):
+    """Return y, or the outputs that X brings along."""
+    if not isinstance(X, TrainingRuns):
+        if y is None:
+            raise ValueError(
+                "This estimator requires y to be passed, but the target y is None. "
+                "Give the outputs (n_runs, n_targets), or TrainingRuns as X."
+            )
+        return y
+    if y is not None:
+        raise ValueError("TrainingRuns bring their own outputs: leave y out.")
+    return X.outputs

@@ -1,0 +1,1 @@
+"""The LASSO from masks: coordinate descent on the residuals."""

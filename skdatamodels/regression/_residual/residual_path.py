@@ -1,0 +1,147 @@
+"""The LASSO path of many targets on few runs, by descent on residuals."""
+
+import numpy as np
+from joblib import Parallel, delayed
+
+from skdatamodels.masks import as_masks
+from skdatamodels.regression._convergence import warn_unless_converged
+from skdatamodels.regression._targets import Paths, Targets, check_arrays
+
+
+def residual_path(
+    masks,
+    y,
+    *,
+    lams,
+    tol=1e-4,
+    max_iter=1000,
+    penalty_factors=None,
+    coef_init=None,
+    n_jobs=None,
+):
+    r"""Solve the LASSO for many targets, on fewer runs than training examples.
+
+    For each target j and each of its lams this minimises, over weights w and intercept
+    b, with U the m runs whose output for the target is not NaN,
+
+    .. math:: \frac{1}{2m} \sum_{i \in U} (y_{ij} - \mathrm{mask}_i^\top w - b)^2
+              + \lambda \textstyle\sum_k p_k |w_k| .
+
+    No matrix of d² is made.
+
+    Parameters
+    ----------
+    masks : PackedMasks or array-like of shape (n_runs, d)
+    y : array of shape (n_runs, n_targets)
+        Outputs, NaN where a run is not to be used for a target. Weights are in float32
+        if y is float32 or float16, else in float64.
+    lams : array of shape (n_lams,) or (n_targets, n_lams)
+        Strengths, decreasing along the path, in units of the output.
+    tol : float, default=1e-4
+        Stop at this duality gap, relative to the loss of the empty model, half the
+        variance of the target's usable outputs.
+    max_iter : int, default=1000
+        Most passes over the columns of a working set, for each lam.
+    penalty_factors : array of shape (d,) or (n_targets, d), optional
+        Factors p of the penalty of each coefficient; positive, inf keeps a
+        coefficient at 0. Default all 1.
+    coef_init : array of shape (n_targets, d), optional
+        Where to start; default 0.
+    n_jobs : int, optional
+        Number of threads, as in joblib. The result does not depend on it.
+
+    Returns
+    -------
+    coefs : array of shape (n_targets, n_lams, d)
+    intercepts : array of shape (n_targets, n_lams)
+        Optimal for these coefficients.
+    gaps : float64 array of shape (n_targets, n_lams)
+        Relative duality gaps reached, over all columns.
+    n_iter : int array of shape (n_targets, n_lams)
+        Passes used.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not fit one another, an array holds inf (or NaN, but for y), a
+        target has no usable run, lams are negative or increase, penalty factors are not
+        positive, or tol or max_iter is.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If a gap is above `tol` after `max_iter` passes. The target's smaller lams are
+        then not tried: they get the same weights, and the gaps that these have.
+
+    See Also
+    --------
+    lasso_path : Faster with more runs, as long as one Gram matrix fits into memory.
+
+    Notes
+    -----
+    Cyclic coordinate descent on a working set: the columns that have a weight, and of
+    the others those that the gap on all columns says are missing, at most as many. A
+    target has a solution with no more weights than runs, so that with few runs the sets
+    are small. Memory: the result, a copy of the masks by columns, packed, and in each
+    thread 5 vectors of length d and a working set, 4 bytes for each of its columns and
+    runs.
+
+    References
+    ----------
+    Massias, Gramfort, Salmon, "Celer: a fast solver for the LASSO with dual
+    extrapolation", ICML 2018.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdatamodels.regression import residual_path
+    >>> masks = np.random.default_rng(0).random((50, 2000)) < 0.5
+    >>> y = masks[:, [0]] - 2.0 * masks[:, [1]] + 3.0
+    >>> coefs, *_ = residual_path(masks, y, lams=[0.1, 0.01])
+    >>> coefs[0, 1, :4].round(1) + 0.0
+    array([ 1., -2.,  0.,  0.])
+    """
+    found = solve(
+        masks,
+        y,
+        lams=lams,
+        tol=tol,
+        max_iter=max_iter,
+        penalty_factors=penalty_factors,
+        coef_init=coef_init,
+        n_jobs=n_jobs,
+    )
+    warn_unless_converged(found[2], tol, max_iter)
+    return found
+
+
+def solve(masks, y, *, lams, tol, max_iter, penalty_factors, coef_init, n_jobs):
+    """Solve as :func:`residual_path`, and say nothing of gaps that are not reached."""
+    from skdatamodels.regression._residual.kernels import follow_path, pack_bytes
+
+    masks = as_masks(masks)
+    if not tol > 0 or max_iter < 1:
+        raise ValueError(
+            f"tol must be positive, max_iter at least 1; got {tol} and {max_iter}."
+        )
+    y, lams, penalty, start = check_arrays(masks, y, lams, penalty_factors, coef_init)
+    targets = Targets.make(y)
+    paths = Paths.make(targets, lams, masks.n_train)
+    columns = pack_bytes(masks)
+    penalty = penalty.astype(np.float64)
+
+    def follow(j):
+        z, usable = np.zeros((2, 8 * columns.shape[1]))
+        usable = usable.astype(bool)
+        usable[: len(y)] = ~np.isnan(targets.z[:, j])
+        z[usable] = targets.z[usable[: len(y)], j]
+        w = np.zeros(masks.n_train) if start is None else targets.standardised(start, j)
+        found, factors = tuple(a[j] for a in paths[:4]), penalty[j % len(penalty)]
+        follow_path(columns, z, usable, paths.lams[j], factors, w, tol, max_iter, found)
+        paths.coefs[j] *= targets.scale[j]
+        paths.intercepts[j] = targets.mean[j] + targets.scale[j] * paths.intercepts[j]
+
+    Parallel(n_jobs=n_jobs, require="sharedmem")(
+        delayed(follow)(j) for j in np.flatnonzero(targets.scale > 0)
+    )
+    return paths.restored()

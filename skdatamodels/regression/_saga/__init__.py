@@ -1,0 +1,1 @@
+"""The LASSO from masks: SAGA, which streams over the runs."""

@@ -1,0 +1,364 @@
+"""The LASSO path of many targets by SAGA, streaming over packed masks."""
+
+import os
+
+import numpy as np
+
+from skdatamodels._random import entropy_from
+from skdatamodels.masks import as_masks
+from skdatamodels.regression._convergence import warn_unless_converged
+from skdatamodels.regression._saga import minibatch
+from skdatamodels.regression._targets import Paths, Targets, check_arrays
+
+# Rounding errors of the average add up; an exact pass after this many epochs mends it.
+_MOST_EPOCHS = 10
+_LEAST_DECAY = 0.02
+
+
+def saga_path(
+    masks,
+    y,
+    *,
+    lams,
+    tol=1e-4,
+    max_iter=1000,
+    batch_size=None,
+    penalty_factors=None,
+    coef_init=None,
+    table_dtype=None,
+    table_folder=None,
+    random_state=None,
+    ops=None,
+):
+    r"""Solve the LASSO for many targets on a stream of masks.
+
+    For each target j and each of its lams this minimises, over weights w and intercept
+    b, with U the m runs whose output for the target is not NaN,
+
+    .. math:: \frac{1}{2m} \sum_{i \in U} (y_{ij} - \mathrm{mask}_i^\top w - b)^2
+              + \lambda \textstyle\sum_k p_k |w_k| .
+
+    It is for what :func:`lasso_path` can not hold: a Gram matrix too large for memory,
+    or targets that each have usable runs of their own.
+
+    Parameters
+    ----------
+    masks : PackedMasks or array-like of shape (n_runs, d)
+        Packed masks may lie on a memory map; a batch of rows is read at a time.
+    y : array of shape (n_runs, n_targets)
+        Outputs, NaN where a run is not to be used for a target. The computation is in
+        float32 if y is float32 or float16, else in float64.
+    lams : array of shape (n_lams,) or (n_targets, n_lams)
+        Strengths, decreasing along the path, in units of the output.
+    tol : float, default=1e-4
+        Stop at this duality gap, relative to the loss of the empty model, half the
+        variance of the target's usable outputs.
+    max_iter : int, default=1000
+        Most epochs for each lam.
+    batch_size : int, optional
+        Number of runs in a step; by default about d/2, between 64 and 1024.
+    penalty_factors : array of shape (d,) or (n_targets, d), optional
+        Factors p of the penalty of each coefficient; positive, inf keeps a
+        coefficient at 0. Default all 1.
+    coef_init : array of shape (n_targets, d), optional
+        Where to start; default 0.
+    table_dtype : {"float16", "float32", "float64"}, optional
+        How the table of residuals is stored; by default as it is computed. float16
+        reaches the default `tol` and a good deal less.
+    table_folder : path, optional
+        Existing folder for a temporary file that holds the table instead of memory.
+    random_state : int, RandomState instance, Generator or None, default=None
+        Order of the runs. With the inputs it determines the result, up to the rounding
+        of products, which may depend on the number of threads.
+    ops : object, optional
+        Device to compute on, with the methods of
+        ``skdatamodels.regression._saga.kernels.NumpyOps``, which is the default.
+
+    Returns
+    -------
+    coefs : array of shape (n_targets, n_lams, d)
+    intercepts : array of shape (n_targets, n_lams)
+        Optimal for these coefficients.
+    gaps : float64 array of shape (n_targets, n_lams)
+        Relative duality gaps reached.
+    n_epochs : int array of shape (n_targets, n_lams)
+        Epochs used, not counting the exact passes between them.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not fit one another, an array holds inf (or NaN, but for y), a
+        target has no usable run, lams are negative or increase, penalty factors are not
+        positive, or a parameter is out of its range.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If a gap is above `tol` after `max_iter` epochs. The target's smaller lams are
+        then not tried: they get the same weights, and the gaps that these have.
+
+    See Also
+    --------
+    lasso_path : Faster wherever one Gram matrix serves all targets.
+
+    Notes
+    -----
+    Minibatch SAGA: all targets step on the same batch, by products of matrices, and a
+    table of the residual that each run had last keeps the noise of the batches from
+    mattering. The step size follows from the spectrum of the masks. Every few epochs an
+    exact pass computes all residuals, duality gaps and the table anew; then a target
+    whose gap is small enough goes on to its next lam, from where it is, or leaves.
+    A constant target gets coefficients of 0.
+
+    Memory: the result; y and the table, each (n_runs, n_targets), y in the dtype of the
+    computation and the table in its own, in a file if there is a `table_folder`; three
+    matrices (n_targets, d) for weights, average gradient and the gradient of a batch, a
+    fourth if some outputs are NaN; a batch of dense masks.
+
+    References
+    ----------
+    Ilyas et al., "Datamodels: Predicting Predictions from Training Data", 2022,
+    appendix E.1.
+
+    Defazio, Bach, Lacoste-Julien, "SAGA: a fast incremental gradient method with
+    support for non-strongly convex composite objectives", NeurIPS 2014.
+
+    Gazagnadou, Gower, Salmon, "Optimal mini-batch and step sizes for SAGA", ICML 2019.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdatamodels.regression import saga_path
+    >>> masks = np.random.default_rng(0).random((500, 20)) < 0.5
+    >>> y = masks[:, [0]] - 2.0 * masks[:, [1]] + 3.0
+    >>> y[masks[:, 2]] = np.nan  # runs that this target can not use
+    >>> coefs, intercepts, gaps, n_epochs = saga_path(
+    ...     masks, y, lams=[0.1, 0.01], random_state=0
+    ... )
+    >>> coefs[0, 1, :4].round(1) + 0.0
+    array([ 1., -2.,  0.,  0.])
+    >>> bool((gaps <= 1e-4).all())
+    True
+    """
+    coefs, intercepts, gaps, n_epochs = solve(
+        masks,
+        y,
+        lams=lams,
+        tol=tol,
+        max_iter=max_iter,
+        batch_size=batch_size,
+        penalty_factors=penalty_factors,
+        coef_init=coef_init,
+        table_dtype=table_dtype,
+        table_folder=table_folder,
+        random_state=random_state,
+        ops=ops,
+    )
+    warn_unless_converged(gaps, tol, max_iter)
+    return coefs, intercepts, gaps, n_epochs
+
+
+def solve(
+    masks,
+    y,
+    *,
+    lams,
+    tol,
+    max_iter,
+    penalty_factors,
+    coef_init,
+    random_state,
+    ops=None,
+    batch_size=None,
+    table_dtype=None,
+    table_folder=None,
+):
+    """Solve as :func:`saga_path`, and say nothing of gaps that are not reached."""
+    masks = as_masks(masks)
+    _check_parameters(tol, max_iter, batch_size, table_dtype, table_folder)
+    y, lams, penalty, w0 = check_arrays(masks, y, lams, penalty_factors, coef_init)
+    targets = Targets.make(y)
+    paths = _Paths.make(targets, lams, masks.n_train)
+    if ops is None:
+        from skdatamodels.regression._saga.kernels import NumpyOps
+
+        ops = NumpyOps(targets.z.dtype)
+    if (targets.scale > 0).any():
+        rng = np.random.default_rng(entropy_from(random_state))
+        # A step too long makes numbers overflow before it is halved.
+        with np.errstate(over="ignore", invalid="ignore"):
+            stream = minibatch.Stream(masks, targets.z.dtype, ops, batch_size)
+            if stream.variance > 0:
+                table = np.dtype(table_dtype or targets.z.dtype), table_folder
+                block = _start(stream, targets, penalty, w0, table, rng)
+                _follow(stream, block, paths, tol, max_iter, rng)
+    return paths.restored()
+
+
+class _Paths(Paths):
+    """What is found, and where on their paths the targets of a block are."""
+
+    def lam(self, block):
+        """Return the lam that each target is at (its last one, if it is done)."""
+        return self.lams[block.target, np.minimum(block.k, self.lams.shape[1] - 1)]
+
+    def working(self, block):
+        """Say which targets are not done."""
+        return block.k < self.lams.shape[1]
+
+    def epochs(self, block):
+        """Return the epochs that each target has spent at its lam."""
+        return self.n_epochs[block.target, np.minimum(block.k, self.lams.shape[1] - 1)]
+
+
+def _start(stream, targets, penalty, w0, table, rng):
+    """Put all targets that are not constant into a block."""
+    ops, dtype, d = stream.ops, stream.dtype, stream.d
+    active = np.flatnonzero(targets.scale > 0)
+    z = targets.z if len(active) == len(targets.scale) else targets.z[:, active].copy()
+    n, n_usable = len(active), targets.n_usable[active].astype(np.float64)
+    penalty = penalty if len(penalty) == 1 else penalty[active]
+    w = np.zeros((n, d), dtype)
+    if w0 is not None:
+        w[:] = np.where(penalty < np.inf, targets.standardised(w0, active), 0)
+    mask_mean = minibatch.mask_means(stream, z)
+    step = minibatch.step_sizes(stream, n_usable, mask_mean, rng)
+    return minibatch.Block(
+        target=active,
+        k=np.zeros(n, np.int64),
+        resolution=np.full(n, np.finfo(table[0]).eps, np.float64),
+        n_usable=n_usable,
+        step=step,
+        longest_step=step.copy(),
+        lam=np.zeros(n),
+        gap=np.full(n, np.inf),
+        objective=np.full(n, np.inf),
+        decay=np.ones(n),
+        given_up=np.zeros(n, bool),
+        w=ops.asarray(w),
+        average=ops.zeros((n, d)),
+        intercept=ops.zeros(n),
+        table_mean=ops.zeros(n),
+        mask_mean=ops.asarray(mask_mean.astype(dtype)),
+        penalty=ops.asarray(penalty.astype(dtype)),
+        y=ops.asarray(z),
+        table=minibatch.make_table(ops, z.shape, *table),
+    )
+
+
+def _follow(stream, block, paths, tol, max_iter, rng):
+    """Lead every target of the block down its path."""
+    epochs = 0
+    while True:
+        terms = _measure_finite(stream, block, paths)
+        if epochs:
+            _learn(block, paths, terms, epochs, tol)
+        _advance(stream, block, paths, terms, tol, max_iter)
+        working = paths.working(block)
+        if not working.any():
+            return
+        if working.sum() <= len(working) / 2:
+            block.keep(np.flatnonzero(working))
+            working = paths.working(block)
+        # By then half of them should be there. It does not pay to measure sooner: that
+        # costs as much as an epoch.
+        need = np.median(np.log(block.gap[working] / tol) / block.decay[working])
+        left = max_iter - paths.epochs(block)[working].max()
+        most, epochs, finite = min(max(np.ceil(need), 1), _MOST_EPOCHS, left), 0, True
+        while finite and epochs < most:
+            finite = minibatch.run_epoch(stream, block, rng)
+            epochs += 1
+
+
+def _measure_finite(stream, block, paths):
+    """Measure; put a target that has diverged back to its last solution."""
+    terms = minibatch.measure(stream, block)
+    diverged = np.flatnonzero(~np.isfinite(np.sum(terms, axis=0)))
+    if len(diverged):
+        ops, t, k = stream.ops, block.target[diverged], block.k[diverged]
+        last = paths.coefs[t, np.maximum(k, 1) - 1] / paths.scale[t, None]
+        block.w[diverged] = ops.asarray(last.astype(stream.dtype))
+        block.intercept[diverged] = ops.zeros(len(diverged))
+        block.longest_step[diverged] /= 4
+        block.step = np.minimum(block.step, block.longest_step)
+        terms = minibatch.measure(stream, block)
+    return terms
+
+
+def _relative_gap(lam, square, largest, product, l1):
+    """Duality gap divided by the loss of the empty model, 1/2.
+
+    With residuals r of mean 0 and q their correlations, yᵀr/m = ‖r‖²/m + q·w. At the
+    dual point s·r, with the largest s ≤ 1 for which abs(s·q) ≤ lam·p, the gap is
+    (1 - s)²‖r‖²/2m + lam·Σ p·abs(w) - s·q·w.
+    """
+    with np.errstate(divide="ignore"):
+        excess = np.divide(largest, lam, out=np.zeros_like(lam), where=largest > 0)
+    s = 1 / np.maximum(excess, 1)
+    return (1 - s) ** 2 * square + 2 * (lam * l1 - s * product)
+
+
+def _learn(block, paths, terms, epochs, tol):
+    """Count the epochs since the last measurement and judge them."""
+    working = np.flatnonzero(paths.working(block))
+    paths.n_epochs[block.target[working], block.k[working]] += epochs
+    gap = _relative_gap(block.lam, *terms)
+    objective = terms[0] / 2 + block.lam * terms[3]
+    # SAGA need not descend at every step, but over an epoch it should.
+    noise = 0.1 * tol + 10 * np.finfo(paths.coefs.dtype).eps
+    block.longest_step[objective > block.objective + noise] /= 2
+    # Gaps below the resolution of the table may be noise, in proportion to the step.
+    stalled = (gap > 0.95 * block.gap) & (gap < block.resolution)
+    change = np.where(stalled, 0.5, 1.4)
+    block.step = np.minimum(change * block.step, block.longest_step)
+    fell = (gap > 0) & (block.gap > 0) & np.isfinite(block.gap)
+    rate = np.log(block.gap[fell] / gap[fell]) / epochs
+    block.decay[fell] = np.maximum(rate, _LEAST_DECAY)
+
+
+def _advance(stream, block, paths, terms, tol, max_iter):
+    """Record what is solved; one measurement may do for several lams.
+
+    A target that did not reach its gap goes no farther down its path, where it would
+    take longer still: the smaller lams get the same weights, and their gaps.
+    """
+    while True:
+        block.lam = paths.lam(block)
+        block.gap = _relative_gap(block.lam, *terms)
+        block.objective = terms[0] / 2 + block.lam * terms[3]
+        block.given_up |= (paths.epochs(block) >= max_iter) & ~(block.gap <= tol)
+        solved = (block.gap <= tol) | block.given_up
+        rows = np.flatnonzero(solved & paths.working(block))
+        if len(rows) == 0:
+            return
+        _record(stream, block, paths, rows)
+        block.k[rows] += 1
+
+
+def _record(stream, block, paths, rows):
+    """Write solutions down in units of the outputs, for masks that are not centred."""
+    t, k = block.target[rows], block.k[rows]
+    w = stream.ops.to_numpy(block.w[rows])
+    b = stream.ops.to_numpy(block.intercept[rows]).astype(np.float64)
+    b -= w @ stream.centre.astype(np.float64)
+    paths.coefs[t, k] = w * paths.scale[t, None]
+    paths.intercepts[t, k] = paths.mean[t] + paths.scale[t] * b
+    paths.gaps[t, k] = block.gap[rows]
+
+
+def _check_parameters(tol, max_iter, batch_size, table_dtype, table_folder):
+    if not tol > 0 or max_iter < 1 or (batch_size is not None and batch_size < 1):
+        raise ValueError(
+            "tol must be positive, max_iter and batch_size at least 1; got "
+            f"{tol}, {max_iter} and {batch_size}."
+        )
+    if table_dtype is not None and np.dtype(table_dtype).name not in (
+        "float16",
+        "float32",
+        "float64",
+    ):
+        raise ValueError(
+            f"table_dtype must be float16, float32 or float64, got {table_dtype}."
+        )
+    if table_folder is not None and not os.path.isdir(table_folder):
+        raise ValueError(f"table_folder {os.fspath(table_folder)!r} is not a folder.")

@@ -1,0 +1,120 @@
+"""Which runs each target can be fitted on."""
+
+import warnings
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+
+from skdatamodels.masks import PackedMasks
+from skdatamodels.masks._packed import row_blocks
+
+
+def usable_runs(X, Y, exclude):
+    """Say which runs each target can be fitted on.
+
+    Parameters
+    ----------
+    X : PackedMasks or array of shape (n_runs, n_train)
+    Y : array of shape (n_runs, n_targets)
+        NaN where a run has no output for a target.
+    exclude : int array of shape (n_targets,) or None
+        The training example that each target is, -1 for none: runs that saw it are not
+        usable (eq. 9 of the paper).
+
+    Returns
+    -------
+    usable : bool array of shape (n_runs, n_targets), or None if all are
+    """
+    blocks = row_blocks(len(Y), Y[:1].nbytes)
+    if exclude is None and not any(np.isnan(Y[rows]).any() for rows in blocks):
+        return None
+    usable = ~np.isnan(Y)
+    if exclude is not None:
+        example, target = np.unique(exclude, return_inverse=True)
+        if isinstance(X, PackedMasks):
+            bits = X.bits[:, example // 8] << (example % 8).astype(np.uint8)
+            seen = (bits & 0x80).astype(bool)
+        else:
+            seen = X[:, example] != 0
+        usable &= ~(seen & (example >= 0))[:, target]
+    return usable
+
+
+def check_enough(n_usable, n_runs, n_min):
+    """Say which targets have enough runs; warn of those that have not.
+
+    Parameters
+    ----------
+    n_usable : int array of shape (n_targets,)
+    n_runs, n_min : int
+
+    Returns
+    -------
+    enough : bool array of shape (n_targets,)
+
+    Raises
+    ------
+    ValueError
+        If no target has enough.
+    """
+    enough = n_usable >= n_min
+    if not enough.any():
+        raise ValueError(
+            f"Target 0 has n_samples = {n_usable[0]} usable runs of {n_runs}, no target"
+            f" has enough; a minimum of {n_min} is required with these parameters."
+        )
+    if not enough.all():
+        few = np.flatnonzero(~enough)
+        warnings.warn(
+            f"{len(few)} of {len(enough)} targets have fewer than {n_min} usable runs "
+            f"and get no datamodel (weights 0, intercept NaN): {few[:10].tolist()}"
+            f"{' and more' if len(few) > 10 else ''}.",
+            UserWarning,
+            stacklevel=4,
+        )
+    return enough
+
+
+class Group(NamedTuple):
+    """Targets that can use the same runs."""
+
+    rows: np.ndarray  # the runs, shuffled if some are held out
+    targets: np.ndarray
+    folds: list  # of parts of `rows` that are held out in turn
+
+
+def group_targets(usable, targets, order, fractions):
+    """Group targets by the runs that they can use.
+
+    Parameters
+    ----------
+    usable : bool array of shape (n_runs, n_targets), or None if all are
+    targets : int array
+        Those to group.
+    order : int array of shape (n_runs,)
+        Permutation of the runs.
+    fractions : sequence of float, increasing, or None
+        Where to cut a group's runs, in this order, into parts that are held out; at
+        least two runs remain, and each part gets one.
+
+    Returns
+    -------
+    groups : list of Group
+    """
+    together = [targets]
+    if usable is not None:
+        patterns = np.packbits(usable[:, targets], axis=0)
+        _, pattern_of = np.unique(patterns, axis=1, return_inverse=True)
+        together = [targets[pattern_of == p] for p in range(pattern_of.max() + 1)]
+    groups = []
+    for part in together:
+        rows = order if usable is None else order[usable[order, part[0]]]
+        folds = []
+        if fractions is not None:
+            edges = np.round(np.multiply(fractions, len(rows))).astype(int)
+            if len(edges) == 2:
+                edges[0] = np.clip(edges[0], 2, len(rows) - 1)
+            folds = [rows[slice(*edge)] for edge in pairwise(edges)]
+        groups.append(Group(rows, part, folds))
+    return groups

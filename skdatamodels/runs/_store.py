@@ -1,0 +1,533 @@
+"""RunStore: runs on disk, which survive whatever is killed."""
+
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
+from itertools import chain, count
+
+import numpy as np
+
+from skdatamodels._numbers import as_real, unmasked
+from skdatamodels.masks import PackedMasks
+from skdatamodels.masks._designs import check_run_ids
+from skdatamodels.masks._packed import as_slice, row_blocks
+from skdatamodels.outputs import OutputInfo, info_of_output
+from skdatamodels.runs._checksums import checksums
+from skdatamodels.runs._failures import append_failures, read_failures
+from skdatamodels.runs._growing_npy import GrowingNpy, may_hold_rows
+from skdatamodels.runs._lock import LOCK, SOFT_LOCK, folder_lock
+from skdatamodels.runs._meta import (
+    FORMAT,
+    HOW_TO_RESTORE,
+    META,
+    check_same,
+    library_versions,
+    meta_salt,
+    read_meta,
+    write_meta,
+)
+from skdatamodels.runs._paths import absolute, check_link
+from skdatamodels.runs._room import check_free, check_ids, check_length
+from skdatamodels.runs._training_runs import TrainingRuns
+
+_FAILURES = "failures.jsonl"
+_ARRAYS = ("masks", "seeds", "outputs", "checksums")
+
+
+class RunStore:
+    """Runs of one configuration in a folder.
+
+    ==================  ==============================================================
+    ``meta.json``       format, configuration, output, entropy, versions, checksum
+    ``masks.npy``       uint8 (n_rows, ceil(n_train / 8)), rows by `numpy.packbits`
+    ``seeds.npy``       uint32 (n_rows,), training seeds
+    ``outputs.npy``     float32 (n_rows, n_targets)
+    ``checksums.npy``   uint32 (n_rows,), CRC-32 of each finished run; 0: not done
+    ``failures.jsonl``  row, time and traceback of each run that failed
+    ==================  ==============================================================
+
+    A row counts only once it has a checksum, which it gets after its mask, seed and
+    outputs have reached the disk: a process may be killed at any moment. Whatever is
+    read is compared with its checksum, so that damage is never taken for a run.
+    One process writes at a time (:meth:`lock`); any number may read meanwhile.
+
+    Parameters
+    ----------
+    path : path-like
+        Folder of an existing store; :meth:`create` makes a new one.
+    configuration : dict, optional
+        What the runs must have been made with; anything JSON can hold.
+
+    Attributes
+    ----------
+    path : Path
+    configuration : dict
+    entropy : int or None
+        Seed of the design and the trainings.
+    versions : dict
+        Library versions that the store was made with.
+    output_info : OutputInfo
+        What the outputs measure, and whether higher is better.
+    n_train, n_targets : int
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such folder.
+    ValueError
+        If the folder is not a run store, is damaged, is of another format, or its
+        configuration is not `configuration` (the message names what differs).
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from skdatamodels import RunStore
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> store = RunStore.create(folder.name + "/runs", n_train=3, n_targets=1)
+    >>> store.write([0, 2], [[1, 0, 1], [0, 1, 1]], [7, 8], [[2.5], [-0.5]])
+    >>> RunStore(folder.name + "/runs").done()
+    array([ True, False,  True])
+    >>> store.runs([2]).outputs
+    array([[-0.5]], dtype=float32)
+    >>> folder.cleanup()
+    """
+
+    def __init__(self, path, configuration=None):
+        self.path = absolute(path)
+        meta = read_meta(self.path)
+        self.configuration = meta["configuration"]
+        self.entropy = meta["entropy"]
+        self.versions = meta["versions"]
+        self.output_info = OutputInfo(**meta["output"])
+        self._salt = meta_salt(meta)
+        self.n_train, self.n_targets = meta["n_train"], meta["n_targets"]
+        if configuration is not None:
+            check_same(self.path, self.configuration, configuration)
+        self._open_arrays()
+
+    @classmethod
+    def create(
+        cls,
+        path,
+        n_train,
+        n_targets,
+        *,
+        configuration=None,
+        output=None,
+        entropy=None,
+        versions=(),
+    ):
+        """Make an empty store.
+
+        Parameters
+        ----------
+        path : path-like
+            Folder to make; it may exist if it is empty.
+        n_train, n_targets : int
+        configuration : dict, optional
+            Anything JSON can hold; kept to be compared at the next opening.
+        output : str, Output or OutputInfo, optional
+            What the outputs measure; see :class:`TrainingRuns`.
+        entropy : int, optional
+            Seed of the runs, kept for those who add to them.
+        versions : dict, optional
+            Versions to keep with those of the libraries that all runs depend on.
+
+        Returns
+        -------
+        store : RunStore
+
+        Raises
+        ------
+        FileExistsError
+            If the folder is a store already, or holds other files.
+        ValueError
+            If it holds runs whose ``meta.json`` is gone. They are left as they are.
+        """
+        path, info = absolute(path), info_of_output(output)
+        path.mkdir(parents=True, exist_ok=True)
+        with folder_lock(path):
+            # A process that was killed while it made this store left some of these.
+            arrays = [f"{name}.npy" for name in _ARRAYS]
+            ours = {LOCK, SOFT_LOCK, META + ".tmp", _FAILURES, *arrays}
+            others = sorted({entry.name for entry in path.iterdir()} - ours)
+            if others:
+                raise FileExistsError(
+                    f"Cannot make a run store in {path}: it holds "
+                    f"{', '.join(others[:3])}. Open it with RunStore(path) if it is a "
+                    "store, or choose an empty folder."
+                )
+            _check_no_runs(path, arrays)
+            for name, (row_shape, dtype) in _layout(n_train, n_targets).items():
+                GrowingNpy.create(path / f"{name}.npy", row_shape, dtype)
+            meta = {
+                "format": FORMAT,
+                "n_train": int(n_train),
+                "n_targets": int(n_targets),
+                "configuration": configuration or {},
+                "output": asdict(info),
+                "entropy": entropy,
+                "versions": library_versions() | dict(versions),
+            }
+            write_meta(path, meta)
+        return cls(path)
+
+    @classmethod
+    def open_or_create(
+        cls,
+        path,
+        n_train,
+        n_targets,
+        *,
+        configuration,
+        output=None,
+        entropy,
+        versions=(),
+    ):
+        """Open a store, or make it if there is none; safe among processes.
+
+        `output`, `entropy` and `versions` are for a new store; an old one keeps its
+        own. Other
+        parameters and errors as in :meth:`create` and :class:`RunStore`.
+        """
+        path = absolute(path)
+        if not (path / META).exists():
+            with suppress(FileExistsError):  # another process was faster
+                return cls.create(
+                    path,
+                    n_train,
+                    n_targets,
+                    configuration=configuration,
+                    output=output,
+                    entropy=entropy,
+                    versions=versions,
+                )
+        return cls(path, configuration)
+
+    @contextmanager
+    def lock(self):
+        """Hold the store for writing; waits for another process that holds it.
+
+        May be nested. What others have written is seen from here on.
+        """
+        with folder_lock(self.path):
+            self._open_arrays()
+            yield self
+
+    def done(self, rows=None):
+        """Return which rows hold a finished run.
+
+        Parameters
+        ----------
+        rows : int array, optional
+            Which rows to tell of, also beyond the last; default all.
+
+        Returns
+        -------
+        done : bool array of shape (n_rows,)
+        """
+        done = self._checksums.load() != 0
+        return done if rows is None else np.isin(rows, np.flatnonzero(done))
+
+    def rows_for(self, masks, seeds):
+        """Find the rows of runs by mask and seed, for runs that have no ids.
+
+        Parameters
+        ----------
+        masks : PackedMasks of shape (n, n_train)
+        seeds : uint32 array of shape (n,)
+
+        Returns
+        -------
+        rows : int64 array of shape (n,)
+            Where the finished run with that mask and seed is, or else a row that is
+            free for it.
+        """
+        done = self.done()
+        finished = np.flatnonzero(done)
+        stored_bits, stored_seeds = self._masks.read()[finished], self._seeds.read()
+        stored = _run_keys(stored_bits, stored_seeds[finished])
+        row_of = dict(zip(stored, finished.tolist(), strict=True))
+        free = chain(np.flatnonzero(~done).tolist(), count(len(done)))
+        rows = [
+            row_of[key] if key in row_of else next(free)
+            for key in _run_keys(masks.bits, seeds)
+        ]
+        return np.array(rows, dtype=np.int64)
+
+    def write(self, rows, masks, seeds, outputs):
+        """Write finished runs.
+
+        Parameters
+        ----------
+        rows : array-like of int of shape (n,)
+            Rows to write; the store grows as needed.
+        masks : PackedMasks or 0/1 array-like of shape (n, n_train)
+        seeds : array-like of shape (n,)
+        outputs : array-like of shape (n, n_targets)
+            Finite numbers.
+
+        Raises
+        ------
+        ValueError
+            If shapes do not fit the store, outputs are not finite, seeds are not
+            integers below 2³², or rows repeat, hold finished runs or are 10⁸ or more.
+        OSError
+            If the disk is full or not writable. The rows are then not marked done;
+            all that was written before is safe.
+        """
+        if len(rows) == len(masks) == 0:
+            return
+        rows, runs = self._check_runs(rows, masks, seeds, outputs)
+        with self.lock():
+            finished = rows[self.done(rows)]
+            if finished.size:
+                raise ValueError(
+                    f"{self.path} holds finished runs in rows {finished[:5].tolist()} "
+                    "already; they are never overwritten."
+                )
+            content = (runs.packed.bits, runs.seeds.astype(np.uint32), runs.outputs)
+            content += (checksums(rows, *content, self._salt),)
+            arrays = [getattr(self, f"_{name}") for name in _ARRAYS]
+            for array in arrays:
+                array.grow(int(rows.max()) + 1)
+            for array, values in zip(arrays, content, strict=True):
+                array.write(rows, values)
+
+    def _check_runs(self, rows, masks, seeds, outputs):
+        """Return rows (int64) and TrainingRuns, if they are fit to be written."""
+        rows, seeds = check_run_ids(rows), np.asarray(unmasked(seeds, "seeds"))
+        check_ids(rows)
+        with np.errstate(over="ignore"):
+            outputs = as_real(outputs, "outputs").astype(np.float32, copy=False)
+        integers = seeds.dtype.kind in "iu" and seeds.ndim == 1
+        if not integers or not ((seeds >= 0) & (seeds < 2**32)).all():
+            raise ValueError(
+                f"Seeds must be integers from 0 to 2**32 - 1, one a run, got {seeds}."
+            )
+        with np.errstate(over="ignore"):
+            runs = TrainingRuns(
+                masks, outputs.astype(np.float32, copy=False), seeds=seeds
+            )
+        if (runs.n_train, runs.n_targets) != (self.n_train, self.n_targets):
+            raise ValueError(
+                f"{self.path} holds runs with n_train={self.n_train} and n_targets="
+                f"{self.n_targets}, got {runs.n_train} and {runs.n_targets}."
+            )
+        if len(rows) != len(runs):
+            raise ValueError(f"Got {len(rows)} rows for {len(runs)} runs.")
+        if not np.isfinite(runs.outputs).all():
+            run, target = np.argwhere(~np.isfinite(runs.outputs))[0]
+            raise ValueError(
+                f"The output for row {rows[run]}, target {target} is "
+                f"{runs.outputs[run, target]}: only finite outputs are stored."
+            )
+        return rows, runs
+
+    def runs(self, rows=None, *, masks=None, seeds=None):
+        """Return finished runs, once they have been compared with their checksums.
+
+        Parameters
+        ----------
+        rows : int array or slice, optional
+            Which rows; default all that are done. A slice is a memory map: it is read
+            once to be checked, and again when it is used.
+        masks, seeds : PackedMasks of shape (n, n_train), uint32 array of shape (n,)
+            What the runs must be of, if it is known. Give both or none.
+
+        Returns
+        -------
+        runs : TrainingRuns
+
+        Raises
+        ------
+        ValueError
+            If a row that is asked for is not done, is damaged, or is the run of another
+            mask or seed.
+        """
+        done = self.done()
+        if rows is None:
+            rows = slice(None) if done.all() else np.flatnonzero(done)
+        wanted = np.arange(len(done))[rows] if isinstance(rows, slice) else rows
+        self.check(wanted, masks, seeds)
+        # A process killed while the files grew may have left some of them longer.
+        bits, outputs, seeds = (
+            array.read()[: len(done)][rows]
+            for array in (self._masks, self._outputs, self._seeds)
+        )
+        masks = PackedMasks(bits, self.n_train)
+        return TrainingRuns(masks, outputs, seeds=seeds, output=self.output_info)
+
+    def check(self, rows, masks=None, seeds=None):
+        """Raise unless rows hold finished runs, as they were written, of these masks.
+
+        Parameters
+        ----------
+        rows : int array of shape (n,)
+        masks, seeds : PackedMasks of shape (n, n_train), uint32 array of shape (n,)
+            What the runs must be of, if it is known. Give both or none.
+
+        Raises
+        ------
+        ValueError
+            As :meth:`runs`. The message names the rows and says what to do.
+        """
+        missing = np.setdiff1d(rows, np.flatnonzero(self.done()))
+        if missing.size:
+            raise ValueError(
+                f"{missing.size} of {len(rows)} rows of {self.path} are not done, "
+                f"among them {missing[:5].tolist()}."
+            )
+        damaged = self.damaged(rows)
+        if damaged.size:
+            cure = (
+                "With store = RunStore(path), store.discard(store.damaged()) gives "
+                "them up, and they are trained again when they are next asked for."
+            )
+            if damaged.size == len(rows) > 1:
+                cure = (
+                    f"As all of them are, {META} may be that of another configuration: "
+                    f"put theirs back. {cure}"
+                )
+            raise ValueError(
+                f"{damaged.size} of {len(rows)} runs in {self.path} are damaged, among "
+                f"them rows {damaged[:5].tolist()}: they are not what was written "
+                f"under this configuration. {cure}"
+            )
+        if masks is None:
+            return
+        rows, bits = np.asarray(rows), self._masks.read()
+        other = self._seeds.read()[rows] != seeds
+        for block in row_blocks(len(rows), 2 * self._masks.row_bytes):
+            part = as_slice(rows[block])
+            other[block] |= (bits[part] != masks.bits[block]).any(axis=1)
+        if other.any():
+            raise ValueError(
+                f"{other.sum()} of {len(rows)} runs in {self.path} have other masks or "
+                f"seeds than are drawn for them, among them rows "
+                f"{rows[other][:5].tolist()}: {META} names another seed than they were "
+                "trained with, or another version of skdatamodels drew them. Put "
+                f"{META} back as it was, or choose another folder."
+            )
+
+    def damaged(self, rows=None):
+        """Find the finished runs that are not as they were written.
+
+        Parameters
+        ----------
+        rows : int array of shape (n,), optional
+            Where to look; default everywhere.
+
+        Returns
+        -------
+        damaged : int64 array
+        """
+        stored = self._checksums.load()
+        finished = np.flatnonzero(stored)
+        rows = finished if rows is None else np.intersect1d(rows, finished)
+        found = np.zeros(len(rows), dtype=bool)
+        content = [array.read() for array in (self._masks, self._seeds, self._outputs)]
+        for block in row_blocks(len(rows), self._row_bytes()):
+            part = as_slice(rows[block])
+            parts = (array[part] for array in content)
+            sums = checksums(rows[block], *parts, self._salt)
+            found[block] = sums != stored[part]
+        return rows[found]
+
+    def discard(self, rows):
+        """Give up finished runs: their rows count as not done from now on.
+
+        A trainer trains them again when they are next asked for. Rows that are not
+        done stay so.
+
+        Parameters
+        ----------
+        rows : int array of shape (n,)
+        """
+        with self.lock():
+            rows = np.intersect1d(rows, np.flatnonzero(self.done()))
+            if rows.size:
+                self._checksums.write(rows, np.zeros(len(rows)))
+
+    def check_room(self, rows):
+        """Raise if there is no room on disk for runs that are to be written.
+
+        Parameters
+        ----------
+        rows : int array of shape (n,)
+
+        Raises
+        ------
+        ValueError
+            If a row is 10⁸ or more, or so large that the files would be longer than
+            the disk.
+        OSError
+            If the runs take more bytes than are free.
+        """
+        if len(rows):
+            check_ids(rows)
+            row_bytes = self._row_bytes()
+            check_free(self.path, len(rows) * row_bytes, f"To store {len(rows)} runs")
+            check_length(self.path, rows, row_bytes)
+
+    def _row_bytes(self):
+        return sum(getattr(self, f"_{name}").row_bytes for name in _ARRAYS)
+
+    def record_failures(self, failures):
+        """Append failed runs to ``failures.jsonl``.
+
+        Parameters
+        ----------
+        failures : iterable of dict
+        """
+        append_failures(self.path / _FAILURES, failures)
+
+    def failures(self):
+        """Return the recorded failures: list of dict, oldest first."""
+        return read_failures(self.path / _FAILURES)
+
+    def __len__(self):
+        return int(self.done().sum())
+
+    def __repr__(self):
+        return f"RunStore({str(self.path)!r}, n_done={len(self)})"
+
+    def _open_arrays(self):
+        # checksums.npy grows last, so it is read first
+        for name in reversed(_ARRAYS):
+            setattr(self, f"_{name}", GrowingNpy(self.path / f"{name}.npy"))
+        for name, row in _layout(self.n_train, self.n_targets).items():
+            array = getattr(self, f"_{name}")
+            found = array.row_shape, array.dtype
+            if found != row or array.n_rows < self._checksums.n_rows:
+                raise ValueError(
+                    f"{array.path} is damaged: {array.n_rows} rows of {found} where "
+                    f"{self._checksums.n_rows} of {row} belong."
+                )
+
+
+def _check_no_runs(path, arrays):
+    """Raise if a folder without ``meta.json`` may hold runs."""
+    for name in arrays:
+        check_link(path / name)
+    kept = [name for name in arrays if may_hold_rows(path / name)]
+    kept += [_FAILURES] * (path / _FAILURES).exists()
+    if kept:
+        raise ValueError(
+            f"{META} is gone from {path}, whose {', '.join(kept)} may hold runs. "
+            f"{HOW_TO_RESTORE} To train everything again, choose another folder."
+        )
+
+
+def _layout(n_train, n_targets):
+    """Return shape of a row and dtype of each array file, in the order of _ARRAYS."""
+    return {
+        "masks": ((-(-n_train // 8),), np.dtype(np.uint8)),
+        "seeds": ((), np.dtype(np.uint32)),
+        "outputs": ((n_targets,), np.dtype(np.float32)),
+        "checksums": ((), np.dtype(np.uint32)),
+    }
+
+
+def _run_keys(bits, seeds):
+    return [(row.tobytes(), int(seed)) for row, seed in zip(bits, seeds, strict=True)]

@@ -1,0 +1,1 @@
+"""Runs on processes, threads and clusters, within a time limit."""

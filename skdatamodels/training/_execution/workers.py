@@ -1,0 +1,117 @@
+"""Sending chunks of runs to workers, and again if a worker dies."""
+
+import warnings
+from collections import Counter
+
+import numpy as np
+from joblib import Parallel, delayed, effective_n_jobs
+from joblib.parallel import get_active_backend
+
+from skdatamodels.training._execution.clusters import find_cluster, train_on_cluster
+
+# A run that was lost with a worker so often may be the reason, and is sent alone.
+_SUSPECT = 2
+
+
+def train_chunks(work, arguments, pace, todo, n_jobs, retries, on_death):
+    """Yield the results of the chunks of some runs, as they come.
+
+    If a worker dies (killed, crashed, out of memory), joblib gives up all chunks that
+    it has sent. They are sent again to new workers. Runs that were lost twice are sent
+    one at a time in the end, so that one that kills its worker takes no other with it.
+
+    Parameters
+    ----------
+    work : callable
+        Trains a chunk in a worker; its result is a tuple that starts with the runs.
+    arguments : callable
+        ``arguments(which)`` are those of `work` for an int array of runs.
+    pace : object
+        ``pace.chunks(todo, count_workers)`` yields stretches of `todo`, until
+        ``pace.stopped``.
+    todo : int array
+    n_jobs : int
+    retries : int
+        How often a run that dies alone is sent again.
+    on_death : callable
+        ``on_death(which, text)`` is the result of a run whose worker always died.
+
+    Yields
+    ------
+    result : tuple
+    """
+    backend, _ = get_active_backend()
+    cluster = find_cluster(backend)
+    if cluster is not None:
+        yield from train_on_cluster(
+            cluster, work, arguments, pace, todo, retries, on_death
+        )
+        return
+    options = _parallel_options(backend, n_jobs)
+
+    def make_task(which):
+        return delayed(work)(*arguments(which))
+
+    losses, suspects = Counter(), []
+    while len(todo):
+        sent, back = [], []
+        try:
+            for result in _send(make_task, pace, todo, options, sent):
+                back.append(result[0])
+                yield result
+            break
+        except Exception as error:
+            if not _is_death(error):
+                raise
+        left = np.setdiff1d(todo, np.concatenate([todo[:0], *back]))
+        losses.update(np.intersect1d(left, np.concatenate([todo[:0], *sent])).tolist())
+        suspect = np.array([losses[run] >= _SUSPECT for run in left.tolist()], bool)
+        suspects += left[suspect].tolist()
+        todo = left[~suspect]
+    for run in suspects:
+        if not pace.stopped:
+            yield _train_alone(make_task, np.array([run]), options, retries, on_death)
+
+
+def _parallel_options(backend, n_jobs):
+    """Return what Parallel needs so that it hands on results as they come."""
+    if backend.supports_return_generator:
+        return {"n_jobs": n_jobs}
+    n_workers = effective_n_jobs(n_jobs)
+    if n_workers == 1:
+        return {"n_jobs": 1, "backend": "sequential"}
+    warnings.warn(
+        f"joblib's {type(backend).__name__} cannot hand on results as they come, nor "
+        'tell that a worker died. Runs are trained by "loky" instead; they are the '
+        "same.",
+        UserWarning,
+        stacklevel=4,
+    )
+    return {"n_jobs": n_workers, "backend": "loky"}
+
+
+def _send(make_task, pace, todo, options, sent):
+    """Return an iterator of results; adds to `sent` what goes to the workers."""
+    n_workers = effective_n_jobs(options["n_jobs"])
+
+    def tasks():
+        for which in pace.chunks(todo, lambda: n_workers):
+            sent.append(which)
+            yield make_task(which)
+
+    return Parallel(return_as="generator_unordered", batch_size=1, **options)(tasks())
+
+
+def _train_alone(make_task, which, options, retries, on_death):
+    for _ in range(retries + 1):
+        try:
+            return Parallel(**options)([make_task(which)])[0]
+        except Exception as error:
+            if not _is_death(error):
+                raise
+            death = error
+    return on_death(which, f"The worker that trained this run died: {death}")
+
+
+def _is_death(error):
+    return type(error).__name__ == "TerminatedWorkerError"  # of loky

@@ -1,0 +1,44 @@
+"""Which learner trains a scikit-learn estimator."""
+
+from skdatamodels.training._learners.learners import EstimatorLearner
+from skdatamodels.training._learners.logistic_learner import LogisticLearner
+from skdatamodels.training._learners.ridge_learner import RidgeLearner
+
+FAST_LEARNERS = (RidgeLearner, LogisticLearner)
+
+
+def estimator_learner(estimator, train, targets, output, *, fast):
+    """Return the fastest learner that gives what the estimator's own fit would.
+
+    Parameters
+    ----------
+    estimator : classifier or regressor
+    train, targets : Examples
+    output : str or callable
+    fast : bool
+        If False, the estimator fits each run itself.
+
+    Returns
+    -------
+    learner : EstimatorLearner
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import Ridge
+    >>> from skdatamodels import Examples
+    >>> from skdatamodels.training._learners.fast_paths import estimator_learner
+    >>> data = Examples([[0.0], [1.0], [2.0]], [0.0, 1.0, 3.0])
+    >>> for solver in "auto", "svd":
+    ...     ridge = Ridge(solver=solver)
+    ...     learner = estimator_learner(ridge, data, data, "prediction", fast=True)
+    ...     print(type(learner).__name__)
+    RidgeLearner
+    EstimatorLearner
+    """
+    plain = EstimatorLearner(estimator, train, targets, output)
+    if not fast:
+        return plain
+    for kind in FAST_LEARNERS:
+        if kind.serves(estimator, train, targets):
+            return kind(estimator, train, targets, output)
+    return plain

@@ -1,0 +1,308 @@
+"""ImageLearner: one network a run, on images that stay on the device."""
+
+import os
+from functools import cached_property
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.base import BaseEstimator
+
+from skdatamodels._sklearn_compat import Interval
+from skdatamodels.outputs import encode_targets
+from skdatamodels.training._learners.learners import (
+    check_fills_batch,
+    check_same_shape,
+    output_for,
+)
+
+
+class ImageLearner(BaseEstimator):
+    """Train a network on images for each subset, by the paper's recipe.
+
+    It is given to :class:`SubsetTrainer` in the place of an estimator. Images are kept
+    on the device, a byte a colour, and shifted, mirrored and covered there. Training is
+    stochastic gradient descent with one cycle of the learning rate. The defaults are
+    the settings for CIFAR-10.
+
+    Parameters
+    ----------
+    module_factory : callable
+        ``module_factory() -> torch.nn.Module``, called once a run after torch's
+        generator was given the seed of the run. The module maps images ``(batch,
+        channels, height, width)`` to logits ``(batch, n_classes)``; it may keep
+        buffers, as BatchNorm does.
+        :func:`~skdatamodels.training.resnet9` and
+        :func:`~skdatamodels.training.resnet18` make some.
+    epochs : int, default=24
+        How often a run sees each example of its subset. An epoch has ``subset size //
+        batch_size`` batches; the few examples that are left over, others each time,
+        wait for the next.
+    batch_size : int, default=512
+    lr : float, default=0.5
+        Highest learning rate.
+    peak_epoch : float, default=5
+        When the learning rate is highest. It rises to there from 0, linearly, and falls
+        to 0 at the end.
+    momentum : float, default=0.9
+    weight_decay : float, default=5e-4
+    label_smoothing : float in [0, 1), default=0.1
+    crop : int, default=4
+        Pixels by which an image is shifted at most, up or down and left or right, at
+        random. What comes in is the image, reflected at its edge.
+    flip : bool, default=True
+        Mirror half of the images in training, at random.
+    cutout : int, default=8
+        Side of a square at a random place that gets the mean colour. 0 for none.
+    flip_targets : bool, default=True
+        Measure the mean of the logits of a target and its mirror image.
+    half : bool, default=True
+        Compute in half precision, on CUDA only.
+    device : str, default="cpu"
+        Where torch computes.
+    beton : (path-like, path-like), default=None
+        FFCV files of the training images and the targets. FFCV then reads each batch
+        from there, and `train` and `targets` of the trainer must be what
+        :func:`read_image_beton` made of these files. For images that do not fit on the
+        device.
+    n_readers : int, default=1
+        Threads in which FFCV reads.
+
+    Raises
+    ------
+    ImportError
+        If torch, or FFCV where it is needed, is not installed.
+    TypeError, ValueError
+        If a parameter is wrong, examples are no such images, the module does not give
+        such logits, or a subset is smaller than a batch.
+
+    Notes
+    -----
+    Colours are scaled by mean and standard deviation of 2,000 training images, the same
+    for all runs. All that is random in a run follows from its seed. A run does not
+    depend on others; on CUDA it repeats but for rounding. Threads train in turns, since
+    torch's generator is one for the process: use processes (``n_jobs``).
+
+    References
+    ----------
+    Ilyas et al., "Datamodels: Predicting Predictions from Training Data", 2022,
+    appendix D.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from torch import nn
+    >>> from skdatamodels import Examples, SubsetTrainer
+    >>> from skdatamodels.datasets import load_digits_examples
+    >>> from skdatamodels.training import ImageLearner
+    >>> train, targets = (
+    ...     Examples((16 * part.X).astype(np.uint8).reshape(-1, 8, 8, 1), part.y)
+    ...     for part in load_digits_examples()
+    ... )
+    >>> def network():
+    ...     return nn.Sequential(
+    ...         nn.Conv2d(1, 8, 3), nn.ReLU(), nn.Flatten(), nn.Linear(288, 10)
+    ...     )
+    >>> learner = ImageLearner(
+    ...     network, epochs=2, peak_epoch=1, batch_size=100, crop=1, flip=False,
+    ...     flip_targets=False, cutout=2,
+    ... )
+    >>> trainer = SubsetTrainer(learner, train, targets, random_state=0)
+    >>> trainer.fit_transform(np.arange(2))
+    TrainingRuns(n_runs=2, n_train=1200, n_targets=597)
+    """
+
+    _parameter_constraints = {
+        "module_factory": [callable],
+        "epochs": [Interval(Integral, 1, None, closed="left")],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "lr": [Interval(Real, 0, None, closed="neither")],
+        "peak_epoch": [Interval(Real, 0, None, closed="neither")],
+        "momentum": [Interval(Real, 0, 1, closed="left")],
+        "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "label_smoothing": [Interval(Real, 0, 1, closed="left")],
+        "crop": [Interval(Integral, 0, None, closed="left")],
+        "flip": ["boolean"],
+        "cutout": [Interval(Integral, 0, None, closed="left")],
+        "flip_targets": ["boolean"],
+        "half": ["boolean"],
+        "device": [str],
+        "beton": [list, tuple, None],
+        "n_readers": [Interval(Integral, 1, None, closed="left")],
+    }
+
+    def __init__(
+        self,
+        module_factory,
+        *,
+        epochs=24,
+        batch_size=512,
+        lr=0.5,
+        peak_epoch=5,
+        momentum=0.9,
+        weight_decay=5e-4,
+        label_smoothing=0.1,
+        crop=4,
+        flip=True,
+        cutout=8,
+        flip_targets=True,
+        half=True,
+        device="cpu",
+        beton=None,
+        n_readers=1,
+    ):
+        self.module_factory = module_factory
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.lr = lr
+        self.peak_epoch = peak_epoch
+        self.momentum = momentum
+        self.weight_decay = weight_decay
+        self.label_smoothing = label_smoothing
+        self.crop = crop
+        self.flip = flip
+        self.cutout = cutout
+        self.flip_targets = flip_targets
+        self.half = half
+        self.device = device
+        self.beton = beton
+        self.n_readers = n_readers
+
+    def make_learner(self, train, targets, output):
+        """Return what trains runs on these examples; checks all that can be checked.
+
+        Parameters
+        ----------
+        train, targets : Examples
+        output : str or callable
+
+        Returns
+        -------
+        learner : callable
+            ``(train_indices, seed) -> outputs``.
+        """
+        self._validate_params()
+        if self.peak_epoch >= self.epochs:
+            raise ValueError(
+                f"peak_epoch={self.peak_epoch} must be less than epochs={self.epochs}."
+            )
+        return BoundImageLearner(self, train, targets, output)
+
+
+class BoundImageLearner:
+    """An :class:`ImageLearner` with the images that it trains on and is measured on.
+
+    Parameters
+    ----------
+    settings : ImageLearner
+    train, targets : Examples
+    output : str or callable
+    """
+
+    def __init__(self, settings, train, targets, output):
+        try:
+            import torch  # noqa: F401
+        except ImportError as error:
+            raise ImportError(
+                'ImageLearner needs torch: pip install "skdatamodels[torch]"'
+            ) from error
+        check_same_shape(train, targets)
+        self.settings, self.train, self.targets = settings, train, targets
+        self.output = output_for(output, "classification", "ImageLearner")
+        self.classes = np.unique(train.y)
+        self.y = encode_targets(targets.y, self.classes)
+        self._check_images(self._image_shape())
+        self._check_module()
+
+    def check_subset_size(self, size):
+        """Raise if a subset of this size does not fill a batch."""
+        check_fills_batch(size, self.settings.batch_size)
+
+    def __call__(self, train_indices, seed):
+        """Return the outputs (n_targets,) of a network trained on these images."""
+        from skdatamodels.training._learners.image_training import train_and_measure
+
+        self.check_subset_size(len(train_indices))
+        images, y, targets, scale = self._data
+        logits = train_and_measure(
+            self.settings, images, y, targets, scale, np.asarray(train_indices), seed
+        )
+        if not np.isfinite(logits).all():
+            raise ValueError("Logits are not finite: training diverged. Lower lr.")
+        return self.output(logits, self.y)
+
+    @cached_property
+    def _data(self):
+        """Images, labels, targets and scale of colours, on the device."""
+        import torch
+
+        from skdatamodels.training._learners.image_training import colour_scale
+
+        device = self.settings.device
+        images, targets = self._open(self.train, 0), self._open(self.targets, 1)
+        y = torch.tensor(np.searchsorted(self.classes, self.train.y), device=device)
+        return images, y, targets, colour_scale(images)
+
+    def _open(self, examples, which):
+        """Return the images of the training set, 0, or the targets, 1."""
+        if self.settings.beton is None:
+            from skdatamodels.training._learners.image_training import ResidentImages
+
+            return ResidentImages(examples.X, self.settings.device)
+        from skdatamodels.training._learners.image_beton import BetonImages
+
+        path = os.fspath(self.settings.beton[which])
+        return BetonImages(path, examples, self.settings)
+
+    def __getstate__(self):
+        state = self.__dict__.copy()
+        state.pop("_data", None)  # sooner made than sent to a worker
+        return state
+
+    def _image_shape(self):
+        """Return (height, width, channels)."""
+        if self.settings.beton is not None:
+            from skdatamodels.training._learners.image_beton import check_pair
+
+            return check_pair(self.settings.beton, self.train, self.targets)
+        for name, examples in (("train", self.train), ("targets", self.targets)):
+            X = examples.X
+            dtype = getattr(X, "dtype", type(X).__name__)
+            if not (isinstance(X, np.ndarray) and dtype == np.uint8 and X.ndim == 4):
+                raise TypeError(
+                    f"{name}.X must be images, uint8 of shape (n, height, width, "
+                    f"channels) with values from 0 to 255; got {dtype} of shape "
+                    f"{X.shape}."
+                )
+        return self.train.shape[1:]
+
+    def _check_images(self, shape):
+        """Raise if the images are too small for what is done to them."""
+        self.image_shape = shape
+        for name in ("crop", "cutout"):
+            if getattr(self.settings, name) >= min(shape[:2]):
+                raise ValueError(
+                    f"{name}={getattr(self.settings, name)} is too much for images of "
+                    f"{shape[0]} by {shape[1]} pixels."
+                )
+
+    def _check_module(self):
+        """Raise if the module does not map images to logits."""
+        import torch
+
+        from skdatamodels.training._learners.stacked_modules import make_module
+
+        height, width, channels = self.image_shape
+        module = make_module(self.settings.module_factory, 0).eval()
+        images = torch.zeros(2, channels, height, width)
+        try:
+            with torch.no_grad():
+                found = tuple(module(images).shape)
+        except RuntimeError as error:
+            raise ValueError(
+                f"The module cannot take images of shape {tuple(images.shape)}: {error}"
+            ) from error
+        if found != (2, len(self.classes)):
+            raise ValueError(
+                f"The module gives outputs of shape {found} for two images; they have "
+                f"{len(self.classes)} classes, so it must be (2, {len(self.classes)})."
+            )

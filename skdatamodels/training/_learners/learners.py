@@ -1,0 +1,144 @@
+"""Learners: functions ``(train_indices, seed) -> outputs (n_targets,)``."""
+
+import numpy as np
+from sklearn.base import clone
+
+from skdatamodels._examples import describe_kind
+from skdatamodels._numbers import refuse_disguised
+from skdatamodels._sklearn_compat import safe_indexing
+from skdatamodels.outputs import (
+    DEFAULT_OUTPUTS,
+    check_measurable,
+    check_output,
+    encode_targets,
+    get_output,
+    raw_outputs,
+)
+from skdatamodels.training._hints import add_hints
+
+
+class EstimatorLearner:
+    """Train a scikit-learn estimator on a subset and measure it on the targets.
+
+    Parameters
+    ----------
+    estimator : classifier or regressor
+        Cloned for each run. Each of its ``random_state`` parameters, at any depth,
+        that is None gets a seed of the run; one that is set stays as it is.
+    train, targets : Examples
+    output : str, callable or None
+        See :data:`skdatamodels.outputs.OUTPUTS`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the estimator does not give that output, a target has a class that no
+        training example has, or train and targets differ in the shape of an example.
+    """
+
+    def __init__(self, estimator, train, targets, output):
+        check_same_shape(train, targets)
+        is_classification = check_measurable(estimator) == "classification"
+        self.classes = np.unique(train.y) if is_classification else None
+        self.output = check_output(output, estimator, self.classes)
+        self.estimator, self.train, self.targets = estimator, train, targets
+        if is_classification:
+            self.y = encode_targets(targets.y, self.classes)
+        else:
+            self.y = true_values(train, targets)
+        self.seeded = [
+            name
+            for name, value in sorted(estimator.get_params(deep=True).items())
+            if name.split("__")[-1] == "random_state" and value is None
+        ]
+
+    def __call__(self, train_indices, seed):
+        """Return the outputs (n_targets,) of a model trained on these examples."""
+        model = clone(self.estimator)
+        if self.seeded:
+            seeds = np.random.SeedSequence(seed).generate_state(len(self.seeded))
+            named = zip(self.seeded, map(int, seeds), strict=True)
+            model.set_params(**dict(named))
+        X, y = self.train.X, self.train.y
+        # safe_indexing serves frames and sparse matrices, but takes its time
+        is_array = isinstance(X, np.ndarray)
+        subset = X[train_indices] if is_array else safe_indexing(X, train_indices)
+        try:
+            model.fit(subset, y[train_indices])
+        except Exception as error:
+            add_hints(error, subset, y[train_indices], self.classes)
+            raise
+        raw = raw_outputs(model, self.targets.X, self.classes, **self._zeros(subset))
+        return self.output(raw, self.y)
+
+    def _zeros(self, subset):
+        """Say what probabilities of 0 are taken to be: a bounded output needs nothing.
+
+        By the rule of succession, that the next example is of a class not seen yet.
+        """
+        if self.classes is None or self.output.bounded:
+            return {}
+        return {"y": self.y, "zero_proba": 1 / (subset.shape[0] + len(self.classes))}
+
+
+def check_trainable(estimator):
+    """Raise TypeError, with what is wanted, if this cannot be an estimator."""
+    _refuse_classes(estimator, "estimator")
+    kinds = hasattr(estimator, "fit"), hasattr(estimator, "make_learner")
+    if not (any(kinds) or callable(estimator)):
+        raise TypeError(
+            "estimator must be a classifier, a regressor, a TorchLearner or a callable "
+            f"(train_indices, seed) -> outputs, got {describe_kind(estimator)}."
+        )
+
+
+def _refuse_classes(estimator, name):
+    """Raise TypeError if an estimator, or a step of one, is a class."""
+    if isinstance(estimator, type):
+        raise TypeError(
+            f"{name} must be an instance: {estimator.__name__}(…), not the class."
+        )
+    for kind in ("steps", "estimators", "transformers"):
+        named = getattr(estimator, kind, None)  # of others it may be anything
+        for entry in named if isinstance(named, list) else ():
+            if isinstance(entry, tuple) and len(entry) > 1:
+                _refuse_classes(entry[1], f"{entry[0]!r} of {name}")
+
+
+def check_same_shape(train, targets):
+    """Raise if examples to train on and targets differ in their shape."""
+    if train.shape[1:] != targets.shape[1:]:
+        raise ValueError(
+            f"An example of train.X has shape {train.shape[1:]}, one of targets.X "
+            f"has {targets.shape[1:]}: they must be the same."
+        )
+
+
+def true_values(train, targets):
+    """Return y of the targets as float64; raise if a y does not hold numbers."""
+    for name, part in (("train", train), ("targets", targets)):
+        refuse_disguised(part.y, f"{name}.y of a regression")
+        values = np.asarray(part.y, np.float64)
+    return values
+
+
+def output_for(output, task, learner):
+    """Return an output; raise if it is not for the task of a learner, named so.
+
+    None stands for the default of the task.
+    """
+    output = get_output(DEFAULT_OUTPUTS[task] if output is None else output)
+    if output.task not in (None, task):
+        raise ValueError(
+            f"output={output.name!r} is for {output.task}, but {learner} is for {task}."
+        )
+    return output
+
+
+def check_fills_batch(size, batch_size):
+    """Raise if a subset of this size does not fill a batch."""
+    if size < batch_size:
+        raise ValueError(
+            f"A subset has {size} examples, fewer than a batch of "
+            f"batch_size={batch_size}: take a larger alpha or a smaller batch_size."
+        )

@@ -1,0 +1,285 @@
+"""TorchLearner: many torch modules of one architecture, trained at once."""
+
+import warnings
+from functools import cached_property
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.base import BaseEstimator
+
+from skdatamodels._sklearn_compat import Interval, StrOptions
+from skdatamodels.outputs import encode_targets
+from skdatamodels.training._learners.block_learner import measure_many
+from skdatamodels.training._learners.learners import (
+    check_fills_batch,
+    check_same_shape,
+    output_for,
+    true_values,
+)
+
+
+class TorchLearner(BaseEstimator):
+    """Train torch modules of one architecture on many subsets at once.
+
+    It is given to :class:`SubsetTrainer` in the place of an estimator. The parameters
+    of the runs of a block are stacked, and each run takes its own batches from the
+    training set, by its own seed. What a run gives does not depend on the block that it
+    is in, but for rounding.
+
+    Parameters
+    ----------
+    module_factory : callable
+        ``module_factory() -> torch.nn.Module``, called once a run after torch's
+        generator was given a seed of the run. The module maps inputs ``(batch, ...)``
+        to logits ``(batch, n_classes)``, or to predictions ``(batch,)`` or
+        ``(batch, 1)`` if the loss is "squared_error".
+    loss : {"cross_entropy", "squared_error"}, default="cross_entropy"
+    epochs : int, default=None
+        How often a run sees each example of its subset: steps grow with the subset.
+        An epoch has ``subset size // batch_size`` batches; the few examples that are
+        left over in an epoch, others each time, wait for the next.
+    steps : int, default=None
+        Number of steps, the same for subsets of all sizes. Give this or `epochs`.
+    batch_size : int, default=64
+    optimizer : {"sgd", "adamw"}, default="sgd"
+    lr : float, default=0.1
+        Highest learning rate.
+    momentum : float, default=0.9
+        Of SGD (without dampening). For AdamW it is the first beta; the second is 0.999.
+    weight_decay : float, default=0.0
+        Coupled for SGD, decoupled for AdamW, as in torch.
+    schedule : {"constant", "cosine", "triangle"}, default="cosine"
+        Learning rate over the steps of a run: constant; from `lr` to 0 by half a
+        cosine; up to `lr` over the first fifth of the steps and down to 0, linearly.
+    label_smoothing : float in [0, 1), default=0.0
+    mixed_precision : bool, default=False
+        Train with products of matrices in bfloat16, where torch's autocast has them.
+        Parameters, steps and outputs stay in float32. For GPUs: a CPU may be slower.
+    n_together : int, default=None
+        Runs of a block. None takes as many as memory allows, up to 64 on a CPU and 512
+        on a GPU.
+    device : str, default="cpu"
+        Where torch computes.
+
+    Raises
+    ------
+    ImportError
+        If torch is not installed.
+    TypeError, ValueError
+        If a parameter is wrong, the module does not give such outputs, or a subset is
+        smaller than a batch.
+
+    Notes
+    -----
+    A :class:`torch.nn.Sequential` of linear layers and activations is computed by
+    batched matrix products, other modules by :func:`torch.vmap`. Modules that keep
+    buffers (BatchNorm) or draw random numbers (Dropout) are trained one by one, with a
+    warning, and in turns where several threads train. On a CPU, so is best whatever
+    spends its time in convolutions: there set ``n_together=1``. Modules are computed in
+    float32, whatever their factory makes, and out of ``DataParallel``.
+
+    References
+    ----------
+    Ilyas et al., "Datamodels: Predicting Predictions from Training Data", 2022, §2.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import torch
+    >>> from skdatamodels import SubsetTrainer
+    >>> from skdatamodels.datasets import load_digits_examples
+    >>> from skdatamodels.training import TorchLearner
+    >>> train, targets = load_digits_examples()
+    >>> def mlp():
+    ...     return torch.nn.Sequential(
+    ...         torch.nn.Linear(64, 32), torch.nn.ReLU(), torch.nn.Linear(32, 10)
+    ...     )
+    >>> learner = TorchLearner(mlp, epochs=5)
+    >>> trainer = SubsetTrainer(learner, train, targets, random_state=0)
+    >>> trainer.fit_transform(np.arange(6))
+    TrainingRuns(n_runs=6, n_train=1200, n_targets=597)
+    """
+
+    _parameter_constraints = {
+        "module_factory": [callable],
+        "loss": [StrOptions({"cross_entropy", "squared_error"})],
+        "epochs": [Interval(Integral, 1, None, closed="left"), None],
+        "steps": [Interval(Integral, 1, None, closed="left"), None],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "optimizer": [StrOptions({"sgd", "adamw"})],
+        "lr": [Interval(Real, 0, None, closed="neither")],
+        "momentum": [Interval(Real, 0, 1, closed="left")],
+        "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "schedule": [StrOptions({"constant", "cosine", "triangle"})],
+        "label_smoothing": [Interval(Real, 0, 1, closed="left")],
+        "mixed_precision": ["boolean"],
+        "n_together": [Interval(Integral, 1, None, closed="left"), None],
+        "device": [str],
+    }
+
+    def __init__(
+        self,
+        module_factory,
+        *,
+        loss="cross_entropy",
+        epochs=None,
+        steps=None,
+        batch_size=64,
+        optimizer="sgd",
+        lr=0.1,
+        momentum=0.9,
+        weight_decay=0.0,
+        schedule="cosine",
+        label_smoothing=0.0,
+        mixed_precision=False,
+        n_together=None,
+        device="cpu",
+    ):
+        self.module_factory = module_factory
+        self.loss = loss
+        self.epochs = epochs
+        self.steps = steps
+        self.batch_size = batch_size
+        self.optimizer = optimizer
+        self.lr = lr
+        self.momentum = momentum
+        self.weight_decay = weight_decay
+        self.schedule = schedule
+        self.label_smoothing = label_smoothing
+        self.mixed_precision = mixed_precision
+        self.n_together = n_together
+        self.device = device
+
+    def make_learner(self, train, targets, output):
+        """Return what trains runs on these examples; checks all that can be checked.
+
+        Parameters
+        ----------
+        train, targets : Examples
+        output : str or callable
+
+        Returns
+        -------
+        learner : callable
+            ``(train_indices, seed) -> outputs``, with ``train_many``.
+        """
+        self._validate_params()
+        if (self.epochs is None) == (self.steps is None):
+            raise ValueError("Give either epochs or steps, and not both.")
+        return BoundTorchLearner(self, train, targets, output)
+
+
+class BoundTorchLearner:
+    """A :class:`TorchLearner` with the examples that it trains on and is measured on.
+
+    Parameters
+    ----------
+    settings : TorchLearner
+    train, targets : Examples
+    output : str or callable
+    """
+
+    def __init__(self, settings, train, targets, output):
+        try:
+            from skdatamodels.training._learners.stacked_modules import StackedModules
+        except ImportError as error:
+            raise ImportError(
+                'TorchLearner needs torch: pip install "skdatamodels[torch]"'
+            ) from error
+        check_same_shape(train, targets)
+        for name, examples in (("train", train), ("targets", targets)):
+            if not isinstance(examples.X, np.ndarray) or examples.X.dtype.kind in "OUS":
+                raise TypeError(f"{name}.X must be an array of numbers for torch.")
+        self.settings, self.train, self.targets = settings, train, targets
+        classifies = settings.loss == "cross_entropy"
+        task = "classification" if classifies else "regression"
+        self.output = output_for(output, task, f"loss={settings.loss!r}")
+        self.classes = np.unique(train.y) if classifies else None
+        if classifies:
+            self.y = encode_targets(targets.y, self.classes)
+        else:
+            self.y = true_values(train, targets)
+        self._modules = StackedModules(settings.module_factory, train.X[:2])
+        self._check_width()
+        if self._modules.obstacle:
+            warnings.warn(
+                f"{self._modules.obstacle}: runs are trained one by one, not stacked.",
+                UserWarning,
+                stacklevel=4,
+            )
+        self.block_size = self._choose_block_size()
+
+    def check_subset_size(self, size):
+        """Raise if a subset of this size does not fill a batch."""
+        check_fills_batch(size, self.settings.batch_size)
+
+    def __call__(self, train_indices, seed):
+        """Return the outputs (n_targets,) of a model trained on these examples."""
+        return self._train_block([np.asarray(train_indices)], [seed])[0]
+
+    def train_many(self, masks, seeds):
+        """Return outputs (n_runs, n_targets) of several runs, a block at a time."""
+        subsets = [np.flatnonzero(mask) for mask in masks]
+        blocks = [
+            self._train_block(
+                subsets[start : start + self.block_size],
+                seeds[start : start + self.block_size],
+            )
+            for start in range(0, len(subsets), self.block_size)
+        ]
+        return np.concatenate(blocks)
+
+    def _train_block(self, subsets, seeds):
+        from skdatamodels.training._learners.stacked_training import train_block
+
+        for subset in subsets:
+            self.check_subset_size(len(subset))
+        raw = train_block(
+            self._modules,
+            self.settings,
+            self._tensors,
+            subsets,
+            [int(seed) for seed in seeds],
+        )
+        raw = raw if self.classes is not None else raw.reshape(raw.shape[:2])
+        outputs = np.full((len(subsets), len(self.y)), np.nan)
+        finite = np.isfinite(raw.reshape(len(raw), -1)).all(axis=1)
+        if finite.any():
+            outputs[finite] = measure_many(self.output, raw[finite], self.y)
+        return outputs
+
+    @cached_property
+    def _tensors(self):
+        """Examples, labels and targets on the device."""
+        from skdatamodels.training._learners.stacked_modules import as_tensor
+
+        device, y = self.settings.device, self.train.y
+        if self.classes is not None:
+            y = np.searchsorted(self.classes, y)
+        y = as_tensor(y, device)
+        y = y if self.classes is None else y.long()
+        return as_tensor(self.train.X, device), y, as_tensor(self.targets.X, device)
+
+    def __getstate__(self):
+        state = self.__dict__.copy()
+        state.pop("_tensors", None)  # sooner made than sent to a worker
+        return state
+
+    def _check_width(self):
+        width = tuple(self._modules.output_shape)
+        allowed = [(), (1,)] if self.classes is None else [(len(self.classes),)]
+        if width not in allowed:
+            raise ValueError(
+                f"The module gives outputs of shape {width} for an example; "
+                f"loss={self.settings.loss!r} needs {allowed[-1]}."
+            )
+
+    def _choose_block_size(self):
+        if self._modules.obstacle:
+            return 1
+        if self.settings.n_together is not None:
+            return self.settings.n_together
+        rows = max(self.settings.batch_size, min(len(self.targets), 1024))
+        fits = self._modules.fitting(rows, self.settings.device)
+        most = 64 if self.settings.device == "cpu" else 512
+        return int(np.clip(fits, 1, most))

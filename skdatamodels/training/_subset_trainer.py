@@ -1,0 +1,505 @@
+"""SubsetTrainer: a transformer from run ids, or masks, to runs."""
+
+import hashlib
+import os
+import time
+import warnings
+from collections import Counter
+from contextlib import closing, nullcontext
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.base import BaseEstimator, TransformerMixin
+
+from skdatamodels._examples import Examples, check_examples, describe_kind
+from skdatamodels._numbers import unmasked
+from skdatamodels._random import entropy_from, training_seed
+from skdatamodels._sklearn_compat import HasMethods, Interval, StrOptions, fit_context
+from skdatamodels.masks import (
+    DESIGNS,
+    PackedMasks,
+    as_masks,
+    sample_masks,
+    subset_size,
+)
+from skdatamodels.masks._designs import (
+    check_alphas,
+    check_design,
+    check_run_ids,
+    seed_runs,
+)
+from skdatamodels.masks._packed import as_slice
+from skdatamodels.outputs import OUTPUTS, OutputInfo, info_of_output
+from skdatamodels.runs import TrainingRuns
+from skdatamodels.runs._paths import directory_kept, readable
+from skdatamodels.training._execution.driver import train_runs
+from skdatamodels.training._execution.time_limit import TimeLimited
+from skdatamodels.training._hints import MISSES_A_CLASS
+from skdatamodels.training._learners.fast_paths import FAST_LEARNERS, estimator_learner
+from skdatamodels.training._learners.learners import EstimatorLearner, check_trainable
+from skdatamodels.training._stores import open_store, warn_if_changed
+from skdatamodels.training._unseen_classes import UnseenClasses
+
+
+class SubsetTrainer(TransformerMixin, BaseEstimator):
+    """Train a model on each of many subsets, and measure it on the targets.
+
+    Rows of X are runs: :meth:`transform` takes run ids, draws the subset of each from
+    the design, trains, and returns the runs. Run i depends on the configuration,
+    `random_state` and i alone: not on `n_jobs`, the joblib backend, or which other runs
+    are asked for, or when; but for rounding, where models are trained many at a time.
+    Each worker trains with one BLAS and OpenMP thread.
+
+    Parameters
+    ----------
+    estimator : classifier, regressor, TorchLearner or callable
+        Cloned for each run. Of its ``random_state`` parameters, at any depth, those
+        that are None get a seed of the run. A callable ``(train_indices, seed) ->
+        outputs`` takes the indices of the subset, an int64 array, and the seed of the
+        run, an int below 2**32, and returns an array (n_targets,).
+    train, targets : Examples
+        Training set and targets.
+    alpha : float in (0, 1), or sequence of them, default=0.5
+        Subsampling fraction. Of several, the runs take turns.
+    design : str, default="uniform"
+        How subsets are drawn; see :func:`skdatamodels.masks.sample_masks`. A subset and
+        its complement, in the designs that pair them, share the seed of the training.
+    output : str, callable or OutputInfo, optional
+        What is measured; see :data:`skdatamodels.outputs.OUTPUTS`. The default is
+        "margin" for classifiers and "prediction" for regressors. A callable estimator
+        measures itself: say here what, by a name or an
+        :class:`~skdatamodels.outputs.OutputInfo`, for the runs to know it.
+    fast : bool, default=True
+        Whether `Ridge`, `RidgeClassifier` and `LogisticRegression` may be trained many
+        at a time, where that gives what their own fits would (:doc:`/training`).
+        Runs that are trained so have a store of their own, for they agree with the
+        others to a tolerance only.
+    store : path-like, optional
+        Folder under which runs are kept, one :class:`RunStore` for each configuration.
+        Runs that are there already are read, not trained. Without it, each call trains.
+    n_jobs : int, optional
+        Number of workers, as in joblib; ``joblib.parallel_config`` chooses the backend.
+    random_state : int, RandomState instance or None, default=None
+        Seed of subsets and trainings. With a store, an int or None; None then means
+        the seed that the store was begun with.
+    retries : int, default=1
+        How often a run that fails is tried again.
+    on_failure : {"raise", "nan"}, default="raise"
+        What to do about runs that failed for good, once all others are done: raise an
+        error, or warn and give them outputs of NaN. A failed run is never stored; the
+        next call tries it again.
+    unseen_class : {"nan", "floor"}, default="nan"
+        The output of a scikit-learn estimator on targets of a class that the subset of
+        the run has no example of. "nan": NaN, which leaves the run out of the
+        datamodels and the scores of these targets. "floor": what the class would give
+        if it had the probability 1 / (subset size + number of classes). Other learners
+        give outputs of their own.
+    timeout : float, optional
+        Seconds that a run may take; one that takes longer has failed. Each worker then
+        trains in a second process beside it, which is ended at the limit. Runs that
+        are trained together have the sum of their limits.
+    verbose : int, default=0
+        If not 0, show a progress bar.
+
+    Attributes
+    ----------
+    entropy_ : int
+        Seed in use.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Before any training: if the estimator gives no such output, alpha gives
+        an empty or a full subset, a target has a class that is not in `train`, run ids
+        repeat or are negative (or 10⁸ and more, with a store), masks are not 0/1 or of
+        another width, or runs in the store are damaged.
+    RuntimeError
+        After training: if runs failed and `on_failure` is "raise", or all failed.
+    OSError
+        If the store cannot be written; what it holds is safe, and the same call
+        resumes. Before any training, if the disk has no space for the runs.
+
+    Notes
+    -----
+    X may also be explicit masks (n_runs, n_train), as bool, uint8 or
+    :class:`PackedMasks`; `alpha` and `design` then do not matter. A row that is given
+    several times is trained with as many seeds: so noise is measured.
+
+    The result of `transform` is :class:`TrainingRuns`, whatever ``set_output`` says.
+
+    References
+    ----------
+    Ilyas et al., "Datamodels: Predicting Predictions from Training Data", 2022, §2.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.datasets import load_wine
+    >>> from sklearn.naive_bayes import GaussianNB
+    >>> from skdatamodels import Examples, SubsetTrainer
+    >>> X, y = load_wine(return_X_y=True)
+    >>> train, targets = Examples(X[::2], y[::2]), Examples(X[1::2], y[1::2])
+    >>> trainer = SubsetTrainer(GaussianNB(), train, targets, random_state=0)
+    >>> trainer.fit_transform(np.arange(10))
+    TrainingRuns(n_runs=10, n_train=89, n_targets=89)
+    """
+
+    _parameter_constraints = {
+        "estimator": [HasMethods("fit"), HasMethods("make_learner"), callable],
+        "train": [Examples],
+        "targets": [Examples],
+        "alpha": [Interval(Real, 0, 1, closed="neither"), "array-like"],
+        "design": [StrOptions(set(DESIGNS))],
+        "output": [StrOptions(set(OUTPUTS)), callable, OutputInfo, None],
+        "fast": ["boolean"],
+        "store": [str, os.PathLike, None],
+        "n_jobs": [Integral, None],
+        "random_state": ["random_state"],
+        "retries": [Interval(Integral, 0, None, closed="left")],
+        "on_failure": [StrOptions({"raise", "nan"})],
+        "unseen_class": [StrOptions({"nan", "floor"})],
+        "timeout": [Interval(Real, 0, None, closed="neither"), None],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        estimator,
+        train,
+        targets,
+        *,
+        alpha=0.5,
+        design="uniform",
+        output=None,
+        fast=True,
+        store=None,
+        n_jobs=None,
+        random_state=None,
+        retries=1,
+        on_failure="raise",
+        unseen_class="nan",
+        timeout=None,
+        verbose=0,
+    ):
+        self.estimator = estimator
+        self.train = train
+        self.targets = targets
+        self.alpha = alpha
+        self.design = design
+        self.output = output
+        self.fast = fast
+        self.store = store
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+        self.retries = retries
+        self.on_failure = on_failure
+        self.unseen_class = unseen_class
+        self.timeout = timeout
+        self.verbose = verbose
+
+    def _validate_params(self):
+        # scikit-learn's own error would print the whole table that was given instead
+        check_examples(self.train, "train")
+        check_examples(self.targets, "targets")
+        check_trainable(self.estimator)
+        super()._validate_params()
+
+    @fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X, y=None):
+        """Check everything and fix the seed; trains nothing.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_runs,) or (n_runs, n_train)
+            Run ids or masks.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : SubsetTrainer
+        """
+        learner, rows = self._learner(), self._check_rows(X)
+        self._check_sizes(learner, rows)
+        entropy = entropy_from(self.random_state)
+        store = self._open_store(learner, isinstance(rows, PackedMasks), entropy)
+        self.entropy_ = entropy if store is None else store.entropy
+        return self
+
+    def transform(self, X):
+        """Train the runs that are not stored yet and return all that are asked for.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_runs,) or (n_runs, n_train)
+            Run ids, or masks.
+
+        Returns
+        -------
+        runs : TrainingRuns
+            In the order of X.
+        """
+        if not hasattr(self, "entropy_"):
+            self.fit(X)
+        learner, rows = self._learner(), self._check_rows(X)
+        self._check_sizes(learner, rows)
+        explicit = isinstance(rows, PackedMasks)
+        entropy = self.entropy_
+        if isinstance(self.random_state, Integral):  # perhaps set since `fit`
+            entropy = entropy_from(self.random_state)
+        store = self._open_store(learner, explicit, entropy)
+        if store is None:
+            runs = self._transform_in_memory(learner, rows, entropy)
+        else:
+            runs = self._transform_in_store(learner, rows, store)
+        return self._with_targets(learner, runs, warn=not explicit)
+
+    @property
+    def output_info(self):
+        """What is measured, as :class:`~skdatamodels.outputs.OutputInfo`."""
+        return self._output_info(self._learner() if self.output is None else None)
+
+    def set_output(self, *, transform=None):
+        """Do nothing: runs are no table, and :meth:`transform` always returns runs.
+
+        It is here for the other steps of a pipeline, which take the setting.
+
+        Parameters
+        ----------
+        transform : {"default", "pandas", "polars"}, optional
+            Ignored.
+
+        Returns
+        -------
+        self : SubsetTrainer
+        """
+        return self
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.one_d_array = True
+        tags.requires_fit = False
+        return tags
+
+    def _transform_in_memory(self, learner, rows, entropy):
+        masks, seeds = self._plan(rows, entropy)
+        outputs = np.full((len(masks), len(self.targets)), np.nan, np.float32)
+        todo = np.arange(len(masks))
+        failures = self._train(learner, masks, seeds, todo, outputs.__setitem__)
+        n_finished = (~np.isnan(outputs[:, 0])).sum()
+        self._report(failures, len(todo), n_finished)
+        return TrainingRuns(masks, outputs, seeds=seeds)
+
+    def _transform_in_store(self, learner, rows, store):
+        masks, seeds = self._plan(rows, store.entropy)
+        explicit = isinstance(rows, PackedMasks)
+
+        def find():
+            where = store.rows_for(masks, seeds) if explicit else rows
+            return where, np.flatnonzero(~store.done(where))
+
+        def save(which, outputs):
+            store.write(where[which], masks[which], seeds[which], outputs)
+
+        where, todo = find()
+        failures = []
+        if len(todo):  # else a store that cannot be written will do
+            with store.lock():
+                where, todo = find()  # others may have written meanwhile
+                done = np.delete(np.arange(len(where)), todo)
+                store.check(where[done], masks[done], seeds[done])
+                store.check_room(where[todo])
+                failures = self._train(learner, masks, seeds, todo, save)
+                store.record_failures(
+                    {"row": int(where[i]), "time": time.time(), "traceback": text}
+                    for i, text in failures
+                )
+            warn_if_changed(store, self._known_by(learner, explicit))
+        done = np.flatnonzero(store.done(where))
+        self._report(failures, len(todo), len(done))
+        if not failures:
+            return store.runs(as_slice(where), masks=masks, seeds=seeds)
+        outputs = np.full((len(masks), len(self.targets)), np.nan, np.float32)
+        runs = store.runs(where[done], masks=masks[done], seeds=seeds[done])
+        outputs[done] = runs.outputs
+        return TrainingRuns(masks, outputs, seeds=seeds)
+
+    def _with_targets(self, learner, runs, warn):
+        """Return the runs with what is known of their outputs and targets."""
+        known = {"seeds": runs.seeds, "output": self._output_info(learner)}
+        outputs, named = runs.outputs, OUTPUTS.get(known["output"].name)
+        classifies = getattr(learner, "classes", None) is not None
+        if classifies or (named and named.task == "classification"):
+            found = UnseenClasses(runs.packed, self.train.y, self.targets.y)
+            what = "are what the learner gives"
+            if isinstance(learner, EstimatorLearner):
+                what = "are low guesses, as unseen_class='floor' asks"
+                if self.unseen_class == "nan":
+                    what = "are NaN, and so left out of datamodels and scores"
+                    outputs = found.without(outputs)
+            if warn:
+                found.warn(what, self.design, stacklevel=4)
+            known["target_classes"] = self.targets.y
+            known["n_missed_classes"] = found.n_unseen
+        return TrainingRuns(runs.packed, outputs, **known)
+
+    def _output_info(self, learner):
+        """Return what is measured; the learner chooses it if the user did not."""
+        if self.output is None and learner is not self.estimator:
+            return info_of_output(getattr(learner, "output", None))
+        return info_of_output(self.output)
+
+    def _learner(self):
+        """Return the function that trains one run; checks all that can be checked."""
+        self._validate_params()
+        check_design(self.design, len(self.train), self.alpha, self.train.y)
+        if hasattr(self.estimator, "make_learner"):
+            return self.estimator.make_learner(self.train, self.targets, self.output)
+        if not hasattr(self.estimator, "fit"):
+            return self.estimator
+        return estimator_learner(
+            self.estimator, self.train, self.targets, self.output, fast=self.fast
+        )
+
+    def _check_rows(self, X):
+        """Return X as run ids (int64 array) or as PackedMasks."""
+        n_train = len(self.train)
+        if isinstance(X, TrainingRuns):
+            raise TypeError(
+                "X is TrainingRuns, which are trained already. To train their subsets "
+                "again, give their masks: X.packed."
+            )
+        if not isinstance(X, PackedMasks):
+            rows = _as_array(unmasked(X, "X"))
+            if rows.ndim == 1:
+                return check_run_ids(rows)
+            if rows.ndim == 2 and rows.shape[1] == n_train:
+                X = as_masks(rows)
+        if not isinstance(X, PackedMasks) or X.shape[1] != n_train or len(X) == 0:
+            raise ValueError(
+                "X must be run ids (n_runs,), such as np.arange(1000), or 0/1 masks "
+                f"(n_runs, n_train) with n_train={n_train} and at least one run, got "
+                f"{describe_kind(X)}. The examples do not belong in X. Give them to "
+                "the constructor: SubsetTrainer(estimator, train=Examples(X_train, "
+                "y_train), targets=Examples(X_test, y_test))."
+            )
+        return X
+
+    def _check_sizes(self, learner, rows):
+        """Raise if the learner cannot train on subsets as small as these."""
+        if not hasattr(learner, "check_subset_size"):
+            return
+        size = subset_size(len(self.train), min(check_alphas(self.alpha)))
+        if isinstance(rows, PackedMasks):
+            size = int(rows.dot(np.ones((len(self.train), 1))).min())
+        learner.check_subset_size(size)
+
+    def _plan(self, rows, entropy):
+        """Return masks and training seeds of run ids or explicit masks."""
+        if isinstance(rows, PackedMasks):
+            keys = _mask_keys(rows)
+            masks = rows
+        else:
+            keys = [(run,) for run in seed_runs(rows, self.design, self.alpha)]
+            masks = sample_masks(
+                rows,
+                len(self.train),
+                self.alpha,
+                design=self.design,
+                random_state=entropy,
+                y=self.train.y,
+            )
+        seeds = [training_seed(entropy, *key) for key in keys]
+        return masks, np.array(seeds, dtype=np.uint32)
+
+    def _train(self, learner, masks, seeds, todo, save):
+        limited = nullcontext(learner)
+        if self.timeout is not None:
+            limited = closing(TimeLimited(learner, self.timeout))
+        with limited as learner, directory_kept():
+            return train_runs(
+                learner,
+                masks,
+                seeds,
+                todo,
+                len(self.targets),
+                save,
+                n_jobs=self.n_jobs,
+                retries=self.retries,
+                verbose=self.verbose,
+            )
+
+    def _report(self, failures, n_tried, n_finished):
+        """Raise, or warn, about runs that failed."""
+        if not failures:
+            return
+        position, text = failures[0]
+        n_without = sum(MISSES_A_CLASS in traceback for _, traceback in failures)
+        where = f", {n_without} on subsets that miss a class" if n_without else ""
+        message = (
+            f"{len(failures)} of {n_tried} runs failed, each tried {self.retries + 1} "
+            f"times{where}; {n_finished} are finished. The first failure, at position "
+            f"{position} of X:\n{text}"
+        )
+        if n_finished == 0:
+            message = "No run succeeded, so training was given up. " + message
+        if self.on_failure == "raise" or n_finished == 0:
+            raise RuntimeError(message)
+        warnings.warn(message, RuntimeWarning, stacklevel=3)
+
+    def _open_store(self, learner, explicit, entropy):
+        """Open or make the store of this configuration, or None if there is none."""
+        if self.store is None:
+            return None
+        if self.random_state is not None and not isinstance(
+            self.random_state, Integral
+        ):
+            raise ValueError(
+                "With a store, random_state must be an int or None: the runs of a "
+                f"{type(self.random_state).__name__} could not be resumed."
+            )
+        name = getattr(self.estimator, "__name__", type(self.estimator).__name__)
+        alphas = "-".join(f"{alpha:g}" for alpha in check_alphas(self.alpha))[:40]
+        what = "given-masks" if explicit else f"{self.design}-alpha{alphas}"
+        return open_store(
+            self.store,
+            f"{readable(name, 60)}-{what}",
+            self._known_by(learner, explicit),
+            len(self.train),
+            len(self.targets),
+            output=self._output_info(learner),
+            entropy=entropy,
+        )
+
+    def _known_by(self, learner, explicit):
+        """Return what runs depend on, as parameters by name."""
+        names = ["estimator", "train", "targets", "random_state"]
+        if not explicit:
+            names += ["alpha", "design"]
+        if hasattr(self.estimator, "fit") or hasattr(self.estimator, "make_learner"):
+            names += ["output"]
+        fast = type(learner).__name__ if isinstance(learner, FAST_LEARNERS) else None
+        parameters = {"masks": "given" if explicit else "drawn", "fast": fast}
+        parameters |= {name: getattr(self, name) for name in names}
+        if self.output is None and "output" in names:
+            parameters["output"] = self._output_info(learner).name
+        return parameters
+
+
+def _as_array(X):
+    """Return X as an array; one without dimensions, if X is nothing like rows."""
+    try:
+        return np.asarray(X)
+    except (ValueError, TypeError):  # a pair of X and y; Examples
+        return np.asarray(None)
+
+
+def _mask_keys(masks):
+    """Key of each row: a digest of the mask, and how often it came before."""
+    seen, keys = Counter(), []
+    for row in masks.bits:
+        mask = row.tobytes()
+        words = np.frombuffer(hashlib.blake2b(mask, digest_size=16).digest(), "<u4")
+        keys.append((*words, seen[mask]))
+        seen[mask] += 1
+    return keys
