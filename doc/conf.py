@@ -60,7 +60,8 @@ html_theme_options = {
     "footer_end": [],
 }
 # Pages with no page below them need no list of these.
-CHILDLESS = "getting_started", "what_is_a_datamodel", "whats_new", "contributing"
+CHILDLESS = "getting_started", "which_tool", "what_is_a_datamodel", "glossary"
+CHILDLESS += "troubleshooting", "whats_new", "contributing"
 html_sidebars = {page: [] for page in CHILDLESS}
 
 

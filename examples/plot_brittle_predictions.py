@@ -2,17 +2,17 @@
 How many digits does a prediction rest on?
 ==========================================
 
-Some predictions stand on hundreds of training examples, others fall when a handful of
-them is taken away. The smallest set whose removal flips a prediction is its *data
-support*. Datamodels say what to remove; training without it tells whether they are
+Some predictions rest on hundreds of training examples, others change when a handful of
+them is removed. The smallest set whose removal flips a prediction is its *data
+support*. Datamodels say what to remove, and training without it shows whether they are
 right.
 """
 
 # %%
 # Datamodels of some digits
 # -------------------------
-# A logistic regression trains fast and without randomness, so one training of each
-# edited set will be enough.
+# A logistic regression trains fast and without randomness, so one training on each
+# edited set is enough.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -32,9 +32,9 @@ model = DatamodelRegressor(random_state=0).fit(runs)
 # %%
 # The search
 # ----------
-# For each target the examples of highest weight are removed in growing numbers, until
-# its margin is negative. The size found is then *certified*: the model is trained
-# without 20 % more, and must be wrong about the target.
+# For each target, the examples of highest weight are removed in growing numbers, until
+# the margin is negative. The size found is then *certified*: the model is trained
+# with 20 % more examples removed, and must get the target wrong.
 
 search = DataSupportSearch(trainer, n_trials=1, random_state=0)
 searches = {
@@ -51,20 +51,20 @@ for name, found in searches.items():
     )
 
 # %%
-# Whatever ranks training examples can drive the search. The method whose line is higher
-# knows better what the model learnt the target from. Leaving out the nearest images in
-# pixels takes more of them.
+# Anything that ranks training examples can guide the search. The method with the higher
+# line knows better from which examples the model learnt the target. If the nearest
+# images in pixels are removed, more of them are needed.
 
 from skdatamodels.plotting import DataSupportDisplay
 
 DataSupportDisplay.from_estimator(searches)
 
 # %%
-# The heuristic without training
-# ------------------------------
-# Weights are in the unit of the margin. So how many of them, highest first, add up to
-# the margin of the model trained on everything? This needs no training at all, and
-# leaves those targets without a number whose positive weights are too few.
+# A prediction without training
+# -----------------------------
+# Weights have the unit of the margin. So how many of them, highest first, add up to
+# the margin of the model trained on everything? This needs no training at all. A target
+# with too few positive weights gets no number.
 
 both = ~np.isnan(search.predicted_size_) & ~search.censored_
 plt.figure(figsize=(4.5, 4), layout="constrained")
@@ -77,8 +77,8 @@ plt.show()
 # %%
 # A brittle prediction
 # --------------------
-# Of the targets that rest on three examples or more, the one that rests on the fewest,
-# and what has to be removed.
+# Of the targets that rest on three examples or more, this one rests on the fewest.
+# Beside it are the examples that have to be removed.
 
 sizes = np.where(search.support_size_ >= 3, search.support_size_, np.inf)
 brittle = sizes.argmin()

@@ -1,11 +1,11 @@
 """
-What would it say without these digits?
-=======================================
+What would the model say without these digits?
+==============================================
 
 A datamodel predicts what happens to a prediction when training examples are removed:
-the margin changes by the sum of their weights, with the sign turned. It has only seen
-models of random halves. Does it know what models of nearly everything do, after a
-removal that was chosen with care? Retraining tells.
+the margin changes by minus the sum of their weights. The datamodel has only seen models
+of random halves. Can it tell what a model of nearly everything does, after a carefully
+chosen removal? Retraining gives the answer.
 """
 
 # %%
@@ -27,8 +27,8 @@ datamodels = DatamodelRegressor(random_state=0).fit(runs)
 # %%
 # One question
 # ------------
-# Take the target with the smallest mean margin that is still right more often than not.
-# The datamodel answers without training.
+# Take the target with the smallest positive mean margin. The datamodel answers without
+# training.
 
 from skdatamodels.applications import predict_counterfactual, similar_examples
 
@@ -44,10 +44,10 @@ print(
 # %%
 # Many questions, answered by retraining
 # --------------------------------------
-# For 30 targets, remove the examples of highest weight, of lowest weight, and at
-# random, and as a baseline the nearest in pixels; two to thirty of 300. A logistic
-# regression has no randomness, so one training a set is enough. For a network ask for
-# more, which are averaged.
+# For 30 targets, remove the examples of highest weight, of lowest weight, random ones
+# and, as a baseline, the nearest in pixels: two to thirty of 300. A logistic regression
+# has no randomness, so one training per set is enough. For a network, ask for more
+# trainings, which are averaged.
 
 from sklearn.metrics import euclidean_distances
 
@@ -68,15 +68,15 @@ CounterfactualDisplay.from_estimator(evaluation)
 
 # %%
 # Small effects lie on the diagonal. Large falls are larger than predicted: a datamodel
-# is a straight line through what random halves do, and what is left of a class matters
-# more the less of it is left. The order is kept. By heuristic:
+# is a straight line through what random halves do, but the fewer examples of a class
+# are left, the more each of them matters. The order is right. By heuristic:
 
 for name, (spearman, pearson, n) in evaluation.correlations_.items():
     print(f"{name:<15} {n:>4} sets  Spearman {spearman:.2f}  Pearson {pearson:.2f}")
 
 # %%
-# The weights find what matters: without the same number of examples, the margin falls
-# further than without the nearest in pixels.
+# The weights find what matters: removing their examples lowers the margin more than
+# removing the same number of nearest examples in pixels.
 
 effects = evaluation.effects_
 for name in ("top", "nearest pixels", "random"):
@@ -86,9 +86,9 @@ for name in ("top", "nearest pixels", "random"):
 # %%
 # Another model
 # -------------
-# Do the weights say something about the digits, or only about logistic regression? Let
-# a machine with a radial kernel answer the same questions. Its margins have another
-# scale, so the rank correlation is what to look at.
+# Do the weights say something about the digits, or only about logistic regression? We
+# ask a classifier with a radial kernel the same questions. Its margins have
+# another scale, so look at the rank correlation.
 
 from sklearn.kernel_approximation import Nystroem
 from sklearn.linear_model import RidgeClassifier

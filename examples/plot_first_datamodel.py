@@ -2,19 +2,19 @@
 Which digits made the model say that?
 =====================================
 
-The whole way in one page: train a classifier on many random halves of a training set,
-fit a datamodel for each target, judge the datamodels on halves they have not seen, and
-look at the training examples that they hold responsible.
+This example shows all steps: train a classifier on many random halves of a training
+set, fit a datamodel for each target, judge the datamodels on halves that they have not
+seen, and look at the training examples that they find responsible.
 
 The classifier is a logistic regression, which trains fast. For such a convex model a
-closed-form influence function does as well without any run; networks and trees are
-where datamodels are needed, and for them nothing below changes but the estimator.
+closed-form influence function does as well without any run. Networks and trees need
+datamodels; for these, only the estimator in this example changes.
 """
 
 # %%
 # Training set and targets
 # ------------------------
-# Targets are the examples whose predictions are to be explained. Both are
+# Targets are the examples whose predictions we want to explain. Both sets are
 # :class:`~skdatamodels.Examples`: immutable, with a fingerprint of their content.
 
 import numpy as np
@@ -30,8 +30,8 @@ targets = targets[:100]
 # Runs
 # ----
 # A *run* is a model trained on a random half of the training set, and its margins on
-# the targets: the logit of the right class less the largest other. Run i depends on
-# `random_state` and i alone.
+# the targets: the logit of the true class minus the largest other logit. Run i depends
+# only on `random_state` and i.
 
 trainer = SubsetTrainer(LogisticRegression(), train, targets, alpha=0.5, random_state=0)
 runs = trainer.fit_transform(np.arange(800))
@@ -40,8 +40,8 @@ print(runs)
 # %%
 # Datamodels
 # ----------
-# One LASSO a target, from the 0/1 masks to the margins. Each target's penalty is chosen
-# on held-out runs.
+# There is one LASSO for each target, from the 0/1 masks to the margins. The penalty of
+# each target is chosen on held-out runs.
 
 model = DatamodelRegressor(random_state=0).fit(runs[:600])
 print(f"{(model.coef_ != 0).mean():.0%} of the weights are not zero")
@@ -49,8 +49,8 @@ print(f"{(model.coef_ != 0).mean():.0%} of the weights are not zero")
 # %%
 # How far can they be trusted?
 # ----------------------------
-# On subsets that were not used above, compare what the datamodels predict with what the
-# trained models really gave. The linear datamodeling score (LDS) is the rank
+# On subsets that were not used above, we compare the predictions of the datamodels with
+# the outputs of the trained models. The linear datamodeling score (LDS) is the rank
 # correlation over subsets, averaged over targets.
 
 from skdatamodels.metrics import lds_interval
@@ -65,8 +65,9 @@ PredictionDisplay.from_estimator(model, runs[600:])
 # %%
 # The training examples behind a prediction
 # -----------------------------------------
-# For the three targets with the smallest mean margin: the training examples whose
-# presence raises the margin most, and those whose presence lowers it most.
+# The figure shows the three targets with the smallest mean margin, the training
+# examples whose presence raises their margin most, and those whose presence lowers it
+# most.
 
 from skdatamodels.plotting import SimilarExamplesDisplay
 

@@ -2,12 +2,13 @@
 How many runs are enough?
 =========================
 
-Each run is a training. Before paying for thousands, collect a few hundred and look
-where the learning curve is going.
+Each run is a training. Before you pay for thousands, collect a few hundred and look
+at where the learning curve is heading.
 """
 
 # %%
-# Four hundred runs of a kernel machine on 200 digits. What would an LDS of 0.77 take?
+# We collect 400 runs of a kernel machine on 200 digits. How many runs would an LDS of
+# 0.77 take?
 
 import numpy as np
 from sklearn.kernel_approximation import Nystroem
@@ -31,8 +32,8 @@ score, low, high = plan.limit
 print(f"with any number of runs {score:.2f}, {low:.2f} to {high:.2f}")
 
 # %%
-# The far end is uncertain. A hundred of the subsets, trained again, give the noise
-# ceiling, which no datamodel passes.
+# The far end is uncertain. If we train a hundred of the subsets again, we get the noise
+# ceiling, which no datamodel can exceed.
 
 again = trainer.transform(few.packed[:100]).outputs
 repeats = np.stack([few.outputs[:100], again])
@@ -42,7 +43,7 @@ print(f"{score:,.0f} runs are needed, {low:,.0f} to {high:,.0f}")
 print(f"noise ceiling {plan.ceiling:.2f}")
 
 # %%
-# Was it right? Here the runs are cheap enough to see.
+# Was the prediction right? Here the runs are cheap enough to check.
 
 from skdatamodels import DatamodelRegressor
 from skdatamodels.metrics import lds_interval

@@ -3,16 +3,16 @@ A convolutional network on faces
 ================================
 
 :class:`~skdatamodels.training.ImageLearner` trains a network on each subset of the
-images: shifted, mirrored and partly covered at random, with one cycle of the learning
-rate. Here a small one learns to tell faces from other pictures, and the datamodels say
-which pictures it learnt that from.
+images. It shifts, mirrors and partly covers the images at random, and uses one cycle of
+the learning rate. In this example a small network learns to tell faces from other
+images, and the datamodels say from which images it learnt this.
 """
 
 # %%
 # Images
 # ------
-# scikit-image carries 200 grey pictures of 25 by 25 pixels; half of them are faces. The
-# learner takes bytes, with the colours last.
+# scikit-image provides 200 grey images of 25 by 25 pixels; half of them are faces. The
+# learner takes bytes, with the colour channels last.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -57,9 +57,10 @@ runs = trainer.fit_transform(np.arange(350))
 print(f"accuracy on the targets: {(runs.outputs > 0).mean():.2f}")
 
 # %%
-# The pictures that a prediction rests on
-# ---------------------------------------
-# Each target, at the left, beside the training pictures that help and hurt it most.
+# The images that a prediction rests on
+# -------------------------------------
+# Each row shows a target, at the left, and the training images that help and hurt it
+# most.
 
 from skdatamodels.plotting import SimilarExamplesDisplay
 

@@ -3,17 +3,18 @@ Which attribution method should I believe?
 ==========================================
 
 Many methods give each training example a number. Their papers compare them by different
-measures, on different models, with settings chosen on what is reported. Here all of
-them predict the same models, beside controls that know nothing.
+measures, on different models, with settings chosen on the data that they report. In
+this example all methods predict the same models, next to controls that know nothing.
 """
 
 # %%
 # The question
 # ------------
-# A kernel machine on random features, trained on 200 digits: what moves its margin on
-# 60 others? The first runs are for the methods that learn from runs, the last 150 to
-# judge all methods by. These are trained a second time, with other random features:
-# what differs then is noise, and gives the score that a perfect method would reach.
+# We train a kernel machine on random features of 200 digits. Which of these digits move
+# its margin on 60 others? The first runs are for the methods that learn from runs; the
+# last 150 judge all methods. These are trained a second time, with other random
+# features. What differs then is noise, and gives the score that a perfect method would
+# reach.
 
 import numpy as np
 from sklearn.kernel_approximation import Nystroem
@@ -34,9 +35,9 @@ again = trainer.transform(judging.packed).outputs
 # %%
 # The candidates
 # --------------
-# A method is a matrix, a fitted estimator, or a function that makes one: then its time
-# is measured. A method that has a setting to choose gives several; which one is
-# reported is decided on a quarter of the targets and of the runs, and all methods are
+# A method is a matrix, a fitted estimator, or a function that returns one, whose time
+# is then measured. For a method with a setting to choose, pass several. A quarter of
+# the targets and of the runs decides which of them is reported, and all methods are
 # judged on the rest.
 
 from sklearn.linear_model import LogisticRegression
@@ -77,10 +78,11 @@ methods = {
 # %%
 # The comparison
 # --------------
-# Three verdicts. The score: how well are unseen runs ranked? Counterfactuals: what
-# happens if the examples that a method picks are taken away, and did it know? Data
-# supports: how few examples must go until a prediction flips? The last two train again,
-# for eight targets, once a set here; where training is noisier, ask for more trials.
+# There are three tests. The score: how well are unseen runs ranked? Counterfactuals:
+# what happens if the examples that a method picks are removed, and did the method
+# predict it? Data supports: how few examples must be removed until a prediction flips?
+# The last two train again, for eight targets and once per set here. If training is
+# noisier, ask for more trials.
 
 from skdatamodels.applications import CounterfactualEvaluation, DataSupportSearch
 from skdatamodels.judging import compare_attributions
@@ -117,7 +119,7 @@ comparison = compare_attributions(
 comparison.to_frame().round(2)
 
 # %%
-# The same as a picture.
+# The same as a figure:
 
 from skdatamodels.plotting import AttributionComparisonDisplay
 
@@ -126,26 +128,26 @@ AttributionComparisonDisplay(comparison).plot()
 # %%
 # How to read it
 # --------------
-# Ask first what beats the controls. Whatever gives weight to the target's class scores
-# well above zero, since taking a class away hurts it; only what lies beyond the
-# indicator of the class knows something about examples. What looks alike to the eye
-# does not even reach that.
+# First check which methods beat the controls. Any method that gives weight to the
+# target's class scores well above zero, because removing a class hurts its targets. A
+# method knows something about single examples only if it scores higher than the
+# indicator of the class. Similarity in pixels does not even reach that.
 #
-# The `slope` tells units: by how much the margin rises where a method predicts a rise
-# by 1. Datamodels are near 1. The difference of means ranks fairly and predicts changes
-# that are too large. The others measure something else than this margin, so that a
-# slope near 1 is luck.
+# The `slope` shows whether a method has the right unit: it is the rise of the margin
+# where the method predicts a rise of 1. Datamodels are close to 1. The difference of
+# means ranks reasonably well, but predicts changes that are too large. The other
+# methods do not measure this margin, so a slope close to 1 is luck.
 
 for name, slope in zip(comparison.name, comparison.slope, strict=True):
     print(f"{name:<30} slope {slope:9.3f}")
 
 # %%
-# The verdicts differ, for the questions do: the score is about many small changes, the
-# other two are about taking away what matters most. With a score of .77 a datamodel
-# may still miss examples that a formula finds; with its help, it has both.
+# The tests disagree because they ask different questions. The score is about many small
+# changes; the other two are about removing what matters most. A datamodel with a score
+# of .77 may still miss examples that a formula finds; with the formula as its prior, it
+# has the advantages of both.
 #
-# Cost is the other side: the influence of another, cheap model takes three fits, a
-# datamodel hundreds of trainings. What was tried is on record, so that nobody has to
-# guess:
+# Also compare the cost: the influence of another, cheap model takes three fits, a
+# datamodel hundreds of trainings. The settings that were tried are recorded:
 
 comparison.settings["methods"]["k-NN Shapley"]["tuning_lds"]

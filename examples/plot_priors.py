@@ -2,17 +2,17 @@
 Fewer trainings with a prior
 ============================
 
-The cost of datamodels is the training of hundreds of models. Cheap attribution methods
-are wrong in detail and right in outline: given to
-:class:`~skdatamodels.regression.DatamodelRegressor` as a prior, they leave only the
-detail to be learnt from runs. Which of them is worth it?
+Datamodels are expensive because hundreds of models have to be trained. Cheap
+attribution methods are right in outline and wrong in detail. If you pass such a method
+to :class:`~skdatamodels.regression.DatamodelRegressor` as a prior, only the detail has
+to be learnt from runs. Which methods are worth it?
 """
 
 # %%
 # A learner without a formula
 # ---------------------------
-# A kernel machine on random features, on 200 digits. The last 150 runs are kept to
-# judge by.
+# The learner is a kernel machine on random features of 200 digits. The last 150 runs
+# are held out to judge by.
 
 import numpy as np
 from sklearn.kernel_approximation import Nystroem
@@ -32,8 +32,8 @@ judging = runs[800:]
 # %%
 # Priors
 # ------
-# None of them trains more than one model, and none of these is the kernel machine. The
-# random one shows what a useless prior costs.
+# None of the priors trains more than one model, and none of these models is the kernel
+# machine. The random prior shows what a useless prior costs.
 
 from sklearn.linear_model import LogisticRegression
 
@@ -57,8 +57,8 @@ priors = {
 }
 
 # %%
-# Fit with each, on more and more runs. Sign and scale of a prior do not matter, for
-# they are fitted; whether it is trusted is chosen on runs left out.
+# We fit with each prior, on more and more runs. The sign and the scale of a prior do
+# not matter, because they are fitted. Held-out runs decide whether the prior is used.
 
 from skdatamodels import DatamodelRegressor
 from skdatamodels.metrics import lds_interval
@@ -87,23 +87,24 @@ from skdatamodels.plotting import LDSCurveDisplay
 LDSCurveDisplay(sizes, {n: [one.score for one in s] for n, s in scores.items()}).plot()
 
 # %%
-# Random weights and similar pixels lie on one line: these two are not trusted.
-# Without a prior it is nearly the same; lam was then chosen on a tenth of the runs, and
-# not by folds. With 50 runs and the influence of a logistic model, a datamodel is as
-# good as one of more than 200 runs without.
+# Random weights and similar pixels are on the same line: these two priors are not used.
+# The line without a prior is nearly the same; there, lam was chosen on a tenth of the
+# runs, and not by folds. With 50 runs and the influence of a logistic model, a
+# datamodel is as good as one with more than 200 runs and no prior.
 #
 # What to do
 # ----------
-# - Always give the best cheap matrix that you have. For networks that was the influence
-#   of a few networks of the same kind, trained on everything, or of a logistic
-#   regression; for forests the k-NN Shapley values.
-# - A useless prior costs next to nothing: one that does not clearly help is left out.
-# - The gain is largest with few runs, and gone when there are many: train a fifth of
-#   what you meant to, fit with a prior, and let
-#   :func:`~skdatamodels.judging.plan_runs` tell whether more would pay.
-# - A prior knows what its model knows. What only the learner in question does must
-#   come from its runs; so judge the result on runs, never the prior alone.
+# - Always pass the best cheap matrix that you have. For networks, that was the
+#   influence of a few networks of the same kind, trained on everything, or of a
+#   logistic regression; for forests, the k-NN Shapley values.
+# - A useless prior costs next to nothing: a prior that does not clearly help is
+#   ignored.
+# - The gain is largest with few runs, and vanishes with many. Train a fifth of the runs
+#   that you planned, fit with a prior, and let
+#   :func:`~skdatamodels.judging.plan_runs` tell you whether more runs would pay.
+# - A prior knows only what its model knows. What is special about your learner must
+#   come from its runs. So judge the result on runs, and never rely on the prior alone.
 #
-# Networks and forests on two data sets at full size are in `benchmarks/priors.py`: with
-# the best prior 100 runs did the work of 600 to 740 for a network, and of 800 for a
+# `benchmarks/priors.py` has networks and forests on two data sets at full size: with
+# the best prior, 100 runs did the work of 600 to 740 for a network, and of 800 for a
 # forest.

@@ -2,17 +2,17 @@
 What alpha lets a datamodel see
 ===============================
 
-A run sees a share alpha of the training set. With a large alpha, a common thing is
-never missing: whatever example is left out, others like it remain, and so it seems not
-to matter. With a small alpha rare things are missing nearly always. So which alpha is
-best depends on the size of the group whose effect is asked for.
+A run sees a fraction alpha of the training set. With a large alpha, common kinds of
+examples are never missing: if one example is left out, others like it remain, so it
+seems not to matter. With a small alpha, rare kinds of examples are nearly always
+missing. So the best alpha depends on the size of the group whose effect you ask about.
 """
 
 # %%
 # Groups of known size
 # --------------------
-# A linear regression on binary features, more features than examples. All examples that
-# have a feature form a group; features are of five frequencies.
+# We use a linear regression on binary features, with more features than examples. All
+# examples that have a feature form a group; the features have five frequencies.
 
 import numpy as np
 from sklearn.linear_model import LinearRegression
@@ -28,8 +28,9 @@ frequency = frequency[train.X.any(axis=0)]
 groups = train.X.T[train.X.any(axis=0)] == 1
 
 # %%
-# What does removing a group do? Train without it and see; datamodels at several alpha
-# predict the same. They are fitted by least squares on 800 runs.
+# What happens if a group is removed? We train without it to find out, and compare this
+# with the predictions of datamodels at several alpha. They are fitted by least squares
+# on 800 runs.
 
 from skdatamodels.applications import predict_counterfactual
 
@@ -57,7 +58,7 @@ for alpha in (0.2, 0.4, 0.6, 0.8, 0.95):
     ]
 
 # %%
-# The rarer the feature, the larger the alpha at which its effect is foretold best.
+# The rarer the feature, the larger the alpha that predicts its effect best.
 
 import matplotlib.pyplot as plt
 
@@ -74,8 +75,8 @@ ax.spines[["top", "right"]].set_visible(False)
 # %%
 # Digits
 # ------
-# The same on real data: of how many training examples does a datamodel say that they
-# help? The number counts weights by size: k equal weights count as k.
+# The same holds on real data. How many training examples help, according to a
+# datamodel? The number counts weights by size: k equal weights count as k.
 
 from sklearn.linear_model import LogisticRegression
 
@@ -93,7 +94,7 @@ for alpha in (0.1, 0.5, 0.9):
     print(f"alpha {alpha}: {np.median(number):.0f} examples help a target")
 
 # %%
-# At a small alpha much of a class shares the credit; at a large one fewer examples
-# carry it. There is no right alpha: ask which removals you want to predict, and search
-# over alpha with a score on those, as in
+# With a small alpha, much of a class shares the credit; with a large alpha, fewer
+# examples carry it. There is no alpha that is right for everything: decide which
+# removals you want to predict, and search over alpha with a score on those, as in
 # :ref:`sphx_glr_auto_examples_plot_search_alpha_and_lam.py`.

@@ -2,14 +2,14 @@
 Searching over the subset size and the penalty
 ==============================================
 
-Runs are rows, so a trainer and a regressor make a :class:`~sklearn.pipeline.Pipeline`,
+Runs are rows, so a trainer and a regressor form a :class:`~sklearn.pipeline.Pipeline`,
 and :class:`~sklearn.model_selection.GridSearchCV` searches over the subsampling
-fraction α and the penalty λ together. With a store, each model is trained once, however
-many λ and folds there are.
+fraction α and the penalty λ together. With a store, each model is trained only once,
+whatever the number of λ and folds.
 
-Scores of different α are taken on different subsets and cannot be compared; a scorer
-made by :func:`~skdatamodels.metrics.make_lds_scorer` judges every candidate on one
-fixed set of runs.
+Scores of different α come from different subsets and cannot be compared. A scorer made
+by :func:`~skdatamodels.metrics.make_lds_scorer` judges every candidate on one fixed set
+of runs.
 """
 
 # %%
@@ -59,7 +59,7 @@ print(search.best_params_)
 # %%
 # The score of each candidate
 # ---------------------------
-# Here the judges were trained on halves.
+# Here the evaluation runs were trained on halves.
 
 import matplotlib.pyplot as plt
 

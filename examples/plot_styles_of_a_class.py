@@ -3,15 +3,15 @@ Styles of a digit, as the model sees them
 =========================================
 
 The weights of the training examples on a target are an embedding of that target: two
-targets are close if their predictions rest on the same training examples. No label is
-used to compare them, and no pixel. So clusters of one class are its styles, as far as
-the model treats them differently.
+targets are close if their predictions rest on the same training examples. Neither
+labels nor pixels are used to compare them. So the clusters of one class are its styles,
+as far as the model treats them differently.
 """
 
 # %%
 # From run ids to coordinates of targets
 # --------------------------------------
-# Rows of X are runs, until the embedding turns them into rows of targets.
+# Rows of X are runs. The embedding turns them into rows of targets.
 
 import numpy as np
 from sklearn.cluster import KMeans
@@ -45,8 +45,8 @@ EmbeddingDisplay.from_estimator(plane, datamodels.coef_, targets.y)
 # %%
 # Components
 # ----------
-# Each component sets two groups of targets against each other. The digits at either end
-# of the first few:
+# Each component contrasts two groups of targets. These are the digits at both ends of
+# the first few components:
 
 from skdatamodels.plotting import ComponentDisplay
 
@@ -55,9 +55,10 @@ ComponentDisplay.from_estimator(
 )
 
 # %%
-# Are they more than a pattern in weights? Remove the 30 training examples with the most
-# positive, or most negative, coordinates of a component, and train again. The margins
-# of the targets at that end should fall, and those of the rest stay.
+# Are they more than a pattern in the weights? Remove the 30 training examples with the
+# most positive, or most negative, coordinates of a component, and train again. The
+# margins of the targets at that end should fall, and those of the rest should not
+# change.
 
 from skdatamodels.applications import component_effects
 
@@ -82,7 +83,7 @@ for component in range(4):
 # %%
 # One class
 # ---------
-# The targets of one digit, in three clusters; a row shows members of one.
+# The targets of one digit form three clusters. Each row shows members of one cluster.
 
 import matplotlib.pyplot as plt
 
@@ -105,8 +106,8 @@ plt.show()
 # %%
 # How many directions?
 # --------------------
-# So many components explain nine tenths of the variance. The embedding has more of them
-# than the pixels: it tells more apart.
+# This is the number of components that explain nine tenths of the variance. The
+# embedding has more of them than the pixels, so it distinguishes more.
 
 from skdatamodels.applications import effective_dimension
 

@@ -2,13 +2,14 @@
 A table and a forest
 ====================
 
-Nothing here is about images or gradients. The learner may be a random forest and the
-examples rows of a table: datamodels only need to train it on subsets. Which wines made
-the forest doubt this one?
+Datamodels need neither images nor gradients. The learner may be a random forest and the
+examples the rows of a table: datamodels only have to train it on subsets. Which wines
+made the forest doubt this one?
 """
 
 # %%
-# Thirteen measurements of 178 wines from three growers. A third of them are targets.
+# The data are thirteen measurements of 178 wines from three growers. A third of the
+# wines are targets.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -28,8 +29,8 @@ train_rows, target_rows = train_test_split(rows, test_size=60, random_state=0)
 train, targets = (Examples(X[r], y[r], ids=r) for r in (train_rows, target_rows))
 
 # %%
-# Forests give probabilities; their log-odds are the margin. Forests of 20 trees are
-# noisy, and the seed of each run is its own.
+# Forests give probabilities, and the margin is computed from their logs. Forests of 20
+# trees are noisy; each run has its own seed.
 
 forest = RandomForestClassifier(20)
 trainer = SubsetTrainer(forest, train, targets, random_state=0, n_jobs=-1)
@@ -39,8 +40,8 @@ score = linear_datamodeling_score(runs[650:].outputs, model.predict(runs[650:]))
 print(f"LDS on held-out halves: {score:.2f}")
 
 # %%
-# The target of lowest mean margin is the one that the forests doubt the most. We look
-# at the wines that pull it either way, in the two measurements in which these differ
+# The forests doubt the target with the lowest mean margin most. We look at the wines
+# that raise or lower its margin, in the two measurements in which these wines differ
 # most.
 
 target = runs.outputs.mean(axis=0).argmin()
@@ -67,7 +68,8 @@ ax.legend(fontsize=8)
 plt.show()
 
 # %%
-# Without the six that speak for it, its margin falls by about the sum of their weights.
+# Without the six wines that raise it most, its margin falls by about the sum of their
+# weights.
 
 without = np.ones((20, len(train)), dtype=bool)
 without[:, for_it] = False

@@ -2,13 +2,13 @@
 Wrong labels, found and fixed
 =============================
 
-An example with a wrong label pulls the predictions of others the wrong way: its weights
-in their datamodels are negative on balance. Here the labels of some digits are changed,
-and the weights tell which.
+An example with a wrong label pulls the predictions of others in the wrong direction:
+its weights in their datamodels are negative on average. In this example we change the
+labels of some digits, and use the weights to find out which.
 """
 
 # %%
-# One in twenty of 600 training labels is replaced by another class.
+# We replace one in twenty of 600 training labels by another class.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -27,9 +27,9 @@ given[wrong] = (given[wrong] + rng.integers(1, 10, 30)) % 10
 train = Examples(clean.X, given)
 
 # %%
-# The training examples are the targets: what does each of the others do to its margin?
-# ``exclude`` leaves out the runs that saw the target itself, for every example speaks
-# for its own label, right or wrong.
+# The training examples are also the targets: how does each of the others affect the
+# margin of an example? ``exclude`` leaves out the runs that saw the target itself,
+# because every example supports its own label, right or wrong.
 
 trainer = SubsetTrainer(LogisticRegression(), train, train, random_state=0)
 runs = trainer.fit_transform(np.arange(2000))
@@ -37,8 +37,8 @@ datamodels = DatamodelRegressor(exclude=np.arange(600), random_state=0, n_jobs=-
 datamodels.fit(runs)
 
 # %%
-# The mean weight of an example over all targets says whether it helps or harms. Each
-# class of targets counts the same, however many of them there are.
+# The mean weight of an example over all targets shows whether it helps or harms. Each
+# class of targets has the same weight in the mean, whatever its size.
 
 is_wrong = np.isin(np.arange(600), wrong)
 harm = -mean_weights(datamodels)
@@ -53,8 +53,8 @@ ax.legend()
 plt.show()
 
 # %%
-# A person looks at the most harmful ones, with their labels as they were given. Green
-# titles mark those that were changed.
+# Look at the most harmful examples, with the labels as they were given. Green titles
+# mark the labels that we changed.
 
 suspects, _ = harmful_examples(datamodels, 30)
 fig, axes = plt.subplots(3, 10, figsize=(9, 3.4), layout="constrained")
@@ -65,8 +65,8 @@ for ax, i in zip(axes.flat, suspects, strict=True):
 plt.show()
 
 # %%
-# With the labels of those 30 put right where they were wrong, the model is nearly what
-# it would have been.
+# If we correct the wrong labels among those 30, the model is nearly as good as without
+# wrong labels.
 
 fixed = given.copy()
 fixed[suspects] = clean.y[suspects]

@@ -1,4 +1,4 @@
-"""The gram solver's runs and matrix on the CPU; those on a GPU have the same methods."""
+"""The gram solver's runs and matrix on the CPU: a GPU's have the same methods."""
 
 import numpy as np
 from scipy import sparse
