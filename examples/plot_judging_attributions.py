@@ -116,7 +116,7 @@ comparison = compare_attributions(
     ),
     random_state=0,
 )
-comparison.to_frame().round(2)
+comparison
 
 # %%
 # The same as a figure:

@@ -140,7 +140,7 @@ class AttributionComparison:
             "counterfactual Spearman": self.counterfactual_spearman,
             "support size": self.support_size,
             "trainings": self.n_trainings,
-            "seconds": self.seconds,
+            "seconds": np.round(self.seconds, 1),
         }
         columns = {name: c for name, c in columns.items() if _is_known(np.asarray(c))}
         return Table(self._title(), columns)
