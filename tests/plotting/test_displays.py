@@ -247,6 +247,6 @@ def test_similar_examples_bad_input():
     with pytest.raises(ValueError, match=r"shape \(n_rows, n_train\) = \(4, 7\)"):
         SimilarExamplesDisplay(TARGETS, TRAIN, WEIGHTS[:2], image_shape=(2, 3)).plot()
     with pytest.raises(ValueError, match=r"pass image_shape=\(height, width\)"):
-        SimilarExamplesDisplay(TARGETS, TRAIN, WEIGHTS).plot()
+        SimilarExamplesDisplay(TARGETS, TRAIN, WEIGHTS, image_shape=(3, 3)).plot()
     with pytest.raises(ValueError, match=r"image_shape=\(2, 2\)"):
         SimilarExamplesDisplay(TARGETS, TRAIN, WEIGHTS, image_shape=(2, 2)).plot()
