@@ -50,8 +50,8 @@ came = []
 for size in sizes:
     predicted = DatamodelRegressor(random_state=0).fit(runs[:size]).predict(judging)
     came.append(lds_interval(judging.outputs, predicted, random_state=0).score)
-LDSCurveDisplay(
+LDSCurveDisplay.from_predictions(
     sizes,
     {"foreseen from 400 runs": plan.predict(sizes), "came": came},
     ceiling=plan.ceiling,
-).plot()
+)

@@ -123,7 +123,7 @@ comparison
 
 from skdatamodels.plotting import AttributionComparisonDisplay
 
-AttributionComparisonDisplay(comparison).plot()
+AttributionComparisonDisplay.from_comparison(comparison)
 
 # %%
 # How to read it

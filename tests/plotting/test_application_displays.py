@@ -17,18 +17,6 @@ from skdatamodels.plotting import (
     EmbeddingDisplay,
 )
 
-matplotlib = pytest.importorskip("matplotlib")
-
-
-@pytest.fixture(autouse=True)
-def plt():
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    yield plt
-    plt.close("all")
-
-
 rng = np.random.default_rng(0)
 TRUE = rng.normal(size=12)
 PREDICTED = TRUE + rng.normal(size=12)

@@ -27,15 +27,6 @@ matplotlib = pytest.importorskip("matplotlib")
 RUNS, COEF = make_linear_runs(300, n_train=20, n_targets=4, random_state=0)
 
 
-@pytest.fixture(autouse=True)
-def plt():
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    yield plt
-    plt.close("all")
-
-
 @pytest.mark.parametrize("name", plotting.__all__)
 def test_every_display_has_constructors_and_keywords(name):
     display = getattr(plotting, name)

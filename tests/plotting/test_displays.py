@@ -15,18 +15,6 @@ from skdatamodels.plotting import (
     SimilarExamplesDisplay,
 )
 
-matplotlib = pytest.importorskip("matplotlib")
-
-
-@pytest.fixture(autouse=True)
-def plt():
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    yield plt
-    plt.close("all")
-
-
 # Predictions
 
 
