@@ -152,18 +152,22 @@ def _write(ax, content, widths, size, look):
             i + 0.5,
             cell.replace("-", "\N{MINUS SIGN}") if at_right and i else cell,
             fontsize=size,
-            **{
-                "color": GREY if i == 0 else content.colours[i - 1],
-                "fontweight": "bold" if is_head else "normal",
-                "ha": "right" if at_right else "left",
-                "va": "center",
-                "parse_math": False,
-            }
-            | look,
+            **style(
+                {
+                    "color": GREY if i == 0 else content.colours[i - 1],
+                    "fontweight": "bold" if is_head else "normal",
+                    "ha": "right" if at_right else "left",
+                    "va": "center",
+                    "parse_math": False,
+                },
+                look,
+                "Text",
+            ),
         )
     ax.plot([0, left[-1] - pad], [1, 1], color=GREY, lw=0.6)
     note = {"color": GREY, "va": "center", "fontstyle": "italic", "parse_math": False}
-    ax.text(left[4], len(cells) + 0.4, content.note, fontsize=size, **note | look)
+    note = style(note, look, "Text")
+    ax.text(left[4], len(cells) + 0.4, content.note, fontsize=size, **note)
     return texts
 
 

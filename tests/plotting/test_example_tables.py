@@ -131,9 +131,10 @@ def test_colours_tell_the_sign_and_texts_take_keywords():
     colours = [row[-1].get_color() for row in display.cells_[0]]
     assert colours[2] == colours[3] != colours[4]
     assert colours[1] not in colours[2:]
-    large = _display(FRAME, text_kw={"size": 16, "color": "k"})
+    large = _display(FRAME, text_kw={"size": 16, "color": "k", "weight": 400})
     assert {cell.get_fontsize() for cell in large.cells_[0].ravel()} == {16}
     assert {cell.get_color() for cell in large.cells_[0].ravel()} == {"k"}
+    assert {cell.get_fontweight() for cell in large.cells_[0].ravel()} == {400}
     ratio = large.figure_.get_size_inches() / display.figure_.get_size_inches()
     np.testing.assert_allclose(ratio, 2, rtol=0.02)
 
