@@ -8,7 +8,7 @@ from skdatamodels.runs import _growing_npy
 
 
 class SpiedFile(io.FileIO):
-    """A file that notes what is done, and takes some bytes a write, until it is full."""
+    """Notes what is done; takes `most` bytes a write, until there is no `room`."""
 
     most, room, calls = 2**30, 2**30, []
 
