@@ -45,7 +45,7 @@ $(ASV): $(DEV)
 	touch "$@"
 
 # The names stay; their versions become those that are installed.
-constraints: ## write the installed versions to constraints.txt
+constraints: $(ASV) ## write the installed versions to constraints.txt
 	grep '^#' constraints.txt >constraints.new
 	$(PIP) freeze | sed 's/+cpu$$//' | grep -iE \
 	    "^($$(sed -n 's/==.*/==/p' constraints.txt | paste -sd '|' -))" >>constraints.new
