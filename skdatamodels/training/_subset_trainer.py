@@ -97,7 +97,7 @@ class SubsetTrainer(TransformerMixin, BaseEstimator):
     timeout : float, optional
         Seconds that a run may take; one that takes longer has failed. Each worker then
         trains in a second process beside it, which is ended at the limit. Runs that
-        are trained together have the sum of their limits.
+        are trained together have the sum of their limits. Not on Windows.
     verbose : int, default=0
         If not 0, show a progress bar.
 
