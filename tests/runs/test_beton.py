@@ -256,7 +256,7 @@ time.sleep(600)
 def test_without_process_groups_the_writer_itself_is_ended(tmp_path, monkeypatch):
     monkeypatch.delattr(os, "killpg", raising=False)  # as on Windows
     with pytest.raises(TimeoutError, match="did not end in 1 s"):
-        beton._run([sys.executable, "-c", "import time; time.sleep(60)"], tmp_path, 1)
+        _beton._run([sys.executable, "-c", "import time; time.sleep(60)"], tmp_path, 1)
 
 
 def _is_running(pid):
