@@ -65,6 +65,7 @@ lint: $(DEV) ## check style, docstrings, formatting and the layers of imports
 	$(BIN)/ruff format --check .
 	$(BIN)/flake8 skdatamodels
 	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q tests/test_docstrings.py
 
 docs: $(DEV) ## build the documentation: doc/_build/html/index.html
 	$(BIN)/sphinx-build -q -W --keep-going -b html doc doc/_build/html
