@@ -1,8 +1,8 @@
 """Subtracting rows of a matrix from a vector: the innermost loop of coordinate descent.
 
 Both functions here do ``out[:width] -= factors[rows[:n]] @ matrix[rows[:n]]`` inside
-functions compiled by numba. Each array is contiguous, taken as flat, and followed by the
-place in it to start from; the rows of the matrix are `width` long.
+functions compiled by numba. Each array is contiguous, taken as flat, and followed by
+the place in it to start from; the rows of the matrix are `width` long.
 
 The compiler cannot see that the arrays do not overlap. Left to itself it writes `out`
 back to memory after every row, at half the speed. So we write the vector instructions

@@ -7,13 +7,13 @@ import numpy as np
 
 from skdatamodels.masks.packed import row_blocks
 from skdatamodels.regression.cuda._precision import precision
-from skdatamodels.regression.moments import PADDING, Moments
+from skdatamodels.regression.moments import PADDING, Moments, weight_of
 
 # Runs of a block are so many that its expanded masks and fitted values take this much.
 _BLOCK_BYTES = 2**30
 
 
-def moments(X, Y, rows, targets, y_shift, ops):
+def moments(X, Y, rows, targets, weight, y_shift, ops):
     """Compute moments but for `xx`, as :func:`skdatamodels.regression.moments.moments`.
 
     Parameters
@@ -21,6 +21,7 @@ def moments(X, Y, rows, targets, y_shift, ops):
     X : PackedMasks of shape (n_runs, d)
     Y : float array of shape (n_runs, n_targets)
     rows, targets : int array
+    weight : float64 array of shape (n_runs,) or None
     y_shift : array of shape (len(targets),)
     ops : CudaOps
 
@@ -31,55 +32,69 @@ def moments(X, Y, rows, targets, y_shift, ops):
     """
     d, n = X.shape[1], len(targets)
     x_sum, xy, zero = ops.zeros(d), ops.zeros((d, n)), ops.zeros(d)
-    y_sum, yy = np.zeros(n), np.zeros(n)
+    counts, y_sum, yy = ops.zeros(d), np.zeros(n), np.zeros(n)
     for block in _blocks(len(rows), d + n):
         y = Y[rows[block]][:, targets].astype(np.float64) - y_shift
-        y_sum, yy = y_sum + y.sum(axis=0), yy + (y**2).sum(axis=0)
+        w = weight_of(weight, rows[block])
+        weighted = y * w[:, None]
+        y_sum, yy = y_sum + weighted.sum(axis=0), yy + (weighted * y).sum(axis=0)
         x = ops.expand(np.asarray(X.bits[rows[block]]), zero)
-        x_sum += x.sum(0)
+        counts += x.sum(0)
         with precision("highest"):
-            xy += x.T @ ops.asarray(y.astype(np.float32))
-    x_sum, xy = (ops.to_numpy(a).astype(np.float64) for a in (x_sum, xy))
-    return Moments(len(rows), x_sum, y_sum, xy, yy, counted=True)
+            x_sum += ops.asarray(w.astype(np.float32)) @ x
+            xy += x.T @ ops.asarray(weighted.astype(np.float32))
+    x_sum, xy, counts = (
+        ops.to_numpy(a).astype(np.float64) for a in (x_sum, xy, counts)
+    )
+    x_sum = counts if weight is None else x_sum  # whole numbers are not rounded
+    total = float(weight_of(weight, rows).sum())
+    return Moments(len(rows), total, x_sum, y_sum, xy, yy, counts)
 
 
-def pair_sums(X, rows, ops):
+def pair_sums(X, rows, weight, ops):
     """Count pairs of examples, as :func:`skdatamodels.regression.moments.pair_sums`.
 
-    By tensor cores: factors are 0 or 1 and sums whole numbers, below 2²⁴ as there are
-    not so many runs, so nothing is rounded.
+    By tensor cores, without weights: factors are 0 or 1 and sums whole numbers, below
+    2²⁴ as there are not so many runs, so nothing is rounded.
 
     Parameters
     ----------
     X : PackedMasks of shape (n_runs, d)
     rows : int array
+    weight : float64 array of shape (n_runs,) or None
     ops : CudaOps
 
     Returns
     -------
-    xx : int32 array of shape (d padded, d padded)
-        On the host.
+    xx : array of shape (d padded, d padded)
+        On the host; int32 without weights, else float32.
     """
     d = X.shape[1]
     padded = -(-d // PADDING) * PADDING
     counts, zero = ops.zeros((d, d)), ops.zeros(d)
     for block in _blocks(len(rows), d):
         x = ops.expand(np.asarray(X.bits[rows[block]]), zero)
-        with precision("high"):
-            counts += x.T @ x
-    xx = np.zeros((padded, padded), np.int32)
+        if weight is None:
+            with precision("high"):
+                counts += x.T @ x
+        else:
+            w = ops.asarray(weight[rows[block]].astype(np.float32))
+            with precision("highest"):
+                counts += x.T @ (w[:, None] * x)
+    xx = np.zeros((padded, padded), np.int32 if weight is None else np.float32)
     for part in row_blocks(d, 8 * d):
         xx[part, :d] = ops.to_numpy(counts[part])
     return xx
 
 
-def squared_errors_on_device(X, Y, coefs, intercepts, ops):
+def squared_errors_on_device(X, Y, weight, coefs, intercepts, ops):
     """Sum squared errors as :func:`skdatamodels.regression.selection.squared_errors`.
 
     Parameters
     ----------
     X : PackedMasks of shape (n_runs, d)
     Y : array of shape (n_runs, n_targets)
+    weight : float64 array of shape (n_runs,) or None
     coefs : array of shape (n_targets, n_lams, d)
     intercepts : array of shape (n_targets, n_lams)
     ops : CudaOps
@@ -103,8 +118,10 @@ def squared_errors_on_device(X, Y, coefs, intercepts, ops):
         target = np.asarray(Y[rows], np.float64)[:, :, None] - intercepts
         square = (ops.asarray(target.astype(np.float32)) - fitted) ** 2
         square = torch.nan_to_num(square, nan=0.0)
+        w = weight_of(weight, np.arange(len(Y))[rows]).astype(np.float32)
+        w = ops.asarray(w)[:, None, None]
         for power in range(2):
-            total = (square ** (power + 1)).sum(0, dtype=torch.float64)
+            total = (w * square ** (power + 1)).sum(0, dtype=torch.float64)
             sums[..., power] += ops.to_numpy(total)
     return sums
 
