@@ -82,6 +82,10 @@ class AttributionMatrix:
     def __len__(self):
         return self.shape[0]
 
+    def __getitem__(self, targets):
+        """Return the rows of some targets (slice, int array or bool array)."""
+        return AttributionMatrix(read_only(self._weights[targets]))
+
     def __array__(self, dtype=None, copy=None):
         weights = self._weights
         if sp.issparse(weights):

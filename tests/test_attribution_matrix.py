@@ -33,6 +33,9 @@ def test_holds_what_it_was_given(form):
     assert len(held) == 3
     assert_array_equal(np.asarray(held), WEIGHTS)
     assert np.asarray(held, np.float32).dtype == np.float32
+    some = held[[2, 0]]
+    assert type(some.weights) is type(held.weights)
+    assert_array_equal(np.asarray(some), WEIGHTS[[2, 0]])
     for same in (clone(held), copy.copy(held), copy.deepcopy(held)):
         assert same is held
     again = pickle.loads(pickle.dumps(held))

@@ -218,7 +218,7 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         "prior": [AttributionMatrix, "array-like", "sparse matrix", None],
         "penalty_factors": ["array-like", None],
         "exclude": ["array-like", None],
-        "solver": [StrOptions({"auto", "gram", "residual", "saga"})],
+        "solver": [StrOptions({"auto", *SOLVERS})],
         "device": [str],
         "one_standard_error": ["boolean"],
         "patience": [Interval(Integral, 1, None, closed="left"), None],
