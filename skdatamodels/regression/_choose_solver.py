@@ -61,7 +61,7 @@ def choose_solver(wanted, X, *, weighted, folds, dtype, on_cpu):
             f"solver='saga' takes long where {n_train} training examples meet "
             f"{n_runs} runs, minutes or hours: solver='residual' does not.",
             UserWarning,
-            stacklevel=5,
+            stacklevel=6,
         )
     return wanted
 

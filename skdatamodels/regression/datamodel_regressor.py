@@ -295,7 +295,8 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         self : DatamodelRegressor
         """
         note_targets(self, X, y)
-        pairs = paired_runs(X) if isinstance(X, TrainingRuns) else None
+        splits = isinstance(self.lam, str) and isinstance(X, TrainingRuns)
+        pairs = paired_runs(X) if splits else None
         X, y = self._check_data(X, y)
         Y, n_runs = y.reshape(len(y), -1), len(y)
         groups = check_groups(groups, n_runs)
@@ -318,30 +319,14 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         exclude = check_exclude(self.exclude, n_targets, n_train)
         ops = self._device_ops()
         dtype = computing_dtype(Y.dtype, ops)
-        if not self.sparse:
-            n_kept = self.n_lams if self.keep_path and lam is None else 1
-            check_weights_fit(n_targets, n_train, n_kept, dtype)
-        self.solver_ = choose_solver(
-            self.solver,
-            X,
-            weighted=sample_weight is not None,
-            folds=self.lam == "cv" if lam is None else False,
-            dtype=dtype,
-            on_cpu=ops is None,
-        )
-        usable = usable_runs(X, Y, exclude)
-        n_usable = np.full(n_targets, n_runs) if usable is None else usable.sum(axis=0)
-        n_min = 2 if split is None else max(3, split.n_least)
-        enough = check_enough(
-            n_usable, n_runs, n_min, split is None or split.enough(usable)
-        )
-        units = Units.of(X, Y)
-        X, Y, lam = units.scale(X, Y, lam)
-        warn_if_constant(X)
+        self._choose_solver(X, n_targets, sample_weight is not None, dtype, ops)
         rng, order = check_random_state(self.random_state), np.arange(n_runs)
         if lam is None:  # there will be a split
             order = shuffled(rng, n_runs, groups)
-        targets = group_targets(usable, np.flatnonzero(enough), order, split)
+        enough, targets = _group_targets(X, Y, exclude, split, order)
+        units = Units.of(X, Y)
+        X, Y, lam = units.scale(X, Y, lam)
+        warn_if_constant(X)
         problem = Problem(X, Y, sample_weight, targets, lam, prior)
         settings = Settings.of(self, rng.randint(2**31 - 1), ops)
         fit = join(*SOLVERS[self.solver_].load()(problem, settings), n_targets)
@@ -434,6 +419,21 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
         return CudaOps(self.device)
 
+    def _choose_solver(self, X, n_targets, weighted, dtype, ops):
+        """Set `solver_`; refuse what cannot fit into memory."""
+        chosen = isinstance(self.lam, str)
+        if not self.sparse:
+            n_lams = self.n_lams if self.keep_path and chosen else 1
+            check_weights_fit(n_targets, X.shape[1], n_lams, dtype)
+        self.solver_ = choose_solver(
+            self.solver,
+            X,
+            weighted=weighted,
+            folds=chosen and self.lam == "cv",
+            dtype=dtype,
+            on_cpu=ops is None,
+        )
+
     def _set_attributes(self, fit, one):
         """Set the fitted attributes; of the first target alone if `one`."""
         n_targets, n_train = fit.coef.shape
@@ -450,3 +450,14 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             path, shape = fit.coef_path, (n_targets, -1, n_train)
             self.coef_path_ = path if self.sparse else path.toarray().reshape(shape)
             self.intercept_path_ = fit.intercept_path
+
+
+def _group_targets(X, Y, exclude, split, order):
+    """Group the targets that have enough runs; say which these are."""
+    n_runs, n_targets = Y.shape
+    usable = usable_runs(X, Y, exclude)
+    n_usable = np.full(n_targets, n_runs) if usable is None else usable.sum(axis=0)
+    n_min = 2 if split is None else max(3, split.n_least)
+    can_split = split is None or split.enough(usable)
+    enough = check_enough(n_usable, n_runs, n_min, can_split)
+    return enough, group_targets(usable, np.flatnonzero(enough), order, split)

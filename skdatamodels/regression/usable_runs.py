@@ -81,7 +81,7 @@ def check_enough(n_usable, n_runs, n_min, can_split=True):
             f"{few[:10].tolist()}"
             f"{' and more' if len(few) > 10 else ''}.",
             UserWarning,
-            stacklevel=5,
+            stacklevel=6,
         )
     return enough
 
