@@ -184,7 +184,11 @@ class DatamodelEmbedding(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         regressor = self.regressor
         if regressor is None:
             regressor = DatamodelRegressor(random_state=0)
-        regressor = clone(regressor).fit(runs.packed, runs.outputs)
+        regressor = clone(regressor)
+        if isinstance(regressor, DatamodelRegressor):
+            regressor.fit(runs)  # which also knows of their seeds
+        else:
+            regressor.fit(runs.packed, runs.outputs)
         missing = np.flatnonzero(np.isnan(regressor.intercept_))
         if missing.size:
             raise ValueError(

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.sparse import issparse
-from sklearn.base import clone
+from sklearn.utils.validation import check_is_fitted
 
 from skdatamodels._numbers import unmasked
 from skdatamodels.applications._attributions import (
@@ -280,7 +280,7 @@ def harmful_examples(
     return examples[examples >= 0], sign * found.negative_weights[0][examples >= 0]
 
 
-def self_influence(runs, example_of_target, regressor=None):
+def self_influence(runs, example_of_target, *, datamodels=None):
     """Measure how much a training example raises its own output: memorisation.
 
     The mean output of the runs that saw the example, less that of the runs that did
@@ -293,11 +293,11 @@ def self_influence(runs, example_of_target, regressor=None):
         Of targets that are training examples.
     example_of_target : int array-like of shape (n_targets,)
         The training example that each target is, -1 for none.
-    regressor : estimator, default=None
-        With ``exclude``, as :class:`~skdatamodels.regression.DatamodelRegressor`: each
-        target's datamodel is fitted on the runs that did not see it, and what it
-        predicts from the *other* examples is taken off before means are compared. This
-        removes the noise that comes from them.
+    datamodels : fitted estimator, default=None
+        Of these targets, each fitted without its own example:
+        ``DatamodelRegressor(exclude=example_of_target).fit(runs)``. What it predicts
+        from the *other* examples is taken off before means are compared. This removes
+        the noise that comes from them.
 
     Returns
     -------
@@ -308,7 +308,8 @@ def self_influence(runs, example_of_target, regressor=None):
     Raises
     ------
     ValueError
-        If `example_of_target` does not fit the runs.
+        If `example_of_target` does not fit the runs, or `datamodels` give a target's
+        own example a weight, or are of other targets.
 
     Notes
     -----
@@ -333,9 +334,8 @@ def self_influence(runs, example_of_target, regressor=None):
     """
     example = _check_example_of_target(runs, example_of_target)
     outputs = np.asarray(runs.outputs, dtype=np.float64)
-    if regressor is not None:
-        regressor = clone(regressor).set_params(exclude=example)
-        outputs = outputs - regressor.fit(runs).predict(runs)
+    if datamodels is not None:
+        outputs = outputs - _from_the_others(datamodels, runs, example)
     saw = runs.masks[:, np.maximum(example, 0)]
     known = ~np.isnan(outputs)
     influence = _masked_mean(outputs, saw & known) - _masked_mean(outputs, ~saw & known)
@@ -357,6 +357,26 @@ def _check_example_of_target(runs, example_of_target):
             f"-1 to {runs.n_train - 1}; got {example.dtype} of shape {example.shape}."
         )
     return example
+
+
+def _from_the_others(datamodels, runs, example):
+    """Predict the outputs; check that no example has a part in that of itself."""
+    check_is_fitted(datamodels)
+    predicted, coef = datamodels.predict(runs), datamodels.coef_
+    coef = coef[None] if coef.ndim == 1 else coef
+    if coef.shape[0] != runs.n_targets:
+        raise ValueError(
+            f"datamodels are of {coef.shape[0]} targets, the runs have "
+            f"{runs.n_targets}."
+        )
+    targets = np.flatnonzero(example >= 0)
+    own = targets[np.asarray(coef[targets, example[targets]]).ravel() != 0]
+    if len(own):
+        raise ValueError(
+            f"The datamodel of target {own[0]} gives a weight to the example that it "
+            "is. Fit datamodels with exclude=example_of_target."
+        )
+    return predicted.reshape(runs.outputs.shape)
 
 
 def _masked_mean(values, where):

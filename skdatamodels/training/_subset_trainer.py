@@ -41,7 +41,7 @@ from skdatamodels.training._stores import open_store, warn_if_changed
 from skdatamodels.training._unseen_classes import UnseenClasses
 
 
-class SubsetTrainer(TransformerMixin, BaseEstimator):
+class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
     """Train a model on each of many subsets, and measure it on the targets.
 
     Rows of X are runs: :meth:`transform` takes run ids, draws the subset of each from
@@ -257,7 +257,10 @@ class SubsetTrainer(TransformerMixin, BaseEstimator):
     @property
     def output_info(self):
         """What is measured, as :class:`~skdatamodels.outputs.OutputInfo`."""
-        return self._output_info(self._learner() if self.output is None else None)
+        try:
+            return self._output_info(self._learner() if self.output is None else None)
+        except (TypeError, ValueError) as error:  # what hasattr, and notebooks, expect
+            raise AttributeError(f"output_info is not known: {error}") from error
 
     def set_output(self, *, transform=None):
         """Do nothing: runs are no table, and :meth:`transform` always returns runs.
@@ -274,6 +277,20 @@ class SubsetTrainer(TransformerMixin, BaseEstimator):
         self : SubsetTrainer
         """
         return self
+
+    def get_feature_names_out(self, input_features=None):
+        """Name the columns of the masks: by the ids of `train`.
+
+        Parameters
+        ----------
+        input_features : None
+            Ignored.
+
+        Returns
+        -------
+        names : str array of shape (n_train,)
+        """
+        return np.array([str(name) for name in self.train.ids.tolist()], dtype=object)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

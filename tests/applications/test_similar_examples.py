@@ -5,6 +5,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array, csr_matrix
 from sklearn.datasets import load_diabetes
+from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
 
@@ -165,7 +166,7 @@ def memorising_runs(n_runs=2000, n_train=12):
     return TrainingRuns(masks, outputs.astype(np.float32)), own
 
 
-def test_self_influence_without_regressor_is_the_difference_of_means():
+def test_self_influence_without_datamodels_is_the_difference_of_means():
     runs, _ = memorising_runs(50)
     masks = runs.masks
     expected = [
@@ -178,9 +179,24 @@ def test_self_influence_without_regressor_is_the_difference_of_means():
 def test_self_influence_with_datamodels_finds_the_own_weight():
     runs, own = memorising_runs()
     plain = self_influence(runs, np.arange(12))
-    adjusted = self_influence(runs, np.arange(12), DatamodelRegressor(1e-3))
-    assert_allclose(adjusted, own, atol=0.05)
-    assert abs(plain - own).max() > 3 * abs(adjusted - own).max()
+    for sparse in (False, True):
+        datamodels = DatamodelRegressor(1e-3, exclude=np.arange(12), sparse=sparse)
+        datamodels.fit(runs)
+        adjusted = self_influence(runs, np.arange(12), datamodels=datamodels)
+        assert_allclose(adjusted, own, atol=0.05)
+        assert abs(plain - own).max() > 3 * abs(adjusted - own).max()
+
+
+def test_self_influence_refuses_datamodels_that_do_not_fit():
+    runs, _ = memorising_runs(50)
+    example = np.r_[-1, np.arange(1, 12)]
+    with pytest.raises(NotFittedError):
+        self_influence(runs, example, datamodels=DatamodelRegressor(1e-3))
+    with pytest.raises(ValueError, match="target 1 gives a weight to the example that"):
+        self_influence(runs, example, datamodels=DatamodelRegressor(1e-3).fit(runs))
+    of_others = DatamodelRegressor(1e-3).fit(runs.masks, runs.outputs[:, :5])
+    with pytest.raises(ValueError, match="of 5 targets, the runs have 12"):
+        self_influence(runs, example, datamodels=of_others)
 
 
 def test_self_influence_of_what_is_not_known_is_nan():

@@ -86,7 +86,7 @@ def test_round_trip(tmp_path):
 def test_files_of_the_authors_writer(tmp_path, monkeypatch):
     _run(
         """
-        from skdatamodels.masks import packed
+        from skdatamodels.masks import _packed
 
         rows = rng.permutation(1000)[:250]  # a part of the runs, in any order
         order = np.argsort(rows)

@@ -11,8 +11,8 @@ from threadpoolctl import threadpool_limits
 
 from skdatamodels.masks import PackedMasks
 from skdatamodels.regression import lasso_path
-from skdatamodels.regression._saga import minibatch
 from skdatamodels.regression._saga.kernels import NumpyOps
+from skdatamodels.regression._saga.minibatch import minibatch
 from skdatamodels.regression._saga.saga_path import saga_path
 
 
@@ -281,7 +281,7 @@ def test_a_path_ends_where_its_gap_is_not_reached():
         ({"coef_init": np.zeros((2, 3))}, "coef_init"),
         ({"coef_init": np.full((2, 4), np.nan)}, "coef_init holds NaN"),
         ({"tol": 0}, "tol must be"),
-        ({"batch_size": 0}, "batch_size at least"),
+        ({"batch_size": 0}, "batch_size must be at least"),
         ({"max_iter": 0}, "max_iter"),
         ({"table_dtype": "int8"}, "table_dtype"),
         ({"table_folder": "nowhere"}, "not a folder"),
