@@ -192,6 +192,28 @@ def check_examples(value, name):
         )
 
 
+def check_same_shape(train, targets):
+    """Raise if examples to train on and targets differ in their shape."""
+    if train.shape[1:] != targets.shape[1:]:
+        raise ValueError(
+            f"An example of train.X has shape {train.shape[1:]}, one of targets.X "
+            f"has {targets.shape[1:]}: they must be the same."
+        )
+
+
+def swap_hint(got, wanted):
+    """Return the end of an error about two lengths: whether they look swapped.
+
+    Parameters
+    ----------
+    got, wanted : tuple of int
+        Lengths of training set and targets, as given and as they should be.
+    """
+    if tuple(got) == tuple(wanted)[::-1] != tuple(wanted):
+        return " They look swapped: the training set comes before the targets."
+    return ""
+
+
 def describe_kind(value):
     """Name the type of `value`, and its shape or length, without its content."""
     shape, kind = getattr(value, "shape", None), type(value).__name__

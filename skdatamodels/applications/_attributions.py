@@ -126,8 +126,9 @@ def check_attributions(estimator, X, trainer):
     X = validate_weights(estimator, X)
     wanted = len(trainer.targets), len(trainer.train)
     if X.shape != wanted:
+        hint = " Transpose it." if X.shape == wanted[::-1] else ""
         raise ValueError(
             "The attribution matrix must have a row for each target of the trainer and "
-            f"a column for each training example, shape {wanted}; got {X.shape}."
+            f"a column for each training example, shape {wanted}; got {X.shape}.{hint}"
         )
     return X

@@ -8,6 +8,7 @@ from sklearn.base import BaseEstimator
 from sklearn.metrics import pairwise_distances
 from sklearn.utils.validation import check_array, check_is_fitted
 
+from skdatamodels._examples import swap_hint
 from skdatamodels._numbers import refuse_disguised
 from skdatamodels._sklearn_compat import Interval, fit_context, safe_indexing
 from skdatamodels.applications._annotation_page import (
@@ -162,8 +163,12 @@ class LeakageDetector(BaseEstimator):
                 "A representation is compared: give both train_representation and "
                 "target_representation, or neither."
             )
+        got = [np.shape(Z)[:1] for Z in (train_representation, target_representation)]
         self.train_representation_ = _check_representation(
-            train_representation, X.shape[1], "train"
+            train_representation,
+            X.shape[1],
+            "train",
+            swap_hint(got, [(n,) for n in X.shape[::-1]]),
         )
         self.candidates_, self.evidence_ = self._propose(X, target_representation)
         parts = self._score_parts(self.evidence_[:, 0])
@@ -210,14 +215,14 @@ class LeakageDetector(BaseEstimator):
         scores = self.score_samples(X, target_representation=target_representation)
         return self._flags(scores)
 
-    def judge_by_distance(self, targets, train, threshold, *, metric="haversine"):
+    def judge_by_distance(self, *, train, targets, threshold, metric="haversine"):
         """Judge the candidates by a distance, of metadata or of the examples.
 
         Parameters
         ----------
-        targets : array-like of shape (n_targets, n_values)
-            Metadata, such as latitude and longitude in degrees, or the pixels.
         train : array-like of shape (n_train, n_values)
+            Metadata, such as latitude and longitude in degrees, or the pixels.
+        targets : array-like of shape (n_targets, n_values)
         threshold : float
             Largest distance of what counts as the same: kilometres for "haversine";
             0 for exact copies.
@@ -229,20 +234,30 @@ class LeakageDetector(BaseEstimator):
         same : float64 array of shape (n_targets, n_candidates)
             1 or 0; NaN where there is no candidate. The largest of a row judges the
             target.
+
+        Raises
+        ------
+        ValueError
+            If `train` or `targets` have other lengths than those of the attribution
+            matrix.
         """
         check_is_fitted(self)
-        n_targets, n_train = len(self.candidates_), self.n_features_in_
-        if (len(targets), len(train)) != (n_targets, n_train):
+        wanted = self.n_features_in_, len(self.candidates_)
+        got = len(train), len(targets)
+        if got != wanted:
             raise ValueError(
-                f"targets must have {n_targets} rows and train {n_train}, as the "
-                f"attribution matrix had; got {len(targets)} and {len(train)}."
+                f"train must have {wanted[0]} rows and targets {wanted[1]}, as the "
+                f"attribution matrix had; got {got[0]} and {got[1]}."
+                f"{swap_hint(got, wanted)}"
             )
         same = np.full(self.candidates_.shape, np.nan)
         for target, row in enumerate(self.candidates_):
             rows = row[row >= 0]
             if rows.size:
                 near = metadata_distances(
-                    targets[target : target + 1], safe_indexing(train, rows), metric
+                    train=safe_indexing(train, rows),
+                    targets=targets[target : target + 1],
+                    metric=metric,
                 )
                 same[target, : rows.size] = near[0] <= threshold
         return same
@@ -387,7 +402,7 @@ def _who_spoke(parts):
     return np.where(parts.any(axis=1), names, "none")
 
 
-def _check_representation(values, n_rows, which):
+def _check_representation(values, n_rows, which, hint=""):
     if values is None:
         return None
     refuse_disguised(values, f"entries of {which}_representation")
@@ -395,6 +410,6 @@ def _check_representation(values, n_rows, which):
     if values.shape[0] != n_rows:
         raise ValueError(
             f"{which}_representation must have {n_rows} rows, as the attribution "
-            f"matrix asks for; got {values.shape[0]}."
+            f"matrix asks for; got {values.shape[0]}.{hint}"
         )
     return values

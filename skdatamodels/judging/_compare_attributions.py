@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.utils.multiclass import type_of_target
 from tqdm.auto import tqdm
 
-from skdatamodels._examples import Examples
+from skdatamodels._examples import Examples, swap_hint
 from skdatamodels._numbers import as_real
 from skdatamodels._random import entropy_from
 from skdatamodels._sklearn_compat import Interval, validate_params
@@ -290,6 +290,7 @@ def compare_attributions(
 
 
 def _check_examples(runs, train, targets, *retraining):
+    hint = swap_hint((len(train), len(targets)), (runs.n_train, runs.n_targets))
     for name, examples, n in (
         ("train", train, runs.n_train),
         ("targets", targets, runs.n_targets),
@@ -297,7 +298,7 @@ def _check_examples(runs, train, targets, *retraining):
         if len(examples) != n:
             raise ValueError(
                 f"{name} has {len(examples)} examples, but the runs have {n}: pass "
-                "what the runs were trained and measured on."
+                f"what the runs were trained and measured on.{hint}"
             )
     for given in retraining:
         if given is None:

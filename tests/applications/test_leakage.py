@@ -158,20 +158,34 @@ def test_judged_by_distance():
     weights = np.array([[3.0, 2.0, 1.0], [0.0, 1.0, 0.0]])
     detector = LeakageDetector(n_candidates=3, higher_is_better=True).fit(weights)
     places = np.array([[0.0, 0.0], [0.0, 0.5], [0.0, 5.0]])
-    same = detector.judge_by_distance(np.zeros((2, 2)), places, 100.0)
+    same = detector.judge_by_distance(
+        train=places, targets=np.zeros((2, 2)), threshold=100.0
+    )
     assert_array_equal(same, [[1, 1, 0], [1, np.nan, np.nan]])
-    pixels = detector.judge_by_distance(np.zeros((2, 2)), places, 0, metric="euclidean")
+    pixels = detector.judge_by_distance(
+        train=places, targets=np.zeros((2, 2)), threshold=0, metric="euclidean"
+    )
     assert_array_equal(pixels, [[1, 0, 0], [0, np.nan, np.nan]])
 
     def largest(a, b):
         return np.abs(a[:, None] - b).max(axis=2)
 
-    near = detector.judge_by_distance(np.zeros((2, 2)), places, 0.5, metric=largest)
+    near = detector.judge_by_distance(
+        train=places, targets=np.zeros((2, 2)), threshold=0.5, metric=largest
+    )
     assert_array_equal(near, same)
-    listed = detector.judge_by_distance([[0.0, 0.0]] * 2, places.tolist(), 100.0)
+    listed = detector.judge_by_distance(
+        train=places.tolist(), targets=[[0.0, 0.0]] * 2, threshold=100.0
+    )
     assert_array_equal(listed, same)
-    with pytest.raises(ValueError, match=r"2 rows and train 3, .*; got 2 and 4"):
-        detector.judge_by_distance(np.zeros((2, 2)), np.zeros((4, 2)), 100.0)
+    with pytest.raises(ValueError, match=r"3 rows and targets 2, .*; got 4 and 2\.$"):
+        detector.judge_by_distance(
+            train=np.zeros((4, 2)), targets=np.zeros((2, 2)), threshold=100.0
+        )
+    with pytest.raises(ValueError, match=r"got 2 and 3\. They look swapped"):
+        detector.judge_by_distance(
+            train=np.zeros((2, 2)), targets=places, threshold=100.0
+        )
 
 
 def test_judged_by_people(tmp_path):
@@ -211,6 +225,13 @@ WEIGHTS, BOTH = _problem()
         ({"target_representation": None}, "give both"),
         ({"train_representation": np.zeros((19, 3))}, "must have 20 rows"),
         ({"target_representation": np.zeros((19, 3))}, "must have 15 rows"),
+        (
+            {
+                "train_representation": BOTH["target_representation"],
+                "target_representation": BOTH["train_representation"],
+            },
+            "must have 20 rows.*They look swapped",
+        ),
         ({"target_representation": np.zeros((15, 4))}, "has 3 dimensions"),
         ({"train_representation": np.full((20, 3), np.nan)}, "NaN"),
         ({"X": np.where(WEIGHTS == 0, np.nan, WEIGHTS)}, "NaN"),

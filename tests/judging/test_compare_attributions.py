@@ -368,3 +368,8 @@ def test_infinite_outputs_are_named():
             {"m": lambda: computed.append(0)}, runs=TrainingRuns(RUNS.packed, outputs)
         )
     assert not computed
+
+
+def test_swapped_examples_are_noticed():
+    with pytest.raises(ValueError, match="train has.*They look swapped"):
+        compare({"one": WEIGHTS}, train=TARGETS, targets=TRAIN)
