@@ -28,7 +28,7 @@ class Examples:
     """Data points that are passed around without being copied or changed.
 
     A training set or a set of targets is a parameter of an estimator here, and
-    :func:`sklearn.base.clone` would copy it for every candidate of a search.
+    :func:`sklearn.base.clone` would copy it for every setting of a search.
     `Examples` never changes once made, so a clone can share it.
 
     Parameters
@@ -120,6 +120,42 @@ class Examples:
                 _digest(digest, values)
             object.__setattr__(self, "_fingerprint", digest.hexdigest())
         return self._fingerprint
+
+    def ids_at(self, positions):
+        """Return the ids at some positions, for results that count from 0.
+
+        Parameters
+        ----------
+        positions : int array-like of any shape
+            Rows; -1 for none.
+
+        Returns
+        -------
+        ids : object array of that shape
+            None for -1.
+
+        Raises
+        ------
+        ValueError
+            If a position is no row, nor -1.
+
+        Examples
+        --------
+        >>> from skdatamodels import Examples
+        >>> train = Examples([[0.0], [1.0]], [0, 1], ids=["a12", "b7"])
+        >>> train.ids_at([[1, 0], [1, -1]])
+        array([['b7', 'a12'],
+               ['b7', None]], dtype=object)
+        """
+        positions = np.asarray(positions)
+        whole = positions.dtype.kind in "iu"
+        if not whole or ((positions < -1) | (positions >= len(self))).any():
+            raise ValueError(
+                f"positions must be integers from 0 to {len(self) - 1}, or -1 for "
+                f"none; got {positions.dtype} of shape {positions.shape}."
+            )
+        names = np.array([*self._ids.tolist(), None], dtype=object)
+        return names[positions]
 
     @property
     def shape(self):

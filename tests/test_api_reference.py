@@ -1,4 +1,4 @@
-"""Every public name has its place in the API reference; the training set comes first."""
+"""Every public name is in the API reference, and the training set comes first."""
 
 import importlib
 import inspect

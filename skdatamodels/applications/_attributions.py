@@ -5,6 +5,7 @@ from sklearn.base import is_classifier
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_array, validate_data
 
+from skdatamodels._examples import check_examples
 from skdatamodels._numbers import refuse_disguised
 
 FLOATS = [np.float64, np.float32]
@@ -106,6 +107,18 @@ def sign_of_better(weights, higher_is_better):
             f"{info.name!r} has higher_is_better={known}: leave it out."
         )
     return 1 if (higher_is_better if known is None else known) else -1
+
+
+def check_train(train, n_train):
+    """Raise unless `train`, if given, has as many examples as weights have columns."""
+    if train is None:
+        return
+    check_examples(train, "train")
+    if len(train) != n_train:
+        raise ValueError(
+            f"train has {len(train)} examples, the attribution matrix {n_train} "
+            "columns: give the training set that the weights belong to."
+        )
 
 
 def check_attributions(estimator, X, trainer):

@@ -48,7 +48,7 @@ class DataSupportSearch(BaseEstimator):
         classes a target counts as wrong where all other classes together are more
         likely than its own. Its `store` keeps the trainings: the same search again, or
         one cut short, reads them.
-    mode : {"remove", "mislabel"}, default="remove"
+    edit : {"remove", "mislabel"}, default="remove"
         Whether the examples are left out, or given the wrong class that is the most
         likely for the target: of all wrong ones the highest mean output of the model
         trained on everything. Mislabelling needs a classifier.
@@ -114,14 +114,14 @@ class DataSupportSearch(BaseEstimator):
         draws that are not flipped by any size tried reach into it. It does not cover
         what other weights would find.
     predicted_size_ : float64 array of shape (n_targets,)
-        By :func:`predict_support_size`, from weights and `control_`; in mode
-        "mislabel" it is still that of removal.
+        By :func:`predict_support_size`, from weights and `control_`; for
+        edit="mislabel" it is still that of removal.
     control_ : float64 array of shape (n_targets,)
         Mean output of the model trained on everything, in the output's unit.
     trials_ : list of dict
         For each target the outputs (n_trials,) by size tried.
     wrong_class_ : array of shape (n_targets,)
-        Class given in mode "mislabel".
+        Class given, for edit="mislabel".
     n_trained_ : int
         Trainings of edited sets asked of the trainer. Targets whose sets coincide
         share them.
@@ -168,7 +168,7 @@ class DataSupportSearch(BaseEstimator):
 
     _parameter_constraints = {
         "trainer": [SubsetTrainer],
-        "mode": [StrOptions({"remove", "mislabel"})],
+        "edit": [StrOptions({"remove", "mislabel"})],
         "search": [StrOptions({"grid", "bisection"})],
         "sizes": ["array-like", None],
         "n_trials": [Interval(Integral, 1, None, closed="left")],
@@ -184,7 +184,7 @@ class DataSupportSearch(BaseEstimator):
         self,
         trainer,
         *,
-        mode="remove",
+        edit="remove",
         search="grid",
         sizes=None,
         n_trials=20,
@@ -196,7 +196,7 @@ class DataSupportSearch(BaseEstimator):
         random_state=None,
     ):
         self.trainer = trainer
-        self.mode = mode
+        self.edit = edit
         self.search = search
         self.sizes = sizes
         self.n_trials = n_trials
@@ -244,17 +244,17 @@ class DataSupportSearch(BaseEstimator):
         self._check_output()
         fallback = self._check_fallback(X.shape)
         labels = None
-        if self.mode == "mislabel":
+        if self.edit == "mislabel":
             labels = most_likely_wrong_class(self.trainer, self.n_trials)
             self.wrong_class_ = labels
         trainer = self.trainer
         orders = removal_orders(X, trainer.train, trainer.targets, fallback, labels)
-        edit = _OrderedEdits(trainer, orders, labels, n_most, self.n_trials)
-        self.trials_, failed = self._search(edit, sizes)
-        self._certify(edit)
+        edits = _OrderedEdits(trainer, orders, labels, n_most, self.n_trials)
+        self.trials_, failed = self._search(edits, sizes)
+        self._certify(edits)
         self._summarise(X)
         self._explain(X, orders, failed)
-        self.n_trained_ = edit.edits.n_trained
+        self.n_trained_ = edits.edits.n_trained
         return self
 
     def __sklearn_tags__(self):
@@ -278,7 +278,7 @@ class DataSupportSearch(BaseEstimator):
         return sizes, min(n_train - 1, _times(self.factor, sizes[-1]))
 
     def _check_output(self):
-        if self.mode == "mislabel":
+        if self.edit == "mislabel":
             check_takes_labels(self.trainer)
         name = self.trainer.output_info.name
         if name in OUTPUTS and name not in _SIGNED:

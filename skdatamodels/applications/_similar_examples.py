@@ -36,7 +36,7 @@ class Extremes(NamedTuple):
     negative_weights: np.ndarray
 
 
-def similar_examples(weights, n_examples=5, *, candidates=None):
+def similar_examples(weights, n_examples=5, *, among=None):
     """Find the training examples that raise and lower each target's output the most.
 
     Parameters
@@ -45,7 +45,7 @@ def similar_examples(weights, n_examples=5, *, candidates=None):
         Attribution matrix, or a regressor that has it as ``coef_``.
     n_examples : int, default=5
         Examples of either sign.
-    candidates : bool array-like, default=None
+    among : bool array-like, default=None
         Of shape (n_train,) or (n_targets, n_train): which examples may be found, for
         all targets or for each. So ``train.y == 3`` looks in one class, and
         ``train.y == targets.y[:, None]`` in that of each target.
@@ -59,7 +59,7 @@ def similar_examples(weights, n_examples=5, *, candidates=None):
     Raises
     ------
     ValueError
-        If weights are no finite matrix, candidates do not fit them, or `n_examples` is
+        If weights are no finite matrix, `among` does not fit them, or `n_examples` is
         below 1.
 
     See Also
@@ -81,7 +81,7 @@ def similar_examples(weights, n_examples=5, *, candidates=None):
     >>> found.positive, found.negative
     (array([[3, 0]]), array([[ 1, -1]]))
     >>> classes = np.array(["cat", "cat", "dog", "dog"])
-    >>> similar_examples(weights, 1, candidates=classes == "cat").positive_weights
+    >>> similar_examples(weights, 1, among=classes == "cat").positive_weights
     array([[0.2]])
     """
     weights = check_weights(weights)
@@ -89,28 +89,28 @@ def similar_examples(weights, n_examples=5, *, candidates=None):
         raise ValueError(
             f"The number to look for must be an integer from 1, got {n_examples}."
         )
-    if candidates is not None:
-        candidates = np.asarray(candidates)
-        if candidates.dtype != bool or candidates.shape not in [
+    if among is not None:
+        among = np.asarray(among)
+        if among.dtype != bool or among.shape not in [
             weights.shape[1:],
             weights.shape,
         ]:
             raise ValueError(
-                f"candidates must be bool of shape {weights.shape[1:]} or "
-                f"{weights.shape}; got {candidates.dtype} of shape {candidates.shape}."
+                f"among must be bool of shape {weights.shape[1:]} or "
+                f"{weights.shape}; got {among.dtype} of shape {among.shape}."
             )
-        candidates = np.broadcast_to(candidates, weights.shape)
+        among = np.broadcast_to(among, weights.shape)
     rows = []
     for target in range(weights.shape[0]):
         row = dense_row(weights, target)
-        if candidates is not None:
-            row = np.where(candidates[target], row, 0)
+        if among is not None:
+            row = np.where(among[target], row, 0)
         rows.append((*_largest(row, n_examples), *_largest(-row, n_examples)))
     positive, raised, negative, lowered = map(np.array, zip(*rows, strict=True))
     return Extremes(positive, negative, raised, -lowered)
 
 
-def affected_targets(weights, n_targets=5, *, candidates=None):
+def affected_targets(weights, n_targets=5, *, among=None):
     """Find the targets whose outputs each training example raises and lowers the most.
 
     Parameters
@@ -119,7 +119,7 @@ def affected_targets(weights, n_targets=5, *, candidates=None):
         Attribution matrix, or a regressor that has it as ``coef_``.
     n_targets : int, default=5
         Targets of either sign.
-    candidates : bool array-like, default=None
+    among : bool array-like, default=None
         Of shape (n_targets,) or (n_train, n_targets): which targets may be found.
 
     Returns
@@ -142,7 +142,7 @@ def affected_targets(weights, n_targets=5, *, candidates=None):
     """
     transposed = check_weights(weights).T
     transposed = transposed.tocsr() if issparse(transposed) else transposed
-    return similar_examples(transposed, n_targets, candidates=candidates)
+    return similar_examples(transposed, n_targets, among=among)
 
 
 def mean_weights(weights, *, target_classes=None, balance=True):
@@ -225,7 +225,7 @@ def harmful_examples(
 ):
     """Find the training examples that make the outputs of the targets worse on average.
 
-    They are candidates for a wrong label or value. Targets that are training examples
+    They may have a wrong label or value. Targets that are training examples
     should have been left out of their own datamodels: every example speaks for its own
     label, right or wrong.
 

@@ -17,7 +17,7 @@ from skdatamodels.applications._data_support import DataSupportSearch
 from skdatamodels.influence import random_influence, same_class_influence
 from skdatamodels.judging._attribution_comparison import AttributionComparison
 from skdatamodels.judging._attribution_methods import (
-    candidates_of,
+    by_setting,
     check_shape,
     choose,
     predict,
@@ -64,7 +64,7 @@ class _Part(NamedTuple):
         "data_support": [DataSupportSearch, None],
         "n_trainings": [dict, None],
         "seconds": [dict, None],
-        "settings": [dict, None],
+        "remarks": [dict, None],
         "tuning_fraction": [Interval(Real, 0, 1, closed="neither")],
         "confidence": [Interval(Real, 0, 1, closed="neither")],
         "n_bootstraps": [Interval(Integral, 1, None, closed="left")],
@@ -85,7 +85,7 @@ def compare_attributions(
     data_support=None,
     n_trainings=None,
     seconds=None,
-    settings=None,
+    remarks=None,
     tuning_fraction=0.25,
     confidence=0.95,
     n_bootstraps=1000,
@@ -98,10 +98,10 @@ def compare_attributions(
     classes alone, are always among them.
 
     Where a method has a setting to choose (damping, projection size, embedding), give
-    its candidates as a dict. Then some runs and some targets are set aside: the
-    candidate that predicts those runs of those targets best is chosen, and all methods
-    are judged on the other runs of the other targets. The candidates' scores there are
-    not computed, so that nobody can pick the best after the fact.
+    a dict of matrices by setting. Then some runs and some targets are set aside: the
+    setting that predicts those runs of those targets best is chosen, and all methods
+    are judged on the other runs of the other targets. The scores of other settings
+    there are not computed, so that nobody can pick the best after the fact.
 
     Parameters
     ----------
@@ -109,7 +109,7 @@ def compare_attributions(
         A method is an attribution matrix, an array or CSR of shape (n_targets,
         n_train); or a fitted estimator with such a ``coef_``, or a search or pipeline
         that ends in one; or a callable without arguments that returns either, whose
-        time is measured; or a dict of these by setting, the candidates.
+        time is measured; or a dict of these by setting.
     runs : TrainingRuns
         To judge by. No method may have learnt from them.
     train, targets : Examples
@@ -134,10 +134,10 @@ def compare_attributions(
         How many models were trained for a method's weights.
     seconds : dict of str to float, default=None
         Time to the weights, training included, in place of what is measured.
-    settings : dict of str to object, default=None
+    remarks : dict of str to object, default=None
         What else should be on record of a method.
     tuning_fraction : float in (0, 1), default=0.25
-        Share of the runs and of the targets on which candidates are chosen.
+        Share of the runs and of the targets on which settings are chosen.
     confidence : float in (0, 1), default=0.95
         Of the intervals.
     n_bootstraps : int, default=1000
@@ -218,7 +218,7 @@ def compare_attributions(
     True
     """
     _check_examples(runs, train, targets, counterfactuals, data_support)
-    _check_names(attributions, n_trainings, seconds, settings)
+    _check_names(attributions, n_trainings, seconds, remarks)
     _check_shapes(attributions, runs)
     repeats = _check_repeats(repeats, runs.n_targets)
     _check_unseen(runs, seen_runs)
@@ -279,7 +279,7 @@ def compare_attributions(
             "random_state": entropy,
             "versions": library_versions(),
             "methods": {
-                name: method.record | {"remarks": (settings or {}).get(name)}
+                name: method.record | {"remarks": (remarks or {}).get(name)}
                 for name, method in chosen.items()
             },
         },
@@ -319,7 +319,7 @@ def _check_names(attributions, *by_name):
         raise ValueError(f"The controls are called {taken}: call yours another name.")
     empty = [n for n, g in attributions.items() if isinstance(g, dict) and not g]
     if empty:
-        raise ValueError(f"The dict of candidates of {empty} is empty.")
+        raise ValueError(f"The dict of settings of {empty} is empty.")
     for given in by_name:
         unknown = [name for name in given or {} if name not in attributions]
         if unknown:
@@ -330,8 +330,8 @@ def _check_names(attributions, *by_name):
 
 def _check_shapes(attributions, runs):
     for name, given in attributions.items():
-        for _, full_name, candidate in candidates_of(name, given):
-            check_shape(full_name, candidate, (runs.n_targets, runs.n_train))
+        for _, full_name, one in by_setting(name, given):
+            check_shape(full_name, one, (runs.n_targets, runs.n_train))
 
 
 def _check_repeats(repeats, n_targets):

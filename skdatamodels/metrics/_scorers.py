@@ -34,7 +34,7 @@ def lds_scorer(estimator, X, y=None):
 
     See Also
     --------
-    make_lds_scorer : Scores every candidate on the same runs, as a search over
+    make_lds_scorer : Scores every setting on the same runs, as a search over
         the subsampling fraction needs.
 
     Examples
@@ -57,11 +57,11 @@ def lds_scorer(estimator, X, y=None):
 
 
 def make_lds_scorer(evaluation_runs):
-    """Make a scorer that judges every candidate on one fixed set of runs.
+    """Make a scorer that judges every setting on one fixed set of runs.
 
     Held-out runs of another subsampling fraction follow another distribution,
     so the scores that cross-validation gives for each fraction are not
-    comparable. This scorer ignores the held-out fold: it lets the candidate's
+    comparable. This scorer ignores the held-out fold: it lets the setting's
     datamodel predict ``evaluation_runs``, which may be of any design.
 
     In a pipeline, the datamodel is what follows the last step that trains, known

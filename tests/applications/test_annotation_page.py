@@ -336,13 +336,14 @@ def test_browser_that_keeps_nothing(tmp_path):
 def test_swapped_training_set_is_noticed(tmp_path):
     same = TRAIN[np.arange(len(TARGETS))]
     path = tmp_path / "answers.json"
-    swapped = {"fingerprint": data_fingerprint(same, TARGETS), "annotator": "Ann"}
-    path.write_text(
-        json.dumps(swapped | {"answers": [{"target": 0, "train": 0, "same": 1}]}),
-        "utf-8",
-    )
+    content = {
+        "fingerprint": data_fingerprint(same, TARGETS),
+        "annotator": "Ann",
+        "answers": [{"target": 0, "train": 0, "same": 1}],
+    }
+    path.write_text(json.dumps(content), "utf-8")
     candidates = np.zeros((len(TARGETS), 1), dtype=int)
-    with pytest.raises(ValueError, match="other data.*They look swapped"):
+    with pytest.raises(ValueError, match=r"other data.*They look swapped"):
         read_annotations(path, candidates, TARGETS, same)
-    with pytest.raises(ValueError, match="a row for each.*They look swapped"):
+    with pytest.raises(ValueError, match=r"a row for each.*They look swapped"):
         read_annotations(path, candidates, TARGETS, TRAIN)

@@ -49,14 +49,14 @@ def test_more_than_there_are_is_padded():
     assert found.negative_weights.tolist() == [[-2, 0, 0, 0, 0]]
 
 
-def test_candidates_keep_to_a_class():
+def test_among_keeps_to_a_class():
     train_y, target_y = np.arange(9) % 3, np.arange(5) % 3
-    same = similar_examples(WEIGHTS, 2, candidates=train_y == target_y[:, None])
+    same = similar_examples(WEIGHTS, 2, among=train_y == target_y[:, None])
     for row, found in enumerate(same.positive):
         assert (train_y[found[found >= 0]] == target_y[row]).all()
         best = np.where(train_y == target_y[row], WEIGHTS[row], 0).max()
         assert same.positive_weights[row, 0] == max(best, 0)
-    one = similar_examples(WEIGHTS, 9, candidates=train_y == 1)
+    one = similar_examples(WEIGHTS, 9, among=train_y == 1)
     shown = np.r_[one.positive.ravel(), one.negative.ravel()]
     assert set(train_y[shown[shown >= 0]]) == {1}
 
@@ -211,7 +211,7 @@ def test_bad_input():
         similar_examples(WEIGHTS * np.nan)
     with pytest.raises(ValueError, match="must be an integer from 1"):
         similar_examples(WEIGHTS, 0)
-    with pytest.raises(ValueError, match="candidates must be bool"):
-        similar_examples(WEIGHTS, candidates=np.ones(9))
-    with pytest.raises(ValueError, match="candidates must be bool"):
-        similar_examples(WEIGHTS, candidates=np.ones(5, dtype=bool))
+    with pytest.raises(ValueError, match="among must be bool"):
+        similar_examples(WEIGHTS, among=np.ones(9))
+    with pytest.raises(ValueError, match="among must be bool"):
+        similar_examples(WEIGHTS, among=np.ones(5, dtype=bool))

@@ -116,7 +116,7 @@ def test_callables_are_timed_and_parameters_are_recorded():
         sleep(0.05)
         return Ridge(0.25).fit(RUNS.masks, RUNS.outputs)
 
-    table = compare({"slow": slow, "ready": WEIGHTS}, settings={"ready": "by hand"})
+    table = compare({"slow": slow, "ready": WEIGHTS}, remarks={"ready": "by hand"})
     assert table.seconds[0] >= 0.05
     assert np.isnan(table.seconds[1])
     methods = table.settings["methods"]
@@ -127,8 +127,8 @@ def test_callables_are_timed_and_parameters_are_recorded():
     assert "numpy" in table.settings["versions"]
 
 
-def test_candidates_are_chosen_where_nothing_is_reported():
-    """A candidate that is right on the reported targets only must not win."""
+def test_settings_are_chosen_where_nothing_is_reported():
+    """A setting that is right on the reported targets only must not win."""
     first = compare({"any": {"a": WEIGHTS, "b": WEIGHTS}})
     reported = first.settings["targets"]
     assert 0 < len(reported) < N_TARGETS
@@ -298,7 +298,7 @@ OTHER = Examples(TRAIN.X + 1, TRAIN.y)
     [
         ({}, {}, "no method to compare"),
         ({"random": WEIGHTS}, {}, r"controls are called \['random'\]"),
-        ({"m": {}}, {}, "candidates of \\['m'\\] is empty"),
+        ({"m": {}}, {}, "settings of \\['m'\\] is empty"),
         ({"m": WEIGHTS.T}, {}, "'m' has shape .* wrong way round"),
         ({"m": WEIGHTS[:, 1:]}, {}, "'m' has shape .* another training set"),
         ({"m": {"a": WEIGHTS[1:], "b": WEIGHTS}}, {}, "'m, a' has shape"),
@@ -371,5 +371,5 @@ def test_infinite_outputs_are_named():
 
 
 def test_swapped_examples_are_noticed():
-    with pytest.raises(ValueError, match="train has.*They look swapped"):
+    with pytest.raises(ValueError, match=r"train has.*They look swapped"):
         compare({"one": WEIGHTS}, train=TARGETS, targets=TRAIN)
