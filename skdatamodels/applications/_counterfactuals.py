@@ -1,6 +1,6 @@
 """Counterfactuals: what the model would say without some training examples."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from numbers import Integral
 from typing import NamedTuple
 
@@ -87,6 +87,8 @@ class CounterfactualEffects:
     ----------
     target : int array of shape (n_rows,)
         Row of the attribution matrix.
+    target_id : object array of shape (n_rows,)
+        Its id.
     heuristic : str array of shape (n_rows,)
         How the set was chosen.
     size : int array of shape (n_rows,)
@@ -100,6 +102,7 @@ class CounterfactualEffects:
     """
 
     target: np.ndarray
+    target_id: np.ndarray
     heuristic: np.ndarray
     size: np.ndarray
     predicted: np.ndarray
@@ -138,7 +141,7 @@ class CounterfactualEffects:
             import pandas as pd
         except ImportError as error:
             raise ImportError("to_frame needs pandas: pip install pandas") from error
-        names = ("target", "heuristic", "size", "predicted", "true", "error")
+        names = [f.name for f in fields(self) if f.name != "removed"]
         return pd.DataFrame({name: getattr(self, name) for name in names})
 
 
@@ -316,6 +319,7 @@ class CounterfactualEvaluation(BaseEstimator):
         self._share = bases.mean(axis=0)
         self.effects_ = CounterfactualEffects(
             **table,
+            target_id=self.trainer.targets.ids_at(table["target"]),
             predicted=_predict_rows(X, removed, table["target"], self._share),
             true=effects.mean[rows],
             error=effects.error[rows],

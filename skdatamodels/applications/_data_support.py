@@ -89,6 +89,8 @@ class DataSupportSearch(BaseEstimator):
         wrong on average. NaN for a target that no size flips: see `status_`.
     support_indices_ : list of int array, or None
         The examples of the support, highest weight first; None where censored.
+    support_ids_ : list of object array, or None
+        Their ids.
     status_ : array of str of shape (n_targets,)
         "wrong already": with nothing removed; "certified"; "not certified": no attempt
         to certify the size succeeded. Of targets that no size flips: "sizes ran out":
@@ -357,6 +359,11 @@ class DataSupportSearch(BaseEstimator):
         self.support_indices_ = [
             None if np.isnan(size) else order[: int(size)]
             for size, order in zip(sizes, orders, strict=True)
+        ]
+        train = self.trainer.train
+        self.support_ids_ = [
+            None if rows is None else train.ids_at(rows)
+            for rows in self.support_indices_
         ]
 
     def _summarise(self, X):

@@ -270,6 +270,7 @@ def compare_attributions(
             "n_runs": len(reported.masks),
             "n_train": runs.n_train,
             "targets": reported.targets,
+            "target_ids": targets.ids_at(reported.targets),
             "retrained_targets": retrained if effects or supports else None,
             "n_tuning_runs": len(tuning.masks),
             "n_tuning_targets": len(tuning.targets),

@@ -1,5 +1,7 @@
 """How many of the leaks that metadata prove are among the candidates."""
 
+from typing import NamedTuple
+
 import numpy as np
 from sklearn.metrics import pairwise_distances
 from sklearn.metrics.pairwise import haversine_distances
@@ -65,6 +67,21 @@ def metadata_distances(*, train, targets, metric="haversine"):
     return EARTH_RADIUS * haversine_distances(np.radians(targets), np.radians(train))
 
 
+class LeakageRecall(NamedTuple):
+    """How many leaks there are, and which share of them is found, by threshold.
+
+    Attributes
+    ----------
+    recall : float64 array of shape (n_thresholds,)
+        From 0 to 1; NaN where no target leaks.
+    n_leaks : int array of shape (n_thresholds,)
+        Targets that leak.
+    """
+
+    recall: np.ndarray
+    n_leaks: np.ndarray
+
+
 def leakage_recall(candidates, *, train, targets, thresholds, metric="haversine"):
     """Share of the leaks that are found among each target's candidates.
 
@@ -87,10 +104,7 @@ def leakage_recall(candidates, *, train, targets, thresholds, metric="haversine"
 
     Returns
     -------
-    recall : float64 array of shape (n_thresholds,)
-        From 0 to 1; NaN where no target leaks.
-    n_leaks : int array of shape (n_thresholds,)
-        Targets that leak.
+    found : LeakageRecall
 
     Raises
     ------
@@ -109,7 +123,7 @@ def leakage_recall(candidates, *, train, targets, thresholds, metric="haversine"
     >>> leakage_recall(
     ...     [[0], [2]], **places, thresholds=[0.2, 1.0], metric="euclidean"
     ... )
-    (array([1. , 0.5]), array([1, 2]))
+    LeakageRecall(recall=array([1. , 0.5]), n_leaks=array([1, 2]))
     """
     n_targets, n_train = len(targets), len(train)
     candidates = check_candidates(candidates, n_train, n_targets)
@@ -126,7 +140,8 @@ def leakage_recall(candidates, *, train, targets, thresholds, metric="haversine"
     n_leaks = (nearest <= thresholds[:, None]).sum(axis=1)
     n_found = (proposed <= thresholds[:, None]).sum(axis=1)
     recall = np.full(len(thresholds), np.nan)
-    return np.divide(n_found, n_leaks, out=recall, where=n_leaks > 0), n_leaks
+    np.divide(n_found, n_leaks, out=recall, where=n_leaks > 0)
+    return LeakageRecall(recall, n_leaks)
 
 
 def check_candidates(candidates, n_train, n_targets):

@@ -403,7 +403,8 @@ def test_mislabelling_equals_training_on_relabelled_data():
     rng = np.random.default_rng(0)
     y = np.arange(30) % 3
     names = np.array(["a", "b", "c"])
-    train = Examples(rng.normal(size=(30, 2)) + 2 * y[:, None], names[y])
+    ids = [f"row {i}" for i in range(30)]
+    train = Examples(rng.normal(size=(30, 2)) + 2 * y[:, None], names[y], ids)
     targets = Examples(rng.normal(size=(4, 2)) + 2, names[[1, 1, 1, 0]])
     trainer = SubsetTrainer(RidgeClassifier(), train, targets, random_state=0)
     weights = rng.random((4, 30))
@@ -432,6 +433,8 @@ def test_mislabelling_equals_training_on_relabelled_data():
             assert_allclose(outputs, margin, atol=1e-5)
             assert (margin < 0) == (k >= size)
         assert_array_equal(searched.support_indices_[target], order[: int(size)])
+        own = [f"row {i}" for i in searched.support_indices_[target]]
+        assert searched.support_ids_[target].tolist() == own
 
 
 def test_mislabelling_flips_before_removal():

@@ -124,6 +124,7 @@ def test_callables_are_timed_and_parameters_are_recorded():
     assert methods["slow"]["params"]["alpha"] == 0.25
     assert methods["ready"]["remarks"] == "by hand"
     assert table.settings["n_runs"] == len(RUNS)
+    assert table.settings["target_ids"].tolist() == TARGETS.ids.tolist()
     assert "numpy" in table.settings["versions"]
 
 
