@@ -2,19 +2,13 @@
 
 import numpy as np
 from sklearn.base import is_classifier
-from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_array, validate_data
 
 from skdatamodels._examples import check_examples
+from skdatamodels._last_step import last_step
 from skdatamodels._numbers import refuse_disguised
 
 FLOATS = [np.float64, np.float32]
-
-
-def last_step(given):
-    """Return the estimator that a search has chosen and a pipeline ends with."""
-    given = getattr(given, "best_estimator_", given)
-    return given[-1] if isinstance(given, Pipeline) else given
 
 
 def weights_of(given):

@@ -15,7 +15,6 @@ from skdatamodels.applications._attributions import check_attributions, check_we
 from skdatamodels.applications._edits import (
     Edits,
     check_takes_labels,
-    draw_subsets,
     effects_on_everything,
     effects_on_subsets,
     most_likely_wrong_class,
@@ -312,7 +311,7 @@ class CounterfactualEvaluation(BaseEstimator):
         table, removed = self._choose_sets(X, baselines, targets, sizes, seed)
         bases = np.ones((1, n_train), dtype=bool)
         if self.control == "subsets":
-            bases = draw_subsets(self.trainer, self.n_trials, subset_seed)
+            bases = self.trainer.sample_masks(self.n_trials, subset_seed).dense()
         effects = self._train(removed, table["target"], bases)
         rows = np.arange(len(removed)), table["target"]
         # what a base does not hold cannot be removed from it

@@ -9,11 +9,11 @@ from scipy.sparse import issparse
 from sklearn.base import clone
 
 from skdatamodels._examples import check_examples
+from skdatamodels._last_step import last_step
 from skdatamodels._numbers import unmasked
 from skdatamodels.applications._attributions import (
     check_train,
     check_weights,
-    last_step,
     sign_of_better,
 )
 from skdatamodels.applications._removal_sets import dense_row

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.sparse import csr_array, issparse
 
-from skdatamodels.applications._attributions import last_step
+from skdatamodels._last_step import last_step
 from skdatamodels.metrics import linear_datamodeling_score
 
 

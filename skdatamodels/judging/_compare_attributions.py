@@ -230,42 +230,19 @@ def compare_attributions(
     tuned = any(isinstance(given, dict) for given in attributions.values())
     tuning, reported = _split(runs, tuning_fraction if tuned else 0, split_rng)
     retrained = targets_to_retrain(counterfactuals, reported.targets)
-    chosen = {
+    methods = {
         name: choose(name, given, (runs.n_targets, runs.n_train), tuning)
         for name, given in tqdm((attributions | controls).items(), disable=not verbose)
     }
-    matrices = {name: method.weights for name, method in chosen.items()}
-    scores, draws = {}, []
-    for name, weights in matrices.items():
-        predicted = predict(weights[reported.targets], reported.masks)
-        drawn = _draws(reported.outputs, predicted, n_bootstraps, entropy)
-        scores[name] = _score(reported.outputs, predicted, drawn, confidence)
-        draws.append(drawn)
+    matrices = {name: method.weights for name, method in methods.items()}
+    scores, draws = _scores(matrices, reported, n_bootstraps, confidence, entropy)
     _warn_of_turned_signs({name: scores[name] for name in attributions})
     effects = effects_of_removals(counterfactuals, matrices, retrained)
     supports = data_supports(data_support, matrices, retrained)
-    known = {name: 0 for name in controls} | (n_trainings or {})
-    took = {name: method.seconds for name, method in chosen.items()} | (seconds or {})
-    rows = [
-        (
-            *scores[name],
-            *agreement(effects, name),
-            *tightness(supports, name),
-            known.get(name, np.nan),
-            took[name],
-        )
-        for name in chosen
-    ]
-    columns = dict(zip(_NUMBERS, np.array(rows, dtype=np.float64).T, strict=True))
-    ceiling = np.nan
-    if repeats is not None:
-        ceiling = noise_ceiling(repeats[:, :, reported.targets])
+    n_trainings = {name: 0 for name in controls} | (n_trainings or {})
     return AttributionComparison(
-        name=np.array(list(chosen)),
-        is_control=np.array([name in controls for name in chosen]),
-        setting=np.array([method.record["setting"] for method in chosen.values()]),
-        **columns,
-        ceiling=ceiling,
+        **_table(methods, controls, scores, effects, supports, n_trainings, seconds),
+        ceiling=_ceiling(repeats, reported.targets),
         settings={
             "n_runs": len(reported.masks),
             "n_train": runs.n_train,
@@ -279,12 +256,9 @@ def compare_attributions(
             "n_bootstraps": n_bootstraps,
             "random_state": entropy,
             "versions": library_versions(),
-            "methods": {
-                name: method.record | {"remarks": (remarks or {}).get(name)}
-                for name, method in chosen.items()
-            },
+            "methods": _records(methods, remarks),
         },
-        draws=np.array(draws),
+        draws=draws,
         effects=effects,
         supports=supports,
     )
@@ -393,17 +367,23 @@ def _split(runs, fraction, rng):
         parts.append(_Part(runs.packed[rows], outputs[rows][:, columns], columns))
         if fraction and (len(rows) < 3 or len(columns) == 0):
             raise ValueError(
-                f"Candidates are chosen on {fraction:.0%} of the runs and targets and "
+                f"Settings are chosen on {fraction:.0%} of the runs and targets and "
                 f"judged on the rest: {len(runs)} runs of {n_subsets} subsets and "
                 f"{runs.n_targets} targets are too few for that."
             )
     return parts
 
 
-def _draws(outputs, predicted, n_bootstraps, entropy):
-    """Return bootstrapped scores, of the same draws for all methods."""
-    rng = np.random.RandomState(entropy % 2**32)
-    return bootstrap_scores(outputs, predicted, n_bootstraps, rng)
+def _scores(matrices, part, n_bootstraps, confidence, entropy):
+    """Return a score (see `_score`) by method, and draws (n_methods, n_bootstraps)."""
+    scores, draws = {}, []
+    for name, weights in matrices.items():
+        predicted = predict(weights[part.targets], part.masks)
+        rng = np.random.RandomState(entropy % 2**32)  # the same draws for all methods
+        drawn = bootstrap_scores(part.outputs, predicted, n_bootstraps, rng)
+        scores[name] = _score(part.outputs, predicted, drawn, confidence)
+        draws.append(drawn)
+    return scores, np.array(draws)
 
 
 def _score(outputs, predicted, draws, confidence):
@@ -424,6 +404,39 @@ def _warn_of_turned_signs(scores):
                 UserWarning,
                 stacklevel=4,
             )
+
+
+def _table(methods, controls, scores, effects, supports, n_trainings, seconds):
+    """Return the columns of the table by name; a row is a method."""
+    took = {name: method.seconds for name, method in methods.items()} | (seconds or {})
+    rows = [
+        (
+            *scores[name],
+            *agreement(effects, name),
+            *tightness(supports, name),
+            n_trainings.get(name, np.nan),
+            took[name],
+        )
+        for name in methods
+    ]
+    return {
+        "name": np.array(list(methods)),
+        "is_control": np.array([name in controls for name in methods]),
+        "setting": np.array([method.record["setting"] for method in methods.values()]),
+        **dict(zip(_NUMBERS, np.array(rows, dtype=np.float64).T, strict=True)),
+    }
+
+
+def _ceiling(repeats, targets):
+    return np.nan if repeats is None else noise_ceiling(repeats[:, :, targets])
+
+
+def _records(methods, remarks):
+    """Return what is on record of each method."""
+    return {
+        name: method.record | {"remarks": (remarks or {}).get(name)}
+        for name, method in methods.items()
+    }
 
 
 def _slope(truth, predicted):

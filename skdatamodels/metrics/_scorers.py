@@ -3,6 +3,7 @@
 import numpy as np
 from sklearn.pipeline import Pipeline
 
+from skdatamodels._last_step import chosen_by_search
 from skdatamodels.metrics._lds import linear_datamodeling_score
 
 
@@ -51,7 +52,7 @@ def lds_scorer(estimator, X, y=None):
     {'alpha': 0.1}
     """
     if y is None:
-        estimator, X = _apply_training(_best(estimator), X)
+        estimator, X = _apply_training(chosen_by_search(estimator), X)
         y = X.outputs
     return linear_datamodeling_score(y, estimator.predict(X))
 
@@ -112,7 +113,7 @@ class _FixedRunsScorer:
         self.runs = runs
 
     def __call__(self, estimator, X=None, y=None):
-        datamodel = _after_training(_best(estimator))
+        datamodel = _after_training(chosen_by_search(estimator))
         masks, outputs = self.runs.masks, np.asarray(self.runs.outputs)
         n_train = getattr(datamodel, "n_features_in_", masks.shape[1])
         if n_train != masks.shape[1]:
@@ -140,10 +141,6 @@ class _FixedRunsScorer:
 
 def _n_targets(y):
     return 1 if y.ndim == 1 else y.shape[1]
-
-
-def _best(estimator):
-    return getattr(estimator, "best_estimator_", estimator)
 
 
 def _apply_training(estimator, X):

@@ -3,6 +3,7 @@
 import numpy as np
 
 from skdatamodels._examples import swap_hint
+from skdatamodels._last_step import last_step
 from skdatamodels.applications import similar_examples
 from skdatamodels.plotting._matplotlib import BLUE, GREY, ORANGE, import_pyplot
 
@@ -123,7 +124,8 @@ class SimilarExamplesDisplay:
         Parameters
         ----------
         estimator : fitted estimator
-            With ``coef_`` (n_targets, n_train); the last step of a pipeline.
+            With ``coef_`` (n_targets, n_train); a pipeline or a search is asked for
+            its last step.
         train, targets : Examples
             The training set and all targets.
         target_indices : array-like of int, default=(0, 1, 2)
@@ -137,10 +139,8 @@ class SimilarExamplesDisplay:
         -------
         display : SimilarExamplesDisplay
         """
-        while hasattr(estimator, "steps"):
-            estimator = estimator[-1]
         target_indices = np.asarray(target_indices)
-        coef = estimator.coef_
+        coef = last_step(estimator).coef_
         weights = coef[target_indices] if coef.ndim == 2 else coef[None]
         if hasattr(weights, "toarray"):
             weights = weights.toarray()

@@ -329,7 +329,7 @@ OTHER = Examples(TRAIN.X + 1, TRAIN.y)
         (
             {"m": {"a": WEIGHTS, "b": WEIGHTS}},
             {"runs": RUNS[:6]},
-            "Candidates are chosen on 25% .* too few",
+            "Settings are chosen on 25% .* too few",
         ),
         (
             {"m": WEIGHTS},
