@@ -402,6 +402,34 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
             )
         return X
 
+    def sample_masks(self, run_ids, random_state):
+        """Draw subsets by the trainer's `alpha` and `design`; train nothing.
+
+        Parameters
+        ----------
+        run_ids : int or int array-like of shape (n_runs,)
+            A number n stands for the runs 0 to n - 1.
+        random_state : int
+            That of the trainer gives the subsets of its own runs.
+
+        Returns
+        -------
+        masks : PackedMasks of shape (n_runs, n_train)
+
+        Raises
+        ------
+        ValueError
+            See :func:`skdatamodels.masks.sample_masks`.
+        """
+        return sample_masks(
+            run_ids,
+            len(self.train),
+            self.alpha,
+            design=self.design,
+            random_state=random_state,
+            y=self.train.y,
+        )
+
     def _check_sizes(self, learner, rows):
         """Raise if the learner cannot train on subsets as small as these."""
         if not hasattr(learner, "check_subset_size"):
@@ -418,14 +446,7 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
             masks = rows
         else:
             keys = [(run,) for run in seed_runs(rows, self.design, self.alpha)]
-            masks = sample_masks(
-                rows,
-                len(self.train),
-                self.alpha,
-                design=self.design,
-                random_state=entropy,
-                y=self.train.y,
-            )
+            masks = self.sample_masks(rows, entropy)
         seeds = [training_seed(entropy, *key) for key in keys]
         return masks, np.array(seeds, dtype=np.uint32)
 

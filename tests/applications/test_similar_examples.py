@@ -50,16 +50,41 @@ def test_more_than_there_are_is_padded():
     assert found.negative_weights.tolist() == [[-2, 0, 0, 0, 0]]
 
 
-def test_candidates_keep_to_a_class():
+def test_among_keeps_to_a_class():
     train_y, target_y = np.arange(9) % 3, np.arange(5) % 3
-    same = similar_examples(WEIGHTS, 2, candidates=train_y == target_y[:, None])
+    same = similar_examples(WEIGHTS, 2, among=train_y == target_y[:, None])
     for row, found in enumerate(same.positive):
         assert (train_y[found[found >= 0]] == target_y[row]).all()
         best = np.where(train_y == target_y[row], WEIGHTS[row], 0).max()
         assert same.positive_weights[row, 0] == max(best, 0)
-    one = similar_examples(WEIGHTS, 9, candidates=train_y == 1)
+    one = similar_examples(WEIGHTS, 9, among=train_y == 1)
     shown = np.r_[one.positive.ravel(), one.negative.ravel()]
     assert set(train_y[shown[shown >= 0]]) == {1}
+
+
+def test_what_is_found_bears_its_ids():
+    train = Examples(np.zeros((9, 1)), np.zeros(9), ids=list("abcdefghi"))
+    targets = Examples(np.zeros((5, 1)), np.zeros(5), ids=[31, 7, 5, 88, 2])
+    found = similar_examples(WEIGHTS, 9, train=train)
+    for columns, names in [
+        (found.positive, found.positive_ids),
+        (found.negative, found.negative_ids),
+    ]:
+        expected = [None if i < 0 else "abcdefghi"[i] for i in columns.ravel()]
+        assert names.ravel().tolist() == expected
+    assert similar_examples(WEIGHTS).positive_ids is None
+    affected = affected_targets(WEIGHTS, 1, targets=targets)
+    best = WEIGHTS.argmax(axis=0)[WEIGHTS.max(axis=0) > 0]
+    names = affected.positive_ids[affected.positive >= 0]
+    assert names.tolist() == [[31, 7, 5, 88, 2][j] for j in best]
+    harmful = harmful_examples(
+        WEIGHTS, higher_is_better=True, balance=False, train=train
+    )
+    assert "".join(harmful.ids) == "".join("abcdefghi"[i] for i in harmful.examples)
+    with pytest.raises(ValueError, match=r"train has 5 examples, the .* 9 columns"):
+        similar_examples(WEIGHTS, train=targets)
+    with pytest.raises(ValueError, match=r"targets has 9 examples, the .* 5 rows"):
+        affected_targets(WEIGHTS, targets=train)
 
 
 @pytest.mark.parametrize("container", [np.asarray, csr_array])
@@ -76,11 +101,11 @@ def test_affected_targets_turn_the_matrix(container):
 @pytest.mark.parametrize("container", [np.asarray, csr_array, csr_matrix])
 def test_harmful_on_balance(container):
     mean = WEIGHTS.mean(axis=0)
-    examples, found = harmful_examples(
+    found = harmful_examples(
         container(WEIGHTS), 100, higher_is_better=True, balance=False
     )
-    assert_array_equal(examples, np.argsort(mean)[: (mean < 0).sum()])
-    assert_allclose(found, mean[examples])
+    assert_array_equal(found.examples, np.argsort(mean)[: (mean < 0).sum()])
+    assert_allclose(found.mean_weights, mean[found.examples])
     kept = {"higher_is_better": True, "balance": False}
     assert len(harmful_examples(WEIGHTS, 1, **kept)[0]) == 1
 
@@ -107,9 +132,9 @@ def test_wrong_values_are_harmful_to_a_regression(output):
             with pytest.raises(ValueError, match="Train with output='squared_error'"):
                 harmful_examples(model, 8, higher_is_better=said)
         return
-    suspects, raised = harmful_examples(model, 8)
-    assert np.isin(suspects, wrong).sum() >= 6
-    assert (raised > 0).all()
+    suspects = harmful_examples(model, 8)
+    assert np.isin(suspects.examples, wrong).sum() >= 6
+    assert (suspects.mean_weights > 0).all()
     with pytest.raises(ValueError, match="contradicts the runs"):
         harmful_examples(model, 8, higher_is_better=True)
 
@@ -227,7 +252,7 @@ def test_bad_input():
         similar_examples(WEIGHTS * np.nan)
     with pytest.raises(ValueError, match="must be an integer from 1"):
         similar_examples(WEIGHTS, 0)
-    with pytest.raises(ValueError, match="candidates must be bool"):
-        similar_examples(WEIGHTS, candidates=np.ones(9))
-    with pytest.raises(ValueError, match="candidates must be bool"):
-        similar_examples(WEIGHTS, candidates=np.ones(5, dtype=bool))
+    with pytest.raises(ValueError, match="among must be bool"):
+        similar_examples(WEIGHTS, among=np.ones(9))
+    with pytest.raises(ValueError, match="among must be bool"):
+        similar_examples(WEIGHTS, among=np.ones(5, dtype=bool))
