@@ -17,7 +17,7 @@ from skdatamodels._sklearn_compat import (
     StrOptions,
     validate_params,
 )
-from skdatamodels.applications._learning_curve import (
+from skdatamodels.judging._learning_curve import (
     POWERS,
     fit_curves,
     runs_for,
@@ -209,7 +209,7 @@ def plan_runs(
 
     Examples
     --------
-    >>> from skdatamodels.applications import plan_runs
+    >>> from skdatamodels.judging import plan_runs
     >>> from skdatamodels.datasets import make_linear_runs
     >>> from skdatamodels.influence import DifferenceOfMeans
     >>> runs, _ = make_linear_runs(2000, n_train=60, n_targets=20, noise=3.0)
