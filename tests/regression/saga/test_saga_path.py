@@ -11,8 +11,8 @@ from threadpoolctl import threadpool_limits
 
 from skdatamodels.masks import PackedMasks
 from skdatamodels.regression import lasso_path
+from skdatamodels.regression._saga import minibatch
 from skdatamodels.regression._saga.kernels import NumpyOps
-from skdatamodels.regression._saga.minibatch import minibatch
 from skdatamodels.regression._saga.saga_path import saga_path
 
 
