@@ -16,7 +16,7 @@ from skdatamodels._frames import (
     is_pandas,
     shell_of,
 )
-from skdatamodels._numbers import unmasked
+from skdatamodels._frozen import frozen_array, frozen_csr, read_only
 from skdatamodels._sklearn_compat import safe_indexing
 
 __all__ = ["Examples"]
@@ -82,13 +82,13 @@ class Examples:
     __slots__ = ("_X", "_fingerprint", "_ids", "_metadata", "_y")
 
     def __init__(self, X, y, ids=None, metadata=None, *, allow_nan=False):
-        X, labels, y = _frozen_input(X), y, _frozen_array(y, "y")
+        X, labels, y = _frozen_input(X), y, frozen_array(y, "y")
         n = X.shape[0]
         _check_1d(y)
         if n == 0:
             raise ValueError("Examples needs at least one row, X has none.")
         ids = np.arange(n) if ids is None else ids
-        ids, metadata = _frozen_array(ids, "ids"), _frozen_metadata(metadata, n)
+        ids, metadata = frozen_array(ids, "ids"), _frozen_metadata(metadata, n)
         _check_length("y", y, n)
         _check_length("ids", ids, n)
         _check_finite("X", X, allow_nan)
@@ -104,7 +104,7 @@ class Examples:
             (X, y, ids, metadata, fingerprint),
             strict=True,
         ):
-            object.__setattr__(self, name, _read_only(value))
+            object.__setattr__(self, name, read_only(value))
 
     X = property(lambda self: _shallow(self._X), doc="Inputs, read-only.")
     y = property(lambda self: self._y, doc="Labels or values, shape (n,), read-only.")
@@ -225,58 +225,11 @@ def _shallow(values):
     return shell_of(values) if is_frame(values) else values
 
 
-def _read_only(values):
-    if isinstance(values, np.ndarray):
-        values.setflags(write=False)
-    elif sp.issparse(values):
-        for part in (values.data, values.indices, values.indptr):
-            part.setflags(write=False)
-    elif isinstance(values, dict):
-        for part in values.values():
-            _read_only(part)
-    return values
-
-
-def _frozen_array(values, name):
-    values = unmasked(values, name)
-    if isinstance(values, np.ndarray) and not values.flags.writeable:
-        array = np.asarray(values)
-    else:
-        try:
-            array = np.array(values)
-        except ValueError as error:
-            raise ValueError(f"{name} cannot be made into an array: {error}") from error
-    if array.ndim == 0:
-        is_mapping = isinstance(values, Mapping)
-        cure = ": pandas.DataFrame(…) makes rows of columns" if is_mapping else ""
-        raise ValueError(
-            f"{name} must have one entry a row, got a {type(values).__name__}{cure}."
-        )
-    if array.dtype.kind not in "biufmMSUTO":
-        raise TypeError(f"{name} has dtype {array.dtype}, which no model learns from.")
-    return array
-
-
 def _frozen_input(X):
     if sp.issparse(X):
-        return _frozen_csr(X)
+        return frozen_csr(X)
     check_frame(X, "X")
-    return copy_of(X) if is_frame(X) else _frozen_array(X, "X")
-
-
-def _frozen_csr(X):
-    if X.ndim != 2:
-        raise ValueError(f"A sparse X must be 2-d, got shape {X.shape}.")
-    csr = X.tocsr()
-    parts = (csr.data, csr.indices, csr.indptr)
-    if not csr.has_canonical_format or (
-        csr is X and any(part.flags.writeable for part in parts)
-    ):
-        csr = csr.copy()
-        csr.sum_duplicates()  # nobody can sort the entries in place later
-    elif csr is X:  # another shell, for X.data can be rebound by its owner
-        csr = type(X)(parts, shape=X.shape, copy=False)
-    return csr
+    return copy_of(X) if is_frame(X) else frozen_array(X, "X")
 
 
 def _frozen_metadata(metadata, n):
@@ -291,7 +244,7 @@ def _frozen_metadata(metadata, n):
             "metadata must be a dict of arrays or a data frame, got"
             f" {type(metadata).__name__}."
         )
-    frozen = {k: _frozen_array(v, f"metadata[{k!r}]") for k, v in metadata.items()}
+    frozen = {k: frozen_array(v, f"metadata[{k!r}]") for k, v in metadata.items()}
     for key, values in frozen.items():
         _check_length(f"metadata[{key!r}]", values, n)
     return frozen

@@ -89,6 +89,27 @@ def unmasked(values, name):
     return values.data if isinstance(values, MaskedArray) else values
 
 
+def check_sample_weight(sample_weight, n_runs):
+    """Return the weight of each run, float64 of shape (n_runs,).
+
+    A number stands for that weight of each, None for 1.
+    """
+    if sample_weight is None:
+        return np.ones(n_runs)
+    weight = as_real(sample_weight, "sample_weight").astype(np.float64)
+    if weight.shape not in ((), (n_runs,)):
+        raise ValueError(
+            f"sample_weight must be one number for each of the {n_runs} runs, got shape"
+            f" {weight.shape}."
+        )
+    if not (weight >= 0).all() or not 0 < weight.sum() < np.inf:
+        raise ValueError(
+            "sample_weight must be finite, not negative, and not zero for all runs, "
+            f"got {weight.min()} to {weight.max()}."
+        )
+    return np.broadcast_to(weight, n_runs)
+
+
 def _what(values, array):
     """Describe what was given instead of numbers."""
     if array.ndim == 0 and array.dtype.kind == "O":

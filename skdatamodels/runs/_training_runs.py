@@ -162,13 +162,62 @@ def _optional(values, name):
     return None if values is None else np.asarray(unmasked(values, name))
 
 
-def note_targets(estimator, X):
+def outputs_of(X, y):
+    """Return the outputs that an estimator is to fit, or to be scored on: y, or X's.
+
+    This is the contract of all estimators that are fitted on runs: y, where it is
+    given, takes the place of the outputs that TrainingRuns bring along.
+    """
+    if y is not None:
+        return y
+    if not hasattr(X, "outputs"):
+        raise ValueError(
+            "This estimator requires y to be passed, but the target y is None. "
+            "Give the outputs (n_runs, n_targets), or TrainingRuns as X."
+        )
+    return X.outputs
+
+
+def note_targets(estimator, X, y=None):
     """Keep, in a fitted estimator, what X knows of its outputs and targets.
 
-    Sets ``output_info_`` and ``target_classes_``; of plain arrays nothing is known.
+    Sets ``output_info_`` and ``target_classes_``. Of plain arrays nothing is known, nor
+    of outputs y that take the place of those of X.
     """
-    estimator.output_info_ = getattr(X, "output_info", info_of_output(None))
-    estimator.target_classes_ = getattr(X, "target_classes", None)
+    known = X if y is None else None
+    estimator.output_info_ = getattr(known, "output_info", info_of_output(None))
+    estimator.target_classes_ = getattr(known, "target_classes", None)
+
+
+def paired_runs(runs):
+    """Give each run the number of its pair.
+
+    A pair is a subset and its complement that share a training seed, as the
+    complementary and the orthogonal design draw them.
+
+    Parameters
+    ----------
+    runs : TrainingRuns
+
+    Returns
+    -------
+    pair : int array of shape (n_runs,), or None if there are no pairs
+    """
+    if runs.seeds is None:
+        return None
+    order = np.argsort(runs.seeds, kind="stable")
+    first = np.flatnonzero(runs.seeds[order][1:] == runs.seeds[order][:-1])
+    linked, bits = np.zeros(len(order), bool), runs.packed.bits
+    everything = np.packbits(np.ones(runs.n_train, bool))
+    for block in row_blocks(len(first), 3 * bits.shape[1]):
+        a, b = order[first[block]], order[first[block] + 1]
+        linked[first[block] + 1] = ((bits[a] ^ bits[b]) == everything).all(axis=1)
+    if not linked.any():
+        return None
+    pair = np.empty(len(order), int)
+    pair[order] = np.cumsum(~linked) - 1
+    _, first_run, pair = np.unique(pair, return_index=True, return_inverse=True)
+    return np.argsort(np.argsort(first_run))[pair]  # numbered in the order of the runs
 
 
 def check_no_infinity(outputs, source):
