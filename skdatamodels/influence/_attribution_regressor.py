@@ -18,6 +18,9 @@ from skdatamodels.influence._mask_regressor import (
 from skdatamodels.influence._shrunken_scales import centred_sums, shrunken_scales
 from skdatamodels.runs._training_runs import note_targets, outputs_of
 
+# Standard errors of the pooled scale below 0; a control such as random weights is not.
+_SURELY_REVERSED = 4
+
 
 class AttributionRegressor(MaskRegressor):
     r"""Predict runs by an attribution matrix that is scaled to them.
@@ -147,7 +150,7 @@ class AttributionRegressor(MaskRegressor):
         -----
         UserWarning
             If some targets have no output: their weights are 0, their intercepts NaN.
-            If no scale is positive: all weights are 0.
+            If the attributions have the reversed sign, which makes their scales 0.
         """
         note_targets(self, X, y)
         masks = self._masks_of(X, reset=True)
@@ -163,9 +166,9 @@ class AttributionRegressor(MaskRegressor):
         n_runs, x_mean, y_mean, *sums = centred_sums(
             known, scaled(fitted, unit), np.nan_to_num(scaled(outputs, size))
         )
-        scale, pooled = shrunken_scales(n_runs, *sums)
+        scale, pooled, z = shrunken_scales(n_runs, *sums)
         intercept = np.where(n_runs > 0, y_mean - scale * x_mean, np.nan)
-        _warn_if_nothing_is_left(scale)
+        _warn_if_reversed(z)
         coef, intercept = _rescaled(tau, scale, size - unit), np.ldexp(intercept, size)
         scale = np.ldexp(scale, size - unit)
         one = y.ndim == 1
@@ -206,13 +209,13 @@ def _rescaled(tau, scale, exponent):
     return np.ldexp(coef, exponent, out=coef)
 
 
-def _warn_if_nothing_is_left(scale):
-    if not scale.any():
+def _warn_if_reversed(z):
+    if z < -_SURELY_REVERSED:
         warnings.warn(
-            "No target has a positive scale, so all weights are 0: the attributions "
-            "predict the same for all runs, or more where the outputs are less. They "
-            "must be positive where the presence of an example raises the output: "
-            "those for a loss have the other sign than those for a margin.",
+            "The attributions predict larger outputs where the outputs are smaller, so "
+            "most scales are 0. They must be positive where the presence of an example "
+            "raises the output: those for a loss have the other sign than those for a "
+            "margin.",
             UserWarning,
             stacklevel=4,
         )

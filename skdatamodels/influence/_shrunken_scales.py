@@ -43,29 +43,31 @@ def shrunken_scales(n_runs, xx, xy, yy):
     -------
     scale : array of shape (n_targets,)
     pooled : float
+    z : float
+        By how many standard errors the pooled scale exceeds 0. Below 0, it is cut off.
     """
     own = np.divide(xy, xx, out=np.zeros_like(xy), where=xx > 0)
     tells = (n_runs > 2) & (xx > 0) & (yy > 0)
     variance = np.full_like(own, np.inf)  # of `own`, about the true scale
     residual = np.maximum(yy - own * xy, _LEAST_NOISE * yy)[tells]
     variance[tells] = residual / (n_runs[tells] - 2) / xx[tells]
-    pooled, spread = _pool(own[tells], variance[tells])
-    pooled = max(pooled, 0.0)
+    pooled, error, spread = _pool(own[tells], variance[tells])
+    z, pooled = pooled / error, max(pooled, 0.0)
     scale = pooled + spread / (spread + variance) * (own - pooled)
-    return np.where(yy > 0, np.maximum(scale, 0), 0), pooled
+    return np.where(yy > 0, np.maximum(scale, 0), 0), pooled, z
 
 
 def _pool(own, variance):
-    """Return mean and variance of the true scales, by the moments of their estimates.
+    """Return mean of the true scales, its standard error, and their variance.
 
     These are the formulas of DerSimonian and Laird.
     """
     if not len(own):
-        return 0.0, 0.0
+        return 0.0, np.inf, 0.0
     weight = 1 / variance
     mean = weight @ own / weight.sum()
     excess = weight @ (own - mean) ** 2 - (len(own) - 1)
     freedom = weight.sum() - weight @ weight / weight.sum()
     spread = max(excess / freedom, 0.0) if freedom > 0 else 0.0
     weight = 1 / (variance + spread)
-    return weight @ own / weight.sum(), spread
+    return weight @ own / weight.sum(), weight.sum() ** -0.5, spread

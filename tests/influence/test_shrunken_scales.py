@@ -19,7 +19,7 @@ def _data(rng, n_runs=25, n_targets=6, spread=0.5, missing=0.2, mean=2.0):
 
 def _scales(known, x, y):
     n_runs, _, _, *sums = centred_sums(known, x, y)
-    return shrunken_scales(n_runs, *sums)
+    return shrunken_scales(n_runs, *sums)[:2]
 
 
 def _fits_one_by_one(known, x, y):
@@ -153,3 +153,17 @@ def test_outputs_without_noise_give_their_scale(n_targets):
     scale, pooled = _scales(np.ones(x.shape), x, 3 * x + 1)
     assert_allclose(scale, 3)
     assert pooled == pytest.approx(3)
+
+
+def test_z_is_that_of_a_weighted_mean():
+    """Without spread, the pooled scale over its error; checked on stacked targets."""
+    rng = np.random.default_rng(0)
+    known, x, y = _data(rng, n_runs=2000, n_targets=3, spread=0, mean=0.05, missing=0)
+    own, variance = _fits_one_by_one(known, x, y)
+    assert _spread(own, variance) == 0
+    n_runs, _, _, *sums = centred_sums(known, x, y)
+    z = shrunken_scales(n_runs, *sums)[2]
+    noise = np.sqrt(variance) * x.std(axis=0) * np.sqrt(len(x))
+    about_x, about_y = ((v - v.mean(axis=0)) / noise for v in (x, y))
+    slope, cov = np.polyfit(about_x.ravel(), about_y.ravel(), 1, cov=True)
+    assert z == pytest.approx(slope[0] / np.sqrt(cov[0, 0]), rel=0.01)
