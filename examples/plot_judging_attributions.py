@@ -145,7 +145,7 @@ AttributionComparisonDisplay(comparison).plot()
 # where the method predicts a rise of 1. Datamodels are close to 1, and so is the
 # influence that was scaled to the runs: its order, and so its score, stays that of the
 # formula. The difference of means ranks reasonably well, but predicts changes that are
-# too large. The other methods do not measure this margin, so a slope close to 1 is luck.
+# too large. The other methods do not measure this margin: a slope close to 1 is luck.
 
 for name, slope in zip(comparison.name, comparison.slope, strict=True):
     print(f"{name:<30} slope {slope:9.3f}")
