@@ -21,18 +21,28 @@ from skdatamodels.applications import (
     LeakageDetector,
 )
 from skdatamodels.datasets import make_linear_runs
-from skdatamodels.influence import DifferenceOfMeans
+from skdatamodels.influence import (
+    Attribution,
+    AttributionRegressor,
+    DifferenceOfMeans,
+    random_influence,
+)
+from skdatamodels.regression import AttributionMatrix
 
-RUNS, _ = make_linear_runs(40, 12, 2)
+RUNS, COEF = make_linear_runs(40, 12, 2)
 _EXAMPLES = Examples(np.arange(12.0).reshape(-1, 1), np.arange(12) % 2)
 NAMED = Examples(_EXAMPLES.X, _EXAMPLES.y, ids=[f"picture {i}" for i in range(12)])
 
 MASKS_ONLY = DifferenceOfMeans()
-FITTED_ON_RUNS = [DatamodelRegressor(0.01), DifferenceOfMeans()]
+SCALED_MATRIX = AttributionRegressor(AttributionMatrix(COEF))
+SCALED_FUNCTION = AttributionRegressor(
+    Attribution(random_influence, _EXAMPLES, _EXAMPLES[:2], random_state=3)
+)
+FITTED_ON_RUNS = [DatamodelRegressor(0.01), DifferenceOfMeans(), SCALED_MATRIX]
 RUN_IDS_ONLY = SubsetTrainer(RidgeClassifier(), _EXAMPLES, _EXAMPLES, random_state=0)
 ATTRIBUTIONS_OF_A_TRAINER = CounterfactualEvaluation(RUN_IDS_ONLY, sizes=[1])
 
-# Most checks fit on real numbers, which these refuse: one takes 0/1 masks, the next run
+# Most checks fit on real numbers, which these refuse: some take 0/1 masks, the next run
 # ids, the last the attribution matrix of its trainer. These checks do not, and what the
 # others are about is tested below, or beside the estimator.
 APPLICABLE = [
@@ -86,6 +96,8 @@ def test_transformers(estimator, check):
     "estimator",
     [
         MASKS_ONLY,
+        SCALED_MATRIX,
+        SCALED_FUNCTION,
         RUN_IDS_ONLY,
         ATTRIBUTIONS_OF_A_TRAINER,
         DataSupportSearch(RUN_IDS_ONLY),
@@ -101,6 +113,8 @@ def test_what_applies_to_the_others(estimator, check):
     [
         (MASKS_ONLY, (RUNS.masks, RUNS.outputs)),
         (MASKS_ONLY, (RUNS,)),
+        (SCALED_MATRIX, (RUNS.masks, RUNS.outputs)),
+        (SCALED_FUNCTION, (RUNS,)),
         (DatamodelRegressor(0.01), (RUNS,)),
         (RUN_IDS_ONLY, (np.arange(9),)),
         (RUN_IDS_ONLY, (RUNS.masks,)),

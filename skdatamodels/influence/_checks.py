@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from skdatamodels._examples import check_examples, check_same_shape
+from skdatamodels._examples import Examples, check_examples, check_same_shape
 from skdatamodels._numbers import as_real
 from skdatamodels.outputs import encode_targets
 
@@ -26,6 +26,7 @@ def check_embeddings(train, targets):
     """Return two finite float64 matrices with the same number of columns."""
     pair = []
     for name, given in (("train", train), ("targets", targets)):
+        given = given.X if isinstance(given, Examples) else given
         if hasattr(given, "detach"):  # of torch, which may be in half precision
             given = given.detach().cpu().double().numpy()
         given = as_real(given, f"embeddings {name}").astype(np.float64, copy=False)

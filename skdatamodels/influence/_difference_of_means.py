@@ -1,20 +1,19 @@
 """Empirical influence: mean output with an example less that without it."""
 
-import warnings
-
 import numpy as np
-from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skdatamodels._numbers import as_real, check_sample_weight
+from skdatamodels._numbers import check_sample_weight
 from skdatamodels._scaling import exponents, scaled
-from skdatamodels._scores import mean_r2
 from skdatamodels._sklearn_compat import fit_context
-from skdatamodels.masks import as_masks
+from skdatamodels.influence._mask_regressor import (
+    MaskRegressor,
+    check_enough,
+    check_outputs,
+)
 from skdatamodels.runs._training_runs import note_targets, outputs_of
 
 
-class DifferenceOfMeans(MultiOutputMixin, RegressorMixin, BaseEstimator):
+class DifferenceOfMeans(MaskRegressor):
     """Subsampled empirical influence of each training example on each target.
 
     The weight of an example is the mean output of the runs that saw it less the
@@ -104,7 +103,7 @@ class DifferenceOfMeans(MultiOutputMixin, RegressorMixin, BaseEstimator):
         """
         note_targets(self, X, y)
         masks = self._masks_of(X, reset=True)
-        y = _check_outputs(outputs_of(X, y), masks)
+        y = check_outputs(outputs_of(X, y), masks)
         weight = check_sample_weight(sample_weight, len(masks))[:, None]
         outputs = y[:, None] if y.ndim == 1 else y
         size = exponents(outputs)
@@ -112,7 +111,7 @@ class DifferenceOfMeans(MultiOutputMixin, RegressorMixin, BaseEstimator):
         missing = np.isnan(outputs)
         known = weight * ~missing if missing.any() else weight  # one for all targets
         n_runs, outputs = known.sum(axis=0), np.nan_to_num(outputs)
-        _check_enough(n_runs)
+        check_enough(n_runs)
         mean = (known * outputs).sum(axis=0) / np.where(n_runs > 0, n_runs, 1)
         total = masks.T_dot(known * (outputs - mean))
         n_in = masks.T_dot(known)
@@ -130,77 +129,3 @@ class DifferenceOfMeans(MultiOutputMixin, RegressorMixin, BaseEstimator):
         self.coef_ = coef[0] if y.ndim == 1 else coef
         self.intercept_ = float(intercept[0]) if y.ndim == 1 else intercept
         return self
-
-    def predict(self, X):
-        """Predict the outputs of runs from their masks.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_runs, n_train), PackedMasks or TrainingRuns
-
-        Returns
-        -------
-        outputs : float64 array of shape (n_runs, n_targets), or (n_runs,)
-
-        Raises
-        ------
-        ValueError
-            If an entry is neither 0 nor 1, or `n_train` is not that of ``fit``.
-        """
-        check_is_fitted(self)
-        masks = self._masks_of(X, reset=False)
-        predicted = masks.dot(np.atleast_2d(self.coef_).T) + self.intercept_
-        return predicted[:, 0] if self.coef_.ndim == 1 else predicted
-
-    def score(self, X, y=None, sample_weight=None):
-        """R² of the prediction, averaged over the targets.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_runs, n_train), PackedMasks or TrainingRuns
-        y : array-like of shape (n_runs, n_targets) or (n_runs,), default=None
-            Outputs; by default those of `X`, if it is TrainingRuns. NaN are left out,
-            and so are targets that had no output.
-        sample_weight : array-like of shape (n_runs,), default=None
-
-        Returns
-        -------
-        score : float
-        """
-        return mean_r2(outputs_of(X, y), self.predict(X), sample_weight)
-
-    def _masks_of(self, X, reset):
-        """Return masks; keep, or check, the number and the names of their columns."""
-        X = getattr(X, "packed", X)
-        masks = as_masks(X)
-        named = X if hasattr(X, "columns") else masks
-        validate_data(self, named, reset=reset, skip_check_array=True)
-        return masks
-
-
-def _check_outputs(y, masks):
-    y = as_real(y, "outputs y").astype(np.float64, copy=False)
-    if y.ndim not in (1, 2) or len(y) != len(masks):
-        raise ValueError(
-            "Outputs must have shape (n_runs, n_targets) or (n_runs,), with n_runs = "
-            f"{len(masks)} as the masks have; got {y.shape}."
-        )
-    if np.isinf(y).any():
-        where = np.argwhere(np.isinf(y))[0]
-        raise ValueError(f"The output of run {where[0]} is infinite; leave it out.")
-    return y
-
-
-def _check_enough(n_runs):
-    """Warn of targets that have no runs; raise if none has any."""
-    empty = np.flatnonzero(n_runs == 0)
-    if len(empty) == len(n_runs):
-        raise ValueError("No target has an output in any run.")
-    if len(empty):
-        warnings.warn(
-            f"{len(empty)} of {len(n_runs)} targets have no output in any run and get "
-            f"weights 0, intercept NaN: {empty[:10].tolist()}"
-            f"{' and more' if len(empty) > 10 else ''}.",
-            UserWarning,
-            stacklevel=4,
-        )

@@ -1,0 +1,95 @@
+"""MaskRegressor: what the estimators of this room do once they have weights."""
+
+import warnings
+
+import numpy as np
+from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from skdatamodels._numbers import as_real
+from skdatamodels._scores import mean_r2
+from skdatamodels.masks import as_masks
+from skdatamodels.runs._training_runs import outputs_of
+
+
+class MaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
+    """Predicts outputs by the sum of the weights of the examples that a run saw.
+
+    A subclass sets ``coef_`` and ``intercept_`` in ``fit``.
+    """
+
+    def predict(self, X):
+        """Predict the outputs of runs from their masks.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_runs, n_train), PackedMasks or TrainingRuns
+
+        Returns
+        -------
+        outputs : float array of shape (n_runs, n_targets), or (n_runs,)
+
+        Raises
+        ------
+        ValueError
+            If an entry is neither 0 nor 1, or `n_train` is not that of ``fit``.
+        """
+        check_is_fitted(self)
+        masks = self._masks_of(X, reset=False)
+        coef = self.coef_.T if self.coef_.ndim == 2 else self.coef_[:, None]
+        predicted = masks.dot(coef) + self.intercept_
+        return predicted[:, 0] if np.ndim(self.intercept_) == 0 else predicted
+
+    def score(self, X, y=None, sample_weight=None):
+        """R² of the prediction, averaged over the targets.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_runs, n_train), PackedMasks or TrainingRuns
+        y : array-like of shape (n_runs, n_targets) or (n_runs,), default=None
+            Outputs; by default those of `X`, if it is TrainingRuns. NaN are left out,
+            and so are targets that had no output.
+        sample_weight : array-like of shape (n_runs,), default=None
+
+        Returns
+        -------
+        score : float
+        """
+        return mean_r2(outputs_of(X, y), self.predict(X), sample_weight)
+
+    def _masks_of(self, X, reset):
+        """Return masks; keep, or check, the number and the names of their columns."""
+        X = getattr(X, "packed", X)
+        masks = as_masks(X)
+        named = X if hasattr(X, "columns") else masks
+        validate_data(self, named, reset=reset, skip_check_array=True)
+        return masks
+
+
+def check_outputs(y, masks):
+    """Return outputs as float64, NaN among them; one row for each of the masks."""
+    y = as_real(y, "outputs y").astype(np.float64, copy=False)
+    if y.ndim not in (1, 2) or len(y) != len(masks):
+        raise ValueError(
+            "Outputs must have shape (n_runs, n_targets) or (n_runs,), with n_runs = "
+            f"{len(masks)} as the masks have; got {y.shape}."
+        )
+    if np.isinf(y).any():
+        where = np.argwhere(np.isinf(y))[0]
+        raise ValueError(f"The output of run {where[0]} is infinite; leave it out.")
+    return y
+
+
+def check_enough(n_runs):
+    """Warn of targets that have no runs; raise if none has any."""
+    empty = np.flatnonzero(n_runs == 0)
+    if len(empty) == len(n_runs):
+        raise ValueError("No target has an output in any run.")
+    if len(empty):
+        warnings.warn(
+            f"{len(empty)} of {len(n_runs)} targets have no output in any run and get "
+            f"weights 0, intercept NaN: {empty[:10].tolist()}"
+            f"{' and more' if len(empty) > 10 else ''}.",
+            UserWarning,
+            stacklevel=4,
+        )
