@@ -142,7 +142,7 @@ def test_estimators_on_data_of_their_own(estimator, data):
 @pytest.mark.parametrize("estimator", FITTED_ON_RUNS, ids=repr)
 def test_y_takes_the_place_of_the_outputs_of_runs(estimator):
     known = TrainingRuns(RUNS.packed, RUNS.outputs, output="margin")
-    other = np.sin(np.arange(40.0))
+    other = np.sin(np.arange(80.0)).reshape(40, 2)
     expected = clone(estimator).fit(RUNS.masks, other)
     for runs in (RUNS, known):
         model = clone(estimator).fit(runs, other)
@@ -158,7 +158,7 @@ def test_y_takes_the_place_of_the_outputs_of_runs(estimator):
 def test_cross_validation_of_a_pipeline_with_y(estimator):
     """scikit-learn's tools hand on the y that they are given, with run ids as X."""
     pipe = make_pipeline(RUN_IDS_ONLY, estimator)
-    ids, y = np.arange(20), np.sin(np.arange(20.0))
+    ids, y = np.arange(20), np.sin(np.arange(40.0)).reshape(20, 2)
     runs = RUN_IDS_ONLY.fit_transform(ids)
     by_hand = [
         clone(estimator).fit(runs[train], y[train]).score(runs[test], y[test])
