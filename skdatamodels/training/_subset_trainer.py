@@ -413,21 +413,28 @@ class SubsetTrainer(TransformerMixin, BaseEstimator):
         return masks, np.array(seeds, dtype=np.uint32)
 
     def _train(self, learner, masks, seeds, todo, save):
-        limited = nullcontext(learner)
+        """Train some runs, save them as they come, and return the failures by run."""
+        limited, failures = nullcontext(learner), []
         if self.timeout is not None:
             limited = closing(TimeLimited(learner, self.timeout))
         with limited as learner, directory_kept():
-            return train_runs(
+            chunks = train_runs(
                 learner,
                 masks,
                 seeds,
                 todo,
                 len(self.targets),
-                save,
                 n_jobs=self.n_jobs,
                 retries=self.retries,
                 verbose=self.verbose,
             )
+            with closing(chunks):
+                for chunk in chunks:
+                    finished = chunk.finished
+                    if finished.any():
+                        save(chunk.which[finished], chunk.outputs[finished])
+                    failures += chunk.failures
+        return sorted(failures)
 
     def _report(self, failures, n_tried, n_finished):
         """Raise, or warn, about runs that failed."""

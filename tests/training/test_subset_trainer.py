@@ -25,7 +25,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from skdatamodels import Examples, RunStore, SubsetTrainer, sample_masks
 from skdatamodels.runs._meta import write_meta
-from skdatamodels.training._execution import driver
+from skdatamodels.training._execution import pace
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +93,7 @@ def test_workers_chunks_and_order_change_no_bit(
 ):
     trainer = SubsetTrainer(LogisticRegression(), *iris, random_state=0)
     expected = trainer.fit_transform(np.arange(20))
-    monkeypatch.setattr(driver, "_CHUNK_SECONDS", chunk_seconds)
+    monkeypatch.setattr(pace, "_CHUNK_SECONDS", chunk_seconds)
     order = np.random.default_rng(0).permutation(20)
     with joblib.parallel_config(backend):
         runs = clone(trainer).set_params(n_jobs=n_jobs).fit_transform(order)
