@@ -7,7 +7,7 @@ from sklearn.base import clone, is_classifier
 
 from skdatamodels._examples import Examples
 from skdatamodels._sklearn_compat import safe_indexing
-from skdatamodels.masks import PackedMasks, sample_masks
+from skdatamodels.masks import PackedMasks
 
 
 class Edits:
@@ -168,15 +168,7 @@ def effects_on_subsets(edits, sets, labels, bases):
 
 def draw_subsets(trainer, n_trials, seed):
     """Return subsets of the trainer's own design, bool (n_trials, n_train)."""
-    masks = sample_masks(
-        n_trials,
-        len(trainer.train),
-        trainer.alpha,
-        design=trainer.design,
-        random_state=seed,
-        y=trainer.train.y,
-    )
-    return masks.dense()
+    return trainer.draw_subsets(n_trials, seed).dense()
 
 
 def mean_and_variance(trials):

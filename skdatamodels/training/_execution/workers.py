@@ -74,7 +74,7 @@ def _parallel_options(backend, n_jobs):
         'tell that a worker died. Runs are trained by "loky" instead; they are the '
         "same.",
         UserWarning,
-        stacklevel=4,
+        stacklevel=8,
     )
     return {"n_jobs": n_workers, "backend": "loky"}
 
