@@ -2,7 +2,6 @@
 
 import os
 import time
-import warnings
 from contextlib import closing, nullcontext
 from numbers import Integral, Real
 
@@ -29,7 +28,7 @@ from skdatamodels.runs import TrainingRuns
 from skdatamodels.runs._paths import directory_kept, readable
 from skdatamodels.training._execution.driver import train_runs
 from skdatamodels.training._execution.time_limit import TimeLimited
-from skdatamodels.training._hints import MISSES_A_CLASS
+from skdatamodels.training._failed_runs import report_failures
 from skdatamodels.training._learners.fast_paths import FAST_LEARNERS, estimator_learner
 from skdatamodels.training._learners.learners import (
     EstimatorLearner,
@@ -354,7 +353,7 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
         todo = np.arange(len(masks))
         failures = self._train(learner, masks, seeds, todo, outputs.__setitem__)
         n_finished = (~np.isnan(outputs[:, 0])).sum()
-        self._report(failures, len(todo), n_finished)
+        report_failures(failures, len(todo), n_finished, self.retries, self.on_failure)
         return TrainingRuns(masks, outputs, seeds=seeds)
 
     def _transform_in_store(self, learner, rows, store):
@@ -383,7 +382,7 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
                 )
             warn_if_changed(store, self._known_by(learner, explicit))
         done = np.flatnonzero(store.done(where))
-        self._report(failures, len(todo), len(done))
+        report_failures(failures, len(todo), len(done), self.retries, self.on_failure)
         if not failures:
             return store.runs(as_slice(where), masks=masks, seeds=seeds)
         outputs = np.full((len(masks), len(self.targets)), np.nan, np.float32)
@@ -465,24 +464,6 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
                         save(chunk.which[finished], chunk.outputs[finished])
                     failures += chunk.failures
         return sorted(failures)
-
-    def _report(self, failures, n_tried, n_finished):
-        """Raise, or warn, about runs that failed."""
-        if not failures:
-            return
-        position, text = failures[0]
-        n_without = sum(MISSES_A_CLASS in traceback for _, traceback in failures)
-        where = f", {n_without} on subsets that miss a class" if n_without else ""
-        message = (
-            f"{len(failures)} of {n_tried} runs failed, each tried {self.retries + 1} "
-            f"times{where}; {n_finished} are finished. The first failure, at position "
-            f"{position} of X:\n{text}"
-        )
-        if n_finished == 0:
-            message = "No run succeeded, so training was given up. " + message
-        if self.on_failure == "raise" or n_finished == 0:
-            raise RuntimeError(message)
-        warnings.warn(message, RuntimeWarning, stacklevel=5)
 
     def _open_store(self, learner, explicit, entropy):
         """Open or make the store of this configuration, or None if there is none."""

@@ -177,9 +177,8 @@ class BoundImageLearner(BoundNetworkLearner):
 
     Parameters
     ----------
-    settings : ImageLearner
-    train, targets : Examples
-    output : str or callable
+    settings, train, targets, output
+        As for :class:`BoundNetworkLearner`.
     """
 
     def __init__(self, settings, train, targets, output):

@@ -157,9 +157,8 @@ class BoundTorchLearner(BoundNetworkLearner):
 
     Parameters
     ----------
-    settings : TorchLearner
-    train, targets : Examples
-    output : str or callable
+    settings, train, targets, output
+        As for :class:`BoundNetworkLearner`.
     """
 
     def __init__(self, settings, train, targets, output):
