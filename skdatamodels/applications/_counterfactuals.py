@@ -311,7 +311,7 @@ class CounterfactualEvaluation(BaseEstimator):
         table, removed = self._choose_sets(X, baselines, targets, sizes, seed)
         bases = np.ones((1, n_train), dtype=bool)
         if self.control == "subsets":
-            bases = self.trainer.sample_masks(self.n_trials, subset_seed).dense()
+            bases = self.trainer.draw_subsets(self.n_trials, subset_seed).dense()
         effects = self._train(removed, table["target"], bases)
         rows = np.arange(len(removed)), table["target"]
         # what a base does not hold cannot be removed from it

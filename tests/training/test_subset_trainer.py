@@ -25,7 +25,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from skdatamodels import Examples, RunStore, SubsetTrainer, sample_masks
 from skdatamodels.runs._meta import write_meta
-from skdatamodels.training._execution import driver
+from skdatamodels.training._execution import pace
 
 
 @pytest.fixture(scope="module")
@@ -84,20 +84,6 @@ def test_equals_a_loop_by_hand(iris):
         np.testing.assert_allclose(outputs, true - scores.max(axis=1), rtol=1e-5)
 
 
-@pytest.mark.parametrize("design", ["uniform", "stratified", "balanced"])
-def test_samples_the_masks_of_its_runs_without_training(iris, design):
-    learner = Counting()
-    trainer = SubsetTrainer(learner, *iris, design=design, alpha=0.3, random_state=5)
-    masks = trainer.sample_masks([7, 2, 3], 5)
-    assert learner.calls == []
-    expected = sample_masks(
-        [7, 2, 3], len(iris[0]), 0.3, design=design, random_state=5, y=iris[0].y
-    )
-    np.testing.assert_array_equal(masks.dense(), expected.dense())
-    trainer.set_params(estimator=RidgeClassifier())
-    np.testing.assert_array_equal(trainer.transform([7, 2, 3]).masks, masks.dense())
-
-
 @pytest.mark.parametrize(
     ("backend", "n_jobs", "chunk_seconds"),
     [("loky", 2, 1.0), ("threading", 2, 0.01), ("loky", 1, 0.0), ("threading", 1, 9.0)],
@@ -107,7 +93,7 @@ def test_workers_chunks_and_order_change_no_bit(
 ):
     trainer = SubsetTrainer(LogisticRegression(), *iris, random_state=0)
     expected = trainer.fit_transform(np.arange(20))
-    monkeypatch.setattr(driver, "_CHUNK_SECONDS", chunk_seconds)
+    monkeypatch.setattr(pace, "_CHUNK_SECONDS", chunk_seconds)
     order = np.random.default_rng(0).permutation(20)
     with joblib.parallel_config(backend):
         runs = clone(trainer).set_params(n_jobs=n_jobs).fit_transform(order)

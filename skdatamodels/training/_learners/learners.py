@@ -126,10 +126,25 @@ def output_for(output, task, learner):
     return output
 
 
-def check_fills_batch(size, batch_size):
-    """Raise if a subset of this size does not fill a batch."""
-    if size < batch_size:
-        raise ValueError(
-            f"A subset has {size} examples, fewer than a batch of "
-            f"batch_size={batch_size}: take a larger alpha or a smaller batch_size."
-        )
+def default_output(estimator):
+    """Return the name of the output that is measured if none is asked for.
+
+    None of what measures itself.
+
+    Raises
+    ------
+    TypeError
+        If the estimator has no output to measure.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import Ridge
+    >>> from skdatamodels.training._learners.learners import default_output
+    >>> default_output(Ridge())
+    'prediction'
+    """
+    if hasattr(estimator, "make_learner"):
+        return getattr(estimator, "default_output", None)
+    if hasattr(estimator, "fit"):
+        return DEFAULT_OUTPUTS[check_measurable(estimator)]
+    return None
