@@ -71,8 +71,7 @@ CounterfactualDisplay.from_estimator(evaluation)
 # is a straight line through what random halves do, but the fewer examples of a class
 # are left, the more each of them matters. The order is right. By heuristic:
 
-for name, (spearman, pearson, n) in evaluation.correlations_.items():
-    print(f"{name:<15} {n:>4} sets  Spearman {spearman:.2f}  Pearson {pearson:.2f}")
+evaluation.effects_
 
 # %%
 # The weights find what matters: removing their examples lowers the margin more than

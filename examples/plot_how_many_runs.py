@@ -25,11 +25,7 @@ learner = make_pipeline(Nystroem(gamma=0.1, n_components=60), RidgeClassifier(0.
 trainer = SubsetTrainer(learner, train, targets, random_state=0)
 few = trainer.fit_transform(np.arange(400))
 
-plan = plan_runs(few, wanted=0.77, random_state=0)
-score, low, high = plan.n_needed
-print(f"{score:,.0f} runs are needed, {low:,.0f} to {high:,.0f}")
-score, low, high = plan.limit
-print(f"with any number of runs {score:.2f}, {low:.2f} to {high:.2f}")
+plan_runs(few, wanted=0.77, random_state=0)
 
 # %%
 # The far end is uncertain. If we train a hundred of the subsets again, we get the noise
@@ -38,9 +34,7 @@ print(f"with any number of runs {score:.2f}, {low:.2f} to {high:.2f}")
 again = trainer.transform(few.packed[:100]).outputs
 repeats = np.stack([few.outputs[:100], again])
 plan = plan_runs(few, wanted=0.77, repeats=repeats, random_state=0)
-score, low, high = plan.n_needed
-print(f"{score:,.0f} runs are needed, {low:,.0f} to {high:,.0f}")
-print(f"noise ceiling {plan.ceiling:.2f}")
+plan
 
 # %%
 # Was the prediction right? Here the runs are cheap enough to check.
@@ -56,8 +50,8 @@ came = []
 for size in sizes:
     predicted = DatamodelRegressor(random_state=0).fit(runs[:size]).predict(judging)
     came.append(lds_interval(judging.outputs, predicted, random_state=0).score)
-LDSCurveDisplay(
+LDSCurveDisplay.from_predictions(
     sizes,
     {"foreseen from 400 runs": plan.predict(sizes), "came": came},
     ceiling=plan.ceiling,
-).plot()
+)

@@ -124,14 +124,14 @@ comparison = compare_attributions(
     ),
     random_state=0,
 )
-comparison.to_frame().round(2)
+comparison
 
 # %%
 # The same as a figure:
 
 from skdatamodels.plotting import AttributionComparisonDisplay
 
-AttributionComparisonDisplay(comparison).plot()
+AttributionComparisonDisplay.from_comparison(comparison)
 
 # %%
 # How to read it

@@ -84,7 +84,9 @@ for name, intervals in scores.items():
 
 from skdatamodels.plotting import LDSCurveDisplay
 
-LDSCurveDisplay(sizes, {n: [one.score for one in s] for n, s in scores.items()}).plot()
+LDSCurveDisplay.from_predictions(
+    sizes, {name: [one.score for one in found] for name, found in scores.items()}
+)
 
 # %%
 # Random weights and similar pixels are on the same line: these two priors are not used.

@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.utils import check_array
 
 from skdatamodels._numbers import refuse_disguised
+from skdatamodels._tables import Table, import_pandas, table_html, table_text
 from skdatamodels.applications._edits import Edits, effects_on_everything
 from skdatamodels.applications._similar_examples import similar_examples
 
@@ -36,6 +37,36 @@ class ComponentEffects(NamedTuple):
     rest: np.ndarray
     removed: np.ndarray
     removed_ids: np.ndarray
+
+    def to_frame(self):
+        """Return the effects as a pandas.DataFrame with a row for each end.
+
+        Its columns are component, end, n_removed, same_end, other_end and rest.
+
+        Raises
+        ------
+        ImportError
+            If pandas is not installed.
+        """
+        return import_pandas().DataFrame(self._columns())
+
+    def _columns(self):
+        n_components = len(self.removed)
+        return {
+            "component": np.arange(n_components).repeat(2),
+            "end": np.tile(["positive", "negative"], n_components),
+            "n_removed": (self.removed >= 0).sum(axis=2).ravel(),
+            "same_end": self.same_end.ravel(),
+            "other_end": self.other_end.ravel(),
+            "rest": self.rest.ravel(),
+        }
+
+    def _table(self):
+        title = "Change of the mean output without the examples at an end"
+        return Table(title, self._columns())
+
+    __repr__ = table_text
+    _repr_html_ = table_html
 
 
 def component_effects(
@@ -99,8 +130,11 @@ def component_effects(
     >>> effects = component_effects(
     ...     trainer, component, coordinates, n_removed=2, n_ends=1
     ... )
-    >>> effects.same_end, effects.other_end, effects.rest
-    (array([[-2., -2.]]), array([[0., 0.]]), array([[0., 0.]]))
+    >>> effects
+    Change of the mean output without the examples at an end
+    component  end       n_removed  same_end  other_end  rest
+            0  positive          2        -2          0     0
+            0  negative          2        -2          0     0
     """
     refuse_disguised(components, "components")
     refuse_disguised(coordinates, "coordinates")

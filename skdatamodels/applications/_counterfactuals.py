@@ -1,6 +1,6 @@
 """Counterfactuals: what the model would say without some training examples."""
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from numbers import Integral
 from typing import NamedTuple
 
@@ -11,6 +11,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from skdatamodels._sklearn_compat import Interval, StrOptions, fit_context
+from skdatamodels._tables import Table, import_pandas, table_html, table_text
 from skdatamodels.applications._attributions import check_attributions, check_weights
 from skdatamodels.applications._edits import (
     Edits,
@@ -77,6 +78,12 @@ class Correlation(NamedTuple):
     pearson: float
     n: int
 
+    def __repr__(self):
+        return (
+            f"Correlation(spearman={self.spearman:.2f}, pearson={self.pearson:.2f}, "
+            f"n={self.n:,})"
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class CounterfactualEffects:
@@ -136,12 +143,22 @@ class CounterfactualEffects:
         ImportError
             If pandas is not installed.
         """
-        try:
-            import pandas as pd
-        except ImportError as error:
-            raise ImportError("to_frame needs pandas: pip install pandas") from error
-        names = [f.name for f in fields(self) if f.name != "removed"]
-        return pd.DataFrame({name: getattr(self, name) for name in names})
+        names = ("target", "heuristic", "size", "predicted", "true", "error")
+        return import_pandas().DataFrame({name: getattr(self, name) for name in names})
+
+    def _table(self):
+        correlations = self.correlations()
+        columns = {
+            "heuristic": list(correlations),
+            "sets": [one.n for one in correlations.values()],
+            "Spearman": [one.spearman for one in correlations.values()],
+            "Pearson": [one.pearson for one in correlations.values()],
+        }
+        targets = f"{len(np.unique(self.target)):,} targets"
+        return Table(f"True and predicted effects on {targets}", columns)
+
+    __repr__ = table_text
+    _repr_html_ = table_html
 
 
 class CounterfactualEvaluation(BaseEstimator):

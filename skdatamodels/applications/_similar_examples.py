@@ -11,6 +11,13 @@ from sklearn.utils.validation import check_is_fitted
 from skdatamodels._examples import check_examples
 from skdatamodels._last_step import last_step
 from skdatamodels._numbers import unmasked
+from skdatamodels._tables import (
+    MOST_ROWS,
+    Table,
+    import_pandas,
+    table_html,
+    table_text,
+)
 from skdatamodels.applications._attributions import (
     check_train,
     check_weights,
@@ -41,6 +48,52 @@ class Extremes(NamedTuple):
     negative_weights: np.ndarray
     positive_ids: np.ndarray | None = None
     negative_ids: np.ndarray | None = None
+
+    def to_frame(self):
+        """Return the weights as a pandas.DataFrame, one row each.
+
+        Its columns are row, column and weight; in each row the positive weights come
+        first, then the negative, the most extreme first of either.
+
+        Raises
+        ------
+        ImportError
+            If pandas is not installed.
+        """
+        columns = np.hstack([self.positive, self.negative])
+        weights = np.hstack([self.positive_weights, self.negative_weights])
+        found = columns >= 0
+        return import_pandas().DataFrame(
+            {
+                "row": np.nonzero(found)[0],
+                "column": columns[found],
+                "weight": weights[found],
+            }
+        )
+
+    def _table(self):
+        n_rows, n_most = self.positive.shape
+        shown = range(min(n_rows, MOST_ROWS))
+        columns = {
+            "row": shown,
+            "positive": [
+                _listed(self.positive[i], self.positive_weights[i]) for i in shown
+            ],
+            "negative": [
+                _listed(self.negative[i], self.negative_weights[i]) for i in shown
+            ],
+        }
+        return Table(f"Extremes(n_rows={n_rows}, n_most={n_most})", columns, n_rows)
+
+    __repr__ = table_text
+    _repr_html_ = table_html
+
+
+def _listed(columns, weights, most=3):
+    found = columns >= 0
+    pairs = zip(columns[found][:most], weights[found][:most], strict=True)
+    text = ", ".join(f"{column}: {weight:+.2g}" for column, weight in pairs)
+    return text + (", …" if found.sum() > most else "")
 
 
 class HarmfulExamples(NamedTuple):
@@ -106,6 +159,10 @@ def similar_examples(weights, n_examples=5, *, among=None, train=None):
     >>> from skdatamodels.applications import similar_examples
     >>> weights = [[0.2, -0.1, 0.0, 0.3]]
     >>> found = similar_examples(weights, 2)
+    >>> found
+    Extremes(n_rows=1, n_most=2)
+    row  positive          negative
+      0  3: +0.3, 0: +0.2  1: -0.1
     >>> found.positive, found.negative
     (array([[3, 0]]), array([[ 1, -1]]))
     >>> classes = np.array(["cat", "cat", "dog", "dog"])

@@ -93,6 +93,13 @@ class ReleasedDatamodels(NamedTuple):
     intercept: np.ndarray
     lam: np.ndarray
 
+    def __repr__(self):
+        n_targets, n_train = self.coef.shape
+        return (
+            f"ReleasedDatamodels(n_targets={n_targets}, n_train={n_train}, "
+            f"n_nonzero={np.count_nonzero(self.coef)}, dtype={self.coef.dtype})"
+        )
+
 
 def load_released_datamodels(path, alpha):
     """Load datamodels that the authors' solver has fitted, in the units used here.
@@ -138,9 +145,12 @@ def load_released_datamodels(path, alpha):
     >>> file = tempfile.NamedTemporaryFile(suffix=".pt")
     >>> weight, bias, lam = torch.tensor([[1.0], [-0.5]]), torch.ones(1), torch.ones(1)
     >>> torch.save({"weight": weight, "bias": bias, "lam": lam}, file.name)
-    >>> load_released_datamodels(file.name, alpha=0.5)
-    ReleasedDatamodels(coef=array([[ 2., -1.]], dtype=float32),
-        intercept=array([0.5], dtype=float32), lam=array([0.5], dtype=float32))
+    >>> datamodels = load_released_datamodels(file.name, alpha=0.5)
+    >>> datamodels
+    ReleasedDatamodels(n_targets=1, n_train=2, n_nonzero=2, dtype=float32)
+    >>> datamodels.coef, datamodels.intercept, datamodels.lam
+    (array([[ 2., -1.]], dtype=float32), array([0.5], dtype=float32),
+        array([0.5], dtype=float32))
     >>> file.close()
     """
     weight, bias, lam = _load_tensors(path)

@@ -4,6 +4,13 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
+from skdatamodels._tables import (
+    Table,
+    format_column,
+    import_pandas,
+    table_html,
+    table_text,
+)
 from skdatamodels.metrics import ScoreInterval
 
 
@@ -115,15 +122,42 @@ class AttributionComparison:
         ImportError
             If pandas is not installed.
         """
-        try:
-            import pandas as pd
-        except ImportError as error:
-            raise ImportError("to_frame needs pandas: pip install pandas") from error
         names = [f.name for f in fields(self) if f.type is np.ndarray][:-1]  # no draws
         names.insert(names.index("lds_high") + 1, "share_of_ceiling")
         columns = {name: getattr(self, name) for name in names}
         known = {name: c for name, c in columns.items() if _is_known(c)}
-        return pd.DataFrame(known).set_index("name")
+        return import_pandas().DataFrame(known).set_index("name")
+
+    def _table(self):
+        columns = {
+            "method": [
+                f"{name} ({setting})" if setting else name
+                for name, setting in zip(self.name, self.setting, strict=True)
+            ],
+            "LDS": self._intervals(),
+            "of ceiling": self.share_of_ceiling,
+            "slope": self.slope,
+            "counterfactual Spearman": self.counterfactual_spearman,
+            "support size": self.support_size,
+            "trainings": self.n_trainings,
+            "seconds": np.round(self.seconds, 1),
+        }
+        columns = {name: c for name, c in columns.items() if _is_known(np.asarray(c))}
+        return Table(self._title(), columns)
+
+    def _intervals(self):
+        cells = format_column([*self.lds, *self.lds_low, *self.lds_high])
+        columns = np.reshape(cells, (3, len(self)))
+        return [f"{score} [{low}, {high}]" for score, low, high in columns.T]
+
+    def _title(self):
+        title = f"Attribution methods, LDS [{self.settings['confidence']:.0%} interval]"
+        if np.isnan(self.ceiling):
+            return title
+        return f"{title}, noise ceiling {self.ceiling:.3f}"
+
+    __repr__ = table_text
+    _repr_html_ = table_html
 
 
 def _is_known(column):

@@ -1,6 +1,6 @@
 """How many runs are enough: a learning curve, carried on."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from numbers import Integral, Real
 
 import numpy as np
@@ -16,6 +16,13 @@ from skdatamodels._sklearn_compat import (
     Interval,
     StrOptions,
     validate_params,
+)
+from skdatamodels._tables import (
+    Table,
+    format_column,
+    import_pandas,
+    table_html,
+    table_text,
 )
 from skdatamodels.judging._learning_curve import (
     POWERS,
@@ -79,8 +86,8 @@ class RunPlan:
     n_more: float | None
     metric: str
     confidence: float
-    targets: np.ndarray = field(repr=False)
-    _curves: tuple = field(repr=False)
+    targets: np.ndarray
+    _curves: tuple
 
     def predict(self, n_runs):
         """Predict the score of datamodels of so many runs.
@@ -98,6 +105,42 @@ class RunPlan:
         shares = square_at(np.atleast_1d(n_runs), *curve)[0]
         draws = square_at(np.atleast_1d(n_runs), *curves).T
         return measure.scores(shares, draws, self.confidence)
+
+    def to_frame(self):
+        """Return the learning curve as a pandas.DataFrame, one row a number of runs.
+
+        Its columns are n_runs, score, low and high.
+
+        Raises
+        ------
+        ImportError
+            If pandas is not installed.
+        """
+        return import_pandas().DataFrame(self._columns())
+
+    def _columns(self):
+        return {
+            "n_runs": self.n_runs,
+            **dict(zip(("score", "low", "high"), self.scores.T, strict=True)),
+        }
+
+    def _table(self):
+        metric = {"lds": "LDS", "mse": "MSE"}[self.metric]
+        notes = [f"limit of infinitely many runs: {self.limit}"]
+        if not np.isnan(self.ceiling):
+            name = {"lds": "noise ceiling", "mse": "least error possible"}[self.metric]
+            notes.append(f"{name}: {format_column([self.ceiling])[0]}")
+        if self.wanted is not None:
+            notes.append(f"runs needed for {self.wanted:g}: {self.n_needed}")
+            notes.append(f"runs still to be trained: {self.n_more:,.0f}")
+        title = (
+            f"{metric} of datamodels of {len(self.targets):,} targets, with "
+            f"{self.confidence:.0%} intervals"
+        )
+        return Table(title, self._columns(), notes=tuple(notes))
+
+    __repr__ = table_text
+    _repr_html_ = table_html
 
 
 @validate_params(
@@ -214,10 +257,17 @@ def plan_runs(
     >>> from skdatamodels.influence import DifferenceOfMeans
     >>> runs, _ = make_linear_runs(2000, n_train=60, n_targets=20, noise=3.0)
     >>> plan = plan_runs(
-    ...     runs[:400], wanted=0.5, regressor=DifferenceOfMeans(), random_state=0
+    ...     runs[:400], wanted=0.25, regressor=DifferenceOfMeans(), random_state=0
     ... )
-    >>> plan.n_runs
-    array([160, 226, 320])
+    >>> plan
+    LDS of datamodels of 20 targets, with 95% intervals
+    n_runs  score    low   high
+       160  0.131  0.037  0.210
+       226  0.161  0.066  0.252
+       320  0.177  0.079  0.273
+    limit of infinitely many runs: 0.36 [0.10, 1.00]
+    runs needed for 0.25: 906 [245, inf]
+    runs still to be trained: 506
     >>> bool(plan.predict([1600])[0, 0] > plan.scores[-1, 0])
     True
     """

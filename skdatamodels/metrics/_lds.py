@@ -9,6 +9,7 @@ from sklearn.utils import check_random_state, gen_batches
 
 from skdatamodels._numbers import as_real
 from skdatamodels._sklearn_compat import Interval, StrOptions, validate_params
+from skdatamodels._tables import format_column
 
 MULTIOUTPUT = StrOptions({"uniform_average", "raw_values"})
 _BLOCK_ENTRIES = 2**22  # of a float64 working array: 32 MiB
@@ -20,6 +21,13 @@ class ScoreInterval(NamedTuple):
     score: float
     low: float
     high: float
+
+    def __str__(self):
+        score, low, high = format_column(self)
+        return f"{score} [{low}, {high}]"
+
+    def __repr__(self):
+        return f"ScoreInterval({self})"
 
 
 @validate_params(

@@ -1,7 +1,7 @@
 """From raw outputs to one number a target: what a datamodel predicts."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from scipy.special import expit
@@ -239,7 +239,7 @@ class Output:
     """
 
     name: str
-    function: Callable
+    function: Callable = field(repr=False)
     unit: str
     task: str | None
     higher_is_better: bool | None = None

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from skdatamodels.plotting._matplotlib import BLUE, GREY, import_pyplot
+from skdatamodels.plotting._matplotlib import BLUE, GREY, import_pyplot, style
 
 
 class AttributionComparisonDisplay:
@@ -44,7 +44,7 @@ class AttributionComparisonDisplay:
     >>> comparison = compare_attributions(
     ...     {"truth": coef}, runs, train, targets, random_state=0
     ... )
-    >>> display = AttributionComparisonDisplay(comparison).plot()
+    >>> display = AttributionComparisonDisplay.from_comparison(comparison)
     >>> comparison.name[display.order_][0] == "truth"
     True
     >>> plt.close(display.figure_)
@@ -53,13 +53,33 @@ class AttributionComparisonDisplay:
     def __init__(self, comparison):
         self.comparison = comparison
 
-    def plot(self, figure=None):
+    @classmethod
+    def from_comparison(cls, comparison, **plot_params):
+        """Make the display from a comparison and draw it.
+
+        Parameters
+        ----------
+        comparison : AttributionComparison
+        **plot_params : dict
+            For :meth:`plot`.
+
+        Returns
+        -------
+        display : AttributionComparisonDisplay
+        """
+        return cls(comparison).plot(**plot_params)
+
+    def plot(self, figure=None, *, scatter_kw=None, line_kw=None):
         """Draw the panels.
 
         Parameters
         ----------
         figure : matplotlib Figure, default=None
             A new one by default.
+        scatter_kw : dict, default=None
+            Keywords of matplotlib's `scatter`, for the points of all panels.
+        line_kw : dict, default=None
+            Keywords of matplotlib's `hlines`, for the intervals.
 
         Returns
         -------
@@ -84,19 +104,19 @@ class AttributionComparisonDisplay:
             1, len(panels), sharey=True, squeeze=False, width_ratios=_widths(panels)
         )[0]
         for ax, (column, label) in zip(self.axes_, panels, strict=True):
-            self._draw(ax, column, label)
-        self._draw_intervals(self.axes_[0])
+            self._draw(ax, column, label, scatter_kw)
+        self._draw_intervals(self.axes_[0], line_kw)
         self._dress(self.axes_[0])
         return self
 
-    def _draw(self, ax, column, label):
+    def _draw(self, ax, column, label, scatter_kw):
         values = getattr(self.comparison, column)[self.order_]
         control = self.comparison.is_control[self.order_]
         y = np.arange(len(values))
         known = np.isfinite(values)
-        colours = np.where(control, GREY, BLUE)
+        look = {"s": 36, "color": np.where(control, GREY, BLUE)[known], "zorder": 3}
         self.points_[column] = ax.scatter(
-            values[known], y[known], s=36, color=colours[known], zorder=3
+            values[known], y[known], **style(look, scatter_kw, "Collection")
         )
         for row in np.flatnonzero(np.isinf(values)):
             where = ax.get_yaxis_transform()
@@ -110,14 +130,14 @@ class AttributionComparisonDisplay:
         else:
             ax.axvline(0, color=GREY, lw=0.8)
 
-    def _draw_intervals(self, ax):
+    def _draw_intervals(self, ax, line_kw):
         table, order = self.comparison, self.order_
+        look = {"color": np.where(table.is_control[order], GREY, BLUE), "lw": 2}
         self.intervals_ = ax.hlines(
             np.arange(len(order)),
             table.lds_low[order],
             table.lds_high[order],
-            color=np.where(table.is_control[order], GREY, BLUE),
-            lw=2,
+            **style(look, line_kw, "Collection"),
         )
         self.ceiling_ = None
         if not np.isnan(table.ceiling):

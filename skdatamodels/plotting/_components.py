@@ -2,16 +2,22 @@
 
 import numpy as np
 
-from skdatamodels.plotting._matplotlib import BLUE, ORANGE, import_pyplot
-from skdatamodels.plotting._similar_examples import as_images
+from skdatamodels._tables import format_column
+from skdatamodels.plotting._example_images import as_images, make_grid, show_image
+from skdatamodels.plotting._example_tables import Group, make_table
+from skdatamodels.plotting._examples_display import ExamplesDisplay
+from skdatamodels.plotting._matplotlib import BLUE, ORANGE, style
 
 
-class ComponentDisplay:
+class ComponentDisplay(ExamplesDisplay):
     """A strip for each component: the examples with its most extreme coordinates.
 
     The most positive lie on the left, the most extreme outermost, the most negative on
     the right. If a component stands for something that the model does, each end shows
     one kind of example.
+
+    Examples that are no images are rows of a table, one table a component, as in
+    :class:`SimilarExamplesDisplay`.
 
     Parameters
     ----------
@@ -26,11 +32,20 @@ class ComponentDisplay:
     image_shape : tuple of int, default=None
         Height and width, and channels if any, of an example's `X`; needed where
         examples are flat rows of pixels.
+    n_columns : int, default=5
+        Columns of a table to show: those in which the two ends differ
+        the most. A difference of numbers is in standard deviations of the column; two
+        different texts or categories differ by 1.
 
     Attributes
     ----------
     figure_ : matplotlib Figure
     axes_ : array of Axes of shape (n_shown, 2 * n_ends)
+        Of shape (n_shown, 1) for tables.
+    cells_ : list of object array of Text
+        For each component the cells of its table, the header first; empty for images.
+    columns_ : list of list
+        For each component the names of the columns shown; empty for images.
     shown_ : int array of shape (n_shown, 2 * n_ends)
         Row of each example in `examples`: from the most positive coordinate inwards,
         then from inside to the most negative.
@@ -39,7 +54,8 @@ class ComponentDisplay:
     ------
     ValueError
         If there is not a coordinate for each example, a component does not exist,
-        there are fewer examples than two ends need, or examples are no images.
+        there are fewer examples than two ends need, or examples are not of
+        `image_shape`.
 
     References
     ----------
@@ -69,12 +85,14 @@ class ComponentDisplay:
         *,
         n_ends=6,
         image_shape=None,
+        n_columns=5,
     ):
         self.coordinates = coordinates
         self.examples = examples
         self.components = components
         self.n_ends = n_ends
         self.image_shape = image_shape
+        self.n_columns = n_columns
 
     @classmethod
     def from_predictions(
@@ -85,6 +103,7 @@ class ComponentDisplay:
         *,
         n_ends=6,
         image_shape=None,
+        n_columns=5,
         **plot_params,
     ):
         """Make the display from coordinates and draw it.
@@ -96,6 +115,7 @@ class ComponentDisplay:
         components : array-like of int, default=(0, 1, 2)
         n_ends : int, default=6
         image_shape : tuple of int, default=None
+        n_columns : int, default=5
         **plot_params : dict
             For :meth:`plot`.
 
@@ -104,7 +124,12 @@ class ComponentDisplay:
         display : ComponentDisplay
         """
         display = cls(
-            coordinates, examples, components, n_ends=n_ends, image_shape=image_shape
+            coordinates,
+            examples,
+            components,
+            n_ends=n_ends,
+            image_shape=image_shape,
+            n_columns=n_columns,
         )
         return display.plot(**plot_params)
 
@@ -130,41 +155,56 @@ class ComponentDisplay:
         coordinates = estimator.transform(X)
         return cls.from_predictions(coordinates, examples, components, **params)
 
-    def plot(self, figure=None, *, cmap="gray_r"):
-        """Draw the images.
-
-        Parameters
-        ----------
-        figure : matplotlib Figure or SubFigure, default=None
-            An empty one to draw in; a new one by default.
-        cmap : str or Colormap, default="gray_r"
-            For images of one channel.
-
-        Returns
-        -------
-        self : ComponentDisplay
-        """
-        coordinates, components = self._check()
-        images = as_images(self.examples, self.image_shape)
+    def _choose(self):
+        coordinates, self._components = self._check()
+        self._shown_coordinates = coordinates[:, self._components]
         n = self.n_ends
-        order = np.argsort(-coordinates[:, components], axis=0, kind="stable").T
+        order = np.argsort(-self._shown_coordinates, axis=0, kind="stable").T
         self.shown_ = np.concatenate([order[:, :n], order[:, -n:]], axis=1)
-        self._make_axes(figure, len(components))
-        for row, component in enumerate(components):
-            self.axes_[row, 0].set_ylabel(component, fontsize=9, rotation=0, labelpad=9)
-            for column, ax in enumerate(self.axes_[row]):
-                colour = BLUE if column < n else ORANGE
-                example = self.shown_[row, column]
-                ax.imshow(images[example], cmap=cmap, interpolation="nearest")
-                ax.set_title(self.examples.y[example], fontsize=8, pad=2)
-                ax.set(xticks=[], yticks=[])
-                for spine in ax.spines.values():
-                    spine.set(color=colour, linewidth=1.5)
-        return self
+
+    def _train(self):
+        return self.examples
+
+    def _draw_images(self, figure, image_kw, text_kw):
+        images, n = as_images(self.examples, self.image_shape), self.n_ends
+        groups = [
+            ("Most positive", BLUE, n, "left"),
+            ("Most negative", ORANGE, n, "right"),
+        ]
+        self.figure_, self.axes_ = make_grid(
+            figure, len(self.shown_), groups, 0.6, 0.25, (0.45, 0.15, 0.45, 0.1), 0.27
+        )
+        name = style({"fontsize": 9, "rotation": 0}, text_kw, "Text")
+        for component, axes, shown in zip(
+            self._components, self.axes_, self.shown_, strict=True
+        ):
+            axes[0].set_ylabel(component, labelpad=9, **name)
+            for column, (ax, i) in enumerate(zip(axes, shown, strict=True)):
+                show_image(
+                    ax,
+                    images[i],
+                    self.examples.y[i],
+                    BLUE if column < n else ORANGE,
+                    image_kw=image_kw,
+                    text_kw=text_kw,
+                )
+
+    def _contents(self):
+        columns = self._components, self.shown_, self._shown_coordinates.T
+        return [self._table_of(*column) for column in zip(*columns, strict=True)]
+
+    def _table_of(self, component, shown, coordinates):
+        ends = [("Most positive", BLUE), ("Most negative", ORANGE)]
+        groups = [
+            Group(name, colour, self.examples, rows, format_column(coordinates[rows]))
+            for (name, colour), rows in zip(ends, np.split(shown, 2), strict=True)
+        ]
+        heading = f"component {component}"
+        return make_table(groups, heading, self.examples, self.n_columns)
 
     def _check(self):
         coordinates = np.asarray(self.coordinates, dtype=float)
-        n_examples = len(self.examples.X)
+        n_examples = len(self.examples.y)
         if coordinates.ndim != 2 or len(coordinates) != n_examples:
             raise ValueError(
                 f"coordinates must have shape (n_examples, n_components), n_examples="
@@ -181,43 +221,3 @@ class ComponentDisplay:
                 f"Two ends of {self.n_ends} cannot be had from {n_examples} examples."
             )
         return coordinates, components
-
-    def _make_axes(self, figure, n_rows):
-        n, gap, cell, heading = self.n_ends, 0.4, 0.6, 0.45
-        left, right, bottom, between = 0.45, 0.15, 0.1, 0.27
-        width = cell * (1.08 * 2 * n + gap) + left + right
-        height = (cell + between) * n_rows + heading + bottom
-        if figure is None:
-            figure = import_pyplot().figure(figsize=(width, height))
-        grid = figure.add_gridspec(
-            n_rows,
-            2 * n + 1,
-            width_ratios=[*[1] * n, gap, *[1] * n],
-            left=left / width,
-            right=1 - right / width,
-            top=1 - heading / height,
-            bottom=bottom / height,
-            wspace=0.1,
-            hspace=between / cell,
-        )
-        columns = [*range(n), *range(n + 1, 2 * n + 1)]
-        axes = [
-            [figure.add_subplot(grid[i, j]) for j in columns] for i in range(n_rows)
-        ]
-        self.figure_, self.axes_ = figure, np.array(axes)
-        for column, text, colour in [
-            (0, "Most positive", BLUE),
-            (2 * n - 1, "Most negative", ORANGE),
-        ]:
-            box = self.axes_[0, column].get_position()
-            at_left = column == 0
-            figure.text(
-                box.x0 if at_left else box.x1,
-                1 - 0.06 / height,
-                text,
-                va="top",
-                ha="left" if at_left else "right",
-                color=colour,
-                fontsize=9,
-                fontweight="bold",
-            )

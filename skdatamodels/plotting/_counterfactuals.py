@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from skdatamodels.plotting._matplotlib import GREY, import_pyplot
+from skdatamodels.plotting._matplotlib import GREY, prepare_axes, style
 
 # Okabe and Ito's colours, in an order that keeps neighbours apart.
 _COLOURS = "#D55E00", "#0072B2", "#999999", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"
@@ -105,39 +105,37 @@ class CounterfactualDisplay:
             **plot_params,
         )
 
-    def plot(self, ax=None):
+    def plot(self, ax=None, *, scatter_kw=None, line_kw=None):
         """Draw the points and the diagonal.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
             A new figure by default.
+        scatter_kw : dict, default=None
+            Keywords of matplotlib's `scatter`, for the points.
+        line_kw : dict, default=None
+            Keywords of matplotlib's `plot`, for the diagonal.
 
         Returns
         -------
         self : CounterfactualDisplay
         """
         true, predicted, heuristic = self._check()
-        if ax is None:
-            _, ax = import_pyplot().subplots(figsize=(5.6, 4.6), layout="constrained")
-        self.ax_, self.figure_, self.points_ = ax, ax.figure, {}
+        ax, self.points_ = prepare_axes(self, ax, (5.6, 4.6)), {}
         ax.axhline(0, color=GREY, lw=0.6, zorder=0)
         ax.axvline(0, color=GREY, lw=0.6, zorder=0)
         for i, name in enumerate(dict.fromkeys(heuristic.tolist())):
             rows = heuristic == name
+            look = {"color": _COLOURS[i % len(_COLOURS)], "marker": "osD^v"[i % 5]}
+            look |= {"s": 14, "alpha": 0.7, "lw": 0, "label": name or None}
             self.points_[name] = ax.scatter(
-                predicted[rows],
-                true[rows],
-                s=14,
-                alpha=0.7,
-                lw=0,
-                color=_COLOURS[i % len(_COLOURS)],
-                marker="osD^v"[i % 5],
-                label=name or None,
+                predicted[rows], true[rows], **style(look, scatter_kw, "Collection")
             )
         ends = [min(true.min(), predicted.min()), max(true.max(), predicted.max())]
-        (self.line_,) = ax.plot(ends, ends, color=GREY, lw=1.2, ls="--", zorder=0)
-        self.line_.set_label("predicted = true")
+        look = {"color": GREY, "lw": 1.2, "ls": "--", "zorder": 0}
+        look["label"] = "predicted = true"
+        (self.line_,) = ax.plot(ends, ends, **style(look, line_kw))
         self._dress(true, predicted)
         return self
 
@@ -170,5 +168,4 @@ class CounterfactualDisplay:
             rank, linear = (f(predicted, true).statistic for f in (spearmanr, pearsonr))
             title = f"{len(true):,} sets: Spearman {rank:.2f}, Pearson {linear:.2f}"
             ax.set_title(title, fontsize="medium")
-        ax.spines[["top", "right"]].set_visible(False)
         ax.legend(loc="best", frameon=False)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from skdatamodels.plotting._matplotlib import GREY, import_pyplot
+from skdatamodels.plotting._matplotlib import GREY, prepare_axes, style
 
 
 class DataSupportDisplay:
@@ -86,13 +86,15 @@ class DataSupportDisplay:
         certified = {name: search.certified_ for name, search in searches.items()}
         return cls.from_predictions(sizes, certified=certified, **plot_params)
 
-    def plot(self, ax=None):
+    def plot(self, ax=None, *, line_kw=None):
         """Draw the lines.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
             A new figure by default.
+        line_kw : dict, default=None
+            Keywords of matplotlib's `plot`, for all lines.
 
         Returns
         -------
@@ -104,16 +106,15 @@ class DataSupportDisplay:
                 "sizes needs a method or more, all with as many targets; got shapes "
                 f"{[row.shape for row in sizes.values()]}."
             )
-        if ax is None:
-            _, ax = import_pyplot().subplots(figsize=(6, 4), layout="constrained")
-        self.ax_, self.figure_, self.lines_ = ax, ax.figure, {}
+        ax, self.lines_ = prepare_axes(self, ax, (6, 4)), {}
         right = max(1.0, *(np.nanmax(np.r_[row, 0]) for row in sizes.values()))
-        for (name, row), style in zip(sizes.items(), _styles(), strict=False):
+        for (name, row), dashes in zip(sizes.items(), _dashes(), strict=False):
             steps = np.sort(row[~np.isnan(row)])
             x = np.r_[0, steps, right]
             y = np.r_[0, np.arange(1, len(steps) + 1), len(steps)] / len(row)
+            look = {"ls": dashes, "label": self._label(name)}
             (self.lines_[name],) = ax.plot(
-                x, y, drawstyle="steps-post", ls=style, label=self._label(name)
+                x, y, **style({"drawstyle": "steps-post"} | look, line_kw)
             )
         self._dress(right)
         return self
@@ -132,10 +133,9 @@ class DataSupportDisplay:
         ax.set(xlim=(0, right), ylim=(0, 1.02))
         ax.set(xlabel="Examples in the data support", ylabel="Share of the targets")
         ax.grid(alpha=0.3, color=GREY)
-        ax.spines[["top", "right"]].set_visible(False)
         ax.legend(loc="upper left", frameon=False)
 
 
-def _styles():
+def _dashes():
     while True:
         yield from ("-", "--", "-.", ":")

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from skdatamodels.plotting._matplotlib import import_pyplot
+from skdatamodels.plotting._matplotlib import prepare_axes, style
 
 
 class EmbeddingDisplay:
@@ -103,7 +103,7 @@ class EmbeddingDisplay:
         """
         return cls.from_predictions(estimator.transform(X), labels, **params)
 
-    def plot(self, ax=None, *, cmap="tab10"):
+    def plot(self, ax=None, *, cmap="tab10", scatter_kw=None):
         """Draw the points.
 
         Parameters
@@ -112,32 +112,27 @@ class EmbeddingDisplay:
             A new figure by default.
         cmap : str or Colormap, default="tab10"
             Colours of the labels in order; a continuous one is sampled evenly.
+        scatter_kw : dict, default=None
+            Keywords of matplotlib's `scatter`, for all points.
 
         Returns
         -------
         self : EmbeddingDisplay
         """
         points, labels = self._check()
-        if ax is None:
-            _, ax = import_pyplot().subplots(figsize=(5.6, 4.6), layout="constrained")
-        self.ax_, self.figure_, self.points_ = ax, ax.figure, {}
+        ax, self.points_ = prepare_axes(self, ax, (5.6, 4.6)), {}
         names = [None] if labels is None else np.unique(labels).tolist()
         for i, (name, colour) in enumerate(
             zip(names, _colours(cmap, len(names)), strict=True)
         ):
             rows = slice(None) if name is None else labels == name
+            look = {"color": [colour], "marker": "osD^vP"[i // 10 % 6], "label": name}
+            look |= {"s": 16, "alpha": 0.75, "lw": 0}
             self.points_[name] = ax.scatter(
-                *points[rows].T,
-                s=16,
-                alpha=0.75,
-                lw=0,
-                color=[colour],
-                marker="osD^vP"[i // 10 % 6],
-                label=name,
+                *points[rows].T, **style(look, scatter_kw, "Collection")
             )
         x, y = self.components
         ax.set(xlabel=f"{self.axis_name} {x}", ylabel=f"{self.axis_name} {y}")
-        ax.spines[["top", "right"]].set_visible(False)
         if labels is not None:
             ax.legend(
                 loc="center left",

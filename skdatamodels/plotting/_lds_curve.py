@@ -1,8 +1,10 @@
 """Linear datamodeling score against the number of runs."""
 
 import numpy as np
+from sklearn.base import clone
 
-from skdatamodels.plotting._matplotlib import GREY, import_pyplot
+from skdatamodels.metrics import lds_interval
+from skdatamodels.plotting._matplotlib import GREY, prepare_axes, style
 
 
 class LDSCurveDisplay:
@@ -38,7 +40,7 @@ class LDSCurveDisplay:
     >>> import matplotlib.pyplot as plt
     >>> from skdatamodels.plotting import LDSCurveDisplay
     >>> scores = {"LASSO": [0.5, 0.6], "difference of means": [0.3, 0.4]}
-    >>> display = LDSCurveDisplay([500, 1000], scores, ceiling=0.8).plot()
+    >>> display = LDSCurveDisplay.from_predictions([500, 1000], scores, ceiling=0.8)
     >>> sorted(display.lines_)
     ['LASSO', 'difference of means']
     >>> plt.close(display.figure_)
@@ -49,13 +51,130 @@ class LDSCurveDisplay:
         self.scores = scores
         self.ceiling = ceiling
 
-    def plot(self, ax=None):
+    @classmethod
+    def from_predictions(cls, n_runs, scores, *, ceiling=None, **plot_params):
+        """Make the display from scores and draw it.
+
+        Parameters
+        ----------
+        n_runs : array-like of shape (n_sizes,)
+        scores : dict of str to array-like of shape (n_sizes,) or (n_sizes, 3)
+        ceiling : float, default=None
+        **plot_params : dict
+            For :meth:`plot`.
+
+        Returns
+        -------
+        display : LDSCurveDisplay
+        """
+        return cls(n_runs, scores, ceiling=ceiling).plot(**plot_params)
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimators,
+        runs,
+        test_runs,
+        n_runs,
+        *,
+        ceiling=None,
+        random_state=None,
+        **plot_params,
+    ):
+        """Fit datamodels on the first runs, more and more of them, and draw the scores.
+
+        Parameters
+        ----------
+        estimators : estimator, or dict of str to estimator
+            What is fitted, by name of the method. They are cloned.
+        runs : TrainingRuns
+            To fit on.
+        test_runs : TrainingRuns
+            To score on, none of which are among `runs`.
+        n_runs : array-like of int of shape (n_sizes,)
+            Numbers of runs to fit on, at most ``len(runs)``.
+        ceiling : float, default=None
+        random_state : int, RandomState instance or None, default=None
+            Of the bootstrap draws behind the intervals.
+        **plot_params : dict
+            For :meth:`plot`.
+
+        Returns
+        -------
+        display : LDSCurveDisplay
+
+        Raises
+        ------
+        ValueError
+            Before anything is fitted: if a number of runs is not 1 to ``len(runs)``.
+        """
+        if not isinstance(estimators, dict):
+            estimators = {type(estimators).__name__: estimators}
+        n_runs = np.asarray(n_runs)
+        if not np.isin(n_runs, range(1, len(runs) + 1)).all():
+            raise ValueError(
+                f"n_runs must be integers from 1 to {len(runs)}, the number of runs; "
+                f"got {n_runs.tolist()}."
+            )
+        scores = {
+            name: [
+                lds_interval(
+                    test_runs.outputs,
+                    clone(estimator).fit(runs[:n]).predict(test_runs),
+                    random_state=random_state,
+                )
+                for n in n_runs
+            ]
+            for name, estimator in estimators.items()
+        }
+        return cls.from_predictions(n_runs, scores, ceiling=ceiling, **plot_params)
+
+    @classmethod
+    def from_plan(cls, plan, n_runs=None, **plot_params):
+        """Draw the learning curve of a plan of runs, measured and predicted.
+
+        Parameters
+        ----------
+        plan : RunPlan
+            With metric="lds".
+        n_runs : array-like of int, default=None
+            Numbers of runs to predict the score of; by default from the largest that
+            was measured to ten times as many.
+        **plot_params : dict
+            For :meth:`plot`.
+
+        Returns
+        -------
+        display : LDSCurveDisplay
+
+        Raises
+        ------
+        ValueError
+            If the plan is of another metric.
+        """
+        if plan.metric != "lds":
+            raise ValueError(f'The plan must be of metric="lds", got {plan.metric!r}.')
+        n_runs = plan.n_runs[-1] * np.array([1, 2, 5, 10]) if n_runs is None else n_runs
+        sizes = np.union1d(plan.n_runs, n_runs)
+        unknown = np.full((len(sizes), 3), np.nan)
+        measured, predicted = unknown, unknown.copy()
+        measured[np.isin(sizes, plan.n_runs)] = plan.scores
+        predicted[np.isin(sizes, n_runs)] = plan.predict(np.unique(n_runs))
+        ceiling = None if np.isnan(plan.ceiling) else plan.ceiling
+        scores = {"measured": measured, "predicted": predicted}
+        return cls.from_predictions(sizes, scores, ceiling=ceiling, **plot_params)
+
+    def plot(self, ax=None, *, line_kw=None, fill_between_kw=None):
         """Draw a line a method, its band, and the ceiling.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
             A new figure by default.
+        line_kw : dict, default=None
+            Keywords of matplotlib's `plot`, for the lines of all methods.
+        fill_between_kw : dict, default=None
+            Keywords of matplotlib's `fill_between`, for the bands.
 
         Returns
         -------
@@ -63,17 +182,16 @@ class LDSCurveDisplay:
         """
         n_runs = np.asarray(self.n_runs)
         scores = {name: self._check(name, n_runs) for name in self.scores}
-        if ax is None:
-            _, ax = import_pyplot().subplots(figsize=(6, 4), layout="constrained")
-        self.ax_, self.figure_ = ax, ax.figure
+        ax = prepare_axes(self, ax, (6, 4))
         self.lines_, self.bands_, self.ceiling_ = {}, {}, None
         for (name, values), marker in zip(scores.items(), _markers(), strict=False):
-            (line,) = ax.plot(n_runs, values[:, 0], marker=marker, ms=5, label=name)
+            look = style({"marker": marker, "ms": 5, "label": name}, line_kw)
+            (line,) = ax.plot(n_runs, values[:, 0], **look)
             self.lines_[name] = line
             if values.shape[1] == 3:
-                self.bands_[name] = ax.fill_between(
-                    n_runs, *values[:, 1:].T, color=line.get_color(), alpha=0.2, lw=0
-                )
+                look = {"color": line.get_color(), "alpha": 0.2, "lw": 0}
+                look = style(look, fill_between_kw, "Collection")
+                self.bands_[name] = ax.fill_between(n_runs, *values[:, 1:].T, **look)
         if self.ceiling is not None:
             self.ceiling_ = ax.axhline(
                 self.ceiling, color=GREY, ls="--", lw=1.2, label="noise ceiling"
@@ -101,7 +219,6 @@ class LDSCurveDisplay:
         # From zero up to a bit above the highest: lengths compare, nothing is cut.
         ax.set_ylim(bottom=min(0, ax.dataLim.ymin))
         ax.grid(axis="y", alpha=0.3)
-        ax.spines[["top", "right"]].set_visible(False)
         ax.legend(loc="best", frameon=False)
 
 

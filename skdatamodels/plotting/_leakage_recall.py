@@ -3,7 +3,7 @@
 import numpy as np
 
 from skdatamodels.metrics import leakage_recall
-from skdatamodels.plotting._matplotlib import GREY, import_pyplot
+from skdatamodels.plotting._matplotlib import GREY, prepare_axes, style
 
 
 class LeakageRecallDisplay:
@@ -127,13 +127,16 @@ class LeakageRecallDisplay:
             candidates, train=train, targets=targets, thresholds=thresholds, **params
         )
 
-    def plot(self, ax=None):
+    def plot(self, ax=None, *, line_kw=None, count_kw=None):
         """Draw the lines, and the number of leaks behind them.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
             A new figure by default.
+        line_kw, count_kw : dict, default=None
+            Keywords of matplotlib's `plot`, for the lines of the methods and for that
+            of the number of leaks.
 
         Returns
         -------
@@ -148,26 +151,23 @@ class LeakageRecallDisplay:
                     f"{name!r} must have one number for each of the thresholds, which "
                     f"have shape {thresholds.shape}; got {row.shape}."
                 )
-        if ax is None:
-            _, ax = import_pyplot().subplots(figsize=(6, 4), layout="constrained")
-        self.ax_, self.figure_ = ax, ax.figure
+        ax = prepare_axes(self, ax, (6, 4))
         self.lines_, self.count_ = {}, None
         for (name, row), marker in zip(rows.items(), "os^Dv" * len(rows), strict=False):
-            (self.lines_[name],) = ax.plot(
-                thresholds, row, marker=marker, ms=5, label=name
-            )
+            look = style({"marker": marker, "ms": 5, "label": name}, line_kw)
+            (self.lines_[name],) = ax.plot(thresholds, row, **look)
         ax.set(xlabel=f"Distance that counts as a leak ({self.unit})")
         ax.set(ylabel="Leaks among the candidates", ylim=(0, 1.02))
         ax.grid(axis="y", alpha=0.3)
         ax.legend(loc="best", edgecolor="none")
-        ax.spines["top"].set_visible(False)
         if counts:
-            self._draw_counts(thresholds, counts["n_leaks"])
+            self._draw_counts(thresholds, counts["n_leaks"], count_kw)
         return self
 
-    def _draw_counts(self, thresholds, n_leaks):
+    def _draw_counts(self, thresholds, n_leaks, count_kw):
         right = self.ax_.twinx()
-        (self.count_,) = right.plot(thresholds, n_leaks, color=GREY, ls=":", lw=1.2)
+        look = style({"color": GREY, "ls": ":", "lw": 1.2}, count_kw)
+        (self.count_,) = right.plot(thresholds, n_leaks, **look)
         right.set_ylim(0, max(1, n_leaks.max()) * 1.05)
         right.set_ylabel("Targets that leak (dotted)", color=GREY)
         right.spines["top"].set_visible(False)

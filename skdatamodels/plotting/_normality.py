@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from skdatamodels.plotting._matplotlib import GREY, import_pyplot
+from skdatamodels.metrics import normality_p_values
+from skdatamodels.plotting._matplotlib import GREY, prepare_axes, style
 
 _COLOURS = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"
 
@@ -51,22 +52,41 @@ class NormalityDisplay:
     def __init__(self, p_values):
         self.p_values = p_values
 
-    def plot(self, ax=None):
+    @classmethod
+    def from_predictions(cls, repeats, **plot_params):
+        """Test outputs of repeated trainings for normality and draw the display.
+
+        Parameters
+        ----------
+        repeats : dict of str to array-like
+            By name of the output, the outputs of several trainings of the same subsets,
+            as :func:`~skdatamodels.metrics.normality_p_values` takes them.
+        **plot_params : dict
+            For :meth:`plot`.
+
+        Returns
+        -------
+        display : NormalityDisplay
+        """
+        p_values = {name: normality_p_values(given) for name, given in repeats.items()}
+        return cls(p_values).plot(**plot_params)
+
+    def plot(self, ax=None, *, line_kw=None):
         """Draw a line an output, and the diagonal.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
             A new figure by default.
+        line_kw : dict, default=None
+            Keywords of matplotlib's `plot`, for the lines of the outputs.
 
         Returns
         -------
         self : NormalityDisplay
         """
         values = {name: _check(name, given) for name, given in self.p_values.items()}
-        if ax is None:
-            _, ax = import_pyplot().subplots(figsize=(5, 4.4), layout="constrained")
-        self.ax_, self.figure_, self.lines_ = ax, ax.figure, {}
+        ax, self.lines_ = prepare_axes(self, ax, (5, 4.4)), {}
         (self.diagonal_,) = ax.plot(
             [0, 1], [0, 1], color=GREY, ls="--", lw=1.2, label="normal"
         )
@@ -75,12 +95,12 @@ class NormalityDisplay:
             share = np.arange(1, len(known) + 1) / len(p)
             constant = 1 - len(known) / len(p)
             note = f", {constant:.0%} never vary" if constant else ""
+            look = {"color": _COLOURS[i % len(_COLOURS)], "drawstyle": "steps-post"}
+            look["label"] = f"{name}: {np.mean(p <= 0.05):.0%} at most .05{note}"
             (self.lines_[name],) = ax.plot(
                 np.r_[0, known, 1],
                 np.r_[0, share, share.max(initial=0)],
-                drawstyle="steps-post",
-                color=_COLOURS[i % len(_COLOURS)],
-                label=f"{name}: {np.mean(p <= 0.05):.0%} at most .05{note}",
+                **style(look, line_kw),
             )
         ax.set(
             xlabel="p-value of the test for normality",
@@ -89,7 +109,6 @@ class NormalityDisplay:
             ylim=(0, 1.01),
         )
         ax.grid(alpha=0.3)
-        ax.spines[["top", "right"]].set_visible(False)
         ax.legend(loc="best", fontsize="small")
         return self
 

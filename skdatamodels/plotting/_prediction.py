@@ -3,7 +3,7 @@
 import numpy as np
 
 from skdatamodels.metrics import linear_datamodeling_score
-from skdatamodels.plotting._matplotlib import BLUE, ORANGE, import_pyplot
+from skdatamodels.plotting._matplotlib import BLUE, ORANGE, prepare_axes, style
 
 
 class PredictionDisplay:
@@ -98,7 +98,9 @@ class PredictionDisplay:
             y, predicted, output_name=output_name, **plot_params
         )
 
-    def plot(self, ax=None, *, kind="auto"):
+    def plot(
+        self, ax=None, *, kind="auto", scatter_kw=None, hexbin_kw=None, line_kw=None
+    ):
         """Draw the points and the diagonal.
 
         Parameters
@@ -108,6 +110,10 @@ class PredictionDisplay:
         kind : {"auto", "scatter", "hexbin"}, default="auto"
             Points, or hexagons shaded by the number of points in them; "auto"
             takes hexagons from 3,000 points on.
+        scatter_kw, hexbin_kw : dict, default=None
+            Keywords of matplotlib's `scatter` or `hexbin`, for the points.
+        line_kw : dict, default=None
+            Keywords of matplotlib's `plot`, for the diagonal.
 
         Returns
         -------
@@ -119,17 +125,16 @@ class PredictionDisplay:
         y_true, y_pred = np.ravel(self.y_true), np.ravel(self.y_pred)
         constant = np.ptp(y_pred) == 0
         self.pearson_ = 0.0 if constant else float(np.corrcoef(y_true, y_pred)[0, 1])
-        if ax is None:
-            _, ax = import_pyplot().subplots(figsize=(5.2, 4.6), layout="constrained")
-        self.ax_, self.figure_ = ax, ax.figure
+        ax = prepare_axes(self, ax, (5.2, 4.6))
         if kind == "hexbin" or (kind == "auto" and y_true.size >= 3000):
-            self._draw_hexagons(y_pred, y_true)
+            self._draw_hexagons(y_pred, y_true, hexbin_kw)
         else:
-            self.points_ = ax.scatter(y_pred, y_true, s=9, alpha=0.5, lw=0, color=BLUE)
+            look = {"s": 9, "alpha": 0.5, "lw": 0, "color": BLUE}
+            look = style(look, scatter_kw, "Collection")
+            self.points_ = ax.scatter(y_pred, y_true, **look)
         ends = [min(y_true.min(), y_pred.min()), max(y_true.max(), y_pred.max())]
-        (self.line_,) = ax.plot(
-            ends, ends, color=ORANGE, lw=1.2, ls="--", label="predicted = true"
-        )
+        look = {"color": ORANGE, "lw": 1.2, "ls": "--", "label": "predicted = true"}
+        (self.line_,) = ax.plot(ends, ends, **style(look, line_kw))
         ax.set(
             xlabel=f"Predicted {self.output_name}",
             ylabel=f"True {self.output_name}",
@@ -139,13 +144,12 @@ class PredictionDisplay:
         ax.legend(loc="upper left", frameon=False)
         return self
 
-    def _draw_hexagons(self, x, y):
+    def _draw_hexagons(self, x, y, hexbin_kw):
         from matplotlib import colormaps
         from matplotlib.colors import ListedColormap
 
         # The faintest hexagon must still show on white.
         blues = ListedColormap(colormaps["Blues"](np.linspace(0.25, 1, 256)))
-        self.points_ = self.ax_.hexbin(
-            x, y, gridsize=45, bins="log", mincnt=1, cmap=blues, linewidths=0.2
-        )
+        look = {"gridsize": 45, "bins": "log", "mincnt": 1, "cmap": blues, "lw": 0.2}
+        self.points_ = self.ax_.hexbin(x, y, **style(look, hexbin_kw, "Collection"))
         self.figure_.colorbar(self.points_, ax=self.ax_, label="Points", pad=0.02)

@@ -5,16 +5,24 @@ import numpy as np
 from skdatamodels._examples import swap_hint
 from skdatamodels._last_step import last_step
 from skdatamodels.applications import similar_examples
-from skdatamodels.plotting._matplotlib import BLUE, GREY, ORANGE, import_pyplot
+from skdatamodels.plotting._example_images import as_images, make_grid, show_image
+from skdatamodels.plotting._example_tables import Group, make_table
+from skdatamodels.plotting._examples_display import ExamplesDisplay
+from skdatamodels.plotting._matplotlib import BLUE, GREY, ORANGE, style
 
 
-class SimilarExamplesDisplay:
+class SimilarExamplesDisplay(ExamplesDisplay):
     """Targets beside the training examples with the most extreme weights.
 
     A row is a target: its image, the training examples with the largest positive
     weights, framed in blue, and those with the most negative, framed in orange.
     Each bears its class and its weight. An example of weight zero is not shown:
     its cell stays blank.
+
+    Examples that are no images are rows of a table, one table a target: a data frame,
+    a matrix of features or a list of texts. Columns in which these training examples
+    differ most from the target come first. Rows bear the ids of `Examples`, or the
+    index of a data frame without ids.
 
     Parameters
     ----------
@@ -29,19 +37,28 @@ class SimilarExamplesDisplay:
     image_shape : tuple of int, default=None
         Height and width, and channels if any, of an example's `X`; needed where
         examples are flat rows of pixels.
+    n_columns : int, default=5
+        Columns of a table to show: those in which target and training examples differ
+        the most. A difference of numbers is in standard deviations of the column; two
+        different texts or categories differ by 1.
 
     Attributes
     ----------
     figure_ : matplotlib Figure
     axes_ : array of Axes of shape (n_rows, 1 + 2 * n_examples)
-        Target, positive, then negative.
+        Target, positive, then negative. Of shape (n_rows, 1) for tables.
+    cells_ : list of object array of Text
+        For each target the cells of its table, the header first; empty for images.
+    columns_ : list of list
+        For each target the names of the columns shown; empty for images.
     positive_, negative_ : int array of shape (n_rows, n_examples)
         Row of each example in `train`, most extreme first; -1 for a blank cell.
 
     Raises
     ------
     ValueError
-        If the lengths differ, or examples are not images.
+        If the lengths differ, examples are not of `image_shape`, or targets and
+        training set have other columns.
 
     References
     ----------
@@ -67,12 +84,15 @@ class SimilarExamplesDisplay:
     >>> plt.close(display.figure_)
     """
 
-    def __init__(self, weights, train, targets, *, n_examples=5, image_shape=None):
+    def __init__(
+        self, weights, train, targets, *, n_examples=5, image_shape=None, n_columns=5
+    ):
         self.weights = weights
         self.train = train
         self.targets = targets
         self.n_examples = n_examples
         self.image_shape = image_shape
+        self.n_columns = n_columns
 
     @classmethod
     def from_predictions(
@@ -83,6 +103,7 @@ class SimilarExamplesDisplay:
         *,
         n_examples=5,
         image_shape=None,
+        n_columns=5,
         **plot_params,
     ):
         """Make the display from weights and draw it.
@@ -95,6 +116,7 @@ class SimilarExamplesDisplay:
             The training set, and the targets to show.
         n_examples : int, default=5
         image_shape : tuple of int, default=None
+        n_columns : int, default=5
         **plot_params : dict
             For :meth:`plot`.
 
@@ -103,7 +125,12 @@ class SimilarExamplesDisplay:
         display : SimilarExamplesDisplay
         """
         display = cls(
-            weights, train, targets, n_examples=n_examples, image_shape=image_shape
+            weights,
+            train,
+            targets,
+            n_examples=n_examples,
+            image_shape=image_shape,
+            n_columns=n_columns,
         )
         return display.plot(**plot_params)
 
@@ -117,6 +144,7 @@ class SimilarExamplesDisplay:
         *,
         n_examples=5,
         image_shape=None,
+        n_columns=5,
         **plot_params,
     ):
         """Take the weights from a fitted datamodel and draw the display.
@@ -132,6 +160,7 @@ class SimilarExamplesDisplay:
             Targets to show.
         n_examples : int, default=5
         image_shape : tuple of int, default=None
+        n_columns : int, default=5
         **plot_params : dict
             For :meth:`plot`.
 
@@ -150,44 +179,21 @@ class SimilarExamplesDisplay:
             targets[target_indices],
             n_examples=n_examples,
             image_shape=image_shape,
+            n_columns=n_columns,
             **plot_params,
         )
 
-    def plot(self, figure=None, *, cmap="gray_r"):
-        """Draw the images.
+    def _choose(self):
+        self._weights = self._check_weights()
+        found = similar_examples(self._weights, self.n_examples)
+        self.positive_, self.negative_ = found.positive, found.negative
 
-        Parameters
-        ----------
-        figure : matplotlib Figure or SubFigure, default=None
-            An empty one to draw in; a new one by default.
-        cmap : str or Colormap, default="gray_r"
-            For images of one channel.
-
-        Returns
-        -------
-        self : SimilarExamplesDisplay
-        """
-        weights = self._check_weights()
-        train_images, images = (
-            as_images(examples, self.image_shape)
-            for examples in (self.train, self.targets)
-        )
-        self.positive_, self.negative_, *_ = similar_examples(weights, self.n_examples)
-        self._make_axes(figure, len(weights))
-        for row, cells in enumerate(self.axes_):
-            _show(cells[0], images[row], self.targets.y[row], cmap)
-            shown = np.concatenate([self.positive_[row], self.negative_[row]])
-            for ax, i in zip(cells[1:], shown, strict=True):
-                if i < 0:
-                    ax.set_axis_off()
-                else:
-                    weight = weights[row, i]
-                    _show(ax, train_images[i], self.train.y[i], cmap, weight)
-        return self
+    def _train(self):
+        return self.train
 
     def _check_weights(self):
         weights = np.asarray(self.weights, dtype=float)
-        shape = (len(self.targets.X), len(self.train.X))
+        shape = (len(self.targets.y), len(self.train.y))
         if weights.shape != shape:
             raise ValueError(
                 f"weights must have shape (n_rows, n_train) = {shape} for these "
@@ -196,64 +202,49 @@ class SimilarExamplesDisplay:
             )
         return weights
 
-    def _make_axes(self, figure, n_rows):
-        """Lay out one grid, in inches, with empty columns between the groups."""
-        n, gap, cell, heading, margin = self.n_examples, 0.25, 0.85, 0.5, 0.2
-        row_height = cell + 0.45  # an image, its class above and weight below
-        width = cell * (1.08 * (2 * n + 1) + 2 * gap) + 2 * margin
-        height = row_height * n_rows + heading
-        if figure is None:
-            figure = import_pyplot().figure(figsize=(width, height))
-        grid = figure.add_gridspec(
-            n_rows,
-            2 * n + 3,
-            width_ratios=[1, gap, *[1] * n, gap, *[1] * n],
-            left=margin / width,
-            right=1 - margin / width,
-            top=1 - heading / height,
-            bottom=0.3 / height,
-            wspace=0.1,
-            hspace=0.45 / cell,
+    def _draw_images(self, figure, image_kw, text_kw):
+        images, train_images = (
+            as_images(examples, self.image_shape)
+            for examples in (self.targets, self.train)
         )
-        columns = [0, *range(2, n + 2), *range(n + 3, 2 * n + 3)]
-        axes = [
-            [figure.add_subplot(grid[i, j]) for j in columns] for i in range(n_rows)
-        ]
-        self.figure_, self.axes_ = figure, np.array(axes)
         groups = [
-            (0, "Target", GREY),
-            (1, "Raise output", BLUE),
-            (n + 1, "Lower output", ORANGE),
+            ("Target", GREY, 1, "left"),
+            ("Raise output", BLUE, self.n_examples, "left"),
+            ("Lower output", ORANGE, self.n_examples, "left"),
         ]
-        for column, text, colour in groups:
-            x = self.axes_[0, column].get_position().x0
-            y = 1 - 0.12 / height
-            style = {"color": colour, "fontsize": 9, "fontweight": "bold"}
-            figure.text(x, y, text, va="top", **style)
-
-
-def as_images(examples, image_shape):
-    """Return `examples.X` as images, or raise if it is none."""
-    X = np.asarray(examples.X)
-    if image_shape is None and X.ndim in (3, 4):
-        return X
-    if image_shape is None or np.prod(image_shape) * len(X) != X.size:
-        raise ValueError(
-            f"Examples of shape {X.shape[1:]} are no images of image_shape="
-            f"{image_shape}; pass image_shape=(height, width)."
+        self.figure_, self.axes_ = make_grid(
+            figure, len(images), groups, 0.85, 0.2, (0.2, 0.2, 0.5, 0.3), 0.45
         )
-    return X.reshape(len(X), *image_shape)
+        look = {"image_kw": image_kw, "text_kw": text_kw}
+        for row, (first, *cells) in enumerate(self.axes_):
+            show_image(first, images[row], self.targets.y[row], GREY, **look)
+            shown = np.concatenate([self.positive_[row], self.negative_[row]])
+            for ax, i in zip(cells, shown, strict=True):
+                if i < 0:
+                    ax.set_axis_off()
+                    continue
+                weight = self._weights[row, i]
+                colour = BLUE if weight > 0 else ORANGE
+                show_image(ax, train_images[i], self.train.y[i], colour, **look)
+                look_of_weight = {"fontsize": 8, "color": colour}
+                look_of_weight = style(look_of_weight, text_kw, "Text")
+                ax.set_xlabel(_signed(weight), labelpad=3, **look_of_weight)
 
+    def _contents(self):
+        return [self._table_of(*row) for row in enumerate(self._weights)]
 
-def _show(ax, image, label, cmap, weight=0):
-    colour = BLUE if weight > 0 else ORANGE if weight < 0 else GREY
-    ax.imshow(image, cmap=cmap, interpolation="nearest")
-    ax.set_title(label, fontsize=8, pad=3)
-    ax.set(xticks=[], yticks=[])
-    if weight:
-        ax.set_xlabel(_signed(weight), fontsize=8, labelpad=3, color=colour)
-    for spine in ax.spines.values():
-        spine.set(color=colour, linewidth=2)
+    def _table_of(self, row, weights):
+        positive, negative = (
+            found[row][found[row] >= 0] for found in (self.positive_, self.negative_)
+        )
+        groups = [Group("Target", GREY, self.targets, np.array([row]), [""])]
+        for name, colour, rows in [
+            ("Raise output", BLUE, positive),
+            ("Lower output", ORANGE, negative),
+        ]:
+            signed = [_signed(weight) for weight in weights[rows]]
+            groups.append(Group(name, colour, self.train, rows, signed))
+        return make_table(groups, "weight", self.train, self.n_columns)
 
 
 def _signed(weight):

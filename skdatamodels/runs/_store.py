@@ -490,7 +490,10 @@ class RunStore:
         return int(self.done().sum())
 
     def __repr__(self):
-        return f"RunStore({str(self.path)!r}, n_done={len(self)})"
+        return (
+            f"RunStore({str(self.path)!r}, n_done={len(self)}, n_train={self.n_train}, "
+            f"n_targets={self.n_targets})"
+        )
 
     def _open_arrays(self):
         # checksums.npy grows last, so it is read first

@@ -317,20 +317,6 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
         """
         return self
 
-    def get_feature_names_out(self, input_features=None):
-        """Name the columns of the masks: by the ids of `train`.
-
-        Parameters
-        ----------
-        input_features : None
-            Ignored.
-
-        Returns
-        -------
-        names : str array of shape (n_train,)
-        """
-        return np.array([str(name) for name in self.train.ids.tolist()], dtype=object)
-
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.one_d_array = True

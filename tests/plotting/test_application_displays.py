@@ -17,18 +17,6 @@ from skdatamodels.plotting import (
     EmbeddingDisplay,
 )
 
-matplotlib = pytest.importorskip("matplotlib")
-
-
-@pytest.fixture(autouse=True)
-def plt():
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    yield plt
-    plt.close("all")
-
-
 rng = np.random.default_rng(0)
 TRUE = rng.normal(size=12)
 PREDICTED = TRUE + rng.normal(size=12)
@@ -135,7 +123,7 @@ def test_strips_from_estimator():
         ({"components": [4]}, "components must be from 0 to 3"),
         ({"n_ends": 5}, "Two ends of 5 cannot be had from 9"),
         ({"coordinates": COORDINATES[1:]}, "n_examples=9"),
-        ({"image_shape": None}, "are no images"),
+        ({"image_shape": (3, 3)}, "are no images"),
     ],
 )
 def test_strips_bad_input(params, message):

@@ -11,20 +11,9 @@ from skdatamodels.datasets import make_linear_runs
 from skdatamodels.judging import compare_attributions
 from skdatamodels.plotting import AttributionComparisonDisplay
 
-matplotlib = pytest.importorskip("matplotlib")
-
 RUNS, COEF = make_linear_runs(100, n_train=20, n_targets=4, random_state=0)
 TRAIN = Examples(np.eye(20), np.arange(20) % 2)
 TARGETS = Examples(np.eye(4, 20), np.arange(4) % 2)
-
-
-@pytest.fixture(autouse=True)
-def plt():
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    yield plt
-    plt.close("all")
 
 
 @pytest.fixture(scope="module")

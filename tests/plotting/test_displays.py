@@ -15,18 +15,6 @@ from skdatamodels.plotting import (
     SimilarExamplesDisplay,
 )
 
-matplotlib = pytest.importorskip("matplotlib")
-
-
-@pytest.fixture(autouse=True)
-def plt():
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    yield plt
-    plt.close("all")
-
-
 # Predictions
 
 
@@ -247,7 +235,7 @@ def test_similar_examples_bad_input():
     with pytest.raises(ValueError, match=r"shape \(n_rows, n_train\) = \(4, 7\)"):
         SimilarExamplesDisplay(WEIGHTS[:2], TRAIN, TARGETS, image_shape=(2, 3)).plot()
     with pytest.raises(ValueError, match=r"pass image_shape=\(height, width\)"):
-        SimilarExamplesDisplay(WEIGHTS, TRAIN, TARGETS).plot()
+        SimilarExamplesDisplay(WEIGHTS, TRAIN, TARGETS, image_shape=(3, 3)).plot()
     with pytest.raises(ValueError, match=r"image_shape=\(2, 2\)"):
         SimilarExamplesDisplay(WEIGHTS, TRAIN, TARGETS, image_shape=(2, 2)).plot()
     with pytest.raises(ValueError, match="They look swapped"):

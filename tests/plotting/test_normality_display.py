@@ -4,17 +4,6 @@ from numpy.testing import assert_array_equal
 
 from skdatamodels.plotting import NormalityDisplay
 
-matplotlib = pytest.importorskip("matplotlib")
-
-
-@pytest.fixture(autouse=True)
-def plt():
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    yield plt
-    plt.close("all")
-
 
 def test_lines_are_cumulative_shares(plt):
     p_values = {"margin": [[0.7, 0.1], [0.9, 0.4]], "correctness": [0.0, 0.01, np.nan]}

@@ -7,18 +7,6 @@ from numpy.testing import assert_array_equal
 from skdatamodels.metrics import leakage_recall
 from skdatamodels.plotting import DataSupportDisplay, LeakageRecallDisplay
 
-matplotlib = pytest.importorskip("matplotlib")
-
-
-@pytest.fixture(autouse=True)
-def plt():
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    yield plt
-    plt.close("all")
-
-
 # Data support
 
 SIZES = {"ours": np.array([4, 0, np.nan, 30, 4]), "random": np.full(5, np.nan)}

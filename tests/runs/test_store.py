@@ -71,7 +71,7 @@ def test_create(path):
         assert len(opened) == 0
         assert opened.done().shape == (0,)
         assert opened.runs().shape == (0, _N_TRAIN)
-    assert repr(store) == f"RunStore({str(path)!r}, n_done=0)"
+    assert repr(store) == f"RunStore({str(path)!r}, n_done=0, n_train=11, n_targets=3)"
 
 
 def test_an_empty_folder_will_do_for_create(path):

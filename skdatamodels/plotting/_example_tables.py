@@ -1,0 +1,292 @@
+"""Examples as rows of small tables, the columns that tell them apart first."""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy.sparse import issparse
+from sklearn.utils.sparsefuncs import mean_variance_axis
+
+from skdatamodels._frames import columns_of, is_frame, is_pandas
+from skdatamodels._sklearn_compat import safe_indexing
+from skdatamodels._tables import format_column, shorten
+from skdatamodels.plotting._matplotlib import GREY, import_pyplot, style
+
+_ROW, _PAD, _MARGIN = 1.9, 1.4, 1.2  # of the font's size
+_MOST_CHARACTERS = 24
+
+
+class Group(NamedTuple):
+    """Rows of a table that belong together.
+
+    Attributes
+    ----------
+    name : str
+    colour : str
+    examples : Examples
+    rows : int array
+        Which of them.
+    numbers : list of str
+        What is said of each, such as its weight.
+    """
+
+    name: str
+    colour: str
+    examples: object
+    rows: np.ndarray
+    numbers: list
+
+
+class Content(NamedTuple):
+    """The text of one table.
+
+    Attributes
+    ----------
+    cells : str array of shape (1 + n_rows, n_columns)
+        The first row is the header, the first column names groups.
+    colours : list of str
+        Of all rows but the header.
+    columns : list
+        Names of the columns of examples that are shown.
+    note : str
+    """
+
+    cells: np.ndarray
+    colours: list
+    columns: list
+    note: str
+
+
+def make_table(groups, number, train, n_columns):
+    """Write examples as a table, the columns in which groups differ most first.
+
+    Parameters
+    ----------
+    groups : list of Group
+        The first is compared with all others, each row with each.
+    number : str
+        Heading of their numbers.
+    train : Examples
+        Its spread is the unit of differences.
+    n_columns : int
+        Columns to show.
+
+    Returns
+    -------
+    content : Content
+    """
+    names = _names(train.X)
+    groups = [group for group in groups if len(group.rows)]
+    parts = [_columns(group.examples.X, group.rows, train.X) for group in groups]
+    shown = _most_different(parts[0], parts[1:], _scales(train.X))[:n_columns]
+    columns = [
+        ("", [g.name if i == 0 else "" for g in groups for i in range(len(g.rows))]),
+        (_heading_of_labels(train), [x for g in groups for x in _labels(g)]),
+        ("y", format_column([y for g in groups for y in g.examples.y[g.rows]])),
+        (number, [text for g in groups for text in g.numbers]),
+        *(
+            (names[j], format_column([v for part in parts for v in part[j]]))
+            for j in shown
+        ),
+    ]
+    cells = [[shorten(x, _MOST_CHARACTERS) for x in (name, *c)] for name, c in columns]
+    more = len(names) - len(shown)
+    return Content(
+        np.array(cells).T,
+        [group.colour for group in groups for _ in group.rows],
+        [names[j] for j in shown],
+        f"… {more:,} more column{'s' * (more > 1)}, which differ less" if more else "",
+    )
+
+
+def draw_tables(figure, contents, text_kw):
+    """Draw tables one below the other, as large as their text.
+
+    Parameters
+    ----------
+    figure : matplotlib Figure, SubFigure or None
+        None for a new one of the right size. In a smaller one, the text is smaller.
+    contents : list of Content
+    text_kw : dict or None
+
+    Returns
+    -------
+    figure : matplotlib Figure or SubFigure
+    axes : array of Axes of shape (n_tables, 1)
+    texts : list of object array of Text, of the shape of the cells
+    """
+    from matplotlib.font_manager import FontProperties
+
+    look = style({"fontsize": 8}, text_kw, "Text")
+    inch = FontProperties(size=look.pop("fontsize")).get_size_in_points() / 72
+    widths = [_widths(content, inch) for content in contents]
+    heights = [_ROW * inch * (len(c.cells) + 1.3) for c in contents]
+    margin = _MARGIN * inch
+    width = max(map(sum, widths)) + 2 * margin
+    height = sum(heights) + 2 * margin
+    if figure is None:
+        figure = import_pyplot().figure(figsize=(width, height))
+    across, down = np.array(figure.bbox.size) / figure.dpi
+    scale = min(1, across / width, down / height)
+    axes, texts, top = [], [], down - scale * margin
+    for content, columns, tall in zip(contents, widths, heights, strict=True):
+        box = scale * margin, top - scale * tall, scale * sum(columns), scale * tall
+        ax = figure.add_axes(np.array(box) / [across, down, across, down])
+        ax.set(xlim=(0, sum(columns)), ylim=(tall / (_ROW * inch), 0))
+        ax.set_axis_off()
+        texts.append(_write(ax, content, columns, inch * 72 * scale, look))
+        axes.append([ax])
+        top -= scale * tall
+    return figure, np.array(axes), texts
+
+
+def _write(ax, content, widths, size, look):
+    """Write the cells at the heights of their rows; numbers end at the right."""
+    cells, pad = content.cells, _PAD * size / 72
+    texts = np.empty(cells.shape, dtype=object)
+    left = np.cumsum([0, *widths])
+    for (i, j), cell in np.ndenumerate(cells):
+        at_right = j > 1 and _are_numbers(cells[1:, j])
+        is_head = i == 0 or j == 0
+        texts[i, j] = ax.text(
+            left[j + 1] - pad if at_right else left[j],
+            i + 0.5,
+            cell.replace("-", "\N{MINUS SIGN}") if at_right and i else cell,
+            fontsize=size,
+            **{
+                "color": GREY if i == 0 else content.colours[i - 1],
+                "fontweight": "bold" if is_head else "normal",
+                "ha": "right" if at_right else "left",
+                "va": "center",
+                "parse_math": False,
+            }
+            | look,
+        )
+    ax.plot([0, left[-1] - pad], [1, 1], color=GREY, lw=0.6)
+    note = {"color": GREY, "va": "center", "fontstyle": "italic", "parse_math": False}
+    ax.text(left[4], len(cells) + 0.4, content.note, fontsize=size, **note | look)
+    return texts
+
+
+def _widths(content, inch):
+    """Width of each column in inches, with the space to its right."""
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import text_to_path
+
+    font = FontProperties(size=72 * inch, weight="bold")
+
+    def width(text):
+        if not text:
+            return 0
+        return text_to_path.get_text_width_height_descent(text, font, False)[0] / 72
+
+    widths = [max(map(width, column)) + _PAD * inch for column in content.cells.T]
+    # The note begins below the first of the columns it speaks of.
+    widths[-1] += max(0, width(content.note) - sum(widths[4:]))
+    return widths
+
+
+def _are_numbers(cells):
+    stripped = (cell.replace("\N{MINUS SIGN}", "-").replace(",", "") for cell in cells)
+    try:
+        return bool([float(cell) for cell in stripped if cell])
+    except ValueError:
+        return False
+
+
+def _names(X):
+    """Name the columns, as scikit-learn does where they have no names."""
+    if is_frame(X):
+        return list(X.columns)
+    return [f"x{j}" for j in range(X.shape[1])] if X.ndim == 2 else ["X"]
+
+
+def _columns(X, rows, like):
+    """Return some rows, column by column in the order of another table."""
+    part = safe_indexing(X, rows)
+    if is_frame(like):
+        names = list(like.columns)
+        if not is_frame(X) or set(X.columns) != set(names):
+            raise ValueError(
+                "targets and train must be tables of the same columns; train has "
+                f"{shorten(names, 200)}."
+            )
+        return [_plain(column.to_numpy()) for _, column in columns_of(part[names])]
+    part = part.toarray() if issparse(part) else np.asarray(part)
+    if part.shape[1:] != like.shape[1:]:
+        raise ValueError(
+            f"targets and train must have the same columns; got {part.shape[1:]} and "
+            f"{like.shape[1:]} for the shape of an example."
+        )
+    return list(part.reshape(len(part), -1).T)
+
+
+def _plain(values):
+    """Write dates out, which NumPy hands out as nanoseconds."""
+    if values.dtype.kind != "M":
+        return values
+    return np.datetime_as_string(values, unit="auto")
+
+
+def _scales(X):
+    """Return the standard deviation of each column of numbers, NaN for others."""
+    if issparse(X):
+        return np.sqrt(mean_variance_axis(X.astype(np.float64), axis=0)[1])
+    if is_frame(X):
+        return [float(_spread(column.to_numpy())) for _, column in columns_of(X)]
+    X = np.asarray(X)
+    return np.broadcast_to(_spread(X), X.shape[1:]).ravel() if X.ndim == 2 else [np.nan]
+
+
+def _spread(values):
+    is_number = values.dtype.kind in "iuf"
+    return np.nanstd(values, axis=0, dtype=np.float64) if is_number else np.nan
+
+
+def _most_different(one, others, scales):
+    """Order columns by the mean difference of a row of one group and one of others."""
+    if not others:
+        return np.arange(len(scales))
+    others = [np.concatenate(column) for column in zip(*others, strict=True)]
+    gaps = [_gap(*column) for column in zip(one, others, scales, strict=True)]
+    return np.argsort(-np.array(gaps), kind="stable")
+
+
+def _gap(one, other, scale):
+    """Numbers differ by so many standard deviations, other values by 1."""
+    if not scale > 0:
+        return np.not_equal.outer(one.astype(str), other.astype(str)).mean()
+    one, other = one.astype(np.float64), other.astype(np.float64)
+    gap = np.abs(np.subtract.outer(one, other)) / scale
+    only_one_known = np.logical_xor.outer(np.isnan(one), np.isnan(other))
+    return np.where(np.isnan(gap), only_one_known, gap).mean()
+
+
+def _labels(group):
+    """Name rows: by ids, or by the index of a data frame if nobody gave ids."""
+    index = _index(group.examples)
+    labels = _ids(group.examples) if index is None else index
+    return [str(label) for label in np.asarray(labels)[group.rows].tolist()]
+
+
+def _heading_of_labels(examples):
+    index = _index(examples)
+    if index is not None:
+        return str(index.name or "index")
+    return "row" if _are_positions(_ids(examples)) else "id"
+
+
+def _index(examples):
+    """Return the index of a data frame if it is what the user knows the rows by."""
+    if not is_pandas(examples.X):
+        return None
+    ids, index = _ids(examples), examples.X.index
+    is_named = index.dtype.kind not in "iu" and ids.dtype.kind in "iu"
+    return index if is_named or _are_positions(ids) else None
+
+
+def _ids(examples):
+    return getattr(examples, "ids", np.arange(len(examples.y)))
+
+
+def _are_positions(ids):
+    return np.array_equal(ids, np.arange(len(ids)))

@@ -1,0 +1,301 @@
+"""Results print short tables, the same in text and in HTML."""
+
+import importlib
+import inspect
+from functools import cache
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import BaseEstimator
+
+from skdatamodels import Examples, PackedMasks, RunStore
+from skdatamodels._tables import (
+    Table,
+    format_column,
+    import_pandas,
+    table_html,
+    table_text,
+)
+from skdatamodels.applications import (
+    ComponentEffects,
+    Correlation,
+    CounterfactualEffects,
+    similar_examples,
+)
+from skdatamodels.datasets import ReleasedDatamodels, make_linear_runs
+from skdatamodels.influence import DifferenceOfMeans
+from skdatamodels.judging import compare_attributions, plan_runs
+from skdatamodels.metrics import ScoreInterval, lds_interval
+from skdatamodels.outputs import OUTPUTS, OutputInfo
+
+
+class Shown:
+    def __init__(self, *table, **more):
+        self._table = lambda: Table(*table, **more)
+
+    __repr__ = table_text
+    _repr_html_ = table_html
+
+
+class Cells(HTMLParser):
+    """The text of each cell and paragraph, as a browser reads it."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.tags, self.found = [], []
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        if tag in ("td", "th", "caption", "p"):
+            self.found.append((tag, ""))
+
+    def handle_data(self, data):
+        if data.strip():
+            tag, text = self.found[-1]
+            self.found[-1] = tag, text + data
+
+    def of(self, tag):
+        return [text for kind, text in self.found if kind == tag]
+
+
+# The helper
+
+
+def test_text_and_html_hold_the_same_rows():
+    columns = {"name": ["a", "long name"], "n": [1, 2500], "score": [0.25, np.nan]}
+    shown = Shown("Title", columns, notes=("a note",))
+    assert repr(shown).splitlines() == [
+        "Title",
+        "name           n  score",
+        "a              1  0.250",
+        "long name  2,500    nan",
+        "a note",
+    ]
+    html = Cells(shown._repr_html_())
+    assert html.of("caption") == ["Title"]
+    assert html.of("th") == ["name", "n", "score"]
+    assert html.of("td") == ["a", "1", "0.250", "long name", "2,500", "nan"]
+    assert html.of("p") == ["a note"]
+
+
+@pytest.mark.parametrize("n", [10, 11, 1234])
+def test_no_more_than_ten_rows(n):
+    shown = Shown("Title", {"i": np.arange(n)})
+    lines = repr(shown).splitlines()
+    assert lines[-1].strip() == (f"… {n - 10:,} more" if n > 10 else "9")
+    assert len(lines) == 12 + (n > 10)
+    assert len(Cells(shown._repr_html_()).of("td")) == 10
+    first = Shown("Title", {"i": np.arange(3)}, n_rows=n)
+    assert repr(first).endswith(f"… {n - 3:,} more")
+
+
+def test_text_of_users_is_escaped_and_stays_on_its_line():
+    shown = Shown("<i>", {"<b>": ["<script>alert(1)</script>", "two\nlines " * 20]})
+    html = Cells(shown._repr_html_())
+    assert not {"script", "b", "i"} & set(html.tags)
+    assert html.of("td")[0] == "<script>alert(1)</script>"
+    assert html.of("td")[1].startswith("two lines two")
+    assert len(html.of("td")[1]) == 40
+    assert len(repr(shown).splitlines()) == 4
+
+
+@pytest.mark.parametrize(
+    ("values", "cells"),
+    [
+        ([1, 20, 3000], ["1", "20", "3,000"]),
+        (np.array([1.0, np.inf, np.nan]), ["1", "inf", "nan"]),
+        (np.float32([0.1234, -0.5]), ["0.123", "-0.500"]),
+        ([12.345, 0.001], ["12.3", "0.0"]),
+        ([1234.5, 2.25], ["1,234", "2"]),
+        ([0.0012345], ["0.00123"]),
+        ([1.2345e-7, 1], ["0.00", "1.00"]),
+        ([1.2345e-7], ["1.23e-07"]),
+        ([1e15, 3.5], ["1e+15", "3.5"]),
+        ([True, False], ["True", "False"]),
+        (np.array([True, False]), ["True", "False"]),
+        (["x", 1], ["x", "1"]),
+        ([], []),
+    ],
+)
+def test_numbers_are_rounded_by_column(values, cells):
+    assert format_column(values) == cells
+
+
+def test_to_frame_without_pandas_says_what_to_do(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "pandas", None)
+    with pytest.raises(ImportError, match="to_frame needs pandas: pip install"):
+        import_pandas()
+
+
+# The results
+
+RUNS, COEF = make_linear_runs(300, n_train=20, n_targets=4, random_state=0)
+TRAIN = Examples(np.eye(20), np.arange(20) % 2)
+TARGETS = Examples(np.eye(4, 20), np.arange(4) % 2)
+
+
+@cache
+def _comparison():
+    noise = np.random.default_rng(1).normal(size=COEF.shape)
+    methods = {"noisy": COEF + noise, "<b>": COEF}
+    return compare_attributions(methods, RUNS, TRAIN, TARGETS, random_state=0)
+
+
+def _effects(n=500):
+    rng = np.random.default_rng(0)
+    true = rng.normal(size=n)
+    return CounterfactualEffects(
+        np.arange(n) % 7,
+        np.array(["top", "random"])[np.arange(n) % 2],
+        np.ones(n, int),
+        true + rng.normal(size=n),
+        true,
+        np.ones(n),
+        PackedMasks.from_dense(rng.random((n, 20)) < 0.5),
+    )
+
+
+@cache
+def _plan(**params):
+    return plan_runs(RUNS, regressor=DifferenceOfMeans(), random_state=0, **params)
+
+
+def _components(n=30):
+    ends = np.random.default_rng(0).normal(size=(3, n, 2))
+    return ComponentEffects(*ends, np.tile([3, 4, -1], (n, 2, 1)))
+
+
+def _store(folder):
+    return RunStore.create(folder / "runs", n_train=3000, n_targets=100)
+
+
+RESULTS = {
+    "AttributionComparison": lambda folder: _comparison(),
+    "ComponentEffects": lambda folder: _components(),
+    "Correlation": lambda folder: Correlation(1 / 3, 2 / 3, 1000),
+    "CounterfactualEffects": lambda folder: _effects(),
+    "Examples": lambda folder: Examples(np.eye(500), np.arange(500)),
+    "Extremes": lambda folder: similar_examples(np.eye(500), 200),
+    "Output": lambda folder: OUTPUTS["margin"],
+    "OutputInfo": lambda folder: OutputInfo(),
+    "PackedMasks": lambda folder: RUNS.packed,
+    "ReleasedDatamodels": lambda folder: ReleasedDatamodels(
+        np.eye(50, 400), np.ones(50), np.ones(50)
+    ),
+    "RunPlan": lambda folder: _plan(),
+    "RunStore": _store,
+    "ScoreInterval": lambda folder: ScoreInterval(1 / 3, 0.3, 0.4),
+    "TrainingRuns": lambda folder: RUNS,
+}
+ROOMS = [
+    "skdatamodels",
+    *(
+        f"skdatamodels.{room}"
+        for room in (
+            "applications",
+            "datasets",
+            "influence",
+            "judging",
+            "masks",
+            "metrics",
+            "outputs",
+            "regression",
+            "runs",
+        )
+    ),
+]
+
+
+def test_every_public_class_that_is_no_estimator_is_here():
+    found = set()
+    for room in map(importlib.import_module, ROOMS):
+        for name in room.__all__:
+            value = getattr(room, name)
+            if inspect.isclass(value) and not issubclass(value, BaseEstimator):
+                found.add(name)
+    assert found == set(RESULTS)
+
+
+@pytest.mark.parametrize("name", RESULTS)
+def test_results_are_short_and_hold_no_arrays(name, tmp_path):
+    result = RESULTS[name](tmp_path)
+    assert type(result).__name__ == name
+    for text in (repr(result), str(result)):
+        lines = text.splitlines()
+        assert 1 <= len(lines) <= 17
+        assert max(map(len, lines)) <= 100 + len(str(tmp_path))
+        assert "array(" not in text
+        assert " object at 0x" not in text
+        assert "<function" not in text
+    if len(lines) > 1:
+        html = Cells(result._repr_html_())
+        assert [c for c in html.of("caption") if c] == [lines[0]]
+        assert "td" in html.tags
+
+
+def test_comparison_shows_its_numbers():
+    comparison = _comparison()
+    for text in (repr(comparison), Cells(comparison._repr_html_()).of("td")):
+        assert f"{comparison.lds[0]:.3f} [{comparison.lds_low[0]:.3f}, " in str(text)
+        assert "<b>" in text
+    assert "counterfactual" not in repr(comparison)  # not asked for, so not known
+
+
+def test_plan_shows_what_is_needed():
+    plan = _plan(wanted=0.05)
+    text = repr(plan)
+    for n, score in zip(plan.n_runs, plan.scores[:, 0], strict=True):
+        assert f"\n{n:>6}  {score:.3f}" in text
+    assert f"runs needed for 0.05: {plan.n_needed.score:,.0f} [" in text
+    assert text.endswith(f"runs still to be trained: {plan.n_more:,.0f}")
+    assert "needed" not in repr(_plan())
+    frame = plan.to_frame()
+    assert list(frame) == ["n_runs", "score", "low", "high"]
+    np.testing.assert_array_equal(frame[["score", "low", "high"]], plan.scores)
+
+
+def test_effects_show_their_correlations():
+    effects = _effects()
+    frame = effects.to_frame()
+    for name in ("top", "random"):
+        rows = frame[frame.heuristic == name]
+        rank = rows[["predicted", "true"]].corr("spearman").iloc[0, 1]
+        assert f"{name}".ljust(9) + f"   250     {rank:.3f}" in repr(effects)
+    assert "all         500" in repr(effects)
+    assert "7 targets" in repr(effects)
+
+
+def test_interval_and_correlation_print_one_line():
+    assert (
+        repr(ScoreInterval(0.12345, -0.5, 1.25)) == "ScoreInterval(0.12 [-0.50, 1.25])"
+    )
+    assert str(ScoreInterval(1200.0, 900.0, np.inf)) == "1,200 [900, inf]"
+    interval = lds_interval(RUNS.outputs, RUNS.outputs + 1, random_state=0)
+    assert str(interval) == "1 [1, 1]"
+    correlation = Correlation(1 / 3, np.nan, 1000)
+    assert repr(correlation) == "Correlation(spearman=0.33, pearson=nan, n=1,000)"
+
+
+def test_component_effects_as_a_frame():
+    effects = _components(2)
+    frame = effects.to_frame().set_index(["component", "end"])
+    assert frame.loc[(1, "negative"), "same_end"] == effects.same_end[1, 1]
+    assert frame.loc[(0, "positive"), "rest"] == effects.rest[0, 0]
+    assert (frame.n_removed == 2).all()
+
+
+def test_extremes_as_a_frame():
+    weights = np.array([[0.5, -2.0, 0.0, 1.0], [0.0, 0.0, 0.0, 0.0], [0, 0, -1, 0]])
+    found = similar_examples(weights, 3)
+    expected = pd.DataFrame(
+        {"row": [0, 0, 0, 2], "column": [3, 0, 1, 2], "weight": [1.0, 0.5, -2.0, -1.0]}
+    )
+    pd.testing.assert_frame_equal(found.to_frame(), expected, check_dtype=False)
+    assert "  0  3: +1, 0: +0.5  1: -2" in repr(found)
+    many = repr(similar_examples(np.ones((12, 9)), 9))
+    assert many.count("0: +1, 1: +1, 2: +1, …") == 10
+    assert many.endswith("… 2 more")
