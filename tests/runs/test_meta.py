@@ -127,7 +127,7 @@ def test_failures_in_brackets_without_end_are_left_out(store):
         (np.array([["1.5"]]), "real numbers as outputs, got text of dtype <U3"),
         (np.array([["2026-01-01"]], "datetime64[D]"), "as outputs, got dates"),
         (np.array([[1 + 2j]]), "real numbers as outputs, got an array of dtype comp"),
-        (np.ma.array([[1.5]], mask=True), "Masked entries in outputs hold no value"),
+        (np.ma.array([[1.5]], mask=True), "Masked entries in outputs have no value"),
     ],
 )
 def test_outputs_that_are_no_numbers_are_not_stored(store, outputs, message):
