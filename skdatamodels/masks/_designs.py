@@ -310,7 +310,7 @@ def sample_masks(run_ids, n_train, alpha, *, design="uniform", random_state=0, y
     Returns
     -------
     masks : PackedMasks of shape (n_runs, n_train)
-        One row a run; 1 where the run trains on the example.
+        One row per run; 1 where the run trains on the example.
 
     Raises
     ------

@@ -12,7 +12,7 @@ from skdatamodels.masks import PackedMasks
 
 
 class Samples:
-    """A sequence of samples, as FFCV's writer expects it: one sample a run."""
+    """A sequence of samples, as FFCV's writer expects it: one sample per run."""
 
     def __init__(self, folder, n_train):
         bits = np.load(Path(folder, "bits.npy"), mmap_mode="r")
