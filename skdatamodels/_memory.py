@@ -1,4 +1,4 @@
-"""How much memory there is."""
+"""The size of the memory."""
 
 import ctypes
 import os
@@ -13,7 +13,7 @@ _CGROUP_LIMITS = (
 
 
 def available_memory():
-    """Return bytes of memory that the machine, or the container, has; else infinity."""
+    """Return the memory of the machine or container in bytes; infinity if unknown."""
     limits = [np.inf]
     for path in map(Path, _CGROUP_LIMITS):
         if path.exists() and (limit := path.read_text().strip()) != "max":

@@ -1,4 +1,4 @@
-"""How good is a datamodel: scores, their noise and scorers for model selection."""
+"""Scores of datamodels, the noise in them, and scorers for model selection."""
 
 from skdatamodels.metrics._lds import (
     ScoreInterval,

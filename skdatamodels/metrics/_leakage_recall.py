@@ -1,4 +1,4 @@
-"""How many of the leaks that metadata prove are among the candidates."""
+"""Recall of train-test leakage, measured by metadata."""
 
 from typing import NamedTuple
 
@@ -15,26 +15,30 @@ _BLOCK_ENTRIES = 2**22
 
 
 def metadata_distances(*, train, targets, metric="haversine"):
-    """Distances between targets and training examples by what is known of them.
+    """Compute distances between the metadata of targets and training examples.
 
     Parameters
     ----------
     train : array-like of shape (n_train, n_values)
+        Metadata of the training examples, such as latitude and longitude in degrees.
     targets : array-like of shape (n_targets, n_values)
+        Metadata of the targets.
     metric : str or callable, default="haversine"
-        "haversine" takes latitude and longitude in degrees and gives kilometres.
+        "haversine" takes latitude and longitude in degrees and returns kilometres.
         Other names are those of :func:`sklearn.metrics.pairwise_distances`. A
-        callable is one of pairs of rows, as those of :mod:`sklearn.metrics.pairwise`:
-        ``metric(targets, train)`` returns (n_targets, n_train).
+        callable gets the arrays of the targets and of the training examples, and
+        returns an array of shape (n_targets, n_train).
 
     Returns
     -------
     distances : array of shape (n_targets, n_train)
+        Distance of each target to each training example, in the metric's unit.
 
     Raises
     ------
     ValueError
-        If widths differ, an entry is not finite, or coordinates are out of range.
+        If the numbers of columns differ, an entry is not finite, coordinates are out
+        of range, or a callable returns another shape.
 
     Examples
     --------
@@ -47,7 +51,7 @@ def metadata_distances(*, train, targets, metric="haversine"):
         distances = as_real(metric(targets, train), "distances")
         if distances.shape != (len(targets), len(train)):
             raise ValueError(
-                "The metric must return a distance for each pair, shape "
+                "The metric must return a distance for each pair, an array of shape "
                 f"({len(targets)}, {len(train)}); got {distances.shape}."
             )
         return distances
@@ -68,14 +72,15 @@ def metadata_distances(*, train, targets, metric="haversine"):
 
 
 class LeakageRecall(NamedTuple):
-    """How many leaks there are, and which share of them is found, by threshold.
+    """Number of leaked targets and fraction of them that is found, by threshold.
 
     Attributes
     ----------
     recall : float64 array of shape (n_thresholds,)
-        From 0 to 1; NaN where no target leaks.
+        Fraction of the leaked targets whose leak is found, from 0 to 1; NaN where no
+        target is leaked.
     n_leaks : int array of shape (n_thresholds,)
-        Targets that leak.
+        Number of leaked targets.
     """
 
     recall: np.ndarray
@@ -83,33 +88,35 @@ class LeakageRecall(NamedTuple):
 
 
 def leakage_recall(candidates, *, train, targets, thresholds, metric="haversine"):
-    """Share of the leaks that are found among each target's candidates.
+    """Compute the fraction of leaked targets that their candidates reveal.
 
-    A target leaks, at a threshold, if some training example is within that distance
-    of it; it is found if one of its candidates is.
+    At a threshold, a target is leaked if a training example lies within that distance.
+    The leak is found if one of the target's candidates lies within it.
 
     Parameters
     ----------
     candidates : int array-like of shape (n_targets, n_candidates)
-        Training examples proposed for each target, as
-        :class:`~skdatamodels.applications.LeakageDetector` does; -1 for none.
+        Rows of the training examples that are proposed for each target, for example
+        by :class:`~skdatamodels.applications.LeakageDetector`; -1 for none.
     train : array-like of shape (n_train, n_values)
         Metadata of the training examples, such as latitude and longitude in degrees.
     targets : array-like of shape (n_targets, n_values)
         Metadata of the targets.
     thresholds : array-like of shape (n_thresholds,)
-        In the metric's unit; kilometres by default.
+        Distances up to which a pair counts as a leak, in the metric's unit
+        (kilometres by default).
     metric : str or callable, default="haversine"
-        See :func:`metadata_distances`.
+        Distance between metadata; see :func:`metadata_distances`.
 
     Returns
     -------
     found : LeakageRecall
+        Recall and number of leaked targets for each threshold.
 
     Raises
     ------
     ValueError
-        If lengths differ or candidates are no training examples.
+        If lengths differ or candidates are not rows of the training set.
 
     References
     ----------

@@ -81,7 +81,7 @@ def test_missing_files(save):
 def test_files_that_are_cut_short(save, which):
     paths = save(*_data())
     paths[which].write_bytes(paths[which].read_bytes()[:-1])
-    with pytest.raises(ValueError, match=f"{paths[which].name} is cut short"):
+    with pytest.raises(ValueError, match=f"{paths[which].name} is incomplete"):
         load_released_runs(*paths)
 
 
@@ -108,7 +108,7 @@ def test_margins_that_overflowed(save, monkeypatch, wrong, block_bytes):
     monkeypatch.setattr(_packed, "_BLOCK_BYTES", block_bytes)
     masks, margins = _data()
     margins[[33, 35], 2] = wrong
-    with pytest.raises(ValueError, match=f"pct.npy holds {wrong} at run 33, target 2"):
+    with pytest.raises(ValueError, match=f"pct.npy has {wrong} at run 33, target 2"):
         load_released_runs(*save(masks, margins))
 
 

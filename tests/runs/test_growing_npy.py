@@ -141,7 +141,7 @@ def test_damaged_files_are_named(path):
     _filled(path)
     whole = path.read_bytes()
     path.write_bytes(whole[:-1])
-    _assert_damaged(path, r"its header promises 6 rows \(200 bytes\).* 199 bytes")
+    _assert_damaged(path, r"by its header, it has 6 rows \(200 bytes\).* 199 bytes")
     for length in (0, 5, 9, 60, 127):
         path.write_bytes(whole[:length])
         _assert_damaged(path)

@@ -28,7 +28,7 @@ def test_a_path_does_not_depend_on_where_the_process_is(home, tmp_path):
     assert absolute("~/a/b") == home / "a" / "b"
     assert absolute("a") == tmp_path / "a"
     assert absolute(tmp_path) == tmp_path
-    with pytest.raises(ValueError, match="no such home"):
+    with pytest.raises(ValueError, match="no such home directory"):
         absolute("~nobody-of-that-name/runs")
 
 

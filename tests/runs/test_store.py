@@ -82,11 +82,11 @@ def test_an_empty_folder_will_do_for_create(path):
 
 def test_create_never_touches_a_store_or_other_files(store, tmp_path):
     _write(store, [0, 1])
-    with pytest.raises(FileExistsError, match=r"holds meta\.json\. Open it with"):
+    with pytest.raises(FileExistsError, match=r"contains meta\.json\. Open it with"):
         RunStore.create(store.path, _N_TRAIN, _N_TARGETS)
     _assert_holds(RunStore(store.path), [0, 1])
     (tmp_path / "thesis.tex").write_text("all of it")
-    with pytest.raises(FileExistsError, match=r"holds root, thesis\.tex"):
+    with pytest.raises(FileExistsError, match=r"contains root, thesis\.tex"):
         RunStore.create(tmp_path, _N_TRAIN, _N_TARGETS)
     with pytest.raises(FileExistsError):
         RunStore.create(tmp_path / "thesis.tex", _N_TRAIN, _N_TARGETS)
@@ -143,9 +143,9 @@ def test_another_configuration_is_refused_by_naming_the_difference(path):
         with pytest.raises(ValueError, match="another configuration") as caught:
             attempt()
         message = str(caught.value)
-        assert "alpha: stored 0.5, asked 0.25" in message
-        assert "estimator: stored 'Ridge', asked nothing" in message
-        assert "extra: stored nothing, asked 7" in message
+        assert "alpha: stored 0.5, requested 0.25" in message
+        assert "estimator: stored 'Ridge', requested nothing" in message
+        assert "extra: stored nothing, requested 7" in message
         assert "same" not in message
         assert str(path) in message
 
@@ -188,7 +188,7 @@ def test_not_a_store(tmp_path, meta):
 
 
 @pytest.mark.parametrize(
-    ("change", "advice"), [(1, "Upgrade"), (-1, "no checksums. Choose another folder")]
+    ("change", "advice"), [(1, "Upgrade"), (-1, "no checksums. Train them again")]
 )
 def test_another_format(store, change, advice):
     meta = json.loads((store.path / "meta.json").read_text())
@@ -308,7 +308,7 @@ def _with(row, target, value):
         (_changed(rows=[5, 5]), r"distinct, got \[5\] more than once"),
         (_changed(rows=[5.0, 6.0]), "must be integers"),
         (_changed(rows=[True, False]), "must be integers"),
-        (_changed(rows=[5, 2]), r"finished runs in rows \[2\] already"),
+        (_changed(rows=[5, 2]), r"already has finished runs in rows \[2\]"),
         (_changed(seeds=[1]), "seeds has 1 rows, masks has 2"),
         (_changed(seeds=[1, -1]), r"integers from 0 to .*, got \[ 1 -1\]"),
         (_changed(seeds=[1, 2**32]), "integers from 0 to"),
