@@ -33,8 +33,8 @@ learning, judging = runs[:600], runs[600:]
 again = trainer.transform(judging.packed).outputs
 
 # %%
-# The candidates
-# --------------
+# The methods
+# -----------
 # A method is a matrix, a fitted estimator, or a function that returns one, whose time
 # is then measured. For a method with a setting to choose, pass several. A quarter of
 # the targets and of the runs decides which of them is reported, and all methods are

@@ -1,18 +1,54 @@
 """Datamodels: tell which training examples made a model say what it says."""
 
-from skdatamodels._examples import Examples
-from skdatamodels.masks import PackedMasks, sample_masks
-from skdatamodels.regression import DatamodelRegressor, lasso_path
-from skdatamodels.runs import RunStore, TrainingRuns
-from skdatamodels.training import SubsetTrainer
+from importlib import import_module
 
-__all__ = [
-    "DatamodelRegressor",
-    "Examples",
-    "PackedMasks",
-    "RunStore",
-    "SubsetTrainer",
-    "TrainingRuns",
-    "lasso_path",
-    "sample_masks",
-]
+__version__ = "0.1.0.dev0"
+
+# The main names, and the subpackage that each is from. They are imported when they are
+# first used: importing this package stays as fast as importing scikit-learn.
+_HOMES = {
+    "CounterfactualEvaluation": "applications",
+    "DataSupportSearch": "applications",
+    "DatamodelEmbedding": "applications",
+    "DatamodelRegressor": "regression",
+    "Examples": "_examples",
+    "LeakageDetector": "applications",
+    "PackedMasks": "masks",
+    "RunStore": "runs",
+    "SubsetTrainer": "training",
+    "TrainingRuns": "runs",
+    "compare_attributions": "judging",
+    "lasso_path": "regression",
+    "sample_masks": "masks",
+}
+_SUBPACKAGES = {
+    "applications",
+    "datasets",
+    "influence",
+    "judging",
+    "masks",
+    "metrics",
+    "outputs",
+    "plotting",
+    "regression",
+    "runs",
+    "training",
+}
+
+__all__ = ["__version__", *_HOMES]
+
+
+def __getattr__(name):
+    """Import a main name or a subpackage."""
+    if name in _SUBPACKAGES:
+        return import_module(f"skdatamodels.{name}")
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"skdatamodels.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__():
+    """List what can be imported from here."""
+    return sorted({*globals(), *__all__, *_SUBPACKAGES})

@@ -28,7 +28,7 @@ class Examples:
     """Data points that are passed around without being copied or changed.
 
     A training set or a set of targets is a parameter of an estimator here, and
-    :func:`sklearn.base.clone` would copy it for every candidate of a search.
+    :func:`sklearn.base.clone` would copy it for every setting of a search.
     `Examples` never changes once made, so a clone can share it.
 
     Parameters
@@ -121,6 +121,42 @@ class Examples:
             object.__setattr__(self, "_fingerprint", digest.hexdigest())
         return self._fingerprint
 
+    def ids_at(self, positions):
+        """Return the ids at some positions, for results that count from 0.
+
+        Parameters
+        ----------
+        positions : int array-like of any shape
+            Rows; -1 for none.
+
+        Returns
+        -------
+        ids : object array of that shape
+            None for -1.
+
+        Raises
+        ------
+        ValueError
+            If a position is no row, nor -1.
+
+        Examples
+        --------
+        >>> from skdatamodels import Examples
+        >>> train = Examples([[0.0], [1.0]], [0, 1], ids=["a12", "b7"])
+        >>> train.ids_at([[1, 0], [1, -1]])
+        array([['b7', 'a12'],
+               ['b7', None]], dtype=object)
+        """
+        positions = np.asarray(positions)
+        whole = positions.dtype.kind in "iu"
+        if not whole or ((positions < -1) | (positions >= len(self))).any():
+            raise ValueError(
+                f"positions must be integers from 0 to {len(self) - 1}, or -1 for "
+                f"none; got {positions.dtype} of shape {positions.shape}."
+            )
+        names = np.array([*self._ids.tolist(), None], dtype=object)
+        return names[positions]
+
     @property
     def shape(self):
         """Shape of `X`: (n, ...)."""
@@ -190,6 +226,28 @@ def check_examples(value, name):
             f"{name} must be Examples, got {describe_kind(value)}. Write "
             f"{name}=Examples(X, y), after from skdatamodels import Examples."
         )
+
+
+def check_same_shape(train, targets):
+    """Raise if examples to train on and targets differ in their shape."""
+    if train.shape[1:] != targets.shape[1:]:
+        raise ValueError(
+            f"An example of train.X has shape {train.shape[1:]}, one of targets.X "
+            f"has {targets.shape[1:]}: they must be the same."
+        )
+
+
+def swap_hint(got, wanted):
+    """Return the end of an error about two lengths: whether they look swapped.
+
+    Parameters
+    ----------
+    got, wanted : tuple of int
+        Lengths of training set and targets, as given and as they should be.
+    """
+    if tuple(got) == tuple(wanted)[::-1] != tuple(wanted):
+        return " They look swapped: the training set comes before the targets."
+    return ""
 
 
 def describe_kind(value):

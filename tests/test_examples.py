@@ -464,3 +464,15 @@ def test_tables_of_other_kinds_are_refused(pl, table):
         Examples(Other(), [0, 1, 0])
     with pytest.raises(TypeError, match=r"metadata is a .*Other"):
         Examples(np.eye(3), [0, 1, 0], metadata=Other())
+
+
+def test_ids_at_positions_of_any_shape():
+    ids = ["b", "a", "d"]
+    examples = Examples(np.eye(3), [0, 1, 0], ids=ids)
+    found = examples.ids_at(np.array([[2, -1], [0, 2]], dtype=np.int8))
+    assert found.tolist() == [["d", None], ["b", "d"]]
+    assert examples.ids_at(1) == "a"
+    assert Examples(np.eye(3), [0, 1, 0]).ids_at([2]).tolist() == [2]
+    for wrong in ([3], [-2], [0.0], [True]):
+        with pytest.raises(ValueError, match="positions must be integers from 0 to 2"):
+            examples.ids_at(wrong)

@@ -4,6 +4,7 @@ import importlib
 import pkgutil
 import subprocess
 import sys
+from importlib.metadata import version
 
 import pytest
 
@@ -46,6 +47,32 @@ def test_public_names_exist_and_are_documented(module):
     for name in module.__all__:
         value = getattr(module, name)
         assert not callable(value) or value.__doc__, f"{name} has no docstring"
+
+
+def test_subpackages_and_names_are_found_without_importing_them():
+    code = (
+        "import skdatamodels as package\n"
+        "assert package.judging.plan_runs and package.metrics.lds_scorer\n"
+        "assert {'judging', 'plotting', 'DatamodelEmbedding'} <= set(dir(package))\n"
+        "from skdatamodels import *\n"
+        "assert callable(compare_attributions)\n"
+        "try:\n    package.nonsense\n"
+        "except AttributeError as error:\n    assert 'nonsense' in str(error)\n"
+        "else:\n    raise AssertionError\n"
+    )
+    command = [sys.executable, "-c", code]
+    answer = subprocess.run(command, capture_output=True, text=True)
+    assert answer.returncode == 0, answer.stderr
+
+
+def test_every_subpackage_is_named():
+    assert set(PUBLIC_MODULES[1:]) == {
+        f"skdatamodels.{name}" for name in skdatamodels._SUBPACKAGES
+    }
+
+
+def test_the_version_is_that_of_the_distribution():
+    assert skdatamodels.__version__ == version("skdatamodels")
 
 
 def test_names_of_the_package_are_those_of_its_subpackages():

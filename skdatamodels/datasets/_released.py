@@ -12,7 +12,7 @@ from skdatamodels.runs._released import open_released
 from skdatamodels.runs._training_runs import check_no_infinity
 
 
-def load_released(path_masks, path_margins):
+def load_released_runs(path_masks, path_margins):
     """Load the runs of the paper, or any in the same layout.
 
     Both files are read once, a block of rows at a time: the masks to be packed, the
@@ -54,12 +54,12 @@ def load_released(path_masks, path_margins):
     --------
     >>> import tempfile
     >>> import numpy as np
-    >>> from skdatamodels.datasets import load_released
+    >>> from skdatamodels.datasets import load_released_runs
     >>> folder = tempfile.TemporaryDirectory()
     >>> masks, margins = folder.name + "/masks.npy", folder.name + "/margins.npy"
     >>> np.save(masks, np.array([[True, False], [False, True]]))
     >>> np.save(margins, np.array([[0.5], [-2]], dtype=np.float16))
-    >>> runs = load_released(masks, margins)
+    >>> runs = load_released_runs(masks, margins)
     >>> runs
     TrainingRuns(n_runs=2, n_train=2, n_targets=1)
     >>> runs.outputs

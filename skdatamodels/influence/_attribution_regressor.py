@@ -6,17 +6,11 @@ import numpy as np
 from scipy import sparse
 
 from skdatamodels._attribution_matrix import AttributionMatrix
-from skdatamodels._numbers import check_sample_weight
 from skdatamodels._scaling import exponents, scaled
 from skdatamodels._sklearn_compat import fit_context
 from skdatamodels.influence._attribution import Attribution
-from skdatamodels.influence._mask_regressor import (
-    MaskRegressor,
-    check_enough,
-    check_outputs,
-)
+from skdatamodels.influence._mask_regressor import MaskRegressor
 from skdatamodels.influence._shrunken_scales import centred_sums, shrunken_scales
-from skdatamodels.runs._training_runs import note_targets, outputs_of
 
 # Standard errors of the pooled scale below 0; a control such as random weights is not.
 _SURELY_REVERSED = 4
@@ -152,28 +146,21 @@ class AttributionRegressor(MaskRegressor):
             If some targets have no output: their weights are 0, their intercepts NaN.
             If the attributions have the reversed sign, which makes their scales 0.
         """
-        note_targets(self, X, y)
-        masks = self._masks_of(X, reset=True)
-        y = check_outputs(outputs_of(X, y), masks)
-        weight = check_sample_weight(sample_weight, len(masks))[:, None]
-        outputs = y[:, None] if y.ndim == 1 else y
-        known = weight * ~np.isnan(outputs)
-        check_enough(known.sum(axis=0))
+        masks, outputs, known, one = self._check_runs(X, y, sample_weight)
         tau = _weights_of(self.attribution, (outputs.shape[1], masks.shape[1]))
         fitted = masks.dot(tau.T)
         # One power of two for all targets, whose scales are compared.
         size, unit = exponents(outputs).max(), exponents(fitted).max()
         n_runs, x_mean, y_mean, *sums = centred_sums(
-            known, scaled(fitted, unit), np.nan_to_num(scaled(outputs, size))
+            known, scaled(fitted, unit), scaled(outputs, size)
         )
         scale, pooled, z = shrunken_scales(n_runs, *sums)
         intercept = np.where(n_runs > 0, y_mean - scale * x_mean, np.nan)
         _warn_if_reversed(z)
-        coef, intercept = _rescaled(tau, scale, size - unit), np.ldexp(intercept, size)
+        self._set_weights(
+            _rescaled(tau, scale, size - unit), np.ldexp(intercept, size), one
+        )
         scale = np.ldexp(scale, size - unit)
-        one = y.ndim == 1
-        self.coef_ = coef[0] if one and not sparse.issparse(coef) else coef
-        self.intercept_ = float(intercept[0]) if one else intercept
         self.scale_ = float(scale[0]) if one else scale
         self.pooled_scale_ = float(np.ldexp(pooled, size - unit))
         return self

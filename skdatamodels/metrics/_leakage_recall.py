@@ -1,27 +1,31 @@
 """How many of the leaks that metadata prove are among the candidates."""
 
+from typing import NamedTuple
+
 import numpy as np
 from sklearn.metrics import pairwise_distances
 from sklearn.metrics.pairwise import haversine_distances
 from sklearn.utils import gen_batches
 
+from skdatamodels._examples import swap_hint
 from skdatamodels._numbers import as_real
 
 EARTH_RADIUS = 6371.0088  # mean radius in kilometres
 _BLOCK_ENTRIES = 2**22
 
 
-def metadata_distances(targets, train, metric="haversine"):
+def metadata_distances(*, train, targets, metric="haversine"):
     """Distances between targets and training examples by what is known of them.
 
     Parameters
     ----------
-    targets : array-like of shape (n_targets, n_values)
     train : array-like of shape (n_train, n_values)
+    targets : array-like of shape (n_targets, n_values)
     metric : str or callable, default="haversine"
         "haversine" takes latitude and longitude in degrees and gives kilometres.
         Other names are those of :func:`sklearn.metrics.pairwise_distances`. A
-        callable is given both arrays and returns (n_targets, n_train).
+        callable is one of pairs of rows, as those of :mod:`sklearn.metrics.pairwise`:
+        ``metric(targets, train)`` returns (n_targets, n_train).
 
     Returns
     -------
@@ -35,7 +39,8 @@ def metadata_distances(targets, train, metric="haversine"):
     Examples
     --------
     >>> from skdatamodels.metrics import metadata_distances
-    >>> metadata_distances([[0.0, 0.0]], [[0.0, 0.0], [0.0, 90.0]]).round()
+    >>> train = [[0.0, 0.0], [0.0, 90.0]]
+    >>> metadata_distances(train=train, targets=[[0.0, 0.0]]).round()
     array([[    0., 10008.]])
     """
     if callable(metric):
@@ -62,7 +67,22 @@ def metadata_distances(targets, train, metric="haversine"):
     return EARTH_RADIUS * haversine_distances(np.radians(targets), np.radians(train))
 
 
-def leakage_recall(candidates, targets, train, thresholds, *, metric="haversine"):
+class LeakageRecall(NamedTuple):
+    """How many leaks there are, and which share of them is found, by threshold.
+
+    Attributes
+    ----------
+    recall : float64 array of shape (n_thresholds,)
+        From 0 to 1; NaN where no target leaks.
+    n_leaks : int array of shape (n_thresholds,)
+        Targets that leak.
+    """
+
+    recall: np.ndarray
+    n_leaks: np.ndarray
+
+
+def leakage_recall(candidates, *, train, targets, thresholds, metric="haversine"):
     """Share of the leaks that are found among each target's candidates.
 
     A target leaks, at a threshold, if some training example is within that distance
@@ -73,10 +93,10 @@ def leakage_recall(candidates, targets, train, thresholds, *, metric="haversine"
     candidates : int array-like of shape (n_targets, n_candidates)
         Training examples proposed for each target, as
         :class:`~skdatamodels.applications.LeakageDetector` does; -1 for none.
-    targets : array-like of shape (n_targets, n_values)
-        Metadata of the targets, such as latitude and longitude in degrees.
     train : array-like of shape (n_train, n_values)
-        Metadata of the training examples.
+        Metadata of the training examples, such as latitude and longitude in degrees.
+    targets : array-like of shape (n_targets, n_values)
+        Metadata of the targets.
     thresholds : array-like of shape (n_thresholds,)
         In the metric's unit; kilometres by default.
     metric : str or callable, default="haversine"
@@ -84,10 +104,7 @@ def leakage_recall(candidates, targets, train, thresholds, *, metric="haversine"
 
     Returns
     -------
-    recall : float64 array of shape (n_thresholds,)
-        From 0 to 1; NaN where no target leaks.
-    n_leaks : int array of shape (n_thresholds,)
-        Targets that leak.
+    found : LeakageRecall
 
     Raises
     ------
@@ -102,17 +119,39 @@ def leakage_recall(candidates, targets, train, thresholds, *, metric="haversine"
     Examples
     --------
     >>> from skdatamodels.metrics import leakage_recall
-    >>> targets, train = [[0.0], [5.0]], [[0.1], [5.3], [9.0]]
-    >>> leakage_recall([[0], [2]], targets, train, [0.2, 1.0], metric="euclidean")
-    (array([1. , 0.5]), array([1, 2]))
+    >>> places = {"train": [[0.1], [5.3], [9.0]], "targets": [[0.0], [5.0]]}
+    >>> leakage_recall(
+    ...     [[0], [2]], **places, thresholds=[0.2, 1.0], metric="euclidean"
+    ... )
+    LeakageRecall(recall=array([1. , 0.5]), n_leaks=array([1, 2]))
     """
-    candidates = as_real(candidates, "candidates")
-    thresholds = as_real(thresholds, "thresholds")
     n_targets, n_train = len(targets), len(train)
+    candidates = check_candidates(candidates, n_train, n_targets)
+    thresholds = as_real(thresholds, "thresholds")
+    nearest, proposed = np.empty(n_targets), np.empty(n_targets)
+    for block in gen_batches(n_targets, max(1, _BLOCK_ENTRIES // n_train)):
+        distances = metadata_distances(
+            train=train, targets=targets[block], metric=metric
+        )
+        nearest[block] = distances.min(axis=1)
+        rows = candidates[block]
+        of_candidates = np.take_along_axis(distances, np.maximum(rows, 0), axis=1)
+        proposed[block] = np.where(rows >= 0, of_candidates, np.inf).min(axis=1)
+    n_leaks = (nearest <= thresholds[:, None]).sum(axis=1)
+    n_found = (proposed <= thresholds[:, None]).sum(axis=1)
+    recall = np.full(len(thresholds), np.nan)
+    np.divide(n_found, n_leaks, out=recall, where=n_leaks > 0)
+    return LeakageRecall(recall, n_leaks)
+
+
+def check_candidates(candidates, n_train, n_targets):
+    """Return candidates (n_targets, n_candidates), if they are rows of train or -1."""
+    candidates = as_real(candidates, "candidates")
     if candidates.ndim != 2 or len(candidates) != n_targets:
+        hint = swap_hint((n_train, n_targets), (n_targets, *candidates.shape[:1]))
         raise ValueError(
             f"candidates must have a row for each of the {n_targets} targets; got "
-            f"shape {candidates.shape}."
+            f"shape {candidates.shape}.{hint}"
         )
     if (
         candidates.dtype.kind not in "iu"
@@ -121,14 +160,4 @@ def leakage_recall(candidates, targets, train, thresholds, *, metric="haversine"
         raise ValueError(
             f"candidates must be rows of the {n_train} training examples, or -1."
         )
-    nearest, proposed = np.empty(n_targets), np.empty(n_targets)
-    for block in gen_batches(n_targets, max(1, _BLOCK_ENTRIES // n_train)):
-        distances = metadata_distances(targets[block], train, metric)
-        nearest[block] = distances.min(axis=1)
-        rows = candidates[block]
-        of_candidates = np.take_along_axis(distances, np.maximum(rows, 0), axis=1)
-        proposed[block] = np.where(rows >= 0, of_candidates, np.inf).min(axis=1)
-    n_leaks = (nearest <= thresholds[:, None]).sum(axis=1)
-    n_found = (proposed <= thresholds[:, None]).sum(axis=1)
-    recall = np.full(len(thresholds), np.nan)
-    return np.divide(n_found, n_leaks, out=recall, where=n_leaks > 0), n_leaks
+    return candidates

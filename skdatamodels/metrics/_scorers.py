@@ -3,6 +3,7 @@
 import numpy as np
 from sklearn.pipeline import Pipeline
 
+from skdatamodels._last_step import chosen_by_search
 from skdatamodels.metrics._lds import linear_datamodeling_score
 
 
@@ -34,7 +35,7 @@ def lds_scorer(estimator, X, y=None):
 
     See Also
     --------
-    make_lds_scorer : Scores every candidate on the same runs, as a search over
+    make_lds_scorer : Scores every setting on the same runs, as a search over
         the subsampling fraction needs.
 
     Examples
@@ -51,17 +52,17 @@ def lds_scorer(estimator, X, y=None):
     {'alpha': 0.1}
     """
     if y is None:
-        estimator, X = _apply_training(_best(estimator), X)
+        estimator, X = _apply_training(chosen_by_search(estimator), X)
         y = X.outputs
     return linear_datamodeling_score(y, estimator.predict(X))
 
 
 def make_lds_scorer(evaluation_runs):
-    """Make a scorer that judges every candidate on one fixed set of runs.
+    """Make a scorer that judges every setting on one fixed set of runs.
 
     Held-out runs of another subsampling fraction follow another distribution,
     so the scores that cross-validation gives for each fraction are not
-    comparable. This scorer ignores the held-out fold: it lets the candidate's
+    comparable. This scorer ignores the held-out fold: it lets the setting's
     datamodel predict ``evaluation_runs``, which may be of any design.
 
     In a pipeline, the datamodel is what follows the last step that trains, known
@@ -112,7 +113,7 @@ class _FixedRunsScorer:
         self.runs = runs
 
     def __call__(self, estimator, X=None, y=None):
-        datamodel = _after_training(_best(estimator))
+        datamodel = _after_training(chosen_by_search(estimator))
         masks, outputs = self.runs.masks, np.asarray(self.runs.outputs)
         n_train = getattr(datamodel, "n_features_in_", masks.shape[1])
         if n_train != masks.shape[1]:
@@ -140,10 +141,6 @@ class _FixedRunsScorer:
 
 def _n_targets(y):
     return 1 if y.ndim == 1 else y.shape[1]
-
-
-def _best(estimator):
-    return getattr(estimator, "best_estimator_", estimator)
 
 
 def _apply_training(estimator, X):

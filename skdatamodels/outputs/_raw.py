@@ -3,6 +3,7 @@
 import numpy as np
 from sklearn.base import is_classifier, is_regressor
 
+from skdatamodels._last_step import last_step
 from skdatamodels._numbers import as_real
 
 __all__ = ["PROBA_FLOOR", "check_measurable", "encode_targets", "raw_outputs"]
@@ -43,7 +44,7 @@ def check_measurable(estimator):
     if is_regressor(estimator) and hasattr(estimator, "predict"):
         return "regression"
     if not is_classifier(estimator):
-        last = _last_step(estimator)
+        last = last_step(estimator)
         end = "" if last is estimator else f", which ends in {type(last).__name__},"
         raise TypeError(
             f"{name}{end} has no output to measure: it is neither a classifier nor a"
@@ -219,20 +220,11 @@ def _has_scores(estimator):
     if hasattr(estimator, "decision_function") or hasattr(estimator, "predict_proba"):
         return True
     # An unfitted stack with the default head will have scores, but denies it.
-    return getattr(_last_step(estimator), "final_estimator", estimator) is None
+    return getattr(last_step(estimator), "final_estimator", estimator) is None
 
 
 def _is_one_vs_one(estimator):
-    return getattr(_last_step(estimator), "decision_function_shape", None) == "ovo"
-
-
-def _last_step(estimator):
-    """Find the estimator whose outputs a pipeline or a search hands on."""
-    if hasattr(estimator, "steps"):
-        return _last_step(estimator.steps[-1][1])
-    if hasattr(estimator, "refit") and hasattr(estimator, "estimator"):
-        return _last_step(getattr(estimator, "best_estimator_", estimator.estimator))
-    return estimator
+    return getattr(last_step(estimator), "decision_function_shape", None) == "ovo"
 
 
 def _as_float(values):

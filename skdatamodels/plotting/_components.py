@@ -15,10 +15,10 @@ class ComponentDisplay:
 
     Parameters
     ----------
-    examples : Examples
-        What was embedded.
     coordinates : array-like of shape (n_examples, n_components)
         Such as a PCA of datamodel embeddings gives.
+    examples : Examples
+        What was embedded.
     components : array-like of int, default=(0, 1, 2)
         Components to show.
     n_ends : int, default=6
@@ -63,15 +63,15 @@ class ComponentDisplay:
 
     def __init__(
         self,
-        examples,
         coordinates,
+        examples,
         components=(0, 1, 2),
         *,
         n_ends=6,
         image_shape=None,
     ):
-        self.examples = examples
         self.coordinates = coordinates
+        self.examples = examples
         self.components = components
         self.n_ends = n_ends
         self.image_shape = image_shape
@@ -104,7 +104,7 @@ class ComponentDisplay:
         display : ComponentDisplay
         """
         display = cls(
-            examples, coordinates, components, n_ends=n_ends, image_shape=image_shape
+            coordinates, examples, components, n_ends=n_ends, image_shape=image_shape
         )
         return display.plot(**plot_params)
 

@@ -1,7 +1,6 @@
 """Which runs each target can be fitted on."""
 
 import warnings
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -41,13 +40,15 @@ def usable_runs(X, Y, exclude):
     return usable
 
 
-def check_enough(n_usable, n_runs, n_min):
+def check_enough(n_usable, n_runs, n_min, can_split=True):
     """Say which targets have enough runs; warn of those that have not.
 
     Parameters
     ----------
     n_usable : int array of shape (n_targets,)
     n_runs, n_min : int
+    can_split : bool, or bool array of shape (n_targets,)
+        Whether there are runs to hold out, and others to fit on.
 
     Returns
     -------
@@ -59,19 +60,28 @@ def check_enough(n_usable, n_runs, n_min):
         If no target has enough.
     """
     enough = n_usable >= n_min
+    if enough.any() and not (enough & can_split).any():
+        raise ValueError(
+            "No target has enough runs to hold some out and fit on others: runs of a "
+            "group stay together, and so do pairs that share a training seed. Give "
+            "fewer folds, more groups, or other splits, as cv."
+        )
     if not enough.any():
         raise ValueError(
             f"Target 0 has n_samples = {n_usable[0]} usable runs of {n_runs}, no target"
             f" has enough; a minimum of {n_min} is required with these parameters."
         )
+    enough = enough & can_split
     if not enough.all():
         few = np.flatnonzero(~enough)
+        unsplit = "" if np.all(can_split) else ", or none to hold out,"
         warnings.warn(
-            f"{len(few)} of {len(enough)} targets have fewer than {n_min} usable runs "
-            f"and get no datamodel (weights 0, intercept NaN): {few[:10].tolist()}"
+            f"{len(few)} of {len(enough)} targets have fewer than {n_min} usable runs"
+            f"{unsplit} and get no datamodel (weights 0, intercept NaN): "
+            f"{few[:10].tolist()}"
             f"{' and more' if len(few) > 10 else ''}.",
             UserWarning,
-            stacklevel=4,
+            stacklevel=6,
         )
     return enough
 
@@ -81,10 +91,10 @@ class Group(NamedTuple):
 
     rows: np.ndarray  # the runs, shuffled if some are held out
     targets: np.ndarray
-    folds: list  # of parts of `rows` that are held out in turn
+    folds: list  # of Fold; empty if lam is given
 
 
-def group_targets(usable, targets, order, fractions):
+def group_targets(usable, targets, order, split):
     """Group targets by the runs that they can use.
 
     Parameters
@@ -94,9 +104,8 @@ def group_targets(usable, targets, order, fractions):
         Those to group.
     order : int array of shape (n_runs,)
         Permutation of the runs.
-    fractions : sequence of float, increasing, or None
-        Where to cut a group's runs, in this order, into parts that are held out; at
-        least two runs remain, and each part gets one.
+    split : Cut, Splits or None
+        Makes the folds of a group.
 
     Returns
     -------
@@ -110,11 +119,5 @@ def group_targets(usable, targets, order, fractions):
     groups = []
     for part in together:
         rows = order if usable is None else order[usable[order, part[0]]]
-        folds = []
-        if fractions is not None:
-            edges = np.round(np.multiply(fractions, len(rows))).astype(int)
-            if len(edges) == 2:
-                edges[0] = np.clip(edges[0], 2, len(rows) - 1)
-            folds = [rows[slice(*edge)] for edge in pairwise(edges)]
-        groups.append(Group(rows, part, folds))
+        groups.append(Group(rows, part, [] if split is None else split(rows)))
     return groups

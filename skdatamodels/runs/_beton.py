@@ -156,7 +156,10 @@ def _run(command, folder, timeout):
         except BaseException as error:
             # Not SIGKILL: Python's resource tracker outlives this, and frees the
             # memory that the workers shared.
-            os.killpg(process.pid, signal.SIGTERM)
+            if hasattr(os, "killpg"):
+                os.killpg(process.pid, signal.SIGTERM)
+            else:  # Windows has no process groups
+                process.terminate()
             if isinstance(error, subprocess.TimeoutExpired):
                 raise TimeoutError(
                     f"FFCV's writer did not end in {timeout} s and was stopped: "

@@ -14,8 +14,8 @@ _HEADER_BYTES = 128  # of any file made here, for numpy pads headers
 class GrowingNpy:
     """Rows of a ``.npy`` file, written by position and never half-announced.
 
-    Numbers are written with ``pwrite`` and not through a memory map: on a full disk
-    a map kills the process with SIGBUS, a write raises `OSError`.
+    Numbers are written to the file and not through a memory map: on a full disk a map
+    kills the process with SIGBUS, a write raises `OSError`.
     """
 
     def __init__(self, path):
@@ -70,16 +70,13 @@ class GrowingNpy:
         values : array of shape ``(n, *row_shape)``
         """
         values = np.ascontiguousarray(values, dtype=self.dtype)
-        descriptor = os.open(self.path, os.O_RDWR)
-        try:
+        with open(self.path, "r+b", buffering=0) as file:
             # one write for each stretch of consecutive rows
             starts = np.flatnonzero(np.diff(rows, prepend=-2) != 1)
             for part in np.split(np.arange(len(rows)), starts[1:]):
-                offset = self._offset + int(rows[part[0]]) * self.row_bytes
-                _write_all(descriptor, values[part[0] : part[-1] + 1], offset)
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+                file.seek(self._offset + int(rows[part[0]]) * self.row_bytes)
+                _write_all(file, values[part[0] : part[-1] + 1])
+            os.fsync(file.fileno())
 
     def read(self):
         """Return all rows as a read-only memory map (an array when there are none)."""
@@ -111,8 +108,7 @@ def _header(shape, dtype):
     return {"descr": descr, "fortran_order": False, "shape": shape}
 
 
-def _write_all(descriptor, values, offset):
+def _write_all(file, values):
     view = memoryview(values).cast("B")
-    while view:
-        written = os.pwrite(descriptor, view, offset)
-        view, offset = view[written:], offset + written
+    while view:  # the system may take a part at a time
+        view = view[file.write(view) :]

@@ -7,6 +7,7 @@ float32, (n_runs, n_targets)) and ``_completed.npy`` (bool, (n_runs,)). An expor
 
 import json
 import os
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -121,6 +122,8 @@ def import_released(folder, path, *, configuration=None):
             kept = rows.start + np.flatnonzero(completed[rows])
             unseeded = np.zeros(len(kept), dtype=np.uint32)
             store.write(kept, as_bool(masks[kept], kept), unseeded, margins[kept])
+        with suppress(FileNotFoundError):
+            path.rmdir()  # it is empty, but Windows would not replace it
         os.replace(store.path, path)
     return RunStore(path)
 

@@ -41,7 +41,7 @@ from skdatamodels.training._stores import open_store, warn_if_changed
 from skdatamodels.training._unseen_classes import UnseenClasses
 
 
-class SubsetTrainer(TransformerMixin, BaseEstimator):
+class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
     """Train a model on each of many subsets, and measure it on the targets.
 
     Rows of X are runs: :meth:`transform` takes run ids, draws the subset of each from
@@ -97,7 +97,7 @@ class SubsetTrainer(TransformerMixin, BaseEstimator):
     timeout : float, optional
         Seconds that a run may take; one that takes longer has failed. Each worker then
         trains in a second process beside it, which is ended at the limit. Runs that
-        are trained together have the sum of their limits.
+        are trained together have the sum of their limits. Not on Windows.
     verbose : int, default=0
         If not 0, show a progress bar.
 
@@ -257,7 +257,10 @@ class SubsetTrainer(TransformerMixin, BaseEstimator):
     @property
     def output_info(self):
         """What is measured, as :class:`~skdatamodels.outputs.OutputInfo`."""
-        return self._output_info(self._learner() if self.output is None else None)
+        try:
+            return self._output_info(self._learner() if self.output is None else None)
+        except (TypeError, ValueError) as error:  # what hasattr, and notebooks, expect
+            raise AttributeError(f"output_info is not known: {error}") from error
 
     def set_output(self, *, transform=None):
         """Do nothing: runs are no table, and :meth:`transform` always returns runs.
@@ -274,6 +277,20 @@ class SubsetTrainer(TransformerMixin, BaseEstimator):
         self : SubsetTrainer
         """
         return self
+
+    def get_feature_names_out(self, input_features=None):
+        """Name the columns of the masks: by the ids of `train`.
+
+        Parameters
+        ----------
+        input_features : None
+            Ignored.
+
+        Returns
+        -------
+        names : str array of shape (n_train,)
+        """
+        return np.array([str(name) for name in self.train.ids.tolist()], dtype=object)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -385,6 +402,34 @@ class SubsetTrainer(TransformerMixin, BaseEstimator):
             )
         return X
 
+    def sample_masks(self, run_ids, random_state):
+        """Draw subsets by the trainer's `alpha` and `design`; train nothing.
+
+        Parameters
+        ----------
+        run_ids : int or int array-like of shape (n_runs,)
+            A number n stands for the runs 0 to n - 1.
+        random_state : int
+            That of the trainer gives the subsets of its own runs.
+
+        Returns
+        -------
+        masks : PackedMasks of shape (n_runs, n_train)
+
+        Raises
+        ------
+        ValueError
+            See :func:`skdatamodels.masks.sample_masks`.
+        """
+        return sample_masks(
+            run_ids,
+            len(self.train),
+            self.alpha,
+            design=self.design,
+            random_state=random_state,
+            y=self.train.y,
+        )
+
     def _check_sizes(self, learner, rows):
         """Raise if the learner cannot train on subsets as small as these."""
         if not hasattr(learner, "check_subset_size"):
@@ -401,14 +446,7 @@ class SubsetTrainer(TransformerMixin, BaseEstimator):
             masks = rows
         else:
             keys = [(run,) for run in seed_runs(rows, self.design, self.alpha)]
-            masks = sample_masks(
-                rows,
-                len(self.train),
-                self.alpha,
-                design=self.design,
-                random_state=entropy,
-                y=self.train.y,
-            )
+            masks = self.sample_masks(rows, entropy)
         seeds = [training_seed(entropy, *key) for key in keys]
         return masks, np.array(seeds, dtype=np.uint32)
 

@@ -48,28 +48,6 @@ def test_without_exclusions_or_gaps_all_runs_are_usable_and_targets_one_group():
     assert groups[0].folds == []
 
 
-@given(st.integers(3, 60), st.floats(0.01, 0.99))
-def test_a_part_is_held_out_and_two_runs_remain(m, fraction):
-    rows, _, folds = group_targets(
-        None, np.arange(1), np.arange(m)[::-1], [1 - fraction, 1]
-    )[0]
-    assert len(folds) == 1
-    assert 1 <= len(folds[0]) <= m - 2
-    assert abs(len(folds[0]) - fraction * m) <= max(1, 2 - (1 - fraction) * m) + 0.5
-    np.testing.assert_array_equal(folds[0], rows[-len(folds[0]) :])
-
-
-@given(st.integers(2, 8), st.integers(0, 60))
-def test_folds_cut_the_runs_into_equal_parts(n_folds, more):
-    rows, _, folds = group_targets(
-        None, np.arange(1), np.arange(n_folds + more), np.linspace(0, 1, n_folds + 1)
-    )[0]
-    np.testing.assert_array_equal(np.concatenate(folds), rows)
-    sizes = [len(fold) for fold in folds]
-    assert min(sizes) >= 1
-    assert max(sizes) - min(sizes) <= 1
-
-
 def test_too_few_runs():
     n_usable = np.array([5, 1, 5])
     with pytest.warns(UserWarning, match=r"1 of 3 targets .* 2 usable .* \[1\]"):
@@ -77,3 +55,12 @@ def test_too_few_runs():
     np.testing.assert_array_equal(enough, [True, False, True])
     with pytest.raises(ValueError, match="n_samples = 5 usable runs of 5"):
         check_enough(n_usable, 5, 6)
+
+
+def test_runs_that_cannot_be_split():
+    n_usable = np.array([5, 1, 5])
+    with pytest.warns(UserWarning, match=r"2 of 3 .* or none to hold out,.* \[0, 1\]"):
+        enough = check_enough(n_usable, 5, 2, np.array([False, True, True]))
+    np.testing.assert_array_equal(enough, [False, False, True])
+    with pytest.raises(ValueError, match="No target has enough runs to hold some out"):
+        check_enough(n_usable, 5, 2, False)

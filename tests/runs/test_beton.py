@@ -86,7 +86,7 @@ def test_round_trip(tmp_path):
 def test_files_of_the_authors_writer(tmp_path, monkeypatch):
     _run(
         """
-        from skdatamodels.masks import packed
+        from skdatamodels.masks import _packed
 
         rows = rng.permutation(1000)[:250]  # a part of the runs, in any order
         order = np.argsort(rows)
@@ -229,6 +229,7 @@ def test_a_writer_that_fails_says_why(tmp_path):
         _beton._run([sys.executable, "-c", "raise SystemExit(3)"], tmp_path, 60)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="no fork, no process groups")
 def test_a_writer_that_hangs_is_ended_with_its_workers(tmp_path):
     """FFCV's waits for ever for a worker that has died, or is stuck."""
     script = """
@@ -250,6 +251,12 @@ time.sleep(600)
             return
         time.sleep(0.1)
     pytest.fail("the worker lives on")
+
+
+def test_without_process_groups_the_writer_itself_is_ended(tmp_path, monkeypatch):
+    monkeypatch.delattr(os, "killpg", raising=False)  # as on Windows
+    with pytest.raises(TimeoutError, match="did not end in 1 s"):
+        _beton._run([sys.executable, "-c", "import time; time.sleep(60)"], tmp_path, 1)
 
 
 def _is_running(pid):

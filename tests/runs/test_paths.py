@@ -6,7 +6,7 @@ from contextlib import suppress
 import numpy as np
 import pytest
 
-from skdatamodels.datasets import load_released
+from skdatamodels.datasets import load_released_runs
 from skdatamodels.runs import (
     RunStore,
     TrainingRuns,
@@ -54,7 +54,7 @@ def test_all_that_reads_or_writes_runs_knows_home(home, tmp_path):
     export_released(runs, "~/released")
     import_released("~/released", "~/imported")
     RunStore.create("~/made", 2, 1)
-    loaded = load_released("~/released/masks.npy", "~/released/margins.npy")
+    loaded = load_released_runs("~/released/masks.npy", "~/released/margins.npy")
     np.testing.assert_array_equal(loaded.outputs, runs.outputs)
     np.testing.assert_array_equal(RunStore("~/imported").runs().outputs, runs.outputs)
     assert sorted(os.listdir(home)) == ["imported", "made", "released"]

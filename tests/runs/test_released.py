@@ -1,3 +1,4 @@
+import errno
 import os
 
 import numpy as np
@@ -192,6 +193,21 @@ def test_import_overwrites_nothing(folder, path):
         with pytest.raises(FileExistsError, match="is there already"):
             import_released(folder, occupied)
     assert len(RunStore(path)) == 17
+
+
+def test_an_empty_folder_will_do_where_it_cannot_be_replaced(folder, path, monkeypatch):
+    replace = os.replace
+
+    def replace_on_windows(source, destination):
+        if os.path.isdir(destination):
+            raise PermissionError(errno.EACCES, "Access is denied", str(destination))
+        replace(source, destination)
+
+    monkeypatch.setattr(os, "replace", replace_on_windows)
+    path.mkdir(parents=True)
+    masks, outputs = _data()
+    runs = import_released(_save(folder, masks, outputs), path).runs()
+    assert_array_equal(runs.outputs, outputs)
 
 
 @pytest.mark.parametrize(

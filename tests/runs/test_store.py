@@ -445,22 +445,13 @@ def test_half_a_line_left_by_a_kill_spoils_no_other_failure(store, torn):
 
 
 @pytest.mark.parametrize("room", [0, 3, 8, 20, 30, 61, 64])
-def test_full_disk(store, monkeypatch, room):
+def test_full_disk(store, written_files, room):
     """No space after `room` bytes: 5 rows of 2 + 4 + 12 + 4 bytes are written."""
     _write(store, [0, 1, 6])
-    pwrite, left = os.pwrite, [room]
-
-    def full(descriptor, data, offset):
-        if left[0] == 0:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        written = pwrite(descriptor, data[: left[0]], offset)
-        left[0] -= written
-        return written
-
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "pwrite", full)
-        with pytest.raises(OSError, match="No space left"):
-            _write(store, [2, 3, 4, 8, 9])
+    written_files.room = room
+    with pytest.raises(OSError, match="No space left"):
+        _write(store, [2, 3, 4, 8, 9])
+    written_files.room = 2**30
     _assert_holds(store, [0, 1, 6])
     _assert_holds(RunStore(store.path), [0, 1, 6])
     _write(store, [2, 3, 4, 8, 9])

@@ -84,6 +84,20 @@ def test_equals_a_loop_by_hand(iris):
         np.testing.assert_allclose(outputs, true - scores.max(axis=1), rtol=1e-5)
 
 
+@pytest.mark.parametrize("design", ["uniform", "stratified", "balanced"])
+def test_samples_the_masks_of_its_runs_without_training(iris, design):
+    learner = Counting()
+    trainer = SubsetTrainer(learner, *iris, design=design, alpha=0.3, random_state=5)
+    masks = trainer.sample_masks([7, 2, 3], 5)
+    assert learner.calls == []
+    expected = sample_masks(
+        [7, 2, 3], len(iris[0]), 0.3, design=design, random_state=5, y=iris[0].y
+    )
+    np.testing.assert_array_equal(masks.dense(), expected.dense())
+    trainer.set_params(estimator=RidgeClassifier())
+    np.testing.assert_array_equal(trainer.transform([7, 2, 3]).masks, masks.dense())
+
+
 @pytest.mark.parametrize(
     ("backend", "n_jobs", "chunk_seconds"),
     [("loky", 2, 1.0), ("threading", 2, 0.01), ("loky", 1, 0.0), ("threading", 1, 9.0)],

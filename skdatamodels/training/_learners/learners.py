@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.base import clone
 
-from skdatamodels._examples import describe_kind
+from skdatamodels._examples import check_same_shape, describe_kind
 from skdatamodels._numbers import refuse_disguised
 from skdatamodels._sklearn_compat import safe_indexing
 from skdatamodels.outputs import (
@@ -103,15 +103,6 @@ def _refuse_classes(estimator, name):
         for entry in named if isinstance(named, list) else ():
             if isinstance(entry, tuple) and len(entry) > 1:
                 _refuse_classes(entry[1], f"{entry[0]!r} of {name}")
-
-
-def check_same_shape(train, targets):
-    """Raise if examples to train on and targets differ in their shape."""
-    if train.shape[1:] != targets.shape[1:]:
-        raise ValueError(
-            f"An example of train.X has shape {train.shape[1:]}, one of targets.X "
-            f"has {targets.shape[1:]}: they must be the same."
-        )
 
 
 def true_values(train, targets):

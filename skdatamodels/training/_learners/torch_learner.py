@@ -7,12 +7,12 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.base import BaseEstimator
 
+from skdatamodels._examples import check_same_shape
 from skdatamodels._sklearn_compat import Interval, StrOptions
 from skdatamodels.outputs import encode_targets
 from skdatamodels.training._learners.block_learner import measure_many
 from skdatamodels.training._learners.learners import (
     check_fills_batch,
-    check_same_shape,
     output_for,
     true_values,
 )

@@ -17,6 +17,7 @@ from joblib import effective_n_jobs, parallel_config
 from skdatamodels import Examples, SubsetTrainer
 from skdatamodels.training._execution.workers import train_chunks
 
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL")
 TRAIN = Examples(np.zeros((20, 1)), np.zeros(20))
 
 
