@@ -35,6 +35,9 @@ class AttributionRegressor(MaskRegressor):
         settings are parameters here, such as ``attribution__damping``. Put a large
         matrix into an :class:`~skdatamodels.regression.AttributionMatrix`, which clones
         share.
+    exclude : array-like of int of shape (n_targets,), optional
+        The training example that each target is, -1 for none. The target is scaled on
+        the runs that did not see that example, and gives it no weight.
 
     Attributes
     ----------
@@ -107,10 +110,14 @@ class AttributionRegressor(MaskRegressor):
     0.9
     """
 
-    _parameter_constraints = {"attribution": "no_validation"}
+    _parameter_constraints = {
+        "attribution": "no_validation",
+        "exclude": ["array-like", None],
+    }
 
-    def __init__(self, attribution):
+    def __init__(self, attribution, *, exclude=None):
         self.attribution = attribution
+        self.exclude = exclude
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None, *, sample_weight=None):
@@ -130,13 +137,15 @@ class AttributionRegressor(MaskRegressor):
         Returns
         -------
         self : AttributionRegressor
+            The fitted estimator.
 
         Raises
         ------
         ValueError
             If an entry of the masks is neither 0 nor 1, lengths differ, an output is
-            infinite, no target has an output, weights are negative or all 0, or the
-            attributions are not a finite matrix (n_targets, n_train).
+            infinite, no target has an output, weights are negative or all 0, the
+            attributions are not a finite matrix (n_targets, n_train), or excluded
+            examples do not fit the data.
         TypeError
             If `attribution` is a function: put it into an Attribution.
 
@@ -146,7 +155,7 @@ class AttributionRegressor(MaskRegressor):
             If some targets have no output: their weights are 0, their intercepts NaN.
             If the attributions have the reversed sign, which makes their scales 0.
         """
-        masks, outputs, known, one = self._check_runs(X, y, sample_weight)
+        masks, outputs, known, one = self._check_runs(X, y, sample_weight, self.exclude)
         tau = _weights_of(self.attribution, (outputs.shape[1], masks.shape[1]))
         fitted = masks.dot(tau.T)
         # One power of two for all targets, whose scales are compared.
@@ -157,9 +166,10 @@ class AttributionRegressor(MaskRegressor):
         scale, pooled, z = shrunken_scales(n_runs, *sums)
         intercept = np.where(n_runs > 0, y_mean - scale * x_mean, np.nan)
         _warn_if_reversed(z)
-        self._set_weights(
-            _rescaled(tau, scale, size - unit), np.ldexp(intercept, size), one
-        )
+        coef = _rescaled(tau, scale, size - unit)
+        if self.exclude is not None:
+            _set_zero(coef, np.asarray(self.exclude))
+        self._set_weights(coef, np.ldexp(intercept, size), one)
         scale = np.ldexp(scale, size - unit)
         self.scale_ = float(scale[0]) if one else scale
         self.pooled_scale_ = float(np.ldexp(pooled, size - unit))
@@ -194,6 +204,17 @@ def _rescaled(tau, scale, exponent):
         return coef
     coef = scale[:, None] * tau
     return np.ldexp(coef, exponent, out=coef)
+
+
+def _set_zero(coef, exclude):
+    """Set the weight of one example of each target to 0, of none where it is -1."""
+    if sparse.issparse(coef):
+        example = np.repeat(exclude, np.diff(coef.indptr))
+        coef.data[coef.indices == example] = 0
+        coef.eliminate_zeros()
+    else:
+        targets = np.flatnonzero(exclude >= 0)
+        coef[targets, exclude[targets]] = 0
 
 
 def _warn_if_reversed(z):

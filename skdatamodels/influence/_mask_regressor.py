@@ -11,6 +11,7 @@ from skdatamodels._numbers import as_real, check_sample_weight
 from skdatamodels._scores import mean_r2
 from skdatamodels.masks import as_masks
 from skdatamodels.runs._training_runs import note_targets, outputs_of
+from skdatamodels.runs._usable_runs import check_exclude, usable_runs
 
 
 class MaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
@@ -29,6 +30,7 @@ class MaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         Returns
         -------
         outputs : float array of shape (n_runs, n_targets), or (n_runs,)
+            In the unit of the outputs.
 
         Raises
         ------
@@ -55,10 +57,11 @@ class MaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         Returns
         -------
         score : float
+            1 for a perfect prediction; 0 for one no better than the mean.
         """
         return mean_r2(outputs_of(X, y), self.predict(X), sample_weight)
 
-    def _check_runs(self, X, y, sample_weight):
+    def _check_runs(self, X, y, sample_weight, exclude=None):
         """Check what `fit` is given; note what is known of the outputs.
 
         Returns
@@ -67,7 +70,7 @@ class MaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         outputs : float64 array of shape (n_runs, n_targets)
             0 where there is none.
         known : float64 array of shape (n_runs, n_targets), or (n_runs, 1) for all
-            Weight of each run, 0 where a target has no output.
+            Weight of each run, 0 where a target has no output or is seen.
         one : bool
             Whether the outputs were 1-d.
         """
@@ -76,9 +79,9 @@ class MaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         y = _check_outputs(outputs_of(X, y), masks)
         known = check_sample_weight(sample_weight, len(masks))[:, None]
         outputs = y[:, None] if y.ndim == 1 else y
-        missing = np.isnan(outputs)
-        if missing.any():
-            known = known * ~missing
+        exclude = check_exclude(exclude, outputs.shape[1], masks.shape[1])
+        usable = usable_runs(masks, outputs, exclude)
+        known = known if usable is None else known * usable
         _check_enough(known.sum(axis=0))
         return masks, np.nan_to_num(outputs), known, y.ndim == 1
 
