@@ -38,7 +38,7 @@ SCALED_MATRIX = AttributionRegressor(AttributionMatrix(COEF))
 SCALED_FUNCTION = AttributionRegressor(
     Attribution(random_influence, _EXAMPLES, _EXAMPLES[:2], random_state=3)
 )
-FITTED_ON_RUNS = [DatamodelRegressor(0.01), MASKS_ONLY]
+FITTED_ON_RUNS = [DatamodelRegressor(0.01), MASKS_ONLY, SCALED_MATRIX]
 RUN_IDS_ONLY = SubsetTrainer(RidgeClassifier(), _EXAMPLES, _EXAMPLES, random_state=0)
 ATTRIBUTIONS_OF_A_TRAINER = CounterfactualEvaluation(RUN_IDS_ONLY, sizes=[1])
 
@@ -142,7 +142,7 @@ def test_estimators_on_data_of_their_own(estimator, data):
 @pytest.mark.parametrize("estimator", FITTED_ON_RUNS, ids=repr)
 def test_y_takes_the_place_of_the_outputs_of_runs(estimator):
     known = TrainingRuns(RUNS.packed, RUNS.outputs, output="margin")
-    other = np.sin(np.arange(40.0))
+    other = np.sin(np.arange(80.0)).reshape(40, 2)
     expected = clone(estimator).fit(RUNS.masks, other)
     for runs in (RUNS, known):
         model = clone(estimator).fit(runs, other)
@@ -158,7 +158,7 @@ def test_y_takes_the_place_of_the_outputs_of_runs(estimator):
 def test_cross_validation_of_a_pipeline_with_y(estimator):
     """scikit-learn's tools hand on the y that they are given, with run ids as X."""
     pipe = make_pipeline(RUN_IDS_ONLY, estimator)
-    ids, y = np.arange(20), np.sin(np.arange(20.0))
+    ids, y = np.arange(20), np.sin(np.arange(40.0)).reshape(20, 2)
     runs = RUN_IDS_ONLY.fit_transform(ids)
     by_hand = [
         clone(estimator).fit(runs[train], y[train]).score(runs[test], y[test])
@@ -167,7 +167,7 @@ def test_cross_validation_of_a_pipeline_with_y(estimator):
     np.testing.assert_allclose(cross_val_score(pipe, ids, y, cv=2), by_hand)
 
 
-@pytest.mark.parametrize("estimator", [*FITTED_ON_RUNS, SCALED_MATRIX], ids=repr)
+@pytest.mark.parametrize("estimator", FITTED_ON_RUNS, ids=repr)
 def test_names_of_columns_do_not_outlive_a_fit(estimator):
     pandas = pytest.importorskip("pandas")
     names = [f"example {i}" for i in range(12)]
@@ -181,7 +181,7 @@ def test_names_of_columns_do_not_outlive_a_fit(estimator):
         assert not hasattr(model, "feature_names_in_")
 
 
-@pytest.mark.parametrize("estimator", [*FITTED_ON_RUNS, SCALED_MATRIX], ids=repr)
+@pytest.mark.parametrize("estimator", FITTED_ON_RUNS, ids=repr)
 def test_tags(estimator):
     tags = get_tags(estimator)
     assert tags.estimator_type == "regressor"
