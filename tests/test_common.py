@@ -38,7 +38,7 @@ SCALED_MATRIX = AttributionRegressor(AttributionMatrix(COEF))
 SCALED_FUNCTION = AttributionRegressor(
     Attribution(random_influence, _EXAMPLES, _EXAMPLES[:2], random_state=3)
 )
-FITTED_ON_RUNS = [DatamodelRegressor(0.01), DifferenceOfMeans(), SCALED_MATRIX]
+FITTED_ON_RUNS = [DatamodelRegressor(0.01), MASKS_ONLY, SCALED_MATRIX]
 RUN_IDS_ONLY = SubsetTrainer(RidgeClassifier(), _EXAMPLES, _EXAMPLES, random_state=0)
 ATTRIBUTIONS_OF_A_TRAINER = CounterfactualEvaluation(RUN_IDS_ONLY, sizes=[1])
 
@@ -197,9 +197,11 @@ def test_tags(estimator):
         RUN_IDS_ONLY,
         DatamodelEmbedding(train=_EXAMPLES),
         DatamodelRegressor(prior=np.ones((500, 2000))),
+        AttributionRegressor(np.ones((500, 2000))),
+        SCALED_FUNCTION,
         make_pipeline(RUN_IDS_ONLY, DatamodelRegressor(prior=np.ones((500, 2000)))),
     ],
-    ids=["trainer", "embedding", "regressor", "pipeline"],
+    ids=["trainer", "embedding", "regressor", "scaled", "function", "pipeline"],
 )
 def test_html_shows_parameters_and_not_the_data(estimator):
     with warnings.catch_warnings():

@@ -26,6 +26,7 @@ class Attribution(BaseEstimator):
         matrix (n_targets, n_train), dense or sparse. The functions of
         :mod:`skdatamodels.influence` that take `train` and `targets` are of this kind.
     train, targets : Examples
+        The data that the function takes.
     **params : object
         Other arguments of the function, by name. Those that you leave out have the
         defaults of the function.
@@ -80,6 +81,7 @@ class Attribution(BaseEstimator):
         Returns
         -------
         params : dict
+            Values by name.
         """
         arguments = inspect.signature(self.function).parameters.values()
         params = {a.name: a.default for a in arguments if a.default is not a.empty}

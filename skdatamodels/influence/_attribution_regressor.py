@@ -6,17 +6,11 @@ import numpy as np
 from scipy import sparse
 
 from skdatamodels._attribution_matrix import AttributionMatrix
-from skdatamodels._numbers import check_sample_weight
 from skdatamodels._scaling import exponents, scaled
 from skdatamodels._sklearn_compat import fit_context
 from skdatamodels.influence._attribution import Attribution
-from skdatamodels.influence._mask_regressor import (
-    MaskRegressor,
-    check_enough,
-    check_outputs,
-)
+from skdatamodels.influence._mask_regressor import MaskRegressor
 from skdatamodels.influence._shrunken_scales import centred_sums, shrunken_scales
-from skdatamodels.runs._training_runs import note_targets, outputs_of
 
 # Standard errors of the pooled scale below 0; a control such as random weights is not.
 _SURELY_REVERSED = 4
@@ -41,6 +35,9 @@ class AttributionRegressor(MaskRegressor):
         settings are parameters here, such as ``attribution__damping``. Put a large
         matrix into an :class:`~skdatamodels.regression.AttributionMatrix`, which clones
         share.
+    exclude : array-like of int of shape (n_targets,), optional
+        The training example that each target is, -1 for none. The target is scaled on
+        the runs that did not see that example, and gives it no weight.
 
     Attributes
     ----------
@@ -113,10 +110,14 @@ class AttributionRegressor(MaskRegressor):
     0.9
     """
 
-    _parameter_constraints = {"attribution": "no_validation"}
+    _parameter_constraints = {
+        "attribution": "no_validation",
+        "exclude": ["array-like", None],
+    }
 
-    def __init__(self, attribution):
+    def __init__(self, attribution, *, exclude=None):
         self.attribution = attribution
+        self.exclude = exclude
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None, *, sample_weight=None):
@@ -136,13 +137,15 @@ class AttributionRegressor(MaskRegressor):
         Returns
         -------
         self : AttributionRegressor
+            The fitted estimator.
 
         Raises
         ------
         ValueError
             If an entry of the masks is neither 0 nor 1, lengths differ, an output is
-            infinite, no target has an output, weights are negative or all 0, or the
-            attributions are not a finite matrix (n_targets, n_train).
+            infinite, no target has an output, weights are negative or all 0, the
+            attributions are not a finite matrix (n_targets, n_train), or excluded
+            examples do not fit the data.
         TypeError
             If `attribution` is a function: put it into an Attribution.
 
@@ -152,28 +155,22 @@ class AttributionRegressor(MaskRegressor):
             If some targets have no output: their weights are 0, their intercepts NaN.
             If the attributions have the reversed sign, which makes their scales 0.
         """
-        note_targets(self, X, y)
-        masks = self._masks_of(X, reset=True)
-        y = check_outputs(outputs_of(X, y), masks)
-        weight = check_sample_weight(sample_weight, len(masks))[:, None]
-        outputs = y[:, None] if y.ndim == 1 else y
-        known = weight * ~np.isnan(outputs)
-        check_enough(known.sum(axis=0))
+        masks, outputs, known, one = self._check_runs(X, y, sample_weight, self.exclude)
         tau = _weights_of(self.attribution, (outputs.shape[1], masks.shape[1]))
         fitted = masks.dot(tau.T)
         # One power of two for all targets, whose scales are compared.
         size, unit = exponents(outputs).max(), exponents(fitted).max()
         n_runs, x_mean, y_mean, *sums = centred_sums(
-            known, scaled(fitted, unit), np.nan_to_num(scaled(outputs, size))
+            known, scaled(fitted, unit), scaled(outputs, size)
         )
         scale, pooled, z = shrunken_scales(n_runs, *sums)
         intercept = np.where(n_runs > 0, y_mean - scale * x_mean, np.nan)
         _warn_if_reversed(z)
-        coef, intercept = _rescaled(tau, scale, size - unit), np.ldexp(intercept, size)
+        coef = _rescaled(tau, scale, size - unit)
+        if self.exclude is not None:
+            _set_zero(coef, np.asarray(self.exclude))
+        self._set_weights(coef, np.ldexp(intercept, size), one)
         scale = np.ldexp(scale, size - unit)
-        one = y.ndim == 1
-        self.coef_ = coef[0] if one and not sparse.issparse(coef) else coef
-        self.intercept_ = float(intercept[0]) if one else intercept
         self.scale_ = float(scale[0]) if one else scale
         self.pooled_scale_ = float(np.ldexp(pooled, size - unit))
         return self
@@ -207,6 +204,17 @@ def _rescaled(tau, scale, exponent):
         return coef
     coef = scale[:, None] * tau
     return np.ldexp(coef, exponent, out=coef)
+
+
+def _set_zero(coef, exclude):
+    """Set the weight of one example of each target to 0, of none where it is -1."""
+    if sparse.issparse(coef):
+        example = np.repeat(exclude, np.diff(coef.indptr))
+        coef.data[coef.indices == example] = 0
+        coef.eliminate_zeros()
+    else:
+        targets = np.flatnonzero(exclude >= 0)
+        coef[targets, exclude[targets]] = 0
 
 
 def _warn_if_reversed(z):

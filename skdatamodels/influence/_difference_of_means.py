@@ -2,15 +2,9 @@
 
 import numpy as np
 
-from skdatamodels._numbers import check_sample_weight
 from skdatamodels._scaling import exponents, scaled
 from skdatamodels._sklearn_compat import fit_context
-from skdatamodels.influence._mask_regressor import (
-    MaskRegressor,
-    check_enough,
-    check_outputs,
-)
-from skdatamodels.runs._training_runs import note_targets, outputs_of
+from skdatamodels.influence._mask_regressor import MaskRegressor
 
 
 class DifferenceOfMeans(MaskRegressor):
@@ -101,17 +95,9 @@ class DifferenceOfMeans(MaskRegressor):
         UserWarning
             If some targets have no output. Their weights are 0, their intercepts NaN.
         """
-        note_targets(self, X, y)
-        masks = self._masks_of(X, reset=True)
-        y = check_outputs(outputs_of(X, y), masks)
-        weight = check_sample_weight(sample_weight, len(masks))[:, None]
-        outputs = y[:, None] if y.ndim == 1 else y
+        masks, outputs, known, one = self._check_runs(X, y, sample_weight)
         size = exponents(outputs)
-        outputs = scaled(outputs, size)
-        missing = np.isnan(outputs)
-        known = weight * ~missing if missing.any() else weight  # one for all targets
-        n_runs, outputs = known.sum(axis=0), np.nan_to_num(outputs)
-        check_enough(n_runs)
+        outputs, n_runs = scaled(outputs, size), known.sum(axis=0)
         mean = (known * outputs).sum(axis=0) / np.where(n_runs > 0, n_runs, 1)
         total = masks.T_dot(known * (outputs - mean))
         n_in = masks.T_dot(known)
@@ -126,6 +112,5 @@ class DifferenceOfMeans(MaskRegressor):
         share = n_in / np.where(n_runs > 0, n_runs, np.nan)
         intercept = mean - (coef.T * share).sum(axis=0)
         coef, intercept = np.ldexp(coef, size[:, None]), np.ldexp(intercept, size)
-        self.coef_ = coef[0] if y.ndim == 1 else coef
-        self.intercept_ = float(intercept[0]) if y.ndim == 1 else intercept
+        self._set_weights(coef, intercept, one)
         return self

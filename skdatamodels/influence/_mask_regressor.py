@@ -3,13 +3,15 @@
 import warnings
 
 import numpy as np
+from scipy import sparse
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skdatamodels._numbers import as_real
+from skdatamodels._numbers import as_real, check_sample_weight
 from skdatamodels._scores import mean_r2
 from skdatamodels.masks import as_masks
-from skdatamodels.runs._training_runs import outputs_of
+from skdatamodels.runs._training_runs import note_targets, outputs_of
+from skdatamodels.runs._usable_runs import check_exclude, usable_runs
 
 
 class MaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
@@ -28,6 +30,7 @@ class MaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         Returns
         -------
         outputs : float array of shape (n_runs, n_targets), or (n_runs,)
+            In the unit of the outputs.
 
         Raises
         ------
@@ -54,8 +57,38 @@ class MaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         Returns
         -------
         score : float
+            1 for a perfect prediction; 0 for one no better than the mean.
         """
         return mean_r2(outputs_of(X, y), self.predict(X), sample_weight)
+
+    def _check_runs(self, X, y, sample_weight, exclude=None):
+        """Check what `fit` is given; note what is known of the outputs.
+
+        Returns
+        -------
+        masks : PackedMasks
+        outputs : float64 array of shape (n_runs, n_targets)
+            0 where there is none.
+        known : float64 array of shape (n_runs, n_targets), or (n_runs, 1) for all
+            Weight of each run, 0 where a target has no output or is seen.
+        one : bool
+            Whether the outputs were 1-d.
+        """
+        note_targets(self, X, y)
+        masks = self._masks_of(X, reset=True)
+        y = _check_outputs(outputs_of(X, y), masks)
+        known = check_sample_weight(sample_weight, len(masks))[:, None]
+        outputs = y[:, None] if y.ndim == 1 else y
+        exclude = check_exclude(exclude, outputs.shape[1], masks.shape[1])
+        usable = usable_runs(masks, outputs, exclude)
+        known = known if usable is None else known * usable
+        _check_enough(known.sum(axis=0))
+        return masks, np.nan_to_num(outputs), known, y.ndim == 1
+
+    def _set_weights(self, coef, intercept, one):
+        """Set the fitted attributes; of the first target alone if `one`."""
+        self.coef_ = coef[0] if one and not sparse.issparse(coef) else coef
+        self.intercept_ = float(intercept[0]) if one else intercept
 
     def _masks_of(self, X, reset):
         """Return masks; keep, or check, the number and the names of their columns."""
@@ -66,7 +99,7 @@ class MaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         return masks
 
 
-def check_outputs(y, masks):
+def _check_outputs(y, masks):
     """Return outputs as float64, NaN among them; one row for each of the masks."""
     y = as_real(y, "outputs y").astype(np.float64, copy=False)
     if y.ndim not in (1, 2) or len(y) != len(masks):
@@ -80,7 +113,7 @@ def check_outputs(y, masks):
     return y
 
 
-def check_enough(n_runs):
+def _check_enough(n_runs):
     """Warn of targets that have no runs; raise if none has any."""
     empty = np.flatnonzero(n_runs == 0)
     if len(empty) == len(n_runs):
@@ -91,5 +124,5 @@ def check_enough(n_runs):
             f"weights 0, intercept NaN: {empty[:10].tolist()}"
             f"{' and more' if len(empty) > 10 else ''}.",
             UserWarning,
-            stacklevel=4,
+            stacklevel=5,
         )

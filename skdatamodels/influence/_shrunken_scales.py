@@ -13,7 +13,7 @@ def centred_sums(known, x, y):
 
     Parameters
     ----------
-    known : array of shape (n_runs, n_targets)
+    known : array of shape (n_runs, n_targets), or (n_runs, 1) for all
         Weight of each run, 0 where it does not count.
     x, y : arrays of shape (n_runs, n_targets)
 
@@ -21,7 +21,7 @@ def centred_sums(known, x, y):
     -------
     n_runs, x_mean, y_mean, xx, xy, yy : arrays of shape (n_targets,)
     """
-    n_runs = known.sum(axis=0)
+    n_runs = np.broadcast_to(known.sum(axis=0), x.shape[1:])
     divisor = np.where(n_runs > 0, n_runs, 1)
     x_mean, y_mean = ((known * values).sum(axis=0) / divisor for values in (x, y))
     x, y = x - x_mean, y - y_mean

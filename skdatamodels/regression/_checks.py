@@ -136,21 +136,3 @@ def check_limits(tol, max_iter):
         raise ValueError(
             f"tol must be positive, max_iter at least 1; got {tol} and {max_iter}."
         )
-
-
-def check_exclude(exclude, n_targets, n_train):
-    """Return the training example that each target is, or None."""
-    if exclude is None:
-        return None
-    exclude = np.asarray(exclude)
-    if exclude.shape != (n_targets,) or exclude.dtype.kind not in "iu":
-        raise ValueError(
-            f"exclude must be {n_targets} integers, one a target, got "
-            f"{exclude.dtype} of shape {exclude.shape}."
-        )
-    if not ((exclude >= -1) & (exclude < n_train)).all():
-        raise ValueError(
-            f"exclude must hold training examples 0 to {n_train - 1}, or -1 for none, "
-            f"got {exclude.min()} to {exclude.max()}."
-        )
-    return exclude

@@ -13,7 +13,6 @@ from skdatamodels._scores import mean_r2
 from skdatamodels._sklearn_compat import Interval, StrOptions, fit_context
 from skdatamodels.masks import PackedMasks, as_masks
 from skdatamodels.regression._checks import (
-    check_exclude,
     check_groups,
     check_lam,
     check_outputs,
@@ -25,14 +24,14 @@ from skdatamodels.regression._convergence import warn_unless_converged
 from skdatamodels.regression._fits import computing_dtype, join
 from skdatamodels.regression._folds import Cut, Splits, shuffled
 from skdatamodels.regression._solver import SOLVERS, Problem, Settings
-from skdatamodels.regression._units import Units
-from skdatamodels.regression._usable_runs import (
+from skdatamodels.regression._target_groups import (
     check_enough,
     group_targets,
-    usable_runs,
 )
+from skdatamodels.regression._units import Units
 from skdatamodels.runs import TrainingRuns
 from skdatamodels.runs._training_runs import note_targets, outputs_of, paired_runs
+from skdatamodels.runs._usable_runs import check_exclude, usable_runs
 
 # Held-out runs that tell whether a prior helps.
 _MIN_JUDGES = 50

@@ -9,7 +9,7 @@ from scipy import sparse
 from sklearn.base import clone
 from sklearn.linear_model import Ridge
 
-from skdatamodels import Examples, influence
+from skdatamodels import Examples, SubsetTrainer, influence
 from skdatamodels.influence import (
     Attribution,
     adapters,
@@ -18,6 +18,7 @@ from skdatamodels.influence import (
     ridge_influence,
     same_class_influence,
 )
+from skdatamodels.judging import compare_attributions
 
 RNG = np.random.default_rng(0)
 TRAIN = Examples(RNG.normal(size=(12, 3)), np.arange(12) % 2)
@@ -143,3 +144,18 @@ def test_similarity_takes_examples_too():
         made = Attribution(representation_similarity, TRAIN, TARGETS, metric=metric)
         expected = representation_similarity(TRAIN.X, TARGETS.X, metric=metric)
         assert_array_equal(made(), expected)
+
+
+def test_is_a_method_of_a_comparison():
+    runs = SubsetTrainer(
+        Ridge(), TRAIN, TARGETS, output="prediction", random_state=0
+    ).fit_transform(np.arange(20))
+    made = Attribution(
+        ridge_influence, TRAIN, TARGETS, estimator=Ridge(), output="prediction"
+    )
+    comparison = compare_attributions(
+        {"function": made, "matrix": made()}, runs, TRAIN, TARGETS, random_state=0
+    )
+    names = list(comparison.name)
+    lds = comparison.lds[[names.index("function"), names.index("matrix")]]
+    assert lds[0] == lds[1]

@@ -109,6 +109,23 @@ def test_a_target_without_outputs_is_told():
     )
 
 
+@pytest.mark.parametrize("form", [np.array, sparse.csr_array])
+def test_an_excluded_example_is_as_if_its_runs_and_its_weight_were_not(form):
+    exclude = np.array([3, -1, 0, 14])
+    model = AttributionRegressor(form(TAU), exclude=exclude).fit(RUNS)
+    outputs, tau = RUNS.outputs.copy(), TAU.copy()
+    for target, example in enumerate(exclude):
+        if example >= 0:
+            outputs[RUNS.masks[:, example], target] = np.nan
+            tau[target, example] = 0
+    expected = AttributionRegressor(tau).fit(RUNS.masks, outputs)
+    coef = model.coef_ if form is np.array else model.coef_.toarray()
+    assert_allclose(coef, expected.coef_)
+    assert_allclose(model.intercept_, expected.intercept_)
+    with pytest.raises(ValueError, match="4 integers, one a target"):
+        AttributionRegressor(TAU, exclude=[3]).fit(RUNS)
+
+
 def test_reversed_signs_are_told():
     with pytest.warns(UserWarning, match="predict larger outputs where .* smaller"):
         model = AttributionRegressor(-TAU).fit(RUNS)

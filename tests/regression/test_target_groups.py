@@ -1,4 +1,4 @@
-"""Usable runs of each target, and groups of targets, against the definition."""
+"""Groups of targets by their usable runs, against the definition."""
 
 import numpy as np
 import pytest
@@ -6,28 +6,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skdatamodels import PackedMasks
-from skdatamodels.regression._usable_runs import (
-    check_enough,
-    group_targets,
-    usable_runs,
-)
+from skdatamodels.regression._target_groups import check_enough, group_targets
+from skdatamodels.runs._usable_runs import usable_runs
 
 
 @given(st.integers(1, 40), st.integers(1, 20), st.booleans(), st.integers(0, 99))
-def test_usable_runs_and_groups(m, n, packed, seed):
+def test_groups(m, n, packed, seed):
     rng = np.random.default_rng(seed)
     X, Y = rng.random((m, 13)) < 0.5, rng.standard_normal((m, n))
     Y[rng.random((m, n)) < 0.1 * rng.integers(0, 2, n)] = np.nan
-    exclude = rng.integers(-1, 13, n)
-    expected = np.array(
-        [
-            [np.isfinite(y) and not (e >= 0 and x[e]) for y, e in zip(row, exclude)]  # noqa: B905
-            for x, row in zip(X, Y, strict=True)
-        ]
-    )
     form = PackedMasks.from_dense(X) if packed else X.astype(float)
-    usable = usable_runs(form, Y, exclude)
-    np.testing.assert_array_equal(usable, expected)
+    usable = usable_runs(form, Y, rng.integers(-1, 13, n))
     some = np.flatnonzero(rng.random(n) < 0.8)
     order = rng.permutation(m)
     groups = group_targets(usable, some, order, None) if len(some) else []
@@ -39,8 +28,7 @@ def test_usable_runs_and_groups(m, n, packed, seed):
     assert len({group.rows.tobytes() for group in groups}) == len(groups)
 
 
-def test_without_exclusions_or_gaps_all_runs_are_usable_and_targets_one_group():
-    assert usable_runs(np.ones((5, 2)), np.ones((5, 3)), None) is None
+def test_without_exclusions_or_gaps_all_targets_are_one_group():
     groups = group_targets(None, np.arange(3), np.arange(5)[::-1], None)
     assert len(groups) == 1
     np.testing.assert_array_equal(groups[0].targets, [0, 1, 2])
