@@ -81,3 +81,16 @@ def test_training_set_comes_before_targets():
                 assert parameters.index(train) < parameters.index(targets), name
             assert f"{targets}, {train} :" not in (given.__doc__ or ""), name
     assert n_found > 30
+
+
+def test_several_results_have_names():
+    """As CONTRIBUTING says; data sets and paths return tuples, as scikit-learn's do."""
+    for name, given in public_callables():
+        if re.search(r"\.(load|make)_|_path$", name):
+            continue
+        doc = inspect.getdoc(given) or ""
+        returns = re.search(r"^Returns\n-+\n(.*?)(\n\n[A-Z]|\Z)", doc, re.S | re.M)
+        if returns:
+            lines = returns[1].splitlines()
+            heads = [line for line in lines if re.match(r"\w[^.]* : ", line)]
+            assert len(heads) < 2, name

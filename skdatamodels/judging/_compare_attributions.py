@@ -243,15 +243,9 @@ def compare_attributions(
     return AttributionComparison(
         **_table(methods, controls, scores, effects, supports, n_trainings, seconds),
         ceiling=_ceiling(repeats, reported.targets),
-        settings={
-            "n_runs": len(reported.masks),
-            "n_train": runs.n_train,
-            "targets": reported.targets,
-            "target_ids": targets.ids_at(reported.targets),
+        settings=_judged_on(targets, tuning, reported, repeats)
+        | {
             "retrained_targets": retrained if effects or supports else None,
-            "n_tuning_runs": len(tuning.masks),
-            "n_tuning_targets": len(tuning.targets),
-            "repeats": None if repeats is None else repeats.shape[:2],
             "confidence": confidence,
             "n_bootstraps": n_bootstraps,
             "random_state": entropy,
@@ -429,6 +423,19 @@ def _table(methods, controls, scores, effects, supports, n_trainings, seconds):
 
 def _ceiling(repeats, targets):
     return np.nan if repeats is None else noise_ceiling(repeats[:, :, targets])
+
+
+def _judged_on(targets, tuning, reported, repeats):
+    """Return what is on record of the runs and the targets."""
+    return {
+        "n_runs": len(reported.masks),
+        "n_train": reported.masks.shape[1],
+        "targets": reported.targets,
+        "target_ids": targets.ids_at(reported.targets),
+        "n_tuning_runs": len(tuning.masks),
+        "n_tuning_targets": len(tuning.targets),
+        "repeats": None if repeats is None else repeats.shape[:2],
+    }
 
 
 def _records(methods, remarks):
