@@ -4,19 +4,25 @@ VENV ?= .venv
 JOBS ?= 2
 # An exact version: an index may then give the build for the processor alone.
 TORCH ?= torch==2.13.0
+# `make venv CONSTRAINTS=` takes the newest of everything instead.
+CONSTRAINTS ?= --constraint constraints.txt
 # What compiles the kernels, without a card; the extras cuda12 and cuda13 are for use.
+# There is none for macOS.
+ifneq ($(shell uname),Darwin)
 CUDA_COMPILER := cuda-core cuda-bindings==13.* nvidia-cuda-nvrtc==13.*
+endif
 # Packages that adapters are tested with: small ones.
 PEERS := captum==0.9.* traker==0.3.*
 
-BIN := $(VENV)/bin
+BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 # A stamp file is named after the extras that are installed once it exists.
 DEMO := $(VENV)/.with-plot
 DEV := $(VENV)/.with-test,lint,doc,plot
+ASV := $(VENV)/.with-bench
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint docs bench clean
+.PHONY: help venv constraints demo test coverage lint docs bench asv clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 8
@@ -28,11 +34,22 @@ $(DEMO): pyproject.toml
 	$(PIP) install --quiet --editable ".[plot]"
 	touch "$@"
 
-$(DEV): pyproject.toml
+$(DEV): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(PIP) install --quiet $(TORCH) $(CUDA_COMPILER)
-	$(PIP) install --quiet --editable ".[test,lint,doc,plot]" $(PEERS)
+	$(PIP) install --quiet $(CONSTRAINTS) $(TORCH) $(CUDA_COMPILER)
+	$(PIP) install --quiet $(CONSTRAINTS) --editable ".[test,lint,doc,plot]" $(PEERS)
 	touch "$@"
+
+$(ASV): $(DEV)
+	$(PIP) install --quiet $(CONSTRAINTS) --editable ".[bench]"
+	touch "$@"
+
+# The names stay; their versions become those that are installed.
+constraints: $(ASV) ## write the installed versions to constraints.txt
+	grep '^#' constraints.txt >constraints.new
+	$(PIP) freeze | sed 's/+cpu$$//' | grep -iE \
+	    "^($$(sed -n 's/==.*/==/p' constraints.txt | paste -sd '|' -))" >>constraints.new
+	mv constraints.new constraints.txt
 
 demo: $(DEMO) ## datamodels of handwritten digits, start to end: writes demo/report.html
 	$(BIN)/python examples/digits_demo.py
@@ -40,11 +57,15 @@ demo: $(DEMO) ## datamodels of handwritten digits, start to end: writes demo/rep
 test: $(DEV) ## run the tests and the examples in docstrings and documentation
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
+coverage: $(DEV) ## the same, and fail if too little of the package was run
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --cov --cov-report term --cov-fail-under 90
+
 lint: $(DEV) ## check style, docstrings, formatting and the layers of imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/flake8 skdatamodels
 	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q tests/test_docstrings.py
 
 docs: $(DEV) ## build the documentation: doc/_build/html/index.html
 	$(BIN)/sphinx-build -q -W --keep-going -b html doc doc/_build/html
@@ -52,7 +73,13 @@ docs: $(DEV) ## build the documentation: doc/_build/html/index.html
 bench: $(DEV) ## time the package against its references, see benchmarks/
 	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
 
+asv: $(ASV) ## small benchmarks, whose figures are kept in benchmarks/asv/results/
+	cd benchmarks/asv && $(abspath $(BIN))/asv machine --yes
+	cd benchmarks/asv && $(abspath $(BIN))/asv run --python same \
+	    --set-commit-hash $$(git rev-parse HEAD)
+
 clean: ## remove what the targets above made, but for the environment
 	rm -rf build demo doc/_build doc/auto_examples doc/generated doc/sg_execution_times.rst
-	rm -rf .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage
+	rm -rf .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage* dist
+	rm -rf benchmarks/asv/html
 	find skdatamodels tests examples benchmarks doc -name __pycache__ -prune -exec rm -rf {} +

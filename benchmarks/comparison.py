@@ -23,7 +23,7 @@ from skdatamodels.plotting import AttributionComparisonDisplay
 
 
 def make_network_methods(train, targets, n_networks):
-    """Return methods that need trained networks, and their candidates."""
+    """Return methods that need trained networks, by setting."""
     networks = train_networks(make_mlp, train, n_networks)
     states = [states[-1] for _, states in networks]
     data, output = (train, targets), {"output": "margin"}

@@ -15,7 +15,7 @@ import numpy as np
 from _machine import describe_machine
 
 from skdatamodels import DatamodelRegressor
-from skdatamodels.datasets import load_released
+from skdatamodels.datasets import load_released_runs
 
 
 def make_files(folder, d, m, n_targets):
@@ -56,7 +56,7 @@ def main():
         limit = int(arguments.limit * 2**30)
         resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
         start = time.perf_counter()
-        runs = load_released(f"{folder}/masks.npy", f"{folder}/margins.npy")
+        runs = load_released_runs(f"{folder}/masks.npy", f"{folder}/margins.npy")
         loaded = time.perf_counter() - start
         model = DatamodelRegressor(sparse=True, n_jobs=2, random_state=0).fit(runs)
         seconds = time.perf_counter() - start

@@ -188,10 +188,13 @@ def find_candidates(weights, train, targets, pixels, n):
 
 def report(title, candidates, train, targets, rows):
     """Print the recall of each kind of evidence on some of the targets."""
-    places = targets.metadata["place"][rows], train.metadata["place"]
+    places = {
+        "train": train.metadata["place"],
+        "targets": targets.metadata["place"][rows],
+    }
     print(f"\n{title}\n{'km':<32}" + "".join(f"{t:>6}" for t in THRESHOLDS))
     for name, found in candidates.items():
-        recall, n_leaks = leakage_recall(found[rows], *places, THRESHOLDS)
+        recall, n_leaks = leakage_recall(found[rows], **places, thresholds=THRESHOLDS)
         print(f"{name:<32}" + "".join(f"{r:>6.2f}" for r in recall))
     print(f"{'targets that leak':<32}" + "".join(f"{n:>6}" for n in n_leaks))
 
@@ -227,9 +230,9 @@ def main():
     if arguments.plot:
         display = LeakageRecallDisplay.from_predictions(
             {k: v for k, v in candidates.items() if not k.startswith("means")},
-            targets.metadata["place"],
-            train.metadata["place"],
-            THRESHOLDS,
+            train=train.metadata["place"],
+            targets=targets.metadata["place"],
+            thresholds=THRESHOLDS,
         )
         display.figure_.savefig(arguments.plot)
 

@@ -1,5 +1,10 @@
-"""Configuration of Sphinx. Nothing is fetched from a network while it builds."""
+"""Configuration of Sphinx.
 
+Nothing is fetched from a network while it builds, unless INTERSPHINX is set, as it is
+on Read the Docs (.readthedocs.yaml): names of other packages are links then.
+"""
+
+import os
 import subprocess
 import sys
 from importlib.metadata import version as installed_version
@@ -17,7 +22,9 @@ release = version = installed_version("skdatamodels")
 extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
+    "sphinx.ext.intersphinx",
     "sphinx.ext.mathjax",
+    "sphinx.ext.viewcode",
     "numpydoc",
     "myst_parser",  # for CONTRIBUTING.md and CHANGELOG.md, which are included
     "sphinx_copybutton",
@@ -33,6 +40,20 @@ suppress_warnings = ["myst.header"]
 
 autosummary_generate = True
 numpydoc_show_class_members = False  # doc/_templates/autosummary/class.rst lists them
+# A site that does not answer would be a warning, and so an error of `make docs`.
+intersphinx_mapping = {
+    name: (url, None)
+    for name, url in {
+        "python": "https://docs.python.org/3",
+        "numpy": "https://numpy.org/doc/stable",
+        "scipy": "https://docs.scipy.org/doc/scipy",
+        "sklearn": "https://scikit-learn.org/stable",
+        "joblib": "https://joblib.readthedocs.io/en/stable",
+        "matplotlib": "https://matplotlib.org/stable",
+        "pandas": "https://pandas.pydata.org/docs",
+    }.items()
+    if os.environ.get("INTERSPHINX")
+}
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
 

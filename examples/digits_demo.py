@@ -149,9 +149,9 @@ def draw_leakage(weights, train, copies, source, moves):
     }
     return LeakageRecallDisplay.from_estimator(
         detectors,
-        np.column_stack([source, moves]),
-        np.arange(len(train))[:, None],
-        np.linspace(0, 1.5, 11),
+        train=np.arange(len(train))[:, None],
+        targets=np.column_stack([source, moves]),
+        thresholds=np.linspace(0, 1.5, 11),
         metric=lambda a, b: np.where(a[:, :1] == b.T, a[:, 1:], np.inf),
         unit="pixels moved",
     )

@@ -33,17 +33,22 @@ learning, judging = runs[:600], runs[600:]
 again = trainer.transform(judging.packed).outputs
 
 # %%
-# The candidates
-# --------------
+# The methods
+# -----------
 # A method is a matrix, a fitted estimator, or a function that returns one, whose time
 # is then measured. For a method with a setting to choose, pass several. A quarter of
 # the targets and of the runs decides which of them is reported, and all methods are
 # judged on the rest.
+#
+# An `Attribution` is an influence function with its data and settings. It can be called
+# as a function, or an `AttributionRegressor` scales it to the runs.
 
 from sklearn.linear_model import LogisticRegression
 
 from skdatamodels import DatamodelRegressor
 from skdatamodels.influence import (
+    Attribution,
+    AttributionRegressor,
     DifferenceOfMeans,
     knn_shapley,
     logistic_influence,
@@ -53,18 +58,20 @@ from skdatamodels.influence import (
 
 def influence(C):
     """Influence function of another model, a logistic regression."""
-    return logistic_influence(LogisticRegression(C=C), train, targets)
+    estimator = LogisticRegression(C=C)
+    return Attribution(logistic_influence, train, targets, estimator=estimator)
 
 
 methods = {
     "datamodel": lambda: DatamodelRegressor(random_state=0).fit(learning),
     "datamodel with a prior": lambda: DatamodelRegressor(
-        prior=influence(1.0), random_state=0
+        prior=influence(1.0)(), random_state=0
     ).fit(learning),
     "difference of means": lambda: DifferenceOfMeans().fit(learning),
-    "influence of a logistic model": {
-        f"C={C}": lambda C=C: influence(C) for C in (0.1, 1.0, 10.0)
-    },
+    "influence of a logistic model": {f"C={C}": influence(C) for C in (0.1, 1.0, 10.0)},
+    "influence, scaled to runs": lambda: AttributionRegressor(influence(1.0)).fit(
+        learning
+    ),
     "similar pixels": {
         metric: representation_similarity(train.X, targets.X, metric=metric)
         for metric in ("l2", "cosine", "dot")
@@ -99,6 +106,7 @@ comparison = compare_attributions(
         "datamodel with a prior": 601,
         "difference of means": 600,
         "influence of a logistic model": 3,
+        "influence, scaled to runs": 601,
         "similar pixels": 0,
         "k-NN Shapley": 0,
     },
@@ -134,9 +142,10 @@ AttributionComparisonDisplay.from_comparison(comparison)
 # indicator of the class. Similarity in pixels does not even reach that.
 #
 # The `slope` shows whether a method has the right unit: it is the rise of the margin
-# where the method predicts a rise of 1. Datamodels are close to 1. The difference of
-# means ranks reasonably well, but predicts changes that are too large. The other
-# methods do not measure this margin, so a slope close to 1 is luck.
+# where the method predicts a rise of 1. Datamodels are close to 1, and so is the
+# influence that was scaled to the runs: its order, and so its score, stays that of the
+# formula. The difference of means ranks reasonably well, but predicts changes that are
+# too large. The other methods do not measure this margin: a slope close to 1 is luck.
 
 for name, slope in zip(comparison.name, comparison.slope, strict=True):
     print(f"{name:<30} slope {slope:9.3f}")

@@ -56,13 +56,13 @@ def held_memory():
 def fit(connection, n_bytes):
     """Fit under a limit, and send the weights."""
     from skdatamodels import DatamodelRegressor
-    from skdatamodels.datasets import load_released, make_linear_runs
+    from skdatamodels.datasets import load_released_runs, make_linear_runs
 
     small, _ = make_linear_runs(200, 20)
     model = DatamodelRegressor(sparse=True, random_state=0).fit(small)  # compiles
     limit = held_memory() + n_bytes
     resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
-    model.fit(load_released(path_masks, path_margins))
+    model.fit(load_released_runs(path_masks, path_margins))
     connection.send((model.coef_, model.solver_))
 
 

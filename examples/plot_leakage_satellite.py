@@ -102,9 +102,9 @@ for ax, title, rows in zip(
 ):
     LeakageRecallDisplay.from_predictions(
         {name: detector.candidates_[rows] for name, detector in detectors.items()},
-        places[rows],
-        train_places,
-        [20, 40, 70, 100, 150, 200, 300],
+        train=train_places,
+        targets=places[rows],
+        thresholds=[20, 40, 70, 100, 150, 200, 300],
         ax=ax,
     )
     ax.set_title(title)
@@ -118,7 +118,7 @@ plt.show()
 from skdatamodels.metrics import metadata_distances
 
 both = detectors["both"]
-distances = metadata_distances(places, train_places)
+distances = metadata_distances(train=train_places, targets=places)
 _, axes = plt.subplots(5, 5, figsize=(6, 6.6), layout="constrained")
 for row, target in zip(axes, np.argsort(-both.leakage_score_), strict=False):
     row[0].imshow(targets.metadata["tile"][target])

@@ -8,7 +8,7 @@ fraction α and the penalty λ together. With a store, each model is trained onl
 whatever the number of λ and folds.
 
 Scores of different α come from different subsets and cannot be compared. A scorer made
-by :func:`~skdatamodels.metrics.make_lds_scorer` judges every candidate on one fixed set
+by :func:`~skdatamodels.metrics.make_lds_scorer` judges every setting on one fixed set
 of runs.
 """
 
@@ -57,8 +57,8 @@ folder.cleanup()
 print(search.best_params_)
 
 # %%
-# The score of each candidate
-# ---------------------------
+# The score of each setting
+# -------------------------
 # Here the evaluation runs were trained on halves.
 
 import matplotlib.pyplot as plt

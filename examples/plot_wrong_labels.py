@@ -56,7 +56,7 @@ plt.show()
 # Look at the most harmful examples, with the labels as they were given. Green titles
 # mark the labels that we changed.
 
-suspects, _ = harmful_examples(datamodels, 30)
+suspects = harmful_examples(datamodels, 30).examples
 fig, axes = plt.subplots(3, 10, figsize=(9, 3.4), layout="constrained")
 for ax, i in zip(axes.flat, suspects, strict=True):
     ax.imshow(train.X[i].reshape(8, 8), cmap="gray_r")

@@ -1,11 +1,11 @@
-"""Datamodels: tell which training examples made a model say what it says."""
+"""Datamodels: find the training examples behind the predictions of a model."""
 
 from importlib import import_module
 
 __version__ = "0.1.0.dev0"
 
-# The main names, and the subpackage that each is from. They are imported when they are
-# first used: importing this package stays as fast as importing scikit-learn.
+# The main names and their subpackages. They are imported when they are first used, so
+# that importing this package is as fast as importing scikit-learn.
 _HOMES = {
     "CounterfactualEvaluation": "applications",
     "DataSupportSearch": "applications",
@@ -39,7 +39,7 @@ __all__ = ["__version__", *_HOMES]
 
 
 def __getattr__(name):
-    """Import a main name or a subpackage."""
+    """Import a main name or a subpackage when it is first used."""
     if name in _SUBPACKAGES:
         return import_module(f"skdatamodels.{name}")
     if name not in _HOMES:
@@ -50,5 +50,5 @@ def __getattr__(name):
 
 
 def __dir__():
-    """List what can be imported from here."""
+    """List the names that can be imported from this package."""
     return sorted({*globals(), *__all__, *_SUBPACKAGES})

@@ -1,7 +1,7 @@
-"""What values consist of, so that those built alike are known as alike.
+"""Describe values by their content, to recognize values that are built in the same way.
 
-Two sessions that run the same lines get the same answer: it depends neither on the
-order of sets, nor on addresses, nor on which of several equal objects is meant.
+Two sessions that run the same code get the same result. It does not depend on the order
+of sets, on addresses, or on the identity of equal objects.
 """
 
 import copyreg
@@ -22,17 +22,17 @@ from sklearn.base import BaseEstimator
 
 from skdatamodels._source import code_digest, is_own
 
-BY_TYPE = {}  # type -> function (content, value) -> Parts, of those that know better
+BY_TYPE = {}  # type -> function (content, value) -> Parts, for types with their own way
 _MOST_AGAIN = 100_000
 _BLOCK = 2**22  # entries of an array that are copied at once
-# Of the state of a library's objects: its version, its documentation, and numpy's own
-# generator, which is another in each session.
+# Ignored in the state of a library's objects: version, documentation, and numpy's own
+# generator, which differs between sessions.
 _LEFT_OUT = {"_sklearn_version", "__doc__", "_random_state"}
 _LEFT_OUT_OF = {"sklearn", "scipy"}
 
 
 class NoContentError(TypeError):
-    """What a value consists of cannot be told, as when it does not pickle."""
+    """Raised if a value cannot be described, for example because it does not pickle."""
 
 
 class Parts(NamedTuple):
@@ -41,14 +41,16 @@ class Parts(NamedTuple):
     Parameters
     ----------
     label : str, int, float, bool or None
+        Description of the value without its parts.
     parts : list of tuple (suffix, value), default=()
-        Its parts, each with what to write behind the name of the whole.
+        The parts. The suffix of a part is appended to the name of the value.
     named : bool, default=True
-        Whether the suffixes tell the parts apart, for people.
+        Whether users can identify the parts by their suffixes.
     ordered : bool, default=True
+        Whether the order of the parts matters.
     cloned : bool, default=False
-        Whether ``clone`` of the whole clones the parts too, and leaves out what an
-        estimator among them has learned.
+        Whether ``clone`` of the value also clones the parts, so that only the
+        parameters of an estimator among them matter.
     """
 
     label: object
@@ -59,20 +61,20 @@ class Parts(NamedTuple):
 
 
 class Content:
-    """Takes values apart, and notes whose functions and classes are among them.
+    """Take values apart, and record the functions and classes that they use.
 
     Attributes
     ----------
     reached : list
-        The user's own functions and classes, in the order of meeting.
+        The user's own functions and classes, in the order in which they were found.
     libraries : set of str
-        Packages that the others are from.
+        Packages of the other functions and classes.
     """
 
     def __init__(self):
         self.reached, self.libraries = [], set()
         self._open, self._n_again, self._highest = [], 0, 0
-        self._digests = {}  # with the values themselves, so that no id is used again
+        self._digests = {}  # holds the values too, so that their ids are not reused
 
     def digest(self, value, cloned=False):
         """Return a digest of a value.
@@ -80,17 +82,19 @@ class Content:
         Parameters
         ----------
         value : object
+            Any value.
         cloned : bool, default=False
-            Whether it is cloned before use, so that only parameters count.
+            Whether the value is cloned before use, so that only parameters matter.
 
         Returns
         -------
         digest : str
+            Digest of the content.
 
         Raises
         ------
         NoContentError
-            If something in it does not pickle.
+            If the value or one of its parts does not pickle.
         """
         key = id(value), cloned
         if key in self._digests:
@@ -100,28 +104,32 @@ class Content:
             digests = [(name, self.digest(part, deep)) for name, part in parts]
         digests = digests if ordered else sorted(digests)
         digest = _hash(json.dumps([label, digests]).encode())
-        if parts and self._highest >= level:  # it says nothing of what is above
+        if parts and self._highest >= level:  # it does not refer to levels above
             self._digests[key] = value, digest
         self._highest = min(self._highest, highest)
         return digest
 
     @contextmanager
     def opened(self, value, cloned=False):
-        """Take a value apart; what turns up again among its parts is not, again.
+        """Take a value apart. Inside the context, it is not taken apart again.
 
         Parameters
         ----------
         value : object
+            Any value.
         cloned : bool, default=False
+            Whether the value is cloned before use, so that only parameters matter.
 
         Yields
         ------
         parts : Parts
+            The value, taken apart by one level; if the value is its own part at a
+            higher level, a reference to that level.
 
         Raises
         ------
         NoContentError
-            If it does not pickle.
+            If the value does not pickle.
         """
         above = [level for level, other in enumerate(self._open) if other is value]
         self._open.append(value)
@@ -132,20 +140,22 @@ class Content:
 
     def _again(self, level):
         self._highest, self._n_again = min(self._highest, level), self._n_again + 1
-        if self._n_again > _MOST_AGAIN:  # paths through a graph are ever so many
-            raise NoContentError("its objects hold one another in too many ways")
+        if self._n_again > _MOST_AGAIN:  # a graph may have very many paths
+            raise NoContentError("its objects refer to each other in too many ways")
         return Parts(f"the same as {len(self._open) - 1 - level} levels above")
 
     def name(self, thing):
-        """Return the full name of a function or class, and note whose it is.
+        """Return the full name of a function or class, and record its origin.
 
         Parameters
         ----------
         thing : function or type
+            A function or class.
 
         Returns
         -------
         name : str
+            Its module and qualified name.
         """
         module = getattr(thing, "__module__", None) or "builtins"
         if is_own(thing):
@@ -157,7 +167,7 @@ class Content:
     def _parts(self, value, cloned):
         if isinstance(value, np.generic):
             value = value.item()
-        if isinstance(value, np.generic):  # a long double stays what it is
+        if isinstance(value, np.generic):  # item() does not convert a long double
             value = np.asarray(value)
         if type(value) is float and not math.isfinite(value):
             return Parts(repr(value))  # JSON has no NaN, and NaN equals nothing
@@ -175,14 +185,14 @@ class Content:
         try:
             reduce = copyreg.dispatch_table.get(type(value))
             how = reduce(value) if reduce else value.__reduce_ex__(4)
-        except Exception as error:  # whatever a user's own __reduce__ raises
+        except Exception as error:  # a user's own __reduce__ may raise anything
             raise NoContentError(f"{label} does not pickle: {error}") from error
         if isinstance(how, str):
             module = pickle.whichmodule(value, how)
             if getattr(sys.modules.get(module), how.partition(".")[0], None) is None:
-                raise NoContentError(f"{label} {how} is in no module")
+                raise NoContentError(f"{label} {how} is not in a module")
             if isinstance(value, np.ufunc) and is_own(sys.modules[module]):
-                raise NoContentError(f"{label} {how} hides the function it calls")
+                raise NoContentError(f"{label} {how} hides the function that it calls")
             return Parts(f"{label} {module}.{how}")
         make, arguments, state, items, pairs = (*how[:5], None, None, None)[:5]
         package = type(value).__module__.partition(".")[0]
@@ -220,11 +230,11 @@ class Content:
 
     def _function(self, value, cloned):
         if not is_own(value) and is_own(inspect.unwrap(value)):
-            return self._wrapper(value, cloned)  # it bears the name of what it wraps
+            return self._wrapper(value, cloned)  # it has the name of the wrapped one
         label = self.name(value)
         if is_own(value):
             label = f"{label} {code_digest(value)}"
-        elif "<" not in label:  # a library's, and not made by another function
+        elif "<" not in label:  # from a library, and not nested in another function
             return Parts(label)
         cells = zip(value.__code__.co_freevars, value.__closure__ or (), strict=True)
         defaults = [*enumerate(value.__defaults__ or ())]
@@ -243,16 +253,16 @@ class Content:
         return Parts(f"method {value.__name__}", [(".__self__", owner)])
 
     def _wrapper(self, value, cloned):
-        """Take apart what a library's decorator has made of an own function."""
+        """Take apart a user's own function that is wrapped by a library's decorator."""
         parts = [(".__wrapped__", value.__wrapped__)]
         if isinstance(getattr(value, "registry", None), MappingProxyType):
-            for kind, function in value.registry.items():  # of singledispatch
+            for kind, function in value.registry.items():  # singledispatch
                 parts.append((f".registry[{self.name(kind)}]", function))
         names = getattr(getattr(value, "__code__", None), "co_freevars", ())
         for name, cell in zip(
             names, getattr(value, "__closure__", ()) or (), strict=True
         ):
-            if is_own(type(_contents(cell))):  # such as a context that is entered
+            if is_own(type(_contents(cell))):  # such as a context manager
                 parts.append((f".closure[{name}]", _contents(cell)))
         return Parts(self.name(type(value)), sorted(parts, key=lambda part: part[0]))
 
@@ -302,7 +312,7 @@ class Content:
         return Parts(self.name(type(value)), [("", state)], named=False)
 
     def _sparse(self, value, cloned):
-        csr = value.tocsr(copy=True)  # use may have sorted it, or noted that it is
+        csr = value.tocsr(copy=True)  # its entries may or may not be sorted
         csr.sum_duplicates()
         places = csr.indices.astype(np.int64), csr.indptr.astype(np.int64)
         label = f"{self.name(type(value))} {value.shape}"
@@ -368,7 +378,7 @@ def _in_order(mapping):
 def _contents(cell):
     try:
         return cell.cell_contents
-    except ValueError:  # it has none yet
+    except ValueError:  # the cell is empty
         return ...
 
 

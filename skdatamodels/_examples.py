@@ -1,4 +1,4 @@
-"""Examples: an immutable holder of data points, known by its content."""
+"""Examples: an immutable container of data points, compared by content."""
 
 import hashlib
 from collections.abc import Mapping
@@ -16,54 +16,60 @@ from skdatamodels._frames import (
     is_pandas,
     shell_of,
 )
-from skdatamodels._numbers import unmasked
+from skdatamodels._frozen import frozen_array, frozen_csr, read_only
 from skdatamodels._sklearn_compat import safe_indexing
 
 __all__ = ["Examples"]
 
-_BLOCK = 1 << 22  # entries looked at together, so that a memmap stays on disk
+_BLOCK = 1 << 22  # entries that are read at once, so that a memmap stays on disk
 
 
 class Examples:
-    """Data points that are passed around without being copied or changed.
+    """An immutable container of data points.
 
-    A training set or a set of targets is a parameter of an estimator here, and
-    :func:`sklearn.base.clone` would copy it for every candidate of a search.
-    `Examples` never changes once made, so a clone can share it.
+    In this package, the training set and the targets are parameters of estimators,
+    and :func:`sklearn.base.clone` would copy them for every setting of a search.
+    `Examples` cannot be changed, so that clones can share it.
 
     Parameters
     ----------
     X : ndarray of shape (n, ...), list, sparse matrix or data frame
-        The inputs, one row an example. Sparse input is kept as CSR, a data
-        frame, of pandas or polars, as a data frame. A writeable array is copied
-        once; a read-only array or memmap (``np.load(path, mmap_mode="r")``) is
-        used as it is, so its owner must not change it behind our back.
+        Inputs, one row per example. Sparse input is stored as CSR, and a data frame
+        of pandas or polars as a data frame. A writeable array is copied once. A
+        read-only array or memmap (``np.load(path, mmap_mode="r")``) is not copied and
+        must not be changed elsewhere.
     y : array-like of shape (n,)
         Class labels (numbers or strings) or real values.
     ids : array-like of shape (n,), default=None
-        Names of the examples, all different. None stands for 0..n-1.
+        Unique names of the examples. By default, 0 to n-1.
     metadata : dict of array-likes or data frame with n rows, default=None
-        Whatever else is known of each example. It takes no part in training
-        and so none in `fingerprint` and ``==``.
+        More information about each example. It is not used in training, and
+        `fingerprint` and ``==`` ignore it.
     allow_nan : bool, default=False
-        Accept NaN in `X` (infinite values never are).
+        Whether to accept NaN in `X`. Infinite values are never accepted.
 
     Attributes
     ----------
-    X, y, ids, metadata
-        As given, read-only. The index of a data frame is kept but ignored.
+    X : ndarray of shape (n, ...), CSR matrix or data frame
+        Inputs, read-only. The index of a data frame is kept but ignored.
+    y : ndarray of shape (n,)
+        Labels or values, read-only.
+    ids : ndarray of shape (n,)
+        Names of the examples, read-only.
+    metadata : dict of ndarrays, data frame or None
+        More information about each example, read-only.
     fingerprint : str
-        SHA-256 of the content of `X`, `y` and `ids` in hexadecimal: dtype,
-        shape, values, column names. The same in every process and session.
+        SHA-256 of the content of `X`, `y` and `ids` (dtype, shape, values, column
+        names) in hexadecimal. It is the same in every process and session.
 
     Raises
     ------
     ValueError
-        If lengths differ, there are no rows, `y` is not 1-d, a value is NaN,
-        masked or infinite, two ids are equal, or two columns have one name.
+        If lengths differ, there are no rows, `y` is not 1-d, a value is NaN, masked
+        or infinite, ids are not unique, or column names are not unique.
     TypeError
-        If an array is of a dtype that no model could learn from, `y` mixes text
-        with other values, or a table is of neither pandas nor polars.
+        If an array has a dtype that models cannot learn from, `y` mixes text with
+        other values, or a table is from neither pandas nor polars.
 
     Examples
     --------
@@ -78,17 +84,17 @@ class Examples:
     True
     """
 
-    __iter__ = None  # rows are indexed, never walked through one by one
+    __iter__ = None  # rows can be indexed, but not iterated over
     __slots__ = ("_X", "_fingerprint", "_ids", "_metadata", "_y")
 
     def __init__(self, X, y, ids=None, metadata=None, *, allow_nan=False):
-        X, labels, y = _frozen_input(X), y, _frozen_array(y, "y")
+        X, labels, y = _frozen_input(X), y, frozen_array(y, "y")
         n = X.shape[0]
         _check_1d(y)
         if n == 0:
             raise ValueError("Examples needs at least one row, X has none.")
         ids = np.arange(n) if ids is None else ids
-        ids, metadata = _frozen_array(ids, "ids"), _frozen_metadata(metadata, n)
+        ids, metadata = frozen_array(ids, "ids"), _frozen_metadata(metadata, n)
         _check_length("y", y, n)
         _check_length("ids", ids, n)
         _check_finite("X", X, allow_nan)
@@ -104,12 +110,12 @@ class Examples:
             (X, y, ids, metadata, fingerprint),
             strict=True,
         ):
-            object.__setattr__(self, name, _read_only(value))
+            object.__setattr__(self, name, read_only(value))
 
     X = property(lambda self: _shallow(self._X), doc="Inputs, read-only.")
     y = property(lambda self: self._y, doc="Labels or values, shape (n,), read-only.")
     ids = property(lambda self: self._ids, doc="Names, shape (n,), read-only.")
-    metadata = property(lambda self: _shallow(self._metadata), doc="As given, or None.")
+    metadata = property(lambda self: _shallow(self._metadata), doc="Metadata or None.")
 
     @property
     def fingerprint(self):
@@ -120,6 +126,42 @@ class Examples:
                 _digest(digest, values)
             object.__setattr__(self, "_fingerprint", digest.hexdigest())
         return self._fingerprint
+
+    def ids_at(self, positions):
+        """Return the ids at some positions, for results that count from 0.
+
+        Parameters
+        ----------
+        positions : int array-like of any shape
+            Rows; -1 for none.
+
+        Returns
+        -------
+        ids : object array of that shape
+            None for -1.
+
+        Raises
+        ------
+        ValueError
+            If a position is no row, nor -1.
+
+        Examples
+        --------
+        >>> from skdatamodels import Examples
+        >>> train = Examples([[0.0], [1.0]], [0, 1], ids=["a12", "b7"])
+        >>> train.ids_at([[1, 0], [1, -1]])
+        array([['b7', 'a12'],
+               ['b7', None]], dtype=object)
+        """
+        positions = np.asarray(positions)
+        whole = positions.dtype.kind in "iu"
+        if not whole or ((positions < -1) | (positions >= len(self))).any():
+            raise ValueError(
+                f"positions must be integers from 0 to {len(self) - 1}, or -1 for "
+                f"none; got {positions.dtype} of shape {positions.shape}."
+            )
+        names = np.array([*self._ids.tolist(), None], dtype=object)
+        return names[positions]
 
     @property
     def shape(self):
@@ -137,10 +179,10 @@ class Examples:
                 f" for a single row write examples[[{rows}]]."
             )
         if picked.size == 0:
-            raise ValueError("The index picks zero rows; Examples needs at least one.")
+            raise ValueError("The index selects no rows; Examples needs at least one.")
         if len(np.unique(picked)) < picked.size:
             raise ValueError("The index repeats rows; ids of Examples must be unique.")
-        # A slice stays one: the view of a memmap then stays on disk.
+        # A slice is kept, so that a memmap stays on disk.
         rows = rows if isinstance(rows, slice) else picked
         metadata = self._metadata
         if isinstance(metadata, dict):
@@ -184,7 +226,7 @@ class Examples:
 
 
 def check_examples(value, name):
-    """Raise TypeError, with what to write instead, if `value` is no Examples."""
+    """Raise TypeError, which says what to write, if `value` is not Examples."""
     if not isinstance(value, Examples):
         raise TypeError(
             f"{name} must be Examples, got {describe_kind(value)}. Write "
@@ -192,8 +234,30 @@ def check_examples(value, name):
         )
 
 
+def check_same_shape(train, targets):
+    """Raise if examples to train on and targets differ in their shape."""
+    if train.shape[1:] != targets.shape[1:]:
+        raise ValueError(
+            f"An example of train.X has shape {train.shape[1:]}, one of targets.X "
+            f"has {targets.shape[1:]}: they must be the same."
+        )
+
+
+def swap_hint(got, wanted):
+    """Return the end of an error about two lengths: whether they look swapped.
+
+    Parameters
+    ----------
+    got, wanted : tuple of int
+        Lengths of training set and targets, as given and as they should be.
+    """
+    if tuple(got) == tuple(wanted)[::-1] != tuple(wanted):
+        return " They look swapped: the training set comes before the targets."
+    return ""
+
+
 def describe_kind(value):
-    """Name the type of `value`, and its shape or length, without its content."""
+    """Describe `value` by its type and its shape or length."""
     shape, kind = getattr(value, "shape", None), type(value).__name__
     if isinstance(value, list | tuple):
         return f"{kind} of length {len(value)}"
@@ -201,7 +265,7 @@ def describe_kind(value):
 
 
 def _parts(content, examples):
-    """Say what examples consist of; classes of the user's own in X are noted."""
+    """Take Examples apart; record the user's own classes in X."""
     if isinstance(examples._X, np.ndarray) and examples._X.dtype.hasobject:
         for kind in {type(value) for value in examples._X.ravel().tolist()}:
             content.name(kind)
@@ -212,71 +276,24 @@ BY_TYPE[Examples] = _parts
 
 
 def _restore(X, y, ids, metadata, fingerprint=None):
-    """Examples of parts that were checked before."""
+    """Make Examples of parts that were checked before."""
     examples = object.__new__(Examples)
     examples._set(X, y, ids, metadata, fingerprint)
     return examples
 
 
 def _shallow(values):
-    """Hand out `values` so that changing them does not change what we hold."""
+    """Return `values` so that changing the result does not change the Examples."""
     if isinstance(values, dict):
         return MappingProxyType(values)
     return shell_of(values) if is_frame(values) else values
 
 
-def _read_only(values):
-    if isinstance(values, np.ndarray):
-        values.setflags(write=False)
-    elif sp.issparse(values):
-        for part in (values.data, values.indices, values.indptr):
-            part.setflags(write=False)
-    elif isinstance(values, dict):
-        for part in values.values():
-            _read_only(part)
-    return values
-
-
-def _frozen_array(values, name):
-    values = unmasked(values, name)
-    if isinstance(values, np.ndarray) and not values.flags.writeable:
-        array = np.asarray(values)
-    else:
-        try:
-            array = np.array(values)
-        except ValueError as error:
-            raise ValueError(f"{name} cannot be made into an array: {error}") from error
-    if array.ndim == 0:
-        is_mapping = isinstance(values, Mapping)
-        cure = ": pandas.DataFrame(…) makes rows of columns" if is_mapping else ""
-        raise ValueError(
-            f"{name} must have one entry a row, got a {type(values).__name__}{cure}."
-        )
-    if array.dtype.kind not in "biufmMSUTO":
-        raise TypeError(f"{name} has dtype {array.dtype}, which no model learns from.")
-    return array
-
-
 def _frozen_input(X):
     if sp.issparse(X):
-        return _frozen_csr(X)
+        return frozen_csr(X)
     check_frame(X, "X")
-    return copy_of(X) if is_frame(X) else _frozen_array(X, "X")
-
-
-def _frozen_csr(X):
-    if X.ndim != 2:
-        raise ValueError(f"A sparse X must be 2-d, got shape {X.shape}.")
-    csr = X.tocsr()
-    parts = (csr.data, csr.indices, csr.indptr)
-    if not csr.has_canonical_format or (
-        csr is X and any(part.flags.writeable for part in parts)
-    ):
-        csr = csr.copy()
-        csr.sum_duplicates()  # nobody can sort the entries in place later
-    elif csr is X:  # another shell, for X.data can be rebound by its owner
-        csr = type(X)(parts, shape=X.shape, copy=False)
-    return csr
+    return copy_of(X) if is_frame(X) else frozen_array(X, "X")
 
 
 def _frozen_metadata(metadata, n):
@@ -291,7 +308,7 @@ def _frozen_metadata(metadata, n):
             "metadata must be a dict of arrays or a data frame, got"
             f" {type(metadata).__name__}."
         )
-    frozen = {k: _frozen_array(v, f"metadata[{k!r}]") for k, v in metadata.items()}
+    frozen = {k: frozen_array(v, f"metadata[{k!r}]") for k, v in metadata.items()}
     for key, values in frozen.items():
         _check_length(f"metadata[{key!r}]", values, n)
     return frozen
@@ -304,16 +321,16 @@ def _check_1d(y):
         cure = "Flatten the single column with np.ravel(y)."
     else:
         cure = (
-            "Several outputs are several problems: make Examples of y[:, 0], of "
-            "y[:, 1] and so on. One-hot labels become labels by y.argmax(axis=1)."
+            "For several outputs, make Examples of each: y[:, 0], y[:, 1] and so on. "
+            "Convert one-hot labels by y.argmax(axis=1)."
         )
     raise ValueError(
-        f"y must be 1-d, one value an example, got shape {y.shape}. {cure}"
+        f"y must be 1-d, with one value per example, got shape {y.shape}. {cure}"
     )
 
 
 def _check_one_kind(y, given):
-    """Raise if labels mix text and numbers; an array of a list may hide it."""
+    """Raise if labels mix text and numbers, which an array of a list may hide."""
     labels = given if isinstance(given, list | tuple) else y.ravel().tolist()
     if y.dtype.kind == "O" or (labels is given and y.dtype.kind in "UT"):
         text = [isinstance(label, str) for label in labels]
@@ -321,14 +338,14 @@ def _check_one_kind(y, given):
             first = labels[text.index(True)], labels[text.index(False)]
             raise TypeError(
                 f"y mixes text with other values, such as {first[0]!r} and "
-                f"{first[1]!r}: make all of it text or all of it numbers."
+                f"{first[1]!r}. Use only text or only numbers."
             )
 
 
 def _check_length(name, values, n):
     if len(values) != n:
         raise ValueError(
-            f"X has {n} rows but {name} has {len(values)}: they must be as many."
+            f"X has {n} rows but {name} has {len(values)}: the numbers must be equal."
         )
 
 
@@ -341,7 +358,7 @@ def _check_unique(ids):
             twice.append(name)
         seen.add(name)
     if twice:
-        raise ValueError(f"ids must be unique, these come again: {_some(twice)}.")
+        raise ValueError(f"ids must be unique, these are repeated: {_some(twice)}.")
 
 
 def _check_finite(name, values, allow_nan=False):
@@ -361,7 +378,7 @@ def _check_finite(name, values, allow_nan=False):
         rows = np.flatnonzero(np.concatenate(bad))
     if rows.size:
         what = "infinite" if allow_nan else "missing (NaN) or infinite"
-        cure = ", or pass allow_nan=True if the estimator takes NaN"
+        cure = ", or pass allow_nan=True if the estimator accepts NaN"
         raise ValueError(
             f"{name} has {what} values in rows {_some(rows.tolist())}. Fill or drop"
             f" them{cure if name == 'X' and not allow_nan else ''}."
@@ -385,10 +402,10 @@ def _is_bad_object(value, allow_nan):
         return True
     if allow_nan or isinstance(value, str):
         return False
-    try:  # what isn't equal to itself is NaN or NaT; arrays only if all of it is
+    try:  # NaN and NaT are not equal to themselves; of an array, all entries must be so
         unequal = np.asarray(value != value)
         return value is None or bool(unequal.size and unequal.all())
-    except TypeError:  # pandas.NA refuses to be a truth value
+    except TypeError:  # pandas.NA has no truth value
         return True
 
 
@@ -404,7 +421,7 @@ def _blocks(array):
 
 
 def _digest(digest, values):
-    """Feed `values` to `digest`, so that different content gives different bytes."""
+    """Update `digest` with `values`; different content gives different bytes."""
     if sp.issparse(values):
         digest.update(f"csr {values.shape}".encode())
         for part in (values.data, values.indices, values.indptr):
@@ -414,7 +431,7 @@ def _digest(digest, values):
         digest.update(f"{kind} {values.shape}".encode())
         for name, column in columns_of(values):
             _digest_column(digest, name, column)
-    elif values.dtype.kind in "OUT":  # one text, however it is stored
+    elif values.dtype.kind in "OUT":  # the same text may be stored in different ways
         digest.update(f"objects {values.shape}".encode())
         for value in values.ravel().tolist():
             _digest_object(digest, value)
@@ -428,7 +445,7 @@ def _digest_column(digest, name, column):
     _digest_object(digest, name)
     digest.update(f"dtype {column.dtype}".encode())
     if not hasattr(column, "iloc"):  # of polars
-        if column.null_count():  # of integers, to_numpy would make rounded floats
+        if column.null_count():  # to_numpy would convert integers to rounded floats
             _digest(digest, np.array(column.to_list(), dtype=object))
         else:
             _digest(digest, column.to_numpy())

@@ -1,21 +1,21 @@
-"""Writing a file whole or not at all."""
+"""Atomic writing of files."""
 
 import os
 from pathlib import Path
 
 
 def write_atomically(path, content):
-    """Write a file so that whoever looks sees the old content or the new, never half.
+    """Write a file atomically: readers see the old or the new content, nothing else.
 
-    It is written beside its place, with ".tmp" after its name, and renamed once it is
-    on disk.
+    The content is written to a file with ".tmp" after its name, which is renamed when
+    it is on disk.
 
     Parameters
     ----------
     path : path-like
-        If it is a link, the file that it leads to is replaced.
+        File to write. If it is a link, the file that it points to is replaced.
     content : str or bytes
-        Text is written as UTF-8.
+        New content. Text is written as UTF-8.
     """
     path = Path(os.path.realpath(path))
     content = content.encode() if isinstance(content, str) else content

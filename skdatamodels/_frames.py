@@ -1,50 +1,50 @@
-"""Data frames of pandas and polars, of which neither is imported."""
+"""Data frames of pandas and polars, without importing either library."""
 
 from collections import Counter
 
 
 def is_frame(values):
-    """Tell whether `values` is a data frame that scikit-learn can index."""
+    """Return whether `values` is a data frame that scikit-learn can index."""
     return is_pandas(values) or (
         _is_of(values, "polars") and type(values).__name__ == "DataFrame"
     )
 
 
 def is_pandas(values):
-    """Tell whether `values` is a pandas data frame, or of a package like it."""
+    """Return whether `values` is a data frame of pandas or a similar library."""
     return hasattr(values, "iloc") and hasattr(values, "columns")
 
 
 def check_frame(values, name):
-    """Raise if `values` is a table of another package, or names two columns alike.
+    """Raise if `values` is a table of another library, or has duplicate column names.
 
-    An array made of such a table would lose the names and types of its columns.
+    Converting such a table to an array would lose the names and types of its columns.
     """
     if not is_frame(values):
         lazy = _is_of(values, "polars") and hasattr(values, "collect")
         if lazy or hasattr(values, "__dataframe__"):
-            cure = ".collect()" if lazy else ".to_pandas(), if it has that"
+            cure = ".collect()" if lazy else ".to_pandas(), if available"
             raise TypeError(
                 f"{name} is a {type(values).__module__}.{type(values).__qualname__}, "
-                f"but data frames must be of pandas or polars: try {cure}."
+                f"but data frames must be from pandas or polars: try {cure}."
             )
         return
     twice = [column for column, n in Counter(values.columns).items() if n > 1]
     if twice:
         raise ValueError(
             f"{name} has several columns named {', '.join(map(repr, twice[:5]))}: "
-            "names must differ."
+            "column names must be unique."
         )
 
 
 def shell_of(frame):
-    """Return a frame of the same data that can be changed without harm to `frame`."""
-    # what changes a polars frame in place makes new columns
+    """Return a shallow copy, so that changing it does not change `frame`."""
+    # In-place changes of a polars frame create new columns.
     return frame.copy(deep=False) if is_pandas(frame) else frame.clone()
 
 
 def copy_of(frame):
-    """Return a copy of a frame that its owner cannot reach."""
+    """Return a copy of a frame, which its owner cannot change."""
     return frame.copy() if is_pandas(frame) else frame.clone()
 
 

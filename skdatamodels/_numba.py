@@ -1,7 +1,7 @@
-"""Compiling by numba, with a cache on disk where one can be written.
+"""Compilation by numba, with a cache on disk if possible.
 
-All that is compiled goes through here. What imports this module is imported by the
-functions that need it: numba takes its time.
+All compiled functions use this module. Import the modules that use it inside functions,
+because importing numba is slow.
 """
 
 import os
@@ -14,12 +14,13 @@ import numba
 
 
 def njit(**options):
-    """Return a decorator as :func:`numba.njit` does, which keeps what it compiles.
+    """Return a decorator like :func:`numba.njit` that caches compiled code on disk.
 
-    numba looks for a folder that it can write to: ``NUMBA_CACHE_DIR``, that of the
-    module, that of the user. A user without a home who runs what another has installed,
-    as in many containers, has none of these, and numba raises. The next best is a
-    folder among temporary files; where there is none, each process compiles anew.
+    numba looks for a writable folder: ``NUMBA_CACHE_DIR``, the folder of the module,
+    the user's cache folder. In many containers, the user has no home directory and
+    cannot write to the installed package, so numba finds none and raises. In this case
+    the cache is in a temporary folder, or, if there is none, each process compiles
+    again.
     """
 
     def decorate(function):
@@ -40,15 +41,15 @@ def njit(**options):
 
 @cache
 def _temporary_folder():
-    """Make a folder that only this user can write to; return "" if there is none.
+    """Make a folder that only this user can write to; return "" if it is impossible.
 
-    numba runs what it finds there. So it must not be one that somebody else has made.
+    numba executes the code that it finds there, so nobody else may write to it.
     """
     try:
         folder = Path(tempfile.gettempdir(), f"skdatamodels-numba-{os.getuid()}")
         folder.mkdir(mode=0o700, exist_ok=True)
         status = folder.lstat()
-    except (OSError, AttributeError):  # no room for files; Windows has no getuid
+    except (OSError, AttributeError):  # not writable; Windows has no getuid
         return ""
     ours = stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid()
     return str(folder) if ours and not status.st_mode & 0o022 else ""

@@ -1,9 +1,9 @@
-"""What belongs to the whole process, where several of its threads want it at a time.
+"""Safe changes of global state of the process, when several threads make them.
 
-Threads train runs side by side under joblib's threading backend and in dask workers of
-more than one thread. Seeded generators, numbers of threads and flags of libraries are
-common to all of them: what one sets, the others get, and what was there before is lost
-if each puts back what it found.
+With joblib's threading backend, and in dask workers with several threads, threads train
+runs at the same time. They share seeded generators, numbers of threads and flags of
+libraries. If each thread saved and restored these settings itself, threads would
+overwrite each other's settings, and the original values could be lost.
 """
 
 import sys
@@ -13,21 +13,21 @@ from functools import partial
 
 from threadpoolctl import ThreadpoolController
 
-_generators = threading.RLock()  # held by the thread that draws from torch's
-_numbers = threading.Lock()  # held by the thread that sets torch's
+_generators = threading.RLock()  # held while a thread uses torch's generators
+_numbers = threading.Lock()  # held while torch's numbers of threads are set
 
 
 class SharedContext:
-    """A context of the process that several threads may be in at a time.
+    """A context manager of the process that several threads can share.
 
-    The first to come enters it and the last to leave exits it, so that what was there
-    before the first comes back. Call it for the context; it gives what it gave the
-    first.
+    The first thread enters the context and the last one exits it, which restores the
+    original state. Call an instance to get the context manager. All threads get the
+    value that the first one got.
 
     Parameters
     ----------
     make : callable
-        ``make(*args) -> context manager``, with the arguments of the call.
+        ``make(*args)`` returns the context manager, for the arguments of the call.
     """
 
     def __init__(self, make):
@@ -59,11 +59,11 @@ _limit_blas = SharedContext(
 def single_threaded():
     """Compute with one thread of BLAS, OpenMP and torch, whatever other threads do.
 
-    Threads change the order of sums, so results would depend on their number.
+    The number of threads changes the order of sums, and therefore the results.
     """
     with single_torch_thread():
         libraries = ThreadpoolController()
-        # BLAS has one number for the process; OpenMP has one for each of its threads.
+        # BLAS has one setting per process; OpenMP has one per thread.
         with (
             _limit_blas(libraries),
             libraries.limit(limits=1, user_api="openmp"),
@@ -85,10 +85,10 @@ def single_torch_thread():
 
 
 def _set_torch_threads(number):
-    """Set the number of this thread alone, and return what it was.
+    """Set torch's number of threads for this thread only; return the old number.
 
-    torch sets the number of the calling thread and of those that are yet to come, but
-    not of the others that are there.
+    torch sets the number for the calling thread and for threads that start later, but
+    not for other threads that are running.
     """
     import torch
 
@@ -110,14 +110,15 @@ def _in_new_thread(function):
 
 @contextmanager
 def seeded_torch(seed):
-    """Seed torch's own generators, on all devices, and put them back in the end.
+    """Seed torch's global generators on all devices, and restore them at the end.
 
-    They belong to the process, so that other threads that come here wait. This cannot
-    keep out code that draws from them without coming here.
+    The generators belong to the process, so only one thread at a time can be in this
+    context. Code that uses the generators outside of it is not stopped.
 
     Parameters
     ----------
     seed : int
+        Seed of the generators.
     """
     import torch
 
@@ -127,5 +128,5 @@ def seeded_torch(seed):
         with torch.random.fork_rng(devices=devices):
             torch.manual_seed(seed)
             yield
-        if not on_cuda:  # torch keeps our seed for when CUDA starts: give it the user's
+        if not on_cuda:  # torch would use our seed when CUDA starts: restore the user's
             torch.cuda.manual_seed_all(torch.initial_seed())

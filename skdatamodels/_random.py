@@ -1,8 +1,8 @@
-"""Randomness that depends on ``random_state`` and the run alone.
+"""Random numbers that depend only on ``random_state`` and the run.
 
-Every run owns one seed sequence, ``SeedSequence(entropy, spawn_key=key)``. Its first
-child draws the mask, its second child is the training seed. No generator is shared
-between runs, so neither order nor number of workers can change a result.
+Each run has its own seed sequence, ``SeedSequence(entropy, spawn_key=key)``. Its first
+child draws the mask, and its second child is the training seed. Runs do not share
+generators, so results do not depend on the order of runs or the number of workers.
 """
 
 from numbers import Integral
@@ -35,6 +35,6 @@ def mask_generator(entropy, run):
 
 
 def training_seed(entropy, *key):
-    """Return the training seed (int below 2**32) of the run with this key."""
+    """Return the training seed of the run with this key, an int below 2**32."""
     sequence = np.random.SeedSequence(entropy, spawn_key=(*map(int, key), _TRAINING))
     return int(sequence.generate_state(1)[0])

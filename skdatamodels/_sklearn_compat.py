@@ -1,7 +1,7 @@
-"""The only file that imports scikit-learn's private names.
+"""The only file that imports private names of scikit-learn.
 
-They are private but customary in third-party estimators. When scikit-learn
-moves one, this is the one place to mend.
+They are private, but third-party estimators commonly use them. If scikit-learn moves
+one, change it here.
 """
 
 from sklearn.base import _fit_context as fit_context

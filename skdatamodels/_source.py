@@ -1,7 +1,7 @@
-"""The code of a user's own functions: whose it is, what it says and what it uses.
+"""The code of a user's own functions: its origin, its digest and the names it uses.
 
-Own code is what is in no library: outside the standard library, site-packages and this
-package. A library's code is known by its version.
+Code is the user's own if it is not in a library, that is, outside the standard library,
+site-packages and this package. The code of a library is identified by its version.
 """
 
 import __future__
@@ -25,68 +25,73 @@ _LIBRARIES = [
 _FUTURE = sum(
     {getattr(__future__, name).compiler_flag for name in __future__.all_feature_names}
 )
-# What says nothing of what is computed, or is not in the syntax tree of each Python.
+# Irrelevant for the computation, or not in the syntax tree of every Python version.
 _IGNORED = {"annotation", "returns", "type_comment", "type_params", "simple", "kind"}
 _READS = {"LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"}
 _ABSENT = object()
-# Digests of code by its name and parts: cloudpickle drops the file when it copies code,
-# and gives the copies to the classes that they are of.
+# Digests of code by its name and parts: cloudpickle copies the code of functions and
+# methods without the name of its file.
 _SEEN = {}
 
 
 def is_own(thing):
-    """Say whether a function, class or module is a user's own, and in no library.
+    """Return whether a function, class or module is a user's own, not a library's.
 
     Parameters
     ----------
     thing : function, class or module
+        What to check.
 
     Returns
     -------
     own : bool
+        Whether it is outside all libraries.
     """
     code = getattr(thing, "__code__", None)
     if isinstance(code, CodeType) and not code.co_filename.startswith("<"):
         return _is_own_file(code.co_filename)
     if isinstance(thing, ModuleType):
         return _is_own_module(thing.__name__)
-    if isinstance(code, CodeType):  # made by exec, perhaps by a library
+    if isinstance(code, CodeType):  # created by exec, perhaps in a library
         return _is_own_module(thing.__globals__.get("__name__"))
     return _is_own_module(getattr(thing, "__module__", None))
 
 
 def code_digest(function):
-    """Digest what a function says, but not its comments, docstrings and annotations.
+    """Digest the code of a function without comments, docstrings and annotations.
 
-    It is that of the syntax tree, and so the same in each version of Python. Where the
-    source is not at hand, or has been edited since the function was made, it is that of
-    the byte code, and begins with the version of Python.
+    The digest is computed from the syntax tree, so that it is the same in all versions
+    of Python. If the source is not available, or has been edited since the function was
+    created, it is computed from the byte code and begins with the version of Python.
 
     Parameters
     ----------
     function : function
+        A Python function.
 
     Returns
     -------
     digest : str
+        Digest of the code.
     """
     return _digest_of(_Code(function.__code__, function.__globals__))
 
 
 def globals_used(function):
-    """List what a function reads from its module, and imports when it runs.
+    """List the globals that a function reads, and its imports.
 
-    Of a module of the user's own that is read, the members that the function names are
-    listed in its place. A name that the function assigns to is left out.
+    A module of the user's own is replaced by those of its members that the function
+    names. Globals that the function assigns to are ignored.
 
     Parameters
     ----------
     function : function
+        A Python function.
 
     Returns
     -------
     used : dict of str to object
-        Values by the full name of where they are.
+        Values by their full names.
     """
     codes = list(_with_nested(function.__code__))
     words = {name for code in codes for name in code.co_names}
@@ -104,7 +109,7 @@ def globals_used(function):
 
 
 class _Code:
-    """One code object, and the globals that its source may be loaded by."""
+    """A code object, and the module globals that are needed to load its source."""
 
     def __init__(self, code, module_globals):
         self.code, self.module_globals = code, module_globals
@@ -116,7 +121,7 @@ class _Code:
         return id(self.code)
 
 
-@lru_cache(10_000)  # so that a file may be edited while its functions live on
+@lru_cache(10_000)  # so that the file may be edited while its functions are in use
 def _digest_of(whose):
     code = whose.code
     parts = _hash(_parts(code))
@@ -146,7 +151,7 @@ def _is_own_module(name):
     module = sys.modules.get(name)
     file = getattr(module, "__file__", None)
     root = name.partition(".")[0]
-    if file is None and root != name:  # some libraries make modules as they run
+    if file is None and root != name:  # some libraries create modules at run time
         return _is_own_module(root)
     if file is None:
         return root not in sys.stdlib_module_names
@@ -154,12 +159,12 @@ def _is_own_module(name):
 
 
 def _syntax_tree(code, parts, module_globals):
-    """Return the tree of the function with this code, or None if it isn't to be had."""
+    """Return the syntax tree of the function with this code; None if not available."""
     linecache.checkcache(code.co_filename)
     lines = linecache.getlines(code.co_filename, module_globals)
     for compiled, node in _functions_in("".join(lines), code.co_flags & _FUTURE):
         same_place = compiled.co_qualname == code.co_qualname
-        # The file may have been edited since, or rewritten on its way, as pytest does.
+        # The file may have been edited since, or rewritten on import, as by pytest.
         if same_place and _hash(_parts(compiled)) == parts:
             return node
     return None
@@ -191,9 +196,9 @@ def _functions_in(source, flags):
 
 
 def _lambda_of(code, lambdas):
-    """Return the innermost lambda that holds all instructions, of those on its line."""
+    """Return the innermost lambda on the line that contains all instructions."""
     here = [node for node in lambdas if node.lineno == code.co_firstlineno]
-    spots = [spot for spot in code.co_positions() if spot[3]]  # else it stands nowhere
+    spots = [spot for spot in code.co_positions() if spot[3]]  # others have no position
     if not spots:
         return here[0] if len(here) == 1 else None
     first = min((line, column) for line, _, column, _ in spots)
@@ -219,7 +224,7 @@ def _with_nested(code):
 
 
 def _plain(node):
-    """Return a syntax tree as tuples, without what is ignored or says nothing."""
+    """Return a syntax tree as tuples, without ignored fields, docstrings and pass."""
     if isinstance(node, list):
         return [_plain(item) for item in node if not _says_nothing(item)]
     if not isinstance(node, ast.AST):
@@ -227,7 +232,7 @@ def _plain(node):
     if isinstance(node, ast.AnnAssign) and node.value:
         node = ast.Assign([node.target], node.value)
     fields = dict(ast.iter_fields(node))
-    if isinstance(node, ast.JoinedStr):  # Python 3.12 ends some by an empty text
+    if isinstance(node, ast.JoinedStr):  # Python 3.12 adds empty text at the end
         fields["values"] = [
             part for part in node.values if getattr(part, "value", part) != ""
         ]
@@ -244,7 +249,7 @@ def _says_nothing(node):
 
 
 def _parts(code):
-    """Return what makes a code object, but for where it stands."""
+    """Return the content of a code object, without its position in a file."""
     constants = [_constant(constant) for constant in code.co_consts]
     counts = code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount
     names = code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars
@@ -256,13 +261,13 @@ def _constant(value):
         return _parts(value)
     if isinstance(value, tuple):
         return [_constant(item) for item in value]
-    if isinstance(value, frozenset):  # its order is another in each session
+    if isinstance(value, frozenset):  # its order differs between sessions
         return "frozenset", sorted(repr(_constant(item)) for item in value)
     return type(value).__name__, repr(value)
 
 
 def _add(used, name, value, words):
-    """Note a value, or what is named of it, if it is a module of the user's own."""
+    """Add a value; of a module of the user's own, add the members that are named."""
     if not (isinstance(value, ModuleType) and is_own(value)):
         used[name] = value
     elif value.__name__ not in used:
@@ -272,7 +277,7 @@ def _add(used, name, value, words):
 
 
 def _imports(steps, module_globals):
-    """List modules that code imports, and names that it takes from them."""
+    """Yield the modules that code imports, and the names imported from them."""
     for level, members, step in zip(steps, steps[1:], steps[2:], strict=False):
         if step.opname != "IMPORT_NAME":
             continue
@@ -286,8 +291,8 @@ def _imports(steps, module_globals):
 
 def _add_import(used, name, members, words):
     if not _is_own_import(name):
-        return  # its name is in the code that imports it
-    with suppress(Exception):  # the user's own code, which the training will meet
+        return  # its name is part of the code that imports it
+    with suppress(Exception):  # errors of the user's own code appear in training
         module = importlib.import_module(name)
         for member in members:
             value = getattr(module, member, _ABSENT)
@@ -300,7 +305,7 @@ def _add_import(used, name, members, words):
 
 
 def _is_own_import(name):
-    """Say whether a module that need not have been imported yet is the user's own."""
+    """Return whether a module, imported or not, is the user's own."""
     root = name.partition(".")[0]
     if root in sys.modules:
         return _is_own_module(root)

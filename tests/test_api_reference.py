@@ -1,6 +1,7 @@
-"""Every public name has its place in the API reference, and nothing else has."""
+"""Every public name is in the API reference, and the training set comes first."""
 
 import importlib
+import inspect
 import pkgutil
 import re
 from pathlib import Path
@@ -42,3 +43,54 @@ def test_modules_of_rooms_are_private():
         modules = {m.name for m in pkgutil.iter_modules(package.__path__)}
         public = {name for name in modules if not name.startswith("_")}
         assert public <= {r.removeprefix(f"{room}.") for r in ROOMS}, room
+
+
+# Parameters of the training set and the like of the targets.
+PAIRS = [
+    ("train", "targets"),
+    ("n_train", "n_targets"),
+    ("train_representation", "target_representation"),
+]
+
+
+def public_callables():
+    """Yield the name and the signature of each public function and method."""
+    for room in ROOMS:
+        for name in names_of(room):
+            given = getattr(importlib.import_module(f"skdatamodels.{room}"), name)
+            yield f"{room}.{name}", given
+            if inspect.isclass(given):
+                for method in dir(given):
+                    if not method.startswith("_"):
+                        yield f"{room}.{name}.{method}", getattr(given, method)
+
+
+def test_training_set_comes_before_targets():
+    n_found = 0
+    for name, given in public_callables():
+        # requests of scikit-learn's metadata routing are in alphabetical order
+        if not callable(given) or name.endswith("_request"):
+            continue
+        try:
+            parameters = list(inspect.signature(given).parameters)
+        except ValueError:  # of C
+            continue
+        for train, targets in PAIRS:
+            if train in parameters and targets in parameters:
+                n_found += 1
+                assert parameters.index(train) < parameters.index(targets), name
+            assert f"{targets}, {train} :" not in (given.__doc__ or ""), name
+    assert n_found > 30
+
+
+def test_several_results_have_names():
+    """As CONTRIBUTING says; data sets and paths return tuples, as scikit-learn's do."""
+    for name, given in public_callables():
+        if re.search(r"\.(load|make)_|_path$", name):
+            continue
+        doc = inspect.getdoc(given) or ""
+        returns = re.search(r"^Returns\n-+\n(.*?)(\n\n[A-Z]|\Z)", doc, re.S | re.M)
+        if returns:
+            lines = returns[1].splitlines()
+            heads = [line for line in lines if re.match(r"\w[^.]* : ", line)]
+            assert len(heads) < 2, name

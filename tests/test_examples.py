@@ -241,8 +241,8 @@ def test_fingerprint_and_checks_of_more_than_one_block(monkeypatch):
         ({"y": [0, 1]}, "X has 3 rows but y has 2"),
         ({"y": np.zeros((3, 1))}, r"y must be 1-d.*\(3, 1\).*np.ravel"),
         ({"y": pd.DataFrame({"y": [0, 1, 0]})}, r"y must be 1-d.*np.ravel"),
-        ({"y": np.zeros((3, 2))}, r"\(3, 2\)\. Several outputs .* y\[:, 1\].*argmax"),
-        ({"y": np.zeros((3, 1, 2))}, r"\(3, 1, 2\)\. Several outputs"),
+        ({"y": np.zeros((3, 2))}, r"\(3, 2\)\. For several .* y\[:, 1\].*argmax"),
+        ({"y": np.zeros((3, 1, 2))}, r"\(3, 1, 2\)\. For several outputs"),
         ({"y": []}, "X has 3 rows but y has 0"),
         ({"y": np.ma.array([0, 1, 0], mask=[0, 1, 0])}, "Masked entries in y"),
         ({"X": np.ma.masked_less([[1], [2], [3]], 2)}, "Masked entries in X"),
@@ -250,8 +250,8 @@ def test_fingerprint_and_checks_of_more_than_one_block(monkeypatch):
         ({"metadata": {"m": np.ma.masked_less([1, 2, 3], 2)}}, "Masked entries in met"),
         ({"X": pd.DataFrame(np.eye(3), columns=["a", "b", "a"])}, "columns named 'a'"),
         ({"metadata": FRAME[["size", "size"]]}, "metadata has .* named 'size'"),
-        ({"X": {"a": [1, 2, 3]}}, r"X must have one entry a row, got a dict: pandas\."),
-        ({"y": 1}, "y must have one entry a row"),
+        ({"X": {"a": [1, 2, 3]}}, r"one entry per row, got a dict\. .*pandas\."),
+        ({"y": 1}, "y must have one entry per row"),
         ({"y": [0.0, np.nan, 1.0]}, "y has missing .* rows 1"),
         ({"y": [0.0, np.inf, 1.0]}, "y has .*infinite values in rows 1"),
         ({"y": np.array(["a", None, "b"], dtype=object)}, "y has missing .* rows 1"),
@@ -269,7 +269,7 @@ def test_fingerprint_and_checks_of_more_than_one_block(monkeypatch):
         ({"X": np.full((3, 1), np.inf), "allow_nan": True}, "infinite .* rows 0, 1, 2"),
         ({"X": np.zeros((0, 2)), "y": []}, "at least one row"),
         ({"X": [[1], [1, 2], [3]]}, "X cannot be made into an array"),
-        ({"X": 3.0}, "X must have one entry a row"),
+        ({"X": 3.0}, "X must have one entry per row"),
     ],
 )
 def test_bad_input(kwargs, message):
@@ -337,7 +337,7 @@ def test_nan_is_allowed_when_asked(X):
     ("rows", "error", "message"),
     [
         (1, TypeError, r"examples\[\[1\]\]"),
-        ([], ValueError, "zero rows"),
+        ([], ValueError, "selects no rows"),
         ([0, 0], ValueError, "repeats rows"),
         ([3], IndexError, "out of bounds"),
         ([True, False], IndexError, "boolean index"),
@@ -464,3 +464,15 @@ def test_tables_of_other_kinds_are_refused(pl, table):
         Examples(Other(), [0, 1, 0])
     with pytest.raises(TypeError, match=r"metadata is a .*Other"):
         Examples(np.eye(3), [0, 1, 0], metadata=Other())
+
+
+def test_ids_at_positions_of_any_shape():
+    ids = ["b", "a", "d"]
+    examples = Examples(np.eye(3), [0, 1, 0], ids=ids)
+    found = examples.ids_at(np.array([[2, -1], [0, 2]], dtype=np.int8))
+    assert found.tolist() == [["d", None], ["b", "d"]]
+    assert examples.ids_at(1) == "a"
+    assert Examples(np.eye(3), [0, 1, 0]).ids_at([2]).tolist() == [2]
+    for wrong in ([3], [-2], [0.0], [True]):
+        with pytest.raises(ValueError, match="positions must be integers from 0 to 2"):
+            examples.ids_at(wrong)

@@ -60,7 +60,8 @@ def test_subpackages_and_names_are_found_without_importing_them():
         "except AttributeError as error:\n    assert 'nonsense' in str(error)\n"
         "else:\n    raise AssertionError\n"
     )
-    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    command = [sys.executable, "-c", code]
+    answer = subprocess.run(command, capture_output=True, text=True)
     assert answer.returncode == 0, answer.stderr
 
 

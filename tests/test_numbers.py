@@ -228,9 +228,13 @@ DOORS = {
     "predicted outputs": lambda v, folder: linear_datamodeling_score(COLUMN, v),
     "repeats": lambda v, folder: noise_ceiling([v, v]),
     "normality": lambda v, folder: normality_p_values(v),
-    "places": lambda v, folder: metadata_distances(v, v),
+    "places": lambda v, folder: metadata_distances(train=v, targets=v),
     "thresholds": lambda v, folder: leakage_recall(
-        [[0]], [[1.0]], [[2.0]], np.squeeze(v), metric="euclidean"
+        [[0]],
+        train=[[2.0]],
+        targets=[[1.0]],
+        thresholds=np.squeeze(v),
+        metric="euclidean",
     ),
 }
 

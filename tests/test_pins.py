@@ -27,3 +27,17 @@ def test_pre_commit_uses_the_version_of_pyproject(tool):
 
     assert len(expected) == 1
     assert pins_in(hooks)[tool] == expected
+    assert pins_in((ROOT / "constraints.txt").read_text())[tool] == expected
+
+
+def test_constraints_name_what_development_installs():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    used = [project["dependencies"]]
+    used += [extras[name] for name in ("test", "lint", "doc", "plot", "torch", "bench")]
+    names = {re.match(r"[\w-]+", line).group() for lines in used for line in lines}
+    pinned = {
+        name.replace("_", "-").lower()
+        for name in pins_in((ROOT / "constraints.txt").read_text())
+    }
+    assert names - {"skdatamodels"} <= pinned

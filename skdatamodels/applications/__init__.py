@@ -26,6 +26,7 @@ from skdatamodels.applications._embedding import (
 from skdatamodels.applications._leakage import LeakageDetector
 from skdatamodels.applications._similar_examples import (
     Extremes,
+    HarmfulExamples,
     affected_targets,
     harmful_examples,
     mean_weights,
@@ -41,6 +42,7 @@ __all__ = [
     "DataSupportSearch",
     "DatamodelEmbedding",
     "Extremes",
+    "HarmfulExamples",
     "LeakageDetector",
     "affected_targets",
     "component_effects",

@@ -14,11 +14,12 @@ from pathlib import Path
 import numpy as np
 from scipy.sparse import issparse
 
-from skdatamodels._examples import check_examples
+from skdatamodels._examples import check_examples, swap_hint
 from skdatamodels._files import write_atomically
 from skdatamodels._frames import is_frame
 from skdatamodels._sklearn_compat import safe_indexing
 from skdatamodels.applications._annotation_template import TEMPLATE
+from skdatamodels.metrics._leakage_recall import check_candidates
 
 _COLUMNS = "fingerprint", "annotator", "target", "train", "same"
 
@@ -77,7 +78,7 @@ def write_annotation_page(
     ...     "the cat" in path.read_text("utf-8")
     True
     """
-    candidates = check_candidates(candidates, train, targets)
+    candidates = _check_candidates(candidates, train, targets)
     rows = _check_rows(rows, len(targets))
     tasks = [
         {"target": int(j), "candidates": candidates[j][candidates[j] >= 0].tolist()}
@@ -86,7 +87,7 @@ def write_annotation_page(
     tasks = [task for task in tasks if task["candidates"]]
     if not tasks:
         raise ValueError("No target has a candidate: there is nothing to judge.")
-    show_targets, show_train = _renderers(targets, train, image_shape)
+    show_train, show_targets = _renderers(train, targets, image_shape)
     used = sorted({i for task in tasks for i in task["candidates"]})
     data = {
         "fingerprint": data_fingerprint(train, targets),
@@ -125,16 +126,18 @@ def read_annotations(paths, candidates, train, targets):
         If a file is not such a file, answers are about other data or about rows that
         these have not, or a person answered the same pair in both ways.
     """
-    candidates = check_candidates(candidates, train, targets)
+    candidates = _check_candidates(candidates, train, targets)
     paths = [paths] if isinstance(paths, str | Path) else list(paths)
     fingerprint, answers = data_fingerprint(train, targets), {}
     for path in map(Path, paths):
         for found, person, target, i, same in _answers(path, len(targets), len(train)):
             if found != fingerprint:
+                swapped = found == data_fingerprint(targets, train)
+                hint = swap_hint((0, 1), (1, 0)) if swapped else ""
                 raise ValueError(
                     f"{path} answers for other data: its fingerprint is "
                     f"{found[:12]!r}, that of these training set and targets is "
-                    f"{fingerprint[:12]!r}."
+                    f"{fingerprint[:12]!r}.{hint}"
                 )
             key = person, target, i
             if answers.setdefault(key, same) != same:
@@ -158,22 +161,10 @@ def data_fingerprint(train, targets):
     return hashlib.sha256(both).hexdigest()
 
 
-def check_candidates(candidates, train, targets):
-    """Return candidates as an int array, if they are rows of `train` or -1."""
+def _check_candidates(candidates, train, targets):
     check_examples(train, "train")
     check_examples(targets, "targets")
-    candidates = np.asarray(candidates)
-    if candidates.ndim != 2 or len(candidates) != len(targets):
-        raise ValueError(
-            f"candidates must have a row for each of the {len(targets)} targets; got "
-            f"shape {candidates.shape}."
-        )
-    whole = candidates.dtype.kind in "iu"
-    if not whole or ((candidates < -1) | (candidates >= len(train))).any():
-        raise ValueError(
-            f"candidates must be rows of the {len(train)} training examples, or -1."
-        )
-    return candidates
+    return check_candidates(candidates, len(train), len(targets))
 
 
 def _check_rows(rows, n_targets):
@@ -234,21 +225,21 @@ def _is_row(value, limit, is_json):
 # Showing an example: HTML of what the person compares.
 
 
-def _renderers(targets, train, image_shape):
-    """Return a function from row to HTML, for targets and for training examples."""
+def _renderers(train, targets, image_shape):
+    """Return a function from row to HTML, for training examples and for targets."""
     if is_frame(train.X):
         names = [str(name) for name in train.X.columns]
-        return [_table_of(part, names) for part in (targets, train)]
+        return [_table_of(part, names) for part in (train, targets)]
     if issparse(train.X) or (
         train.X.ndim == 2 and image_shape is None and train.X.dtype.kind not in "OUT"
     ):
         names = [f"feature {k}" for k in range(train.X.shape[1])]
-        return [_table_of(part, names) for part in (targets, train)]
+        return [_table_of(part, names) for part in (train, targets)]
     if train.X.dtype.kind in "OUT":
-        return [_text_of(part) for part in (targets, train)]
-    low = min(float(part.X.min()) for part in (targets, train))
-    high = max(float(part.X.max()) for part in (targets, train))
-    return [_image_of(part, image_shape, low, high) for part in (targets, train)]
+        return [_text_of(part) for part in (train, targets)]
+    low = min(float(part.X.min()) for part in (train, targets))
+    high = max(float(part.X.max()) for part in (train, targets))
+    return [_image_of(part, image_shape, low, high) for part in (train, targets)]
 
 
 def _caption(part, row):

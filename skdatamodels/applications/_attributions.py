@@ -2,18 +2,13 @@
 
 import numpy as np
 from sklearn.base import is_classifier
-from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_array, validate_data
 
+from skdatamodels._examples import check_examples
+from skdatamodels._last_step import last_step
 from skdatamodels._numbers import refuse_disguised
 
 FLOATS = [np.float64, np.float32]
-
-
-def last_step(given):
-    """Return the estimator that a search has chosen and a pipeline ends with."""
-    given = getattr(given, "best_estimator_", given)
-    return given[-1] if isinstance(given, Pipeline) else given
 
 
 def weights_of(given):
@@ -108,6 +103,18 @@ def sign_of_better(weights, higher_is_better):
     return 1 if (higher_is_better if known is None else known) else -1
 
 
+def check_train(train, n_train):
+    """Raise unless `train`, if given, has as many examples as weights have columns."""
+    if train is None:
+        return
+    check_examples(train, "train")
+    if len(train) != n_train:
+        raise ValueError(
+            f"train has {len(train)} examples, the attribution matrix {n_train} "
+            "columns: give the training set that the weights belong to."
+        )
+
+
 def check_attributions(estimator, X, trainer):
     """Return the attribution matrix, float and dense or CSR, if it fits the trainer.
 
@@ -126,8 +133,9 @@ def check_attributions(estimator, X, trainer):
     X = validate_weights(estimator, X)
     wanted = len(trainer.targets), len(trainer.train)
     if X.shape != wanted:
+        hint = " Transpose it." if X.shape == wanted[::-1] else ""
         raise ValueError(
             "The attribution matrix must have a row for each target of the trainer and "
-            f"a column for each training example, shape {wanted}; got {X.shape}."
+            f"a column for each training example, shape {wanted}; got {X.shape}.{hint}"
         )
     return X

@@ -28,12 +28,15 @@ class ComponentEffects(NamedTuple):
         On all other targets: near 0.
     removed : int array of shape (n_components, 2, n_removed)
         The training examples, most extreme first; -1 where no more lie at that end.
+    removed_ids : object array of shape (n_components, 2, n_removed)
+        Their ids; None where no more lie at that end.
     """
 
     same_end: np.ndarray
     other_end: np.ndarray
     rest: np.ndarray
     removed: np.ndarray
+    removed_ids: np.ndarray
 
     def to_frame(self):
         """Return the effects as a pandas.DataFrame with a row for each end.
@@ -155,7 +158,7 @@ def component_effects(
     same, other, rest = (
         _mean_over(change, where) for where in (ends, ends[:, ::-1], rest)
     )
-    return ComponentEffects(same, other, rest, removed)
+    return ComponentEffects(same, other, rest, removed, trainer.train.ids_at(removed))
 
 
 def _mean_over(change, targets):

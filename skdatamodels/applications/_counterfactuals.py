@@ -16,7 +16,6 @@ from skdatamodels.applications._attributions import check_attributions, check_we
 from skdatamodels.applications._edits import (
     Edits,
     check_takes_labels,
-    draw_subsets,
     effects_on_everything,
     effects_on_subsets,
     most_likely_wrong_class,
@@ -94,6 +93,8 @@ class CounterfactualEffects:
     ----------
     target : int array of shape (n_rows,)
         Row of the attribution matrix.
+    target_id : object array of shape (n_rows,)
+        Its id.
     heuristic : str array of shape (n_rows,)
         How the set was chosen.
     size : int array of shape (n_rows,)
@@ -107,6 +108,7 @@ class CounterfactualEffects:
     """
 
     target: np.ndarray
+    target_id: np.ndarray
     heuristic: np.ndarray
     size: np.ndarray
     predicted: np.ndarray
@@ -326,13 +328,14 @@ class CounterfactualEvaluation(BaseEstimator):
         table, removed = self._choose_sets(X, baselines, targets, sizes, seed)
         bases = np.ones((1, n_train), dtype=bool)
         if self.control == "subsets":
-            bases = draw_subsets(self.trainer, self.n_trials, subset_seed)
+            bases = self.trainer.draw_subsets(self.n_trials, subset_seed).dense()
         effects = self._train(removed, table["target"], bases)
         rows = np.arange(len(removed)), table["target"]
         # what a base does not hold cannot be removed from it
         self._share = bases.mean(axis=0)
         self.effects_ = CounterfactualEffects(
             **table,
+            target_id=self.trainer.targets.ids_at(table["target"]),
             predicted=_predict_rows(X, removed, table["target"], self._share),
             true=effects.mean[rows],
             error=effects.error[rows],

@@ -1,17 +1,16 @@
 """Data support: the smallest removal that changes a prediction."""
 
-import warnings
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 
 from skdatamodels._numbers import as_real
 from skdatamodels._sklearn_compat import Interval, StrOptions, fit_context
 from skdatamodels.applications._attributions import check_attributions, check_weights
 from skdatamodels.applications._edits import (
-    Edits,
+    OrderedEdits,
     check_takes_labels,
     most_likely_wrong_class,
 )
@@ -48,7 +47,7 @@ class DataSupportSearch(BaseEstimator):
         classes a target counts as wrong where all other classes together are more
         likely than its own. Its `store` keeps the trainings: the same search again, or
         one cut short, reads them.
-    mode : {"remove", "mislabel"}, default="remove"
+    edit : {"remove", "mislabel"}, default="remove"
         Whether the examples are left out, or given the wrong class that is the most
         likely for the target: of all wrong ones the highest mean output of the model
         trained on everything. Mislabelling needs a classifier.
@@ -89,6 +88,8 @@ class DataSupportSearch(BaseEstimator):
         wrong on average. NaN for a target that no size flips: see `status_`.
     support_indices_ : list of int array, or None
         The examples of the support, highest weight first; None where censored.
+    support_ids_ : list of object array, or None
+        Their ids.
     status_ : array of str of shape (n_targets,)
         "wrong already": with nothing removed; "certified"; "not certified": no attempt
         to certify the size succeeded. Of targets that no size flips: "sizes ran out":
@@ -114,14 +115,14 @@ class DataSupportSearch(BaseEstimator):
         draws that are not flipped by any size tried reach into it. It does not cover
         what other weights would find.
     predicted_size_ : float64 array of shape (n_targets,)
-        By :func:`predict_support_size`, from weights and `control_`; in mode
-        "mislabel" it is still that of removal.
+        By :func:`predict_support_size`, from weights and `control_`; for
+        edit="mislabel" it is still that of removal.
     control_ : float64 array of shape (n_targets,)
         Mean output of the model trained on everything, in the output's unit.
     trials_ : list of dict
         For each target the outputs (n_trials,) by size tried.
     wrong_class_ : array of shape (n_targets,)
-        Class given in mode "mislabel".
+        Class given, for edit="mislabel".
     n_trained_ : int
         Trainings of edited sets asked of the trainer. Targets whose sets coincide
         share them.
@@ -168,7 +169,7 @@ class DataSupportSearch(BaseEstimator):
 
     _parameter_constraints = {
         "trainer": [SubsetTrainer],
-        "mode": [StrOptions({"remove", "mislabel"})],
+        "edit": [StrOptions({"remove", "mislabel"})],
         "search": [StrOptions({"grid", "bisection"})],
         "sizes": ["array-like", None],
         "n_trials": [Interval(Integral, 1, None, closed="left")],
@@ -184,7 +185,7 @@ class DataSupportSearch(BaseEstimator):
         self,
         trainer,
         *,
-        mode="remove",
+        edit="remove",
         search="grid",
         sizes=None,
         n_trials=20,
@@ -196,7 +197,7 @@ class DataSupportSearch(BaseEstimator):
         random_state=None,
     ):
         self.trainer = trainer
-        self.mode = mode
+        self.edit = edit
         self.search = search
         self.sizes = sizes
         self.n_trials = n_trials
@@ -244,17 +245,17 @@ class DataSupportSearch(BaseEstimator):
         self._check_output()
         fallback = self._check_fallback(X.shape)
         labels = None
-        if self.mode == "mislabel":
+        if self.edit == "mislabel":
             labels = most_likely_wrong_class(self.trainer, self.n_trials)
             self.wrong_class_ = labels
         trainer = self.trainer
         orders = removal_orders(X, trainer.train, trainer.targets, fallback, labels)
-        edit = _OrderedEdits(trainer, orders, labels, n_most, self.n_trials)
-        self.trials_, failed = self._search(edit, sizes)
-        self._certify(edit)
+        edits = OrderedEdits(trainer, orders, labels, n_most, self.n_trials)
+        self.trials_, failed = self._search(edits, sizes)
+        self._certify(edits)
         self._summarise(X)
         self._explain(X, orders, failed)
-        self.n_trained_ = edit.edits.n_trained
+        self.n_trained_ = edits.edits.n_trained
         return self
 
     def __sklearn_tags__(self):
@@ -278,7 +279,7 @@ class DataSupportSearch(BaseEstimator):
         return sizes, min(n_train - 1, _times(self.factor, sizes[-1]))
 
     def _check_output(self):
-        if self.mode == "mislabel":
+        if self.edit == "mislabel":
             check_takes_labels(self.trainer)
         name = self.trainer.output_info.name
         if name in OUTPUTS and name not in _SIGNED:
@@ -358,6 +359,11 @@ class DataSupportSearch(BaseEstimator):
             None if np.isnan(size) else order[: int(size)]
             for size, order in zip(sizes, orders, strict=True)
         ]
+        train = self.trainer.train
+        self.support_ids_ = [
+            None if rows is None else train.ids_at(rows)
+            for rows in self.support_indices_
+        ]
 
     def _summarise(self, X):
         seed = check_random_state(self.random_state).randint(2**31)
@@ -396,62 +402,6 @@ class DataSupportSearch(BaseEstimator):
             ],
             "sizes ran out",
         )
-
-
-class _OrderedEdits:
-    """Edits of the examples that come first in an order, target by target.
-
-    Parameters
-    ----------
-    trainer : SubsetTrainer
-    orders : list of int array
-        Examples that can be edited, target by target.
-    labels : array of shape (n_targets,), or None
-        Label that the examples are given, for each target; None to remove them.
-    n_most : int
-        Examples of a target that may be asked for.
-    n_trials : int
-
-    Attributes
-    ----------
-    orders : list of int array
-        Those that may be asked for.
-    """
-
-    def __init__(self, trainer, orders, labels, n_most, n_trials):
-        self.labels, self.n_trials = labels, n_trials
-        # a set that cannot be trained ends one search, and not all of them
-        trainer = clone(trainer).set_params(on_failure="nan")
-        self.orders = [order[:n_most] for order in orders]
-        self.n_train = len(trainer.train)
-        everything = [(target, n_most) for target in range(len(self.orders))]
-        self.edits = (
-            Edits(trainer)
-            if labels is None
-            else Edits(trainer, self._sets(everything), labels)
-        )
-
-    def outputs(self, asked, n_before=0):
-        """Return outputs (n_trials,) for each (target, size) of a list."""
-        targets = [target for target, _ in asked]
-        labels = None if self.labels is None else self.labels[targets]
-        masks = self.edits.masks(self._sets(asked), labels)
-        try:
-            trained = self.edits.train(masks, self.n_trials, n_before)
-        except RuntimeError as error:  # not one of them can be trained
-            if 0 in [size for _, size in asked]:
-                raise
-            warnings.warn(str(error), RuntimeWarning, stacklevel=5)
-            return [np.full(self.n_trials, np.nan)] * len(asked)
-        return [
-            trials[:, target] for trials, target in zip(trained, targets, strict=True)
-        ]
-
-    def _sets(self, asked):
-        sets = np.zeros((len(asked), self.n_train), dtype=bool)
-        for row, (target, size) in zip(sets, asked, strict=True):
-            row[self.orders[target][:size]] = True
-        return sets
 
 
 def predict_support_size(weights, outputs):

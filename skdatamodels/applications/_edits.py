@@ -1,5 +1,6 @@
 """Training sets with some examples removed or mislabelled, and what comes of them."""
 
+import warnings
 from typing import NamedTuple
 
 import numpy as np
@@ -7,7 +8,7 @@ from sklearn.base import clone, is_classifier
 
 from skdatamodels._examples import Examples
 from skdatamodels._sklearn_compat import safe_indexing
-from skdatamodels.masks import PackedMasks, sample_masks
+from skdatamodels.masks import PackedMasks
 
 
 class Edits:
@@ -90,6 +91,62 @@ class Edits:
         return [self._outputs[key] for key in keys]
 
 
+class OrderedEdits:
+    """Edits of the examples that come first in an order, target by target.
+
+    Parameters
+    ----------
+    trainer : SubsetTrainer
+    orders : list of int array
+        Examples that can be edited, target by target.
+    labels : array of shape (n_targets,), or None
+        Label that the examples are given, for each target; None to remove them.
+    n_most : int
+        Examples of a target that may be asked for.
+    n_trials : int
+
+    Attributes
+    ----------
+    orders : list of int array
+        Those that may be asked for.
+    """
+
+    def __init__(self, trainer, orders, labels, n_most, n_trials):
+        self.labels, self.n_trials = labels, n_trials
+        # a set that cannot be trained ends one search, and not all of them
+        trainer = clone(trainer).set_params(on_failure="nan")
+        self.orders = [order[:n_most] for order in orders]
+        self.n_train = len(trainer.train)
+        everything = [(target, n_most) for target in range(len(self.orders))]
+        self.edits = (
+            Edits(trainer)
+            if labels is None
+            else Edits(trainer, self._sets(everything), labels)
+        )
+
+    def outputs(self, asked, n_before=0):
+        """Return outputs (n_trials,) for each (target, size) of a list."""
+        targets = [target for target, _ in asked]
+        labels = None if self.labels is None else self.labels[targets]
+        masks = self.edits.masks(self._sets(asked), labels)
+        try:
+            trained = self.edits.train(masks, self.n_trials, n_before)
+        except RuntimeError as error:  # not one of them can be trained
+            if 0 in [size for _, size in asked]:
+                raise
+            warnings.warn(str(error), RuntimeWarning, stacklevel=5)
+            return [np.full(self.n_trials, np.nan)] * len(asked)
+        return [
+            trials[:, target] for trials, target in zip(trained, targets, strict=True)
+        ]
+
+    def _sets(self, asked):
+        sets = np.zeros((len(asked), self.n_train), dtype=bool)
+        for row, (target, size) in zip(sets, asked, strict=True):
+            row[self.orders[target][:size]] = True
+        return sets
+
+
 def check_takes_labels(trainer):
     """Raise unless the trainer trains a classifier on the labels that it is given."""
     estimator = trainer.estimator
@@ -164,19 +221,6 @@ def effects_on_subsets(edits, sets, labels, bases):
     trials = trials.reshape(len(bases), len(sets), -1).swapaxes(0, 1)
     mean, variance = mean_and_variance(trials - control)
     return Effects(mean, np.sqrt(variance))
-
-
-def draw_subsets(trainer, n_trials, seed):
-    """Return subsets of the trainer's own design, bool (n_trials, n_train)."""
-    masks = sample_masks(
-        n_trials,
-        len(trainer.train),
-        trainer.alpha,
-        design=trainer.design,
-        random_state=seed,
-        y=trainer.train.y,
-    )
-    return masks.dense()
 
 
 def mean_and_variance(trials):

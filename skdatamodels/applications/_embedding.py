@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 from skdatamodels._examples import Examples
 from skdatamodels._numbers import refuse_disguised
 from skdatamodels._sklearn_compat import HasMethods, fit_context
-from skdatamodels.applications._attributions import validate_weights
+from skdatamodels.applications._attributions import check_train, validate_weights
 from skdatamodels.regression import DatamodelRegressor
 from skdatamodels.runs import TrainingRuns
 
@@ -174,17 +174,18 @@ class DatamodelEmbedding(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         if isinstance(X, TrainingRuns):
             self.regressor_, X = self._regress(X)
         X = validate_weights(self, X)
-        if self.train is not None and len(self.train) != X.shape[1]:
-            raise ValueError(
-                f"train has {len(self.train)} examples, X {X.shape[1]} columns."
-            )
+        check_train(self.train, X.shape[1])
         return X
 
     def _regress(self, runs):
         regressor = self.regressor
         if regressor is None:
             regressor = DatamodelRegressor(random_state=0)
-        regressor = clone(regressor).fit(runs.packed, runs.outputs)
+        regressor = clone(regressor)
+        if isinstance(regressor, DatamodelRegressor):
+            regressor.fit(runs)  # which also knows of their seeds
+        else:
+            regressor.fit(runs.packed, runs.outputs)
         missing = np.flatnonzero(np.isnan(regressor.intercept_))
         if missing.size:
             raise ValueError(

@@ -4,17 +4,22 @@ from numbers import Integral, Real
 
 import numpy as np
 from scipy.sparse import issparse
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.metrics import pairwise_distances
 from sklearn.utils.validation import check_array, check_is_fitted
 
+from skdatamodels._examples import Examples, swap_hint
 from skdatamodels._numbers import refuse_disguised
 from skdatamodels._sklearn_compat import Interval, fit_context, safe_indexing
 from skdatamodels.applications._annotation_page import (
     read_annotations,
     write_annotation_page,
 )
-from skdatamodels.applications._attributions import sign_of_better, validate_weights
+from skdatamodels.applications._attributions import (
+    check_train,
+    sign_of_better,
+    validate_weights,
+)
 from skdatamodels.metrics import metadata_distances
 
 _BLOCK_ENTRIES = 2**22
@@ -23,7 +28,7 @@ _BLOCK_ENTRIES = 2**22
 _SHARE = 0.5
 
 
-class LeakageDetector(BaseEstimator):
+class LeakageDetector(OutlierMixin, BaseEstimator):
     """Propose, score and judge training examples that leak targets.
 
     A target leaks if the training set holds the same thing: a copy, the same scene
@@ -33,19 +38,25 @@ class LeakageDetector(BaseEstimator):
     where given, knows what looks alike: it finds plain copies, easy or hard, and
     misses what moved or changed. The score adds them up; `spoke_` tells which spoke.
 
+    It is an outlier detector, whose samples are targets: as those of scikit-learn, it
+    has low `score_samples` and a label of -1 for the suspicious ones. The leakage score
+    is the opposite of `score_samples`.
+
     Parameters
     ----------
     n_candidates : int, default=10
         Training examples proposed for each target.
     threshold : float, default=None
-        Targets with at least this score are flagged. By default it follows from
+        Targets of a higher leakage score are flagged. By default it follows from
         `contamination`; if that is None too, it is 0.5.
-    contamination : float in (0, 1), default=None
-        Share of the targets that ``fit`` shall flag.
+    contamination : float in (0, 0.5], default=None
+        Share of the targets given to ``fit`` that are flagged.
     higher_is_better : bool, default=None
         Whether higher outputs are better: a leaked example makes its target's output
         better. A fitted regressor knows; for a matrix say so: True for margins and
         accuracies, False for losses and errors.
+    train : Examples, default=None
+        The training set, whose ids name the candidates.
 
     Attributes
     ----------
@@ -53,6 +64,8 @@ class LeakageDetector(BaseEstimator):
         Training examples: by turns the next one by weight, if it is positive, and the
         next one by closeness, then in the order of their scores.
         -1 where there are no more.
+    candidate_ids_ : object array of shape (n_targets, n_candidates)
+        Their ids, None where there are no more. Only if `train` was given.
     evidence_ : float64 array of shape (n_targets, n_candidates, 2)
         By weights and by representation, each from 0 to 1; see Notes.
     leakage_score_ : float64 array of shape (n_targets,)
@@ -61,8 +74,8 @@ class LeakageDetector(BaseEstimator):
     spoke_ : array of str of shape (n_targets,)
         "weights" or "representation", whichever adds more to the score; "both", if
         the other adds at least half as much; "none".
-    threshold_ : float
-        Score from which on a target is flagged.
+    offset_ : float
+        The threshold, negated: ``decision_function`` is ``score_samples`` less this.
     n_features_in_ : int
         Number of training examples.
 
@@ -103,13 +116,16 @@ class LeakageDetector(BaseEstimator):
     array(['weights', 'representation', 'representation'], dtype='<U14')
     >>> detector.leakage_score_.round(2)
     array([0.49, 0.75, 0.67])
+    >>> detector.predict(weights, target_representation=pixels + [0, 2])
+    array([ 1, -1, -1])
     """
 
     _parameter_constraints = {
         "n_candidates": [Interval(Integral, 1, None, closed="left")],
         "threshold": [Interval(Real, 0, None, closed="neither"), None],
-        "contamination": [Interval(Real, 0, 1, closed="neither"), None],
+        "contamination": [Interval(Real, 0, 0.5, closed="right"), None],
         "higher_is_better": ["boolean", None],
+        "train": [Examples, None],
     }
 
     def __init__(
@@ -119,11 +135,13 @@ class LeakageDetector(BaseEstimator):
         threshold=None,
         contamination=None,
         higher_is_better=None,
+        train=None,
     ):
         self.n_candidates = n_candidates
         self.threshold = threshold
         self.contamination = contamination
         self.higher_is_better = higher_is_better
+        self.train = train
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None, *, train_representation=None, target_representation=None):
@@ -148,8 +166,8 @@ class LeakageDetector(BaseEstimator):
         ------
         ValueError
             If a matrix has NaN or the wrong shape, nothing tells whether higher is
-            better, one representation is given without the other, or both `threshold`
-            and `contamination` are.
+            better, one representation is given without the other, both `threshold`
+            and `contamination` are, or `train` is another training set.
         """
         if self.threshold is not None and self.contamination is not None:
             raise ValueError(
@@ -157,25 +175,57 @@ class LeakageDetector(BaseEstimator):
                 "one of them."
             )
         X = self._check_weights(X, reset=True)
+        check_train(self.train, X.shape[1])
         if (train_representation is None) != (target_representation is None):
             raise ValueError(
                 "A representation is compared: give both train_representation and "
                 "target_representation, or neither."
             )
+        got = [np.shape(Z)[:1] for Z in (train_representation, target_representation)]
         self.train_representation_ = _check_representation(
-            train_representation, X.shape[1], "train"
+            train_representation,
+            X.shape[1],
+            "train",
+            swap_hint(got, [(n,) for n in X.shape[::-1]]),
         )
         self.candidates_, self.evidence_ = self._propose(X, target_representation)
+        if self.train is not None:
+            self.candidate_ids_ = self.train.ids_at(self.candidates_)
         parts = self._score_parts(self.evidence_[:, 0])
         self.leakage_score_, self.spoke_ = parts.sum(axis=-1), _who_spoke(parts)
-        self.threshold_ = 0.5 if self.threshold is None else float(self.threshold)
+        self.offset_ = -0.5 if self.threshold is None else -float(self.threshold)
         if self.contamination is not None:
-            n_flagged = max(1, round(self.contamination * len(parts)))
-            self.threshold_ = float(np.sort(self.leakage_score_)[-n_flagged])
+            share = 100 * self.contamination
+            self.offset_ = float(np.percentile(-self.leakage_score_, share))
         return self
 
+    def fit_predict(
+        self, X, y=None, *, train_representation=None, target_representation=None
+    ):
+        """Find candidates, score the targets and flag those that leak.
+
+        Parameters
+        ----------
+        X : fitted estimator, or array-like or CSR of shape (n_targets, n_train)
+        y : None
+            Ignored.
+        train_representation : array-like or sparse (n_train, n_dims), default=None
+        target_representation : array-like or sparse (n_targets, n_dims), default=None
+
+        Returns
+        -------
+        labels : int array of shape (n_targets,)
+            -1 for leaks, 1 for the others.
+        """
+        self.fit(
+            X,
+            train_representation=train_representation,
+            target_representation=target_representation,
+        )
+        return self._labels(-self.leakage_score_)
+
     def score_samples(self, X, *, target_representation=None):
-        """Return the leakage score of other targets, by the same training set.
+        """Return the leakage score of targets, negated: the lower, the more suspicious.
 
         Parameters
         ----------
@@ -186,13 +236,28 @@ class LeakageDetector(BaseEstimator):
         Returns
         -------
         scores : float64 array of shape (n_targets,)
-            As `leakage_score_`, higher for leaks; contrary to scikit-learn's outlier
-            detectors, whose low scores are the suspicious ones.
+            The opposite of what `leakage_score_` holds of the targets of ``fit``.
         """
         check_is_fitted(self)
         X = self._check_weights(X, reset=False)
         _, evidence = self._propose(X, target_representation)
-        return self._score_parts(evidence[:, 0]).sum(axis=-1)
+        return -self._score_parts(evidence[:, 0]).sum(axis=-1)
+
+    def decision_function(self, X, *, target_representation=None):
+        """Return ``score_samples`` less `offset_`: negative for leaks.
+
+        Parameters
+        ----------
+        X : fitted estimator, or array-like or CSR of shape (n_targets, n_train)
+        target_representation : array-like or sparse (n_targets, n_dims), default=None
+            Needed if ``fit`` was given representations.
+
+        Returns
+        -------
+        scores : float64 array of shape (n_targets,)
+        """
+        scores = self.score_samples(X, target_representation=target_representation)
+        return scores - self.offset_
 
     def predict(self, X, *, target_representation=None):
         """Flag targets that leak.
@@ -205,19 +270,20 @@ class LeakageDetector(BaseEstimator):
 
         Returns
         -------
-        flags : bool array of shape (n_targets,)
+        labels : int array of shape (n_targets,)
+            -1 for leaks, 1 for the others.
         """
         scores = self.score_samples(X, target_representation=target_representation)
-        return self._flags(scores)
+        return self._labels(scores)
 
-    def judge_by_distance(self, targets, train, threshold, *, metric="haversine"):
+    def judge_by_distance(self, *, train, targets, threshold, metric="haversine"):
         """Judge the candidates by a distance, of metadata or of the examples.
 
         Parameters
         ----------
-        targets : array-like of shape (n_targets, n_values)
-            Metadata, such as latitude and longitude in degrees, or the pixels.
         train : array-like of shape (n_train, n_values)
+            Metadata, such as latitude and longitude in degrees, or the pixels.
+        targets : array-like of shape (n_targets, n_values)
         threshold : float
             Largest distance of what counts as the same: kilometres for "haversine";
             0 for exact copies.
@@ -229,20 +295,30 @@ class LeakageDetector(BaseEstimator):
         same : float64 array of shape (n_targets, n_candidates)
             1 or 0; NaN where there is no candidate. The largest of a row judges the
             target.
+
+        Raises
+        ------
+        ValueError
+            If `train` or `targets` have other lengths than those of the attribution
+            matrix.
         """
         check_is_fitted(self)
-        n_targets, n_train = len(self.candidates_), self.n_features_in_
-        if (len(targets), len(train)) != (n_targets, n_train):
+        wanted = self.n_features_in_, len(self.candidates_)
+        got = len(train), len(targets)
+        if got != wanted:
             raise ValueError(
-                f"targets must have {n_targets} rows and train {n_train}, as the "
-                f"attribution matrix had; got {len(targets)} and {len(train)}."
+                f"train must have {wanted[0]} rows and targets {wanted[1]}, as the "
+                f"attribution matrix had; got {got[0]} and {got[1]}."
+                f"{swap_hint(got, wanted)}"
             )
         same = np.full(self.candidates_.shape, np.nan)
         for target, row in enumerate(self.candidates_):
             rows = row[row >= 0]
             if rows.size:
                 near = metadata_distances(
-                    targets[target : target + 1], safe_indexing(train, rows), metric
+                    train=safe_indexing(train, rows),
+                    targets=targets[target : target + 1],
+                    metric=metric,
                 )
                 same[target, : rows.size] = near[0] <= threshold
         return same
@@ -262,7 +338,7 @@ class LeakageDetector(BaseEstimator):
         check_is_fitted(self)
         order = np.argsort(-self.leakage_score_, kind="stable")
         if flagged_only:
-            order = order[self._flags(self.leakage_score_[order])]
+            order = order[self._labels(-self.leakage_score_[order]) == -1]
         write_annotation_page(
             path, self.candidates_, train, targets, rows=order, **page
         )
@@ -299,8 +375,8 @@ class LeakageDetector(BaseEstimator):
         weights = validate_weights(self, X, reset=reset)
         return sign_of_better(X, self.higher_is_better) * weights
 
-    def _flags(self, scores):
-        return (scores >= self.threshold_) & (scores > 0)
+    def _labels(self, scores):
+        return np.where(scores < self.offset_, -1, 1)
 
     def _score_parts(self, evidence):
         """Return what each kind of evidence, (..., 2), adds to the score."""
@@ -387,7 +463,7 @@ def _who_spoke(parts):
     return np.where(parts.any(axis=1), names, "none")
 
 
-def _check_representation(values, n_rows, which):
+def _check_representation(values, n_rows, which, hint=""):
     if values is None:
         return None
     refuse_disguised(values, f"entries of {which}_representation")
@@ -395,6 +471,6 @@ def _check_representation(values, n_rows, which):
     if values.shape[0] != n_rows:
         raise ValueError(
             f"{which}_representation must have {n_rows} rows, as the attribution "
-            f"matrix asks for; got {values.shape[0]}."
+            f"matrix asks for; got {values.shape[0]}.{hint}"
         )
     return values

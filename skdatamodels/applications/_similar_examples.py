@@ -6,8 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.sparse import issparse
-from sklearn.base import clone
+from sklearn.utils.validation import check_is_fitted
 
+from skdatamodels._examples import check_examples
+from skdatamodels._last_step import last_step
 from skdatamodels._numbers import unmasked
 from skdatamodels._tables import (
     MOST_ROWS,
@@ -17,8 +19,8 @@ from skdatamodels._tables import (
     table_text,
 )
 from skdatamodels.applications._attributions import (
+    check_train,
     check_weights,
-    last_step,
     sign_of_better,
 )
 from skdatamodels.applications._removal_sets import dense_row
@@ -35,12 +37,17 @@ class Extremes(NamedTuple):
         Columns; -1 where there are no more weights of that sign.
     positive_weights, negative_weights : float array of shape (n_rows, n_most)
         Their weights; 0 where there are no more.
+    positive_ids, negative_ids : object array of shape (n_rows, n_most), or None
+        The ids of the columns, None where there are no more. Only if the examples that
+        bear them were given.
     """
 
     positive: np.ndarray
     negative: np.ndarray
     positive_weights: np.ndarray
     negative_weights: np.ndarray
+    positive_ids: np.ndarray | None = None
+    negative_ids: np.ndarray | None = None
 
     def to_frame(self):
         """Return the weights as a pandas.DataFrame, one row each.
@@ -89,7 +96,26 @@ def _listed(columns, weights, most=3):
     return text + (", …" if found.sum() > most else "")
 
 
-def similar_examples(weights, n_examples=5, *, candidates=None):
+class HarmfulExamples(NamedTuple):
+    """Training examples that make outputs worse, the worst first.
+
+    Attributes
+    ----------
+    examples : int array of shape (n_found,)
+        Rows of the training set.
+    mean_weights : float array of shape (n_found,)
+        Their mean weights over the targets, in the output's unit: negative where higher
+        is better, positive where lower is.
+    ids : object array of shape (n_found,), or None
+        Their ids. Only if the training set was given.
+    """
+
+    examples: np.ndarray
+    mean_weights: np.ndarray
+    ids: np.ndarray | None
+
+
+def similar_examples(weights, n_examples=5, *, among=None, train=None):
     """Find the training examples that raise and lower each target's output the most.
 
     Parameters
@@ -98,10 +124,12 @@ def similar_examples(weights, n_examples=5, *, candidates=None):
         Attribution matrix, or a regressor that has it as ``coef_``.
     n_examples : int, default=5
         Examples of either sign.
-    candidates : bool array-like, default=None
+    among : bool array-like, default=None
         Of shape (n_train,) or (n_targets, n_train): which examples may be found, for
         all targets or for each. So ``train.y == 3`` looks in one class, and
         ``train.y == targets.y[:, None]`` in that of each target.
+    train : Examples, default=None
+        The training set, whose ids name what is found.
 
     Returns
     -------
@@ -112,8 +140,8 @@ def similar_examples(weights, n_examples=5, *, candidates=None):
     Raises
     ------
     ValueError
-        If weights are no finite matrix, candidates do not fit them, or `n_examples` is
-        below 1.
+        If weights are no finite matrix, `among` or `train` does not fit them, or
+        `n_examples` is below 1.
 
     See Also
     --------
@@ -138,36 +166,43 @@ def similar_examples(weights, n_examples=5, *, candidates=None):
     >>> found.positive, found.negative
     (array([[3, 0]]), array([[ 1, -1]]))
     >>> classes = np.array(["cat", "cat", "dog", "dog"])
-    >>> similar_examples(weights, 1, candidates=classes == "cat").positive_weights
+    >>> similar_examples(weights, 1, among=classes == "cat").positive_weights
     array([[0.2]])
     """
     weights = check_weights(weights)
+    check_train(train, weights.shape[1])
+    return _extremes(weights, n_examples, among, train)
+
+
+def _extremes(weights, n_examples, among, named):
+    """Return the extremes of each row; `named` are the examples that are columns."""
     if not isinstance(n_examples, Integral) or n_examples < 1:
         raise ValueError(
             f"The number to look for must be an integer from 1, got {n_examples}."
         )
-    if candidates is not None:
-        candidates = np.asarray(candidates)
-        if candidates.dtype != bool or candidates.shape not in [
+    if among is not None:
+        among = np.asarray(among)
+        if among.dtype != bool or among.shape not in [
             weights.shape[1:],
             weights.shape,
         ]:
             raise ValueError(
-                f"candidates must be bool of shape {weights.shape[1:]} or "
-                f"{weights.shape}; got {candidates.dtype} of shape {candidates.shape}."
+                f"among must be bool of shape {weights.shape[1:]} or "
+                f"{weights.shape}; got {among.dtype} of shape {among.shape}."
             )
-        candidates = np.broadcast_to(candidates, weights.shape)
+        among = np.broadcast_to(among, weights.shape)
     rows = []
     for target in range(weights.shape[0]):
         row = dense_row(weights, target)
-        if candidates is not None:
-            row = np.where(candidates[target], row, 0)
+        if among is not None:
+            row = np.where(among[target], row, 0)
         rows.append((*_largest(row, n_examples), *_largest(-row, n_examples)))
     positive, raised, negative, lowered = map(np.array, zip(*rows, strict=True))
-    return Extremes(positive, negative, raised, -lowered)
+    ids = [None if named is None else named.ids_at(p) for p in (positive, negative)]
+    return Extremes(positive, negative, raised, -lowered, *ids)
 
 
-def affected_targets(weights, n_targets=5, *, candidates=None):
+def affected_targets(weights, n_targets=5, *, among=None, targets=None):
     """Find the targets whose outputs each training example raises and lowers the most.
 
     Parameters
@@ -176,8 +211,10 @@ def affected_targets(weights, n_targets=5, *, candidates=None):
         Attribution matrix, or a regressor that has it as ``coef_``.
     n_targets : int, default=5
         Targets of either sign.
-    candidates : bool array-like, default=None
+    among : bool array-like, default=None
         Of shape (n_targets,) or (n_train, n_targets): which targets may be found.
+    targets : Examples, default=None
+        The targets, whose ids name what is found.
 
     Returns
     -------
@@ -199,7 +236,14 @@ def affected_targets(weights, n_targets=5, *, candidates=None):
     """
     transposed = check_weights(weights).T
     transposed = transposed.tocsr() if issparse(transposed) else transposed
-    return similar_examples(transposed, n_targets, candidates=candidates)
+    if targets is not None:
+        check_examples(targets, "targets")
+        if len(targets) != transposed.shape[1]:
+            raise ValueError(
+                f"targets has {len(targets)} examples, the attribution matrix "
+                f"{transposed.shape[1]} rows: give the targets that the weights are of."
+            )
+    return _extremes(transposed, n_targets, among, targets)
 
 
 def mean_weights(weights, *, target_classes=None, balance=True):
@@ -279,10 +323,11 @@ def harmful_examples(
     higher_is_better=None,
     target_classes=None,
     balance=True,
+    train=None,
 ):
     """Find the training examples that make the outputs of the targets worse on average.
 
-    They are candidates for a wrong label or value. Targets that are training examples
+    They may have a wrong label or value. Targets that are training examples
     should have been left out of their own datamodels: every example speaks for its own
     label, right or wrong.
 
@@ -299,15 +344,13 @@ def harmful_examples(
         Class of each target. A fitted regressor knows them too.
     balance : bool, default=True
         Let each class of targets count the same; see :func:`mean_weights`.
+    train : Examples, default=None
+        The training set, whose ids name what is found.
 
     Returns
     -------
-    examples : int array of shape (n_found,)
-        Training examples whose mean weight makes outputs worse, the worst first; at
-        most `n_examples`.
-    mean_weights : float array of shape (n_found,)
-        Their mean weights over the targets, in the output's unit: negative where higher
-        is better, positive where lower is.
+    found : HarmfulExamples
+        At most `n_examples`; none whose mean weight makes outputs better.
 
     Warns
     -----
@@ -318,26 +361,32 @@ def harmful_examples(
     ------
     ValueError
         If nothing tells whether higher is better (an output like "prediction" has no
-        better), weights are no finite matrix, classes do not fit them, or `n_examples`
-        is below 1.
+        better), weights are no finite matrix, classes or `train` do not fit them, or
+        `n_examples` is below 1.
 
     Examples
     --------
     >>> from skdatamodels.applications import harmful_examples
     >>> margins = [[0.5, -1.0, 0.25], [-0.25, -2.0, 0.5]]
-    >>> harmful_examples(margins, higher_is_better=True, balance=False)
+    >>> found = harmful_examples(margins, higher_is_better=True, balance=False)
+    >>> found.examples, found.mean_weights
     (array([1]), array([-1.5]))
-    >>> harmful_examples(margins, higher_is_better=False, balance=False)
+    >>> found = harmful_examples(margins, higher_is_better=False, balance=False)
+    >>> found.examples, found.mean_weights
     (array([2, 0]), array([0.375, 0.125]))
     """
     mean = mean_weights(weights, target_classes=target_classes, balance=balance)
     sign = sign_of_better(weights, higher_is_better)
-    found = similar_examples(sign * mean[None], n_examples)
-    examples = found.negative[0]
-    return examples[examples >= 0], sign * found.negative_weights[0][examples >= 0]
+    found = similar_examples(sign * mean[None], n_examples, train=train)
+    there = found.negative[0] >= 0
+    return HarmfulExamples(
+        found.negative[0][there],
+        sign * found.negative_weights[0][there],
+        None if train is None else found.negative_ids[0][there],
+    )
 
 
-def self_influence(runs, example_of_target, regressor=None):
+def self_influence(runs, example_of_target, *, datamodels=None):
     """Measure how much a training example raises its own output: memorisation.
 
     The mean output of the runs that saw the example, less that of the runs that did
@@ -350,11 +399,11 @@ def self_influence(runs, example_of_target, regressor=None):
         Of targets that are training examples.
     example_of_target : int array-like of shape (n_targets,)
         The training example that each target is, -1 for none.
-    regressor : estimator, default=None
-        With ``exclude``, as :class:`~skdatamodels.regression.DatamodelRegressor`: each
-        target's datamodel is fitted on the runs that did not see it, and what it
-        predicts from the *other* examples is taken off before means are compared. This
-        removes the noise that comes from them.
+    datamodels : fitted estimator, default=None
+        Of these targets, each fitted without its own example:
+        ``DatamodelRegressor(exclude=example_of_target).fit(runs)``. What it predicts
+        from the *other* examples is taken off before means are compared. This removes
+        the noise that comes from them.
 
     Returns
     -------
@@ -365,7 +414,8 @@ def self_influence(runs, example_of_target, regressor=None):
     Raises
     ------
     ValueError
-        If `example_of_target` does not fit the runs.
+        If `example_of_target` does not fit the runs, or `datamodels` give a target's
+        own example a weight, or are of other targets.
 
     Notes
     -----
@@ -390,9 +440,8 @@ def self_influence(runs, example_of_target, regressor=None):
     """
     example = _check_example_of_target(runs, example_of_target)
     outputs = np.asarray(runs.outputs, dtype=np.float64)
-    if regressor is not None:
-        regressor = clone(regressor).set_params(exclude=example)
-        outputs = outputs - regressor.fit(runs).predict(runs)
+    if datamodels is not None:
+        outputs = outputs - _from_the_others(datamodels, runs, example)
     saw = runs.masks[:, np.maximum(example, 0)]
     known = ~np.isnan(outputs)
     influence = _masked_mean(outputs, saw & known) - _masked_mean(outputs, ~saw & known)
@@ -414,6 +463,26 @@ def _check_example_of_target(runs, example_of_target):
             f"-1 to {runs.n_train - 1}; got {example.dtype} of shape {example.shape}."
         )
     return example
+
+
+def _from_the_others(datamodels, runs, example):
+    """Predict the outputs; check that no example has a part in that of itself."""
+    check_is_fitted(datamodels)
+    predicted, coef = datamodels.predict(runs), datamodels.coef_
+    coef = coef[None] if coef.ndim == 1 else coef
+    if coef.shape[0] != runs.n_targets:
+        raise ValueError(
+            f"datamodels are of {coef.shape[0]} targets, the runs have "
+            f"{runs.n_targets}."
+        )
+    targets = np.flatnonzero(example >= 0)
+    own = targets[np.asarray(coef[targets, example[targets]]).ravel() != 0]
+    if len(own):
+        raise ValueError(
+            f"The datamodel of target {own[0]} gives a weight to the example that it "
+            "is. Fit datamodels with exclude=example_of_target."
+        )
+    return predicted.reshape(runs.outputs.shape)
 
 
 def _masked_mean(values, where):

@@ -4,14 +4,14 @@ from skdatamodels.datasets._digits import load_digits_examples
 from skdatamodels.datasets._linear_runs import make_linear_runs
 from skdatamodels.datasets._released import (
     ReleasedDatamodels,
-    load_released,
     load_released_datamodels,
+    load_released_runs,
 )
 
 __all__ = [
     "ReleasedDatamodels",
     "load_digits_examples",
-    "load_released",
     "load_released_datamodels",
+    "load_released_runs",
     "make_linear_runs",
 ]

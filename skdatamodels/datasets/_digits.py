@@ -12,20 +12,23 @@ def load_digits_examples(n_train=1200, random_state=0):
     Parameters
     ----------
     n_train : int, default=1200
-        Number of training examples; the rest are targets. Classes are in proportion.
+        Number of training examples. The other examples are targets. The split is
+        stratified by class.
     random_state : int, RandomState instance or None, default=0
-        Which examples are for training.
+        Seed of the split.
 
     Returns
     -------
-    train, targets : Examples
-        X of shape (n, 64), ink from 0 to 1; y the digit; ids the row in
-        :func:`sklearn.datasets.load_digits`.
+    train : Examples
+        Training set. X has shape (n_train, 64) and values from 0 to 1, y is the digit,
+        and ids are the rows in :func:`sklearn.datasets.load_digits`.
+    targets : Examples
+        Targets, in the same form.
 
     Raises
     ------
     ValueError
-        If `n_train` leaves a class out of either part.
+        If `n_train` is too small or too large for every class to be in both sets.
 
     Examples
     --------

@@ -21,25 +21,34 @@ def make_linear_runs(
 
     Parameters
     ----------
-    n_runs, n_train, n_targets : int
+    n_runs : int, default=200
+        Number of runs.
+    n_train : int, default=50
+        Number of training examples.
+    n_targets : int, default=3
+        Number of targets.
     alpha : float, default=0.5
-        Subsampling fraction.
+        Fraction of the training examples in each subset.
     n_informative : int, default=5
-        Training examples with a weight, standard normal, for each target.
+        Number of training examples with a nonzero weight for each target. The weights
+        are standard normal.
     noise : float, default=0.1
-        Standard deviation of what is added to each output.
+        Standard deviation of the Gaussian noise that is added to each output.
     random_state : int, RandomState instance or None, default=0
+        Seed of the masks, the weights and the noise.
 
     Returns
     -------
     runs : TrainingRuns
+        The generated runs.
     coef : float64 array of shape (n_targets, n_train)
         The true weights.
 
     Raises
     ------
     ValueError
-        If `n_informative` is above `n_train`, or alpha leaves no example in or out.
+        If `n_informative` is larger than `n_train`, or if `alpha` makes subsets that
+        are empty or complete.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""The files that the authors of the paper released: runs, and datamodels of them."""
+"""Loaders of the files that the paper's authors released: runs and datamodels."""
 
 import pickle
 import zipfile
@@ -12,11 +12,11 @@ from skdatamodels.runs._released import open_released
 from skdatamodels.runs._training_runs import check_no_infinity
 
 
-def load_released(path_masks, path_margins):
-    """Load the runs of the paper, or any in the same layout.
+def load_released_runs(path_masks, path_margins):
+    """Load runs in the layout of the files that the paper's authors released.
 
-    Both files are read once, a block of rows at a time: the masks to be packed, the
-    margins to look for infinities. The margins then stay on disk, memory-mapped.
+    Both files are read once, a block of rows at a time: the masks are packed, and the
+    margins are checked for infinite values. The margins stay on disk, memory-mapped.
 
     Parameters
     ----------
@@ -24,27 +24,27 @@ def load_released(path_masks, path_margins):
         ``train_masks_{pct}pct.npy``: bool or 0/1 uint8, shape (n_runs, n_train).
     path_margins : path-like
         ``test_margins_{pct}pct.npy`` or ``train_margins_{pct}pct.npy``: margins in
-        log-odds, float16 or wider, shape (n_runs, n_targets). NaN stands for a run
-        with no output.
+        log-odds, float16 or wider, shape (n_runs, n_targets). NaN means that a run has
+        no output on a target.
 
     Returns
     -------
     runs : TrainingRuns
-        Masks take an eighth of their file in memory; outputs are a memory map in the
-        dtype of their file.
+        The runs. In memory, the masks take an eighth of the size of their file. The
+        outputs are a memory map in the dtype of their file.
 
     Raises
     ------
     FileNotFoundError
         If a file is missing.
     ValueError
-        If a file is cut short or not 2-d, holds numbers of another kind, an infinite
-        margin or a mask other than 0 and 1, or if the numbers of runs differ.
+        If a file is incomplete, is not 2-d or has the wrong dtype, if a margin is
+        infinite or a mask entry is not 0 or 1, or if the numbers of runs differ.
 
     See Also
     --------
-    skdatamodels.runs.import_released : Make a RunStore of a whole folder.
-    load_released_datamodels : The weights that were fitted to these runs.
+    skdatamodels.runs.import_released : Make a RunStore from a whole folder.
+    load_released_datamodels : Load the weights that were fitted to these runs.
 
     References
     ----------
@@ -54,12 +54,12 @@ def load_released(path_masks, path_margins):
     --------
     >>> import tempfile
     >>> import numpy as np
-    >>> from skdatamodels.datasets import load_released
+    >>> from skdatamodels.datasets import load_released_runs
     >>> folder = tempfile.TemporaryDirectory()
     >>> masks, margins = folder.name + "/masks.npy", folder.name + "/margins.npy"
     >>> np.save(masks, np.array([[True, False], [False, True]]))
     >>> np.save(margins, np.array([[0.5], [-2]], dtype=np.float16))
-    >>> runs = load_released(masks, margins)
+    >>> runs = load_released_runs(masks, margins)
     >>> runs
     TrainingRuns(n_runs=2, n_train=2, n_targets=1)
     >>> runs.outputs
@@ -77,16 +77,19 @@ def load_released(path_masks, path_margins):
 
 
 class ReleasedDatamodels(NamedTuple):
-    """Datamodels in the units of this package: ``masks.dot(coef.T) + intercept``.
+    """Datamodels in the units of this package.
+
+    They predict ``masks.dot(coef.T) + intercept``.
 
     Attributes
     ----------
     coef : float array of shape (n_targets, n_train)
-        Attribution matrix: positive where the presence of the training example raises
-        the output.
+        Attribution matrix. A weight is positive if including the training example
+        raises the output.
     intercept : float array of shape (n_targets,)
+        Intercept of each target.
     lam : float array of shape (n_targets,)
-        Strength of the ℓ1 penalty, as `lam` of DatamodelRegressor.
+        Strength of the ℓ1 penalty, as the parameter `lam` of DatamodelRegressor.
     """
 
     coef: np.ndarray
@@ -102,26 +105,28 @@ class ReleasedDatamodels(NamedTuple):
 
 
 def load_released_datamodels(path, alpha):
-    """Load datamodels that the authors' solver has fitted, in the units used here.
+    """Load datamodels fitted by the authors' solver, in the units of this package.
 
-    That solver standardises the columns of the masks, and what it saves belongs to
-    those; :ref:`released_datamodels` derives the way back.
+    The authors' solver standardizes the columns of the masks and saves weights of the
+    standardized columns. They are converted to weights of 0/1 masks;
+    :ref:`released_datamodels` derives the formulas.
 
     Parameters
     ----------
     path : path-like
-        ``.pt`` file of a dict of tensors: ``weight`` (n_train, n_targets), ``bias``
+        ``.pt`` file with a dict of tensors: ``weight`` (n_train, n_targets), ``bias``
         (n_targets,) and ``lam`` (n_targets,).
     alpha : float or array-like of shape (n_train,)
-        Mean of each column of the masks that were fitted. The subsampling fraction is
-        near enough for the released files; ``masks.column_counts() / len(masks)`` is
-        exact.
+        Mean of each column of the masks that the datamodels were fitted on. For the
+        released files, the subsampling fraction is a good approximation;
+        ``masks.column_counts() / len(masks)`` is exact.
 
     Returns
     -------
     datamodels : ReleasedDatamodels
-        In float32, or float64 if the file holds that. If the means in `alpha` differ,
-        `lam` is the strength at the mean standard deviation of a column.
+        The datamodels, in float64 if the file has float64, else in float32. If the
+        means in `alpha` differ, `lam` is the strength at the mean standard deviation of
+        a column.
 
     Raises
     ------
@@ -130,8 +135,8 @@ def load_released_datamodels(path, alpha):
     FileNotFoundError
         If there is no such file.
     ValueError
-        If the file is not what is described above, a number in it is complex or not
-        finite, a `lam` is negative, or `alpha` is not between 0 and 1.
+        If the file does not have this format, contains numbers that are complex or not
+        finite or a negative `lam`, or if `alpha` is not between 0 and 1.
 
     References
     ----------
@@ -170,7 +175,7 @@ def load_released_datamodels(path, alpha):
 
 
 def _load_tensors(path):
-    """Return weight, bias and lam of a file as arrays, if they fit each other."""
+    """Load and validate weight, bias and lam of a file; return three arrays."""
     torch = _import_torch()
     path = absolute(path)
     try:
@@ -178,7 +183,7 @@ def _load_tensors(path):
             path,
             map_location="cpu",
             weights_only=True,
-            mmap=zipfile.is_zipfile(path),  # not so in files from before torch 1.6
+            mmap=zipfile.is_zipfile(path),  # files from before torch 1.6 are not
         )
         arrays = [_as_array(tensors[name], torch) for name in ("weight", "bias", "lam")]
     except (pickle.UnpicklingError, EOFError, RuntimeError) as error:

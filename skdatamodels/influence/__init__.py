@@ -1,5 +1,7 @@
 """Baselines that make the same attribution matrix as a datamodel."""
 
+from skdatamodels.influence._attribution import Attribution
+from skdatamodels.influence._attribution_regressor import AttributionRegressor
 from skdatamodels.influence._controls import random_influence, same_class_influence
 from skdatamodels.influence._difference_of_means import DifferenceOfMeans
 from skdatamodels.influence._influence_functions import influence_functions
@@ -13,6 +15,8 @@ from skdatamodels.influence._tracin import gradient_dot, tracin
 from skdatamodels.influence._trak import trak
 
 __all__ = [
+    "Attribution",
+    "AttributionRegressor",
     "DifferenceOfMeans",
     "banzhaf_values",
     "gradient_dot",

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from skdatamodels._examples import check_examples
+from skdatamodels._examples import Examples, check_examples, check_same_shape
 from skdatamodels._numbers import as_real
 from skdatamodels.outputs import encode_targets
 
@@ -15,11 +15,7 @@ def check_same_examples(train, targets, *, classes=False):
     """
     check_examples(train, "train")
     check_examples(targets, "targets")
-    if train.shape[1:] != targets.shape[1:]:
-        raise ValueError(
-            f"An example of train.X has shape {train.shape[1:]}, one of targets.X "
-            f"has {targets.shape[1:]}: they must be the same."
-        )
+    check_same_shape(train, targets)
     if not classes:
         return None
     known, y_train = np.unique(train.y, return_inverse=True)
@@ -30,6 +26,7 @@ def check_embeddings(train, targets):
     """Return two finite float64 matrices with the same number of columns."""
     pair = []
     for name, given in (("train", train), ("targets", targets)):
+        given = given.X if isinstance(given, Examples) else given
         if hasattr(given, "detach"):  # of torch, which may be in half precision
             given = given.detach().cpu().double().numpy()
         given = as_real(given, f"embeddings {name}").astype(np.float64, copy=False)

@@ -1,18 +1,13 @@
 """Empirical influence: mean output with an example less that without it."""
 
 import numpy as np
-from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.metrics import r2_score
-from sklearn.utils.validation import check_is_fitted
 
-from skdatamodels._numbers import as_real
 from skdatamodels._scaling import exponents, scaled
 from skdatamodels._sklearn_compat import fit_context
-from skdatamodels.masks import as_masks
-from skdatamodels.runs._training_runs import note_targets
+from skdatamodels.influence._mask_regressor import MaskRegressor
 
 
-class DifferenceOfMeans(RegressorMixin, BaseEstimator):
+class DifferenceOfMeans(MaskRegressor):
     """Subsampled empirical influence of each training example on each target.
 
     The weight of an example is the mean output of the runs that saw it less the
@@ -21,7 +16,7 @@ class DifferenceOfMeans(RegressorMixin, BaseEstimator):
     against each other: the same runs give it a noisier answer, faster.
 
     An example that is in every run, or in none, has no difference: its weight
-    is 0.
+    is 0. Each target's means are over the runs that have an output for it.
 
     Attributes
     ----------
@@ -70,7 +65,7 @@ class DifferenceOfMeans(RegressorMixin, BaseEstimator):
     _parameter_constraints = {}
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
+    def fit(self, X, y=None, *, sample_weight=None):
         """Take the differences of means.
 
         Parameters
@@ -78,8 +73,11 @@ class DifferenceOfMeans(RegressorMixin, BaseEstimator):
         X : array-like of shape (n_runs, n_train), PackedMasks or TrainingRuns
             Masks, 0/1 or bool: which training examples each run saw.
         y : array-like of shape (n_runs, n_targets) or (n_runs,), default=None
-            Outputs; those of `X` where it is TrainingRuns. NaN stands for a run
-            that has no output for the target, and is left out of its means.
+            Outputs. TrainingRuns bring their own; y is then fitted in place of them,
+            and what the runs know of their outputs is not taken over. NaN stands for a
+            run that has no output for the target, and is left out of its means.
+        sample_weight : array-like of shape (n_runs,), default=None
+            Weight of each run in the means, not negative.
 
         Returns
         -------
@@ -89,103 +87,30 @@ class DifferenceOfMeans(RegressorMixin, BaseEstimator):
         ------
         ValueError
             If an entry of the masks is neither 0 nor 1, the lengths differ, an
-            output is infinite, or a target has no output at all.
+            output is infinite, no target has an output, or weights are negative or all
+            0.
+
+        Warns
+        -----
+        UserWarning
+            If some targets have no output. Their weights are 0, their intercepts NaN.
         """
-        note_targets(self, X)
-        masks = _masks_of(X)
-        y = _check_outputs(getattr(X, "outputs", None) if y is None else y, masks)
-        outputs = y[:, None] if y.ndim == 1 else y
+        masks, outputs, known, one = self._check_runs(X, y, sample_weight)
         size = exponents(outputs)
-        outputs = scaled(outputs, size)
-        known = ~np.isnan(outputs)
-        mean = np.nanmean(outputs, axis=0)
-        total = masks.T_dot(np.where(known, outputs - mean, 0))
-        if known.all():
-            n_runs, n_in = len(masks), masks.column_counts()[:, None]
-        else:
-            n_runs, n_in = known.sum(axis=0), masks.T_dot(known)
+        outputs, n_runs = scaled(outputs, size), known.sum(axis=0)
+        mean = (known * outputs).sum(axis=0) / np.where(n_runs > 0, n_runs, 1)
+        total = masks.T_dot(known * (outputs - mean))
+        n_in = masks.T_dot(known)
         # With the mean taken off, the outputs without an example sum to -total, so
         # total / n_in - (-total) / n_out = total * n_runs / (n_in * n_out).
         pairs = n_in * (n_runs - n_in)
-        coef = np.where(pairs > 0, total * n_runs / np.maximum(pairs, 1), 0).T
-        intercept = mean - (coef.T * (n_in / n_runs)).sum(axis=0)
+        # of weights, rounding leaves something where all runs saw an example
+        seen = masks.T_dot(known > 0)
+        differs = (seen > 0) & (seen < (known > 0).sum(axis=0))
+        coef = np.where(differs, total * n_runs, 0) / np.where(differs, pairs, 1)
+        coef = coef.T
+        share = n_in / np.where(n_runs > 0, n_runs, np.nan)
+        intercept = mean - (coef.T * share).sum(axis=0)
         coef, intercept = np.ldexp(coef, size[:, None]), np.ldexp(intercept, size)
-        self.coef_ = coef[0] if y.ndim == 1 else coef
-        self.intercept_ = float(intercept[0]) if y.ndim == 1 else intercept
-        self.n_features_in_ = masks.shape[1]
+        self._set_weights(coef, intercept, one)
         return self
-
-    def predict(self, X):
-        """Predict the outputs of runs from their masks.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_runs, n_train), PackedMasks or TrainingRuns
-
-        Returns
-        -------
-        outputs : float64 array of shape (n_runs, n_targets), or (n_runs,)
-
-        Raises
-        ------
-        ValueError
-            If an entry is neither 0 nor 1, or `n_train` is not that of ``fit``.
-        """
-        check_is_fitted(self)
-        masks = _masks_of(X)
-        if masks.shape[1] != self.n_features_in_:
-            raise ValueError(
-                f"The masks have {masks.shape[1]} training examples; "
-                f"{self.n_features_in_} were fitted."
-            )
-        predicted = masks.dot(np.atleast_2d(self.coef_).T) + self.intercept_
-        return predicted[:, 0] if self.coef_.ndim == 1 else predicted
-
-    def score(self, X, y=None, sample_weight=None):
-        """R² of the prediction, averaged over the targets.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_runs, n_train), PackedMasks or TrainingRuns
-        y : array-like of shape (n_runs, n_targets) or (n_runs,), default=None
-            Outputs; those of `X` where it is TrainingRuns.
-        sample_weight : array-like of shape (n_runs,), default=None
-
-        Returns
-        -------
-        score : float
-        """
-        y = np.asarray(X.outputs if y is None else y)
-        size = exponents(y)
-        true, predicted = scaled(y, size), scaled(self.predict(X), size)
-        return r2_score(true, predicted, sample_weight=sample_weight)
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.target_tags.required = False
-        tags.target_tags.multi_output = True
-        return tags
-
-
-def _masks_of(X):
-    return as_masks(getattr(X, "packed", X))
-
-
-def _check_outputs(y, masks):
-    if y is None:
-        raise ValueError(
-            "y is missing: pass the outputs of the runs, or TrainingRuns as X."
-        )
-    y = as_real(y, "outputs y").astype(np.float64, copy=False)
-    if y.ndim not in (1, 2) or len(y) != len(masks):
-        raise ValueError(
-            "Outputs must have shape (n_runs, n_targets) or (n_runs,), with n_runs = "
-            f"{len(masks)} as the masks have; got {y.shape}."
-        )
-    if np.isinf(y).any():
-        where = np.argwhere(np.isinf(y))[0]
-        raise ValueError(f"The output of run {where[0]} is infinite; leave it out.")
-    empty = np.isnan(y).all(axis=0)
-    if empty.any():
-        raise ValueError(f"Target {np.argmax(empty)} has no output in any run.")
-    return y

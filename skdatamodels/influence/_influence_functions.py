@@ -7,11 +7,10 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from tqdm.auto import tqdm
 
-from skdatamodels._examples import Examples
 from skdatamodels._sklearn_compat import Interval, StrOptions, validate_params
 from skdatamodels.influence._conjugate_gradient import conjugate_gradient
 from skdatamodels.influence._curvature import Curvature
-from skdatamodels.influence._torch import Network, check_products
+from skdatamodels.influence._torch import OPTIONS, Network, check_products
 
 __all__ = ["influence_functions"]
 
@@ -19,16 +18,12 @@ _VECTORS = 8  # that a target takes while its system is solved, at most
 
 
 @validate_params(
-    {
-        "train": [Examples],
-        "targets": [Examples],
-        "output": [str, callable],
+    OPTIONS
+    | {
         "curvature": [StrOptions({"gauss_newton", "hessian"})],
         "damping": [Interval(Real, 0, None, closed="left")],
         "tol": [Interval(Real, 0, 1, closed="neither")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
-        "block_bytes": [Interval(Integral, 1, None, closed="left")],
-        "verbose": ["verbose"],
     },
     prefer_skip_nested_validation=True,
 )

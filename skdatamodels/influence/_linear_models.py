@@ -1,13 +1,22 @@
 """What the closed forms of linear models share: design, targets, output gradients."""
 
+from numbers import Real
 from typing import NamedTuple
 
 import numpy as np
 from scipy.special import expit, softmax
 from sklearn.base import clone, is_classifier
 
+from skdatamodels._examples import Examples
+from skdatamodels._sklearn_compat import Interval
 from skdatamodels.influence._checks import check_same_examples
 from skdatamodels.outputs import check_output, log_odds, raw_outputs
+
+OPTIONS = {  # of the influence functions
+    "train": [Examples],
+    "targets": [Examples],
+    "damping": [Interval(Real, 0, None, closed="left")],
+}
 
 
 class LinearFit(NamedTuple):

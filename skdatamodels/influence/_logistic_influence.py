@@ -1,14 +1,12 @@
 """Influence function of a logistic regression, in closed form."""
 
-from numbers import Real
-
 import numpy as np
 from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression
 
-from skdatamodels._examples import Examples
-from skdatamodels._sklearn_compat import Interval, validate_params
+from skdatamodels._sklearn_compat import validate_params
 from skdatamodels.influence._linear_models import (
+    OPTIONS,
     fit_linear,
     output_gradient,
     penalty_of,
@@ -19,14 +17,7 @@ from skdatamodels.outputs import raw_outputs
 __all__ = ["logistic_influence"]
 
 
-@validate_params(
-    {
-        "train": [Examples],
-        "targets": [Examples],
-        "damping": [Interval(Real, 0, None, closed="left")],
-    },
-    prefer_skip_nested_validation=True,
-)
+@validate_params(OPTIONS, prefer_skip_nested_validation=True)
 def logistic_influence(estimator, train, targets, *, output="log_odds", damping=0.0):
     """First-order effect of each training example on each target's output.
 

@@ -6,6 +6,7 @@ import numpy as np
 from scipy.stats import rankdata
 from sklearn.metrics.pairwise import cosine_similarity, euclidean_distances
 
+from skdatamodels._examples import Examples
 from skdatamodels._sklearn_compat import Interval, StrOptions, validate_params
 from skdatamodels.influence._checks import check_embeddings
 
@@ -16,8 +17,8 @@ _METRICS = {"l2", "cosine", "dot", "mahalanobis"}
 
 @validate_params(
     {
-        "train": ["array-like", list],
-        "targets": ["array-like", list],
+        "train": [Examples, "array-like", list],
+        "targets": [Examples, "array-like", list],
         "metric": [StrOptions(_METRICS)],
         "shrinkage": [Interval(Real, 0, 1, closed="both")],
     },
@@ -28,11 +29,12 @@ def representation_similarity(train, targets, *, metric="l2", shrinkage=0.0):
 
     Parameters
     ----------
-    train : array-like of shape (n_train, n_features), or a list of such arrays
+    train : Examples, array-like of shape (n_train, n_features), or a list of arrays
         Embeddings of the training examples: a layer of a network, or the inputs
-        themselves. A list holds those of several models, whose similarities are
-        averaged as ranks, for the scales of their layers have nothing in common.
-    targets : array-like of shape (n_targets, n_features), or a list of such arrays
+        themselves, which are the `X` of Examples. A list holds those of several
+        models, whose similarities are averaged as ranks, for the scales of their
+        layers have nothing in common.
+    targets : Examples, array-like of shape (n_targets, n_features), or a list of arrays
         Embeddings of the targets, by the same models in the same order.
     metric : {"l2", "cosine", "dot", "mahalanobis"}, default="l2"
         Distances, "l2" and "mahalanobis", are negated. Mahalanobis's uses the
@@ -68,7 +70,7 @@ def representation_similarity(train, targets, *, metric="l2", shrinkage=0.0):
     >>> representation_similarity(train, targets)
     array([[-0., -5.]])
     """
-    if np.ndim(train[0]) < 2:
+    if isinstance(train, Examples) or np.ndim(train[0]) < 2:
         return _similarity(*check_embeddings(train, targets), metric, shrinkage)
     if len(train) != len(targets):
         raise ValueError(

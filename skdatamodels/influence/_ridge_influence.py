@@ -1,13 +1,12 @@
 """Influence function and exact leave-one-out of ridge regression, in closed form."""
 
-from numbers import Real
-
 import numpy as np
 from sklearn.linear_model import Ridge, RidgeClassifier
 
 from skdatamodels._examples import Examples
-from skdatamodels._sklearn_compat import Interval, validate_params
+from skdatamodels._sklearn_compat import validate_params
 from skdatamodels.influence._linear_models import (
+    OPTIONS,
     fit_linear,
     output_gradient,
     penalty_of,
@@ -18,14 +17,7 @@ from skdatamodels.masks._packed import row_blocks
 __all__ = ["ridge_influence", "ridge_leave_one_out"]
 
 
-@validate_params(
-    {
-        "train": [Examples],
-        "targets": [Examples],
-        "damping": [Interval(Real, 0, None, closed="left")],
-    },
-    prefer_skip_nested_validation=True,
-)
+@validate_params(OPTIONS, prefer_skip_nested_validation=True)
 def ridge_influence(estimator, train, targets, *, output, damping=0.0):
     """First-order effect of each training example on each target's output.
 

@@ -2,12 +2,22 @@
 
 from contextlib import contextmanager
 from copy import deepcopy
+from numbers import Integral
 
 import numpy as np
 
+from skdatamodels._examples import Examples
 from skdatamodels._process_state import SharedContext
+from skdatamodels._sklearn_compat import Interval
 from skdatamodels.influence._checks import check_same_examples
 
+OPTIONS = {  # of what takes gradients through the whole network
+    "train": [Examples],
+    "targets": [Examples],
+    "output": [str, callable],
+    "block_bytes": [Interval(Integral, 1, None, closed="left")],
+    "verbose": ["verbose"],
+}
 OF_REGRESSION = ("prediction", "squared_error")
 _OUTPUTS = ("margin", "log_odds", "cross_entropy", *OF_REGRESSION)
 # Where those that train or compile a module keep it.

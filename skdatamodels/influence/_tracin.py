@@ -1,27 +1,16 @@
 """Gradient dot products, at one set of parameters or along a training (TracInCP)."""
 
-from numbers import Integral
-
 import numpy as np
 from tqdm.auto import tqdm
 
-from skdatamodels._examples import Examples
-from skdatamodels._sklearn_compat import Interval, validate_params
+from skdatamodels._sklearn_compat import validate_params
 from skdatamodels.influence._checkpoints import check_rates, load_state
-from skdatamodels.influence._torch import Network
+from skdatamodels.influence._torch import OPTIONS, Network
 
 __all__ = ["gradient_dot", "tracin"]
 
-_OPTIONS = {
-    "train": [Examples],
-    "targets": [Examples],
-    "output": [str, callable],
-    "block_bytes": [Interval(Integral, 1, None, closed="left")],
-    "verbose": ["verbose"],
-}
 
-
-@validate_params(_OPTIONS, prefer_skip_nested_validation=True)
+@validate_params(OPTIONS, prefer_skip_nested_validation=True)
 def gradient_dot(
     module, train, targets, *, output="margin", block_bytes=2**28, verbose=0
 ):
@@ -94,7 +83,7 @@ def gradient_dot(
         return _effect(network, state, output, block_bytes, progress)
 
 
-@validate_params(_OPTIONS, prefer_skip_nested_validation=True)
+@validate_params(OPTIONS, prefer_skip_nested_validation=True)
 def tracin(
     module,
     train,

@@ -6,29 +6,24 @@ import numpy as np
 from scipy.special import expit
 from tqdm.auto import tqdm
 
-from skdatamodels._examples import Examples
 from skdatamodels._random import entropy_from
 from skdatamodels._sklearn_compat import Interval, StrOptions, validate_params
 from skdatamodels.influence._checkpoints import check_checkpoints, load_state
 from skdatamodels.influence._projection import Projection
 from skdatamodels.influence._solve import solve_hessian
-from skdatamodels.influence._torch import Network, import_torch
+from skdatamodels.influence._torch import OPTIONS, Network, import_torch
 from skdatamodels.outputs import log_odds
 
 __all__ = ["trak"]
 
 
 @validate_params(
-    {
-        "train": [Examples],
-        "targets": [Examples],
-        "output": [str, callable],
+    OPTIONS
+    | {
         "projection_dim": [Interval(Integral, 1, None, closed="left"), None],
         "projection": [StrOptions({"sign", "gaussian"})],
         "damping": [Interval(Real, 0, None, closed="left"), None],
-        "block_bytes": [Interval(Integral, 1, None, closed="left")],
         "random_state": ["random_state"],
-        "verbose": ["verbose"],
     },
     prefer_skip_nested_validation=True,
 )

@@ -24,7 +24,7 @@ class AttributionComparison:
         In the order given; the controls come last.
     is_control : bool array of shape (n_methods,)
     setting : str array of shape (n_methods,)
-        The candidate that was chosen on the tuning part; "" for a single one.
+        The setting that was chosen on the tuning part; "" for a single one.
     lds, lds_low, lds_high : float64 array of shape (n_methods,)
         Linear datamodeling score and the ends of its bootstrap interval. All methods
         share the draws.
@@ -43,12 +43,12 @@ class AttributionComparison:
     n_trainings : float64 array of shape (n_methods,)
         Models trained for the weights; NaN where nobody said.
     seconds : float64 array of shape (n_methods,)
-        Time to the weights, of all candidates together; NaN where nobody said.
+        Time to the weights, of all settings together; NaN where nobody said.
     ceiling : float
         Noise ceiling of the reported targets, or NaN.
     settings : dict
         What was judged on what, with versions, and under "methods" the parameters of
-        each method and the tuning scores of its candidates.
+        each method and the tuning scores of its settings.
     draws : float64 array of shape (n_methods, n_bootstraps)
         Bootstrapped scores; a column holds the scores of one draw of runs and targets.
     effects : dict of str to CounterfactualEffects

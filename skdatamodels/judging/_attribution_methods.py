@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.sparse import csr_array, issparse
 
-from skdatamodels.applications._attributions import last_step
+from skdatamodels._last_step import last_step
 from skdatamodels.metrics import linear_datamodeling_score
 
 
@@ -17,9 +17,9 @@ class Method(NamedTuple):
     ----------
     weights : array or CSR of shape (n_targets, n_train)
     seconds : float
-        Measured for callables, of all candidates together; NaN for what was there.
+        Measured for callables, of all settings together; NaN for what was there.
     record : dict
-        What it was made from, and the tuning scores of its candidates.
+        What it was made from, and the tuning scores of its settings.
     """
 
     weights: object
@@ -27,8 +27,8 @@ class Method(NamedTuple):
     record: dict
 
 
-def candidates_of(name, given):
-    """Return the candidates of a method by setting: key, full name, what is given."""
+def by_setting(name, given):
+    """Return what is given for a method by setting: its key, full name and matrix."""
     if not isinstance(given, dict):
         return [("", name, given)]
     return [(str(key), f"{name}, {key}", one) for key, one in given.items()]
@@ -38,7 +38,7 @@ def choose(name, given, shape, tuning):
     """Return the Method that is given; of several, the best on the tuning part."""
     methods = {
         setting: resolve(full_name, one, shape)
-        for setting, full_name, one in candidates_of(name, given)
+        for setting, full_name, one in by_setting(name, given)
     }
     best, scores = next(iter(methods)), {}
     if len(methods) > 1:

@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.utils.multiclass import type_of_target
 from tqdm.auto import tqdm
 
-from skdatamodels._examples import Examples
+from skdatamodels._examples import Examples, swap_hint
 from skdatamodels._numbers import as_real
 from skdatamodels._random import entropy_from
 from skdatamodels._sklearn_compat import Interval, validate_params
@@ -17,7 +17,7 @@ from skdatamodels.applications._data_support import DataSupportSearch
 from skdatamodels.influence import random_influence, same_class_influence
 from skdatamodels.judging._attribution_comparison import AttributionComparison
 from skdatamodels.judging._attribution_methods import (
-    candidates_of,
+    by_setting,
     check_shape,
     choose,
     predict,
@@ -64,7 +64,7 @@ class _Part(NamedTuple):
         "data_support": [DataSupportSearch, None],
         "n_trainings": [dict, None],
         "seconds": [dict, None],
-        "settings": [dict, None],
+        "remarks": [dict, None],
         "tuning_fraction": [Interval(Real, 0, 1, closed="neither")],
         "confidence": [Interval(Real, 0, 1, closed="neither")],
         "n_bootstraps": [Interval(Integral, 1, None, closed="left")],
@@ -85,7 +85,7 @@ def compare_attributions(
     data_support=None,
     n_trainings=None,
     seconds=None,
-    settings=None,
+    remarks=None,
     tuning_fraction=0.25,
     confidence=0.95,
     n_bootstraps=1000,
@@ -98,10 +98,10 @@ def compare_attributions(
     classes alone, are always among them.
 
     Where a method has a setting to choose (damping, projection size, embedding), give
-    its candidates as a dict. Then some runs and some targets are set aside: the
-    candidate that predicts those runs of those targets best is chosen, and all methods
-    are judged on the other runs of the other targets. The candidates' scores there are
-    not computed, so that nobody can pick the best after the fact.
+    a dict of matrices by setting. Then some runs and some targets are set aside: the
+    setting that predicts those runs of those targets best is chosen, and all methods
+    are judged on the other runs of the other targets. The scores of other settings
+    there are not computed, so that nobody can pick the best after the fact.
 
     Parameters
     ----------
@@ -109,7 +109,7 @@ def compare_attributions(
         A method is an attribution matrix, an array or CSR of shape (n_targets,
         n_train); or a fitted estimator with such a ``coef_``, or a search or pipeline
         that ends in one; or a callable without arguments that returns either, whose
-        time is measured; or a dict of these by setting, the candidates.
+        time is measured; or a dict of these by setting.
     runs : TrainingRuns
         To judge by. No method may have learnt from them.
     train, targets : Examples
@@ -134,10 +134,10 @@ def compare_attributions(
         How many models were trained for a method's weights.
     seconds : dict of str to float, default=None
         Time to the weights, training included, in place of what is measured.
-    settings : dict of str to object, default=None
+    remarks : dict of str to object, default=None
         What else should be on record of a method.
     tuning_fraction : float in (0, 1), default=0.25
-        Share of the runs and of the targets on which candidates are chosen.
+        Share of the runs and of the targets on which settings are chosen.
     confidence : float in (0, 1), default=0.95
         Of the intervals.
     n_bootstraps : int, default=1000
@@ -218,7 +218,7 @@ def compare_attributions(
     True
     """
     _check_examples(runs, train, targets, counterfactuals, data_support)
-    _check_names(attributions, n_trainings, seconds, settings)
+    _check_names(attributions, n_trainings, seconds, remarks)
     _check_shapes(attributions, runs)
     repeats = _check_repeats(repeats, runs.n_targets)
     _check_unseen(runs, seen_runs)
@@ -230,66 +230,36 @@ def compare_attributions(
     tuned = any(isinstance(given, dict) for given in attributions.values())
     tuning, reported = _split(runs, tuning_fraction if tuned else 0, split_rng)
     retrained = targets_to_retrain(counterfactuals, reported.targets)
-    chosen = {
+    methods = {
         name: choose(name, given, (runs.n_targets, runs.n_train), tuning)
         for name, given in tqdm((attributions | controls).items(), disable=not verbose)
     }
-    matrices = {name: method.weights for name, method in chosen.items()}
-    scores, draws = {}, []
-    for name, weights in matrices.items():
-        predicted = predict(weights[reported.targets], reported.masks)
-        drawn = _draws(reported.outputs, predicted, n_bootstraps, entropy)
-        scores[name] = _score(reported.outputs, predicted, drawn, confidence)
-        draws.append(drawn)
+    matrices = {name: method.weights for name, method in methods.items()}
+    scores, draws = _scores(matrices, reported, n_bootstraps, confidence, entropy)
     _warn_of_turned_signs({name: scores[name] for name in attributions})
     effects = effects_of_removals(counterfactuals, matrices, retrained)
     supports = data_supports(data_support, matrices, retrained)
-    known = {name: 0 for name in controls} | (n_trainings or {})
-    took = {name: method.seconds for name, method in chosen.items()} | (seconds or {})
-    rows = [
-        (
-            *scores[name],
-            *agreement(effects, name),
-            *tightness(supports, name),
-            known.get(name, np.nan),
-            took[name],
-        )
-        for name in chosen
-    ]
-    columns = dict(zip(_NUMBERS, np.array(rows, dtype=np.float64).T, strict=True))
-    ceiling = np.nan
-    if repeats is not None:
-        ceiling = noise_ceiling(repeats[:, :, reported.targets])
+    n_trainings = {name: 0 for name in controls} | (n_trainings or {})
     return AttributionComparison(
-        name=np.array(list(chosen)),
-        is_control=np.array([name in controls for name in chosen]),
-        setting=np.array([method.record["setting"] for method in chosen.values()]),
-        **columns,
-        ceiling=ceiling,
-        settings={
-            "n_runs": len(reported.masks),
-            "n_train": runs.n_train,
-            "targets": reported.targets,
+        **_table(methods, controls, scores, effects, supports, n_trainings, seconds),
+        ceiling=_ceiling(repeats, reported.targets),
+        settings=_judged_on(targets, tuning, reported, repeats)
+        | {
             "retrained_targets": retrained if effects or supports else None,
-            "n_tuning_runs": len(tuning.masks),
-            "n_tuning_targets": len(tuning.targets),
-            "repeats": None if repeats is None else repeats.shape[:2],
             "confidence": confidence,
             "n_bootstraps": n_bootstraps,
             "random_state": entropy,
             "versions": library_versions(),
-            "methods": {
-                name: method.record | {"remarks": (settings or {}).get(name)}
-                for name, method in chosen.items()
-            },
+            "methods": _records(methods, remarks),
         },
-        draws=np.array(draws),
+        draws=draws,
         effects=effects,
         supports=supports,
     )
 
 
 def _check_examples(runs, train, targets, *retraining):
+    hint = swap_hint((len(train), len(targets)), (runs.n_train, runs.n_targets))
     for name, examples, n in (
         ("train", train, runs.n_train),
         ("targets", targets, runs.n_targets),
@@ -297,7 +267,7 @@ def _check_examples(runs, train, targets, *retraining):
         if len(examples) != n:
             raise ValueError(
                 f"{name} has {len(examples)} examples, but the runs have {n}: pass "
-                "what the runs were trained and measured on."
+                f"what the runs were trained and measured on.{hint}"
             )
     for given in retraining:
         if given is None:
@@ -318,7 +288,7 @@ def _check_names(attributions, *by_name):
         raise ValueError(f"The controls are called {taken}: call yours another name.")
     empty = [n for n, g in attributions.items() if isinstance(g, dict) and not g]
     if empty:
-        raise ValueError(f"The dict of candidates of {empty} is empty.")
+        raise ValueError(f"The dict of settings of {empty} is empty.")
     for given in by_name:
         unknown = [name for name in given or {} if name not in attributions]
         if unknown:
@@ -329,8 +299,8 @@ def _check_names(attributions, *by_name):
 
 def _check_shapes(attributions, runs):
     for name, given in attributions.items():
-        for _, full_name, candidate in candidates_of(name, given):
-            check_shape(full_name, candidate, (runs.n_targets, runs.n_train))
+        for _, full_name, one in by_setting(name, given):
+            check_shape(full_name, one, (runs.n_targets, runs.n_train))
 
 
 def _check_repeats(repeats, n_targets):
@@ -391,17 +361,23 @@ def _split(runs, fraction, rng):
         parts.append(_Part(runs.packed[rows], outputs[rows][:, columns], columns))
         if fraction and (len(rows) < 3 or len(columns) == 0):
             raise ValueError(
-                f"Candidates are chosen on {fraction:.0%} of the runs and targets and "
+                f"Settings are chosen on {fraction:.0%} of the runs and targets and "
                 f"judged on the rest: {len(runs)} runs of {n_subsets} subsets and "
                 f"{runs.n_targets} targets are too few for that."
             )
     return parts
 
 
-def _draws(outputs, predicted, n_bootstraps, entropy):
-    """Return bootstrapped scores, of the same draws for all methods."""
-    rng = np.random.RandomState(entropy % 2**32)
-    return bootstrap_scores(outputs, predicted, n_bootstraps, rng)
+def _scores(matrices, part, n_bootstraps, confidence, entropy):
+    """Return a score (see `_score`) by method, and draws (n_methods, n_bootstraps)."""
+    scores, draws = {}, []
+    for name, weights in matrices.items():
+        predicted = predict(weights[part.targets], part.masks)
+        rng = np.random.RandomState(entropy % 2**32)  # the same draws for all methods
+        drawn = bootstrap_scores(part.outputs, predicted, n_bootstraps, rng)
+        scores[name] = _score(part.outputs, predicted, drawn, confidence)
+        draws.append(drawn)
+    return scores, np.array(draws)
 
 
 def _score(outputs, predicted, draws, confidence):
@@ -422,6 +398,52 @@ def _warn_of_turned_signs(scores):
                 UserWarning,
                 stacklevel=4,
             )
+
+
+def _table(methods, controls, scores, effects, supports, n_trainings, seconds):
+    """Return the columns of the table by name; a row is a method."""
+    took = {name: method.seconds for name, method in methods.items()} | (seconds or {})
+    rows = [
+        (
+            *scores[name],
+            *agreement(effects, name),
+            *tightness(supports, name),
+            n_trainings.get(name, np.nan),
+            took[name],
+        )
+        for name in methods
+    ]
+    return {
+        "name": np.array(list(methods)),
+        "is_control": np.array([name in controls for name in methods]),
+        "setting": np.array([method.record["setting"] for method in methods.values()]),
+        **dict(zip(_NUMBERS, np.array(rows, dtype=np.float64).T, strict=True)),
+    }
+
+
+def _ceiling(repeats, targets):
+    return np.nan if repeats is None else noise_ceiling(repeats[:, :, targets])
+
+
+def _judged_on(targets, tuning, reported, repeats):
+    """Return what is on record of the runs and the targets."""
+    return {
+        "n_runs": len(reported.masks),
+        "n_train": reported.masks.shape[1],
+        "targets": reported.targets,
+        "target_ids": targets.ids_at(reported.targets),
+        "n_tuning_runs": len(tuning.masks),
+        "n_tuning_targets": len(tuning.targets),
+        "repeats": None if repeats is None else repeats.shape[:2],
+    }
+
+
+def _records(methods, remarks):
+    """Return what is on record of each method."""
+    return {
+        name: method.record | {"remarks": (remarks or {}).get(name)}
+        for name, method in methods.items()
+    }
 
 
 def _slope(truth, predicted):

@@ -5,6 +5,7 @@ from numbers import Integral, Real
 
 import numpy as np
 from joblib import Parallel, delayed
+from scipy.sparse import issparse
 from sklearn.base import clone
 from threadpoolctl import threadpool_limits
 from tqdm.auto import tqdm
@@ -36,7 +37,7 @@ from skdatamodels.metrics import (
     optimal_mse,
 )
 from skdatamodels.metrics._lds import bootstrap_scores, check_finite
-from skdatamodels.regression import DatamodelRegressor
+from skdatamodels.regression import AttributionMatrix, DatamodelRegressor
 from skdatamodels.runs import TrainingRuns
 
 # Of the regressor by default: its own 1e-4 takes eight times as long, for LDS that
@@ -337,11 +338,13 @@ def _draw_targets(n_all, n_targets, rng):
 
 def _for_targets(regressor, targets, n_all):
     """Return a regressor of some targets: of its parameters, the rows of these."""
-    chosen = {
-        name: np.asarray(value)[targets]
-        for name, value in regressor.get_params().items()
-        if np.ndim(value) == _ROWS.get(name.split("__")[-1]) and len(value) == n_all
-    }
+    chosen = {}
+    for name, value in regressor.get_params().items():
+        shape, n_dimensions = np.shape(value), _ROWS.get(name.split("__")[-1])
+        if len(shape) == n_dimensions and shape[0] == n_all:
+            value = AttributionMatrix(value) if issparse(value) else value
+            of_matrix = isinstance(value, AttributionMatrix)
+            chosen[name] = (value if of_matrix else np.asarray(value))[targets]
     return clone(regressor).set_params(**chosen)
 
 

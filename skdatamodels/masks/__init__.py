@@ -1,4 +1,4 @@
-"""Which training examples each run sees: subset designs and packed mask matrices."""
+"""Subset designs and packed mask matrices: the training examples that each run sees."""
 
 from skdatamodels.masks._designs import DESIGNS, sample_masks, subset_size
 from skdatamodels.masks._packed import PackedMasks, as_masks

@@ -1,10 +1,11 @@
-"""Subset designs: the distribution that the subsets are drawn from.
+"""Subset designs: the distributions that training subsets are drawn from.
 
-A design draws runs in blocks: the runs of a block depend on each other, and blocks are
-independent. It is a function ``draw(positions, rng, *, n_train, alpha, y)`` that yields
-the boolean mask ``(n_train,)`` of each of some positions in a block, in increasing
-order; `rng` is the generator of the block. A mask must not depend on which other
-positions are asked for. To add a design, write the function and name it in `DESIGNS`.
+A design draws runs in blocks. Runs of the same block may depend on each other; blocks
+are independent. A design is a function ``draw(positions, rng, *, n_train, alpha, y)``.
+It yields the boolean mask ``(n_train,)`` of each requested position in a block, in
+increasing order; `rng` is the generator of the block. A mask must not depend on which
+other positions are requested. To add a design, write the function and add it to
+`DESIGNS`.
 """
 
 import math
@@ -20,29 +21,29 @@ from skdatamodels._numbers import unmasked
 from skdatamodels._random import entropy_from, mask_generator
 from skdatamodels.masks._packed import PackedMasks
 
-_BALANCED_BLOCK = 20  # α·20 is whole for the usual fractions
+_BALANCED_BLOCK = 20  # α·20 is an integer for the usual fractions
 
 
 def subset_size(n_train, alpha):
-    """Size of an α-subset: round(α·n_train).
+    """Compute the size of a subset: round(alpha·n_train).
 
     Parameters
     ----------
     n_train : int
         Number of training examples.
     alpha : float in (0, 1)
-        Subsampling fraction.
+        Fraction of the training examples in a subset.
 
     Returns
     -------
     size : int
-        Between 1 and n_train - 1.
+        Number of examples in a subset, between 1 and n_train - 1.
 
     Raises
     ------
     ValueError
-        If the size would leave no example in, or none out: such masks are constant
-        and say nothing about any example.
+        If `alpha` is not between 0 and 1, or if the subset would be empty or contain
+        all examples. Such masks are constant and carry no information.
 
     Examples
     --------
@@ -57,7 +58,7 @@ def subset_size(n_train, alpha):
         raise ValueError(
             f"alpha={alpha} of n_train={n_train} examples gives subsets of size "
             f"{size}; it must lie between 1 and n_train - 1 = {n_train - 1}. "
-            "Choose an alpha nearer to 0.5 or give more examples."
+            "Choose an alpha closer to 0.5 or use more examples."
         )
     return size
 
@@ -74,15 +75,15 @@ def uniform(positions, rng, *, n_train, alpha, y=None):
 
 
 def bernoulli(positions, rng, *, n_train, alpha, y=None):
-    """Let each example in with probability α, independently; sizes vary."""
+    """Include each example with probability α, independently; sizes vary."""
     yield rng.random(n_train) < alpha
 
 
 def stratified(positions, rng, *, n_train, alpha, y=None):
-    """Draw round(α·n_train) examples, as evenly as can be from every class.
+    """Draw round(α·n_train) examples, in proportion from every class.
 
-    A class of n_c examples gives ⌊α·n_c⌋; the few that are then missing come one each
-    from the classes with the largest fractions lost, ties broken at random.
+    A class of n_c examples contributes ⌊α·n_c⌋. The remaining examples come one each
+    from the classes that lost most by rounding down; ties are broken at random.
     """
     classes, codes, counts = np.unique(y, return_inverse=True, return_counts=True)
     share = alpha * counts
@@ -98,19 +99,19 @@ def stratified(positions, rng, *, n_train, alpha, y=None):
 
 
 def complementary(positions, rng, *, n_train, alpha, y=None):
-    """Draw a uniform subset, and then what it leaves out."""
+    """Draw a uniform subset, then its complement."""
     mask = _subset(rng, n_train, subset_size(n_train, alpha))
     for position in positions:
         yield ~mask if position else mask
 
 
 def balanced(positions, rng, *, n_train, alpha, y=None):
-    """Let each example into as many subsets of a block as any other.
+    """Include each example in the same number of subsets of a block.
 
-    With r more subsets of the block to come, of which an example needs c, it goes into
-    the next with probability c / r. Systematic sampling in random order (Madow, 1949)
-    does this with subsets of exactly the size, and ends with every need met. Each
-    subset by itself is uniform, for no step tells the examples apart.
+    If r subsets of the block remain and an example must be in c of them, it is in the
+    next one with probability c / r. Systematic sampling in random order (Madow, 1949)
+    does this with subsets of exactly the required size, and gives every example its
+    number. Each subset alone is uniform, because all steps treat the examples alike.
     """
     size = subset_size(n_train, alpha)
     needs = np.full(n_train, size * _BALANCED_BLOCK // n_train)
@@ -130,11 +131,11 @@ def balanced(positions, rng, *, n_train, alpha, y=None):
 def orthogonal(positions, rng, *, n_train, alpha, y=None):
     """Take rows of a Hadamard matrix, each followed by its negative.
 
-    The matrix is Paley's of order N = p + 1, with p the least prime for which N ≥
-    n_train and p mod 4 = 3. Columns are chosen, and turned in sign, at random; rows
-    come in random order. Over a block of 2N runs any two examples are in together as
-    often as chance would have it on average, exactly: N/2 times. Sizes vary as in the
-    Bernoulli design, for fixed sizes alone make examples dependent.
+    The matrix is Paley's of order N = p + 1, where p is the smallest prime with
+    N ≥ n_train and p mod 4 = 3. The columns and their signs are chosen at random; the
+    rows come in random order. Over a block of 2N runs, any two examples are together in
+    exactly N/2 subsets, the expected number for independent examples. Sizes vary as in
+    the Bernoulli design: a fixed size would make the examples dependent.
     """
     prime = _paley_prime(n_train)
     order = rng.permutation(prime + 1)
@@ -160,18 +161,18 @@ def _paley_prime(n_train):
 
 
 class Design(NamedTuple):
-    """How masks are drawn, and in which blocks.
+    """A subset design: how it draws masks, and in which blocks.
 
     Attributes
     ----------
     draw : callable
-        ``draw(positions, rng, *, n_train, alpha, y)`` yields the masks of the sorted
-        positions of a block.
+        ``draw(positions, rng, *, n_train, alpha, y)`` yields the masks of the given
+        positions of a block. Positions are sorted.
     block : callable
-        ``block(n_train)`` is the number of runs of a block.
+        ``block(n_train)`` returns the number of runs in a block.
     pairs : bool
-        Whether a block is pairs of a subset and its complement, which share a training
-        seed. They need alpha = 0.5.
+        Whether a block consists of pairs: a subset and its complement, which share a
+        training seed. Such designs need alpha = 0.5.
     """
 
     draw: Callable
@@ -218,7 +219,7 @@ def check_run_ids(run_ids):
 
 
 def check_alphas(alpha):
-    """Check one fraction, or several; return float64 (n_alphas,)."""
+    """Check that alpha is one or more numbers; return float64 (n_alphas,)."""
     alphas = np.atleast_1d(alpha)
     if alphas.ndim != 1 or alphas.size == 0 or alphas.dtype.kind not in "iuf":
         raise ValueError(
@@ -248,17 +249,21 @@ def check_design(design, n_train, alpha, y=None):
 
 
 def seed_runs(run_ids, design, alpha):
-    """Return the runs whose training seeds some runs take: of a pair, the first.
+    """Return the run whose training seed each run uses: in a pair, the first one's.
 
     Parameters
     ----------
     run_ids : int array of shape (n_runs,)
+        Ids of the runs.
     design : str
+        Name of the design.
     alpha : float or sequence of float
+        Fraction or fractions of the design.
 
     Returns
     -------
     runs : int array of shape (n_runs,)
+        Ids of the runs that own the seeds.
     """
     if not DESIGNS[design].pairs:
         return run_ids
@@ -267,45 +272,51 @@ def seed_runs(run_ids, design, alpha):
 
 
 def sample_masks(run_ids, n_train, alpha, *, design="uniform", random_state=0, y=None):
-    """Masks of some runs of a subset design.
+    """Draw training subsets: the masks of the given runs of a subset design.
 
-    Run i's mask depends on `design`, `alpha`, `n_train`, `random_state` and i (and y
-    for the stratified design), not on which other runs are asked for.
+    The mask of run i depends on `design`, `alpha`, `n_train`, `random_state` and i (and
+    on y in the stratified design). It does not depend on the other runs in `run_ids`.
 
     Parameters
     ----------
     run_ids : int or array-like of int of shape (n_runs,)
-        Which runs; an int n stands for the runs 0, …, n - 1.
+        Ids of the runs. An int n stands for the runs 0, …, n - 1.
     n_train : int
         Number of training examples.
-    alpha : float in (0, 1), or sequence of them
-        Subsampling fraction. Of k fractions the runs take turns: run i takes number
-        i mod k.
+    alpha : float in (0, 1), or sequence of such floats
+        Fraction of the training examples in a subset. With k fractions, run i uses
+        fraction number i mod k.
     design : str, default="uniform"
-        "uniform": all subsets of size round(alpha·n_train) alike, as in the paper;
-        "bernoulli": each example in with probability alpha, independently;
-        "stratified": of size round(alpha·n_train), classes in proportion;
-        "complementary": uniform, but runs 2j and 2j + 1 are a subset and its
-        complement; needs alpha = 0.5;
-        "balanced": of size round(alpha·n_train), and over each 20 runs every example
-        is in as many subsets as any other, or one more where that must be;
-        "orthogonal": rows of a Hadamard matrix of order N, which is n_train or little
-        more, each followed by its complement; over each 2N runs the examples are
-        exactly uncorrelated. Sizes vary; needs alpha = 0.5.
+        How the subsets are drawn:
+
+        - "uniform": all subsets of size round(alpha·n_train) are equally likely, as
+          in the paper.
+        - "bernoulli": each example is included with probability alpha, independently.
+          Sizes vary.
+        - "stratified": the size is round(alpha·n_train), and the classes keep their
+          proportions.
+        - "complementary": uniform, but runs 2j and 2j + 1 are a subset and its
+          complement. Needs alpha = 0.5.
+        - "balanced": the size is round(alpha·n_train), and in each block of 20 runs
+          the numbers of subsets that contain an example differ by at most one.
+        - "orthogonal": rows of a Hadamard matrix of order N, which is n_train or
+          slightly larger, each followed by its complement. In each block of 2N runs
+          the examples are exactly uncorrelated. Sizes vary; needs alpha = 0.5.
     random_state : int, RandomState instance, Generator or None, default=0
         Seed of the whole design.
-    y : array-like of shape (n_train,), optional
-        Classes of the training examples, for the stratified design.
+    y : array-like of shape (n_train,), default=None
+        Classes of the training examples. Needed by the stratified design only.
 
     Returns
     -------
     masks : PackedMasks of shape (n_runs, n_train)
+        One row per run; 1 where the run trains on the example.
 
     Raises
     ------
     ValueError
-        If run ids repeat or are negative, `alpha` leaves no example in or out or is not
-        what the design needs, the design is unknown, or it needs y.
+        If run ids repeat or are negative, if the design is unknown or needs y, or if
+        `alpha` does not fit the design or makes subsets that are empty or complete.
 
     References
     ----------
@@ -329,7 +340,7 @@ def sample_masks(run_ids, n_train, alpha, *, design="uniform", random_state=0, y
     run_ids = check_run_ids(run_ids)
     draw, block, _ = check_design(design, n_train, alpha, y)
     alphas, entropy = check_alphas(alpha).tolist(), entropy_from(random_state)
-    # The runs of a fraction are blocks; a block has the generator of its first run.
+    # Each fraction has blocks of its own. A block uses the generator of its first run.
     positions = run_ids // len(alphas) % block(n_train)
     first_runs = run_ids - len(alphas) * positions
     bits = np.empty((len(run_ids), -(-n_train // 8)), dtype=np.uint8)

@@ -1,4 +1,4 @@
-"""PackedMasks: a 0/1 matrix kept at one bit an entry, and its products."""
+"""PackedMasks: a 0/1 matrix stored with one bit per entry, and its products."""
 
 from itertools import pairwise
 from numbers import Integral
@@ -8,34 +8,36 @@ from joblib import Parallel, delayed, effective_n_jobs
 
 from skdatamodels._numbers import unmasked
 
-# A dense block never takes more than this, whatever the size of the matrix.
+# Upper limit for a block of rows that is unpacked at once.
 _BLOCK_BYTES = 64 * 2**20
 
 
 class PackedMasks:
-    """Mask matrix of shape (n_runs, n_train), packed to one bit an entry.
+    """Mask matrix of shape (n_runs, n_train), packed to one bit per entry.
 
-    Rows are packed as :func:`numpy.packbits` does. Nothing below expands more than a
-    block of rows at a time, so `bits` may be a memory map that is larger than memory.
+    Rows are packed as by :func:`numpy.packbits`. The products unpack a block of rows at
+    a time, so `bits` may be a memory map that is larger than memory.
 
     Parameters
     ----------
     bits : uint8 array of shape (n_runs, ceil(n_train / 8))
-        Packed rows; kept, not copied. The bits after the last example are 0; in a
-        memory map, which is not read here, they do not count.
+        Packed rows. They are not copied. The unused bits after the last example must be
+        0. In a memory map they are not checked, and are ignored.
     n_train : int
         Number of training examples (columns).
 
     Attributes
     ----------
     bits : uint8 array of shape (n_runs, ceil(n_train / 8))
+        Packed rows.
     shape : tuple (n_runs, n_train)
+        Shape of the unpacked matrix.
 
     Raises
     ------
     ValueError
-        If `n_train` is no whole number or negative, `bits` has the wrong dtype or shape
-        for it, or a bit after the last example is set.
+        If `n_train` is not an integer or is negative, if `bits` has the wrong dtype or
+        shape for it, or if a bit after the last example is set.
 
     Examples
     --------
@@ -58,7 +60,7 @@ class PackedMasks:
                 f"Packed masks of n_train={n_train} examples are a uint8 array of shape"
                 f" (n_runs, {n_bytes}), got {bits.dtype} of shape {bits.shape}."
             )
-        after = (1 << -n_train % 8) - 1  # the bits of the last byte that are no example
+        after = (1 << -n_train % 8) - 1  # the unused bits of the last byte
         if after and not isinstance(bits, np.memmap) and (bits[:, -1] & after).any():
             run = (bits[:, -1] & after != 0).argmax()
             raise ValueError(
@@ -75,17 +77,19 @@ class PackedMasks:
         Parameters
         ----------
         masks : array-like of shape (n_runs, n_train)
-            Boolean, or numbers that are all 0 or 1; may be a memory map, which is read
-            once, a block of rows at a time.
+            Booleans, or numbers that are all 0 or 1. A memory map is read once, a block
+            of rows at a time.
 
         Returns
         -------
         packed : PackedMasks
+            The same masks, packed.
 
         Raises
         ------
         ValueError
-            If an entry is neither 0 nor 1 (NaN included); names the first one.
+            If `masks` is not 2-d or an entry is neither 0 nor 1 (NaN included). The
+            message names the first such entry.
         """
         masks = unmasked(masks, "masks")
         masks = masks if isinstance(masks, np.ndarray) else np.asarray(masks)
@@ -103,14 +107,14 @@ class PackedMasks:
 
     @property
     def shape(self):
-        """Tuple (n_runs, n_train)."""
+        """Shape of the unpacked matrix: tuple (n_runs, n_train)."""
         return self.bits.shape[0], self.n_train
 
     def __len__(self):
         return self.bits.shape[0]
 
     def __getitem__(self, rows):
-        """Return the masks of some runs (slice, integer array or boolean array)."""
+        """Return the masks of the runs given by a slice, an int or a bool array."""
         bits = self.bits[row_index(rows)]
         return PackedMasks(bits if bits.ndim == 2 else bits[None], self.n_train)
 
@@ -119,46 +123,57 @@ class PackedMasks:
             raise ValueError("A dense array of packed masks is always a copy.")
         return self.dense().astype(dtype or bool, copy=False)
 
-    def __sizeof__(self):  # asked by dask, which sends small objects with every task
+    def __sizeof__(self):  # dask sends objects that look small with every task
         return object.__sizeof__(self) + self.bits.nbytes
 
     def __repr__(self):
         return f"PackedMasks(n_runs={len(self)}, n_train={self.n_train})"
 
     def dense(self, rows=slice(None), dtype=bool):
-        """Unpack some rows.
+        """Unpack rows into a dense array.
 
         Parameters
         ----------
-        rows : slice, int array or bool array, default=all
+        rows : slice, int array or bool array, default=slice(None)
+            Rows to unpack; all by default.
         dtype : dtype, default=bool
+            Data type of the result.
 
         Returns
         -------
         masks : array of shape (n_rows, n_train)
+            Dense masks of these rows.
         """
-        bits = np.asarray(self.bits[rows])  # what comes out is no memory map
+        bits = np.asarray(self.bits[rows])  # a plain array, also from a memory map
         unpacked = np.unpackbits(bits, axis=-1, count=self.n_train)
         return unpacked.view(bool) if dtype is bool else unpacked.astype(dtype)
 
     def column_counts(self):
-        """Count the runs that contain each example: int64 array (n_train,)."""
+        """Count the runs that contain each example.
+
+        Returns
+        -------
+        counts : int64 array of shape (n_train,)
+            Number of runs that contain the example.
+        """
         counts = np.zeros(self.n_train, dtype=np.int64)
         for rows in row_blocks(*self.shape):
             counts += self.dense(rows).sum(axis=0)
         return counts
 
     def T_dot(self, Y):
-        """Multiply the transpose with a matrix: maskᵀ·Y.
+        """Multiply the transposed masks by a matrix: maskᵀ·Y.
 
         Parameters
         ----------
         Y : array of shape (n_runs, k)
-            May be a memory map, which is read once, a block of rows at a time.
+            Matrix with a row for each run. A memory map is read once, a block of rows
+            at a time.
 
         Returns
         -------
         product : float64 array of shape (n_train, k)
+            The product maskᵀ·Y.
         """
         if len(Y) != len(self):
             raise ValueError(f"Y has {len(Y)} rows for {len(self)} masks.")
@@ -168,16 +183,18 @@ class PackedMasks:
         return product
 
     def dot(self, coef):
-        """Multiply with a matrix: mask·coef.
+        """Multiply the masks by a matrix: mask·coef.
 
         Parameters
         ----------
         coef : array or sparse matrix of shape (n_train, k)
-            A sparse one stays so.
+            Matrix with a row for each training example. A sparse matrix is not made
+            dense.
 
         Returns
         -------
-        product : array of shape (n_runs, k), in the dtype of `coef`
+        product : array of shape (n_runs, k)
+            The product mask·coef, dense, in the dtype of `coef`.
         """
         if coef.shape[0] != self.n_train:
             raise ValueError(
@@ -191,26 +208,28 @@ class PackedMasks:
     def gram(self, n_jobs=None, out=None):
         """Count, for each pair of examples, the runs that contain both: maskᵀ·mask.
 
-        Exact: a population count of the bitwise *and* of two columns.
+        The counts are exact: each is the population count of the bitwise *and* of two
+        columns.
 
         Parameters
         ----------
-        n_jobs : int, optional
+        n_jobs : int, default=None
             Number of threads, as in joblib.
-        out : int32 array of shape (n_train, n_train), optional
-            Symmetric; the counts are added to it.
+        out : int32 array of shape (n_train, n_train), default=None
+            Symmetric array that the counts are added to. By default, a new one.
 
         Returns
         -------
         counts : int32 array of shape (n_train, n_train)
+            Number of runs that contain both examples; `out`, if it was given.
         """
         from skdatamodels.masks._popcount import add_pair_counts, mirror, pack_columns
 
         counts = out
         if counts is None:
             counts = np.zeros((self.n_train, self.n_train), dtype=np.int32)
-        # Stripes of the upper triangle with the same area each, so that threads that
-        # take one each end together.
+        # Split the upper triangle into stripes of equal area, so that the threads
+        # finish together.
         n_stripes = 4 * effective_n_jobs(n_jobs)
         area = 1 - np.sqrt(1 - np.arange(n_stripes + 1) / n_stripes)
         edges = np.unique((self.n_train * area).astype(int))
@@ -231,21 +250,43 @@ def _check_n_train(n_train):
     whole = isinstance(n_train, Integral) and not isinstance(n_train, bool)
     if not whole or n_train < 0:
         raise ValueError(
-            "n_train must be the number of training examples, a whole number that is "
-            f"not negative, got {n_train!r}."
+            "n_train must be the number of training examples, a non-negative integer, "
+            f"got {n_train!r}."
         )
     return n_train
 
 
 def as_masks(masks):
-    """Return `masks` as PackedMasks, packing them unless they are packed already."""
+    """Return masks as PackedMasks, packing them if necessary.
+
+    Parameters
+    ----------
+    masks : PackedMasks, or array-like of shape (n_runs, n_train)
+        Packed masks, or a dense 0/1 matrix.
+
+    Returns
+    -------
+    packed : PackedMasks
+        `masks` itself if it is packed already.
+
+    Raises
+    ------
+    ValueError
+        If a dense matrix is not 2-d or has entries other than 0 and 1.
+
+    Examples
+    --------
+    >>> from skdatamodels.masks import as_masks
+    >>> as_masks([[1, 0, 1], [0, 1, 1]])
+    PackedMasks(n_runs=2, n_train=3)
+    """
     return masks if isinstance(masks, PackedMasks) else PackedMasks.from_dense(masks)
 
 
 def row_blocks(n_rows, row_bytes, multiple=1):
     """Yield slices of consecutive rows that take about 64 MiB each.
 
-    All but the last hold a multiple of `multiple` rows.
+    The number of rows is a multiple of `multiple`, except in the last slice.
     """
     step = max(1, _BLOCK_BYTES // max(1, row_bytes) // multiple) * multiple
     for start in range(0, n_rows, step):
@@ -253,14 +294,14 @@ def row_blocks(n_rows, row_bytes, multiple=1):
 
 
 def as_slice(rows):
-    """Return consecutive rows as a slice, which copies nothing; others as they are."""
+    """Return consecutive rows as a slice, which needs no copy; others unchanged."""
     start, stop = int(rows[0]), int(rows[-1]) + 1
     consecutive = stop - start == len(rows) and (np.diff(rows) == 1).all()
     return slice(start, stop) if consecutive else rows
 
 
 def row_index(index):
-    """Return the rows of an index; scikit-learn's splitters ask for X[rows, ...]."""
+    """Return the rows of an index; scikit-learn also indexes by X[rows, ...]."""
     if not isinstance(index, tuple):
         return index
     rows, *others = index
@@ -270,7 +311,7 @@ def row_index(index):
 
 
 def as_bool(block, runs):
-    """Return rows of 0 and 1 as booleans; errors call the rows by the names `runs`."""
+    """Return rows of 0 and 1 as booleans; `runs` names the rows in errors."""
     if block.dtype == bool:
         return block
     ones = block == 1

@@ -1,16 +1,21 @@
-"""How good is a datamodel: scores, their noise and scorers for model selection."""
+"""Scores of datamodels, the noise in them, and scorers for model selection."""
 
 from skdatamodels.metrics._lds import (
     ScoreInterval,
     lds_interval,
     linear_datamodeling_score,
 )
-from skdatamodels.metrics._leakage_recall import leakage_recall, metadata_distances
+from skdatamodels.metrics._leakage_recall import (
+    LeakageRecall,
+    leakage_recall,
+    metadata_distances,
+)
 from skdatamodels.metrics._noise import noise_ceiling, optimal_mse
 from skdatamodels.metrics._normality import normality_p_values
 from skdatamodels.metrics._scorers import lds_scorer, make_lds_scorer
 
 __all__ = [
+    "LeakageRecall",
     "ScoreInterval",
     "lds_interval",
     "lds_scorer",

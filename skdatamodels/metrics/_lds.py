@@ -12,11 +12,21 @@ from skdatamodels._sklearn_compat import Interval, StrOptions, validate_params
 from skdatamodels._tables import format_column
 
 MULTIOUTPUT = StrOptions({"uniform_average", "raw_values"})
-_BLOCK_ENTRIES = 2**22  # of a float64 working array: 32 MiB
+_BLOCK_ENTRIES = 2**22  # 32 MiB of float64
 
 
 class ScoreInterval(NamedTuple):
-    """A score and the two ends of its confidence interval."""
+    """A score with its confidence interval.
+
+    Attributes
+    ----------
+    score : float
+        The score of the whole sample.
+    low : float
+        Lower end of the confidence interval.
+    high : float
+        Upper end of the confidence interval.
+    """
 
     score: float
     low: float
@@ -39,31 +49,31 @@ class ScoreInterval(NamedTuple):
     prefer_skip_nested_validation=True,
 )
 def linear_datamodeling_score(y_true, y_pred, *, multioutput="uniform_average"):
-    """Rank correlation of predicted and true outputs over runs.
+    """Compute the rank correlation of predicted and true outputs over runs.
 
-    For each target, the Spearman correlation over the runs between what the
-    datamodel predicts and what the trained models gave, then the mean over the
-    targets. Tied values share their average rank.
+    The score of a target is the Spearman correlation, over the runs, between the
+    predictions of the datamodel and the outputs of the trained models. By default
+    the scores are averaged over the targets. Ties get their average rank.
 
-    A target whose prediction is the same for every run scores 0: such a
-    datamodel (all weights zero, say) tells no run from another. A target whose
-    true outputs are all equal has no score: it is NaN among the raw values, and
-    the mean leaves it out. A true output of NaN stands for a run without output,
-    which is left out for that target.
+    If the predictions for a target are the same for every run, for example because
+    all weights are zero, the target scores 0. If the true outputs of a target are
+    all equal, it has no score: its raw value is NaN, and the mean ignores it. A
+    true output of NaN means that the run has no output for this target; the run is
+    then ignored for this target.
 
     Parameters
     ----------
     y_true : array-like of shape (n_runs, n_targets) or (n_runs,)
         Outputs of the trained models, on runs that the datamodel has not seen.
-    y_pred : array-like of the same shape
+    y_pred : array-like of shape (n_runs, n_targets) or (n_runs,)
         Outputs that the datamodel predicts for the same runs.
     multioutput : {"uniform_average", "raw_values"}, default="uniform_average"
-        The mean over the targets, or one score a target.
+        Whether to return the mean over the targets, or one score per target.
 
     Returns
     -------
     score : float, or float64 array of shape (n_targets,)
-        Between -1 and 1; 1 when every target's runs are ranked rightly.
+        Between -1 and 1; 1 if the runs of every target are ranked correctly.
 
     Raises
     ------
@@ -113,42 +123,42 @@ def linear_datamodeling_score(y_true, y_pred, *, multioutput="uniform_average"):
 def lds_interval(
     y_true, y_pred, *, confidence=0.95, n_bootstraps=1000, random_state=None
 ):
-    """Linear datamodeling score with a bootstrap confidence interval.
+    """Compute the linear datamodeling score with a bootstrap confidence interval.
 
-    Runs and targets are both samples: other runs, or other targets, would have
-    given another score. So each bootstrap draw resamples both, independently,
-    which is known as the pigeonhole bootstrap. It errs on the wide side. The
-    interval holds for this datamodel; it does not cover what another sample of
-    *training* runs would have changed in the datamodel itself.
+    Runs and targets are both samples: the score would differ on other runs or other
+    targets. Each bootstrap draw therefore resamples both, independently. This is the
+    pigeonhole bootstrap, whose intervals tend to be too wide. The interval holds for
+    this datamodel. It does not include the variation of the datamodel itself, which
+    another sample of *training* runs would change.
 
     Parameters
     ----------
     y_true : array-like of shape (n_runs, n_targets) or (n_runs,)
         Outputs of the trained models, on runs that the datamodel has not seen.
-    y_pred : array-like of the same shape
+    y_pred : array-like of shape (n_runs, n_targets) or (n_runs,)
         Outputs that the datamodel predicts for the same runs.
     confidence : float, default=0.95
-        Coverage, between 0 and 1.
+        Coverage of the interval, between 0 and 1.
     n_bootstraps : int, default=1000
         Number of bootstrap draws.
     random_state : int, RandomState instance or None, default=None
-        Source of the draws; an int gives the same interval each time.
+        Seed of the draws. Pass an int for reproducible intervals.
 
     Returns
     -------
     interval : ScoreInterval
-        Named tuple ``(score, low, high)``, the score being that of
+        Named tuple ``(score, low, high)``. The score is that of
         :func:`linear_datamodeling_score`.
 
     Raises
     ------
     ValueError
-        As :func:`linear_datamodeling_score` does.
+        As for :func:`linear_datamodeling_score`.
 
     Notes
     -----
-    Ranks are taken once, on the whole sample; a draw weights them by how often
-    it holds each run. All draws then come from a few matrix products.
+    Ranks are computed once, on the whole sample. Each draw weights them by how
+    often it contains each run, so that a few matrix products compute all draws.
 
     References
     ----------
@@ -167,7 +177,7 @@ def lds_interval(
     """
     scores = linear_datamodeling_score(y_true, y_pred, multioutput="raw_values")
     y_true, y_pred = _check_pair(y_true, y_pred)
-    # A target without a score is left out of every draw, as of the score.
+    # Targets without a score are ignored, as in the score.
     scored = ~np.isnan(scores)
     y_true, y_pred = y_true[:, scored], y_pred[:, scored]
     draws = bootstrap_scores(
@@ -179,9 +189,9 @@ def lds_interval(
 
 
 def bootstrap_scores(y_true, y_pred, n_bootstraps, rng):
-    """Scores of draws of runs and targets: array (n_bootstraps,).
+    """Score bootstrap draws of runs and targets; return an array (n_bootstraps,).
 
-    Generators of one seed give the same draws, so that predictions can be compared.
+    Equal seeds give equal draws, so that predictions can be compared in pairs.
     """
     n_runs, n_targets = y_true.shape
     run_counts = rng.multinomial(n_runs, np.full(n_runs, 1 / n_runs), n_bootstraps)
@@ -199,27 +209,27 @@ def bootstrap_scores(y_true, y_pred, n_bootstraps, rng):
         counts = np.where(np.isnan(correlation), 0, target_counts[:, block])
         total += (counts * np.nan_to_num(correlation)).sum(axis=1)
         weight += counts.sum(axis=1)
-    # A tiny sample may draw one run n_runs times: no target has a score then.
+    # In a tiny sample, all runs of a draw may be the same: no target has a score then.
     return np.divide(total, weight, out=np.full(n_bootstraps, np.nan), where=weight > 0)
 
 
 def average_targets(values, multioutput):
-    """Mean over targets leaving NaN out, or the values themselves."""
+    """Average over targets, ignoring NaN, or return the values themselves."""
     if np.isnan(values).all():
         raise ValueError(
-            "No target has a score: the true outputs of each target are the same "
-            "in every run. Check the outputs, or use more runs."
+            "No target has a score: the true outputs of each target are the same in "
+            "every run. Check the outputs, or use more runs."
         )
     return values if multioutput == "raw_values" else float(np.nanmean(values))
 
 
 def centred_ranks(y):
-    """Average ranks of each column, less their mean, so constants give zeros."""
+    """Rank each column and subtract the mean rank, so that constants give zeros."""
     return rankdata(y, axis=0) - (len(y) + 1) / 2
 
 
 def paired_ranks(y_true, y_pred):
-    """Centred ranks of both, among the runs that have a true output; else zeros."""
+    """Rank both among the runs with a true output; the other runs get zeros."""
     known = ~np.isnan(y_true)
     if known.all():
         return centred_ranks(y_true), centred_ranks(y_pred)
@@ -232,14 +242,14 @@ def paired_ranks(y_true, y_pred):
 
 
 def check_finite(y, name, axes, allow_nan=False):
-    """Raise an error that names the first entry that is NaN or infinite."""
+    """Raise if an entry is NaN or infinite; the error names the first one."""
     bad = np.isinf(y) if allow_nan else ~np.isfinite(y)
     if bad.any():
         where = tuple(int(i) for i in np.unravel_index(bad.argmax(), y.shape))
         place = ", ".join(f"{axis} {i}" for axis, i in zip(axes, where, strict=True))
         raise ValueError(
-            f"{name} is {y[where]} at {place}, and in {bad.sum()} entries in all. "
-            "Leave these runs or targets out."
+            f"{name} is {y[where]} at {place}, the first of {bad.sum()} such entries. "
+            "Remove these runs or targets."
         )
 
 
@@ -275,7 +285,7 @@ def _rank_correlation(rank_true, rank_pred):
 
 
 def _correlation(covariance, variance_true, variance_pred):
-    """NaN where the truth is constant, else 0 where the prediction is."""
+    """Divide covariances; NaN if the truth is constant, 0 if the prediction is."""
     norm = np.sqrt(variance_true * variance_pred)
     correlation = np.divide(
         covariance, norm, out=np.zeros_like(covariance), where=norm > 0
@@ -285,16 +295,16 @@ def _correlation(covariance, variance_true, variance_pred):
 
 
 def _weighted_correlation(counts, a, b, n_runs):
-    """Correlation of the columns of a and b, per row of counts and column.
+    """Correlate the columns of a and b, weighted by each row of counts.
 
-    `n_runs` are drawn in each row, or in each row and column, (n_rows, n_columns).
+    `n_runs` is the number of drawn runs: an int, or an array (n_rows, n_columns).
     """
     sum_a, sum_b = counts @ a, counts @ b
 
     def variance(x, sum_x):
         squares = counts @ (x * x)
         rest = squares - sum_x**2 / n_runs
-        # Rounding leaves a crumb where the drawn values are all equal.
+        # Rounding errors are set to 0 where all drawn values are equal.
         return np.where(rest > 1e-12 * squares, rest, 0)
 
     covariance = counts @ (a * b) - sum_a * sum_b / n_runs

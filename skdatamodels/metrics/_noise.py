@@ -1,4 +1,4 @@
-"""What the randomness of training leaves to predict."""
+"""Limits that the randomness of training sets to any datamodel."""
 
 from numbers import Integral
 
@@ -24,32 +24,30 @@ from skdatamodels.metrics._lds import (
     prefer_skip_nested_validation=True,
 )
 def noise_ceiling(repeats, *, n_averaged=1, multioutput="uniform_average"):
-    """Linear datamodeling score that a perfect predictor would reach.
+    """Estimate the linear datamodeling score of a perfect predictor.
 
-    Training is random: the same subset gives another output each time. No
-    function of the subset can rank the runs better than their expected outputs
-    do. How well would those do? The rank correlation between two trainings of
-    the same subsets is the reliability of an output; its square root is the
-    correlation with the expectation, by the classical correction for
-    attenuation.
+    Training is random: the same subset gives a different output each time. The best
+    predictor that depends on the subset alone is the expected output. This function
+    estimates the score of that predictor. The rank correlation between two trainings
+    of the same subsets is the reliability of an output; by the classical correction
+    for attenuation, its square root is the correlation with the expected output.
 
     Parameters
     ----------
     repeats : array-like of shape (n_repeats, n_runs, n_targets)
-        Outputs of ``n_repeats`` trainings, by different seeds, of the same
-        ``n_runs`` subsets.
+        Outputs of ``n_repeats`` trainings of the same ``n_runs`` subsets, with
+        different seeds.
     n_averaged : int, default=1
-        The truth that datamodels are scored against is the mean of so many
-        trainings of each subset. The reliability is stepped up by the
-        Spearman-Brown formula.
+        Number of trainings of each subset whose mean output datamodels are scored
+        against. The Spearman-Brown formula gives the reliability of such a mean.
     multioutput : {"uniform_average", "raw_values"}, default="uniform_average"
-        The mean over the targets, or one ceiling a target.
+        Whether to return the mean over the targets, or one ceiling per target.
 
     Returns
     -------
     ceiling : float, or float64 array of shape (n_targets,)
-        Between 0 and 1. NaN among the raw values, and left out of the mean, for
-        a target whose outputs vary in fewer than two repeats.
+        Between 0 and 1. If the outputs of a target vary in fewer than two repeats,
+        its raw value is NaN, and the mean ignores it.
 
     Raises
     ------
@@ -59,14 +57,14 @@ def noise_ceiling(repeats, *, n_averaged=1, multioutput="uniform_average"):
 
     Notes
     -----
-    It is an estimate, exact for the linear correlation of outputs with additive
-    noise and within .01 of the truth for ranks of normal outputs. Negative
-    reliabilities, which only chance makes, count as 0. With few runs the square
-    root of a noisy reliability is biased down; more repeats and runs help.
+    The formula is exact for the linear correlation of outputs with additive noise,
+    and within .01 of the truth for ranks of normal outputs. Negative reliabilities,
+    which occur only by chance, count as 0. With few runs, the estimate is biased
+    downwards; more repeats and runs reduce the bias.
 
     See Also
     --------
-    optimal_mse : The same for the squared error.
+    optimal_mse : The corresponding limit of the squared error.
 
     References
     ----------
@@ -100,23 +98,23 @@ def noise_ceiling(repeats, *, n_averaged=1, multioutput="uniform_average"):
     prefer_skip_nested_validation=True,
 )
 def optimal_mse(repeats, *, multioutput="uniform_average"):
-    """Mean squared error that a perfect predictor would still make.
+    """Estimate the mean squared error of a perfect predictor.
 
-    The variance of a run's output given its subset: what the randomness of
-    training adds, and no function of the subset can foresee.
+    This is the variance of the output of a run given its subset. It is due to the
+    randomness of training, which no function of the subset can predict.
 
     Parameters
     ----------
     repeats : array-like of shape (n_repeats, n_runs, n_targets)
-        Outputs of ``n_repeats`` trainings, by different seeds, of the same
-        ``n_runs`` subsets.
+        Outputs of ``n_repeats`` trainings of the same ``n_runs`` subsets, with
+        different seeds.
     multioutput : {"uniform_average", "raw_values"}, default="uniform_average"
-        The mean over the targets, or one value a target.
+        Whether to return the mean over the targets, or one value per target.
 
     Returns
     -------
     mse : float, or float64 array of shape (n_targets,)
-        Unbiased estimate, in the squared unit of the outputs.
+        Unbiased estimate of the error, in the squared unit of the outputs.
 
     Raises
     ------
@@ -162,10 +160,11 @@ def _check_repeats(repeats, min_runs):
 
 
 def _mean_pair_correlation(repeats):
-    """Mean Spearman correlation over the pairs of repeats, per target.
+    """Average the Spearman correlation over the pairs of repeats, per target.
 
-    With columns of unit length, sum over pairs a<b of <z_a, z_b> is
-    (‖sum_a z_a‖² - n) / 2 for the n repeats that vary; the others are zeros.
+    If the columns z_a have unit length, the sum over pairs a<b of <z_a, z_b> is
+    (‖sum_a z_a‖² - n) / 2, where n is the number of repeats that vary. The columns of
+    the other repeats are zeros.
     """
     total = np.zeros(repeats.shape[1:])
     n_varying = np.zeros(repeats.shape[2])

@@ -1,4 +1,4 @@
-"""Whether retraining the same subset gives normally distributed outputs."""
+"""Test whether retraining the same subset gives normally distributed outputs."""
 
 import numpy as np
 
@@ -6,31 +6,32 @@ from skdatamodels._numbers import as_real
 from skdatamodels._sklearn_compat import validate_params
 from skdatamodels.metrics._lds import check_finite
 
-_MIN_REPEATS = 20  # below, the distribution of the statistic is too far from its limit
+_MIN_REPEATS = 20  # the statistic's asymptotic distribution does not hold for fewer
 
 
 @validate_params({"repeats": ["array-like"]}, prefer_skip_nested_validation=True)
 def normality_p_values(repeats):
-    """Test, target by target, whether retrained outputs are normally distributed.
+    """Test for each target whether retrained outputs are normally distributed.
 
-    Least squares is at home where the output, given the subset, is normal. So a helpful
-    hint on which output to model, of margin, log-odds, confidence, loss or
-    correctness: train one subset many times, measure each output, and compare. An
-    output that is normal has p-values spread evenly from 0 to 1; of one that is not,
-    most are near 0.
+    Least squares works best if the output, given the subset, is normally distributed.
+    This helps to choose an output (margin, log-odds, confidence, loss or correctness):
+    train one subset many times, measure each output, and compare the p-values. For a
+    normal output they are uniform between 0 and 1; for other outputs most of them are
+    close to 0.
 
     Parameters
     ----------
     repeats : array-like of shape (n_repeats, n_targets) or (n_repeats, n_subsets, \
 n_targets)
-        Outputs of `n_repeats` trainings, by different seeds, of one subset, or of each
-        of several. At least 20.
+        Outputs of `n_repeats` trainings of one subset, or of each of several subsets,
+        with different seeds. At least 20 repeats are needed.
 
     Returns
     -------
     p_values : float64 array of shape (n_targets,) or (n_subsets, n_targets)
-        Of D'Agostino and Pearson's test of skewness and kurtosis. NaN where the output
-        is the same in every training: it is saturated, and nothing can be modelled.
+        P-values of D'Agostino and Pearson's test of skewness and kurtosis. NaN if the
+        output is the same in every training; such an output is saturated and cannot
+        be modelled.
 
     Raises
     ------
@@ -40,12 +41,12 @@ n_targets)
 
     See Also
     --------
-    skdatamodels.plotting.NormalityDisplay : Draws the p-values of several outputs.
+    skdatamodels.plotting.NormalityDisplay : Plot the p-values of several outputs.
 
     Notes
     -----
-    A hint, not a proof: neither must an output be normal for its datamodels to be good,
-    nor is it enough. The more repeats, the smaller the departures that are found.
+    The test is only a hint: a normal output is neither necessary nor sufficient for
+    good datamodels. With more repeats, the test detects smaller deviations.
 
     References
     ----------
@@ -76,7 +77,7 @@ n_targets)
     p_values = np.full(repeats.shape[1:], np.nan)
     varies = np.ptp(repeats, axis=0) > 0
     if varies.any():
-        # rounding of nearly constant outputs would be magnified to nonsense
+        # The test would magnify rounding errors of nearly constant outputs.
         values = repeats[:, varies] - repeats[0, varies]
         p_values[varies] = normaltest(values / values.std(axis=0), axis=0).pvalue
     return p_values

@@ -1,31 +1,33 @@
-"""Scorers for :class:`~sklearn.model_selection.GridSearchCV` and its kin."""
+"""Scorers for :class:`~sklearn.model_selection.GridSearchCV` and similar tools."""
 
 import numpy as np
 from sklearn.pipeline import Pipeline
 
+from skdatamodels._last_step import chosen_by_search
 from skdatamodels.metrics._lds import linear_datamodeling_score
 
 
 def lds_scorer(estimator, X, y=None):
     """Score a fitted datamodel by its LDS on held-out runs.
 
-    Pass it as ``scoring=lds_scorer``. The true outputs are ``y`` where given,
-    else those of the runs: ``X`` itself when it holds outputs, or what the first
-    steps of a pipeline make of it. Runs are made once, then predicted.
+    Pass it as ``scoring=lds_scorer``. If ``y`` is None, the true outputs are those
+    of the runs: ``X`` itself if it has outputs, else the runs into which the first
+    steps of a pipeline transform ``X``. The runs are trained only once.
 
     Parameters
     ----------
     estimator : fitted estimator
         A datamodel, a pipeline that ends in one, or a search over either.
     X : TrainingRuns, array-like of masks, or array-like of run ids
-        The held-out runs, as ``estimator`` takes them.
+        Held-out runs, in a form that ``estimator`` accepts.
     y : array-like of shape (n_runs, n_targets) or (n_runs,), default=None
         True outputs.
 
     Returns
     -------
     score : float
-        See :func:`~skdatamodels.metrics.linear_datamodeling_score`.
+        The linear datamodeling score; see
+        :func:`~skdatamodels.metrics.linear_datamodeling_score`.
 
     Raises
     ------
@@ -34,8 +36,8 @@ def lds_scorer(estimator, X, y=None):
 
     See Also
     --------
-    make_lds_scorer : Scores every candidate on the same runs, as a search over
-        the subsampling fraction needs.
+    make_lds_scorer : Make a scorer that uses the same runs for every setting.
+        A search over the subsampling fraction needs it.
 
     Examples
     --------
@@ -51,32 +53,32 @@ def lds_scorer(estimator, X, y=None):
     {'alpha': 0.1}
     """
     if y is None:
-        estimator, X = _apply_training(_best(estimator), X)
+        estimator, X = _apply_training(chosen_by_search(estimator), X)
         y = X.outputs
     return linear_datamodeling_score(y, estimator.predict(X))
 
 
 def make_lds_scorer(evaluation_runs):
-    """Make a scorer that judges every candidate on one fixed set of runs.
+    """Make a scorer that scores every setting on the same fixed runs.
 
-    Held-out runs of another subsampling fraction follow another distribution,
-    so the scores that cross-validation gives for each fraction are not
-    comparable. This scorer ignores the held-out fold: it lets the candidate's
-    datamodel predict ``evaluation_runs``, which may be of any design.
+    Runs with different subsampling fractions have different distributions, so the
+    scores that cross-validation computes for each fraction are not comparable. This
+    scorer ignores the held-out fold. It scores the setting's datamodel on
+    ``evaluation_runs``, which may come from any design.
 
-    In a pipeline, the datamodel is what follows the last step that trains, known
-    by its ``targets`` attribute.
+    In a pipeline, the datamodel is the part after the last step that trains runs.
+    Such a step has a ``targets`` attribute.
 
     Parameters
     ----------
     evaluation_runs : TrainingRuns
-        Or any object with ``masks`` (n_runs, n_train) and ``outputs``
-        (n_runs, n_targets). Keep these runs out of what is searched over.
+        The runs to score on, or any object with ``masks`` (n_runs, n_train) and
+        ``outputs`` (n_runs, n_targets). Do not use these runs in the search.
 
     Returns
     -------
     scorer : callable
-        ``scorer(estimator, X=None, y=None)``, picklable.
+        A picklable callable ``scorer(estimator, X=None, y=None)``.
 
     Raises
     ------
@@ -112,21 +114,21 @@ class _FixedRunsScorer:
         self.runs = runs
 
     def __call__(self, estimator, X=None, y=None):
-        datamodel = _after_training(_best(estimator))
+        datamodel = _after_training(chosen_by_search(estimator))
         masks, outputs = self.runs.masks, np.asarray(self.runs.outputs)
         n_train = getattr(datamodel, "n_features_in_", masks.shape[1])
         if n_train != masks.shape[1]:
             raise ValueError(
                 f"The datamodel was fitted on {n_train} training examples, but the "
-                f"evaluation runs have {masks.shape[1]}. Make them with the same "
-                "training set."
+                f"evaluation runs have {masks.shape[1]}. Use runs of the same training "
+                "set."
             )
         predicted = np.asarray(datamodel.predict(masks))
         if _n_targets(predicted) != _n_targets(outputs):
             raise ValueError(
                 f"The datamodel predicts {_n_targets(predicted)} targets, but the "
-                f"evaluation runs have {_n_targets(outputs)}. Make them with the "
-                "same targets."
+                f"evaluation runs have {_n_targets(outputs)}. Use runs with the same "
+                "targets."
             )
         return linear_datamodeling_score(outputs, predicted)
 
@@ -142,17 +144,13 @@ def _n_targets(y):
     return 1 if y.ndim == 1 else y.shape[1]
 
 
-def _best(estimator):
-    return getattr(estimator, "best_estimator_", estimator)
-
-
 def _apply_training(estimator, X):
-    """Apply the steps up to the one that makes runs; return the rest and them."""
+    """Apply the steps up to the one that trains; return the other steps and runs."""
     while not hasattr(X, "outputs"):
         if not isinstance(estimator, Pipeline):
             raise ValueError(
                 "There are no true outputs to score against. Pass y, or runs as X, "
-                "or a pipeline whose first steps make runs."
+                "or a pipeline with a SubsetTrainer."
             )
         step = estimator.steps[0][1]
         if len(estimator) == 1:

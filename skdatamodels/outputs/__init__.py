@@ -1,4 +1,4 @@
-"""What is measured of a trained model on each target."""
+"""Outputs: the number that is measured on each target of a trained model."""
 
 from skdatamodels.outputs._functions import (
     DEFAULT_OUTPUTS,

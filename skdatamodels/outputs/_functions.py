@@ -68,10 +68,8 @@ def log_odds(raw, y):
 
     Parameters
     ----------
-    raw : array-like of shape (n_targets, n_classes)
-        Logits, at least two columns.
-    y : integer array-like of shape (n_targets,)
-        Column of the true class.
+    raw, y : array-like
+        Logits and columns of the true classes, as for :func:`margin`.
 
     Returns
     -------
@@ -93,10 +91,8 @@ def confidence(raw, y):
 
     Parameters
     ----------
-    raw : array-like of shape (n_targets, n_classes)
-        Logits, at least two columns.
-    y : integer array-like of shape (n_targets,)
-        Column of the true class.
+    raw, y : array-like
+        Logits and columns of the true classes, as for :func:`margin`.
 
     Returns
     -------
@@ -117,10 +113,8 @@ def cross_entropy(raw, y):
 
     Parameters
     ----------
-    raw : array-like of shape (n_targets, n_classes)
-        Logits, at least two columns.
-    y : integer array-like of shape (n_targets,)
-        Column of the true class.
+    raw, y : array-like
+        Logits and columns of the true classes, as for :func:`margin`.
 
     Returns
     -------
@@ -144,10 +138,8 @@ def correctness(raw, y):
 
     Parameters
     ----------
-    raw : array-like of shape (n_targets, n_classes)
-        Logits, at least two columns.
-    y : integer array-like of shape (n_targets,)
-        Column of the true class.
+    raw, y : array-like
+        Logits and columns of the true classes, as for :func:`margin`.
 
     Returns
     -------
@@ -193,10 +185,8 @@ def squared_error(raw, y):
 
     Parameters
     ----------
-    raw : array-like of shape (n_targets,)
-        Predictions.
-    y : array-like of shape (n_targets,)
-        True values.
+    raw, y : array-like of shape (n_targets,)
+        Predictions and true values.
 
     Returns
     -------

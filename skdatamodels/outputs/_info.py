@@ -9,17 +9,18 @@ __all__ = ["OutputInfo"]
 class OutputInfo:
     """What the outputs of runs measure.
 
-    Runs, stores and fitted datamodels carry it, so that whatever needs to know which
-    way is better can ask.
+    Runs, stores and fitted datamodels have this description, for functions that need to
+    know whether higher outputs are better.
 
     Parameters
     ----------
     name : str, default="unknown"
-        Such as "margin".
+        Name of the output, such as "margin".
     unit : str, default="unknown"
-        Such as "log-odds".
+        Unit of the output, such as "log-odds".
     higher_is_better : bool or None, default=None
-        None if neither is better (a prediction), or nobody said.
+        Whether higher outputs are better. None if neither direction is better (as for a
+        prediction), or if it is not known.
 
     Examples
     --------
@@ -47,7 +48,7 @@ class OutputInfo:
 
     @property
     def sign(self):
-        """1 if higher is better, -1 if lower is, None if neither or nobody said."""
+        """1 if higher is better, -1 if lower is better, None if neither or unknown."""
         if self.higher_is_better is None:
             return None
         return 1 if self.higher_is_better else -1

@@ -1,33 +1,35 @@
-"""Logits or predictions of a fitted scikit-learn estimator."""
+"""Raw outputs of a fitted scikit-learn estimator: logits or predictions."""
 
 import numpy as np
 from sklearn.base import is_classifier, is_regressor
 
+from skdatamodels._last_step import last_step
 from skdatamodels._numbers import as_real
 
 __all__ = ["PROBA_FLOOR", "check_measurable", "encode_targets", "raw_outputs"]
 
 PROBA_FLOOR = float(np.finfo(np.float64).eps)
-"""Least probability: of a prediction of 0, and of a class that was never seen."""
+"""Smallest probability: used for predictions of 0 and for classes never seen."""
 
 
 def check_measurable(estimator):
-    """Tell which task an estimator solves, if its outputs can be measured.
+    """Check that the outputs of an estimator can be measured, and return its task.
 
     Parameters
     ----------
     estimator : scikit-learn estimator
-        Fitted or not; meta-estimators and pipelines are fine.
+        An estimator, fitted or not. It may be a meta-estimator or a pipeline.
 
     Returns
     -------
     task : {"classification", "regression"}
+        Whether the estimator is a classifier or a regressor.
 
     Raises
     ------
     TypeError
-        If it is neither a classifier with class scores (`decision_function` or
-        `predict_proba`) nor a regressor.
+        If the estimator is neither a regressor nor a classifier with class scores
+        (`decision_function` or `predict_proba`).
 
     Examples
     --------
@@ -43,7 +45,7 @@ def check_measurable(estimator):
     if is_regressor(estimator) and hasattr(estimator, "predict"):
         return "regression"
     if not is_classifier(estimator):
-        last = _last_step(estimator)
+        last = last_step(estimator)
         end = "" if last is estimator else f", which ends in {type(last).__name__},"
         raise TypeError(
             f"{name}{end} has no output to measure: it is neither a classifier nor a"
@@ -60,44 +62,48 @@ def check_measurable(estimator):
 
 
 def raw_outputs(estimator, X, classes=None, *, y=None, zero_proba=PROBA_FLOOR):
-    """Compute the outputs of a fitted estimator from which all others follow.
+    """Compute the raw outputs of a fitted estimator: logits or predictions.
+
+    All other outputs are computed from these.
 
     Parameters
     ----------
     estimator : fitted scikit-learn classifier or regressor
+        The trained model.
     X : array-like of shape (n_targets, ...)
-        The targets' inputs.
+        Inputs of the targets.
     classes : array-like of shape (n_classes,), default=None
-        All classes of the training set, sorted as `numpy.unique` gives them.
-        The estimator may have seen only some of them. None stands for
-        ``estimator.classes_``. Ignored for regressors.
+        All classes of the training set, sorted as by `numpy.unique`. The estimator may
+        have seen only some of them. By default, ``estimator.classes_``. Ignored for
+        regressors.
     y : integer array-like of shape (n_targets,), default=None
-        Column of each target's class. If given, `zero_proba` stands for probabilities
-        of 0 that the odds of the target's class hang on.
+        Column of each target's class. If given, `zero_proba` replaces the
+        probabilities of 0 that would make the odds of that class 0 or infinite.
     zero_proba : float in (0, 1), default=PROBA_FLOOR
-        Where the target's class has the probability 0, because it was never seen or by
-        a count of trees or neighbours, it gets this one; where all others have the
-        probability 0, they get this one together. A class that was seen gets the
-        least probability that the estimator gives otherwise, if that is smaller.
+        Probability of the target's class if the estimator predicts 0 for it, either
+        because it has not seen the class, or because it counts trees or neighbours. If
+        all other classes have the probability 0, this is their joint probability. For a
+        class that was seen, the smallest positive probability that the estimator
+        predicts is used instead, if it is smaller.
 
     Returns
     -------
     raw : float64 ndarray of shape (n_targets, n_classes) or (n_targets,)
-        Classifiers: logits, one column a class in the order of `classes`. They
-        are the scores of `decision_function` (a binary score s gives the columns
-        0 and s), else the log of `predict_proba`, floored at `PROBA_FLOOR`.
-        A class that the estimator never saw gets
-        ``logsumexp(other logits) + log(PROBA_FLOOR)``, so that softmax gives it
-        the probability `PROBA_FLOOR`. An estimator that saw one class only gives
-        that class the logit 0. Regressors: `predict`, in units of y.
+        For classifiers, logits with one column per class, in the order of `classes`:
+        the scores of `decision_function` (a binary score s gives the columns 0 and
+        s), else the log of `predict_proba`, floored at `PROBA_FLOOR`. A class that
+        the estimator has not seen gets ``logsumexp(other logits) + log(PROBA_FLOOR)``,
+        so that its softmax probability is `PROBA_FLOOR`. If the estimator has seen
+        only one class, the logit of that class is 0. For regressors, the result of
+        `predict`, in units of y.
 
     Raises
     ------
     TypeError
-        If the estimator has no such output.
+        If the estimator is neither a regressor nor a classifier with class scores.
     ValueError
-        If it gives no score per class, knows a class that isn't in `classes`, or
-        gives NaN or infinite values.
+        If the estimator does not return one score per class, has seen a class that is
+        not in `classes`, or returns NaN or infinite values.
 
     Examples
     --------
@@ -114,7 +120,7 @@ def raw_outputs(estimator, X, classes=None, *, y=None, zero_proba=PROBA_FLOOR):
         if raw.ndim != 1:
             raise ValueError(
                 f"{type(estimator).__name__} predicts an array of shape {raw.shape};"
-                " a regressor of a single y is needed."
+                " a regressor with a single output is needed."
             )
         return _check_finite(estimator, raw)
     seen = estimator.classes_
@@ -132,7 +138,7 @@ def raw_outputs(estimator, X, classes=None, *, y=None, zero_proba=PROBA_FLOOR):
 
 
 def encode_targets(y, classes):
-    """Column index of each label.
+    """Return the column index of each label.
 
     Parameters
     ----------
@@ -144,12 +150,12 @@ def encode_targets(y, classes):
     Returns
     -------
     indices : intp ndarray of shape (n_targets,)
-        ``classes[indices]`` equals `y`.
+        Indices such that ``classes[indices]`` equals `y`.
 
     Raises
     ------
     ValueError
-        If a label isn't among `classes`.
+        If a label is not in `classes`.
 
     Examples
     --------
@@ -170,11 +176,11 @@ def encode_targets(y, classes):
 
 
 def _logits(estimator, X, n_seen):
-    """Logits of the classes that the estimator saw, and its least probability above 0.
+    """Return logits of the seen classes, and the smallest positive probability.
 
     Logits have shape (n_targets, n_seen), and are -inf where the probability is 0.
     """
-    if n_seen == 1:  # scikit-learn's classifiers do not agree on what to return here
+    if n_seen == 1:  # scikit-learn's classifiers return different things here
         return np.zeros((X.shape[0] if hasattr(X, "shape") else len(X), 1)), 1.0
     if not hasattr(estimator, "decision_function"):
         proba = _check_finite(estimator, _as_float(estimator.predict_proba(X)))
@@ -188,21 +194,21 @@ def _decision_scores(estimator, X, n_seen):
     scores = _as_float(estimator.decision_function(X))
     if n_seen == 2 and scores.size == len(scores):
         return np.column_stack([np.zeros(len(scores)), scores.ravel()])
-    # Three classes have three pairs, so the width alone can't tell "ovo".
+    # Three classes have three pairs, so the number of columns does not identify "ovo".
     pairwise = n_seen > 2 and _is_one_vs_one(estimator)
     if pairwise or scores.shape[1:] != (n_seen,):
         raise ValueError(
             f"decision_function of {type(estimator).__name__} gives scores of shape"
-            f" {scores.shape}, not one a class for {n_seen} classes. For SVC and NuSVC"
-            ' set decision_function_shape="ovr".'
+            f" {scores.shape}, not one score for each of {n_seen} classes. For SVC and"
+            ' NuSVC set decision_function_shape="ovr".'
         )
     return scores
 
 
 def _raise_zeros(raw, y, zeros):
-    """Give a probability to the target's class, or to all others, where it is 0.
+    """Replace probabilities of 0 of the target's class, or of all other classes.
 
-    `zeros` (n_classes,) has the probability for each class.
+    `zeros` (n_classes,) contains the new probability of each class.
     """
     odds = np.log(zeros) - np.log1p(-zeros)
     is_zero, is_own = np.isneginf(raw), np.arange(raw.shape[1]) == y[:, None]
@@ -218,21 +224,12 @@ def _raise_zeros(raw, y, zeros):
 def _has_scores(estimator):
     if hasattr(estimator, "decision_function") or hasattr(estimator, "predict_proba"):
         return True
-    # An unfitted stack with the default head will have scores, but denies it.
-    return getattr(_last_step(estimator), "final_estimator", estimator) is None
+    # A stack with the default final estimator has scores, but only once it is fitted.
+    return getattr(last_step(estimator), "final_estimator", estimator) is None
 
 
 def _is_one_vs_one(estimator):
-    return getattr(_last_step(estimator), "decision_function_shape", None) == "ovo"
-
-
-def _last_step(estimator):
-    """Find the estimator whose outputs a pipeline or a search hands on."""
-    if hasattr(estimator, "steps"):
-        return _last_step(estimator.steps[-1][1])
-    if hasattr(estimator, "refit") and hasattr(estimator, "estimator"):
-        return _last_step(getattr(estimator, "best_estimator_", estimator.estimator))
-    return estimator
+    return getattr(last_step(estimator), "decision_function_shape", None) == "ovo"
 
 
 def _as_float(values):
@@ -245,15 +242,15 @@ def _check_finite(estimator, raw):
         return raw
     n_bad = int((~finite).reshape(len(raw), -1).any(axis=1).sum())
     raise ValueError(
-        f"{type(estimator).__name__} gives NaN or infinite outputs on {n_bad} of"
+        f"{type(estimator).__name__} returns NaN or infinite outputs on {n_bad} of"
         f" {len(raw)} targets; its training may have diverged."
     )
 
 
 def _logsumexp(logits):
-    """Log of the sum of exponentials of each row, with -inf allowed in some columns.
+    """Compute the logsumexp of each row; some columns may be -inf.
 
-    As scipy.special.logsumexp, without its overhead, which would show beside a
+    This is scipy.special.logsumexp without its overhead, which is noticeable next to a
     fit of a few milliseconds.
     """
     highest = logits.max(axis=1)

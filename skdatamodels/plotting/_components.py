@@ -21,10 +21,10 @@ class ComponentDisplay(ExamplesDisplay):
 
     Parameters
     ----------
-    examples : Examples
-        What was embedded.
     coordinates : array-like of shape (n_examples, n_components)
         Such as a PCA of datamodel embeddings gives.
+    examples : Examples
+        What was embedded.
     components : array-like of int, default=(0, 1, 2)
         Components to show.
     n_ends : int, default=6
@@ -79,16 +79,16 @@ class ComponentDisplay(ExamplesDisplay):
 
     def __init__(
         self,
-        examples,
         coordinates,
+        examples,
         components=(0, 1, 2),
         *,
         n_ends=6,
         image_shape=None,
         n_columns=5,
     ):
-        self.examples = examples
         self.coordinates = coordinates
+        self.examples = examples
         self.components = components
         self.n_ends = n_ends
         self.image_shape = image_shape
@@ -124,8 +124,8 @@ class ComponentDisplay(ExamplesDisplay):
         display : ComponentDisplay
         """
         display = cls(
-            examples,
             coordinates,
+            examples,
             components,
             n_ends=n_ends,
             image_shape=image_shape,

@@ -47,9 +47,9 @@ class LeakageRecallDisplay:
     >>> from skdatamodels.plotting import LeakageRecallDisplay
     >>> display = LeakageRecallDisplay.from_predictions(
     ...     {"weights": [[0], [2]], "pixels": [[0], [1]]},
-    ...     [[0.0], [5.0]],
-    ...     [[0.1], [5.3], [9.0]],
-    ...     [0.2, 1.0],
+    ...     train=[[0.1], [5.3], [9.0]],
+    ...     targets=[[0.0], [5.0]],
+    ...     thresholds=[0.2, 1.0],
     ...     metric="euclidean",
     ... )
     >>> display.recalls
@@ -67,10 +67,10 @@ class LeakageRecallDisplay:
     def from_predictions(
         cls,
         candidates,
-        targets,
-        train,
-        thresholds,
         *,
+        train,
+        targets,
+        thresholds,
         metric="haversine",
         unit="km",
         **plot_params,
@@ -81,7 +81,7 @@ class LeakageRecallDisplay:
         ----------
         candidates : dict of str to int array-like (n_targets, n_candidates)
             For each method's name what it proposes.
-        targets, train : array-like of shape (n_targets or n_train, n_values)
+        train, targets : array-like of shape (n_train or n_targets, n_values)
             Metadata.
         thresholds : array-like of shape (n_thresholds,)
         metric : str or callable, default="haversine"
@@ -97,20 +97,24 @@ class LeakageRecallDisplay:
         recalls, n_leaks = {}, None
         for name, rows in candidates.items():
             recalls[name], n_leaks = leakage_recall(
-                rows, targets, train, thresholds, metric=metric
+                rows,
+                train=train,
+                targets=targets,
+                thresholds=thresholds,
+                metric=metric,
             )
         display = cls(thresholds, recalls, n_leaks=n_leaks, unit=unit)
         return display.plot(**plot_params)
 
     @classmethod
-    def from_estimator(cls, detectors, targets, train, thresholds, **params):
+    def from_estimator(cls, detectors, *, train, targets, thresholds, **params):
         """Make the display from fitted detectors and metadata, and draw it.
 
         Parameters
         ----------
         detectors : LeakageDetector, or dict of str to LeakageDetector
             Fitted, by name of what they were fitted on.
-        targets, train, thresholds, **params
+        train, targets, thresholds, **params
             As for :meth:`from_predictions`.
 
         Returns
@@ -119,7 +123,9 @@ class LeakageRecallDisplay:
         """
         detectors = detectors if isinstance(detectors, dict) else {"found": detectors}
         candidates = {name: each.candidates_ for name, each in detectors.items()}
-        return cls.from_predictions(candidates, targets, train, thresholds, **params)
+        return cls.from_predictions(
+            candidates, train=train, targets=targets, thresholds=thresholds, **params
+        )
 
     def plot(self, ax=None, *, line_kw=None, count_kw=None):
         """Draw the lines, and the number of leaks behind them.

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from skdatamodels._examples import swap_hint
+from skdatamodels._last_step import last_step
 from skdatamodels.applications import similar_examples
 from skdatamodels.plotting._example_images import as_images, make_grid, show_image
 from skdatamodels.plotting._example_tables import Group, make_table
@@ -24,12 +26,12 @@ class SimilarExamplesDisplay(ExamplesDisplay):
 
     Parameters
     ----------
-    targets : Examples
-        The targets to show, ``len(targets)`` rows.
+    weights : array-like of shape (n_rows, n_train)
+        Rows of the attribution matrix for the targets to show.
     train : Examples
         The training set.
-    weights : array-like of shape (n_rows, n_train)
-        Rows of the attribution matrix for these targets.
+    targets : Examples
+        The targets to show, ``len(targets)`` rows.
     n_examples : int, default=5
         Examples of either sign.
     image_shape : tuple of int, default=None
@@ -75,7 +77,7 @@ class SimilarExamplesDisplay(ExamplesDisplay):
     ...     for rows in (slice(0, 4), slice(4, 5))
     ... )
     >>> display = SimilarExamplesDisplay.from_predictions(
-    ...     targets, train, [[0.2, -0.1, 0.0, 0.3]], n_examples=2, image_shape=(8, 8)
+    ...     [[0.2, -0.1, 0.0, 0.3]], train, targets, n_examples=2, image_shape=(8, 8)
     ... )
     >>> display.positive_, display.negative_
     (array([[3, 0]]), array([[ 1, -1]]))
@@ -83,11 +85,11 @@ class SimilarExamplesDisplay(ExamplesDisplay):
     """
 
     def __init__(
-        self, targets, train, weights, *, n_examples=5, image_shape=None, n_columns=5
+        self, weights, train, targets, *, n_examples=5, image_shape=None, n_columns=5
     ):
-        self.targets = targets
-        self.train = train
         self.weights = weights
+        self.train = train
+        self.targets = targets
         self.n_examples = n_examples
         self.image_shape = image_shape
         self.n_columns = n_columns
@@ -95,9 +97,9 @@ class SimilarExamplesDisplay(ExamplesDisplay):
     @classmethod
     def from_predictions(
         cls,
-        targets,
-        train,
         weights,
+        train,
+        targets,
         *,
         n_examples=5,
         image_shape=None,
@@ -108,10 +110,10 @@ class SimilarExamplesDisplay(ExamplesDisplay):
 
         Parameters
         ----------
-        targets, train : Examples
-            The targets to show, and the training set.
         weights : array-like of shape (n_rows, n_train)
             Rows of an attribution matrix, one a target.
+        train, targets : Examples
+            The training set, and the targets to show.
         n_examples : int, default=5
         image_shape : tuple of int, default=None
         n_columns : int, default=5
@@ -123,9 +125,9 @@ class SimilarExamplesDisplay(ExamplesDisplay):
         display : SimilarExamplesDisplay
         """
         display = cls(
-            targets,
-            train,
             weights,
+            train,
+            targets,
             n_examples=n_examples,
             image_shape=image_shape,
             n_columns=n_columns,
@@ -150,7 +152,8 @@ class SimilarExamplesDisplay(ExamplesDisplay):
         Parameters
         ----------
         estimator : fitted estimator
-            With ``coef_`` (n_targets, n_train); the last step of a pipeline.
+            With ``coef_`` (n_targets, n_train); a pipeline or a search is asked for
+            its last step.
         train, targets : Examples
             The training set and all targets.
         target_indices : array-like of int, default=(0, 1, 2)
@@ -165,17 +168,15 @@ class SimilarExamplesDisplay(ExamplesDisplay):
         -------
         display : SimilarExamplesDisplay
         """
-        while hasattr(estimator, "steps"):
-            estimator = estimator[-1]
         target_indices = np.asarray(target_indices)
-        coef = estimator.coef_
+        coef = last_step(estimator).coef_
         weights = coef[target_indices] if coef.ndim == 2 else coef[None]
         if hasattr(weights, "toarray"):
             weights = weights.toarray()
         return cls.from_predictions(
-            targets[target_indices],
-            train,
             weights,
+            train,
+            targets[target_indices],
             n_examples=n_examples,
             image_shape=image_shape,
             n_columns=n_columns,
@@ -197,6 +198,7 @@ class SimilarExamplesDisplay(ExamplesDisplay):
             raise ValueError(
                 f"weights must have shape (n_rows, n_train) = {shape} for these "
                 f"targets and training examples; got {weights.shape}."
+                f"{swap_hint(shape, weights.shape)}"
             )
         return weights
 

@@ -5,8 +5,8 @@ import warnings
 import numpy as np
 from sklearn.utils import check_array
 
+from skdatamodels._attribution_matrix import AttributionMatrix
 from skdatamodels._numbers import as_real, refuse_disguised, unmasked
-from skdatamodels._scaling import exponents, scaled
 from skdatamodels.masks import PackedMasks
 from skdatamodels.masks._packed import row_blocks
 from skdatamodels.regression._prior import Prior
@@ -21,7 +21,7 @@ def warn_if_constant(X):
             "All runs saw the same training examples, which says nothing of what one "
             "of them does: all weights are 0. Give masks that differ between runs.",
             UserWarning,
-            stacklevel=4,
+            stacklevel=5,
         )
 
 
@@ -61,44 +61,78 @@ def check_lam(lam, n_targets):
     return np.broadcast_to(lam, n_targets)
 
 
+def check_groups(groups, n_runs, kept=slice(None)):
+    """Return the number of the group of each run, from 0, or None if there are none.
+
+    Of the runs that are kept, where not all are.
+    """
+    if groups is None:
+        return None
+    labels = np.asarray(unmasked(groups, "groups"))
+    if labels.shape != (n_runs,):
+        raise ValueError(
+            f"groups must be one label for each of the {n_runs} runs, got shape "
+            f"{labels.shape}."
+        )
+    return np.unique(labels[kept], return_inverse=True)[1]
+
+
 def check_prior(weights, factors, n_targets, n_train):
     """Return the prior, of weights that may be None, and penalty factors."""
     if weights is not None:
-        refuse_disguised(weights, "weights of prior")
-        weights = check_array(weights, dtype=np.float64, input_name="prior")
+        weights = AttributionMatrix.weights_of(weights, "prior")
         if weights.shape != (n_targets, n_train):
             raise ValueError(
                 f"prior must have shape (n_targets, n_train) = ({n_targets}, {n_train})"
                 f", got {weights.shape}."
             )
-        # its scale is of no matter
-        weights = scaled(weights.T, exponents(weights.T)).T
+    return Prior(weights, check_factors(factors, n_targets, n_train))
+
+
+def check_factors(factors, n_targets, n_train):
+    """Return penalty factors of shape (n_train,) or (n_targets, n_train)."""
     factors = np.ones(n_train) if factors is None else factors
-    factors = as_real(factors, "penalty_factors").astype(float)
-    if (
-        factors.shape not in ((n_train,), (n_targets, n_train))
-        or not (factors > 0).all()
-    ):
+    factors = as_real(factors, "penalty_factors")
+    factors = factors if factors.dtype.kind == "f" else factors.astype(np.float64)
+    shapes = (n_train,), (1, n_train), (n_targets, n_train)
+    if factors.shape not in shapes or not (factors > 0).all():
         raise ValueError(
             f"penalty_factors must be positive, of shape ({n_train},) or ({n_targets}, "
             f"{n_train}), got shape {factors.shape}."
         )
-    return Prior(weights, factors)
+    return factors
 
 
-def check_exclude(exclude, n_targets, n_train):
-    """Return the training example that each target is, or None."""
-    if exclude is None:
-        return None
-    exclude = np.asarray(exclude)
-    if exclude.shape != (n_targets,) or exclude.dtype.kind not in "iu":
+def check_path(n_targets, n_train, lams, penalty, w0):
+    """Check the strengths of a path, penalty factors, and where to start.
+
+    Returns
+    -------
+    lams : float64 array of shape (n_targets, n_lams)
+    penalty : float array of shape (1, n_train) or (n_targets, n_train)
+    w0 : array of shape (n_targets, n_train) or None
+    """
+    lams = np.atleast_2d(np.asarray(lams, np.float64))
+    lams = np.repeat(lams, n_targets, axis=0) if len(lams) == 1 else lams
+    w0 = w0 if w0 is None else np.asarray(w0)
+    start = (n_targets, n_train) if w0 is None else w0.shape
+    if lams.ndim != 2 or len(lams) != n_targets or start != (n_targets, n_train):
         raise ValueError(
-            f"exclude must be {n_targets} integers, one a target, got "
-            f"{exclude.dtype} of shape {exclude.shape}."
+            f"For {n_targets} targets and d={n_train}, lams must be ({n_targets}, "
+            f"n_lams) or (n_lams,), coef_init ({n_targets}, {n_train}); got "
+            f"{lams.shape}, {np.shape(w0)}."
         )
-    if not ((exclude >= -1) & (exclude < n_train)).all():
+    for name, array in {"lams": lams, "coef_init": w0}.items():
+        if array is not None and not np.isfinite(array).all():
+            raise ValueError(f"{name} holds NaN or infinity.")
+    if (lams < 0).any() or (np.diff(lams) > 0).any():
+        raise ValueError("lams must not be negative, and not increase along a path.")
+    return lams, np.atleast_2d(check_factors(penalty, n_targets, n_train)), w0
+
+
+def check_limits(tol, max_iter):
+    """Check when a solver stops."""
+    if not tol > 0 or max_iter < 1:
         raise ValueError(
-            f"exclude must hold training examples 0 to {n_train - 1}, or -1 for none, "
-            f"got {exclude.min()} to {exclude.max()}."
+            f"tol must be positive, max_iter at least 1; got {tol} and {max_iter}."
         )
-    return exclude

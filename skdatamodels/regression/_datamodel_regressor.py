@@ -1,42 +1,40 @@
 """DatamodelRegressor: the LASSO from masks to outputs, for all targets at once."""
 
-import warnings
 from numbers import Integral, Real
 
 import numpy as np
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
-from sklearn.metrics import r2_score
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skdatamodels._memory import available_memory
-from skdatamodels._numbers import as_real, refuse_disguised
-from skdatamodels._scaling import exponents, scaled
+from skdatamodels._attribution_matrix import AttributionMatrix
+from skdatamodels._numbers import check_sample_weight, refuse_disguised
+from skdatamodels._scores import mean_r2
 from skdatamodels._sklearn_compat import Interval, StrOptions, fit_context
 from skdatamodels.masks import PackedMasks, as_masks
 from skdatamodels.regression._checks import (
-    check_exclude,
+    check_groups,
     check_lam,
     check_outputs,
     check_prior,
     warn_if_constant,
 )
+from skdatamodels.regression._choose_solver import check_weights_fit, choose_solver
 from skdatamodels.regression._convergence import warn_unless_converged
 from skdatamodels.regression._fits import computing_dtype, join
-from skdatamodels.regression._units import Units
-from skdatamodels.regression._usable_runs import (
+from skdatamodels.regression._folds import Cut, Splits, shuffled
+from skdatamodels.regression._solver import SOLVERS, Problem, Settings
+from skdatamodels.regression._target_groups import (
     check_enough,
     group_targets,
-    usable_runs,
 )
+from skdatamodels.regression._units import Units
 from skdatamodels.runs import TrainingRuns
-from skdatamodels.runs._training_runs import note_targets
+from skdatamodels.runs._training_runs import note_targets, outputs_of, paired_runs
+from skdatamodels.runs._usable_runs import check_exclude, usable_runs
 
 # Held-out runs that tell whether a prior helps.
 _MIN_JUDGES = 50
-# With fewer runs than this share of the training examples, descent on residuals is
-# several times as fast as a Gram matrix (solvers.rst).
-_FEW_RUNS = 0.25
 
 
 class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
@@ -44,8 +42,10 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
     Row j of `coef_` and intercept j minimise, over the runs i,
 
-    .. math:: \frac{1}{2m} \sum_{i=1}^{m}
-              (y_{ij} - \mathrm{mask}_i^\top w - b)^2 + \lambda_j \|w\|_1 .
+    .. math:: \frac{1}{2m} \sum_i
+              s_i (y_{ij} - \mathrm{mask}_i^\top w - b)^2 + \lambda_j \|w\|_1 ,
+
+    where s_i is the weight of the run, 1 by default, and m the sum of these weights.
 
     A positive weight says that the presence of the training example raises the output,
     by so much in the output's own units.
@@ -64,15 +64,19 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         Smallest lam of the path over the largest.
     validation_fraction : float, default=0.1
         Part of the runs that is held out for "validation".
-    cv : int, default=5
-        Number of folds for "cv".
-    prior : array-like of shape (n_targets, n_train), optional
+    cv : int, splitter or iterable, default=5
+        Folds for "cv": their number, a splitter of scikit-learn's, such as
+        :class:`~sklearn.model_selection.GroupKFold`, or an iterable of pairs (train,
+        test) of row indices. With a number, runs are shuffled, each target's usable
+        runs are cut into equal parts, and runs of one group stay together; see `fit`.
+    prior : AttributionMatrix, array-like or sparse (n_targets, n_train), optional
         What another method says of the weights, in any scale: an influence function, a
-        similarity, gradients. It enters as an offset, scaled by least squares, and by
-        penalty factors that let in first what it finds important. Which of the two are
-        used, or none, is chosen by held-out error for all targets together; with a
-        given lam both are. Where "validation" would hold out fewer than 50 runs, which
-        do not tell, folds take its place.
+        similarity, gradients. :func:`~sklearn.base.clone`, and so a search, copies an
+        array; an :class:`AttributionMatrix` is shared. The prior enters as an offset,
+        scaled by least squares, and by penalty factors that let in first what it finds
+        important. Which of the two are used, or none, is chosen by held-out error for
+        all targets together; with a given lam both are. Where "validation" would hold
+        out fewer than 50 runs, which do not tell, folds take its place.
     penalty_factors : array-like of shape (n_train,) or (n_targets, n_train), optional
         Positive factors of the penalty of each weight; inf keeps a weight at 0 (or at
         the offset of the prior).
@@ -148,7 +152,8 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     Raises
     ------
     ValueError
-        In `fit`: if masks (bool or uint8, or TrainingRuns) hold something else than 0
+        In `fit`: if a run's weight is negative, groups do not suffice for the folds,
+        masks (bool or uint8, or TrainingRuns) hold something else than 0
         and 1, X is not finite, y holds inf, lengths differ, a lam is negative, prior,
         penalty factors or excluded examples do not fit the data, there are too few
         usable runs to split, or weights are too large for the type of the outputs.
@@ -163,6 +168,14 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     X may be bool or uint8 masks, :class:`PackedMasks`, :class:`TrainingRuns`, or any
     real matrix. All targets share X, so its Gram matrix is computed once (exactly, by
     counting, for masks) and everything else happens on it.
+
+    A run of weight 2 counts as two runs do, in the fit, in held-out errors, and in
+    their standard error; a run of weight 0 counts as none. A fit with weights takes
+    longer, and twice the memory, only if there are many different ones.
+
+    The runs of a pair, a subset and its complement that share a training seed, say the
+    same of that seed's noise. Where X is TrainingRuns that know their seeds, no pair is
+    divided between the runs that are fitted and those held out.
 
     y may hold NaN: a run without an output for that target is left out of that
     target's fit. Targets with the same usable runs share a Gram matrix.
@@ -200,11 +213,11 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         "n_lams": [Interval(Integral, 2, None, closed="left")],
         "lam_min_ratio": [Interval(Real, 0, 1, closed="neither")],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-        "cv": [Interval(Integral, 2, None, closed="left")],
-        "prior": ["array-like", None],
+        "cv": ["cv_object"],
+        "prior": [AttributionMatrix, "array-like", "sparse matrix", None],
         "penalty_factors": ["array-like", None],
         "exclude": ["array-like", None],
-        "solver": [StrOptions({"auto", "gram", "residual", "saga"})],
+        "solver": [StrOptions({"auto", *SOLVERS})],
         "device": [str],
         "one_standard_error": ["boolean"],
         "patience": [Interval(Integral, 1, None, closed="left"), None],
@@ -258,51 +271,67 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         self.random_state = random_state
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
+    def fit(self, X, y=None, *, groups=None, sample_weight=None):
         """Fit one datamodel a target.
 
         Parameters
         ----------
         X : TrainingRuns, PackedMasks or array-like of shape (n_runs, n_train)
         y : array-like of shape (n_runs, n_targets) or (n_runs,), optional
-            Outputs; left out if X is TrainingRuns, which bring their own. NaN where a
-            run has no output for a target. Memory maps of any floating type are read
+            Outputs, NaN where a run has no output for a target. TrainingRuns bring
+            their own; y is then fitted in place of them, and what the runs know of
+            their outputs is not taken over. Memory maps of any floating type are read
             a block at a time.
+        groups : array-like of shape (n_runs,), optional
+            Label of the group of each run. The runs of a group are held out together,
+            or fitted together. The default groups the pairs of TrainingRuns that share
+            a training seed. A splitter given as `cv` gets these groups.
+        sample_weight : array-like of shape (n_runs,), optional
+            Weight of each run, not negative.
 
         Returns
         -------
         self : DatamodelRegressor
         """
-        note_targets(self, X)
+        note_targets(self, X, y)
+        splits = isinstance(self.lam, str) and isinstance(X, TrainingRuns)
+        pairs = paired_runs(X) if splits else None
         X, y = self._check_data(X, y)
-        Y = y.reshape(len(y), -1)
+        Y, n_runs = y.reshape(len(y), -1), len(y)
+        groups = check_groups(groups, n_runs)
+        weight = check_sample_weight(sample_weight, n_runs)
+        kept = np.flatnonzero(weight)
+        if len(kept) < n_runs:  # those of weight 0 are not there
+            X, Y, weight = X[kept], Y[kept], weight[kept]
+            groups, pairs = (check_groups(g, n_runs, kept) for g in (groups, pairs))
+        split = self._split(n_runs, kept, groups, pairs)
+        weight = None if (weight == 1).all() else weight
+        order_by = pairs if groups is None else groups
+        self._fit(X, Y, weight, split, order_by, one=y.ndim == 1)
+        return self
+
+    def _fit(self, X, Y, sample_weight, split, groups, one):
+        """Fit on runs that all have a weight."""
         n_runs, (n_targets, n_train) = len(Y), (Y.shape[1], X.shape[1])
         lam = None if isinstance(self.lam, str) else check_lam(self.lam, n_targets)
         prior = check_prior(self.prior, self.penalty_factors, n_targets, n_train)
         exclude = check_exclude(self.exclude, n_targets, n_train)
         ops = self._device_ops()
         dtype = computing_dtype(Y.dtype, ops)
-        fit_groups = self._choose_solver(X, n_targets, dtype)
-        usable = usable_runs(X, Y, exclude)
-        n_usable = np.full(n_targets, n_runs) if usable is None else usable.sum(axis=0)
-        enough = check_enough(n_usable, n_runs, self._min_runs(n_runs))
+        self._choose_solver(X, n_targets, sample_weight is not None, dtype, ops)
+        rng, order = check_random_state(self.random_state), np.arange(n_runs)
+        if lam is None:  # there will be a split
+            order = shuffled(rng, n_runs, groups)
+        enough, targets = _group_targets(X, Y, exclude, split, order)
         units = Units.of(X, Y)
         X, Y, lam = units.scale(X, Y, lam)
         warn_if_constant(X)
-        rng, order = check_random_state(self.random_state), np.arange(n_runs)
-        if lam is None:  # there will be a split
-            order = rng.permutation(order)
-        groups = group_targets(
-            usable, np.flatnonzero(enough), order, self._held_out_fractions(n_runs)
-        )
-        seed = rng.randint(2**31 - 1)
-        fits = fit_groups(X, Y, groups, lam, prior, self, seed, ops)
-        fit = join(*fits, n_targets)
+        problem = Problem(X, Y, sample_weight, targets, lam, prior)
+        settings = Settings.of(self, rng.randint(2**31 - 1), ops)
+        fit = join(*SOLVERS[self.solver_].load()(problem, settings), n_targets)
         gaps = np.where(enough, fit.worst_gap, 0)[:, None]
         warn_unless_converged(gaps, self.tol, self.max_iter)
-        fit = units.restore(fit, dtype)
-        self._set_attributes(fit, one=y.ndim == 1)
-        return self
+        self._set_attributes(units.restore(fit, dtype), one)
 
     def predict(self, X):
         """Predict the outputs of models trained on the given subsets.
@@ -329,34 +358,15 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         ----------
         X : TrainingRuns, PackedMasks or array-like of shape (n_runs, n_train)
         y : array-like of shape (n_runs, n_targets) or (n_runs,), optional
-            Outputs; left out if X is TrainingRuns. NaN are left out, and so are targets
-            that had no usable runs.
+            Outputs; by default those of X, if it is TrainingRuns. NaN are left out, and
+            so are targets that had no usable runs.
         sample_weight : array-like of shape (n_runs,), optional
 
         Returns
         -------
         score : float
         """
-        y_true = as_real(_outputs(X, y), "outputs y")
-        size = exponents(y_true)
-        y_true, y_pred = scaled(y_true, size), scaled(self.predict(X), size)
-        if not (np.isnan(y_true).any() or np.isnan(y_pred).any()):
-            return r2_score(y_true, y_pred, sample_weight=sample_weight)
-        columns = zip(
-            y_true.reshape(len(y_true), -1).T,
-            y_pred.reshape(len(y_pred), -1).T,
-            strict=True,
-        )
-        weight = np.ones(len(y_true)) if sample_weight is None else sample_weight
-        weight = np.asarray(weight)
-        scores = []
-        for true, pred in columns:
-            usable = ~np.isnan(true) & ~np.isnan(pred)
-            if not usable.any():
-                continue
-            score = r2_score(true[usable], pred[usable], sample_weight=weight[usable])
-            scores.append(score)
-        return float(np.mean(scores))
+        return mean_r2(outputs_of(X, y), self.predict(X), sample_weight)
 
     def _check_X(self, X, reset):
         """Return X as PackedMasks, or as an array if it is no mask matrix."""
@@ -369,17 +379,11 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
                     self, X, reset=reset, dtype=[np.float64, np.float32]
                 )
             X = as_masks(X)
-        if reset:
-            self.n_features_in_ = X.shape[1]
-        elif X.shape[1] != self.n_features_in_:
-            raise ValueError(
-                f"X has {X.shape[1]} features, but {type(self).__name__} is expecting "
-                f"{self.n_features_in_} features as input."
-            )
-        return X
+        # names and number of the columns alone
+        return validate_data(self, X, reset=reset, skip_check_array=True)
 
     def _check_data(self, X, y):
-        y = _outputs(X, y)
+        y = outputs_of(X, y)
         X = self._check_X(X, reset=True)
         y = check_outputs(y)
         if y.ndim > 2 or len(y) != X.shape[0]:
@@ -389,22 +393,22 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             )
         return X, y
 
-    def _min_runs(self, n_runs):
-        if not isinstance(self.lam, str):
-            return 2
-        return max(3, self.cv) if self._has_folds(n_runs) else 3
-
-    def _has_folds(self, n_runs):
-        """Tell whether lam is chosen by folds: a few runs do not judge a prior."""
-        n_judges = self.validation_fraction * n_runs
-        return self.lam == "cv" or (self.prior is not None and n_judges < _MIN_JUDGES)
-
-    def _held_out_fractions(self, n_runs):
+    def _split(self, n_runs, kept, groups, pairs):
+        """Return what splits the runs that are kept, of all; None if lam is given."""
         if not isinstance(self.lam, str):
             return None
-        if self._has_folds(n_runs):
-            return np.linspace(0, 1, self.cv + 1)
-        return [1 - self.validation_fraction, 1]
+        # a few runs do not judge a prior
+        n_judges = self.validation_fraction * len(kept)
+        few = self.prior is not None and n_judges < _MIN_JUDGES
+        units = pairs if groups is None else groups
+        if self.lam == "validation" and not few:
+            return Cut.of([1 - self.validation_fraction, 1], len(kept), units)
+        if self.cv is None or isinstance(self.cv, Integral):
+            n_folds = 5 if self.cv is None else self.cv
+            return Cut.of(np.linspace(0, 1, n_folds + 1), len(kept), units)
+        if hasattr(self.cv, "split"):
+            return Splits.by(self.cv, len(kept), groups, pairs)
+        return Splits.given(self.cv, n_runs, kept)
 
     def _device_ops(self):
         """Return what computes on a GPU, or None; refuse a device that is not there."""
@@ -414,65 +418,20 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
         return CudaOps(self.device)
 
-    def _choose_solver(self, X, n_targets, dtype):
-        """Return the function that fits; refuse what can not fit into memory."""
-        n_train, available = X.shape[1], available_memory()
-        dense = 0 if self.sparse else n_targets * n_train * dtype.itemsize
-        dense *= self.n_lams if self.keep_path and isinstance(self.lam, str) else 1
-        if dense > available:
-            raise MemoryError(
-                f"The weights of {n_targets} targets and {n_train} training examples "
-                f"need {dense / 1e9:.1f} GB, of which there are {available / 1e9:.1f}: "
-                "set sparse=True, or fit fewer targets at a time."
-            )
-        packed = isinstance(X, PackedMasks)
-        # bytes of sums of products, and of a Gram matrix that can not take their place
-        square = 8 if not packed else 4 if dtype == np.float32 else 4 + 8
-        square += (4 if packed else 8) * (
-            isinstance(self.lam, str) and self.lam == "cv"
+    def _choose_solver(self, X, n_targets, weighted, dtype, ops):
+        """Set `solver_`; refuse what cannot fit into memory."""
+        chosen = isinstance(self.lam, str)
+        if not self.sparse:
+            n_lams = self.n_lams if self.keep_path and chosen else 1
+            check_weights_fit(n_targets, X.shape[1], n_lams, dtype)
+        self.solver_ = choose_solver(
+            self.solver,
+            X,
+            weighted=weighted,
+            folds=chosen and self.lam == "cv",
+            dtype=dtype,
+            on_cpu=ops is None,
         )
-        square *= n_train**2
-        self.solver_ = self._solver_for(X, fits=square <= available)
-        if self.solver_ == "gram":
-            if square > available:
-                raise MemoryError(
-                    f"The Gram matrix of {n_train} columns and the counts for it need "
-                    f"{square / 1e9:.1f} GB, of which there are {available / 1e9:.1f}: "
-                    "use solver='saga', which streams over masks, or 'residual' if "
-                    "there are fewer runs than training examples."
-                )
-            from skdatamodels.regression._gram.solver import fit_groups
-        else:
-            from skdatamodels.regression._mask_solver import fit_groups
-        return fit_groups
-
-    def _solver_for(self, X, fits):
-        """Return the name of the solver; `fits` says whether a Gram matrix does."""
-        packed, on_cpu = isinstance(X, PackedMasks), self.device == "cpu"
-        n_runs, n_train = X.shape
-        few = n_runs < _FEW_RUNS * n_train
-        if self.solver == "auto":
-            if packed and on_cpu and (few or (n_runs < n_train and not fits)):
-                return "residual"
-            return "gram" if fits or not packed else "saga"
-        if self.solver != "gram" and not packed:
-            raise ValueError(
-                f"solver={self.solver!r} takes 0/1 masks only (bool or uint8, "
-                f"PackedMasks, TrainingRuns), got {X.dtype}: use solver='gram'."
-            )
-        if self.solver == "saga" and on_cpu and few:
-            warnings.warn(
-                f"solver='saga' takes long where {n_train} training examples meet "
-                f"{n_runs} runs, minutes or hours: solver='residual' does not.",
-                UserWarning,
-                stacklevel=5,
-            )
-        if self.solver == "residual" and not on_cpu:
-            raise ValueError(
-                f"solver='residual' runs on the CPU, got device={self.device!r}: leave "
-                "the device out, or use solver='gram' or 'saga'."
-            )
-        return self.solver
 
     def _set_attributes(self, fit, one):
         """Set the fitted attributes; of the first target alone if `one`."""
@@ -492,15 +451,12 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             self.intercept_path_ = fit.intercept_path
 
 
-def _outputs(X, y):
-    """Return y, or the outputs that X brings along."""
-    if not isinstance(X, TrainingRuns):
-        if y is None:
-            raise ValueError(
-                "This estimator requires y to be passed, but the target y is None. "
-                "Give the outputs (n_runs, n_targets), or TrainingRuns as X."
-            )
-        return y
-    if y is not None:
-        raise ValueError("TrainingRuns bring their own outputs: leave y out.")
-    return X.outputs
+def _group_targets(X, Y, exclude, split, order):
+    """Group the targets that have enough runs; say which these are."""
+    n_runs, n_targets = Y.shape
+    usable = usable_runs(X, Y, exclude)
+    n_usable = np.full(n_targets, n_runs) if usable is None else usable.sum(axis=0)
+    n_min = 2 if split is None else max(3, split.n_least)
+    can_split = split is None or split.enough(usable)
+    enough = check_enough(n_usable, n_runs, n_min, can_split)
+    return enough, group_targets(usable, np.flatnonzero(enough), order, split)

@@ -1,7 +1,9 @@
-"""The solvers that work on masks, saga and residual, for what moments can not hold.
+"""Solvers that work on masks, for what moments cannot hold.
 
 That is a Gram matrix too large for memory. Targets need not share their usable runs.
 """
+
+from typing import NamedTuple
 
 import numpy as np
 from scipy import sparse
@@ -9,8 +11,6 @@ from threadpoolctl import threadpool_limits
 
 from skdatamodels.regression._fits import assemble, computing_dtype
 from skdatamodels.regression._prior import STRENGTHS, factors_of, least_squares_scale
-from skdatamodels.regression._residual.residual_path import solve as solve_on_residuals
-from skdatamodels.regression._saga.saga_path import solve as solve_by_saga
 from skdatamodels.regression._selection import (
     Choice,
     choose_lam,
@@ -24,160 +24,218 @@ from skdatamodels.regression._selection import (
 _BLOCK_BYTES = 2**30
 
 
-def fit_groups(X, Y, groups, lam, prior, settings, seed, ops=None):
-    """Fit the datamodels of groups of targets, in blocks of targets of any groups.
+def mask_solver(solve, blas_threads=None):
+    """Make a solver, see `_solver`, of a function that solves paths on masks.
 
     Parameters
     ----------
-    X : PackedMasks of shape (n_runs, d)
-    Y : float array of shape (n_runs, n_targets)
-    groups : list of Group
-    lam : array of shape (n_targets,) or None
-    prior : Prior
-    settings : DatamodelRegressor
-        For its parameters.
-    seed : int
-        Of the order in which runs are taken.
-    ops : CudaOps or None
-        What computes on a GPU, if not the CPU shall.
+    solve : callable
+        ``solve(masks, y, sample_weight, *, lams, penalty_factors, coef_init, settings)
+        -> coefs, intercepts, gaps, n_iter``, as :func:`residual_path` but for its
+        warning; y is NaN where a run is not usable for a target.
+    blas_threads : int, optional
+        Number of threads of BLAS; None leaves it.
 
     Returns
     -------
-    fits : list of Fit
-    targets_of : list of int array
+    fit_groups : callable
     """
-    n_runs, d = X.shape
-    dtype = computing_dtype(Y.dtype, ops)
-    group_of = np.full(Y.shape[1], -1)
-    for g, group in enumerate(groups):
-        group_of[group.targets] = g
-    targets = np.flatnonzero(group_of >= 0)
-    each = dtype.itemsize * (
-        4 * n_runs + 3 * d * (settings.patience or settings.n_lams)
-    )
+
+    def fit_groups(problem, settings):
+        """Fit the datamodels of groups of targets, in blocks of targets of any."""
+        X, Y, weight, groups, lam, prior = problem
+        dtype = computing_dtype(Y.dtype, settings.ops)
+        group_of = np.full(Y.shape[1], -1)
+        for g, group in enumerate(groups):
+            group_of[group.targets] = g
+        targets = np.flatnonzero(group_of >= 0)
+        fits, targets_of = [], _blocks(targets, *X.shape, dtype, settings)
+        for block in targets_of:
+            outputs = _Outputs(Y, weight, block, [groups[g] for g in group_of[block]])
+            lam_of = None if lam is None else lam[block]
+            with threadpool_limits(blas_threads, user_api="blas"):
+                fits.append(
+                    _fit(X, outputs, dtype, lam_of, prior.of(block), settings, solve)
+                )
+        return fits, targets_of
+
+    return fit_groups
+
+
+def _blocks(targets, n_runs, d, dtype, settings):
+    n_kept = settings.patience or settings.n_lams
+    each = dtype.itemsize * (4 * n_runs + 3 * d * n_kept)
     step = max(1, _BLOCK_BYTES // each)
-    fits, targets_of = [], np.split(targets, range(step, len(targets), step))
-    for block in targets_of:
-        y = np.full((n_runs, len(block)), np.nan, dtype)
-        fold_of = np.full(y.shape, -1, np.min_scalar_type(-1 - len(groups[0].folds)))
-        for j, target in enumerate(block):
-            rows, _, folds = groups[group_of[target]]
-            y[rows, j] = Y[rows, target]
-            for f, fold in enumerate(folds):
-                fold_of[fold, j] = f
-        folds = [fold_of == f for f in range(len(groups[0].folds))]
-        lam_of, prior_of = None if lam is None else lam[block], prior.of(block)
-        # Products by several threads are saga's work; of residuals they are small.
-        n_threads = 1 if settings.solver_ == "residual" else None
-        with threadpool_limits(n_threads, user_api="blas"):
-            fits.append(fit(X, y, folds, lam_of, prior_of, settings, seed, ops))
-    return fits, targets_of
+    return np.split(targets, range(step, len(targets), step))
 
 
-def fit(X, Y, folds, lam, prior, settings, seed, ops):
+class _Outputs(NamedTuple):
+    """Outputs of a block of targets, of which each has runs of its own."""
+
+    Y: np.ndarray  # (n_runs, all targets)
+    weight: np.ndarray | None  # (n_runs,)
+    targets: np.ndarray
+    groups: list  # of the Group of each target
+
+    def of(self, rows_of, dtype):
+        """Return outputs (n_runs, n_targets), NaN but for some rows of each target."""
+        y = np.full((self.Y.shape[0], len(self.targets)), np.nan, dtype)
+        for j, (target, rows) in enumerate(zip(self.targets, rows_of, strict=True)):
+            y[rows, j] = self.Y[rows, target]
+        return y
+
+    def judged(self, f):
+        """Return the places of the targets that have runs for a fold, and these."""
+        some = [
+            j for j, group in enumerate(self.groups) if len(group.folds[f].held_out)
+        ]
+        groups = [self.groups[j] for j in some]
+        return np.array(some, int), self._replace(
+            targets=self.targets[some], groups=groups
+        )
+
+
+class _Fitted(NamedTuple):
+    """Runs that are fitted, without those that no target uses."""
+
+    X: object  # PackedMasks
+    y: np.ndarray
+    weight: np.ndarray | None
+
+    @classmethod
+    def of(cls, X, y, weight):
+        rows = np.flatnonzero(np.isfinite(y).any(axis=1))
+        return cls(X[rows], y[rows], None if weight is None else weight[rows])
+
+
+def _fit(X, outputs, dtype, lam, prior, settings, solve):
     """Fit the datamodels of a block of targets.
 
     Parameters
     ----------
     X : PackedMasks of shape (n_runs, d)
-    Y : float array of shape (n_runs, n_targets)
-        NaN where a run is not usable for a target.
-    folds : list of bool array of shape (n_runs, n_targets)
-        Usable runs of each target that are held out, in turn, if lam is to be chosen.
+    outputs : _Outputs
+    dtype : dtype
+        Of the computation.
     lam : array of shape (n_targets,) or None
     prior : Prior
-    settings : DatamodelRegressor
-    seed : int
+        Of these targets.
+    settings : Settings
+    solve : callable
 
     Returns
     -------
     fit : Fit
     """
-    strengths = STRENGTHS if prior.weights is not None else STRENGTHS[:1]
+    strengths = STRENGTHS[:1] if prior.weights is None else STRENGTHS
     s, choice, start = len(strengths) - 1, None, None
+    runs = _Fitted(
+        X, outputs.of([g.rows for g in outputs.groups], dtype), outputs.weight
+    )
     if lam is None:
-        s, choice, start = _choose(X, Y, folds, prior, strengths, settings, seed, ops)
+        s, choice, start = _choose(runs, outputs, prior, strengths, settings, solve)
         lam = choice.lams[np.arange(len(choice.lams)), choice.index]
+    rest, offset, factors = _inform(runs, prior, strengths[s])
     keep = settings.keep_path and choice is not None
     lams = choice.lams if keep else lam[:, None]
-    rest, offset, factors = _inform(X, Y, prior, strengths[s])
-    coefs, intercepts, gaps, n_epochs = _path(
-        X, rest, lams, factors, start, settings, seed, ops
+    coefs, intercepts, gaps, n_epochs = solve(
+        *rest,
+        lams=lams,
+        penalty_factors=factors,
+        coef_init=start,
+        settings=settings,
     )
-    coefs = coefs if offset is None else coefs + offset[:, None]
+    if offset is not None:
+        coefs += offset[:, None]
     coefs = sparse.csr_array(coefs.reshape(-1, coefs.shape[2]))
     return assemble(coefs, intercepts, lams, gaps, n_epochs, strengths[s], choice, keep)
 
 
-def _choose(X, Y, folds, prior, strengths, settings, seed, ops):
+def _choose(runs, outputs, prior, strengths, settings, solve):
     """Choose the strength of the prior and lam by the error on held-out folds."""
     grid = settings.n_lams, settings.lam_min_ratio
     lams = []
     for strength in strengths:
-        rest, _, factors = _inform(X, Y, prior, strength)
-        lams.append(lam_grid(_covariances(X, rest), factors, *grid))
+        rest, _, factors = _inform(runs, prior, strength)
+        lams.append(lam_grid(_covariances(*rest), factors, *grid))
     lams = np.stack(lams)
     sums, worst = np.zeros((*lams.shape, 2)), np.zeros(lams.shape[:2])
-    for fold in folds:
-        train, held_out = np.where(fold, np.nan, Y), np.flatnonzero(fold.any(axis=1))
-        fitted_on = np.flatnonzero(np.isfinite(train).any(axis=1))
-        train, X_train = train[fitted_on], X[fitted_on]
-        out = X[held_out], np.where(fold, Y, np.nan)[held_out]
-        best = []
+    n_held_out = np.zeros(lams.shape[1])
+    best = np.zeros((len(strengths), lams.shape[1], runs.X.shape[1]), runs.y.dtype)
+    for f in range(len(outputs.groups[0].folds)):
+        some, judged = outputs.judged(f)
+        if not len(some):
+            continue
+        folds = [group.folds[f] for group in judged.groups]
+        train = [
+            fold.train_of(group.rows)
+            for fold, group in zip(folds, judged.groups, strict=True)
+        ]
+        train = _Fitted.of(runs.X, judged.of(train, runs.y.dtype), runs.weight)
+        held_out = judged.of([fold.held_out for fold in folds], runs.y.dtype)
+        held_out, prior_of = _Fitted.of(runs.X, held_out, runs.weight), prior.of(some)
         for s, strength in enumerate(strengths):
-            informed = _inform(X_train, train, prior, strength)
+            informed = _inform(train, prior_of, strength)
             new, coefs, gaps = _walk(
-                X_train, *informed, *out, lams[s], settings, seed, ops
+                *informed, held_out, lams[s, some], settings, solve
             )
-            sums[s] += new
-            worst[s] = np.maximum(worst[s], gaps)
-            best.append(sparse.csr_array(coefs))
+            sums[s, some] += new
+            worst[s, some] = np.maximum(worst[s, some], gaps)
+            best[s, some] = coefs
+        n_held_out[some] += _weights_of_outputs(held_out).sum(axis=0)
     s = choose_strength(sums)
-    n_held_out = np.sum([fold.sum(axis=0) for fold in folds], axis=0)
     error, index = choose_lam(sums[s], n_held_out, settings.one_standard_error)
-    return s, Choice(lams[s], error, index, worst[s]), best[s].toarray()
+    return s, Choice(lams[s], error, index, worst[s]), best[s]
 
 
-def _walk(X, y, offset, factors, X_out, Y_out, lams, settings, seed, ops):
+def _walk(runs, offset, factors, held_out, lams, settings, solve):
     """Walk down the paths of all targets, judged by held-out runs."""
+    X, y, weight = runs
 
     def advance(active, lams, start):
-        of = factors if len(factors) == 1 else factors[active]
-        coefs, intercepts, gaps, _ = _path(
-            X, y[:, active], lams, of, start, settings, seed, ops
+        coefs, intercepts, gaps, _ = solve(
+            X,
+            y[:, active],
+            weight,
+            lams=lams,
+            penalty_factors=factors if len(factors) == 1 else factors[active],
+            coef_init=start,
+            settings=settings,
         )
         weights = coefs if offset is None else coefs + offset[active, None]
-        sums = squared_errors(X_out, Y_out[:, active], weights, intercepts)
+        sums = squared_errors(
+            held_out.X, held_out.y[:, active], held_out.weight, weights, intercepts
+        )
         return coefs, gaps, sums
 
     return walk_down(advance, lams, settings.patience, settings.tol)
 
 
-def _path(X, y, lams, factors, start, settings, seed, ops):
-    path = {"lams": lams, "penalty_factors": factors, "coef_init": start}
-    limits = {"tol": settings.tol, "max_iter": settings.max_iter}
-    if settings.solver_ == "residual":
-        return solve_on_residuals(X, y, **path, **limits, n_jobs=settings.n_jobs)
-    return solve_by_saga(X, y, **path, **limits, random_state=seed, ops=ops)
-
-
-def _inform(X, Y, prior, strength):
-    """Let a prior in: outputs that are left to explain, the offset, penalty factors."""
+def _inform(runs, prior, strength):
+    """Let a prior in: runs with the rest to explain, the offset, penalty factors."""
     share, exponent = strength
     factors = factors_of(prior, exponent)
     if not share:
-        return Y, None, factors
+        return runs, None, factors
+    X, Y, _ = runs
     effect = X.dot(np.ascontiguousarray(prior.weights.T))
-    centred = np.where(np.isnan(Y), np.nan, effect)
-    centred -= np.nanmean(centred, axis=0)
-    fit, energy = np.nansum(centred * Y, axis=0), np.nansum(centred**2, axis=0)
-    scale = least_squares_scale(fit, energy)
-    rest = (Y - scale * effect).astype(Y.dtype)
+    weight = _weights_of_outputs(runs)
+    centred = effect - (weight * effect).sum(axis=0) / weight.sum(axis=0)
+    fit = np.nansum(weight * centred * Y, axis=0)
+    scale = least_squares_scale(fit, (weight * centred**2).sum(axis=0))
+    rest = runs._replace(y=(Y - scale * effect).astype(Y.dtype))
     return rest, (scale[:, None] * prior.weights).astype(Y.dtype), factors
 
 
-def _covariances(X, Y):
+def _covariances(X, Y, weight):
     """Covariances (n_targets, d) of columns and outputs, on each target's runs."""
-    usable = ~np.isnan(Y)
-    centred = np.where(usable, Y - np.nanmean(Y, axis=0), 0)
-    return X.T_dot(centred).T / usable.sum(axis=0)[:, None]
+    weight = _weights_of_outputs(_Fitted(X, Y, weight))
+    y, total = np.nan_to_num(Y), weight.sum(axis=0)
+    centred = weight * (y - (weight * y).sum(axis=0) / total)
+    return X.T_dot(centred).T / total[:, None]
+
+
+def _weights_of_outputs(runs):
+    """Return the weight of each output (n_runs, n_targets), 0 where there is none."""
+    weight = 1 if runs.weight is None else runs.weight[:, None]
+    return weight * ~np.isnan(runs.y)

@@ -11,9 +11,12 @@ On a Gram matrix, the residual y - X·w₀ has covariances c - G·w₀ and varia
 y_var - 2c·w₀ + w₀·G·w₀: an informed problem is again a LASSO problem.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from scipy import sparse
+
+from skdatamodels._scaling import exponents, scaled
 
 # Strengths to choose from, as (whether there is an offset, exponent of the penalty
 # factors). The first is no prior at all.
@@ -24,16 +27,20 @@ _FLOOR = 0.1
 class Prior(NamedTuple):
     """What is believed before the runs are seen."""
 
-    weights: np.ndarray | None  # (n_targets, d), an attribution matrix of any scale
+    weights: Any  # (n_targets, d), an attribution matrix of any scale, or None
     penalty_factors: np.ndarray  # (d,) or (n_targets, d)
 
     def of(self, targets):
-        """Return the prior of some targets."""
+        """Return the prior of some targets: dense, in float64, of a scale of about 1.
+
+        Of large matrices, which may be sparse, only this part is ever copied.
+        """
         weights, factors = self
-        return Prior(
-            None if weights is None else weights[targets],
-            factors[targets] if factors.ndim == 2 else factors,
-        )
+        if weights is not None:
+            weights = weights[targets]
+            weights = weights.toarray() if sparse.issparse(weights) else weights
+            weights = scaled(weights.T, exponents(weights.T)).T
+        return Prior(weights, factors[targets] if factors.ndim == 2 else factors)
 
 
 class InformedProblem(NamedTuple):

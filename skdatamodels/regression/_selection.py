@@ -39,7 +39,7 @@ class Choice(NamedTuple):
     gap: np.ndarray  # (n_targets,), the largest on the way
 
 
-def squared_errors(X, Y, coefs, intercepts):
+def squared_errors(X, Y, weight, coefs, intercepts):
     """Sum squared errors, and their squares, over runs.
 
     Parameters
@@ -47,6 +47,8 @@ def squared_errors(X, Y, coefs, intercepts):
     X : array of shape (n_runs, d) or PackedMasks
     Y : array of shape (n_runs, n_targets)
         NaN is left out.
+    weight : float64 array of shape (n_runs,) or None
+        Weight of each run in the sums; None: all 1.
     coefs : array of shape (n_targets, n_lams, d)
     intercepts : array of shape (n_targets, n_lams)
 
@@ -59,15 +61,16 @@ def squared_errors(X, Y, coefs, intercepts):
     sums = np.zeros((n_targets, n_lams, 2))
     flat = coefs.reshape(-1, d).T
     Y = np.asarray(Y, np.float64)
+    weight = np.ones(len(Y)) if weight is None else weight
     for rows in row_blocks(len(Y), 8 * (d + n_targets * n_lams)):
         block = X.dense(rows, coefs.dtype) if isinstance(X, PackedMasks) else X[rows]
         fitted = (block @ flat).reshape(-1, n_targets, n_lams)
-        _add_powers(Y[rows], fitted, intercepts, sums)
+        _add_powers(Y[rows], weight[rows], fitted, intercepts, sums)
     return sums
 
 
 @njit(nogil=True)
-def _add_powers(Y, fitted, intercepts, sums):
+def _add_powers(Y, weight, fitted, intercepts, sums):
     n_runs, n_targets, n_lams = fitted.shape
     for i in range(n_runs):
         for j in range(n_targets):
@@ -75,8 +78,8 @@ def _add_powers(Y, fitted, intercepts, sums):
                 continue
             for k in range(n_lams):
                 square = (Y[i, j] - intercepts[j, k] - fitted[i, j, k]) ** 2
-                sums[j, k, 0] += square
-                sums[j, k, 1] += square**2
+                sums[j, k, 0] += weight[i] * square
+                sums[j, k, 1] += weight[i] * square**2
 
 
 def walk_down(advance, lams, patience, tol):
@@ -166,8 +169,8 @@ def choose_lam(sums, n_held_out, one_standard_error):
     ----------
     sums : array of shape (n_targets, n_lams, 2)
         See :func:`squared_errors`, over all folds; NaN is not chosen.
-    n_held_out : int or int array of shape (n_targets,)
-        Runs in these sums.
+    n_held_out : float or array of shape (n_targets,)
+        Weight of the runs in these sums; their number if they have none.
     one_standard_error : bool
         Take the largest lam whose error is at most one standard error, over held-out
         runs, above the least.

@@ -4,31 +4,41 @@ from typing import NamedTuple
 
 import numpy as np
 
+from skdatamodels._numbers import check_sample_weight
 from skdatamodels._scaling import exponents, scaled
 from skdatamodels.masks._packed import row_blocks
+from skdatamodels.regression._checks import check_path
 
 
 class Targets(NamedTuple):
     """Outputs standardised, so that a table of float16 suits any unit."""
 
     z: np.ndarray  # (n_runs, n_targets), mean 0 and variance 1, NaN where not usable
+    weight: np.ndarray  # (n_runs,), of mean 1
     size: np.ndarray  # (n_targets,), exponents of 2 that the rest is in units of
     mean: np.ndarray  # (n_targets,)
     scale: np.ndarray  # (n_targets,), standard deviation; 0 for a constant target
-    n_usable: np.ndarray  # (n_targets,)
+    total: np.ndarray  # (n_targets,), weight of the usable runs
 
     @classmethod
-    def make(cls, y):
-        """Standardise outputs (n_runs, n_targets), NaN where not usable."""
+    def make(cls, y, weight):
+        """Standardise outputs (n_runs, n_targets), NaN where not usable.
+
+        `weight` (n_runs,) is that of each run, or None: all 1.
+        """
+        weight = np.ones(len(y)) if weight is None else weight / weight.mean()
         blocks = list(row_blocks(len(y), 8 * y.shape[1]))
-        n_usable = sum((~np.isnan(y[rows])).sum(axis=0) for rows in blocks)
-        if (n_usable == 0).any():
-            raise ValueError(f"Target {n_usable.argmin()} has no usable run: all NaN.")
+        total = sum(weight[rows] @ ~np.isnan(y[rows]) for rows in blocks)
+        if (total == 0).any():
+            raise ValueError(f"Target {total.argmin()} has no usable run: all NaN.")
         size = exponents(y)
 
         def average(power, shift):
-            terms = (scaled(y[rows], size) - shift for rows in blocks)
-            return sum(np.nansum(term**power, axis=0) for term in terms) / n_usable
+            terms = (
+                weight[rows, None] * (scaled(y[rows], size) - shift) ** power
+                for rows in blocks
+            )
+            return sum(np.nansum(term, axis=0) for term in terms) / total
 
         mean = average(1, 0)
         variance = average(2, mean)
@@ -37,7 +47,7 @@ class Targets(NamedTuple):
         z = np.empty(y.shape, np.float32 if y.dtype.itemsize <= 4 else np.float64)
         for rows in blocks:
             z[rows] = (scaled(y[rows], size) - mean) / np.where(scale > 0, scale, 1)
-        return cls(z, size, mean, scale, n_usable)
+        return cls(z, weight, size, mean, scale, total)
 
     def standardised(self, weights, some):
         """Return the weights (n_targets, d) of some targets, as weights for z."""
@@ -79,12 +89,16 @@ class Paths(NamedTuple):
         return self.coefs, self.intercepts, self.gaps, self.n_epochs
 
 
-def check_arrays(masks, y, lams, penalty, w0):
-    """Check masks, outputs, grids of lam, penalty factors, and where to start.
+def check_arrays(masks, y, sample_weight, lams, penalty, w0):
+    """Check masks, outputs, weights of runs, and what a path is made of.
+
+    Runs of weight 0 are left out.
 
     Returns
     -------
+    masks : PackedMasks
     y : float array of shape (n_runs, n_targets)
+    sample_weight : float64 array of shape (n_runs,) or None
     lams : float64 array of shape (n_targets, n_lams)
     penalty : array of shape (1, d) or (n_targets, d)
     w0 : array of shape (n_targets, d) or None
@@ -95,26 +109,12 @@ def check_arrays(masks, y, lams, penalty, w0):
         raise ValueError(
             f"y must be ({len(masks)}, n_targets) for these masks, got {y.shape}."
         )
-    n, d = y.shape[1], masks.n_train
-    lams = np.atleast_2d(np.asarray(lams, np.float64))
-    lams = np.repeat(lams, n, axis=0) if len(lams) == 1 else lams
-    penalty = np.atleast_2d(np.ones(d) if penalty is None else penalty)
-    w0 = w0 if w0 is None else np.asarray(w0)
-    if lams.ndim != 2 or len(lams) != n or (w0 is not None and w0.shape != (n, d)):
-        raise ValueError(
-            f"For {n} targets and d={d}, lams must be ({n}, n_lams) or (n_lams,), "
-            f"coef_init ({n}, {d}); got {lams.shape}, {np.shape(w0)}."
-        )
-    if penalty.shape not in ((1, d), (n, d)) or not (penalty > 0).all():
-        raise ValueError(
-            f"penalty_factors must be positive, of shape ({d},) or ({n}, {d}); got "
-            f"shape {penalty.shape}, minimum {penalty.min()}."
-        )
+    n = y.shape[1]
     if any(np.isinf(y[rows]).any() for rows in row_blocks(len(y), 8 * n)):
         raise ValueError("y holds infinity; NaN stands for an output not to be used.")
-    for name, array in {"lams": lams, "coef_init": w0}.items():
-        if array is not None and not np.isfinite(array).all():
-            raise ValueError(f"{name} holds NaN or infinity.")
-    if (lams < 0).any() or (np.diff(lams) > 0).any():
-        raise ValueError("lams must not be negative, and not increase along a path.")
-    return y, lams, penalty, w0
+    path = check_path(n, masks.n_train, lams, penalty, w0)
+    weight = check_sample_weight(sample_weight, len(y))
+    if not weight.all():
+        rows = np.flatnonzero(weight)
+        masks, y, weight = masks[rows], y[rows], weight[rows]
+    return masks, y, None if (weight == 1).all() else weight, *path

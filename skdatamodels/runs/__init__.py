@@ -1,4 +1,4 @@
-"""Runs: which examples each model was trained on, and what it gave on the targets."""
+"""Runs: the training subset of each model and its outputs on the targets."""
 
 from skdatamodels.runs._beton import read_beton, write_beton
 from skdatamodels.runs._released import export_released, import_released

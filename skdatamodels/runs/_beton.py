@@ -1,10 +1,10 @@
-"""Runs in FFCV's ``.beton`` files, as the authors' regression reads and writes them.
+"""Runs in FFCV's ``.beton`` files, the format of the authors' regression.
 
 A sample is a run, with fields ``mask`` (bool, n_train), ``targets`` (float32,
-n_targets) and ``idx`` (int). FFCV parses the file, and writes it; its Loader is not
-used: it compiles at each start, sets the number of threads of torch and numba, and an
-error in one of its threads never ends. What it would add to plain reading is a shuffled
-order, for which a regression on moments has no use.
+n_targets) and ``idx`` (int). FFCV parses and writes the file, but its Loader is not
+used: it compiles at each start, changes the number of threads of torch and numba, and
+hangs after an error in one of its threads. Its only advantage is a shuffled order,
+which a regression on moments does not need.
 """
 
 import os
@@ -30,14 +30,13 @@ def read_beton(path):
     ----------
     path : path-like
         ``.beton`` file with fields ``mask`` (bool or 0/1 uint8), ``targets`` (floats)
-        and ``idx`` (int), as the writers in the authors' packages fast_l1 and
-        datamodels make it.
+        and ``idx`` (int), as written by the authors' packages fast_l1 and datamodels.
 
     Returns
     -------
     runs : TrainingRuns
-        In the order of ``idx``. Masks are packed block by block; outputs are read into
-        memory, in the dtype of the file.
+        Runs in the order of ``idx``. Masks are packed block by block. Outputs are read
+        into memory, in the dtype of the file.
 
     Raises
     ------
@@ -46,12 +45,12 @@ def read_beton(path):
     FileNotFoundError
         If there is no such file.
     ValueError
-        If it is not a finished FFCV file with these fields, is cut short, repeats an
-        ``idx``, or holds a mask other than 0 and 1 or an infinite output.
+        If the file is not an FFCV file with these fields, is incomplete, repeats an
+        ``idx``, or has an infinite output or a mask entry other than 0 and 1.
 
     See Also
     --------
-    write_beton : The inverse.
+    write_beton : Write such a file.
 
     Examples
     --------
@@ -66,7 +65,7 @@ def read_beton(path):
     samples = np.sort(reader.metadata, order=names["idx"])
     ids = samples[names["idx"]]
     if (ids[1:] == ids[:-1]).any():
-        raise ValueError(f"{path} holds run {ids[:-1][ids[1:] == ids[:-1]][0]} twice.")
+        raise ValueError(f"{path} has run {ids[:-1][ids[1:] == ids[:-1]][0]} twice.")
     masks = _Rows(path, mask, samples[names["mask"]])
     rows_of_outputs = _Rows(path, targets, samples[names["targets"]])
     n_train, n_targets = masks.n_columns, rows_of_outputs.n_columns
@@ -80,38 +79,40 @@ def read_beton(path):
 
 
 def write_beton(runs, path, *, timeout=3600):
-    """Write runs to an FFCV file, as the authors' regression reads it.
+    """Write runs to an FFCV file that the authors' regression can read.
 
-    A process of its own does it, for FFCV's writer waits for ever after an error in one
-    of its workers, and may for a lock of numba after a Loader. The runs reach it by
-    temporary files beside `path`, and the file gets its name only when it is complete.
+    FFCV writes the file in a separate process, because its writer hangs after an error
+    in one of its workers, and may hang on a lock of numba after a Loader was used. The
+    runs are passed in temporary files next to `path`. The file is renamed to `path`
+    only when it is complete.
 
     Parameters
     ----------
     runs : TrainingRuns
+        Runs to write. Outputs are written as float32, and row numbers as ``idx``.
     path : path-like
-        Outputs are written as float32, ``idx`` as the number of the row.
+        File to write.
     timeout : float, default=3600
-        Seconds until the writer is given up.
+        Number of seconds after which the writer is stopped.
 
     Raises
     ------
     ImportError
         If FFCV is not installed.
     FileExistsError
-        If `path` is there already.
+        If `path` already exists.
     ValueError
         If there are no runs.
     OSError
-        If there is not enough space for the file and the temporary ones.
+        If there is not enough disk space for the file and the temporary files.
     TimeoutError
-        If the writer has not ended in time. It is stopped, and leaves no file.
+        If the writer does not finish in time. It is stopped, and no file is left.
     RuntimeError
-        If FFCV fails; with the last that it printed.
+        If FFCV fails. The message ends with the last lines that FFCV printed.
 
     See Also
     --------
-    read_beton : The inverse.
+    read_beton : Read such a file.
 
     Examples
     --------
@@ -122,7 +123,7 @@ def write_beton(runs, path, *, timeout=3600):
     """
     path = absolute(path)
     if path.exists():
-        raise FileExistsError(f"{path} is there already.")
+        raise FileExistsError(f"{path} already exists.")
     if not len(runs):
         raise ValueError("There are no runs to write.")
     import_ffcv()
@@ -136,14 +137,14 @@ def write_beton(runs, path, *, timeout=3600):
 
 
 def _check_space(runs, path):
-    # The writer would wait for ever once the disk is full. It gets masks packed and
-    # outputs as they are, and writes bool and float32, in pages of 8 MiB.
+    # The writer would hang on a full disk. It reads packed masks and outputs in their
+    # own dtype, and writes bool and float32 in pages of 8 MiB.
     row_bytes = runs.n_train * 9 // 8 + (runs.outputs.itemsize + 4) * runs.n_targets
     check_free(path.parent, len(runs) * row_bytes + 2**25, f"To write {path}")
 
 
 def _run(command, folder, timeout):
-    """Run FFCV's writer, and end it with all its workers if it takes too long."""
+    """Run FFCV's writer; stop it and its workers if it takes too long."""
     log = Path(folder, "log")
     with (
         open(log, "w") as file,
@@ -154,12 +155,15 @@ def _run(command, folder, timeout):
         try:
             process.wait(timeout)
         except BaseException as error:
-            # Not SIGKILL: Python's resource tracker outlives this, and frees the
-            # memory that the workers shared.
-            os.killpg(process.pid, signal.SIGTERM)
+            # Not SIGKILL: Python's resource tracker survives SIGTERM and frees the
+            # memory that the workers share.
+            if hasattr(os, "killpg"):
+                os.killpg(process.pid, signal.SIGTERM)
+            else:  # Windows has no process groups
+                process.terminate()
             if isinstance(error, subprocess.TimeoutExpired):
                 raise TimeoutError(
-                    f"FFCV's writer did not end in {timeout} s and was stopped: "
+                    f"FFCV's writer did not finish in {timeout} s and was stopped: "
                     f"{_tail(log)}"
                 ) from error
             raise
@@ -172,16 +176,16 @@ def _tail(log):
 
 
 def open_reader(path):
-    """Return FFCV's reader of a file that it can read and that is complete."""
+    """Return FFCV's reader of a file; raise if the file is invalid or incomplete."""
     ffcv = import_ffcv()
     try:
         reader = ffcv.reader.Reader(os.fspath(path))
     except (AssertionError, LookupError, TypeError, ValueError) as error:
         raise ValueError(
-            f"{path} is cut short, or not a file that FFCV can read: {error}."
+            f"{path} is incomplete, or is not a file that FFCV can read: {error}."
         ) from error
-    if not reader.header["alloc_table_ptr"]:  # the last that is written
-        raise ValueError(f"{path} was never finished by its writer.")
+    if not reader.header["alloc_table_ptr"]:  # written last
+        raise ValueError(f"{path} is incomplete: its writer did not finish.")
     return reader
 
 
@@ -197,7 +201,7 @@ def _open_beton(path):
         found = (f"{name} = {type(f).__name__} {vars(f)}" for name, f in fields.items())
         raise ValueError(
             f"{path} must have the fields mask (a row of bool or uint8), targets (a row"
-            f" of floats) and idx (an int), it has {', '.join(found)}."
+            f" of floats) and idx (an int); it has {', '.join(found)}."
         )
     return reader
 
@@ -207,7 +211,7 @@ def _is_row(field, kinds):
 
 
 def import_ffcv():
-    """Import FFCV, which sets torch and numba to one thread: set them back."""
+    """Import FFCV; undo its setting of torch and numba to one thread."""
     try:
         import numba
         import torch
@@ -220,14 +224,14 @@ def import_ffcv():
             numba.set_num_threads(n_numba)
     except ImportError as error:
         raise ImportError(
-            'Files of FFCV need it: pip install "skdatamodels[ffcv]". It is compiled '
-            "when installed; the user guide says what that takes (Data from elsewhere)."
+            'FFCV files need FFCV: pip install "skdatamodels[ffcv]". It is compiled '
+            "during installation; see the user guide, Data from elsewhere."
         ) from error
     return ffcv
 
 
 class _Rows:
-    """Rows of an array field, which the file holds in any order and place."""
+    """Rows of an array field, which may be anywhere in the file, in any order."""
 
     def __init__(self, path, field, starts):
         self.content = np.asarray(np.memmap(path, np.uint8, "r"))

@@ -1,6 +1,6 @@
 """The process that `write_beton` starts: ``_beton_writer FOLDER N_TRAIN``.
 
-It makes FOLDER/runs.beton of FOLDER/bits.npy and FOLDER/outputs.npy.
+It writes FOLDER/runs.beton from FOLDER/bits.npy and FOLDER/outputs.npy.
 """
 
 import sys
@@ -12,7 +12,7 @@ from skdatamodels.masks import PackedMasks
 
 
 class Samples:
-    """What FFCV asks for samples, one run at a time."""
+    """A sequence of samples, as FFCV's writer expects it: one sample per run."""
 
     def __init__(self, folder, n_train):
         bits = np.load(Path(folder, "bits.npy"), mmap_mode="r")
@@ -38,9 +38,9 @@ def main(folder, n_train):
         "targets": NDArrayField(np.dtype(np.float32), (n_targets,)),
         "idx": IntField(),
     }
-    # A sample must fit in a page, whose size is a power of two.
+    # A sample must fit into a page, whose size is a power of two.
     page_size = max(4 * MIN_PAGE_SIZE, 1 << (n_train + 4 * n_targets).bit_length())
-    # one worker: the runs are then in order in the file too
+    # With one worker, the runs are in order in the file too.
     writer = DatasetWriter(
         str(Path(folder, "runs.beton")), fields, page_size=page_size, num_workers=1
     )

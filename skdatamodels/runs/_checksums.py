@@ -1,4 +1,4 @@
-"""A checksum for each run, which tells whether it is as it was written."""
+"""A checksum for each run, which detects changes after it was written."""
 
 from zlib import crc32
 
@@ -8,21 +8,26 @@ import numpy as np
 def checksums(rows, bits, seeds, outputs, salt=0):
     """Return the checksum of each run: CRC-32 of its row, seed, mask and outputs.
 
-    The number of the row takes part, so that a run in another run's place shows.
+    The row number is included to detect a run in the wrong row.
 
     Parameters
     ----------
     rows : int array of shape (n,)
+        Row numbers of the runs.
     bits : uint8 array of shape (n, n_bytes)
+        Packed masks.
     seeds : uint32 array of shape (n,)
+        Training seeds.
     outputs : float32 array of shape (n, n_targets)
+        Outputs.
     salt : int below 2**32, default=0
-        What the sums start from: another store has another, so that its runs show.
+        Start value of the checksums. It differs between configurations, to detect runs
+        of another store.
 
     Returns
     -------
     sums : uint32 array of shape (n,)
-        Never 0, which stands for no run.
+        Checksums; never 0, which means that there is no run.
     """
     names = np.empty((len(rows), 3), "<u4")
     names[:, :2] = np.asarray(rows, "<i8")[:, None].view("<u4")

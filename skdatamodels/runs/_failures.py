@@ -1,4 +1,4 @@
-"""A file of failed runs, one JSON line each, which only ever grows."""
+"""A file of failed runs, one JSON line each. Lines are only appended."""
 
 import json
 import os
@@ -12,13 +12,13 @@ def append_failures(path, failures):
     with open(path, "a+b") as file:
         end = file.seek(0, os.SEEK_END)
         file.seek(max(0, end - 1))
-        # half a line, left by a process that was killed, must not spoil ours
+        # A killed process may have left half a line, which must not be continued.
         torn = file.read() not in (b"", b"\n")
         file.write(b"\n" * torn + lines.encode())
 
 
 def read_failures(path):
-    """Return the failures in a file (list of dict), but for torn lines."""
+    """Return the failures in a file (list of dict); incomplete lines are skipped."""
     if not path.exists():
         return []
     text = path.read_text(encoding="utf-8", errors="replace")

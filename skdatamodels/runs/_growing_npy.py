@@ -8,14 +8,14 @@ from numpy.lib import format as npy
 from skdatamodels.runs._open_npy import read_header
 from skdatamodels.runs._paths import check_link
 
-_HEADER_BYTES = 128  # of any file made here, for numpy pads headers
+_HEADER_BYTES = 128  # of every file made here, since numpy pads headers
 
 
 class GrowingNpy:
-    """Rows of a ``.npy`` file, written by position and never half-announced.
+    """A ``.npy`` file whose rows are written by position and which can grow.
 
-    Numbers are written with ``pwrite`` and not through a memory map: on a full disk
-    a map kills the process with SIGBUS, a write raises `OSError`.
+    Rows are not written through a memory map, because on a full disk a map kills the
+    process with SIGBUS, while a write raises `OSError`.
     """
 
     def __init__(self, path):
@@ -33,22 +33,22 @@ class GrowingNpy:
         self.row_bytes = self.dtype.itemsize * int(np.prod(self.row_shape))
         if header.fortran_order or os.path.getsize(path) < header.n_bytes:
             raise ValueError(
-                f"{path} is damaged: its header promises {self.n_rows} rows "
-                f"({header.n_bytes} bytes), the file has {os.path.getsize(path)} bytes."
+                f"{path} is damaged: by its header, it has {self.n_rows} rows "
+                f"({header.n_bytes} bytes), but it has {os.path.getsize(path)} bytes."
             )
 
     @classmethod
     def create(cls, path, row_shape, dtype):
-        """Make a file with no rows."""
+        """Create a file without rows."""
         with open(path, "wb") as file:
             npy.write_array_header_1_0(file, _header((0, *row_shape), dtype))
         return cls(path)
 
     def grow(self, n_rows):
-        """Make room for `n_rows` rows; new ones read as zeros.
+        """Extend the file to `n_rows` rows; new rows are zeros.
 
-        The file is made longer before its header says so. numpy pads headers so that
-        a growing first axis always fits in place.
+        The file is extended before its header is updated, so that the header is never
+        ahead of the file. numpy pads headers, so that the new header fits in place.
         """
         if n_rows <= self.n_rows:
             return
@@ -58,7 +58,7 @@ class GrowingNpy:
                 file, _header((n_rows, *self.row_shape), self.dtype)
             )
             if file.tell() != self._offset:
-                raise RuntimeError(f"The header of {self.path} does not fit in place.")
+                raise RuntimeError(f"The new header of {self.path} does not fit.")
         self.n_rows = n_rows
 
     def write(self, rows, values):
@@ -67,22 +67,21 @@ class GrowingNpy:
         Parameters
         ----------
         rows : int array of shape (n,)
+            Row numbers.
         values : array of shape ``(n, *row_shape)``
+            Content of these rows.
         """
         values = np.ascontiguousarray(values, dtype=self.dtype)
-        descriptor = os.open(self.path, os.O_RDWR)
-        try:
-            # one write for each stretch of consecutive rows
+        with open(self.path, "r+b", buffering=0) as file:
+            # one write for each block of consecutive rows
             starts = np.flatnonzero(np.diff(rows, prepend=-2) != 1)
             for part in np.split(np.arange(len(rows)), starts[1:]):
-                offset = self._offset + int(rows[part[0]]) * self.row_bytes
-                _write_all(descriptor, values[part[0] : part[-1] + 1], offset)
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+                file.seek(self._offset + int(rows[part[0]]) * self.row_bytes)
+                _write_all(file, values[part[0] : part[-1] + 1])
+            os.fsync(file.fileno())
 
     def read(self):
-        """Return all rows as a read-only memory map (an array when there are none)."""
+        """Return all rows as a read-only memory map (an array if there are none)."""
         if self.n_rows == 0:
             return np.empty((0, *self.row_shape), self.dtype)
         return np.memmap(
@@ -92,8 +91,8 @@ class GrowingNpy:
     def load(self):
         """Return all rows as an array in memory.
 
-        Rows that were never written may have no place on a full disk. In a file system
-        that lives in memory it is fatal to touch them in a memory map.
+        Rows that were never written may take no disk space. If a file system in memory
+        is full, reading such rows through a memory map kills the process.
         """
         with open(self.path, "rb") as file:
             file.seek(self._offset)
@@ -102,7 +101,7 @@ class GrowingNpy:
 
 
 def may_hold_rows(path):
-    """Tell whether a file is longer than one that `create` has made or begun."""
+    """Tell whether a file is longer than `create` makes it."""
     return os.path.exists(path) and os.path.getsize(path) > _HEADER_BYTES
 
 
@@ -111,8 +110,7 @@ def _header(shape, dtype):
     return {"descr": descr, "fortran_order": False, "shape": shape}
 
 
-def _write_all(descriptor, values, offset):
+def _write_all(file, values):
     view = memoryview(values).cast("B")
-    while view:
-        written = os.pwrite(descriptor, view, offset)
-        view, offset = view[written:], offset + written
+    while view:  # the system may write only a part at a time
+        view = view[file.write(view) :]

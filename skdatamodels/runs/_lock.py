@@ -1,4 +1,4 @@
-"""The lock of a folder: one process writes at a time, the others wait."""
+"""The lock of a folder: one process writes at a time, and the others wait."""
 
 import errno
 import warnings
@@ -7,19 +7,20 @@ from contextlib import contextmanager
 from filelock import FileLock, SoftFileLock, Timeout
 
 LOCK, SOFT_LOCK = ".lock", ".soft-lock"
-# What a file system says that cannot lock. ENOSYS is filelock's own business.
+# Errors of file systems that cannot lock files. filelock itself handles ENOSYS.
 _CANNOT_LOCK = {errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK}
 _PATIENCE = 10.0  # seconds
 
 
 @contextmanager
 def folder_lock(folder):
-    """Hold a folder for writing; waits for another process that holds it.
+    """Lock a folder for writing; wait while another process holds the lock.
 
-    May be nested. Where the file system has no ``flock``, the mere existence of a file
-    is the lock. Unlike ``flock`` it outlives a process that dies on another machine.
+    Locks may be nested. If the file system does not support ``flock``, the existence
+    of a file is the lock. Unlike ``flock``, it stays if a process dies on another
+    machine.
     """
-    # one lock object a path and thread: who holds it does not wait for themselves
+    # One lock object per path and thread: a thread does not wait for its own lock.
     lock = FileLock(folder / LOCK, is_singleton=True)
     try:
         lock.acquire()
@@ -38,8 +39,8 @@ def _acquire_soft(path, error):
     if not lock.is_locked:
         warnings.warn(
             f"{path.parent} is on a file system that cannot lock files "
-            f"({error.strerror}), so {path.name} stands for the lock while a process "
-            "writes. It protects well on one machine; better not write from several.",
+            f"({error.strerror}), so the existence of {path.name} serves as the lock. "
+            "This is safe on one machine. Do not write from several machines.",
             UserWarning,
             stacklevel=6,
         )
@@ -47,8 +48,8 @@ def _acquire_soft(path, error):
         lock.acquire(timeout=_PATIENCE)
     except Timeout:
         warnings.warn(
-            f"Still waiting for {path}: another process writes, or one has died on "
-            "another machine. If none is running, delete that file.",
+            f"Still waiting for {path}: another process is writing, or has died on "
+            "another machine. If no other process is running, delete this file.",
             UserWarning,
             stacklevel=6,
         )

@@ -1,4 +1,4 @@
-"""The file ``meta.json`` of a run store: what its runs were made with."""
+"""The file ``meta.json`` of a run store, which describes how its runs were made."""
 
 import json
 import os
@@ -14,14 +14,14 @@ FORMAT = 2
 META = "meta.json"
 _KEYS = ("configuration", "output", "entropy", "versions", "n_train", "n_targets")
 HOW_TO_RESTORE = (
-    f"Put {META} back from a copy. If there is none, make a store of the same "
-    f"configuration and seed elsewhere, and copy its {META} here: runs are compared "
-    "with its configuration, seed and design when they are read."
+    f"Restore {META} from a backup. Without a backup, create a store with the same "
+    f"configuration and seed elsewhere, and copy its {META} here: runs are checked "
+    "against its configuration, seed and design when they are read."
 )
 
 
 def write_meta(folder, meta):
-    """Write a dict that JSON can hold, and its checksum, in one step."""
+    """Write a dict as JSON, with its checksum, atomically."""
     meta = json.loads(json.dumps(meta))
     meta["checksum"] = _checksum(meta)
     write_atomically(folder / META, json.dumps(meta, indent=1))
@@ -29,14 +29,14 @@ def write_meta(folder, meta):
 
 
 def read_meta(folder):
-    """Read what `write_meta` has written; ValueError if it is not that."""
+    """Read a file of `write_meta`; raise ValueError if it is missing or damaged."""
     path = folder / META
     if not folder.is_dir():
         raise FileNotFoundError(f"There is no run store at {folder}.")
     below = sorted(child.parent.name for child in folder.glob(f"*/{META}"))
     if below and not path.exists():
         raise ValueError(
-            f"{folder} is no run store, but has some in it: {', '.join(below[:5])}. "
+            f"{folder} is not a run store, but contains some: {', '.join(below[:5])}. "
             "Open one of these."
         )
     try:
@@ -53,44 +53,47 @@ def read_meta(folder):
         KeyError,
         TypeError,
         AttributeError,
-        RecursionError,  # brackets in brackets, without end
+        RecursionError,  # too many nested brackets
     ) as error:
         raise ValueError(
             f"{folder} is not a run store: it has no readable {META} ({error!r}). If "
-            f"it holds runs, they are as they were. {HOW_TO_RESTORE}"
+            f"it contains runs, they are unchanged. {HOW_TO_RESTORE}"
         ) from error
     if checksum != _checksum(meta):
         raise ValueError(
-            f"{path} was changed since it was written, by hand or by damage: its "
-            f"checksum is {_checksum(meta)}, not {checksum}. {HOW_TO_RESTORE}"
+            f"{path} was edited or damaged after it was written: its checksum is "
+            f"{_checksum(meta)}, not {checksum}. {HOW_TO_RESTORE}"
         )
     return found
 
 
 def meta_salt(meta):
-    """Return a number that tells the runs of a configuration from those of others."""
+    """Return the start value of checksums, which depends on the configuration."""
     return _checksum(meta["configuration"])
 
 
 def differences(stored, asked):
-    """Say in which entries two configurations differ.
+    """Describe the entries in which two configurations differ.
 
     Parameters
     ----------
-    stored, asked : dict
+    stored : dict
+        Configuration of the store.
+    asked : dict
+        Configuration that is requested.
 
     Returns
     -------
     differences : dict of str to str
-        A line for each entry that differs, by its name.
+        A description of each entry that differs, by the name of the entry.
     """
     asked = json.loads(json.dumps(asked))  # tuples become lists, as in the file
     here, there = (
         {name: json.dumps(value, sort_keys=True) for name, value in entries.items()}
         for entries in (stored, asked)
-    )  # as text, for 1 and 1.0 may mean other things
+    )  # as text, because 1 and 1.0 may mean different things
     return {
-        name: f"{name}: stored {_told(stored, name)}, asked {_told(asked, name)}"
+        name: f"{name}: stored {_told(stored, name)}, requested {_told(asked, name)}"
         for name in sorted(here.keys() | there.keys())
         if here.get(name) != there.get(name)
     }
@@ -101,7 +104,7 @@ def _told(entries, name):
 
 
 def check_same(folder, stored, asked):
-    """Raise ValueError, naming what differs, unless two configurations are equal."""
+    """Raise ValueError if two configurations differ; the message says where."""
     found = differences(stored, asked)
     if found:
         raise ValueError(
@@ -112,7 +115,7 @@ def check_same(folder, stored, asked):
 
 @cache
 def library_versions():
-    """Return the versions of the libraries that a training depends on."""
+    """Return the versions of the libraries that every training depends on."""
     versions = {}
     for package in ("skdatamodels", "scikit-learn", "numpy", "scipy"):
         try:
@@ -132,8 +135,8 @@ def _check_format(folder, found):
     advice = "Upgrade skdatamodels."
     if found < FORMAT:
         advice = (
-            "Its runs have no checksums. Choose another folder to train them again, "
-            "or go on with the version of skdatamodels that made it."
+            "Its runs have no checksums. Train them again in another folder, or use "
+            "the version of skdatamodels that created the store."
         )
     raise _OtherFormat(
         f"{folder} is a run store of format {found}; this version of skdatamodels "
@@ -146,7 +149,7 @@ def _checksum(meta):
 
 
 def _sync_folder(folder):
-    """Wait until the names of the files are on disk too, where that can be had."""
+    """Wait until the file names are on disk too, if the system supports this."""
     with suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:

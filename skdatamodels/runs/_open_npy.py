@@ -1,4 +1,4 @@
-"""Opening of ``.npy`` files, with errors that say which file is wrong, and how."""
+"""Open ``.npy`` files, with errors that name the file and its fault."""
 
 import math
 import os
@@ -10,28 +10,28 @@ from numpy.lib import format as npy
 
 from skdatamodels.runs._paths import absolute
 
-# what numpy's parser raises on a header that is none
+# errors of numpy's parser on an invalid header
 _JUNK = (ValueError, TypeError, SyntaxError, TokenError)
 _PARSERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 
 
 class NpyHeader(NamedTuple):
-    """What the first bytes of a ``.npy`` file say of the rest."""
+    """The header of a ``.npy`` file."""
 
     version: tuple
     shape: tuple
     fortran_order: bool
     dtype: np.dtype
-    offset: int  # where the numbers start
+    offset: int  # where the data starts
 
     @property
     def n_bytes(self):
-        """How long the file has to be."""
+        """Length of a complete file."""
         return self.offset + self.dtype.itemsize * math.prod(self.shape)
 
 
 def read_header(path):
-    """Read the header of a ``.npy`` file; ValueError if there is none."""
+    """Read the header of a ``.npy`` file; raise ValueError if it is invalid."""
     with open(path, "rb") as file:
         try:
             version = npy.read_magic(file)
@@ -43,14 +43,24 @@ def read_header(path):
 
 
 def open_npy(path):
-    """Memory-map a ``.npy`` file that is as long as its header promises.
+    """Memory-map a ``.npy`` file, after checking that it is complete.
+
+    Parameters
+    ----------
+    path : path-like
+        File to open.
+
+    Returns
+    -------
+    array : memory map
+        The content of the file, read-only.
 
     Raises
     ------
     FileNotFoundError
-        If there is no such file, or the path is a link to nowhere.
+        If there is no such file, or the path is a broken link.
     ValueError
-        If it is no ``.npy`` file, holds Python objects, or is cut short.
+        If the file is not a ``.npy`` file, contains Python objects, or is incomplete.
     """
     path = absolute(path)
     try:
@@ -58,11 +68,11 @@ def open_npy(path):
     except ValueError as error:
         raise ValueError(f"{path} is not a .npy file: {error}.") from error
     if header.dtype.hasobject:
-        raise ValueError(f"{path} holds Python objects, not numbers.")
+        raise ValueError(f"{path} contains Python objects, not numbers.")
     n_bytes = os.path.getsize(path)
     if n_bytes < header.n_bytes:
         raise ValueError(
-            f"{path} is cut short: {header.dtype} of shape {header.shape} take "
-            f"{header.n_bytes} bytes, the file has {n_bytes}."
+            f"{path} is incomplete: {header.dtype} of shape {header.shape} takes "
+            f"{header.n_bytes} bytes, but the file has {n_bytes}."
         )
     return np.load(path, mmap_mode="r")

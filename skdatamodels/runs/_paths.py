@@ -1,4 +1,4 @@
-"""Paths that users and learners give, and where they lead."""
+"""Checks of paths, file names and the working directory."""
 
 import os
 import re
@@ -7,39 +7,51 @@ from pathlib import Path
 
 
 def absolute(path):
-    """Return a path that means the same file wherever the process goes.
+    """Return an absolute path, with ``~`` expanded.
+
+    Parameters
+    ----------
+    path : path-like
+        Any path.
+
+    Returns
+    -------
+    path : Path
+        The absolute path.
 
     Raises
     ------
     FileNotFoundError
-        If the path leads through a link to nowhere, such as a disk that is not mounted.
-        What is made there could land on another disk.
+        If the path contains a broken link, for example to a disk that is not mounted.
+        Files created there could end up on another disk.
     ValueError
         If it starts with ``~`` and there is no home directory.
     """
     try:
         path = Path(path).expanduser().absolute()
     except RuntimeError as error:
-        raise ValueError(f"{path}: there is no such home; write it out.") from error
+        raise ValueError(
+            f"{path}: there is no such home directory. Write the path without ~."
+        ) from error
     for part in (path, *path.parents):
         check_link(part)
     return path
 
 
 def check_link(path):
-    """Raise FileNotFoundError if `path` is a link to nowhere."""
+    """Raise FileNotFoundError if `path` is a broken link."""
     if os.path.islink(path) and not os.path.exists(path):
         raise FileNotFoundError(
-            f"{path} is a link to {os.readlink(path)}, which is not there. Put that "
-            "back (is its disk mounted?), or remove the link."
+            f"{path} is a link to {os.readlink(path)}, which does not exist. Restore "
+            "it (is its disk mounted?), or remove the link."
         )
 
 
 def readable(name, n_bytes):
-    """Return what of a name may be in a file's name: letters, digits, ``_`` and ``-``.
+    """Turn a name into a valid part of a file name: letters, digits, ``_`` and ``-``.
 
-    Names of learners are free text; files have at most 255 bytes, and fewer on some
-    disks.
+    Names of learners are free text, but file names have at most 255 bytes, and fewer
+    on some disks.
 
     >>> from skdatamodels.runs._paths import readable
     >>> readable("../../my net", 20)
@@ -51,9 +63,9 @@ def readable(name, n_bytes):
 
 @contextmanager
 def directory_kept():
-    """Go back to the working directory at the end, if a learner has left it."""
+    """Restore the working directory at the end, if a learner has changed it."""
     here = None
-    with suppress(OSError):  # it may be gone, which troubles nobody so far
+    with suppress(OSError):  # it may have been deleted, which is no problem so far
         here = os.getcwd()
     try:
         yield

@@ -1,12 +1,13 @@
 """Import and export of runs in the layout of the paper's authors.
 
-A folder with ``masks.npy`` (bool, (n_runs, n_train)), ``margins.npy`` (float16 or
-float32, (n_runs, n_targets)) and ``_completed.npy`` (bool, (n_runs,)). An export has
-``output.json`` besides, which says what ``margins.npy`` holds.
+The layout is a folder with ``masks.npy`` (bool, (n_runs, n_train)), ``margins.npy``
+(float16 or float32, (n_runs, n_targets)) and ``_completed.npy`` (bool, (n_runs,)). An
+export also has ``output.json``, which describes the outputs in ``margins.npy``.
 """
 
 import json
 import os
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -28,17 +29,26 @@ _OUTPUT = "output.json"
 def open_released(path_masks, path_margins):
     """Memory-map masks and margins in the authors' layout.
 
+    Parameters
+    ----------
+    path_masks : path-like
+        File of the masks.
+    path_margins : path-like
+        File of the margins.
+
     Returns
     -------
     masks : memory map of shape (n_runs, n_train)
+        The masks.
     margins : memory map of shape (n_runs, n_targets)
+        The margins.
 
     Raises
     ------
     FileNotFoundError
         If a file is missing.
     ValueError
-        If a file is damaged or not 2-d, or they differ in the number of runs.
+        If a file is damaged or not 2-d, or the numbers of runs differ.
     """
     masks, margins = open_npy(path_masks), open_npy(path_margins)
     if masks.ndim != 2 or margins.ndim != 2:
@@ -57,35 +67,36 @@ def open_released(path_masks, path_margins):
 def import_released(folder, path, *, configuration=None):
     """Make a RunStore from runs in the authors' layout.
 
-    The files are memory-mapped and read once, a block at a time. Runs that
-    ``_completed.npy`` does not mark are left out; without that file all count.
+    The files are memory-mapped and read once, a block at a time. If there is a file
+    ``_completed.npy``, only the runs that it marks are imported.
 
     Parameters
     ----------
     folder : path-like
-        Holds ``masks.npy``, ``margins.npy`` and perhaps ``_completed.npy``. Outputs are
-        margins, unless ``output.json`` says otherwise.
+        Folder with ``masks.npy``, ``margins.npy`` and optionally ``_completed.npy`` and
+        ``output.json``. Without ``output.json``, the outputs are margins.
     path : path-like
-        Where to make the store.
-    configuration : dict, optional
-        A note on how the runs were made.
+        Folder of the new store.
+    configuration : dict, default=None
+        A description of how the runs were made.
 
     Returns
     -------
     store : RunStore
+        The new store.
 
     Raises
     ------
     FileNotFoundError
         If a file is missing.
     FileExistsError
-        If `path` is there already and is no empty folder.
+        If `path` exists and is not an empty folder.
     ValueError
-        If a file is damaged or cut short, the files disagree on the number of runs,
-        masks or ``_completed.npy`` are not 0/1, margins are no numbers, or a completed
+        If a file is damaged or incomplete, the numbers of runs in the files differ,
+        masks or ``_completed.npy`` are not 0/1, margins are not numbers, or a completed
         run has a margin that is not finite (float16 overflows at 65,504).
     OSError
-        If there is not enough space for the store.
+        If there is not enough disk space for the store.
 
     Examples
     --------
@@ -105,9 +116,9 @@ def import_released(folder, path, *, configuration=None):
     completed = _completed(folder / _FILES[2], len(masks))
     output = _output(folder / _OUTPUT)
     if path.exists() and not (path.is_dir() and not any(path.iterdir())):
-        raise FileExistsError(f"{path} is there already; choose a new folder.")
+        raise FileExistsError(f"{path} already exists; choose a new folder.")
     path.parent.mkdir(parents=True, exist_ok=True)
-    # It gets its name only when all runs are in.
+    # The store is renamed to its path only when it is complete.
     with TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as part:
         store = RunStore.create(
             Path(part, "store"),
@@ -121,12 +132,14 @@ def import_released(folder, path, *, configuration=None):
             kept = rows.start + np.flatnonzero(completed[rows])
             unseeded = np.zeros(len(kept), dtype=np.uint32)
             store.write(kept, as_bool(masks[kept], kept), unseeded, margins[kept])
+        with suppress(FileNotFoundError):
+            path.rmdir()  # it is empty, but Windows cannot replace a folder
         os.replace(store.path, path)
     return RunStore(path)
 
 
 def _completed(path, n_runs):
-    """Return which runs count (bool array): those marked in a file, if it is there."""
+    """Return which runs to import (bool array): those that an optional file marks."""
     check_link(path)
     if not path.exists():
         return np.ones(n_runs, dtype=bool)
@@ -138,42 +151,43 @@ def _completed(path, n_runs):
         )
     if marks.dtype.kind not in "biuf" or not np.isin(marks, (0, 1)).all():
         raise ValueError(
-            f"{path} must hold booleans, or 0 and 1, one a run, got {marks.dtype}: "
+            f"{path} must contain one boolean, 0 or 1 for each run, got {marks.dtype}: "
             f"{np.unique(marks)[-5:]}."
         )
     return marks.ravel() == 1
 
 
 def _output(path):
-    """Return what the outputs of a folder measure: margins, if nothing says so."""
+    """Return the OutputInfo of a folder; margins if there is no such file."""
     if not path.exists():
         return info_of_output("margin")
     try:
         return OutputInfo(**json.loads(path.read_text(encoding="utf-8")))
     except (ValueError, TypeError) as error:
         raise ValueError(
-            f"{path} does not say what the outputs are: {error}. It holds an object "
+            f"{path} does not describe the outputs: {error}. It must contain an object "
             "with name, unit and higher_is_better (true, false or null). Without the "
-            "file, outputs are taken to be margins."
+            "file, outputs are assumed to be margins."
         ) from error
 
 
 def export_released(runs, folder):
-    """Write runs in the authors' layout; outputs as float32, in ``margins.npy``.
+    """Write runs in the authors' layout.
 
-    ``output.json`` says what the outputs are. Each file gets its name only when it is
-    complete.
+    The outputs are written to ``margins.npy`` as float32, and described in
+    ``output.json``. Each file is renamed to its final name only when it is complete.
 
     Parameters
     ----------
     runs : TrainingRuns
+        Runs to write.
     folder : path-like
-        Made if it does not exist.
+        Folder to write to. It is created if it does not exist.
 
     Raises
     ------
     FileExistsError
-        If one of the files is there already.
+        If one of the files already exists.
 
     Examples
     --------
@@ -192,7 +206,7 @@ def export_released(runs, folder):
     folder.mkdir(parents=True, exist_ok=True)
     for name in (*_FILES, _OUTPUT):
         if (folder / name).exists():
-            raise FileExistsError(f"{folder / name} is there already.")
+            raise FileExistsError(f"{folder / name} already exists.")
     write_atomically(folder / _OUTPUT, json.dumps(asdict(runs.output_info)))
     contents = (runs.packed, runs.outputs, np.isfinite(runs.outputs).all(axis=1))
     for name, rows, dtype in zip(_FILES, contents, (bool, "<f4", bool), strict=True):

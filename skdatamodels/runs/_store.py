@@ -1,4 +1,4 @@
-"""RunStore: runs on disk, which survive whatever is killed."""
+"""RunStore: runs on disk, which survive when a process is killed."""
 
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
@@ -45,37 +45,44 @@ class RunStore:
     ``failures.jsonl``  row, time and traceback of each run that failed
     ==================  ==============================================================
 
-    A row counts only once it has a checksum, which it gets after its mask, seed and
-    outputs have reached the disk: a process may be killed at any moment. Whatever is
-    read is compared with its checksum, so that damage is never taken for a run.
-    One process writes at a time (:meth:`lock`); any number may read meanwhile.
+    The store is safe if a process is killed at any moment: the checksum of a row is
+    written after its mask, seed and outputs are on disk, and a row without a checksum
+    is not a run. Runs are compared with their checksums when they are read, so that
+    damage is detected. One process writes at a time (see :meth:`lock`), while any
+    number of processes may read.
 
     Parameters
     ----------
     path : path-like
-        Folder of an existing store; :meth:`create` makes a new one.
-    configuration : dict, optional
-        What the runs must have been made with; anything JSON can hold.
+        Folder of an existing store. Use :meth:`create` to make a new one.
+    configuration : dict, default=None
+        Configuration that the store must have, with values that JSON can represent.
+        None accepts any configuration.
 
     Attributes
     ----------
     path : Path
+        Folder of the store.
     configuration : dict
+        Configuration that the runs were made with.
     entropy : int or None
         Seed of the design and the trainings.
     versions : dict
-        Library versions that the store was made with.
+        Library versions with which the store was created.
     output_info : OutputInfo
         What the outputs measure, and whether higher is better.
-    n_train, n_targets : int
+    n_train : int
+        Number of training examples.
+    n_targets : int
+        Number of targets.
 
     Raises
     ------
     FileNotFoundError
         If there is no such folder.
     ValueError
-        If the folder is not a run store, is damaged, is of another format, or its
-        configuration is not `configuration` (the message names what differs).
+        If the folder is not a run store, is damaged or has another format, or if its
+        configuration differs from `configuration` (the message says where).
 
     Examples
     --------
@@ -117,43 +124,49 @@ class RunStore:
         entropy=None,
         versions=(),
     ):
-        """Make an empty store.
+        """Create an empty store.
 
         Parameters
         ----------
         path : path-like
-            Folder to make; it may exist if it is empty.
-        n_train, n_targets : int
-        configuration : dict, optional
-            Anything JSON can hold; kept to be compared at the next opening.
-        output : str, Output or OutputInfo, optional
+            Folder to create. It may exist if it is empty.
+        n_train : int
+            Number of training examples.
+        n_targets : int
+            Number of targets.
+        configuration : dict, default=None
+            Description of how the runs are made, with values that JSON can represent.
+            It can be checked when the store is opened again.
+        output : str, Output or OutputInfo, default=None
             What the outputs measure; see :class:`TrainingRuns`.
-        entropy : int, optional
-            Seed of the runs, kept for those who add to them.
-        versions : dict, optional
-            Versions to keep with those of the libraries that all runs depend on.
+        entropy : int, default=None
+            Seed of the runs, which is needed to add more runs.
+        versions : dict, default=()
+            Library versions to save, in addition to those of skdatamodels,
+            scikit-learn, numpy and scipy.
 
         Returns
         -------
         store : RunStore
+            The new store.
 
         Raises
         ------
         FileExistsError
-            If the folder is a store already, or holds other files.
+            If the folder is a store already, or contains other files.
         ValueError
-            If it holds runs whose ``meta.json`` is gone. They are left as they are.
+            If it contains runs but no ``meta.json``. The runs are left unchanged.
         """
         path, info = absolute(path), info_of_output(output)
         path.mkdir(parents=True, exist_ok=True)
         with folder_lock(path):
-            # A process that was killed while it made this store left some of these.
+            # A process that was killed in this function may have left some of these.
             arrays = [f"{name}.npy" for name in _ARRAYS]
             ours = {LOCK, SOFT_LOCK, META + ".tmp", _FAILURES, *arrays}
             others = sorted({entry.name for entry in path.iterdir()} - ours)
             if others:
                 raise FileExistsError(
-                    f"Cannot make a run store in {path}: it holds "
+                    f"Cannot create a run store in {path}: the folder contains "
                     f"{', '.join(others[:3])}. Open it with RunStore(path) if it is a "
                     "store, or choose an empty folder."
                 )
@@ -184,11 +197,39 @@ class RunStore:
         entropy,
         versions=(),
     ):
-        """Open a store, or make it if there is none; safe among processes.
+        """Open a store, or create it if it does not exist.
 
-        `output`, `entropy` and `versions` are for a new store; an old one keeps its
-        own. Other
-        parameters and errors as in :meth:`create` and :class:`RunStore`.
+        Several processes may do this at the same time. An existing store keeps its
+        `output`, `entropy` and `versions`.
+
+        Parameters
+        ----------
+        path : path-like
+            Folder of the store.
+        n_train : int
+            Number of training examples.
+        n_targets : int
+            Number of targets.
+        configuration : dict
+            Configuration that the store must have, or gets if it is new.
+        output : str, Output or OutputInfo, default=None
+            What the outputs measure, for a new store.
+        entropy : int or None
+            Seed of the runs, for a new store.
+        versions : dict, default=()
+            Library versions to save, for a new store.
+
+        Returns
+        -------
+        store : RunStore
+            The open store.
+
+        Raises
+        ------
+        FileExistsError
+            If there is no store and the folder contains other files.
+        ValueError
+            If the store is damaged or has another format or configuration.
         """
         path = absolute(path)
         if not (path / META).exists():
@@ -206,9 +247,10 @@ class RunStore:
 
     @contextmanager
     def lock(self):
-        """Hold the store for writing; waits for another process that holds it.
+        """Lock the store for writing; wait while another process holds the lock.
 
-        May be nested. What others have written is seen from here on.
+        Locks may be nested. Inside, the runs that other processes have written so far
+        are visible.
         """
         with folder_lock(self.path):
             self._open_arrays()
@@ -219,29 +261,31 @@ class RunStore:
 
         Parameters
         ----------
-        rows : int array, optional
-            Which rows to tell of, also beyond the last; default all.
+        rows : int array of shape (n_rows,), default=None
+            Rows to check, which may exceed the last one. By default, all rows.
 
         Returns
         -------
         done : bool array of shape (n_rows,)
+            Whether the row holds a finished run.
         """
         done = self._checksums.load() != 0
         return done if rows is None else np.isin(rows, np.flatnonzero(done))
 
     def rows_for(self, masks, seeds):
-        """Find the rows of runs by mask and seed, for runs that have no ids.
+        """Find the rows of runs by mask and seed, for runs without ids.
 
         Parameters
         ----------
         masks : PackedMasks of shape (n, n_train)
+            Masks of the runs.
         seeds : uint32 array of shape (n,)
+            Training seeds of the runs.
 
         Returns
         -------
         rows : int64 array of shape (n,)
-            Where the finished run with that mask and seed is, or else a row that is
-            free for it.
+            Row of the finished run with this mask and seed, or else a free row.
         """
         done = self.done()
         finished = np.flatnonzero(done)
@@ -261,20 +305,22 @@ class RunStore:
         Parameters
         ----------
         rows : array-like of int of shape (n,)
-            Rows to write; the store grows as needed.
+            Rows to write. The store grows if necessary.
         masks : PackedMasks or 0/1 array-like of shape (n, n_train)
-        seeds : array-like of shape (n,)
+            Masks of the runs.
+        seeds : array-like of int of shape (n,)
+            Training seeds of the runs.
         outputs : array-like of shape (n, n_targets)
-            Finite numbers.
+            Outputs of the runs, finite numbers.
 
         Raises
         ------
         ValueError
-            If shapes do not fit the store, outputs are not finite, seeds are not
+            If shapes do not match the store, outputs are not finite, seeds are not
             integers below 2³², or rows repeat, hold finished runs or are 10⁸ or more.
         OSError
-            If the disk is full or not writable. The rows are then not marked done;
-            all that was written before is safe.
+            If the disk is full or not writable. The rows are then not marked as done,
+            and all earlier runs are safe.
         """
         if len(rows) == len(masks) == 0:
             return
@@ -283,8 +329,8 @@ class RunStore:
             finished = rows[self.done(rows)]
             if finished.size:
                 raise ValueError(
-                    f"{self.path} holds finished runs in rows {finished[:5].tolist()} "
-                    "already; they are never overwritten."
+                    f"{self.path} already has finished runs in rows "
+                    f"{finished[:5].tolist()}; they are never overwritten."
                 )
             content = (runs.packed.bits, runs.seeds.astype(np.uint32), runs.outputs)
             content += (checksums(rows, *content, self._salt),)
@@ -295,7 +341,7 @@ class RunStore:
                 array.write(rows, values)
 
     def _check_runs(self, rows, masks, seeds, outputs):
-        """Return rows (int64) and TrainingRuns, if they are fit to be written."""
+        """Validate runs; return rows (int64) and TrainingRuns."""
         rows, seeds = check_run_ids(rows), np.asarray(unmasked(seeds, "seeds"))
         check_ids(rows)
         with np.errstate(over="ignore"):
@@ -303,7 +349,7 @@ class RunStore:
         integers = seeds.dtype.kind in "iu" and seeds.ndim == 1
         if not integers or not ((seeds >= 0) & (seeds < 2**32)).all():
             raise ValueError(
-                f"Seeds must be integers from 0 to 2**32 - 1, one a run, got {seeds}."
+                f"Seeds must be integers from 0 to 2**32 - 1, one per run, got {seeds}."
             )
         with np.errstate(over="ignore"):
             runs = TrainingRuns(
@@ -311,7 +357,7 @@ class RunStore:
             )
         if (runs.n_train, runs.n_targets) != (self.n_train, self.n_targets):
             raise ValueError(
-                f"{self.path} holds runs with n_train={self.n_train} and n_targets="
+                f"{self.path} has runs with n_train={self.n_train} and n_targets="
                 f"{self.n_targets}, got {runs.n_train} and {runs.n_targets}."
             )
         if len(rows) != len(runs):
@@ -325,32 +371,34 @@ class RunStore:
         return rows, runs
 
     def runs(self, rows=None, *, masks=None, seeds=None):
-        """Return finished runs, once they have been compared with their checksums.
+        """Return finished runs, after comparing them with their checksums.
 
         Parameters
         ----------
-        rows : int array or slice, optional
-            Which rows; default all that are done. A slice is a memory map: it is read
-            once to be checked, and again when it is used.
-        masks, seeds : PackedMasks of shape (n, n_train), uint32 array of shape (n,)
-            What the runs must be of, if it is known. Give both or none.
+        rows : int array or slice, default=None
+            Rows to return; by default, all that are done. A slice gives memory maps,
+            which are read once for the check and again when they are used.
+        masks : PackedMasks of shape (n, n_train), default=None
+            Masks that the runs must have, if they are known.
+        seeds : uint32 array of shape (n,), default=None
+            Seeds that the runs must have. Required with `masks`.
 
         Returns
         -------
         runs : TrainingRuns
+            The runs, in the order of `rows`.
 
         Raises
         ------
         ValueError
-            If a row that is asked for is not done, is damaged, or is the run of another
-            mask or seed.
+            If a row is not done, is damaged, or has another mask or seed.
         """
         done = self.done()
         if rows is None:
             rows = slice(None) if done.all() else np.flatnonzero(done)
         wanted = np.arange(len(done))[rows] if isinstance(rows, slice) else rows
         self.check(wanted, masks, seeds)
-        # A process killed while the files grew may have left some of them longer.
+        # If a process was killed while the files grew, their lengths may differ.
         bits, outputs, seeds = (
             array.read()[: len(done)][rows]
             for array in (self._masks, self._outputs, self._seeds)
@@ -359,18 +407,22 @@ class RunStore:
         return TrainingRuns(masks, outputs, seeds=seeds, output=self.output_info)
 
     def check(self, rows, masks=None, seeds=None):
-        """Raise unless rows hold finished runs, as they were written, of these masks.
+        """Check that rows hold undamaged finished runs with the given masks and seeds.
 
         Parameters
         ----------
         rows : int array of shape (n,)
-        masks, seeds : PackedMasks of shape (n, n_train), uint32 array of shape (n,)
-            What the runs must be of, if it is known. Give both or none.
+            Rows to check.
+        masks : PackedMasks of shape (n, n_train), default=None
+            Masks that the runs must have, if they are known.
+        seeds : uint32 array of shape (n,), default=None
+            Seeds that the runs must have. Required with `masks`.
 
         Raises
         ------
         ValueError
-            As :meth:`runs`. The message names the rows and says what to do.
+            If a row is not done, is damaged, or has another mask or seed. The message
+            names the rows and says what to do.
         """
         missing = np.setdiff1d(rows, np.flatnonzero(self.done()))
         if missing.size:
@@ -381,18 +433,18 @@ class RunStore:
         damaged = self.damaged(rows)
         if damaged.size:
             cure = (
-                "With store = RunStore(path), store.discard(store.damaged()) gives "
-                "them up, and they are trained again when they are next asked for."
+                "Discard them: store = RunStore(path); store.discard(store.damaged()). "
+                "They are trained again when they are next requested."
             )
             if damaged.size == len(rows) > 1:
                 cure = (
-                    f"As all of them are, {META} may be that of another configuration: "
-                    f"put theirs back. {cure}"
+                    f"As all of them are damaged, {META} may belong to another "
+                    f"configuration: if so, restore the right one. {cure}"
                 )
             raise ValueError(
                 f"{damaged.size} of {len(rows)} runs in {self.path} are damaged, among "
-                f"them rows {damaged[:5].tolist()}: they are not what was written "
-                f"under this configuration. {cure}"
+                f"them rows {damaged[:5].tolist()}: they differ from what was written "
+                f"with this configuration. {cure}"
             )
         if masks is None:
             return
@@ -404,23 +456,24 @@ class RunStore:
         if other.any():
             raise ValueError(
                 f"{other.sum()} of {len(rows)} runs in {self.path} have other masks or "
-                f"seeds than are drawn for them, among them rows "
-                f"{rows[other][:5].tolist()}: {META} names another seed than they were "
-                "trained with, or another version of skdatamodels drew them. Put "
-                f"{META} back as it was, or choose another folder."
+                "seeds than those drawn for them now, among them rows "
+                f"{rows[other][:5].tolist()}: the seed in {META} has changed, or "
+                "another version of skdatamodels drew the masks. Restore the original "
+                f"{META}, or choose another folder."
             )
 
     def damaged(self, rows=None):
-        """Find the finished runs that are not as they were written.
+        """Find finished runs that have changed since they were written.
 
         Parameters
         ----------
-        rows : int array of shape (n,), optional
-            Where to look; default everywhere.
+        rows : int array of shape (n,), default=None
+            Rows to check; by default, all.
 
         Returns
         -------
-        damaged : int64 array
+        damaged : int64 array of shape (n_damaged,)
+            Rows of the damaged runs.
         """
         stored = self._checksums.load()
         finished = np.flatnonzero(stored)
@@ -435,14 +488,15 @@ class RunStore:
         return rows[found]
 
     def discard(self, rows):
-        """Give up finished runs: their rows count as not done from now on.
+        """Mark finished runs as not done.
 
-        A trainer trains them again when they are next asked for. Rows that are not
-        done stay so.
+        A trainer trains them again when they are next requested. Rows that are not done
+        are ignored.
 
         Parameters
         ----------
         rows : int array of shape (n,)
+            Rows to discard.
         """
         with self.lock():
             rows = np.intersect1d(rows, np.flatnonzero(self.done()))
@@ -450,11 +504,12 @@ class RunStore:
                 self._checksums.write(rows, np.zeros(len(rows)))
 
     def check_room(self, rows):
-        """Raise if there is no room on disk for runs that are to be written.
+        """Check that there is enough disk space for runs that are to be written.
 
         Parameters
         ----------
         rows : int array of shape (n,)
+            Rows that are to be written.
 
         Raises
         ------
@@ -462,7 +517,7 @@ class RunStore:
             If a row is 10⁸ or more, or so large that the files would be longer than
             the disk.
         OSError
-            If the runs take more bytes than are free.
+            If the runs need more bytes than are free.
         """
         if len(rows):
             check_ids(rows)
@@ -479,11 +534,18 @@ class RunStore:
         Parameters
         ----------
         failures : iterable of dict
+            Failed runs, each with its row, time and traceback.
         """
         append_failures(self.path / _FAILURES, failures)
 
     def failures(self):
-        """Return the recorded failures: list of dict, oldest first."""
+        """Return the recorded failures.
+
+        Returns
+        -------
+        failures : list of dict
+            Failed runs, oldest first.
+        """
         return read_failures(self.path / _FAILURES)
 
     def __len__(self):
@@ -496,7 +558,7 @@ class RunStore:
         )
 
     def _open_arrays(self):
-        # checksums.npy grows last, so it is read first
+        # checksums.npy grows last, so it is opened first
         for name in reversed(_ARRAYS):
             setattr(self, f"_{name}", GrowingNpy(self.path / f"{name}.npy"))
         for name, row in _layout(self.n_train, self.n_targets).items():
@@ -504,8 +566,8 @@ class RunStore:
             found = array.row_shape, array.dtype
             if found != row or array.n_rows < self._checksums.n_rows:
                 raise ValueError(
-                    f"{array.path} is damaged: {array.n_rows} rows of {found} where "
-                    f"{self._checksums.n_rows} of {row} belong."
+                    f"{array.path} is damaged: it has {array.n_rows} rows of {found}, "
+                    f"expected {self._checksums.n_rows} rows of {row}."
                 )
 
 
@@ -517,13 +579,13 @@ def _check_no_runs(path, arrays):
     kept += [_FAILURES] * (path / _FAILURES).exists()
     if kept:
         raise ValueError(
-            f"{META} is gone from {path}, whose {', '.join(kept)} may hold runs. "
+            f"{META} is missing in {path}, whose {', '.join(kept)} may contain runs. "
             f"{HOW_TO_RESTORE} To train everything again, choose another folder."
         )
 
 
 def _layout(n_train, n_targets):
-    """Return shape of a row and dtype of each array file, in the order of _ARRAYS."""
+    """Return row shape and dtype of each array file, in the order of _ARRAYS."""
     return {
         "masks": ((-(-n_train // 8),), np.dtype(np.uint8)),
         "seeds": ((), np.dtype(np.uint32)),

@@ -9,47 +9,60 @@ from skdatamodels.outputs import info_of_output
 
 
 class TrainingRuns:
-    """Masks and outputs of `n_runs` trained models, one row a run.
+    """Masks and outputs of `n_runs` trained models, one row per run.
 
-    Behaves as the `X` of a scikit-learn problem whose samples are runs: it has a
-    length and a shape and is indexed by row, so scikit-learn's splitters slice it.
+    An instance serves as the `X` of a scikit-learn problem whose samples are runs: it
+    has a length and a shape and is indexed by row, so scikit-learn can split it.
 
     Parameters
     ----------
     masks : PackedMasks or 0/1 array-like of shape (n_runs, n_train)
-        Which training examples each run saw.
-    outputs : array of shape (n_runs, n_targets)
-        What each run gave on each target, e.g. margins in log-odds. NaN stands for a
-        run with no output. Memory maps are kept as they are.
-    seeds : array of shape (n_runs,), optional
+        Training subset of each run: 1 for the examples that it was trained on.
+    outputs : float array of shape (n_runs, n_targets)
+        Output of each run on each target, for example margins in log-odds. NaN means
+        that a run has no output on a target. Memory maps are not copied.
+    seeds : array of shape (n_runs,), default=None
         Training seed of each run.
-    output : str, Output or OutputInfo, optional
+    output : str, Output or OutputInfo, default=None
         What the outputs measure: a key of :data:`skdatamodels.outputs.OUTPUTS`, or a
-        description. What ranks examples by harm asks it whether higher is better.
-    target_classes : array-like of shape (n_targets,), optional
-        Class of each target. What averages over targets balances by it.
-    n_missed_classes : int array of shape (n_runs,), optional
-        How many of the targets' classes each run saw no example of.
+        description. It tells whether higher outputs are better, which is needed to
+        find harmful examples.
+    target_classes : array-like of shape (n_targets,), default=None
+        Class of each target, used to give each class the same weight in averages over
+        targets.
+    n_missed_classes : int array of shape (n_runs,), default=None
+        Number of the targets' classes that have no example in the subset of the run.
 
     Attributes
     ----------
     masks : bool array of shape (n_runs, n_train)
-        Unpacked at each access.
+        The masks, unpacked at each access.
     packed : PackedMasks of shape (n_runs, n_train)
-    outputs : array of shape (n_runs, n_targets)
+        The masks, packed.
+    outputs : float array of shape (n_runs, n_targets)
+        The outputs.
     seeds : array of shape (n_runs,) or None
+        Training seed of each run.
     output_info : OutputInfo
         Name and unit of the outputs, and whether higher is better.
     target_classes : array of shape (n_targets,) or None
+        Class of each target.
     n_missed_classes : int array of shape (n_runs,) or None
+        Number of the targets' classes that each run has not seen.
     shape : tuple (n_runs, n_train)
-    n_runs, n_train, n_targets : int
+        Shape of the masks.
+    n_runs : int
+        Number of runs.
+    n_train : int
+        Number of training examples.
+    n_targets : int
+        Number of targets.
 
     Raises
     ------
     ValueError
-        If masks are not 0/1, outputs are not 2-d numbers or are a masked array, or
-        lengths differ.
+        If masks are not 0/1, outputs are not a 2-d array of floats, entries of a masked
+        array are masked, or lengths differ.
 
     Examples
     --------
@@ -89,11 +102,11 @@ class TrainingRuns:
             rows = getattr(self, name)
             if rows is not None and len(rows) != len(self.packed):
                 raise ValueError(
-                    f"{name} has {len(rows)} rows, masks has {len(self.packed)}: there"
-                    " must be one row a run in each."
+                    f"{name} has {len(rows)} rows, masks has {len(self.packed)}: each"
+                    " must have one row per run."
                 )
         if 0 in self.outputs.shape[1:]:
-            raise ValueError("outputs has no target: there must be one or more.")
+            raise ValueError("outputs has no targets: at least one is needed.")
         missed = self.n_missed_classes
         if missed is not None and missed.dtype.kind not in "iu":
             raise ValueError(f"n_missed_classes must be integers, got {missed.dtype}.")
@@ -107,12 +120,12 @@ class TrainingRuns:
 
     @property
     def masks(self):
-        """Bool array of shape (n_runs, n_train), unpacked at each access."""
+        """Masks as bool array of shape (n_runs, n_train), unpacked at each access."""
         return self.packed.dense()
 
     @property
     def shape(self):
-        """Tuple (n_runs, n_train)."""
+        """Shape of the masks: tuple (n_runs, n_train)."""
         return self.packed.shape
 
     @property
@@ -134,7 +147,7 @@ class TrainingRuns:
         return self.n_runs
 
     def __getitem__(self, rows):
-        """Return some runs (slice, integer array or boolean array)."""
+        """Return the runs given by a slice, an int, an int array or a bool array."""
         rows = row_index(rows)
         if isinstance(rows, (int, np.integer)):
             rows = [rows]
@@ -162,26 +175,75 @@ def _optional(values, name):
     return None if values is None else np.asarray(unmasked(values, name))
 
 
-def note_targets(estimator, X):
-    """Keep, in a fitted estimator, what X knows of its outputs and targets.
+def outputs_of(X, y):
+    """Return the outputs to fit or to score: y, or those of X if y is None.
 
-    Sets ``output_info_`` and ``target_classes_``; of plain arrays nothing is known.
+    All estimators that are fitted on runs do this: if y is given, it replaces the
+    outputs of TrainingRuns.
     """
-    estimator.output_info_ = getattr(X, "output_info", info_of_output(None))
-    estimator.target_classes_ = getattr(X, "target_classes", None)
+    if y is not None:
+        return y
+    if not hasattr(X, "outputs"):
+        raise ValueError(
+            "This estimator requires y to be passed, but the target y is None. "
+            "Give the outputs (n_runs, n_targets), or TrainingRuns as X."
+        )
+    return X.outputs
+
+
+def note_targets(estimator, X, y=None):
+    """Copy the description of outputs and targets from X to a fitted estimator.
+
+    Sets ``output_info_`` and ``target_classes_``. Plain arrays have no description, and
+    neither do outputs y that replace those of X.
+    """
+    known = X if y is None else None
+    estimator.output_info_ = getattr(known, "output_info", info_of_output(None))
+    estimator.target_classes_ = getattr(known, "target_classes", None)
+
+
+def paired_runs(runs):
+    """Give each run the number of its pair.
+
+    A pair is a subset and its complement that share a training seed, as the
+    complementary and the orthogonal design draw them.
+
+    Parameters
+    ----------
+    runs : TrainingRuns
+
+    Returns
+    -------
+    pair : int array of shape (n_runs,), or None if there are no pairs
+    """
+    if runs.seeds is None:
+        return None
+    order = np.argsort(runs.seeds, kind="stable")
+    first = np.flatnonzero(runs.seeds[order][1:] == runs.seeds[order][:-1])
+    linked, bits = np.zeros(len(order), bool), runs.packed.bits
+    everything = np.packbits(np.ones(runs.n_train, bool))
+    for block in row_blocks(len(first), 3 * bits.shape[1]):
+        a, b = order[first[block]], order[first[block] + 1]
+        linked[first[block] + 1] = ((bits[a] ^ bits[b]) == everything).all(axis=1)
+    if not linked.any():
+        return None
+    pair = np.empty(len(order), int)
+    pair[order] = np.cumsum(~linked) - 1
+    _, first_run, pair = np.unique(pair, return_index=True, return_inverse=True)
+    return np.argsort(np.argsort(first_run))[pair]  # numbered in the order of the runs
 
 
 def check_no_infinity(outputs, source):
-    """Check that no output is infinite; reads a memory map a block at a time.
+    """Check that no output is infinite; read a memory map a block at a time.
 
-    `source` names the outputs in the error. NaN may stay: it stands for no output.
+    `source` names the outputs in the error. NaN is allowed: it means no output.
     """
     for rows in row_blocks(len(outputs), outputs.shape[1] * outputs.itemsize):
         infinite = np.isinf(outputs[rows])
         if infinite.any():
             run, target = np.argwhere(infinite)[0]
             raise ValueError(
-                f"{source} holds {outputs[rows][run, target]} at run {rows.start + run}"
-                f", target {target}. float16 overflows at 65,504: set what went over to"
-                " NaN, which stands for a run without output, and leave it out."
+                f"{source} has {outputs[rows][run, target]} at run {rows.start + run}, "
+                f"target {target}. float16 overflows at 65,504: replace such values by "
+                "NaN, which means that the run has no output on the target."
             )

@@ -206,4 +206,4 @@ def _some(differences):
 
 
 def _warn(message):
-    warnings.warn(message, UserWarning, stacklevel=6)
+    warnings.warn(message, UserWarning, stacklevel=7)

@@ -1,31 +1,25 @@
 """SubsetTrainer: a transformer from run ids, or masks, to runs."""
 
-import hashlib
 import os
 import time
-import warnings
-from collections import Counter
 from contextlib import closing, nullcontext
 from numbers import Integral, Real
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 
-from skdatamodels._examples import Examples, check_examples, describe_kind
-from skdatamodels._numbers import unmasked
+from skdatamodels._examples import Examples, check_examples
 from skdatamodels._random import entropy_from, training_seed
-from skdatamodels._sklearn_compat import HasMethods, Interval, StrOptions, fit_context
+from skdatamodels._sklearn_compat import HasMethods, Interval, StrOptions
 from skdatamodels.masks import (
     DESIGNS,
     PackedMasks,
-    as_masks,
     sample_masks,
     subset_size,
 )
 from skdatamodels.masks._designs import (
     check_alphas,
     check_design,
-    check_run_ids,
     seed_runs,
 )
 from skdatamodels.masks._packed import as_slice
@@ -34,14 +28,19 @@ from skdatamodels.runs import TrainingRuns
 from skdatamodels.runs._paths import directory_kept, readable
 from skdatamodels.training._execution.driver import train_runs
 from skdatamodels.training._execution.time_limit import TimeLimited
-from skdatamodels.training._hints import MISSES_A_CLASS
+from skdatamodels.training._failed_runs import report_failures
 from skdatamodels.training._learners.fast_paths import FAST_LEARNERS, estimator_learner
-from skdatamodels.training._learners.learners import EstimatorLearner, check_trainable
+from skdatamodels.training._learners.learners import (
+    EstimatorLearner,
+    check_trainable,
+    default_output,
+)
+from skdatamodels.training._rows import check_rows, mask_keys
 from skdatamodels.training._stores import open_store, warn_if_changed
 from skdatamodels.training._unseen_classes import UnseenClasses
 
 
-class SubsetTrainer(TransformerMixin, BaseEstimator):
+class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
     """Train a model on each of many subsets, and measure it on the targets.
 
     Rows of X are runs: :meth:`transform` takes run ids, draws the subset of each from
@@ -97,7 +96,7 @@ class SubsetTrainer(TransformerMixin, BaseEstimator):
     timeout : float, optional
         Seconds that a run may take; one that takes longer has failed. Each worker then
         trains in a second process beside it, which is ended at the limit. Runs that
-        are trained together have the sum of their limits.
+        are trained together have the sum of their limits. Not on Windows.
     verbose : int, default=0
         If not 0, show a progress bar.
 
@@ -204,7 +203,6 @@ class SubsetTrainer(TransformerMixin, BaseEstimator):
         check_trainable(self.estimator)
         super()._validate_params()
 
-    @fit_context(prefer_skip_nested_validation=False)
     def fit(self, X, y=None):
         """Check everything and fix the seed; trains nothing.
 
@@ -219,11 +217,7 @@ class SubsetTrainer(TransformerMixin, BaseEstimator):
         -------
         self : SubsetTrainer
         """
-        learner, rows = self._learner(), self._check_rows(X)
-        self._check_sizes(learner, rows)
-        entropy = entropy_from(self.random_state)
-        store = self._open_store(learner, isinstance(rows, PackedMasks), entropy)
-        self.entropy_ = entropy if store is None else store.entropy
+        self._begin(X, anew=True)
         return self
 
     def transform(self, X):
@@ -239,25 +233,73 @@ class SubsetTrainer(TransformerMixin, BaseEstimator):
         runs : TrainingRuns
             In the order of X.
         """
-        if not hasattr(self, "entropy_"):
-            self.fit(X)
-        learner, rows = self._learner(), self._check_rows(X)
-        self._check_sizes(learner, rows)
-        explicit = isinstance(rows, PackedMasks)
-        entropy = self.entropy_
-        if isinstance(self.random_state, Integral):  # perhaps set since `fit`
-            entropy = entropy_from(self.random_state)
-        store = self._open_store(learner, explicit, entropy)
-        if store is None:
-            runs = self._transform_in_memory(learner, rows, entropy)
-        else:
-            runs = self._transform_in_store(learner, rows, store)
-        return self._with_targets(learner, runs, warn=not explicit)
+        return self._transform(*self._begin(X, anew=not hasattr(self, "entropy_")))
+
+    def fit_transform(self, X, y=None):
+        """Fix the seed, and train as :meth:`transform` does.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_runs,) or (n_runs, n_train)
+            Run ids, or masks.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        runs : TrainingRuns
+            In the order of X.
+        """
+        return self._transform(*self._begin(X, anew=True))
+
+    def draw_subsets(self, runs, random_state):
+        """Return the subsets that the design gives to some runs; trains nothing.
+
+        Parameters
+        ----------
+        runs : int or int array-like of shape (n_runs,)
+            Number of runs, or their ids.
+        random_state : int
+            Seed; with ``entropy_``, the subsets are those that :meth:`transform` trains
+            on.
+
+        Returns
+        -------
+        masks : PackedMasks of shape (n_runs, n_train)
+        """
+        return sample_masks(
+            runs,
+            len(self.train),
+            self.alpha,
+            design=self.design,
+            random_state=random_state,
+            y=self.train.y,
+        )
+
+    def get_feature_names_out(self, input_features=None):
+        """Name the columns of the masks of the runs: by the ids of `train`.
+
+        Parameters
+        ----------
+        input_features : array-like of str, default=None
+            Ignored: rows of X are runs, and have no features.
+
+        Returns
+        -------
+        names : str array of shape (n_train,)
+        """
+        return np.array([str(name) for name in self.train.ids.tolist()], dtype=object)
 
     @property
     def output_info(self):
         """What is measured, as :class:`~skdatamodels.outputs.OutputInfo`."""
-        return self._output_info(self._learner() if self.output is None else None)
+        try:
+            output = self.output
+            if output is None:
+                output = default_output(self.estimator)
+            return info_of_output(output)
+        except (TypeError, ValueError) as error:  # `dir` and so reprs ask for it too
+            raise AttributeError(str(error)) from error
 
     def set_output(self, *, transform=None):
         """Do nothing: runs are no table, and :meth:`transform` always returns runs.
@@ -278,8 +320,32 @@ class SubsetTrainer(TransformerMixin, BaseEstimator):
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.one_d_array = True
+        tags.transformer_tags.preserves_dtype = []
         tags.requires_fit = False
         return tags
+
+    def _begin(self, X, anew):
+        """Check everything, and return what :meth:`_transform` needs.
+
+        `anew` says whether to fix the seed.
+        """
+        learner, rows = self._learner(), check_rows(X, len(self.train))
+        self._check_sizes(learner, rows)
+        if anew or isinstance(self.random_state, Integral):  # perhaps set since `fit`
+            entropy = entropy_from(self.random_state)
+        else:
+            entropy = self.entropy_
+        store = self._open_store(learner, isinstance(rows, PackedMasks), entropy)
+        if anew:
+            self.entropy_ = entropy if store is None else store.entropy
+        return learner, rows, entropy, store
+
+    def _transform(self, learner, rows, entropy, store):
+        if store is None:
+            runs = self._transform_in_memory(learner, rows, entropy)
+        else:
+            runs = self._transform_in_store(learner, rows, store)
+        return self._with_targets(learner, runs, warn=not isinstance(rows, PackedMasks))
 
     def _transform_in_memory(self, learner, rows, entropy):
         masks, seeds = self._plan(rows, entropy)
@@ -287,7 +353,7 @@ class SubsetTrainer(TransformerMixin, BaseEstimator):
         todo = np.arange(len(masks))
         failures = self._train(learner, masks, seeds, todo, outputs.__setitem__)
         n_finished = (~np.isnan(outputs[:, 0])).sum()
-        self._report(failures, len(todo), n_finished)
+        report_failures(failures, len(todo), n_finished, self.retries, self.on_failure)
         return TrainingRuns(masks, outputs, seeds=seeds)
 
     def _transform_in_store(self, learner, rows, store):
@@ -316,7 +382,7 @@ class SubsetTrainer(TransformerMixin, BaseEstimator):
                 )
             warn_if_changed(store, self._known_by(learner, explicit))
         done = np.flatnonzero(store.done(where))
-        self._report(failures, len(todo), len(done))
+        report_failures(failures, len(todo), len(done), self.retries, self.on_failure)
         if not failures:
             return store.runs(as_slice(where), masks=masks, seeds=seeds)
         outputs = np.full((len(masks), len(self.targets)), np.nan, np.float32)
@@ -326,7 +392,7 @@ class SubsetTrainer(TransformerMixin, BaseEstimator):
 
     def _with_targets(self, learner, runs, warn):
         """Return the runs with what is known of their outputs and targets."""
-        known = {"seeds": runs.seeds, "output": self._output_info(learner)}
+        known = {"seeds": runs.seeds, "output": self.output_info}
         outputs, named = runs.outputs, OUTPUTS.get(known["output"].name)
         classifies = getattr(learner, "classes", None) is not None
         if classifies or (named and named.task == "classification"):
@@ -343,12 +409,6 @@ class SubsetTrainer(TransformerMixin, BaseEstimator):
             known["n_missed_classes"] = found.n_unseen
         return TrainingRuns(runs.packed, outputs, **known)
 
-    def _output_info(self, learner):
-        """Return what is measured; the learner chooses it if the user did not."""
-        if self.output is None and learner is not self.estimator:
-            return info_of_output(getattr(learner, "output", None))
-        return info_of_output(self.output)
-
     def _learner(self):
         """Return the function that trains one run; checks all that can be checked."""
         self._validate_params()
@@ -360,30 +420,6 @@ class SubsetTrainer(TransformerMixin, BaseEstimator):
         return estimator_learner(
             self.estimator, self.train, self.targets, self.output, fast=self.fast
         )
-
-    def _check_rows(self, X):
-        """Return X as run ids (int64 array) or as PackedMasks."""
-        n_train = len(self.train)
-        if isinstance(X, TrainingRuns):
-            raise TypeError(
-                "X is TrainingRuns, which are trained already. To train their subsets "
-                "again, give their masks: X.packed."
-            )
-        if not isinstance(X, PackedMasks):
-            rows = _as_array(unmasked(X, "X"))
-            if rows.ndim == 1:
-                return check_run_ids(rows)
-            if rows.ndim == 2 and rows.shape[1] == n_train:
-                X = as_masks(rows)
-        if not isinstance(X, PackedMasks) or X.shape[1] != n_train or len(X) == 0:
-            raise ValueError(
-                "X must be run ids (n_runs,), such as np.arange(1000), or 0/1 masks "
-                f"(n_runs, n_train) with n_train={n_train} and at least one run, got "
-                f"{describe_kind(X)}. The examples do not belong in X. Give them to "
-                "the constructor: SubsetTrainer(estimator, train=Examples(X_train, "
-                "y_train), targets=Examples(X_test, y_test))."
-            )
-        return X
 
     def _check_sizes(self, learner, rows):
         """Raise if the learner cannot train on subsets as small as these."""
@@ -397,55 +433,37 @@ class SubsetTrainer(TransformerMixin, BaseEstimator):
     def _plan(self, rows, entropy):
         """Return masks and training seeds of run ids or explicit masks."""
         if isinstance(rows, PackedMasks):
-            keys = _mask_keys(rows)
+            keys = mask_keys(rows)
             masks = rows
         else:
             keys = [(run,) for run in seed_runs(rows, self.design, self.alpha)]
-            masks = sample_masks(
-                rows,
-                len(self.train),
-                self.alpha,
-                design=self.design,
-                random_state=entropy,
-                y=self.train.y,
-            )
+            masks = self.draw_subsets(rows, entropy)
         seeds = [training_seed(entropy, *key) for key in keys]
         return masks, np.array(seeds, dtype=np.uint32)
 
     def _train(self, learner, masks, seeds, todo, save):
-        limited = nullcontext(learner)
+        """Train some runs, save them as they come, and return the failures by run."""
+        limited, failures = nullcontext(learner), []
         if self.timeout is not None:
             limited = closing(TimeLimited(learner, self.timeout))
         with limited as learner, directory_kept():
-            return train_runs(
+            chunks = train_runs(
                 learner,
                 masks,
                 seeds,
                 todo,
                 len(self.targets),
-                save,
                 n_jobs=self.n_jobs,
                 retries=self.retries,
                 verbose=self.verbose,
             )
-
-    def _report(self, failures, n_tried, n_finished):
-        """Raise, or warn, about runs that failed."""
-        if not failures:
-            return
-        position, text = failures[0]
-        n_without = sum(MISSES_A_CLASS in traceback for _, traceback in failures)
-        where = f", {n_without} on subsets that miss a class" if n_without else ""
-        message = (
-            f"{len(failures)} of {n_tried} runs failed, each tried {self.retries + 1} "
-            f"times{where}; {n_finished} are finished. The first failure, at position "
-            f"{position} of X:\n{text}"
-        )
-        if n_finished == 0:
-            message = "No run succeeded, so training was given up. " + message
-        if self.on_failure == "raise" or n_finished == 0:
-            raise RuntimeError(message)
-        warnings.warn(message, RuntimeWarning, stacklevel=3)
+            with closing(chunks):
+                for chunk in chunks:
+                    finished = chunk.finished
+                    if finished.any():
+                        save(chunk.which[finished], chunk.outputs[finished])
+                    failures += chunk.failures
+        return sorted(failures)
 
     def _open_store(self, learner, explicit, entropy):
         """Open or make the store of this configuration, or None if there is none."""
@@ -467,7 +485,7 @@ class SubsetTrainer(TransformerMixin, BaseEstimator):
             self._known_by(learner, explicit),
             len(self.train),
             len(self.targets),
-            output=self._output_info(learner),
+            output=self.output_info,
             entropy=entropy,
         )
 
@@ -482,24 +500,5 @@ class SubsetTrainer(TransformerMixin, BaseEstimator):
         parameters = {"masks": "given" if explicit else "drawn", "fast": fast}
         parameters |= {name: getattr(self, name) for name in names}
         if self.output is None and "output" in names:
-            parameters["output"] = self._output_info(learner).name
+            parameters["output"] = self.output_info.name
         return parameters
-
-
-def _as_array(X):
-    """Return X as an array; one without dimensions, if X is nothing like rows."""
-    try:
-        return np.asarray(X)
-    except (ValueError, TypeError):  # a pair of X and y; Examples
-        return np.asarray(None)
-
-
-def _mask_keys(masks):
-    """Key of each row: a digest of the mask, and how often it came before."""
-    seen, keys = Counter(), []
-    for row in masks.bits:
-        mask = row.tobytes()
-        words = np.frombuffer(hashlib.blake2b(mask, digest_size=16).digest(), "<u4")
-        keys.append((*words, seen[mask]))
-        seen[mask] += 1
-    return keys

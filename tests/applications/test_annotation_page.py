@@ -331,3 +331,19 @@ def test_browser_that_keeps_nothing(tmp_path):
     (tmp_path / "answers.csv").write_text(files[0], encoding="utf-8")
     share = read_annotations(tmp_path / "answers.csv", CANDIDATES, TRAIN, TARGETS)
     assert share[0, 1] == 1
+
+
+def test_swapped_training_set_is_noticed(tmp_path):
+    same = TRAIN[np.arange(len(TARGETS))]
+    path = tmp_path / "answers.json"
+    content = {
+        "fingerprint": data_fingerprint(same, TARGETS),
+        "annotator": "Ann",
+        "answers": [{"target": 0, "train": 0, "same": 1}],
+    }
+    path.write_text(json.dumps(content), "utf-8")
+    candidates = np.zeros((len(TARGETS), 1), dtype=int)
+    with pytest.raises(ValueError, match=r"other data.*They look swapped"):
+        read_annotations(path, candidates, TARGETS, same)
+    with pytest.raises(ValueError, match=r"a row for each.*They look swapped"):
+        read_annotations(path, candidates, TARGETS, TRAIN)

@@ -10,7 +10,9 @@ from skdatamodels.applications import component_effects
 rng = np.random.default_rng(0)
 N_TRAIN, N_TARGETS = 12, 9
 COEF = rng.normal(size=(N_TARGETS, N_TRAIN))
-TRAIN = Examples(np.zeros((N_TRAIN, 1)), np.zeros(N_TRAIN))
+TRAIN = Examples(
+    np.zeros((N_TRAIN, 1)), np.zeros(N_TRAIN), ids=[f"row {i}" for i in range(N_TRAIN)]
+)
 TARGETS = Examples(np.zeros((N_TARGETS, 1)), np.zeros(N_TARGETS))
 COMPONENTS = np.linalg.svd(COEF)[2][:2]
 COORDINATES = COEF @ COMPONENTS.T
@@ -56,6 +58,10 @@ def test_examples_without_a_coordinate_lie_at_no_end():
         TRAINER, components, coordinates, n_removed=3, n_ends=2, n_trials=1
     )
     assert effects.removed[0].tolist() == [[7, 3, -1], [5, -1, -1]]
+    assert effects.removed_ids[0].tolist() == [
+        ["row 7", "row 3", None],
+        ["row 5", None, None],
+    ]
     assert set(effects.removed[1, 0].tolist()) == {2, 4, 6}
     assert_array_equal(effects.removed[1, 1], -1)
     first = np.argsort(-coordinates[:, 0])[:2]

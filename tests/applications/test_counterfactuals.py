@@ -290,8 +290,10 @@ def test_frame_has_a_row_for_each_effect(oracle):
     evaluation = CounterfactualEvaluation(make_trainer(), sizes=[1], n_trials=1)
     effects = evaluation.fit(oracle[1]).effects_
     frame = effects.to_frame()
-    assert frame.shape == (12, 6)
+    assert frame.shape == (12, 7)
     assert_array_equal(frame["true"], effects.true)
+    names = evaluation.trainer.targets.ids.tolist()
+    assert frame["target_id"].tolist() == [names[j] for j in effects.target]
 
 
 def fails_without_three(train_indices, seed):

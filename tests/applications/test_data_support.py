@@ -403,12 +403,13 @@ def test_mislabelling_equals_training_on_relabelled_data():
     rng = np.random.default_rng(0)
     y = np.arange(30) % 3
     names = np.array(["a", "b", "c"])
-    train = Examples(rng.normal(size=(30, 2)) + 2 * y[:, None], names[y])
+    ids = [f"row {i}" for i in range(30)]
+    train = Examples(rng.normal(size=(30, 2)) + 2 * y[:, None], names[y], ids)
     targets = Examples(rng.normal(size=(4, 2)) + 2, names[[1, 1, 1, 0]])
     trainer = SubsetTrainer(RidgeClassifier(), train, targets, random_state=0)
     weights = rng.random((4, 30))
     searched = DataSupportSearch(
-        trainer, mode="mislabel", n_trials=1, sizes=np.arange(1, 25), factor=1
+        trainer, edit="mislabel", n_trials=1, sizes=np.arange(1, 25), factor=1
     ).fit(weights)
     full = RidgeClassifier().fit(train.X, train.y)
     for target in range(4):
@@ -432,6 +433,8 @@ def test_mislabelling_equals_training_on_relabelled_data():
             assert_allclose(outputs, margin, atol=1e-5)
             assert (margin < 0) == (k >= size)
         assert_array_equal(searched.support_indices_[target], order[: int(size)])
+        own = [f"row {i}" for i in searched.support_indices_[target]]
+        assert searched.support_ids_[target].tolist() == own
 
 
 def test_mislabelling_flips_before_removal():
@@ -441,10 +444,10 @@ def test_mislabelling_flips_before_removal():
     trainer = SubsetTrainer(KNeighborsClassifier(3), train, targets, random_state=0)
     closeness = -np.abs(x - 2.4).T
     sizes = {
-        mode: DataSupportSearch(trainer, mode=mode, n_trials=1, sizes=np.arange(1, 7))
+        edit: DataSupportSearch(trainer, edit=edit, n_trials=1, sizes=np.arange(1, 7))
         .fit(closeness)
         .support_size_[0]
-        for mode in ("remove", "mislabel")
+        for edit in ("remove", "mislabel")
     }
     # two of three neighbours turned, or all but one of the class gone
     assert sizes == {"remove": 5, "mislabel": 2}
@@ -487,8 +490,8 @@ def _bad(weights, where, value):
         ({"sizes": [0, 1]}, np.asarray, "from 1"),
         ({"sizes": [0.5]}, np.asarray, "whole numbers"),
         ({"sizes": []}, np.asarray, "whole numbers"),
-        ({"mode": "mislabel"}, np.asarray, "needs a trainer of a classifier"),
-        ({"mode": "add"}, np.asarray, "'mode' parameter"),
+        ({"edit": "mislabel"}, np.asarray, "needs a trainer of a classifier"),
+        ({"edit": "add"}, np.asarray, "'edit' parameter"),
         ({"factor": 0.9}, np.asarray, "'factor' parameter"),
         ({"fallback": np.zeros((8, 10))}, np.asarray, r"fallback .* \(8, 11\); got"),
         ({"fallback": np.full((8, 11), np.nan)}, np.asarray, "fallback contains NaN"),

@@ -172,7 +172,7 @@ def test_bad_input():
     with pytest.raises(ValueError, match="expecting 20 features"):
         DatamodelEmbedding().fit(RUNS).transform(WEIGHTS)
     train = Examples(np.eye(5), np.arange(5))
-    with pytest.raises(ValueError, match="train has 5 examples, X 12 columns"):
+    with pytest.raises(ValueError, match="train has 5 examples, the attribution"):
         DatamodelEmbedding(train=train).fit(WEIGHTS)
     with pytest.raises(ValueError, match="'regressor' parameter"):
         DatamodelEmbedding("ridge").fit(WEIGHTS)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array
-from sklearn.base import clone
+from sklearn.base import clone, is_outlier_detector
 from sklearn.metrics import average_precision_score
 
 from skdatamodels import Examples
@@ -63,7 +63,7 @@ def test_evidence_and_candidates(block_entries, monkeypatch):
     assert detector.evidence_[3, 0, 1] == 1
     assert_allclose(
         detector.score_samples(weights, target_representation=targets),
-        detector.leakage_score_,
+        -detector.leakage_score_,
     )
 
 
@@ -77,7 +77,7 @@ def test_zero_weights_are_no_candidates():
         assert detector.candidates_.tolist() == [[-1] * 3, [-1] * 3, [1, 3, -1]]
         assert_allclose(detector.leakage_score_, [0, 0, 0.8])
         assert detector.spoke_.tolist() == ["none", "none", "weights"]
-        assert detector.predict(matrix).tolist() == [False, False, True]
+        assert detector.predict(matrix).tolist() == [1, 1, -1]
 
 
 def test_says_which_spoke():
@@ -103,24 +103,49 @@ def test_no_more_candidates_than_examples():
 @pytest.mark.parametrize("contamination", [0.1, 0.2, 0.4])
 def test_contamination_flags_that_share(contamination):
     weights, both = _problem(n_targets=50)
-    detector = LeakageDetector(contamination=contamination, higher_is_better=True).fit(
-        weights, **both
-    )
-    flags = detector.predict(
-        weights, target_representation=both["target_representation"]
-    )
+    detector = LeakageDetector(contamination=contamination, higher_is_better=True)
+    flags = detector.fit_predict(weights, **both) == -1
     assert flags.sum() == 50 * contamination
     scores = detector.leakage_score_
     assert scores[flags].min() > scores[~flags].max()
 
 
-def test_threshold_flags_scores_from_there_on():
+def test_threshold_flags_higher_scores():
     weights, _ = _problem()
     detector = LeakageDetector(higher_is_better=True).fit(weights)
-    assert_array_equal(detector.predict(weights), detector.leakage_score_ >= 0.5)
-    threshold = np.sort(detector.leakage_score_)[-3]
-    detector = LeakageDetector(threshold=threshold, higher_is_better=True).fit(weights)
-    assert detector.predict(weights).sum() == 3
+    flags = detector.leakage_score_ > 0.5
+    assert_array_equal(detector.predict(weights), np.where(flags, -1, 1))
+    threshold = np.sort(detector.leakage_score_)[-4]
+    detector = LeakageDetector(threshold=threshold, higher_is_better=True)
+    assert (detector.fit_predict(weights) == -1).sum() == 3
+
+
+def test_outlier_convention():
+    weights, both = _problem()
+    detector = LeakageDetector(contamination=0.2, higher_is_better=True)
+    labels = detector.fit_predict(weights, **both)
+    new = {"target_representation": both["target_representation"]}
+    assert is_outlier_detector(detector)
+    assert_array_equal(detector.predict(weights, **new), labels)
+    decision = detector.decision_function(weights, **new)
+    assert_array_equal(decision < 0, labels == -1)
+    assert_allclose(decision, detector.score_samples(weights, **new) - detector.offset_)
+
+
+def test_candidates_bear_the_ids_of_the_training_set():
+    weights, _ = _problem()
+    names = np.array([f"row {i}" for i in range(20)])
+    train = Examples(np.zeros((20, 1)), np.zeros(20), ids=names)
+    detector = LeakageDetector(n_candidates=20, higher_is_better=True, train=train)
+    detector.fit(weights)
+    there = detector.candidates_ >= 0
+    assert_array_equal(
+        detector.candidate_ids_[there], names[detector.candidates_[there]]
+    )
+    assert not there.all()
+    assert set(detector.candidate_ids_[~there]) == {None}
+    with pytest.raises(ValueError, match="train has 15 examples, the attribution"):
+        clone(detector).set_params(train=train[:15]).fit(weights)
 
 
 def test_both_kinds_together_beat_either():
@@ -158,20 +183,34 @@ def test_judged_by_distance():
     weights = np.array([[3.0, 2.0, 1.0], [0.0, 1.0, 0.0]])
     detector = LeakageDetector(n_candidates=3, higher_is_better=True).fit(weights)
     places = np.array([[0.0, 0.0], [0.0, 0.5], [0.0, 5.0]])
-    same = detector.judge_by_distance(np.zeros((2, 2)), places, 100.0)
+    same = detector.judge_by_distance(
+        train=places, targets=np.zeros((2, 2)), threshold=100.0
+    )
     assert_array_equal(same, [[1, 1, 0], [1, np.nan, np.nan]])
-    pixels = detector.judge_by_distance(np.zeros((2, 2)), places, 0, metric="euclidean")
+    pixels = detector.judge_by_distance(
+        train=places, targets=np.zeros((2, 2)), threshold=0, metric="euclidean"
+    )
     assert_array_equal(pixels, [[1, 0, 0], [0, np.nan, np.nan]])
 
     def largest(a, b):
         return np.abs(a[:, None] - b).max(axis=2)
 
-    near = detector.judge_by_distance(np.zeros((2, 2)), places, 0.5, metric=largest)
+    near = detector.judge_by_distance(
+        train=places, targets=np.zeros((2, 2)), threshold=0.5, metric=largest
+    )
     assert_array_equal(near, same)
-    listed = detector.judge_by_distance([[0.0, 0.0]] * 2, places.tolist(), 100.0)
+    listed = detector.judge_by_distance(
+        train=places.tolist(), targets=[[0.0, 0.0]] * 2, threshold=100.0
+    )
     assert_array_equal(listed, same)
-    with pytest.raises(ValueError, match=r"2 rows and train 3, .*; got 2 and 4"):
-        detector.judge_by_distance(np.zeros((2, 2)), np.zeros((4, 2)), 100.0)
+    with pytest.raises(ValueError, match=r"3 rows and targets 2, .*; got 4 and 2\.$"):
+        detector.judge_by_distance(
+            train=np.zeros((4, 2)), targets=np.zeros((2, 2)), threshold=100.0
+        )
+    with pytest.raises(ValueError, match=r"got 2 and 3\. They look swapped"):
+        detector.judge_by_distance(
+            train=np.zeros((2, 2)), targets=places, threshold=100.0
+        )
 
 
 def test_judged_by_people(tmp_path):
@@ -211,6 +250,13 @@ WEIGHTS, BOTH = _problem()
         ({"target_representation": None}, "give both"),
         ({"train_representation": np.zeros((19, 3))}, "must have 20 rows"),
         ({"target_representation": np.zeros((19, 3))}, "must have 15 rows"),
+        (
+            {
+                "train_representation": BOTH["target_representation"],
+                "target_representation": BOTH["train_representation"],
+            },
+            "must have 20 rows.*They look swapped",
+        ),
         ({"target_representation": np.zeros((15, 4))}, "has 3 dimensions"),
         ({"train_representation": np.full((20, 3), np.nan)}, "NaN"),
         ({"X": np.where(WEIGHTS == 0, np.nan, WEIGHTS)}, "NaN"),

@@ -5,6 +5,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array, csr_matrix
 from sklearn.datasets import load_diabetes
+from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
 
@@ -49,16 +50,41 @@ def test_more_than_there_are_is_padded():
     assert found.negative_weights.tolist() == [[-2, 0, 0, 0, 0]]
 
 
-def test_candidates_keep_to_a_class():
+def test_among_keeps_to_a_class():
     train_y, target_y = np.arange(9) % 3, np.arange(5) % 3
-    same = similar_examples(WEIGHTS, 2, candidates=train_y == target_y[:, None])
+    same = similar_examples(WEIGHTS, 2, among=train_y == target_y[:, None])
     for row, found in enumerate(same.positive):
         assert (train_y[found[found >= 0]] == target_y[row]).all()
         best = np.where(train_y == target_y[row], WEIGHTS[row], 0).max()
         assert same.positive_weights[row, 0] == max(best, 0)
-    one = similar_examples(WEIGHTS, 9, candidates=train_y == 1)
+    one = similar_examples(WEIGHTS, 9, among=train_y == 1)
     shown = np.r_[one.positive.ravel(), one.negative.ravel()]
     assert set(train_y[shown[shown >= 0]]) == {1}
+
+
+def test_what_is_found_bears_its_ids():
+    train = Examples(np.zeros((9, 1)), np.zeros(9), ids=list("abcdefghi"))
+    targets = Examples(np.zeros((5, 1)), np.zeros(5), ids=[31, 7, 5, 88, 2])
+    found = similar_examples(WEIGHTS, 9, train=train)
+    for columns, names in [
+        (found.positive, found.positive_ids),
+        (found.negative, found.negative_ids),
+    ]:
+        expected = [None if i < 0 else "abcdefghi"[i] for i in columns.ravel()]
+        assert names.ravel().tolist() == expected
+    assert similar_examples(WEIGHTS).positive_ids is None
+    affected = affected_targets(WEIGHTS, 1, targets=targets)
+    best = WEIGHTS.argmax(axis=0)[WEIGHTS.max(axis=0) > 0]
+    names = affected.positive_ids[affected.positive >= 0]
+    assert names.tolist() == [[31, 7, 5, 88, 2][j] for j in best]
+    harmful = harmful_examples(
+        WEIGHTS, higher_is_better=True, balance=False, train=train
+    )
+    assert "".join(harmful.ids) == "".join("abcdefghi"[i] for i in harmful.examples)
+    with pytest.raises(ValueError, match=r"train has 5 examples, the .* 9 columns"):
+        similar_examples(WEIGHTS, train=targets)
+    with pytest.raises(ValueError, match=r"targets has 9 examples, the .* 5 rows"):
+        affected_targets(WEIGHTS, targets=train)
 
 
 @pytest.mark.parametrize("container", [np.asarray, csr_array])
@@ -75,11 +101,11 @@ def test_affected_targets_turn_the_matrix(container):
 @pytest.mark.parametrize("container", [np.asarray, csr_array, csr_matrix])
 def test_harmful_on_balance(container):
     mean = WEIGHTS.mean(axis=0)
-    examples, found = harmful_examples(
+    found = harmful_examples(
         container(WEIGHTS), 100, higher_is_better=True, balance=False
     )
-    assert_array_equal(examples, np.argsort(mean)[: (mean < 0).sum()])
-    assert_allclose(found, mean[examples])
+    assert_array_equal(found.examples, np.argsort(mean)[: (mean < 0).sum()])
+    assert_allclose(found.mean_weights, mean[found.examples])
     kept = {"higher_is_better": True, "balance": False}
     assert len(harmful_examples(WEIGHTS, 1, **kept)[0]) == 1
 
@@ -106,9 +132,9 @@ def test_wrong_values_are_harmful_to_a_regression(output):
             with pytest.raises(ValueError, match="Train with output='squared_error'"):
                 harmful_examples(model, 8, higher_is_better=said)
         return
-    suspects, raised = harmful_examples(model, 8)
-    assert np.isin(suspects, wrong).sum() >= 6
-    assert (raised > 0).all()
+    suspects = harmful_examples(model, 8)
+    assert np.isin(suspects.examples, wrong).sum() >= 6
+    assert (suspects.mean_weights > 0).all()
     with pytest.raises(ValueError, match="contradicts the runs"):
         harmful_examples(model, 8, higher_is_better=True)
 
@@ -165,7 +191,7 @@ def memorising_runs(n_runs=2000, n_train=12):
     return TrainingRuns(masks, outputs.astype(np.float32)), own
 
 
-def test_self_influence_without_regressor_is_the_difference_of_means():
+def test_self_influence_without_datamodels_is_the_difference_of_means():
     runs, _ = memorising_runs(50)
     masks = runs.masks
     expected = [
@@ -178,9 +204,24 @@ def test_self_influence_without_regressor_is_the_difference_of_means():
 def test_self_influence_with_datamodels_finds_the_own_weight():
     runs, own = memorising_runs()
     plain = self_influence(runs, np.arange(12))
-    adjusted = self_influence(runs, np.arange(12), DatamodelRegressor(1e-3))
-    assert_allclose(adjusted, own, atol=0.05)
-    assert abs(plain - own).max() > 3 * abs(adjusted - own).max()
+    for sparse in (False, True):
+        datamodels = DatamodelRegressor(1e-3, exclude=np.arange(12), sparse=sparse)
+        datamodels.fit(runs)
+        adjusted = self_influence(runs, np.arange(12), datamodels=datamodels)
+        assert_allclose(adjusted, own, atol=0.05)
+        assert abs(plain - own).max() > 3 * abs(adjusted - own).max()
+
+
+def test_self_influence_refuses_datamodels_that_do_not_fit():
+    runs, _ = memorising_runs(50)
+    example = np.r_[-1, np.arange(1, 12)]
+    with pytest.raises(NotFittedError):
+        self_influence(runs, example, datamodels=DatamodelRegressor(1e-3))
+    with pytest.raises(ValueError, match="target 1 gives a weight to the example that"):
+        self_influence(runs, example, datamodels=DatamodelRegressor(1e-3).fit(runs))
+    of_others = DatamodelRegressor(1e-3).fit(runs.masks, runs.outputs[:, :5])
+    with pytest.raises(ValueError, match="of 5 targets, the runs have 12"):
+        self_influence(runs, example, datamodels=of_others)
 
 
 def test_self_influence_of_what_is_not_known_is_nan():
@@ -211,7 +252,7 @@ def test_bad_input():
         similar_examples(WEIGHTS * np.nan)
     with pytest.raises(ValueError, match="must be an integer from 1"):
         similar_examples(WEIGHTS, 0)
-    with pytest.raises(ValueError, match="candidates must be bool"):
-        similar_examples(WEIGHTS, candidates=np.ones(9))
-    with pytest.raises(ValueError, match="candidates must be bool"):
-        similar_examples(WEIGHTS, candidates=np.ones(5, dtype=bool))
+    with pytest.raises(ValueError, match="among must be bool"):
+        similar_examples(WEIGHTS, among=np.ones(9))
+    with pytest.raises(ValueError, match="among must be bool"):
+        similar_examples(WEIGHTS, among=np.ones(5, dtype=bool))

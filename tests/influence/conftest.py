@@ -115,3 +115,68 @@ def make_linear():
         return module
 
     return make
+
+
+@pytest.fixture
+def naive_influence():
+    """The definition: derivatives of autograd, a curvature that is formed, an inverse.
+
+    ``logits(flat, X)`` gives logits of a network for the vector of its parameters.
+    """
+    torch = pytest.importorskip("torch")
+    of = torch.autograd.functional
+
+    def compute(logits, flat, train, targets, *, output, damping, gauss_newton=False):
+        names = np.unique(train.y).tolist()
+
+        def column(y):
+            return names.index(y)
+
+        def loss(flat, X, y):
+            columns = torch.tensor([column(label) for label in y])
+            z = logits(flat, torch.tensor(X))
+            return torch.nn.functional.cross_entropy(z, columns, reduction="sum")
+
+        def measured(flat, x, y):
+            return _measure(torch, logits(flat, torch.tensor(x[None]))[0], y, output)
+
+        if gauss_newton:
+            H = _gauss_newton(torch, logits, flat, train.X)
+        else:
+            H = of.hessian(lambda w: loss(w, train.X, train.y), flat).detach().numpy()
+        pairs = zip(train.X, train.y, strict=True)
+        g = [
+            of.jacobian(lambda w, x=x, y=y: loss(w, x[None], [y]), flat)
+            for x, y in pairs
+        ]
+        pairs = zip(targets.X, map(column, targets.y), strict=True)
+        h = [of.jacobian(lambda w, x=x, y=y: measured(w, x, y), flat) for x, y in pairs]
+        inverse = np.linalg.inv(H + damping * np.eye(len(H)))
+        return -np.stack(h) @ inverse @ np.stack(g).T
+
+    return compute
+
+
+def _measure(torch, z, column, output):
+    """Return the output of logits z of one target."""
+    if callable(output):
+        return output(z, column)
+    others = torch.cat([z[:column], z[column + 1 :]])
+    return {
+        "margin": z[column] - others.max(),
+        "log_odds": z[column] - torch.logsumexp(others, 0),
+        "cross_entropy": -torch.log_softmax(z, 0)[column],
+        "confidence": torch.softmax(z, 0)[column],
+    }[output]
+
+
+def _gauss_newton(torch, logits, flat, X):
+    """Sum of JᵀCJ, with C the covariance of the classes and J the Jacobian."""
+    total = np.zeros((len(flat), len(flat)))
+    for x in torch.tensor(X):
+        J = torch.autograd.functional.jacobian(
+            lambda w, x=x: logits(w, x[None])[0], flat
+        )
+        p = torch.softmax(logits(flat, x[None])[0], 0).detach().numpy()
+        total += J.numpy().T @ (np.diag(p) - np.outer(p, p)) @ J.numpy()
+    return total

@@ -144,9 +144,9 @@ MASKS, OUTPUTS = _runs(np.random.default_rng(0))
         (_bad(MASKS, (3, 4), 0.5), OUTPUTS, "0.5 at run 3, example 4"),
         (_bad(MASKS, (3, 4), np.nan), OUTPUTS, "nan at run 3, example 4"),
         (MASKS, OUTPUTS[:-1], r"n_runs = 30 .* got \(29, 3\)"),
-        (MASKS, None, "y is missing"),
+        (MASKS, None, "requires y to be passed"),
         (MASKS, _bad(OUTPUTS, (7, 1), np.inf), "output of run 7 is infinite"),
-        (MASKS, _bad(OUTPUTS, np.s_[:, 1], np.nan), "Target 1 has no output"),
+        (MASKS, OUTPUTS * np.nan, "No target has an output in any run"),
     ],
 )
 def test_bad_input(masks, outputs, message):
@@ -156,5 +156,35 @@ def test_bad_input(masks, outputs, message):
 
 def test_predict_wants_the_fitted_training_set():
     influence = DifferenceOfMeans().fit(MASKS, OUTPUTS)
-    with pytest.raises(ValueError, match="10 training examples; 11 were fitted"):
+    with pytest.raises(ValueError, match=r"X has 10 features, but .* expecting 11"):
         influence.predict(MASKS[:, :-1])
+
+
+def test_a_target_without_outputs_is_told_and_the_others_are_as_without_it():
+    outputs = _bad(OUTPUTS, np.s_[:, 1], np.nan)
+    outputs[3, 0] = np.nan
+    with pytest.warns(UserWarning, match=r"1 of 3 targets have no output .*: \[1\]"):
+        influence = DifferenceOfMeans().fit(MASKS, outputs)
+    others = DifferenceOfMeans().fit(MASKS, outputs[:, [0, 2]])
+    assert_allclose(influence.coef_[[0, 2]], others.coef_)
+    assert not influence.coef_[1].any()
+    assert_allclose(influence.intercept_[[0, 2]], others.intercept_)
+    assert np.isnan(influence.intercept_[1])
+    score = influence.score(MASKS, outputs)
+    assert score == pytest.approx(others.score(MASKS, outputs[:, [0, 2]]))
+
+
+@pytest.mark.parametrize("missing", [False, True])
+def test_weights_of_runs_are_runs_repeated(missing):
+    rng = np.random.default_rng(1)
+    outputs, weight = OUTPUTS.copy(), rng.integers(0, 4, len(MASKS))
+    if missing:
+        outputs[rng.random(outputs.shape) < 0.2] = np.nan
+    masks = MASKS.copy()
+    masks[:, 2] = weight > 0  # constant where it counts
+    rows = np.repeat(np.arange(len(MASKS)), weight)
+    repeated = DifferenceOfMeans().fit(masks[rows], outputs[rows])
+    for scale in (1, 0.3):
+        weighted = DifferenceOfMeans().fit(masks, outputs, sample_weight=scale * weight)
+        assert_allclose(weighted.coef_, repeated.coef_, atol=1e-12)
+        assert_allclose(weighted.intercept_, repeated.intercept_)

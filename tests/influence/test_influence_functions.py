@@ -36,54 +36,37 @@ def _square(logits, y):
     return torch.where(torch.arange(3) == y, logits**2, 0).sum()
 
 
-def _naive(module, train, targets, output, curvature, damping):
-    """Jacobians and Hessians of autograd, all formed, and an inverse."""
-    module, names = module.eval(), np.unique(train.y).tolist()
-    sizes = [p.numel() for p in module.parameters()]
-    flat = torch.cat([p.detach().flatten() for p in module.parameters()])
-    of = torch.autograd.functional
+@pytest.fixture
+def naive(naive_influence):
+    """The influence by all parameters, their curvature formed."""
 
-    def logits(flat, X):
-        named = zip(module.named_parameters(), torch.split(flat, sizes), strict=True)
-        state = {name: value.reshape(old.shape) for (name, old), value in named}
-        return torch.func.functional_call(module, state, (torch.tensor(X),))
+    def compute(module, train, targets, *, curvature, **options):
+        module = module.eval()
+        sizes = [p.numel() for p in module.parameters()]
+        flat = torch.cat([p.detach().flatten() for p in module.parameters()])
 
-    def loss(flat, X, y):
-        columns = torch.tensor([names.index(label) for label in y])
-        return nn.functional.cross_entropy(logits(flat, X), columns, reduction="sum")
+        def logits(flat, X):
+            named = zip(
+                module.named_parameters(), torch.split(flat, sizes), strict=True
+            )
+            state = {name: value.reshape(old.shape) for (name, old), value in named}
+            return torch.func.functional_call(module, state, (X,))
 
-    def measure(flat, x, y):
-        z, column = logits(flat, x[None])[0], names.index(y)
-        others = torch.cat([z[:column], z[column + 1 :]])
-        return {
-            "margin": z[column] - others.max(),
-            "log_odds": z[column] - torch.logsumexp(others, 0),
-            "cross_entropy": -torch.log_softmax(z, 0)[column],
-            _square: z[column] ** 2,
-        }[output]
+        gauss_newton = curvature == "gauss_newton"
+        return naive_influence(
+            logits, flat, train, targets, gauss_newton=gauss_newton, **options
+        )
 
-    H = of.hessian(lambda w: loss(w, train.X, train.y), flat).numpy()
-    if curvature == "gauss_newton":
-        H = np.zeros_like(H)
-        for x in train.X:
-            J = of.jacobian(lambda w, x=x: logits(w, x[None])[0], flat).numpy()
-            p = torch.softmax(logits(flat, x[None])[0], 0).detach().numpy()
-            H += J.T @ (np.diag(p) - np.outer(p, p)) @ J
-    pairs = zip(train.X, train.y, strict=True)
-    g = [of.jacobian(lambda w, x=x, y=y: loss(w, x[None], [y]), flat) for x, y in pairs]
-    pairs = zip(targets.X, targets.y, strict=True)
-    h = [of.jacobian(lambda w, x=x, y=y: measure(w, x, y), flat) for x, y in pairs]
-    inverse = np.linalg.inv(H + damping * np.eye(len(H)))
-    return -np.stack(h) @ inverse @ np.stack(g).T
+    return compute
 
 
 @pytest.mark.parametrize("curvature", ["gauss_newton", "hessian"])
 @pytest.mark.parametrize("output", ["margin", "log_odds", "cross_entropy", _square])
-def test_equals_the_definition(output, curvature, make_classification):
+def test_equals_the_definition(output, curvature, make_classification, naive):
     damping = 0.3 if curvature == "gauss_newton" else 60.0
     options = {"output": output, "curvature": curvature, "damping": damping}
     data, module = make_classification(3), _module()
-    expected = _naive(_module(), *data, **options)
+    expected = naive(_module(), *data, **options)
     influence = influence_functions(module, *data, **options, tol=1e-10)
     assert module.training
     assert_allclose(influence, expected, rtol=1e-7, atol=1e-10)
@@ -113,21 +96,21 @@ class _Transformer(nn.Module):
 
 
 @pytest.mark.parametrize("curvature", ["gauss_newton", "hessian"])
-def test_attention(curvature, make_classification):
+def test_attention(curvature, make_classification, naive):
     train, targets = make_classification(3)
     options = {"output": "margin", "curvature": curvature, "damping": 60.0}
     data = train[:9], targets[:2]
     influence = influence_functions(_Transformer(), *data, **options, tol=1e-10)
     attention = nn.attention  # whose fused kernel has no second derivative
     with attention.sdpa_kernel(attention.SDPBackend.MATH):
-        expected = _naive(_Transformer(), *data, **options)
+        expected = naive(_Transformer(), *data, **options)
     assert_allclose(influence, expected, rtol=1e-6, atol=1e-10)
     assert torch.backends.mha.get_fastpath_enabled()
 
 
-def test_float32(make_classification):
+def test_float32(make_classification, naive):
     data, options = make_classification(3), {"output": "log_odds", "damping": 0.5}
-    expected = _naive(_module(), *data, curvature="gauss_newton", **options)
+    expected = naive(_module(), *data, curvature="gauss_newton", **options)
     single = influence_functions(_module(torch.float32), *data, **options, tol=1e-5)
     assert single.dtype == np.float64
     assert_allclose(single, expected, rtol=1e-3, atol=1e-4)

@@ -16,42 +16,25 @@ def _module(n_classes=3, bias=True):
     return nn.Sequential(*layers, nn.Linear(5, n_classes, bias=bias)).double()
 
 
-def _naive(module, train, targets, output, damping):
-    """Gradients by backward passes, the Hessian by automatic differentiation."""
-    module, last = module.eval(), module[-1]
-    names = np.unique(train.y).tolist()
-    parameters = [p.detach() for p in last.parameters()]
-    sizes = [p.numel() for p in parameters]
+@pytest.fixture
+def naive(naive_influence):
+    """The influence by the parameters of the last layer."""
 
-    def logits(flat, X):
-        weights = torch.split(flat, sizes)
-        W = weights[0].reshape(last.weight.shape)
-        bias = weights[1] if len(weights) > 1 else None
-        return nn.functional.linear(module[:-1](torch.tensor(X)), W, bias)
+    def compute(module, train, targets, **options):
+        module, last = module.eval(), module[-1]
+        parameters = [p.detach() for p in last.parameters()]
+        sizes = [p.numel() for p in parameters]
 
-    def loss(flat, X, y):
-        columns = torch.tensor([names.index(label) for label in y])
-        return nn.functional.cross_entropy(logits(flat, X), columns, reduction="sum")
+        def logits(flat, X):
+            weights = torch.split(flat, sizes)
+            W = weights[0].reshape(last.weight.shape)
+            bias = weights[1] if len(weights) > 1 else None
+            return nn.functional.linear(module[:-1](X), W, bias)
 
-    def measure(flat, x, y):
-        z, column = logits(flat, x[None])[0], names.index(y)
-        others = torch.cat([z[:column], z[column + 1 :]])
-        return {
-            "margin": z[column] - others.max(),
-            "log_odds": z[column] - torch.logsumexp(others, 0),
-            "cross_entropy": -torch.log_softmax(z, 0)[column],
-            "confidence": torch.softmax(z, 0)[column],
-        }[output]
+        flat = torch.cat([p.flatten() for p in parameters])
+        return naive_influence(logits, flat, train, targets, **options)
 
-    flat = torch.cat([p.flatten() for p in parameters])
-    of = torch.autograd.functional
-    H = of.hessian(lambda w: loss(w, train.X, train.y), flat).detach().numpy()
-    pairs = zip(train.X, train.y, strict=True)
-    g = [of.jacobian(lambda w, x=x, y=y: loss(w, x[None], [y]), flat) for x, y in pairs]
-    pairs = zip(targets.X, targets.y, strict=True)
-    h = [of.jacobian(lambda w, x=x, y=y: measure(w, x, y), flat) for x, y in pairs]
-    inverse = np.linalg.inv(H + damping * np.eye(len(H)))
-    return -np.stack(h) @ inverse @ np.stack(g).T
+    return compute
 
 
 @pytest.mark.parametrize("n_classes", [2, 3])
@@ -59,12 +42,13 @@ def _naive(module, train, targets, output, damping):
 @pytest.mark.parametrize(
     "output", ["margin", "log_odds", "cross_entropy", "confidence"]
 )
-def test_equals_the_definition(n_classes, bias, output, make_classification):
+def test_equals_the_definition(n_classes, bias, output, make_classification, naive):
     data = make_classification(n_classes)
     influence = last_layer_influence(
         _module(n_classes, bias), *data, output=output, damping=0.3, batch_size=7
     )
-    expected = _naive(_module(n_classes, bias), *data, output, damping=0.3)
+    module = _module(n_classes, bias)
+    expected = naive(module, *data, output=output, damping=0.3)
     assert_allclose(influence, expected, rtol=1e-7, atol=1e-9)
 
 

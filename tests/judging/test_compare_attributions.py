@@ -116,7 +116,7 @@ def test_callables_are_timed_and_parameters_are_recorded():
         sleep(0.05)
         return Ridge(0.25).fit(RUNS.masks, RUNS.outputs)
 
-    table = compare({"slow": slow, "ready": WEIGHTS}, settings={"ready": "by hand"})
+    table = compare({"slow": slow, "ready": WEIGHTS}, remarks={"ready": "by hand"})
     assert table.seconds[0] >= 0.05
     assert np.isnan(table.seconds[1])
     methods = table.settings["methods"]
@@ -124,11 +124,12 @@ def test_callables_are_timed_and_parameters_are_recorded():
     assert methods["slow"]["params"]["alpha"] == 0.25
     assert methods["ready"]["remarks"] == "by hand"
     assert table.settings["n_runs"] == len(RUNS)
+    assert table.settings["target_ids"].tolist() == TARGETS.ids.tolist()
     assert "numpy" in table.settings["versions"]
 
 
-def test_candidates_are_chosen_where_nothing_is_reported():
-    """A candidate that is right on the reported targets only must not win."""
+def test_settings_are_chosen_where_nothing_is_reported():
+    """A setting that is right on the reported targets only must not win."""
     first = compare({"any": {"a": WEIGHTS, "b": WEIGHTS}})
     reported = first.settings["targets"]
     assert 0 < len(reported) < N_TARGETS
@@ -298,7 +299,7 @@ OTHER = Examples(TRAIN.X + 1, TRAIN.y)
     [
         ({}, {}, "no method to compare"),
         ({"random": WEIGHTS}, {}, r"controls are called \['random'\]"),
-        ({"m": {}}, {}, "candidates of \\['m'\\] is empty"),
+        ({"m": {}}, {}, "settings of \\['m'\\] is empty"),
         ({"m": WEIGHTS.T}, {}, "'m' has shape .* wrong way round"),
         ({"m": WEIGHTS[:, 1:]}, {}, "'m' has shape .* another training set"),
         ({"m": {"a": WEIGHTS[1:], "b": WEIGHTS}}, {}, "'m, a' has shape"),
@@ -328,7 +329,7 @@ OTHER = Examples(TRAIN.X + 1, TRAIN.y)
         (
             {"m": {"a": WEIGHTS, "b": WEIGHTS}},
             {"runs": RUNS[:6]},
-            "Candidates are chosen on 25% .* too few",
+            "Settings are chosen on 25% .* too few",
         ),
         (
             {"m": WEIGHTS},
@@ -368,3 +369,8 @@ def test_infinite_outputs_are_named():
             {"m": lambda: computed.append(0)}, runs=TrainingRuns(RUNS.packed, outputs)
         )
     assert not computed
+
+
+def test_swapped_examples_are_noticed():
+    with pytest.raises(ValueError, match=r"train has.*They look swapped"):
+        compare({"one": WEIGHTS}, train=TARGETS, targets=TRAIN)

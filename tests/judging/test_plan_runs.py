@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from joblib import parallel_config
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.sparse import csr_array
 from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 
@@ -15,6 +16,7 @@ from skdatamodels.influence import DifferenceOfMeans
 from skdatamodels.judging import plan_runs
 from skdatamodels.judging._learning_curve import fit_curves, runs_for, square_at
 from skdatamodels.metrics import linear_datamodeling_score
+from skdatamodels.regression import AttributionMatrix
 
 # dense weights: the law holds for the difference of means
 RUNS, COEF = make_linear_runs(
@@ -190,8 +192,11 @@ def test_no_more_targets_are_fitted_than_asked_for(n_targets, used):
     assert Recording.fitted == [used] * 9
 
 
-@pytest.mark.parametrize("steps", [None, "pipeline"])
-def test_parameters_of_targets_go_with_them(steps):
+@pytest.mark.parametrize(
+    ("steps", "form"),
+    [(None, np.array), ("pipeline", csr_array), (None, AttributionMatrix)],
+)
+def test_parameters_of_targets_go_with_them(steps, form):
     """A plan of some targets is the plan of runs that hold no others."""
     rng = np.random.default_rng(0)
     parameters = {
@@ -203,6 +208,7 @@ def test_parameters_of_targets_go_with_them(steps):
 
     def regressor(targets):
         rows = {name: value[targets] for name, value in parameters.items()}
+        rows["prior"] = form(rows["prior"])
         one = DatamodelRegressor(**rows, tol=1e-2, random_state=0)
         return make_pipeline("passthrough", one) if steps else one
 

@@ -273,7 +273,7 @@ def test_wrong_bits(bits):
 
 @pytest.mark.parametrize("n_train", [-3, -8, 5.0, 5.5, np.nan, True, "8", None])
 def test_wrong_n_train(n_train):
-    with pytest.raises(ValueError, match="a whole number that is not negative, got"):
+    with pytest.raises(ValueError, match="a non-negative integer, got"):
         PackedMasks(np.zeros((2, 1), np.uint8), n_train)
 
 

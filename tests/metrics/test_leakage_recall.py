@@ -24,9 +24,10 @@ def _places(n, seed):
 def test_haversine_is_in_kilometres():
     a, b = _places(5, 0), _places(7, 1)
     expected = [[_kilometres(p, q) for q in b] for p in a]
-    assert_allclose(metadata_distances(a, b), expected)
+    assert_allclose(metadata_distances(train=b, targets=a), expected)
     # Paris to London
-    assert_allclose(metadata_distances([[48.857, 2.352]], [[51.507, -0.128]]), 343.6, 1)
+    apart = metadata_distances(train=[[51.507, -0.128]], targets=[[48.857, 2.352]])
+    assert_allclose(apart, 343.6, 1)
 
 
 @pytest.mark.parametrize("block_entries", [1, 100, 2**22])
@@ -37,7 +38,9 @@ def test_recall_counts_as_a_loop_does(block_entries, monkeypatch):
     candidates = np.random.default_rng(2).integers(-1, 50, size=(20, 4))
     candidates[3] = -1
     thresholds = [1.0, 500.0, 1500.0, 9000.0]
-    recall, n_leaks = leakage_recall(candidates, targets, train, thresholds)
+    recall, n_leaks = leakage_recall(
+        candidates, train=train, targets=targets, thresholds=thresholds
+    )
     for threshold, share, n in zip(thresholds, recall, n_leaks, strict=True):
         near = [[_kilometres(p, q) <= threshold for q in train] for p in targets]
         leaks = [j for j in range(20) if any(near[j])]
@@ -51,16 +54,24 @@ def test_any_callable():
     def differ(a, b):
         return np.abs(np.subtract.outer(np.ravel(a), np.ravel(b)))
 
-    recall, _ = leakage_recall([[0]], [[1.0]], [[1.5], [1.0]], [0, 0.5], metric=differ)
+    recall, _ = leakage_recall(
+        [[0]],
+        train=[[1.5], [1.0]],
+        targets=[[1.0]],
+        thresholds=[0, 0.5],
+        metric=differ,
+    )
     assert_array_equal(recall, [0, 1])
     with pytest.raises(ValueError, match=r"shape \(1, 2\); got \(2,\)"):
-        metadata_distances([[1]], [[1], [2]], metric=lambda a, b: np.zeros(2))
+        metadata_distances(
+            train=[[1], [2]], targets=[[1]], metric=lambda a, b: np.zeros(2)
+        )
 
 
 @pytest.mark.parametrize(
     ("candidates", "targets", "message"),
     [
-        ([[0], [1]], [[0.0, 0.0]], "each of the 1 targets"),
+        ([[0], [1]], [[0.0, 0.0]], "each of the 1 targets.*They look swapped"),
         ([0], [[0.0, 0.0]], "each of the 1 targets"),
         ([[2]], [[0.0, 0.0]], "rows of the 2 training"),
         ([[-2]], [[0.0, 0.0]], "rows of the 2 training"),
@@ -72,4 +83,6 @@ def test_any_callable():
 )
 def test_bad_input(candidates, targets, message):
     with pytest.raises(ValueError, match=message):
-        leakage_recall(candidates, targets, np.zeros((2, 2)), [1.0])
+        leakage_recall(
+            candidates, train=np.zeros((2, 2)), targets=targets, thresholds=[1.0]
+        )

@@ -110,7 +110,7 @@ def test_an_export_that_says_nonsense(tmp_path, text):
     runs = TrainingRuns(np.eye(2, dtype=bool), np.ones((2, 1)))
     export_released(runs, tmp_path / "export")
     (tmp_path / "export" / "output.json").write_text(text)
-    with pytest.raises(ValueError, match=r"output\.json does not say what the outputs"):
+    with pytest.raises(ValueError, match=r"output\.json does not describe the outputs"):
         import_released(tmp_path / "export", tmp_path / "again")
 
 

@@ -216,7 +216,7 @@ class Broken(RegressorMixin, BaseEstimator):
 
 
 def test_nan_is_refused():
-    with pytest.raises(ValueError, match=r"Broken gives NaN or infinite.* 2 of 150"):
+    with pytest.raises(ValueError, match=r"Broken returns NaN or infinite.* 2 of 150"):
         raw_outputs(Broken(), X)
 
 

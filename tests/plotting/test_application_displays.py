@@ -96,7 +96,7 @@ def test_strips_run_from_one_end_to_the_other(plt):
 
 def test_strips_stay_inside_the_page():
     display = ComponentDisplay(
-        EXAMPLES, COORDINATES, [0], n_ends=1, image_shape=(2, 3)
+        COORDINATES, EXAMPLES, [0], n_ends=1, image_shape=(2, 3)
     ).plot()
     display.figure_.canvas.draw()
     page = display.figure_.bbox
@@ -134,7 +134,7 @@ def test_strips_bad_input(params, message):
         "image_shape": (2, 3),
     }
     with pytest.raises(ValueError, match=message):
-        ComponentDisplay(EXAMPLES, **given | params).plot()
+        ComponentDisplay(examples=EXAMPLES, **given | params).plot()
 
 
 # Embeddings

@@ -150,7 +150,7 @@ def _image_of(ax):
 
 def test_similar_examples_in_order_of_weight():
     display = SimilarExamplesDisplay(
-        TARGETS, TRAIN, WEIGHTS, n_examples=3, image_shape=(2, 3)
+        WEIGHTS, TRAIN, TARGETS, n_examples=3, image_shape=(2, 3)
     ).plot()
     none = [-1, -1, -1]
     assert display.positive_.tolist() == [[3, 4, 0], [6, -1, -1], [6, 5, 4], none]
@@ -178,7 +178,7 @@ def test_similar_examples_in_order_of_weight():
 
 def test_similar_examples_frames_tell_the_sign():
     display = SimilarExamplesDisplay(
-        TARGETS, TRAIN, WEIGHTS, n_examples=2, image_shape=(2, 3)
+        WEIGHTS, TRAIN, TARGETS, n_examples=2, image_shape=(2, 3)
     ).plot()
     frames = [ax.spines["top"].get_edgecolor() for ax in display.axes_[0]]
     assert frames[1] == frames[2] != frames[3] == frames[4]
@@ -187,7 +187,7 @@ def test_similar_examples_frames_tell_the_sign():
 
 def test_similar_examples_images_align_and_labels_stay_inside():
     display = SimilarExamplesDisplay(
-        TARGETS, TRAIN, WEIGHTS, n_examples=1, image_shape=(2, 3)
+        WEIGHTS, TRAIN, TARGETS, n_examples=1, image_shape=(2, 3)
     ).plot()
     display.figure_.canvas.draw()
     boxes = [ax.get_position() for ax in display.axes_[0]]
@@ -226,15 +226,17 @@ def test_similar_examples_from_estimator(plt):
 
 def test_similar_examples_takes_images_as_they_are():
     colour = Images(X=np.random.default_rng(0).random((3, 4, 5, 3)), y=np.arange(3))
-    display = SimilarExamplesDisplay(colour, colour, np.eye(3)).plot()
+    display = SimilarExamplesDisplay(np.eye(3), colour, colour).plot()
     assert_array_equal(_image_of(display.axes_[1, 1]), colour.X[1])
     assert display.axes_[1, 1].get_title() == "1"
 
 
 def test_similar_examples_bad_input():
     with pytest.raises(ValueError, match=r"shape \(n_rows, n_train\) = \(4, 7\)"):
-        SimilarExamplesDisplay(TARGETS, TRAIN, WEIGHTS[:2], image_shape=(2, 3)).plot()
+        SimilarExamplesDisplay(WEIGHTS[:2], TRAIN, TARGETS, image_shape=(2, 3)).plot()
     with pytest.raises(ValueError, match=r"pass image_shape=\(height, width\)"):
-        SimilarExamplesDisplay(TARGETS, TRAIN, WEIGHTS, image_shape=(3, 3)).plot()
+        SimilarExamplesDisplay(WEIGHTS, TRAIN, TARGETS, image_shape=(3, 3)).plot()
     with pytest.raises(ValueError, match=r"image_shape=\(2, 2\)"):
-        SimilarExamplesDisplay(TARGETS, TRAIN, WEIGHTS, image_shape=(2, 2)).plot()
+        SimilarExamplesDisplay(WEIGHTS, TRAIN, TARGETS, image_shape=(2, 2)).plot()
+    with pytest.raises(ValueError, match="They look swapped"):
+        SimilarExamplesDisplay(WEIGHTS, TARGETS, TRAIN, image_shape=(2, 3)).plot()

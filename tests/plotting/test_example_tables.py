@@ -34,7 +34,7 @@ def _text(cells):
 def _display(X, weights=WEIGHTS, **params):
     examples = Examples(X, LABELS)
     return SimilarExamplesDisplay.from_predictions(
-        examples[4:], examples[:4], weights, **params
+        weights, examples[:4], examples[4:], **params
     )
 
 
@@ -88,7 +88,7 @@ def test_missing_values_and_dates():
     frame = FRAME.assign(height=[np.nan, 1, 2, 3, np.nan, 1])
     examples = Examples(frame, LABELS, allow_nan=True)
     display = SimilarExamplesDisplay.from_predictions(
-        examples[5:], examples[:4], [[1.0, 0, 0, 0]], n_columns=2
+        [[1.0, 0, 0, 0]], examples[:4], examples[5:], n_columns=2
     )
     # unlike in "born" and "height"; the first in no other column
     assert sorted(display.columns_[0]) == ["born", "height"]
@@ -110,7 +110,7 @@ def test_rows_bear_the_names_that_the_user_gave():
 
     def labels(X, ids=None):
         examples = Examples(X, LABELS, ids)
-        display = SimilarExamplesDisplay(examples[4:], examples[:4], WEIGHTS).plot()
+        display = SimilarExamplesDisplay(WEIGHTS, examples[:4], examples[4:]).plot()
         return [row[1] for row in _text(display.cells_[0])]
 
     by_name = ["index", "t", "s", "p", "q"]
@@ -122,7 +122,7 @@ def test_rows_bear_the_names_that_the_user_gave():
     assert labels(np.arange(12).reshape(6, 2)) == ["row", "4", "3", "0", "1"]
     assert labels(np.arange(12).reshape(6, 2), names) == ["id", *by_name[1:]]
     stand_in = [SimpleNamespace(X=np.eye(2), y=np.arange(2)) for _ in range(2)]
-    display = SimilarExamplesDisplay(*stand_in, np.eye(2)).plot()
+    display = SimilarExamplesDisplay(np.eye(2), *stand_in).plot()
     assert [row[1] for row in _text(display.cells_[0])] == ["row", "0", "0"]
 
 
@@ -180,20 +180,20 @@ def test_other_columns_are_refused():
     }
     for message, X in others.items():
         with pytest.raises(ValueError, match=message):
-            SimilarExamplesDisplay(Examples(X, LABELS[4:]), train, WEIGHTS).plot()
+            SimilarExamplesDisplay(WEIGHTS, train, Examples(X, LABELS[4:])).plot()
     train = Examples(np.eye(4), LABELS[:4])
     narrow = Examples(np.eye(2, 3), LABELS[4:])
     with pytest.raises(ValueError, match=r"got \(3,\) and \(4,\)"):
-        SimilarExamplesDisplay(narrow, train, WEIGHTS).plot()
+        SimilarExamplesDisplay(WEIGHTS, train, narrow).plot()
     film = Examples(np.zeros((2, 3, 3, 3, 3)), [0, 1])
     with pytest.raises(ValueError, match="neither images"):
-        SimilarExamplesDisplay(film, film, np.eye(2)).plot()
+        SimilarExamplesDisplay(np.eye(2), film, film).plot()
     for bad in (0, -1, 2.5):
         with pytest.raises(ValueError, match="n_columns must be an integer from 1"):
             _display(FRAME, n_columns=bad)
     turned = targets[FRAME.columns[::-1]]
     display = SimilarExamplesDisplay(
-        Examples(turned, LABELS[4:]), Examples(FRAME[:4], LABELS[:4]), WEIGHTS
+        WEIGHTS, Examples(FRAME[:4], LABELS[:4]), Examples(turned, LABELS[4:])
     ).plot()
     expected = _display(FRAME)
     assert display.columns_ == expected.columns_

@@ -57,17 +57,16 @@ def test_recall_lines_and_counts():
     targets, train = rng.uniform(-60, 60, (9, 2)), rng.uniform(-60, 60, (30, 2))
     candidates = {"a": rng.integers(30, size=(9, 3)), "b": rng.integers(-1, 30, (9, 3))}
     thresholds = [1, 500, 1000, 4000]
-    display = LeakageRecallDisplay.from_predictions(
-        candidates, targets, train, thresholds
-    )
+    known = {"train": train, "targets": targets, "thresholds": thresholds}
+    display = LeakageRecallDisplay.from_predictions(candidates, **known)
     for name, rows in candidates.items():
-        recall, n_leaks = leakage_recall(rows, targets, train, thresholds)
+        recall, n_leaks = leakage_recall(rows, **known)
         assert_array_equal(display.lines_[name].get_xdata(), thresholds)
         assert_array_equal(display.lines_[name].get_ydata(), recall)
     assert_array_equal(display.count_.get_ydata(), n_leaks)
     assert "(km)" in display.ax_.get_xlabel()
     detector = SimpleNamespace(candidates_=candidates["a"])
-    again = LeakageRecallDisplay.from_estimator(detector, targets, train, thresholds)
+    again = LeakageRecallDisplay.from_estimator(detector, **known)
     assert_array_equal(again.recalls["found"], display.recalls["a"])
 
 

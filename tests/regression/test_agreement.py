@@ -13,6 +13,8 @@ GAPS = OUTPUTS.copy()
 GAPS[np.random.default_rng(0).random(GAPS.shape) < 0.2] = np.nan
 PRIOR = COEF + 0.3 * np.random.default_rng(1).standard_normal(COEF.shape)
 
+WEIGHT = np.random.default_rng(2).random(160) + 0.2
+
 FORMS = {
     "bool": lambda Y: (RUNS.masks, Y),
     "packed": lambda Y: (PackedMasks.from_dense(RUNS.masks), Y),
@@ -30,6 +32,7 @@ PROBLEMS = {
     "exclude": (OUTPUTS, {"exclude": [0, 5, -1, 39, 17, 5]}),
     "factors": (OUTPUTS, {"penalty_factors": np.geomspace(0.5, 2, 40)}),
     "prior": (OUTPUTS, {"prior": PRIOR}),
+    "weights": (GAPS, {"sample_weight": WEIGHT}),
 }
 
 
@@ -59,8 +62,11 @@ def on_device(request, monkeypatch):
     return put
 
 
-def residual_problems(Y, exclude=None, penalty_factors=None, prior=None):
-    """Yield, for each target, runs, outputs less the offset, factors, offset."""
+def residual_problems(
+    Y, exclude=None, penalty_factors=None, prior=None, sample_weight=None
+):
+    """Yield, for each target, X, y less the offset, weights, factors, offset."""
+    weight = np.ones(len(Y)) if sample_weight is None else sample_weight
     for j, y in enumerate(Y.T):
         usable = ~np.isnan(y)
         if exclude is not None and exclude[j] >= 0:
@@ -72,7 +78,7 @@ def residual_problems(Y, exclude=None, penalty_factors=None, prior=None):
             offset = (effect @ y) / (effect @ effect) * prior[j]
             size = np.abs(prior[j])
             factors = factors * (size / size.mean() + 0.1) ** -0.5
-        yield X, y - X @ offset, factors, offset
+        yield X, y - X @ offset, weight[usable], factors, offset
 
 
 @pytest.mark.parametrize("problem", PROBLEMS)
@@ -81,20 +87,25 @@ def test_objective_is_within_the_gap_of_the_optimum(
     on_device, solver, device, form, problem
 ):
     Y, parameters = PROBLEMS[problem]
-    model = DatamodelRegressor(0.02, solver=solver, random_state=0, **parameters)
-    model.set_params(device=on_device(device)).fit(*FORMS[form](Y))
+    of_model = {k: v for k, v in parameters.items() if k != "sample_weight"}
+    weight = parameters.get("sample_weight")
+    model = DatamodelRegressor(0.02, solver=solver, random_state=0, **of_model)
+    model.set_params(device=on_device(device))
+    model.fit(*FORMS[form](Y), sample_weight=weight)
     assert model.solver_ == solver
     assert model.dual_gap_.max() <= model.tol
-    for j, (X, y, factors, offset) in enumerate(residual_problems(Y, **parameters)):
+    for j, each in enumerate(residual_problems(Y, **parameters)):
+        X, y, w, factors, offset = each
 
-        def objective(delta, b, X=X, y=y, factors=factors):
-            loss = 0.5 * np.mean((y - X @ delta - b) ** 2)
+        def objective(delta, b, X=X, y=y, w=w, factors=factors):
+            loss = 0.5 * np.average((y - X @ delta - b) ** 2, weights=w)
             return loss + 0.02 * np.sum(factors * np.abs(delta))
 
-        best = Lasso(0.02, tol=1e-10, max_iter=100_000).fit(X / factors, y)
+        best = Lasso(0.02, tol=1e-10, max_iter=100_000).fit(X / factors, y, w)
         optimum = objective(best.coef_ / factors, best.intercept_)
         found = objective(model.coef_[j] - offset, model.intercept_[j])
-        assert found - optimum <= (model.dual_gap_[j] + 1e-5) * y.var() / 2
+        variance = np.average((y - np.average(y, weights=w)) ** 2, weights=w)
+        assert found - optimum <= (model.dual_gap_[j] + 1e-5) * variance / 2
 
 
 @pytest.mark.parametrize("problem", PROBLEMS)
@@ -108,11 +119,14 @@ def test_objective_is_within_the_gap_of_the_optimum(
 )
 def test_solvers_choose_alike(on_device, solver, device, lam, problem):
     Y, parameters = PROBLEMS[problem]
+    parameters = dict(parameters)
+    weight = {"sample_weight": parameters.pop("sample_weight", None)}
     tol = 1e-6 if device == "cpu" else 1e-4
     parameters = {"n_lams": 8, "tol": tol, "random_state": 0, **parameters}
-    gram = DatamodelRegressor(lam, solver="gram", **parameters).fit(RUNS.masks, Y)
+    gram = DatamodelRegressor(lam, solver="gram", **parameters)
+    gram.fit(RUNS.masks, Y, **weight)
     other = DatamodelRegressor(lam, solver=solver, **parameters)
-    other.set_params(device=on_device(device)).fit(RUNS.masks, Y)
+    other.set_params(device=on_device(device)).fit(RUNS.masks, Y, **weight)
     np.testing.assert_allclose(other.lams_, gram.lams_, rtol=1e-5)
     followed = np.isfinite(gram.validation_error_) & np.isfinite(
         other.validation_error_

@@ -61,22 +61,3 @@ def test_no_prior_treats_all_alike():
 def test_bad_prior(weights, factors, message):
     with pytest.raises(ValueError, match=message):
         _checks.check_prior(weights, factors, 2, 3)
-
-
-def test_exclude_is_an_example_for_each_target():
-    assert _checks.check_exclude(None, 2, 3) is None
-    assert _checks.check_exclude([2, -1], 2, 3).tolist() == [2, -1]
-
-
-@pytest.mark.parametrize(
-    ("exclude", "message"),
-    [
-        ([0], r"2 integers, one a target, got int64 of shape \(1,\)"),
-        ([0.0, 1.0], "2 integers, one a target, got float64"),
-        ([0, 3], "examples 0 to 2, or -1 for none, got 0 to 3"),
-        ([-2, 0], "got -2 to 0"),
-    ],
-)
-def test_bad_exclude(exclude, message):
-    with pytest.raises(ValueError, match=message):
-        _checks.check_exclude(exclude, 2, 3)

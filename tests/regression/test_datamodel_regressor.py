@@ -14,6 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from skdatamodels import DatamodelRegressor, PackedMasks, TrainingRuns
 from skdatamodels.datasets import make_linear_runs
+from skdatamodels.regression._choose_solver import choose_solver
 
 
 def objective(X, y, w, b, lam):
@@ -333,7 +334,7 @@ def test_outputs_in_half_precision_on_disk(tmp_path):
 
 def _with_memory(monkeypatch, n_bytes):
     monkeypatch.setattr(
-        "skdatamodels.regression._datamodel_regressor.available_memory", lambda: n_bytes
+        "skdatamodels.regression._choose_solver.available_memory", lambda: n_bytes
     )
 
 
@@ -368,10 +369,9 @@ def test_a_solver_that_would_take_long_is_told_before_it_starts():
 
 
 def test_residual_runs_on_the_cpu():
-    with pytest.raises(ValueError, match="runs on the CPU, got device='cuda'"):
-        DatamodelRegressor(solver="residual", device="cuda")._solver_for(
-            PackedMasks.from_dense(MASKS), fits=True
-        )
+    X, how = PackedMasks.from_dense(MASKS), {"weighted": False, "folds": False}
+    with pytest.raises(ValueError, match="'residual' runs on the CPU"):
+        choose_solver("residual", X, dtype=np.dtype("f4"), on_cpu=False, **how)
 
 
 @pytest.mark.parametrize("solver", ["saga", "residual"])
@@ -468,7 +468,6 @@ MASKS, OUTPUTS = RUNS.masks, RUNS.outputs
         ({"lam": [0.1, -0.1]}, MASKS, OUTPUTS, "not negative"),
         ({"lam": [0.1, 0.1, 0.1]}, MASKS, OUTPUTS, "one for each of the 2 targets"),
         ({}, MASKS, None, "y cannot be None|requires y"),
-        ({}, RUNS, OUTPUTS, "leave y out"),
         ({}, MASKS, OUTPUTS[:, :, None], "at most two dimensions|dim 3"),
     ],
 )

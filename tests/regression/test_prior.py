@@ -53,8 +53,8 @@ def test_informed_problem_is_that_of_the_residual(runs, s):
     tau = coef + 0.3 * np.random.default_rng(1).standard_normal(coef.shape)
     X, Y = runs.masks.astype(float), runs.outputs.astype(float)
     rows = np.arange(120)
-    data = moments(X, Y, rows, np.arange(3), 0.0, Y.mean(axis=0))
-    data = data._replace(xx=pair_sums(X, rows, 0.0))
+    data = moments(X, Y, rows, np.arange(3), None, 0.0, Y.mean(axis=0))
+    data = data._replace(xx=pair_sums(X, rows, None, 0.0))
     informed = inform(data, Prior(tau, np.ones(20)), STRENGTHS)[s]
     share, exponent = STRENGTHS[s]
     A, B = X - X.mean(axis=0), Y - Y.mean(axis=0)

@@ -39,19 +39,20 @@ def test_the_first_lam_of_the_grid_is_the_least_that_leaves_nothing(factors):
 
 @pytest.mark.parametrize("form", [PackedMasks.from_dense, lambda X: X.astype(float)])
 @pytest.mark.parametrize("block_bytes", [100, 2**20])
-def test_squared_errors(monkeypatch, form, block_bytes):
+@pytest.mark.parametrize("weight", [None, np.random.default_rng(1).random(50)])
+def test_squared_errors(monkeypatch, form, block_bytes, weight):
     monkeypatch.setattr(_packed, "_BLOCK_BYTES", block_bytes)
-    coefs, intercepts = RNG.standard_normal((3, 4, 7)), RNG.standard_normal((3, 4))
+    rng = np.random.default_rng(2)
+    coefs, intercepts = rng.standard_normal((3, 4, 7)), rng.standard_normal((3, 4))
     outputs = Y.copy()
     outputs[5:9, 1] = np.nan
-    sums = squared_errors(form(X), outputs, coefs, intercepts)
+    sums = squared_errors(form(X), outputs, weight, coefs, intercepts)
     for j in range(3):
         for k in range(4):
             residual = outputs[:, j] - X @ coefs[j, k] - intercepts[j, k]
-            residual = residual[np.isfinite(residual)]
-            np.testing.assert_allclose(
-                sums[j, k], [np.sum(residual**2), np.sum(residual**4)]
-            )
+            powers = np.stack([residual**2, residual**4], axis=1)
+            powers *= 1 if weight is None else weight[:, None]
+            np.testing.assert_allclose(sums[j, k], np.nansum(powers, axis=0))
 
 
 curves = st.lists(
@@ -89,7 +90,13 @@ def test_the_walk_ends_only_when_the_error_has_turned(curves, patience):
 
 
 def test_least_error_and_one_standard_error():
-    residuals = RNG.standard_normal((40, 2, 5)) * [3, 1.3, 1.05, 1, 1.2]
+    residuals = np.random.default_rng(0).standard_normal((40, 2, 5)) * [
+        3,
+        1.3,
+        1.05,
+        1,
+        1.2,
+    ]
     sums = np.stack([(residuals**p).sum(axis=0) for p in (2, 4)], axis=2)
     sums[0, 4] = np.nan
     error, least = choose_lam(sums, 40, one_standard_error=False)

@@ -1,5 +1,5 @@
-import errno
 import os
+import sys
 from contextlib import suppress
 
 import numpy as np
@@ -63,6 +63,7 @@ def test_rows_in_any_order(tmp_path_factory, writes):
         assert_array_equal(np.load(path), expected)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="no holes in files: 120 GB")
 def test_growth_never_shrinks_and_fits_any_length(path):
     array, values = _filled(path)
     array.grow(2)
@@ -78,52 +79,47 @@ def test_readers_cannot_write(path):
         array.read()[0] = 1
 
 
-def test_short_writes_are_continued(path, monkeypatch):
-    pwrite = os.pwrite
-    monkeypatch.setattr(os, "pwrite", lambda fd, data, at: pwrite(fd, data[:5], at))
+def test_short_writes_are_continued(path, written_files):
+    written_files.most = 5
     _, values = _filled(path)
+    assert written_files.calls.count("write") == 15  # 72 bytes
     assert_array_equal(np.load(path), values)
 
 
-def test_what_is_written_is_synced_before_write_returns(path, monkeypatch):
-    calls = []
-
-    def spied(name, real):
-        return lambda *args: [calls.append(name), real(*args)][1]
-
-    for name in ("pwrite", "fsync", "close"):
-        monkeypatch.setattr(os, name, spied(name, getattr(os, name)))
+def test_what_is_written_is_synced_before_write_returns(
+    path, written_files, monkeypatch
+):
+    fsync = os.fsync
+    monkeypatch.setattr(
+        os, "fsync", lambda fd: [written_files.calls.append("sync"), fsync(fd)]
+    )
     array = GrowingNpy.create(path, (), np.uint32)
     array.grow(9)
-    calls.clear()
     array.write(np.array([0, 1, 2, 7, 5]), np.arange(5))
-    assert calls == ["pwrite", "pwrite", "pwrite", "fsync", "close"]
+    assert written_files.calls == ["write", "write", "write", "sync", "close"]
 
 
-def test_full_disk_is_an_error_and_harms_no_other_row(path, monkeypatch):
+def test_full_disk_is_an_error_and_harms_no_other_row(path, written_files):
     array, values = _filled(path)
     array.grow(8)
-    pwrite = os.pwrite
-    room = [7]
-
-    def full(fd, data, at):
-        if room[0] == 0:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        written = pwrite(fd, data[: room[0]], at)
-        room[0] -= written
-        return written
-
-    n_open = len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc") else None
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "pwrite", full)
-        with pytest.raises(OSError, match="No space left"):
-            array.write(np.array([6, 7]), np.ones((2, 3)))
-    assert room == [0]
-    if n_open is not None:
-        assert len(os.listdir("/proc/self/fd")) == n_open  # nothing left open
+    written_files.calls.clear()
+    written_files.room = 7
+    with pytest.raises(OSError, match="No space left"):
+        array.write(np.array([6, 7]), np.ones((2, 3)))
+    assert written_files.room == 0
+    assert written_files.calls == ["write", "write", "close"]  # nothing left open
     assert_array_equal(np.load(path)[:6], values)
+    written_files.room = 2**30
     array.write(np.array([6, 7]), np.ones((2, 3)))
     assert_array_equal(np.load(path)[6:], np.ones((2, 3)))
+
+
+def test_bytes_that_are_line_ends_in_a_text_are_kept(path):
+    values = np.frombuffer(b"\r\n\n\r\x1a\n\n\r", np.uint8)
+    array = GrowingNpy.create(path, (), np.uint8)
+    array.grow(8)
+    array.write(np.arange(8), values)
+    assert path.read_bytes()[-8:] == values.tobytes()
 
 
 def test_longer_than_its_header_says_is_how_a_killed_growth_looks(path):
@@ -145,7 +141,7 @@ def test_damaged_files_are_named(path):
     _filled(path)
     whole = path.read_bytes()
     path.write_bytes(whole[:-1])
-    _assert_damaged(path, r"its header promises 6 rows \(200 bytes\).* 199 bytes")
+    _assert_damaged(path, r"by its header, it has 6 rows \(200 bytes\).* 199 bytes")
     for length in (0, 5, 9, 60, 127):
         path.write_bytes(whole[:length])
         _assert_damaged(path)

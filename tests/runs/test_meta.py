@@ -38,7 +38,7 @@ def test_a_change_by_hand_is_noticed(store, open_again, key, value):
     path.write_text(json.dumps(meta))  # another layout is no change
     assert RunStore(store.path).entropy == 7
     path.write_text(json.dumps({**meta, key: value}))
-    with pytest.raises(ValueError, match=r"meta\.json was changed since it was"):
+    with pytest.raises(ValueError, match=r"meta\.json was edited or damaged after"):
         open_again(store)
 
 
@@ -53,7 +53,7 @@ def test_without_meta_json_no_run_is_lost(store):
     (store.path / "meta.json").unlink()
     before = _files(store)
     for make in (_open, lambda store: RunStore.create(store.path, 3, 1)):
-        with pytest.raises(ValueError, match=r"meta\.json is gone from .* may hold"):
+        with pytest.raises(ValueError, match=r"meta\.json is missing in "):
             make(store)
     assert _files(store) == before
     (store.path / "meta.json").write_bytes(meta)
@@ -66,7 +66,7 @@ def test_one_file_with_rows_is_enough(store, name):
         if path.name != f"{name}.npy":
             path.unlink()
     before = _files(store)
-    with pytest.raises(ValueError, match=rf"whose {name}\.npy may hold runs"):
+    with pytest.raises(ValueError, match=rf"whose {name}\.npy may contain runs"):
         _open(store)
     assert _files(store) == before
 
@@ -75,7 +75,7 @@ def test_failures_are_kept_too(tmp_path):
     store = RunStore.create(tmp_path / "runs", 3, 1)
     store.record_failures([{"row": 0}])
     (store.path / "meta.json").unlink()
-    with pytest.raises(ValueError, match=r"whose failures\.jsonl may hold runs"):
+    with pytest.raises(ValueError, match=r"whose failures\.jsonl may contain runs"):
         _open(store)
     assert store.failures() == [{"row": 0}]
 
@@ -98,7 +98,7 @@ def test_links_to_nowhere_are_named(store, tmp_path, name):
     path.symlink_to(away)
     assert len(RunStore(store.path).runs()) == 2  # a link that leads somewhere
     away.rename(tmp_path / "hidden")
-    with pytest.raises(ValueError, match=f"{name} is a link to .*away, which is not"):
+    with pytest.raises(ValueError, match=f"{name} is a link to .*away, which does not"):
         RunStore(store.path)
     with pytest.raises((ValueError, OSError), match=r"meta\.json|is a link to"):
         _open(store)
@@ -127,7 +127,7 @@ def test_failures_in_brackets_without_end_are_left_out(store):
         (np.array([["1.5"]]), "real numbers as outputs, got text of dtype <U3"),
         (np.array([["2026-01-01"]], "datetime64[D]"), "as outputs, got dates"),
         (np.array([[1 + 2j]]), "real numbers as outputs, got an array of dtype comp"),
-        (np.ma.array([[1.5]], mask=True), "Masked entries in outputs hold no value"),
+        (np.ma.array([[1.5]], mask=True), "Masked entries in outputs have no value"),
     ],
 )
 def test_outputs_that_are_no_numbers_are_not_stored(store, outputs, message):
@@ -137,5 +137,5 @@ def test_outputs_that_are_no_numbers_are_not_stored(store, outputs, message):
 
 def test_the_root_of_stores_is_no_store(tmp_path):
     RunStore.create(tmp_path / "mine", 3, 1)
-    with pytest.raises(ValueError, match=r"no run store, but has some in it: mine"):
+    with pytest.raises(ValueError, match=r"not a run store, but contains some: mine"):
         RunStore(tmp_path)

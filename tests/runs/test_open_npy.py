@@ -36,8 +36,8 @@ def test_files_that_are_cut_short(path, missing):
     np.save(path, np.ones((5, 3), np.float16))
     path.write_bytes(path.read_bytes()[:-missing])
     message = (
-        rf"array\.npy is cut short: float16 of shape \(5, 3\) take 158 bytes, the file "
-        f"has {158 - missing}"
+        r"array\.npy is incomplete: float16 of shape \(5, 3\) takes 158 bytes, but the "
+        f"file has {158 - missing}"
     )
     with pytest.raises(ValueError, match=message):
         open_npy(path)
@@ -63,5 +63,5 @@ def test_other_files(path):
     with pytest.raises(ValueError, match=r"it is of version \(9, 0\)"):
         open_npy(path)
     np.save(path, np.array([1, "a"], dtype=object))
-    with pytest.raises(ValueError, match="holds Python objects"):
+    with pytest.raises(ValueError, match="contains Python objects"):
         open_npy(path)

@@ -6,7 +6,7 @@ from contextlib import suppress
 import numpy as np
 import pytest
 
-from skdatamodels.datasets import load_released
+from skdatamodels.datasets import load_released_runs
 from skdatamodels.runs import (
     RunStore,
     TrainingRuns,
@@ -28,7 +28,7 @@ def test_a_path_does_not_depend_on_where_the_process_is(home, tmp_path):
     assert absolute("~/a/b") == home / "a" / "b"
     assert absolute("a") == tmp_path / "a"
     assert absolute(tmp_path) == tmp_path
-    with pytest.raises(ValueError, match="no such home"):
+    with pytest.raises(ValueError, match="no such home directory"):
         absolute("~nobody-of-that-name/runs")
 
 
@@ -54,7 +54,7 @@ def test_all_that_reads_or_writes_runs_knows_home(home, tmp_path):
     export_released(runs, "~/released")
     import_released("~/released", "~/imported")
     RunStore.create("~/made", 2, 1)
-    loaded = load_released("~/released/masks.npy", "~/released/margins.npy")
+    loaded = load_released_runs("~/released/masks.npy", "~/released/margins.npy")
     np.testing.assert_array_equal(loaded.outputs, runs.outputs)
     np.testing.assert_array_equal(RunStore("~/imported").runs().outputs, runs.outputs)
     assert sorted(os.listdir(home)) == ["imported", "made", "released"]

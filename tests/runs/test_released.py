@@ -1,3 +1,4 @@
+import errno
 import os
 
 import numpy as np
@@ -121,7 +122,7 @@ def test_runs_of_a_store_are_exported(folder, tmp_path):
 def test_export_overwrites_nothing(folder, name):
     folder.mkdir()
     (folder / name).write_text("mine")
-    with pytest.raises(FileExistsError, match=f"{name} is there already"):
+    with pytest.raises(FileExistsError, match=f"{name} already exists"):
         export_released(TrainingRuns(*_data()), folder)
     assert os.listdir(folder) == [name]
     assert (folder / name).read_text() == "mine"
@@ -189,9 +190,24 @@ def test_import_overwrites_nothing(folder, path):
     path.mkdir(parents=True)
     import_released(folder, path)  # an empty folder will do
     for occupied in (path, folder, folder / "masks.npy"):
-        with pytest.raises(FileExistsError, match="is there already"):
+        with pytest.raises(FileExistsError, match="already exists"):
             import_released(folder, occupied)
     assert len(RunStore(path)) == 17
+
+
+def test_an_empty_folder_will_do_where_it_cannot_be_replaced(folder, path, monkeypatch):
+    replace = os.replace
+
+    def replace_on_windows(source, destination):
+        if os.path.isdir(destination):
+            raise PermissionError(errno.EACCES, "Access is denied", str(destination))
+        replace(source, destination)
+
+    monkeypatch.setattr(os, "replace", replace_on_windows)
+    path.mkdir(parents=True)
+    masks, outputs = _data()
+    runs = import_released(_save(folder, masks, outputs), path).runs()
+    assert_array_equal(runs.outputs, outputs)
 
 
 @pytest.mark.parametrize(
@@ -207,7 +223,7 @@ def test_import_overwrites_nothing(folder, path):
 )
 def test_completed_that_is_not_0_or_1(folder, path, wrong):
     _save(folder, *_data(), wrong)
-    message = r"_completed\.npy must hold booleans, or 0 and 1, one a run, got"
+    message = r"_completed\.npy must contain one boolean, 0 or 1 for each run, got"
     _assert_no_import(ValueError, message, folder, path)
 
 

@@ -46,7 +46,7 @@ def test_space_for_all_runs(store, monkeypatch):
     _disk(monkeypatch, total=10**9, free=5 * _ROW_BYTES)
     store.check_room(np.arange(100, 105))
     store.check_room(np.arange(0))
-    with pytest.raises(OSError, match="6 runs needs 132 bytes on disk, 110 are"):
+    with pytest.raises(OSError, match="needs 132 bytes on disk, but only 110 are"):
         store.check_room(np.arange(6))
 
 

@@ -82,11 +82,11 @@ def test_an_empty_folder_will_do_for_create(path):
 
 def test_create_never_touches_a_store_or_other_files(store, tmp_path):
     _write(store, [0, 1])
-    with pytest.raises(FileExistsError, match=r"holds meta\.json\. Open it with"):
+    with pytest.raises(FileExistsError, match=r"contains meta\.json\. Open it with"):
         RunStore.create(store.path, _N_TRAIN, _N_TARGETS)
     _assert_holds(RunStore(store.path), [0, 1])
     (tmp_path / "thesis.tex").write_text("all of it")
-    with pytest.raises(FileExistsError, match=r"holds root, thesis\.tex"):
+    with pytest.raises(FileExistsError, match=r"contains root, thesis\.tex"):
         RunStore.create(tmp_path, _N_TRAIN, _N_TARGETS)
     with pytest.raises(FileExistsError):
         RunStore.create(tmp_path / "thesis.tex", _N_TRAIN, _N_TARGETS)
@@ -143,9 +143,9 @@ def test_another_configuration_is_refused_by_naming_the_difference(path):
         with pytest.raises(ValueError, match="another configuration") as caught:
             attempt()
         message = str(caught.value)
-        assert "alpha: stored 0.5, asked 0.25" in message
-        assert "estimator: stored 'Ridge', asked nothing" in message
-        assert "extra: stored nothing, asked 7" in message
+        assert "alpha: stored 0.5, requested 0.25" in message
+        assert "estimator: stored 'Ridge', requested nothing" in message
+        assert "extra: stored nothing, requested 7" in message
         assert "same" not in message
         assert str(path) in message
 
@@ -188,7 +188,7 @@ def test_not_a_store(tmp_path, meta):
 
 
 @pytest.mark.parametrize(
-    ("change", "advice"), [(1, "Upgrade"), (-1, "no checksums. Choose another folder")]
+    ("change", "advice"), [(1, "Upgrade"), (-1, "no checksums. Train them again")]
 )
 def test_another_format(store, change, advice):
     meta = json.loads((store.path / "meta.json").read_text())
@@ -308,7 +308,7 @@ def _with(row, target, value):
         (_changed(rows=[5, 5]), r"distinct, got \[5\] more than once"),
         (_changed(rows=[5.0, 6.0]), "must be integers"),
         (_changed(rows=[True, False]), "must be integers"),
-        (_changed(rows=[5, 2]), r"finished runs in rows \[2\] already"),
+        (_changed(rows=[5, 2]), r"already has finished runs in rows \[2\]"),
         (_changed(seeds=[1]), "seeds has 1 rows, masks has 2"),
         (_changed(seeds=[1, -1]), r"integers from 0 to .*, got \[ 1 -1\]"),
         (_changed(seeds=[1, 2**32]), "integers from 0 to"),
@@ -445,22 +445,13 @@ def test_half_a_line_left_by_a_kill_spoils_no_other_failure(store, torn):
 
 
 @pytest.mark.parametrize("room", [0, 3, 8, 20, 30, 61, 64])
-def test_full_disk(store, monkeypatch, room):
+def test_full_disk(store, written_files, room):
     """No space after `room` bytes: 5 rows of 2 + 4 + 12 + 4 bytes are written."""
     _write(store, [0, 1, 6])
-    pwrite, left = os.pwrite, [room]
-
-    def full(descriptor, data, offset):
-        if left[0] == 0:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        written = pwrite(descriptor, data[: left[0]], offset)
-        left[0] -= written
-        return written
-
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "pwrite", full)
-        with pytest.raises(OSError, match="No space left"):
-            _write(store, [2, 3, 4, 8, 9])
+    written_files.room = room
+    with pytest.raises(OSError, match="No space left"):
+        _write(store, [2, 3, 4, 8, 9])
+    written_files.room = 2**30
     _assert_holds(store, [0, 1, 6])
     _assert_holds(RunStore(store.path), [0, 1, 6])
     _write(store, [2, 3, 4, 8, 9])

@@ -12,6 +12,7 @@ import pytest
 
 from skdatamodels import Examples, RunStore, SubsetTrainer
 
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX limits")
 TRAIN = Examples(np.zeros((20, 1)), np.zeros(20))
 
 LIMITED = """

@@ -7,9 +7,11 @@ import sys
 import time
 
 import numpy as np
+import pytest
 
 from skdatamodels import RunStore
 
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL")
 SCRIPT = """
 import sys, time
 import numpy as np

@@ -80,9 +80,9 @@ def test_a_script_finds_its_runs_again_until_its_code_changes(tmp_path):
     assert len(folders(root)) == 2
     assert messages[:2] == ("", "")
     named = (
-        r"differ only in code\[__main__.Mine.fit\]: stored \S+ \w+., asked \S+ \w+.\. "
+        r"differ only in code\[__main__.Mine.fit\]: stored \S+ \w+., requested \S+ \w+."
     )
-    assert re.search(named + "They are not used", messages[2])
+    assert re.search(named + r"\. They are not used", messages[2])
 
 
 def trainer(estimator, root, **kwargs):
@@ -196,7 +196,7 @@ def test_a_new_parameter_at_its_default_finds_the_old_runs(tmp_path, monkeypatch
     assert messages_of(trainer(Grown(2), tmp_path)) == [[]]
     assert folders(tmp_path) == old
     ((message,),) = messages_of(trainer(Grown(2, depth=3), tmp_path))
-    assert "estimator__depth: stored nothing, asked 3" in message
+    assert "estimator__depth: stored nothing, requested 3" in message
     assert messages_of(trainer(Grown(1), tmp_path)) == [[]]
     assert len(folders(tmp_path)) == 3
 

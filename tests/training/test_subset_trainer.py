@@ -25,7 +25,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from skdatamodels import Examples, RunStore, SubsetTrainer, sample_masks
 from skdatamodels.runs._meta import write_meta
-from skdatamodels.training._execution import driver
+from skdatamodels.training._execution import pace
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +93,7 @@ def test_workers_chunks_and_order_change_no_bit(
 ):
     trainer = SubsetTrainer(LogisticRegression(), *iris, random_state=0)
     expected = trainer.fit_transform(np.arange(20))
-    monkeypatch.setattr(driver, "_CHUNK_SECONDS", chunk_seconds)
+    monkeypatch.setattr(pace, "_CHUNK_SECONDS", chunk_seconds)
     order = np.random.default_rng(0).permutation(20)
     with joblib.parallel_config(backend):
         runs = clone(trainer).set_params(n_jobs=n_jobs).fit_transform(order)
@@ -203,7 +203,10 @@ def test_given_masks_know_no_alpha(iris, tmp_path):
     [
         (lambda meta: "", "is not a run store"),
         (lambda meta: meta.replace('"format": 2', '"format": 3'), "Upgrade"),
-        (lambda meta: meta.replace('"alpha": 0.5', '"alpha": 0.4'), "was changed"),
+        (
+            lambda meta: meta.replace('"alpha": 0.5', '"alpha": 0.4'),
+            "edited or damaged",
+        ),
     ],
 )
 def test_a_store_that_does_not_fit_is_refused(iris, tmp_path, change, message):
@@ -227,7 +230,7 @@ def test_the_store_of_another_configuration_is_refused(iris, tmp_path):
     trainer.fit_transform([0])
     folder = only_store(tmp_path).path
     rewrite_meta(folder, lambda meta: meta["configuration"].update(alpha=0.4))
-    with pytest.raises(ValueError, match=r"alpha: stored 0\.4, asked 0\.5"):
+    with pytest.raises(ValueError, match=r"alpha: stored 0\.4, requested 0\.5"):
         trainer.transform([0, 1])
 
 

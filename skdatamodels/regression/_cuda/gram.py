@@ -22,8 +22,8 @@ _BLOCK = 4096
 class DeviceRuns(HostRuns):
     """Runs whose sums are taken on a device."""
 
-    def __init__(self, X, Y, rows, targets, ops):
-        super().__init__(X, Y, rows, targets)
+    def __init__(self, X, *data, ops):
+        super().__init__(X, *data)
         self.ops, self.packed = ops, isinstance(X, PackedMasks)
 
     @property
@@ -31,18 +31,18 @@ class DeviceRuns(HostRuns):
         """That of the computation."""
         return np.dtype(np.float32)
 
-    def moments(self, rows, n_jobs):
+    def moments(self, rows):
         """Return the moments of some of them, but for `xx`."""
         if not self.packed:
-            return super().moments(rows, n_jobs)
-        data = self.X, self.Y, np.sort(rows), self.targets
+            return super().moments(rows)
+        data = self.X, self.Y, np.sort(rows), self.targets, self.weight
         return streams.moments(*data, self.y_shift, self.ops)
 
-    def pair_sums(self, rows, n_jobs):
+    def pair_sums(self, rows):
         """Return `xx` of some of them."""
         if not self.packed:
-            return super().pair_sums(rows, n_jobs)
-        return streams.pair_sums(self.X, np.sort(rows), self.ops)
+            return super().pair_sums(rows)
+        return streams.pair_sums(self.X, np.sort(rows), self.weight, self.ops)
 
     def matrix(self, data):
         """Make a Gram matrix of moments, ready to solve on; they are used up."""
@@ -59,12 +59,13 @@ class DeviceRuns(HostRuns):
             yield slice(start, start + step)
 
     def held_out(self, rows):
-        """Return columns and outputs of runs that judge."""
+        """Return columns, outputs and weights of runs that judge."""
         if not self.packed:
             return super().held_out(rows)
         rows = np.sort(rows)
         outputs = streams.outputs_on_device(self.Y, rows, self.targets, self.ops)
-        return self.X[rows], outputs.float()
+        weight = None if self.weight is None else self.weight[rows]
+        return self.X[rows], outputs.float(), weight
 
 
 class DeviceMatrix:
@@ -84,13 +85,13 @@ class DeviceMatrix:
             self.ops, self.gram, cov, y_var, lams, penalty, start, tol, max_iter
         )
 
-    def squared_errors(self, X, Y, weights, x_mean, y_mean):
+    def squared_errors(self, X, Y, sample_weight, weights, x_mean, y_mean):
         """Sum squared errors on held-out runs, see `HostMatrix.squared_errors`."""
+        runs, means = (X, Y, sample_weight), (x_mean, y_mean)
         if isinstance(X, PackedMasks):
-            data = X, Y, weights, x_mean, y_mean
-            return streams.squared_errors(*data, self.ops)
+            return streams.squared_errors(*runs, weights, *means, self.ops)
         weights = self.ops.to_numpy(weights)
-        return HostMatrix.squared_errors(X, Y, weights, x_mean, y_mean)
+        return HostMatrix.squared_errors(*runs, weights, *means)
 
     def csr(self, dense):
         """Bring weights (n, d) to the host, as a sparse array."""

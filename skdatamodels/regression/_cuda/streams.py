@@ -8,7 +8,7 @@ import numpy as np
 
 from skdatamodels.masks._packed import row_blocks
 from skdatamodels.regression._cuda.products import Halves, product, split
-from skdatamodels.regression._gram.moments import Moments
+from skdatamodels.regression._gram.moments import Moments, weight_of
 
 # Runs of a block are so many that its expanded masks and fitted values take this much.
 _BLOCK_BYTES = 2**30
@@ -23,17 +23,16 @@ class DeviceMoments(Moments):
         """Return covariances (n_targets, d), on the host, and variances."""
         import torch
 
-        n = self.n_runs
+        total = self.weight
         means = (
             torch.as_tensor(mean, dtype=torch.float32, device=self.xy.device)
             for mean in (self.y_mean, self.x_mean)
         )
-        cov = torch.addr(self.xy, *means, beta=1 / n, alpha=-1)
-        y_var = self.yy / n - self.y_mean**2
-        constant = y_var <= 1e-14 * self.yy / n
+        cov = torch.addr(self.xy, *means, beta=1 / total, alpha=-1)
+        y_var = self.yy / total - self.y_mean**2
+        constant = y_var <= 1e-14 * self.yy / total
         cov[torch.from_numpy(constant).to(cov.device)] = 0
-        fixed = (self.x_sum == 0) | (self.x_sum == n)
-        cov[:, torch.from_numpy(fixed).to(cov.device)] = 0
+        cov[:, torch.from_numpy(self.constant).to(cov.device)] = 0
         return cov.cpu().numpy(), np.where(constant, 0, y_var)
 
     def gram_dot(self, weights):
@@ -46,7 +45,7 @@ class DeviceMoments(Moments):
         for columns in row_blocks(d, 8 * d):
             part = on_device @ self.xx[:, columns].double()
             product[:, columns] = part.cpu().numpy()
-        product /= self.n_runs
+        product /= self.weight
         return product - np.outer(weights @ self.x_mean, self.x_mean)
 
     def into_gram(self):
@@ -55,8 +54,11 @@ class DeviceMoments(Moments):
 
         mean = torch.from_numpy(self.x_mean).to(self.xx.device)
         for rows in row_blocks(len(mean), 24 * len(mean)):
-            gram = self.xx[rows].double() / self.n_runs
+            gram = self.xx[rows].double() / self.weight
             self.xx[rows] = gram.addr_(mean[rows], mean, alpha=-1).float()
+        constant = torch.from_numpy(self.constant).to(self.xx.device)
+        self.xx[constant] = 0  # of weights that are no integers, rounding leaves more
+        self.xx[:, constant] = 0
         return self.xx
 
     @staticmethod
@@ -66,7 +68,7 @@ class DeviceMoments(Moments):
         return torch.sub(whole, part, out=part)
 
 
-def moments(X, Y, rows, targets, y_shift, ops):
+def moments(X, Y, rows, targets, weight, y_shift, ops):
     """Compute moments but for `xx`, as those of the CPU are.
 
     Parameters
@@ -74,6 +76,7 @@ def moments(X, Y, rows, targets, y_shift, ops):
     X : PackedMasks of shape (n_runs, d)
     Y : ScaledOutputs of shape (n_runs, n_targets)
     rows, targets : int array
+    weight : float64 array of shape (n_runs,) or None
     y_shift : array of shape (len(targets),)
     ops : CudaOps
 
@@ -84,31 +87,39 @@ def moments(X, Y, rows, targets, y_shift, ops):
     import torch
 
     d, n = X.shape[1], len(targets)
-    x_sum, xy, zero = ops.zeros(d), ops.zeros((n, d)), ops.zeros(d)
+    counts, x_sum, zero = ops.zeros(d), ops.zeros((1, d)), ops.zeros(d)
+    xy, shift = ops.zeros((n, d)), ops.asarray(y_shift)
     sums = torch.zeros((2, n), dtype=torch.float64, device=ops.device)
-    shift = ops.asarray(y_shift)
     for block in _blocks(len(rows), d + n):
-        y = outputs_on_device(Y, rows[block], targets, ops) - shift
-        sums[0] += y.sum(0)
         x = expand(X, rows[block], zero, ops)
-        x_sum += x.sum(0, dtype=torch.float32)
-        xy += product(split(y.float().T, by_row=True), Halves(x, None, None))
-        sums[1] += y.square_().sum(0)
+        counts += x.sum(0, dtype=torch.float32)
+        y = outputs_on_device(Y, rows[block], targets, ops) - shift
+        weighted = y
+        if weight is not None:
+            w = ops.asarray(weight[rows[block]])
+            weighted = w[:, None] * y
+            x_sum += product(split(w.float()[None], by_row=True), _exact(x))
+        xy += product(split(weighted.float().T, by_row=True), _exact(x))
+        sums[0] += weighted.sum(0)
+        sums[1] += (weighted * y).sum(0)
     y_sum, yy = ops.to_numpy(sums)
-    x_sum = ops.to_numpy(x_sum).astype(np.float64)
-    return DeviceMoments(len(rows), x_sum, y_sum, xy, yy, counted=True)
+    counts = ops.to_numpy(counts).astype(np.int64)
+    total, x_sum = float(weight_of(weight, rows).sum()), ops.to_numpy(x_sum[0])
+    x_sum = (counts if weight is None else x_sum).astype(np.float64)
+    return DeviceMoments(len(rows), total, x_sum, y_sum, xy, yy, counts)
 
 
-def pair_sums(X, rows, ops):
-    """Count pairs of examples.
+def pair_sums(X, rows, weight, ops):
+    """Count pairs of examples, or sum the weights of the runs that saw both.
 
-    Factors are 0 or 1 and sums whole numbers, below 2²⁴ as there are not so many runs,
-    so nothing is rounded.
+    Without weights factors are 0 or 1 and sums whole numbers, below 2²⁴ as there are
+    not so many runs, so nothing is rounded.
 
     Parameters
     ----------
     X : PackedMasks of shape (n_runs, d)
     rows : int array
+    weight : float64 array of shape (n_runs,) or None
     ops : CudaOps
 
     Returns
@@ -116,24 +127,29 @@ def pair_sums(X, rows, ops):
     xx : float32 tensor of shape (d, d)
     """
     d = X.shape[1]
-    counts, zero = ops.zeros((d, d)), ops.zeros(d)
+    sums, zero = ops.zeros((d, d)), ops.zeros(d)
     for block in _blocks(len(rows), d):
         x = expand(X, rows[block], zero, ops)
-        counts += product(Halves(x.T, None, None), Halves(x, None, None))
-    return counts
+        left = _exact(x.T)
+        if weight is not None:
+            w = ops.asarray(weight[rows[block]], np.float32)
+            left = split(w * x.T, by_row=True)
+        sums += product(left, _exact(x))
+    return sums
 
 
-def squared_errors(X, Y, coefs, x_mean, y_mean, ops):
+def squared_errors(X, Y, sample_weight, coefs, x_mean, y_mean, ops):
     """Sum squared errors as :func:`skdatamodels.regression._selection.squared_errors`.
 
     Parameters
     ----------
     X : PackedMasks of shape (n_runs, d)
     Y : tensor of shape (n_runs, n_targets)
+    sample_weight : float64 array of shape (n_runs,) or None
     coefs : float32 tensor of shape (n_targets, n_lams, d)
     x_mean : array of shape (d,)
     y_mean : array of shape (n_targets,)
-        Where the model of no weights is, and at which masks.
+        The intercept is such that the mean masks have the mean outputs.
     ops : CudaOps
 
     Returns
@@ -148,16 +164,21 @@ def squared_errors(X, Y, coefs, x_mean, y_mean, ops):
     shift = flat @ (ops.asarray(x_mean).float() - 0.5)
     shift = ops.asarray(y_mean)[:, None] - shift.double().reshape(n_targets, n_lams)
     flat = split(flat, by_row=True)
+    weight = ops.asarray(weight_of(sample_weight, np.arange(len(Y))))
     sums = torch.zeros((2, n_targets, n_lams), dtype=torch.float64, device=ops.device)
     for block in _blocks(len(Y), d + 4 * n_targets * n_lams):
-        x = expand(X, block, centre, ops)
-        fitted = product(flat, Halves(x.T, None, None))
+        fitted = product(flat, _exact(expand(X, block, centre, ops).T))
         rest = (Y[block].T[:, None].double() - shift[:, :, None]).float()
         square = rest.sub_(fitted.reshape(n_targets, n_lams, -1)).square_()
         square = torch.nan_to_num_(square, nan=0.0)
-        sums[0] += square.sum(2, dtype=torch.float64)
-        sums[1] += square.square_().sum(2, dtype=torch.float64)
+        sums[0] += square.double() @ weight[block]
+        sums[1] += square.square_().double() @ weight[block]
     return np.moveaxis(ops.to_numpy(sums), 0, 2)
+
+
+def _exact(x):
+    """Return masks, which float16 holds, as halves."""
+    return Halves(x, None, None)
 
 
 def outputs_on_device(Y, rows, targets, ops):

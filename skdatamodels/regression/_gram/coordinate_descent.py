@@ -18,25 +18,25 @@ kept up to date, so that a duality gap costs no product.
 from typing import NamedTuple
 
 import numpy as np
-from llvmlite import ir
-from numba import types
-from numba.core import cgutils
-from numba.extending import intrinsic
 
 from skdatamodels._numba import njit
 from skdatamodels.regression._gram.moments import PADDING
+from skdatamodels.regression._gram.row_subtraction import (
+    TILE_BYTES,
+    VECTOR_BYTES,
+    WIDTH,
+    subtract_lane_rows,
+    subtract_tile_rows,
+)
 
 # Gaps computed from a q that was updated for this many passes are not believed: in
 # float32 its rounding errors add up. A fresh q costs about as much as one pass.
 _PASSES_TO_REFRESH = 25
 _REFRESHING = -1  # `stale` of a lane whose next pass is spent on that
 
-# A tile is BLOCK rows of 512 bytes: half of a first-level cache of 32 KB, and eight
-# vector registers a row. WIDTH lanes step together.
+# A tile is BLOCK rows of TILE_BYTES: half of a first-level cache of 32 KB. WIDTH lanes
+# step together.
 BLOCK = 32
-WIDTH = 16
-_TILE_BYTES = 512
-_VECTOR_BYTES = 64
 
 _FASTMATH = {"contract", "reassoc", "nsz"}
 
@@ -85,7 +85,7 @@ class Lanes(NamedTuple):
         """Make lanes at rest."""
         # A multiple of 4096 bytes from row to row would crowd them into the same places
         # of the cache.
-        columns = d_padded + _VECTOR_BYTES // dtype.itemsize
+        columns = d_padded + VECTOR_BYTES // dtype.itemsize
         matrices = (np.zeros((n_lanes, columns), dtype) for _ in range(5))
         counters = (np.zeros(n_lanes, np.int64) for _ in range(4))
         return cls(
@@ -110,7 +110,7 @@ def tile(gram):
     diagonal : array of shape (d padded,)
     """
     diagonal = gram.diagonal().copy()
-    width = _TILE_BYTES // gram.itemsize
+    width = TILE_BYTES // gram.itemsize
     tiles = gram.reshape(len(gram) // BLOCK, len(gram) // width, BLOCK, width)
     for block in tiles:
         rows = block.reshape(BLOCK, -1, width).copy()
@@ -121,71 +121,6 @@ def tile(gram):
 def pad(gram):
     """Copy a Gram matrix, with zeros after it up to a multiple of `PADDING` columns."""
     return np.pad(gram, (0, -len(gram) % PADDING))
-
-
-def _row_subtractor(width_of):
-    """Make ``out[:width] -= factors[rows[:n]] @ matrix[rows[:n]]`` for use in numba.
-
-    Each array is contiguous, taken as flat, and followed by the place in it to start
-    from; the rows of the matrix are `width` long. The compiler can not see that the
-    arrays do not overlap, and would write `out` back to memory after every row, at half
-    the speed. Hence the vector instructions one by one.
-    """
-
-    @intrinsic
-    def subtract(
-        context, out, out_at, factors, factors_at, matrix, matrix_at, rows, rows_at, n
-    ):
-        item = out.dtype.bitwidth // 8
-        width, per_vector = width_of(item), _VECTOR_BYTES // item
-        place = types.intp
-        signature = types.void(
-            out, place, factors, place, matrix, place, rows, place, place
-        )
-
-        def codegen(context, builder, signature, args):
-            def address(k):
-                array = context.make_array(signature.args[k])(context, builder, args[k])
-                return builder.gep(array.data, [args[k + 1]])
-
-            def vectors(first):
-                first = builder.bitcast(first, vector.as_pointer())
-                for v in range(width // per_vector):
-                    yield builder.gep(first, [context.get_constant(place, v)])
-
-            def broadcast(value):
-                one = builder.insert_element(empty, value, zero)
-                return builder.shuffle_vector(one, empty, ir.Constant(first, None))
-
-            vector = ir.VectorType(context.get_value_type(out.dtype), per_vector)
-            first, empty = ir.VectorType(ir.IntType(32), per_vector), vector(None)
-            zero = ir.IntType(32)(0)
-            memory = list(vectors(address(0)))
-            sums = [cgutils.alloca_once(builder, vector) for _ in memory]
-            for source, total in zip(memory, sums, strict=True):
-                builder.store(builder.load(source, align=item), total)
-            factors, matrix, rows = address(2), address(4), address(6)
-            with cgutils.for_range(builder, args[8]) as loop:
-                row = builder.load(builder.gep(rows, [loop.index]))
-                factor = broadcast(builder.load(builder.gep(factors, [row])))
-                start = builder.mul(row, context.get_constant(place, width))
-                start = builder.gep(matrix, [start])
-                for source, total in zip(vectors(start), sums, strict=True):
-                    term = builder.load(source, align=item)
-                    term = builder.fmul(factor, term, flags=["contract"])
-                    term = builder.fsub(builder.load(total), term, flags=["contract"])
-                    builder.store(term, total)
-            for source, total in zip(memory, sums, strict=True):
-                builder.store(builder.load(total), source, align=item)
-            return context.get_dummy_value()
-
-        return signature, codegen
-
-    return subtract
-
-
-_subtract_tile_rows = _row_subtractor(lambda itemsize: _TILE_BYTES // itemsize)
-_subtract_lane_rows = _row_subtractor(lambda itemsize: WIDTH)
 
 
 @njit(nogil=True, error_model="numpy", fastmath=_FASTMATH)
@@ -216,7 +151,7 @@ def _carry(problem, lanes, block, lane, tile):
     """Carry a lane's steps in a block to its q in the columns of a tile."""
     tiles, at = problem.tiles, lane * BLOCK
     _, n_tiles, _, width = tiles.shape
-    _subtract_tile_rows(
+    subtract_tile_rows(
         lanes.q,
         lane * lanes.q.shape[1] + tile * width,
         lanes.steps,
@@ -338,7 +273,7 @@ def _descend_block(tile, column, diagonal, near, w, threshold, slack, steps, mov
     """
     n, zero, one = 0, w.dtype.type(0), w.dtype.type(1)
     for i in range(BLOCK):
-        _subtract_lane_rows(
+        subtract_lane_rows(
             near, i * WIDTH, tile, i * tile.shape[1] + column, steps, 0, moved, 0, n
         )
         g = diagonal[i]

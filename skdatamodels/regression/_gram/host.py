@@ -25,13 +25,17 @@ class HostRuns:
     ----------
     X : PackedMasks or float array of shape (n_runs, d)
     Y : float array of shape (n_runs, all targets)
+    weight : float64 array of shape (n_runs,) or None
     rows : int array
         The runs that are used.
     targets : int array
+    n_jobs : int or None
+        Number of threads.
     """
 
-    def __init__(self, X, Y, rows, targets):
-        self.X, self.Y, self.targets = X, Y, targets
+    def __init__(self, X, Y, weight, rows, targets, n_jobs=None):
+        self.X, self.Y, self.weight, self.targets = X, Y, weight, targets
+        self.n_jobs = n_jobs
         # Real columns and outputs are shifted by about their means, for sums that keep
         # their digits. A constant column becomes 0, which its mean, rounded, would not
         # make of it.
@@ -48,14 +52,15 @@ class HostRuns:
         """That of the computation: float64 if the outputs are."""
         return computing_dtype(self.Y.dtype)
 
-    def moments(self, rows, n_jobs):
+    def moments(self, rows):
         """Return the moments of some of them, but for `xx`."""
-        shifts = self.x_shift, self.y_shift
-        return moments(self.X, self.Y, np.sort(rows), self.targets, *shifts, n_jobs)
+        data = self.X, self.Y, np.sort(rows), self.targets, self.weight
+        return moments(*data, self.x_shift, self.y_shift, self.n_jobs)
 
-    def pair_sums(self, rows, n_jobs):
+    def pair_sums(self, rows):
         """Return `xx` of some of them."""
-        return pair_sums(self.X, np.sort(rows), self.x_shift, n_jobs)
+        data = self.X, np.sort(rows), self.weight, self.x_shift
+        return pair_sums(*data, self.n_jobs)
 
     def matrix(self, data):
         """Make a Gram matrix of moments, ready to solve on; they are used up."""
@@ -71,12 +76,16 @@ class HostRuns:
         return self.x_shift + data.x_mean, self.y_shift + data.y_mean
 
     def held_out(self, rows):
-        """Return columns and outputs of runs that judge; small masks are unpacked."""
+        """Return columns, outputs and weights of runs that judge.
+
+        Small masks are unpacked: it is done once for all targets.
+        """
         X, Y = self.X[rows], self.Y[rows][:, self.targets]
         if not isinstance(X, PackedMasks):
-            return X.astype(self.dtype), Y
-        small = len(list(row_blocks(len(X), X.shape[1] * self.dtype.itemsize))) == 1
-        return X.dense(dtype=self.dtype) if small else X, Y
+            X = X.astype(self.dtype)
+        elif len(list(row_blocks(len(X), X.shape[1] * self.dtype.itemsize))) == 1:
+            X = X.dense(dtype=self.dtype)
+        return X, Y, None if self.weight is None else self.weight[rows]
 
 
 class HostMatrix:
@@ -113,12 +122,12 @@ class HostMatrix:
         return solve(*data, tol, max_iter)
 
     @staticmethod
-    def squared_errors(X, Y, weights, x_mean, y_mean):
+    def squared_errors(X, Y, sample_weight, weights, x_mean, y_mean):
         """Sum squared errors on held-out runs.
 
         Parameters
         ----------
-        X, Y : held-out runs, see `HostRuns.held_out`
+        X, Y, sample_weight : held-out runs, see `HostRuns.held_out`
         weights : array of shape (n_targets, n_lams, d)
         x_mean, y_mean : array of shape (d,) and (n_targets,)
             The intercept is such that the mean masks have the mean outputs.
@@ -127,6 +136,7 @@ class HostMatrix:
         -------
         sums : float64 array of shape (n_targets, n_lams, 2)
         """
-        return squared_errors(X, Y, weights, y_mean[:, None] - weights @ x_mean)
+        intercepts = y_mean[:, None] - weights @ x_mean
+        return squared_errors(X, Y, sample_weight, weights, intercepts)
 
     csr = staticmethod(sparse.csr_array)

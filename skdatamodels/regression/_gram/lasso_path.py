@@ -4,6 +4,7 @@ import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
 
 from skdatamodels._scaling import scaled
+from skdatamodels.regression._checks import check_path
 from skdatamodels.regression._convergence import warn_unless_converged
 
 
@@ -151,31 +152,15 @@ def check_problem(gram, cov, y_var, lams, penalty_factors, coef_init):
             f"{np.shape(cov.T)}."
         )
     n = len(cov)
-    lams = np.atleast_2d(np.asarray(lams, np.float64))
-    if len(lams) == 1:
-        lams = np.repeat(lams, n, axis=0)
-    penalty = np.ones(d) if penalty_factors is None else penalty_factors
-    penalty = np.ascontiguousarray(np.atleast_2d(penalty), dtype=dtype)
-    w0 = np.zeros((n, d), dtype) if coef_init is None else coef_init
-    w0 = np.asarray(w0)
+    lams, penalty, w0 = check_path(n, d, lams, penalty_factors, coef_init)
+    penalty = np.ascontiguousarray(penalty, dtype=dtype)
+    w0 = np.zeros((n, d), dtype) if w0 is None else w0
     y_var = np.ascontiguousarray(y_var, np.float64)
-    if y_var.shape != (n,) or len(lams) != n or w0.shape != (n, d):
-        raise ValueError(
-            f"For {n} targets and d={d}, y_var must be ({n},), lams ({n}, n_lams) or "
-            f"(n_lams,), coef_init ({n}, {d}); got {y_var.shape}, {lams.shape}, "
-            f"{w0.shape}."
-        )
-    if penalty.shape not in ((1, d), (n, d)) or not (penalty > 0).all():
-        raise ValueError(
-            f"penalty_factors must be positive, of shape ({d},) or ({n}, {d}); got "
-            f"shape {penalty.shape}, minimum {penalty.min()}."
-        )
-    named = {"gram": gram, "cov": cov, "y_var": y_var, "lams": lams, "coef_init": w0}
-    for name, array in named.items():
+    if y_var.shape != (n,):
+        raise ValueError(f"For {n} targets, y_var must be ({n},); got {y_var.shape}.")
+    for name, array in {"gram": gram, "cov": cov, "y_var": y_var}.items():
         if not np.isfinite(array).all():
             raise ValueError(f"{name} holds NaN or infinity.")
-    if (lams < 0).any() or (np.diff(lams) > 0).any():
-        raise ValueError("lams must not be negative, and not increase along a path.")
     size = (np.frexp(y_var)[1] + 1) // 2
     lams = np.minimum(scaled(lams, size[:, None]), np.finfo(dtype).max)
     cov, lams, w0 = (

@@ -21,32 +21,49 @@ PADDING = 128
 _STRIPE = 256
 
 
+# A population count takes 64 runs at a time: with fewer to each weight, products are
+# faster.
+_RUNS_PER_WEIGHT = 64
+
+
 class Moments(NamedTuple):
-    """Sums over some runs, of columns and outputs that have been shifted."""
+    """Sums over some runs, each with its weight, of columns and outputs.
+
+    Columns and outputs have been shifted; masks have not.
+    """
 
     n_runs: int
+    weight: float  # sum of the weights of the runs
     x_sum: np.ndarray  # (d,)
     y_sum: np.ndarray  # (n_targets,)
     xy: np.ndarray  # (d, n_targets)
     yy: np.ndarray  # (n_targets,)
-    counted: bool  # the columns are masks, not shifted: x_sum counts runs
+    counts: np.ndarray | None  # (d,), runs that saw each example; None if not masks
     xx: np.ndarray | None = None  # (d padded, d padded), see `pair_sums`; large
 
     @property
     def x_mean(self):
         """Mean of each column."""
-        return self.x_sum / self.n_runs
+        return self.x_sum / self.weight
 
     @property
     def y_mean(self):
         """Mean of each target."""
-        return self.y_sum / self.n_runs
+        return self.y_sum / self.weight
+
+    @property
+    def constant(self):
+        """Indices of the columns of masks that all runs share."""
+        if self.counts is None:
+            return np.empty(0, int)
+        return np.flatnonzero((self.counts == 0) | (self.counts == self.n_runs))
 
     def without(self, part):
         """Return the moments of the other runs; `xx` of the part is used up."""
-        rest = (a - b for a, b in zip(self[:5], part[:5], strict=True))
+        rest = (a - b for a, b in zip(self[:6], part[:6], strict=True))
+        counts = None if self.counts is None else self.counts - part.counts
         xx = None if part.xx is None else self._subtract(self.xx, part.xx)
-        return type(self)(*rest, self.counted, xx)
+        return type(self)(*rest, counts, xx)
 
     @staticmethod
     def _subtract(whole, part):
@@ -58,13 +75,12 @@ class Moments(NamedTuple):
         A target that is constant up to rounding gets variance and covariances of 0; a
         constant column too: what rounding leaves of it is not for a lam to be made of.
         """
-        cov = np.ascontiguousarray(self.xy.T) / self.n_runs
+        cov = np.ascontiguousarray(self.xy.T) / self.weight
         cov -= np.outer(self.y_mean, self.x_mean)
-        y_var = self.yy / self.n_runs - self.y_mean**2
-        constant = y_var <= 1e-14 * self.yy / self.n_runs
+        y_var = self.yy / self.weight - self.y_mean**2
+        constant = y_var <= 1e-14 * self.yy / self.weight
         cov[constant] = 0
-        if self.counted:
-            cov[:, (self.x_sum == 0) | (self.x_sum == self.n_runs)] = 0
+        cov[:, self.constant] = 0
         return cov, np.where(constant, 0, y_var)
 
     def gram_dot(self, weights):
@@ -73,7 +89,7 @@ class Moments(NamedTuple):
         product = np.empty((len(weights), d))
         for columns in row_blocks(d, 8 * d):
             product[:, columns] = weights @ self.xx[:d, columns]
-        product /= self.n_runs
+        product /= self.weight
         return product - np.outer(weights @ self.x_mean, self.x_mean)
 
     def into_gram(self, dtype):
@@ -91,11 +107,13 @@ class Moments(NamedTuple):
         in_place = self.xx.itemsize == np.dtype(dtype).itemsize
         gram = self.xx.view(dtype) if in_place else np.empty(self.xx.shape, dtype)
         for rows in row_blocks(len(gram), 24 * len(gram)):
-            gram[rows] = self.xx[rows] / self.n_runs - np.outer(mean[rows], mean)
+            gram[rows] = self.xx[rows] / self.weight - np.outer(mean[rows], mean)
+        gram[self.constant] = 0  # of weights that are no integers, rounding leaves more
+        gram[:, self.constant] = 0
         return gram
 
 
-def moments(X, Y, rows, targets, x_shift, y_shift, n_jobs=None):
+def moments(X, Y, rows, targets, weight, x_shift, y_shift, n_jobs=None):
     """Compute the moments of some runs but for `xx`, a block at a time.
 
     Parameters
@@ -107,6 +125,8 @@ def moments(X, Y, rows, targets, x_shift, y_shift, n_jobs=None):
         Which runs.
     targets : int array
         Which targets; their outputs are finite on these runs.
+    weight : float64 array of shape (n_runs,) or None
+        Weight of each run, positive; None: all 1.
     x_shift, y_shift : array or float
         Are subtracted, for sums that keep their digits; masks are not shifted.
     n_jobs : int, optional
@@ -118,23 +138,42 @@ def moments(X, Y, rows, targets, x_shift, y_shift, n_jobs=None):
     """
     d, packed = X.shape[1], isinstance(X, PackedMasks)
     dtype = np.promote_types(Y.dtype, np.float32) if packed else np.float64
-    x_sum, y_sum, xy, yy = 0, 0, np.zeros((d, len(targets))), 0
+    x_sum, y_sum, xy, yy = np.zeros(d), 0, np.zeros((d, len(targets))), 0
+    counts = np.zeros(d, np.int64) if packed else None
     for block in row_blocks(len(rows), 8 * (d + Y.shape[1])):
-        y = Y[rows[block]][:, targets].astype(np.float64) - y_shift
-        x = X.dense(rows[block], dtype) if packed else X[rows[block]] - x_shift
-        x_sum = x_sum + x.sum(axis=0, dtype=np.float64)
-        y_sum, yy = y_sum + y.sum(axis=0), yy + (y**2).sum(axis=0)
-        _add_products(xy, x, y.astype(dtype), n_jobs)
-    return Moments(len(rows), x_sum, y_sum, xy, yy, packed)
+        part = rows[block]
+        y = Y[part][:, targets].astype(np.float64) - y_shift
+        x = X.dense(part, dtype) if packed else X[part] - x_shift
+        w = weight_of(weight, part)
+        weighted = y * w[:, None]
+        y_sum, yy = y_sum + weighted.sum(axis=0), yy + (weighted * y).sum(axis=0)
+        if packed:
+            counts += x.sum(axis=0, dtype=np.float64).astype(np.int64)
+        if weight is not None:
+            x_sum += w @ x
+        elif not packed:
+            x_sum += x.sum(axis=0)
+        _add_products(xy, x, weighted.astype(dtype), n_jobs)
+    if packed and weight is None:
+        x_sum = counts.astype(np.float64)
+    total = float(weight_of(weight, rows).sum())
+    return Moments(len(rows), total, x_sum, y_sum, xy, yy, counts)
 
 
-def pair_sums(X, rows, x_shift, n_jobs=None):
+def weight_of(weight, rows):
+    """Return the weights of some runs, of which there may be none given: all are 1."""
+    return np.ones(len(rows)) if weight is None else weight[rows]
+
+
+def pair_sums(X, rows, weight, x_shift, n_jobs=None):
     """Sum the products of all pairs of columns over some runs.
 
     Parameters
     ----------
     X : PackedMasks or float array of shape (n_runs, d)
     rows : int array
+    weight : float64 array of shape (n_runs,) or None
+        Weight of each run, positive; None: all 1.
     x_shift : array of shape (d,)
         Is subtracted; masks are not shifted.
     n_jobs : int, optional
@@ -143,23 +182,42 @@ def pair_sums(X, rows, x_shift, n_jobs=None):
     Returns
     -------
     xx : array of shape (d padded, d padded)
-        int32 counts for masks, else float64; padded with zeros to a multiple of
-        `PADDING`.
+        int32 counts for masks without weights, else float64; padded with zeros to a
+        multiple of `PADDING`.
     """
     from skdatamodels.masks._popcount import mirror
 
-    d, packed = X.shape[1], isinstance(X, PackedMasks)
+    d = X.shape[1]
     padded = -(-d // PADDING) * PADDING
-    xx = np.zeros((padded, padded), np.int32 if packed else np.float64)
-    if packed:
-        for block in row_blocks(len(rows), -(-d // 8), multiple=64):
-            X[rows[block]].gram(n_jobs, out=xx[:d, :d])
+    counts = isinstance(X, PackedMasks) and weight is None
+    xx = np.zeros((padded, padded), np.int32 if counts else np.float64)
+    inner = xx[:d, :d]
+    if counts:
+        _count_pairs(X, rows, inner, n_jobs)
+    elif isinstance(X, PackedMasks) and _few_weights(weight[rows]):
+        for value in np.unique(weight[rows]):
+            part = np.zeros((d, d), np.int32)
+            _count_pairs(X, rows[weight[rows] == value], part, n_jobs)
+            for block in row_blocks(d, 8 * d):
+                inner[block] += value * part[block]
     else:
-        for block in row_blocks(len(rows), 8 * d):
-            x = X[rows[block]] - x_shift
-            _add_products(xx[:d, :d], x, x, n_jobs, upper=True)
+        for block in row_blocks(len(rows), 16 * d):
+            part = rows[block]
+            x = X.dense(part, np.float64) if isinstance(X, PackedMasks) else X[part]
+            x = x - x_shift
+            w = weight_of(weight, part)[:, None]
+            _add_products(inner, x, x if weight is None else w * x, n_jobs, upper=True)
         mirror(xx)
     return xx
+
+
+def _few_weights(weight):
+    return len(np.unique(weight)) * _RUNS_PER_WEIGHT <= len(weight)
+
+
+def _count_pairs(X, rows, out, n_jobs):
+    for block in row_blocks(len(rows), -(-X.shape[1] // 8), multiple=64):
+        X[rows[block]].gram(n_jobs, out=out)
 
 
 def _add_products(out, x, y, n_jobs, upper=False):

@@ -7,6 +7,7 @@ from threadpoolctl import threadpool_limits
 
 from skdatamodels.regression._fits import assemble
 from skdatamodels.regression._gram.host import HostRuns
+from skdatamodels.regression._gram.moments import weight_of
 from skdatamodels.regression._prior import STRENGTHS, inform
 from skdatamodels.regression._selection import (
     Choice,
@@ -23,78 +24,70 @@ def runs_on(ops, *data):
         return HostRuns(*data)
     from skdatamodels.regression._cuda.gram import DeviceRuns
 
-    return DeviceRuns(*data, ops)
+    return DeviceRuns(*data, ops=ops)
 
 
-def fit_groups(X, Y, groups, lam, prior, settings, seed, ops=None):
-    """Fit the datamodels of groups of targets.
+def fit_groups(problem, settings):
+    """Fit the datamodels of groups of targets: a solver, see `_solver`.
 
     Parameters
     ----------
-    X : PackedMasks or float array of shape (n_runs, d)
-    Y : float array of shape (n_runs, n_targets)
-    groups : list of Group
-    lam : array of shape (n_targets,) or None
-    prior : Prior
-    settings : DatamodelRegressor
-        For its parameters.
-    seed : int
-        Not used: nothing here is random.
-    ops : CudaOps or None
-        The GPU to compute on; None for the CPU.
+    problem : Problem
+    settings : Settings
 
     Returns
     -------
     fits : list of Fit
     targets_of : list of int array
     """
-    n_jobs = 1 if ops else settings.n_jobs
-    problems = [
+    X, Y, weight, groups, lam, prior = problem
+    problems = (
         (
-            X,
-            Y,
-            group,
+            *(X, Y, weight, group),
             None if lam is None else lam[group.targets],
             prior.of(group.targets),
-            settings,
         )
         for group in groups
-    ]
+    )
+    if settings.ops is not None:
+        settings = settings._replace(n_jobs=1)
     # Products round otherwise with other numbers of threads: they have one each.
     with threadpool_limits(1, user_api="blas"):
         # Workers take groups if there are several, else blocks of the only one.
         if len(groups) == 1:
-            fits = [fit(*problems[0], n_jobs, ops)]
+            fits = [fit(*next(problems), settings)]
         else:
-            fits = Parallel(n_jobs=n_jobs, prefer="threads")(
-                delayed(_fit_alone)(ops, *problem) for problem in problems
+            alone = settings._replace(n_jobs=1)
+            fits = Parallel(n_jobs=settings.n_jobs, prefer="threads")(
+                delayed(_fit_alone)(*each, alone) for each in problems
             )
     return fits, [group.targets for group in groups]
 
 
 @threadpool_limits.wrap(limits=1, user_api="blas")
-def _fit_alone(ops, *problem):
+def _fit_alone(*problem):
     """Fit a group on a worker, which hands nothing on to others.
 
     A task of a cluster that waits for tasks of the same cluster can wait for ever.
     """
     with parallel_config("sequential"):
-        return fit(*problem, 1, ops)
+        return fit(*problem)
 
 
-def fit(X, Y, group, lam, prior, settings, n_jobs, ops):
-    """Fit the datamodels of the targets of a group.
+def fit(X, Y, weight, group, lam, prior, settings):
+    """Fit the datamodels of the targets of a group, whose `lam` and `prior` these are.
 
     Returns
     -------
     fit : Fit
     """
     rows, targets, folds = group
-    runs = runs_on(ops, X, Y, rows, targets)
-    total, strengths = runs.moments(rows, n_jobs), STRENGTHS[:1]
+    data = X, Y, weight, rows, targets, settings.n_jobs
+    runs = runs_on(settings.ops, *data)
+    total, strengths = runs.moments(rows), STRENGTHS[:1]
     if prior.weights is not None:
         strengths = STRENGTHS
-        total = total._replace(xx=runs.pair_sums(rows, n_jobs))
+        total = total._replace(xx=runs.pair_sums(rows))
     problems = inform(total, prior, strengths)
     s, choice, start = len(strengths) - 1, None, None
     if lam is None:
@@ -102,13 +95,13 @@ def fit(X, Y, group, lam, prior, settings, n_jobs, ops):
         if len(folds) == 1:
             total = total._replace(xx=None)
         elif total.xx is None:
-            total = total._replace(xx=runs.pair_sums(rows, n_jobs))
+            total = total._replace(xx=runs.pair_sums(rows))
         s, choice, start = _choose(
-            runs, total, problems, group, prior, strengths, settings, n_jobs
+            runs, total, problems, group, prior, strengths, settings
         )
         lam = choice.lams[np.arange(len(targets)), choice.index]
     if total.xx is None:
-        total = total._replace(xx=runs.pair_sums(rows, n_jobs))
+        total = total._replace(xx=runs.pair_sums(rows))
     keep = settings.keep_path and choice is not None
     lams = choice.lams if keep else lam[:, None]
     x_mean, y_mean = runs.means(total)
@@ -116,52 +109,63 @@ def fit(X, Y, group, lam, prior, settings, n_jobs, ops):
         (lams[b], problems[s].of(b, runs.dtype), None if start is None else start[b])
         for b in runs.blocks(lams.shape[1])
     )
-    matrix = runs.matrix(total)
-    coefs, gaps, n_iter = _run(_solve, matrix, parts, settings, n_jobs)
+    coefs, gaps, n_iter = _run(_solve, runs.matrix(total), parts, settings)
     intercepts = y_mean[:, None] - (coefs @ x_mean).reshape(lams.shape)
     return assemble(coefs, intercepts, lams, gaps, n_iter, strengths[s], choice, keep)
 
 
-def _choose(runs, total, problems, group, prior, strengths, settings, n_jobs):
+def _choose(runs, total, problems, group, prior, strengths, settings):
     """Choose the strength of the prior and lam by the error on held-out folds."""
     grid = settings.n_lams, settings.lam_min_ratio
     lams = np.stack([lam_grid(p.cov, p.penalty_factors, *grid) for p in problems])
     sums, worst = np.zeros((*lams.shape, 2)), np.zeros(lams.shape[:2])
-    together = min(settings.patience or settings.n_lams, settings.n_lams)
+    n_held_out, together = 0, settings.patience or settings.n_lams
     for fold in group.folds:
-        part = runs.moments(fold, n_jobs)
-        if total.xx is None:
-            xx = runs.pair_sums(np.setdiff1d(group.rows, fold), n_jobs)
-            rest = total.without(part)._replace(xx=xx)
-        else:
-            rest = total.without(part._replace(xx=runs.pair_sums(fold, n_jobs)))
+        if not len(fold.held_out):
+            continue
+        rest = _moments_of_training(runs, total, group.rows, fold)
         informed = inform(rest, prior, strengths)
         x_mean, y_mean = runs.means(rest)
-        X, Y = runs.held_out(fold)
+        X, Y, weight = runs.held_out(fold.held_out)
         matrix, best = runs.matrix(rest), []
-        del rest, part
+        del rest
         for s, problem in enumerate(informed):
             parts = (
-                (lams[s, b], problem.of(b, runs.dtype), X, Y[:, b], (x_mean, y_mean[b]))
+                (
+                    *(lams[s, b], problem.of(b, runs.dtype)),
+                    *(X, Y[:, b], weight, (x_mean, y_mean[b])),
+                )
                 for b in runs.blocks(together)
             )
-            new, coefs, gaps = _run(_walk, matrix, parts, settings, n_jobs)
+            new, coefs, gaps = _run(_walk, matrix, parts, settings)
             worst[s] = np.maximum(worst[s], gaps)
             sums[s] += new
             best.append(coefs)
+        n_held_out += weight_of(runs.weight, fold.held_out).sum()
     s = choose_strength(sums)
-    n_held_out = sum(map(len, group.folds))
     error, index = choose_lam(sums[s], n_held_out, settings.one_standard_error)
     return s, Choice(lams[s], error, index, worst[s]), best[s]
 
 
-def _run(task, matrix, parts, settings, n_jobs):
+def _moments_of_training(runs, total, rows, fold):
+    """Return the moments of the runs of a fold that are fitted on, with `xx`."""
+    if fold.train is not None:
+        train = runs.moments(fold.train)
+        return train._replace(xx=runs.pair_sums(fold.train))
+    part = runs.moments(fold.held_out)
+    if total.xx is None:
+        xx = runs.pair_sums(fold.train_of(rows))
+        return total.without(part)._replace(xx=xx)
+    return total.without(part._replace(xx=runs.pair_sums(fold.held_out)))
+
+
+def _run(task, matrix, parts, settings):
     """Run a task on each block of targets, and put the results together.
 
     Large objects are arguments of their own: so a cluster gets each of them once.
     """
     limits = settings.tol, settings.max_iter, settings.patience
-    results = Parallel(n_jobs=n_jobs, prefer="threads")(
+    results = Parallel(n_jobs=settings.n_jobs, prefer="threads")(
         delayed(task)(matrix, limits, *part) for part in parts
     )
     return [
@@ -182,7 +186,7 @@ def _solve(matrix, limits, lams, problem, start):
 
 
 @threadpool_limits.wrap(limits=1, user_api="blas")
-def _walk(matrix, limits, lams, problem, X, Y, means):
+def _walk(matrix, limits, lams, problem, X, Y, sample_weight, means):
     """Walk down the paths of a block of targets, judged by held-out runs."""
     x_mean, y_mean = means
     tol, _, patience = limits
@@ -192,7 +196,8 @@ def _walk(matrix, limits, lams, problem, X, Y, means):
         part = problem.of(active, problem.cov.dtype)
         coefs, gaps, _ = _descend(matrix, limits, lams, part, start)
         judged = part.weights(coefs), x_mean, y_mean[active]
-        return coefs, gaps, matrix.squared_errors(X, Y[:, active], *judged)
+        errors = matrix.squared_errors(X, Y[:, active], sample_weight, *judged)
+        return coefs, gaps, errors
 
     sums, best, gap = walk_down(advance, lams, patience, tol)
     return sums, matrix.csr(best), gap

@@ -4,6 +4,10 @@ What costs is to look at all d columns. It is done a byte of eight runs at a tim
 sums of the residuals over each of the 256 subsets of these runs are made once, and
 looked up for each column. Between two such looks, the descent works on a few columns,
 unpacked.
+
+Each run has a weight. Rows of columns and outputs are multiplied by its root, so that
+products and squares of them have the weight: `root` is 0 for runs that are not usable,
+and 1 for the others if they have no weights.
 """
 
 import numpy as np
@@ -35,7 +39,7 @@ def pack_bytes(masks):
 
 
 @njit(nogil=True, fastmath=_FASTMATH)
-def correlate(columns, residual, n_usable, share, out):
+def correlate(columns, residual, total, share, out):
     """Set `out` to the covariance of each centred column with a residual.
 
     Parameters
@@ -43,10 +47,11 @@ def correlate(columns, residual, n_usable, share, out):
     columns : uint8 array of shape (d, n_bytes)
         See `pack_bytes`.
     residual : array of shape (8 * n_bytes,)
-        0 for runs that are not usable.
-    n_usable : int
+        Times the weight of each run; 0 for runs that are not usable.
+    total : number
+        Weight of the usable runs.
     share : array of shape (d,)
-        Of the usable runs that saw the example.
+        Of this weight, that of the runs that saw the example.
     out : array of shape (d,)
     """
     d, n_bytes = columns.shape
@@ -60,21 +65,21 @@ def correlate(columns, residual, n_usable, share, out):
                 for subset in range(1 << k):
                     sums[b, (1 << k) + subset] = sums[b, subset] + value
         for i in range(d):
-            total = 0.0
+            product = 0.0
             for b in range(n):
-                total += sums[b, columns[i, first + b]]
-            out[i] += total
-    out /= n_usable
+                product += sums[b, columns[i, first + b]]
+            out[i] += product
+    out /= total
 
 
 @njit(nogil=True)
-def _unpack(column, usable, out):
-    for t in range(usable.size):
-        out[t] = (column[t // 8] >> (t % 8)) & 1 if usable[t] else 0
+def _unpack(column, root, out):
+    for t in range(root.size):
+        out[t] = root[t] if (column[t // 8] >> (t % 8)) & 1 else 0
 
 
 @njit(nogil=True, error_model="numpy")
-def _relative_gap(z, residual, excess, l1, n_usable):
+def _relative_gap(z, residual, excess, l1, weight):
     """Duality gap divided by 1/2, the loss of the empty model.
 
     The dual point is s·r with s = 1 / excess, see `_excess`.
@@ -84,7 +89,7 @@ def _relative_gap(z, residual, excess, l1, n_usable):
         rr += residual[t] ** 2
         zr += residual[t] * z[t]
     s = 1 / excess
-    return ((1 + s * s) * rr - 2 * s * zr) / n_usable + 2 * l1
+    return ((1 + s * s) * rr - 2 * s * zr) / weight + 2 * l1
 
 
 @njit(nogil=True, error_model="numpy")
@@ -139,13 +144,12 @@ def _working_set(q, w, lam, penalty):
 
 
 @njit(nogil=True, error_model="numpy", fastmath=_FASTMATH)
-def _descend(x, share, z, usable, residual, w, lam, penalty, tol, max_passes):
+def _descend(x, share, z, root, weight, residual, w, lam, penalty, tol, max_passes):
     """Descend on unpacked columns x (n, n_rows); returns the passes that it took.
 
     The residual is that of columns that are not centred, plus a shift.
     """
-    n_usable, shift = usable.sum(), 0.0
-    n_rows, q = z.size, np.empty(w.size)
+    shift, n_rows, q = 0.0, z.size, np.empty(w.size)
     for n_passes in range(1, max_passes + 1):
         measures = n_passes % _PASSES_TO_GAP == 0 or n_passes == max_passes
         for i in range(w.size):
@@ -153,7 +157,7 @@ def _descend(x, share, z, usable, residual, w, lam, penalty, tol, max_passes):
             total = 0.0
             for t in range(n_rows):
                 total += x[i, t] * residual[t]
-            at = total / n_usable + shift * share[i] + g * w[i]
+            at = total / weight + shift * share[i] + g * w[i]
             threshold = _threshold(lam, penalty[i])
             new = (at - min(max(at, -threshold), threshold)) / g
             step = new - w[i]
@@ -164,33 +168,44 @@ def _descend(x, share, z, usable, residual, w, lam, penalty, tol, max_passes):
                     residual[t] -= step * x[i, t]
         if measures:
             for t in range(n_rows):
-                residual[t] += shift if usable[t] else 0.0
+                residual[t] += shift * root[t]
             shift = 0.0
             for i in range(w.size):
                 total = 0.0
                 for t in range(n_rows):
                     total += x[i, t] * residual[t]
-                q[i] = total / n_usable
+                q[i] = total / weight
             excess, l1 = _excess(q, lam, penalty), _l1(w, lam, penalty)
-            if _relative_gap(z, residual, excess, l1, n_usable) <= tol:
+            if _relative_gap(z, residual, excess, l1, weight) <= tol:
                 return n_passes
     return max_passes
 
 
 @njit(nogil=True)
-def _residual_of(columns, share, z, usable, w):
+def _residual_of(columns, share, z, root, w):
     """Return what weights leave of an output."""
-    residual, x = z.copy(), np.empty(z.size, np.float32)
+    residual, x = z.copy(), np.empty(z.size, root.dtype)
     for i in range(w.size):
         if w[i] != 0:
-            _unpack(columns[i], usable, x)
+            _unpack(columns[i], root, x)
             for t in range(z.size):
-                residual[t] -= w[i] * (x[t] - share[i]) if usable[t] else 0.0
+                residual[t] -= w[i] * (x[t] - share[i] * root[t])
     return residual
 
 
 @njit(nogil=True)
-def follow_path(columns, z, usable, lams, penalty, w, tol, max_iter, paths):
+def _shares(columns, root):
+    """Return the share of the weight that each column has, and which are constant."""
+    share, of_runs = np.empty(len(columns)), np.empty(len(columns))
+    usable, nothing = (root > 0).astype(np.float64), np.zeros(len(columns))
+    squares = root.astype(np.float64) ** 2
+    correlate(columns, squares, squares.sum(), nothing, share)
+    correlate(columns, usable, usable.sum(), nothing, of_runs)  # not rounded
+    return share, (of_runs == 0) | (of_runs == 1)
+
+
+@njit(nogil=True)
+def follow_path(columns, z, root, lams, penalty, w, tol, max_iter, paths):
     """Solve the path of a target.
 
     Parameters
@@ -198,8 +213,9 @@ def follow_path(columns, z, usable, lams, penalty, w, tol, max_iter, paths):
     columns : uint8 array of shape (d, n_bytes)
         See `correlate`.
     z : float64 array of shape (8 * n_bytes,)
-        Outputs of mean 0 and variance 1; 0 where not usable.
-    usable : bool array of shape (8 * n_bytes,)
+        Outputs of mean 0 and variance 1, times `root`.
+    root : float array of shape (8 * n_bytes,)
+        Roots of the weights of the runs; 0 where not usable.
     lams : array of shape (n_lams,)
     penalty : float64 array of shape (d,)
     w : float64 array of shape (d,)
@@ -210,32 +226,30 @@ def follow_path(columns, z, usable, lams, penalty, w, tol, max_iter, paths):
         0, of gaps and of passes (0 to begin with): to be filled in.
     """
     coefs, intercepts, gaps, n_iter = paths
-    d, n_usable = w.size, usable.sum()
-    share, q = np.zeros(d), np.empty(d)
-    correlate(columns, usable.astype(np.float64), n_usable, np.zeros(d), share)
-    # A column that is constant has no weight.
-    penalty = np.where((share == 0) | (share == 1), np.inf, penalty)
+    q, weight = np.empty(w.size), (root.astype(np.float64) ** 2).sum()
+    share, constant = _shares(columns, root)
+    penalty = np.where(constant, np.inf, penalty)  # it has no weight
     w[penalty == np.inf] = 0
-    residual = _residual_of(columns, share, z, usable, w)
-    correlate(columns, residual, n_usable, share, q)
+    residual = _residual_of(columns, share, z, root, w)
+    correlate(columns, root * residual, weight, share, q)
     given_up = False
     for k in range(lams.size):
         lam = lams[k]
         while True:
             excess, l1 = _excess(q, lam, penalty), _l1(w, lam, penalty)
-            gap = _relative_gap(z, residual, excess, l1, n_usable)
+            gap = _relative_gap(z, residual, excess, l1, weight)
             if gap <= tol or given_up or n_iter[k] >= max_iter:
                 break
             chosen = _working_set(q, w, lam, penalty)
-            x = np.empty((chosen.size, z.size), np.float32)
+            x = np.empty((chosen.size, z.size), root.dtype)
             for j in range(chosen.size):
-                _unpack(columns[chosen[j]], usable, x[j])
-            few = share[chosen], z, usable, residual
+                _unpack(columns[chosen[j]], root, x[j])
+            few = share[chosen], z, root, weight, residual
             weights, left = w[chosen], max_iter - n_iter[k]
             n_iter[k] += _descend(
                 x, *few, weights, lam, penalty[chosen], _INNER * gap, left
             )
             w[chosen] = weights
-            correlate(columns, residual, n_usable, share, q)
+            correlate(columns, root * residual, weight, share, q)
         given_up |= not gap <= tol
         coefs[k], gaps[k], intercepts[k] = w, gap, -(w * share).sum()

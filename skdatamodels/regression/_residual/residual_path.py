@@ -4,7 +4,9 @@ import numpy as np
 from joblib import Parallel, delayed
 
 from skdatamodels.masks import as_masks
+from skdatamodels.regression._checks import check_limits
 from skdatamodels.regression._convergence import warn_unless_converged
+from skdatamodels.regression._solver import Settings
 from skdatamodels.regression._targets import Paths, Targets, check_arrays
 
 
@@ -13,6 +15,7 @@ def residual_path(
     y,
     *,
     lams,
+    sample_weight=None,
     tol=1e-4,
     max_iter=1000,
     penalty_factors=None,
@@ -22,9 +25,10 @@ def residual_path(
     r"""Solve the LASSO for many targets, on fewer runs than training examples.
 
     For each target j and each of its lams this minimises, over weights w and intercept
-    b, with U the m runs whose output for the target is not NaN,
+    b, with U the runs whose output for the target is not NaN, s_i the weight of a run,
+    and m their sum over U,
 
-    .. math:: \frac{1}{2m} \sum_{i \in U} (y_{ij} - \mathrm{mask}_i^\top w - b)^2
+    .. math:: \frac{1}{2m} \sum_{i \in U} s_i (y_{ij} - \mathrm{mask}_i^\top w - b)^2
               + \lambda \textstyle\sum_k p_k |w_k| .
 
     No matrix of d² is made.
@@ -37,6 +41,8 @@ def residual_path(
         if y is float32 or float16, else in float64.
     lams : array of shape (n_lams,) or (n_targets, n_lams)
         Strengths, decreasing along the path, in units of the output.
+    sample_weight : array of shape (n_runs,), optional
+        Weight of each run; default all 1. One of weight 2 counts as two.
     tol : float, default=1e-4
         Stop at this duality gap, relative to the loss of the empty model, half the
         variance of the target's usable outputs.
@@ -64,8 +70,8 @@ def residual_path(
     ------
     ValueError
         If shapes do not fit one another, an array holds inf (or NaN, but for y), a
-        target has no usable run, lams are negative or increase, penalty factors are not
-        positive, or tol or max_iter is.
+        target has no usable run, weights or lams are negative, lams increase, or
+        penalty factors, tol or max_iter are not positive.
 
     Warns
     -----
@@ -101,47 +107,49 @@ def residual_path(
     >>> coefs[0, 1, :4].round(1) + 0.0
     array([ 1., -2.,  0.,  0.])
     """
+    check_limits(tol, max_iter)
     found = solve(
-        masks,
+        as_masks(masks),
         y,
+        sample_weight,
         lams=lams,
-        tol=tol,
-        max_iter=max_iter,
         penalty_factors=penalty_factors,
         coef_init=coef_init,
-        n_jobs=n_jobs,
+        settings=Settings(tol=tol, max_iter=max_iter, n_jobs=n_jobs),
     )
     warn_unless_converged(found[2], tol, max_iter)
     return found
 
 
-def solve(masks, y, *, lams, tol, max_iter, penalty_factors, coef_init, n_jobs):
+def solve(masks, y, sample_weight, *, lams, penalty_factors, coef_init, settings):
     """Solve as :func:`residual_path`, and say nothing of gaps that are not reached."""
     from skdatamodels.regression._residual.kernels import follow_path, pack_bytes
 
-    masks = as_masks(masks)
-    if not tol > 0 or max_iter < 1:
-        raise ValueError(
-            f"tol must be positive, max_iter at least 1; got {tol} and {max_iter}."
-        )
-    y, lams, penalty, start = check_arrays(masks, y, lams, penalty_factors, coef_init)
-    targets = Targets.make(y)
+    masks, y, sample_weight, lams, penalty, start = check_arrays(
+        masks, y, sample_weight, lams, penalty_factors, coef_init
+    )
+    targets = Targets.make(y, sample_weight)
     paths = Paths.make(targets, lams, masks.n_train)
     columns = pack_bytes(masks)
     penalty = penalty.astype(np.float64)
+    # 0 and 1 are exact in float32; the roots of weights are not
+    root_of = np.sqrt(targets.weight)
+    root_of = root_of.astype(np.float32 if sample_weight is None else np.float64)
 
     def follow(j):
-        z, usable = np.zeros((2, 8 * columns.shape[1]))
-        usable = usable.astype(bool)
-        usable[: len(y)] = ~np.isnan(targets.z[:, j])
-        z[usable] = targets.z[usable[: len(y)], j]
+        z, root = np.zeros(8 * columns.shape[1]), np.zeros(8 * columns.shape[1])
+        root = root.astype(root_of.dtype)
+        usable = np.flatnonzero(~np.isnan(targets.z[:, j]))
+        root[usable] = root_of[usable]
+        z[usable] = targets.z[usable, j] * root[usable]
         w = np.zeros(masks.n_train) if start is None else targets.standardised(start, j)
         found, factors = tuple(a[j] for a in paths[:4]), penalty[j % len(penalty)]
-        follow_path(columns, z, usable, paths.lams[j], factors, w, tol, max_iter, found)
+        limits = settings.tol, settings.max_iter
+        follow_path(columns, z, root, paths.lams[j], factors, w, *limits, found)
         paths.coefs[j] *= targets.scale[j]
         paths.intercepts[j] = targets.mean[j] + targets.scale[j] * paths.intercepts[j]
 
-    Parallel(n_jobs=n_jobs, require="sharedmem")(
+    Parallel(n_jobs=settings.n_jobs, require="sharedmem")(
         delayed(follow)(j) for j in np.flatnonzero(targets.scale > 0)
     )
     return paths.restored()

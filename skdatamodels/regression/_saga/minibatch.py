@@ -9,6 +9,9 @@ runs, drawn without replacement, makes an unbiased estimate of the descent direc
     average + m / (b·m_j) · Σ_batch (r_i - table_i)·x_i,
 
 for every target at once: runs that a target can not use have residual 0 in its table.
+
+Where runs have weights s_i, of mean 1 over all, the mean is weighted, m_j is the weight
+of the usable runs, and each change of a residual enters sums times s_i.
 """
 
 import tempfile
@@ -31,10 +34,17 @@ class Stream:
     eigenvalue of order d would rule the step size.
     """
 
-    def __init__(self, masks, dtype, ops, batch_size):
+    def __init__(self, masks, weight, dtype, ops, batch_size):
         self.bits, self.ops, self.dtype = masks.bits, ops, dtype
         self.n_runs, self.d = masks.shape
-        frequency = masks.column_counts() / self.n_runs
+        counts = masks.column_counts()
+        frequency = counts / self.n_runs
+        if weight is not None:
+            constant = (counts == 0) | (counts == self.n_runs)  # which is not rounded
+            shares = masks.T_dot(weight[:, None])[:, 0] / weight.sum()
+            frequency = np.where(constant, frequency, shares)
+        self.weight = weight
+        self._device_weight = None if weight is None else ops.asarray(weight, dtype)
         self.centre = frequency.astype(dtype)
         self.off_centre = frequency - self.centre  # what rounding the centre leaves
         self.variance = (frequency * (1 - frequency)).max()
@@ -45,6 +55,12 @@ class Stream:
         """Expand some rows; the next call writes over them."""
         bits = np.ascontiguousarray(self.bits[rows])
         return self.ops.expand(self.ops.asarray(bits), self._device_centre)
+
+    def weighted(self, array, rows):
+        """Multiply some rows, on the device, by the weights of their runs."""
+        if self.weight is None:
+            return array
+        return array * self._device_weight[rows][:, None]
 
     def in_order(self):
         """Yield slices that cover all rows."""
@@ -70,12 +86,13 @@ def _default_batch(n_runs, d):
 
 
 def _extremes(stream, rng):
-    """Estimate the largest eigenvalue of xᵀx / m; find the largest ‖x_i‖².
+    """Estimate the largest eigenvalue of xᵀx / m; find the largest ‖x_i‖²; weighted.
 
     As x_ik + c_k is 0 or 1, ‖x_i‖² = x_i·(1 - 2c) + Σ c_k(1 - c_k): one more column in
     the product of a power iteration.
     """
     ops, c = stream.ops, stream.centre.astype(np.float64)
+    constant = (c * (1 - c)).sum()
     basis = rng.standard_normal((stream.d, min(4, stream.d)))
     for _ in range(_POWER_ITERATIONS):
         basis = np.linalg.qr(basis)[0]
@@ -84,14 +101,16 @@ def _extremes(stream, rng):
         for rows in stream.in_order():
             x = stream[rows]
             fitted = x @ right
+            fitted[:, -1] += constant
+            fitted = stream.weighted(fitted, rows)
             product += ops.to_numpy(x.T @ fitted)[:, :-1] / stream.n_runs
             longest = max(longest, ops.to_numpy(fitted)[:, -1].max())
         largest = np.linalg.eigvalsh(basis.T @ product)[-1]
         basis = product
-    return largest, longest + (c * (1 - c)).sum()
+    return largest, longest
 
 
-def step_sizes(stream, n_usable, mask_mean, rng):
+def step_sizes(stream, total, mask_mean, rng):
     r"""Derive a step size for each target from the spectrum of its masks.
 
     Gazagnadou, Gower and Salmon: sampling b of m terms is as smooth as
@@ -103,33 +122,35 @@ def step_sizes(stream, n_usable, mask_mean, rng):
     (duplicated columns, a design that is not uniform). The 4 is the proof's: in trials
     from d/m = 1/50 to 5/4 the inverse step that took the fewest epochs was near
     𝓛 + μm/4b; below 0.7𝓛 it diverged. The path halves a step that proves too long.
+    `total` is m_j. Weighted runs are as many as have the same variance of a mean.
     """
     m, b, v = stream.n_runs, stream.batch_size, stream.variance
     largest, longest = _extremes(stream, rng)
-    aspect = np.sqrt(stream.d / n_usable)
-    bulk, bulk_of_all = v * (1 + aspect) ** 2, v * (1 + np.sqrt(stream.d / m)) ** 2
+    equal = 1 if stream.weight is None else np.mean(stream.weight**2)
+    aspect = np.sqrt(stream.d * equal / total)
+    bulk = v * (1 + aspect) ** 2
+    bulk_of_all = v * (1 + np.sqrt(stream.d * equal / m)) ** 2
     excess = max(1.0, _EIGENVALUE_MARGIN * largest / bulk_of_all)
     # The mean over the usable runs is not 0, which adds at most its square.
     full = bulk * excess + (mask_mean**2).sum(axis=1)
     one_of_m = (m - b) / (b * max(m - 1, 1))
-    smoothness = (1 - one_of_m) * full + one_of_m * longest * m / n_usable
+    smoothness = (1 - one_of_m) * full + one_of_m * longest * m / total
     convexity = v * np.maximum(1 - aspect, 0) ** 2
     return 1 / (_SMOOTHNESS_MARGIN * smoothness + convexity * m / (4 * b))
 
 
-def mask_means(stream, z):
+def mask_means(stream, z, total):
     """Mean of x over the usable runs of each target: (n, d), (1, d) if all are usable.
 
     In float64 where it is exact; else in the dtype of the computation.
     """
-    n_usable = (~np.isnan(z)).sum(axis=0)
-    if (n_usable == len(z)).all():
+    if not any(np.isnan(z[rows]).any() for rows in stream.in_order()):
         return stream.off_centre[None]
-    total = stream.ops.zeros((z.shape[1], stream.d))
+    sums = stream.ops.zeros((z.shape[1], stream.d))
     for rows in stream.in_order():
-        usable = (~np.isnan(z[rows])).astype(stream.dtype)
-        total += stream.ops.asarray(usable).T @ stream[rows]
-    return stream.ops.to_numpy(total) / n_usable[:, None].astype(stream.dtype)
+        usable = stream.ops.asarray((~np.isnan(z[rows])).astype(stream.dtype))
+        sums += stream.weighted(usable, rows).T @ stream[rows]
+    return stream.ops.to_numpy(sums) / total[:, None].astype(stream.dtype)
 
 
 def make_table(ops, shape, dtype, folder):
@@ -147,7 +168,7 @@ class Block:
     # On the host
     target: np.ndarray  # (n,), its number
     k: np.ndarray  # (n,), which lam; n_lams when done
-    n_usable: np.ndarray  # (n,)
+    total: np.ndarray  # (n,), weight of the usable runs
     step: np.ndarray  # (n,)
     longest_step: np.ndarray  # (n,), that is thought stable
     resolution: np.ndarray  # (n,), of the table
@@ -201,7 +222,7 @@ def run_epoch(stream, block, rng):
     table_scale, step, lam, intercept_step = (
         ops.asarray(a.astype(stream.dtype))
         for a in (
-            1 / block.n_usable,
+            1 / block.total,
             block.step,
             block.lam,
             block.step * stream.variance,
@@ -216,6 +237,7 @@ def run_epoch(stream, block, rng):
             x @ block.w.T, block.y[rows], block.intercept, stored, delta
         )
         block.store(rows, stored, ops)
+        delta = stream.weighted(delta, rows)
         batch_scale = table_scale * (stream.n_runs / len(rows))
         total = delta.sum(0)
         block.intercept += intercept_step * (block.table_mean + batch_scale * total)
@@ -250,11 +272,12 @@ def measure(stream, block):
             x @ block.w.T, block.y[rows], block.intercept, empty, residual
         )
         block.store(rows, residual, ops)
-        block.average += residual.T @ x
-        sums[0] += ops.to_numpy(residual.sum(0))
-        sums[1] += ops.to_numpy((residual * residual).sum(0))
-    block.average *= ops.asarray((1 / block.n_usable).astype(stream.dtype))[:, None]
-    mean, square = sums / block.n_usable
+        weighted = stream.weighted(residual, rows)
+        block.average += weighted.T @ x
+        sums[0] += ops.to_numpy(weighted.sum(0))
+        sums[1] += ops.to_numpy((weighted * residual).sum(0))
+    block.average *= ops.asarray((1 / block.total).astype(stream.dtype))[:, None]
+    mean, square = sums / block.total
     block.table_mean = ops.asarray(mean.astype(stream.dtype))
     block.intercept = block.intercept + block.table_mean
     return square - mean**2, *_dual_terms(stream, block)

@@ -6,8 +6,10 @@ import numpy as np
 
 from skdatamodels._random import entropy_from
 from skdatamodels.masks import as_masks
+from skdatamodels.regression._checks import check_limits
 from skdatamodels.regression._convergence import warn_unless_converged
 from skdatamodels.regression._saga import minibatch
+from skdatamodels.regression._solver import Settings
 from skdatamodels.regression._targets import Paths, Targets, check_arrays
 
 # Rounding errors of the average add up; an exact pass after this many epochs mends it.
@@ -20,6 +22,7 @@ def saga_path(
     y,
     *,
     lams,
+    sample_weight=None,
     tol=1e-4,
     max_iter=1000,
     batch_size=None,
@@ -33,9 +36,10 @@ def saga_path(
     r"""Solve the LASSO for many targets on a stream of masks.
 
     For each target j and each of its lams this minimises, over weights w and intercept
-    b, with U the m runs whose output for the target is not NaN,
+    b, with U the runs whose output for the target is not NaN, s_i the weight of a run,
+    and m their sum over U,
 
-    .. math:: \frac{1}{2m} \sum_{i \in U} (y_{ij} - \mathrm{mask}_i^\top w - b)^2
+    .. math:: \frac{1}{2m} \sum_{i \in U} s_i (y_{ij} - \mathrm{mask}_i^\top w - b)^2
               + \lambda \textstyle\sum_k p_k |w_k| .
 
     It is for what :func:`lasso_path` can not hold: a Gram matrix too large for memory,
@@ -50,6 +54,8 @@ def saga_path(
         float32 if y is float32 or float16, else in float64.
     lams : array of shape (n_lams,) or (n_targets, n_lams)
         Strengths, decreasing along the path, in units of the output.
+    sample_weight : array of shape (n_runs,), optional
+        Weight of each run; default all 1. One of weight 2 counts as two.
     tol : float, default=1e-4
         Stop at this duality gap, relative to the loss of the empty model, half the
         variance of the target's usable outputs.
@@ -72,7 +78,7 @@ def saga_path(
         of products, which may depend on the number of threads.
     ops : object, optional
         Device to compute on, with the methods of
-        ``skdatamodels.regression._saga.kernels.NumpyOps``, which is the default.
+        ``skdatamodels.regression._saga_kernels.NumpyOps``, which is the default.
 
     Returns
     -------
@@ -88,8 +94,8 @@ def saga_path(
     ------
     ValueError
         If shapes do not fit one another, an array holds inf (or NaN, but for y), a
-        target has no usable run, lams are negative or increase, penalty factors are not
-        positive, or a parameter is out of its range.
+        target has no usable run, weights or lams are negative, lams increase, penalty
+        factors are not positive, or a parameter is out of its range.
 
     Warns
     -----
@@ -140,58 +146,60 @@ def saga_path(
     >>> bool((gaps <= 1e-4).all())
     True
     """
-    coefs, intercepts, gaps, n_epochs = solve(
-        masks,
+    check_limits(tol, max_iter)
+    _check_parameters(batch_size, table_dtype, table_folder)
+    found = solve(
+        as_masks(masks),
         y,
+        sample_weight,
         lams=lams,
-        tol=tol,
-        max_iter=max_iter,
-        batch_size=batch_size,
         penalty_factors=penalty_factors,
         coef_init=coef_init,
+        settings=Settings(
+            tol=tol, max_iter=max_iter, seed=entropy_from(random_state), ops=ops
+        ),
+        batch_size=batch_size,
         table_dtype=table_dtype,
         table_folder=table_folder,
-        random_state=random_state,
-        ops=ops,
     )
-    warn_unless_converged(gaps, tol, max_iter)
-    return coefs, intercepts, gaps, n_epochs
+    warn_unless_converged(found[2], tol, max_iter)
+    return found
 
 
 def solve(
     masks,
     y,
+    sample_weight,
     *,
     lams,
-    tol,
-    max_iter,
     penalty_factors,
     coef_init,
-    random_state,
-    ops=None,
+    settings,
     batch_size=None,
     table_dtype=None,
     table_folder=None,
 ):
     """Solve as :func:`saga_path`, and say nothing of gaps that are not reached."""
-    masks = as_masks(masks)
-    _check_parameters(tol, max_iter, batch_size, table_dtype, table_folder)
-    y, lams, penalty, w0 = check_arrays(masks, y, lams, penalty_factors, coef_init)
-    targets = Targets.make(y)
+    masks, y, sample_weight, lams, penalty, w0 = check_arrays(
+        masks, y, sample_weight, lams, penalty_factors, coef_init
+    )
+    targets = Targets.make(y, sample_weight)
     paths = _Paths.make(targets, lams, masks.n_train)
+    ops, dtype = settings.ops, targets.z.dtype
     if ops is None:
         from skdatamodels.regression._saga.kernels import NumpyOps
 
-        ops = NumpyOps(targets.z.dtype)
+        ops = NumpyOps(dtype)
     if (targets.scale > 0).any():
-        rng = np.random.default_rng(entropy_from(random_state))
+        rng = np.random.default_rng(settings.seed)
+        weight = None if sample_weight is None else targets.weight
         # A step too long makes numbers overflow before it is halved.
         with np.errstate(over="ignore", invalid="ignore"):
-            stream = minibatch.Stream(masks, targets.z.dtype, ops, batch_size)
+            stream = minibatch.Stream(masks, weight, dtype, ops, batch_size)
             if stream.variance > 0:
-                table = np.dtype(table_dtype or targets.z.dtype), table_folder
+                table = np.dtype(table_dtype or dtype), table_folder
                 block = _start(stream, targets, penalty, w0, table, rng)
-                _follow(stream, block, paths, tol, max_iter, rng)
+                _follow(stream, block, paths, settings.tol, settings.max_iter, rng)
     return paths.restored()
 
 
@@ -216,18 +224,18 @@ def _start(stream, targets, penalty, w0, table, rng):
     ops, dtype, d = stream.ops, stream.dtype, stream.d
     active = np.flatnonzero(targets.scale > 0)
     z = targets.z if len(active) == len(targets.scale) else targets.z[:, active].copy()
-    n, n_usable = len(active), targets.n_usable[active].astype(np.float64)
+    n, total = len(active), targets.total[active].astype(np.float64)
     penalty = penalty if len(penalty) == 1 else penalty[active]
     w = np.zeros((n, d), dtype)
     if w0 is not None:
         w[:] = np.where(penalty < np.inf, targets.standardised(w0, active), 0)
-    mask_mean = minibatch.mask_means(stream, z)
-    step = minibatch.step_sizes(stream, n_usable, mask_mean, rng)
+    mask_mean = minibatch.mask_means(stream, z, total)
+    step = minibatch.step_sizes(stream, total, mask_mean, rng)
     return minibatch.Block(
         target=active,
         k=np.zeros(n, np.int64),
         resolution=np.full(n, np.finfo(table[0]).eps, np.float64),
-        n_usable=n_usable,
+        total=total,
         step=step,
         longest_step=step.copy(),
         lam=np.zeros(n),
@@ -346,12 +354,9 @@ def _record(stream, block, paths, rows):
     paths.gaps[t, k] = block.gap[rows]
 
 
-def _check_parameters(tol, max_iter, batch_size, table_dtype, table_folder):
-    if not tol > 0 or max_iter < 1 or (batch_size is not None and batch_size < 1):
-        raise ValueError(
-            "tol must be positive, max_iter and batch_size at least 1; got "
-            f"{tol}, {max_iter} and {batch_size}."
-        )
+def _check_parameters(batch_size, table_dtype, table_folder):
+    if batch_size is not None and batch_size < 1:
+        raise ValueError(f"batch_size must be at least 1, got {batch_size}.")
     if table_dtype is not None and np.dtype(table_dtype).name not in (
         "float16",
         "float32",

@@ -12,8 +12,8 @@ _LOOK_SECONDS = 2.0  # how often to see whether there are more workers
 _QUEUED = 2  # chunks that a thread of the cluster has at hand
 
 
-def train_on_cluster(cluster, work, arguments, pace, todo, retries, on_death):
-    """Yield the results of the chunks of some runs, as they come.
+def train_on_cluster(cluster, work, runs, todo, pace):
+    """Yield what came of the chunks of some runs, as they come.
 
     A cluster sends a task again if its worker dies, and gives it up after some deaths.
     The runs of a chunk that is given up are sent one by one; one of them that is given
@@ -22,12 +22,12 @@ def train_on_cluster(cluster, work, arguments, pace, todo, retries, on_death):
     Parameters
     ----------
     cluster : _Dask or _Ray
-    work, arguments, pace, todo, retries, on_death
+    work, runs, todo, pace
         As in :func:`skdatamodels.training._execution.workers.train_chunks`.
 
     Yields
     ------
-    result : tuple
+    chunk : TrainedChunk
     """
     shared = cluster.share(work)
     fresh = pace.chunks(todo, cluster.count_threads)
@@ -39,21 +39,22 @@ def train_on_cluster(cluster, work, arguments, pace, todo, retries, on_death):
             if not ready and not at_work and suspects and not pace.stopped:
                 ready = [suspects.popleft()]
             for which in ready:
-                at_work[cluster.submit(shared, arguments(which))] = which
+                at_work[cluster.submit(shared, runs.take(which))] = which
             if not at_work:
                 return
             for task in cluster.wait(list(at_work)):
                 which = at_work.pop(task)
-                result, reason = _fetch(cluster, task)
-                if result is not None:
-                    yield result
+                chunk, reason = _fetch(cluster, task)
+                if chunk is not None:
+                    yield chunk
                 elif len(which) > 1:
                     again += np.split(which, len(which))
-                elif losses[which[0]] <= retries:
+                elif losses[which[0]] <= work.retries:
                     losses[which[0]] += 1
                     suspects.append(which)
                 else:
-                    yield on_death(which, f"The cluster gave up the run: {reason!r}")
+                    reason = f"The cluster gave up the run: {reason!r}"
+                    yield work.lost(runs.take(which), reason)
             if cluster.is_lost(shared):
                 shared = cluster.share(work)
     finally:
@@ -90,8 +91,8 @@ class _Dask:
     def is_lost(self, shared):
         return shared.status == "error"  # a worker died while it was made again
 
-    def submit(self, shared, arguments):
-        return self.client.submit(_call, shared, *arguments, pure=False)
+    def submit(self, shared, runs):
+        return self.client.submit(_call, shared, runs, pure=False)
 
     def wait(self, tasks):
         from distributed import CancelledError, TimeoutError, wait
@@ -127,8 +128,8 @@ class _Ray:
     def is_lost(self, shared):
         return False  # the driver has it
 
-    def submit(self, shared, arguments):
-        return self._call.remote(shared, *arguments)
+    def submit(self, shared, runs):
+        return self._call.remote(shared, runs)
 
     def wait(self, tasks):
         self.ray.wait(tasks, num_returns=1, timeout=_LOOK_SECONDS)
@@ -146,8 +147,8 @@ def _same(work):
     return work
 
 
-def _call(work, *arguments):
-    return work(*arguments)
+def _call(work, runs):
+    return work(runs)
 
 
 def _next(again, fresh):

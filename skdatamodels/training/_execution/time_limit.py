@@ -39,6 +39,11 @@ class TimeLimited:
     key : str, optional
         What children of this learner are known by.
 
+    Raises
+    ------
+    NotImplementedError
+        On Windows: without process groups, what a run has started would live on.
+
     Notes
     -----
     What the learner prints goes to stderr.
@@ -61,6 +66,12 @@ class TimeLimited:
     """
 
     def __init__(self, learner, seconds, key=None):
+        if not hasattr(os, "killpg"):
+            raise NotImplementedError(
+                f"timeout={seconds} needs Linux or macOS: this system has no process "
+                "groups, by which a run is ended with all that it has started. Use "
+                "timeout=None."
+            )
         self.learner, self.seconds = learner, seconds
         self.key = uuid.uuid4().hex if key is None else key
 
@@ -133,6 +144,8 @@ class _Child:
 
     @property
     def alive(self):
+        if not hasattr(os, "waitid"):  # macOS before Python 3.13
+            return self._process.poll() is None
         # its id stays its own, for `_end`, as long as nobody waits for it
         options = os.WEXITED | os.WNOHANG | os.WNOWAIT
         ended = self._process.returncode is not None

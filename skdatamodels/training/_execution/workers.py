@@ -13,8 +13,8 @@ from skdatamodels.training._execution.clusters import find_cluster, train_on_clu
 _SUSPECT = 2
 
 
-def train_chunks(work, arguments, pace, todo, n_jobs, retries, on_death):
-    """Yield the results of the chunks of some runs, as they come.
+def train_chunks(work, runs, todo, pace, n_jobs):
+    """Yield what came of the chunks of some runs, as they come.
 
     If a worker dies (killed, crashed, out of memory), joblib gives up all chunks that
     it has sent. They are sent again to new workers. Runs that were lost twice are sent
@@ -22,43 +22,32 @@ def train_chunks(work, arguments, pace, todo, n_jobs, retries, on_death):
 
     Parameters
     ----------
-    work : callable
-        Trains a chunk in a worker; its result is a tuple that starts with the runs.
-    arguments : callable
-        ``arguments(which)`` are those of `work` for an int array of runs.
-    pace : object
-        ``pace.chunks(todo, count_workers)`` yields stretches of `todo`, until
-        ``pace.stopped``.
+    work : ChunkTrainer
+        Called in a worker; a run that dies alone is sent again ``work.retries`` times.
+    runs : Runs
+        All that are asked for.
     todo : int array
+        Which of them to train.
+    pace : Pace
     n_jobs : int
-    retries : int
-        How often a run that dies alone is sent again.
-    on_death : callable
-        ``on_death(which, text)`` is the result of a run whose worker always died.
 
     Yields
     ------
-    result : tuple
+    chunk : TrainedChunk
     """
     backend, _ = get_active_backend()
     cluster = find_cluster(backend)
     if cluster is not None:
-        yield from train_on_cluster(
-            cluster, work, arguments, pace, todo, retries, on_death
-        )
+        yield from train_on_cluster(cluster, work, runs, todo, pace)
         return
     options = _parallel_options(backend, n_jobs)
-
-    def make_task(which):
-        return delayed(work)(*arguments(which))
-
     losses, suspects = Counter(), []
     while len(todo):
         sent, back = [], []
         try:
-            for result in _send(make_task, pace, todo, options, sent):
-                back.append(result[0])
-                yield result
+            for chunk in _send(work, runs, todo, pace, options, sent):
+                back.append(chunk.which)
+                yield chunk
             break
         except Exception as error:
             if not _is_death(error):
@@ -70,7 +59,7 @@ def train_chunks(work, arguments, pace, todo, n_jobs, retries, on_death):
         todo = left[~suspect]
     for run in suspects:
         if not pace.stopped:
-            yield _train_alone(make_task, np.array([run]), options, retries, on_death)
+            yield _train_alone(work, runs.take(np.array([run])), options)
 
 
 def _parallel_options(backend, n_jobs):
@@ -85,32 +74,32 @@ def _parallel_options(backend, n_jobs):
         'tell that a worker died. Runs are trained by "loky" instead; they are the '
         "same.",
         UserWarning,
-        stacklevel=4,
+        stacklevel=8,
     )
     return {"n_jobs": n_workers, "backend": "loky"}
 
 
-def _send(make_task, pace, todo, options, sent):
+def _send(work, runs, todo, pace, options, sent):
     """Return an iterator of results; adds to `sent` what goes to the workers."""
     n_workers = effective_n_jobs(options["n_jobs"])
 
     def tasks():
         for which in pace.chunks(todo, lambda: n_workers):
             sent.append(which)
-            yield make_task(which)
+            yield delayed(work)(runs.take(which))
 
     return Parallel(return_as="generator_unordered", batch_size=1, **options)(tasks())
 
 
-def _train_alone(make_task, which, options, retries, on_death):
-    for _ in range(retries + 1):
+def _train_alone(work, run, options):
+    for _ in range(work.retries + 1):
         try:
-            return Parallel(**options)([make_task(which)])[0]
+            return Parallel(**options)([delayed(work)(run)])[0]
         except Exception as error:
             if not _is_death(error):
                 raise
             death = error
-    return on_death(which, f"The worker that trained this run died: {death}")
+    return work.lost(run, f"The worker that trained this run died: {death}")
 
 
 def _is_death(error):

@@ -5,18 +5,15 @@ from functools import cached_property
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.base import BaseEstimator
 
 from skdatamodels._sklearn_compat import Interval
-from skdatamodels.outputs import encode_targets
-from skdatamodels.training._learners.learners import (
-    check_fills_batch,
-    check_same_shape,
-    output_for,
+from skdatamodels.training._learners.network_learner import (
+    BoundNetworkLearner,
+    NetworkLearner,
 )
 
 
-class ImageLearner(BaseEstimator):
+class ImageLearner(NetworkLearner):
     """Train a network on images for each subset, by the paper's recipe.
 
     It is given to :class:`SubsetTrainer` in the place of an estimator. Images are kept
@@ -167,20 +164,7 @@ class ImageLearner(BaseEstimator):
         self.beton = beton
         self.n_readers = n_readers
 
-    def make_learner(self, train, targets, output):
-        """Return what trains runs on these examples; checks all that can be checked.
-
-        Parameters
-        ----------
-        train, targets : Examples
-        output : str or callable
-
-        Returns
-        -------
-        learner : callable
-            ``(train_indices, seed) -> outputs``.
-        """
-        self._validate_params()
+    def _bind(self, train, targets, output):
         if self.peak_epoch >= self.epochs:
             raise ValueError(
                 f"peak_epoch={self.peak_epoch} must be less than epochs={self.epochs}."
@@ -188,34 +172,19 @@ class ImageLearner(BaseEstimator):
         return BoundImageLearner(self, train, targets, output)
 
 
-class BoundImageLearner:
-    """An :class:`ImageLearner` with the images that it trains on and is measured on.
+class BoundImageLearner(BoundNetworkLearner):
+    """An :class:`ImageLearner` with the images that it trains and is measured on.
 
     Parameters
     ----------
-    settings : ImageLearner
-    train, targets : Examples
-    output : str or callable
+    settings, train, targets, output
+        As for :class:`BoundNetworkLearner`.
     """
 
     def __init__(self, settings, train, targets, output):
-        try:
-            import torch  # noqa: F401
-        except ImportError as error:
-            raise ImportError(
-                'ImageLearner needs torch: pip install "skdatamodels[torch]"'
-            ) from error
-        check_same_shape(train, targets)
-        self.settings, self.train, self.targets = settings, train, targets
-        self.output = output_for(output, "classification", "ImageLearner")
-        self.classes = np.unique(train.y)
-        self.y = encode_targets(targets.y, self.classes)
+        super().__init__(settings, train, targets, output)
         self._check_images(self._image_shape())
         self._check_module()
-
-    def check_subset_size(self, size):
-        """Raise if a subset of this size does not fill a batch."""
-        check_fills_batch(size, self.settings.batch_size)
 
     def __call__(self, train_indices, seed):
         """Return the outputs (n_targets,) of a network trained on these images."""
@@ -252,11 +221,6 @@ class BoundImageLearner:
 
         path = os.fspath(self.settings.beton[which])
         return BetonImages(path, examples, self.settings)
-
-    def __getstate__(self):
-        state = self.__dict__.copy()
-        state.pop("_data", None)  # sooner made than sent to a worker
-        return state
 
     def _image_shape(self):
         """Return (height, width, channels)."""

@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.base import clone
 
-from skdatamodels._examples import describe_kind
+from skdatamodels._examples import check_same_shape, describe_kind
 from skdatamodels._numbers import refuse_disguised
 from skdatamodels._sklearn_compat import safe_indexing
 from skdatamodels.outputs import (
@@ -105,15 +105,6 @@ def _refuse_classes(estimator, name):
                 _refuse_classes(entry[1], f"{entry[0]!r} of {name}")
 
 
-def check_same_shape(train, targets):
-    """Raise if examples to train on and targets differ in their shape."""
-    if train.shape[1:] != targets.shape[1:]:
-        raise ValueError(
-            f"An example of train.X has shape {train.shape[1:]}, one of targets.X "
-            f"has {targets.shape[1:]}: they must be the same."
-        )
-
-
 def true_values(train, targets):
     """Return y of the targets as float64; raise if a y does not hold numbers."""
     for name, part in (("train", train), ("targets", targets)):
@@ -135,10 +126,25 @@ def output_for(output, task, learner):
     return output
 
 
-def check_fills_batch(size, batch_size):
-    """Raise if a subset of this size does not fill a batch."""
-    if size < batch_size:
-        raise ValueError(
-            f"A subset has {size} examples, fewer than a batch of "
-            f"batch_size={batch_size}: take a larger alpha or a smaller batch_size."
-        )
+def default_output(estimator):
+    """Return the name of the output that is measured if none is asked for.
+
+    None of what measures itself.
+
+    Raises
+    ------
+    TypeError
+        If the estimator has no output to measure.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import Ridge
+    >>> from skdatamodels.training._learners.learners import default_output
+    >>> default_output(Ridge())
+    'prediction'
+    """
+    if hasattr(estimator, "make_learner"):
+        return getattr(estimator, "default_output", None)
+    if hasattr(estimator, "fit"):
+        return DEFAULT_OUTPUTS[check_measurable(estimator)]
+    return None

@@ -5,20 +5,16 @@ from functools import cached_property
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.base import BaseEstimator
 
 from skdatamodels._sklearn_compat import Interval, StrOptions
-from skdatamodels.outputs import encode_targets
 from skdatamodels.training._learners.block_learner import measure_many
-from skdatamodels.training._learners.learners import (
-    check_fills_batch,
-    check_same_shape,
-    output_for,
-    true_values,
+from skdatamodels.training._learners.network_learner import (
+    BoundNetworkLearner,
+    NetworkLearner,
 )
 
 
-class TorchLearner(BaseEstimator):
+class TorchLearner(NetworkLearner):
     """Train torch modules of one architecture on many subsets at once.
 
     It is given to :class:`SubsetTrainer` in the place of an estimator. The parameters
@@ -150,68 +146,37 @@ class TorchLearner(BaseEstimator):
         self.n_together = n_together
         self.device = device
 
-    def make_learner(self, train, targets, output):
-        """Return what trains runs on these examples; checks all that can be checked.
-
-        Parameters
-        ----------
-        train, targets : Examples
-        output : str or callable
-
-        Returns
-        -------
-        learner : callable
-            ``(train_indices, seed) -> outputs``, with ``train_many``.
-        """
-        self._validate_params()
+    def _bind(self, train, targets, output):
         if (self.epochs is None) == (self.steps is None):
             raise ValueError("Give either epochs or steps, and not both.")
         return BoundTorchLearner(self, train, targets, output)
 
 
-class BoundTorchLearner:
-    """A :class:`TorchLearner` with the examples that it trains on and is measured on.
+class BoundTorchLearner(BoundNetworkLearner):
+    """A :class:`TorchLearner` with the examples that it trains and is measured on.
 
     Parameters
     ----------
-    settings : TorchLearner
-    train, targets : Examples
-    output : str or callable
+    settings, train, targets, output
+        As for :class:`BoundNetworkLearner`.
     """
 
     def __init__(self, settings, train, targets, output):
-        try:
-            from skdatamodels.training._learners.stacked_modules import StackedModules
-        except ImportError as error:
-            raise ImportError(
-                'TorchLearner needs torch: pip install "skdatamodels[torch]"'
-            ) from error
-        check_same_shape(train, targets)
+        super().__init__(settings, train, targets, output)
+        from skdatamodels.training._learners.stacked_modules import StackedModules
+
         for name, examples in (("train", train), ("targets", targets)):
             if not isinstance(examples.X, np.ndarray) or examples.X.dtype.kind in "OUS":
                 raise TypeError(f"{name}.X must be an array of numbers for torch.")
-        self.settings, self.train, self.targets = settings, train, targets
-        classifies = settings.loss == "cross_entropy"
-        task = "classification" if classifies else "regression"
-        self.output = output_for(output, task, f"loss={settings.loss!r}")
-        self.classes = np.unique(train.y) if classifies else None
-        if classifies:
-            self.y = encode_targets(targets.y, self.classes)
-        else:
-            self.y = true_values(train, targets)
         self._modules = StackedModules(settings.module_factory, train.X[:2])
         self._check_width()
         if self._modules.obstacle:
             warnings.warn(
                 f"{self._modules.obstacle}: runs are trained one by one, not stacked.",
                 UserWarning,
-                stacklevel=4,
+                stacklevel=7,
             )
         self.block_size = self._choose_block_size()
-
-    def check_subset_size(self, size):
-        """Raise if a subset of this size does not fill a batch."""
-        check_fills_batch(size, self.settings.batch_size)
 
     def __call__(self, train_indices, seed):
         """Return the outputs (n_targets,) of a model trained on these examples."""
@@ -237,7 +202,7 @@ class BoundTorchLearner:
         raw = train_block(
             self._modules,
             self.settings,
-            self._tensors,
+            self._data,
             subsets,
             [int(seed) for seed in seeds],
         )
@@ -249,7 +214,7 @@ class BoundTorchLearner:
         return outputs
 
     @cached_property
-    def _tensors(self):
+    def _data(self):
         """Examples, labels and targets on the device."""
         from skdatamodels.training._learners.stacked_modules import as_tensor
 
@@ -259,11 +224,6 @@ class BoundTorchLearner:
         y = as_tensor(y, device)
         y = y if self.classes is None else y.long()
         return as_tensor(self.train.X, device), y, as_tensor(self.targets.X, device)
-
-    def __getstate__(self):
-        state = self.__dict__.copy()
-        state.pop("_tensors", None)  # sooner made than sent to a worker
-        return state
 
     def _check_width(self):
         width = tuple(self._modules.output_shape)

@@ -281,7 +281,7 @@ def test_a_path_ends_where_its_gap_is_not_reached():
         ({"coef_init": np.zeros((2, 3))}, "coef_init"),
         ({"coef_init": np.full((2, 4), np.nan)}, "coef_init holds NaN"),
         ({"tol": 0}, "tol must be"),
-        ({"batch_size": 0}, "batch_size at least"),
+        ({"batch_size": 0}, "batch_size must be at least"),
         ({"max_iter": 0}, "max_iter"),
         ({"table_dtype": "int8"}, "table_dtype"),
         ({"table_folder": "nowhere"}, "not a folder"),

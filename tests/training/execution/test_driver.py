@@ -6,16 +6,15 @@ import sys
 import threading
 import time
 import warnings
+from contextlib import closing
 
 import joblib
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from threadpoolctl import threadpool_info
 
 from skdatamodels import Examples, RunStore, SubsetTrainer, sample_masks
-from skdatamodels.training._execution import driver
+from skdatamodels.training._execution import pace
 from skdatamodels.training._execution.driver import train_runs
 
 ALL = np.arange(40)
@@ -40,8 +39,13 @@ def train(learner, todo=ALL, save=None, masks=MASKS, **options):
     save = Saved() if save is None else save
     options = {"n_jobs": 1, "retries": 0, "verbose": 0} | options
     seeds = np.arange(len(masks), dtype=np.uint32)
-    failures = train_runs(learner, masks, seeds, todo, 1, save, **options)
-    return save, failures
+    failures = []
+    with closing(train_runs(learner, masks, seeds, todo, 1, **options)) as chunks:
+        for chunk in chunks:
+            if chunk.finished.any():
+                save(chunk.which[chunk.finished], chunk.outputs[chunk.finished])
+            failures += chunk.failures
+    return save, sorted(failures)
 
 
 def total(train_indices, seed):
@@ -64,27 +68,12 @@ def test_what_is_to_do_is_done_once(n_jobs, backend):
     assert failures == []
 
 
-@given(
-    st.integers(0, 300),
-    st.integers(1, 8),
-    st.lists(st.tuples(st.integers(1, 50), st.floats(1e-6, 1e3)), max_size=8),
-)
-def test_chunks_cover_all_in_order_at_any_pace(n_todo, n_workers, reports):
-    pace = driver._Pace()
-    todo, seen, reports = np.arange(n_todo), [], iter(reports)
-    for chunk in pace.chunks(todo, lambda: n_workers):
-        assert len(chunk) > 0
-        seen += chunk.tolist()
-        pace.record(*next(reports, (1, 1.0)))
-    assert seen == todo.tolist()
-
-
 def test_chunks_grow_for_short_runs_only(monkeypatch):
     fast, slow = Saved(), Saved()
     train(total, save=fast)
     assert fast.sizes[0] == 1
     assert max(fast.sizes) > 10
-    monkeypatch.setattr(driver, "_CHUNK_SECONDS", 0.02)
+    monkeypatch.setattr(pace, "_CHUNK_SECONDS", 0.02)
     train(lambda indices, seed: time.sleep(0.01) or np.zeros(1), save=slow)
     assert max(slow.sizes) <= 2
 
@@ -131,7 +120,7 @@ def test_no_more_is_tried_if_nothing_works(n_jobs):
     with joblib.parallel_config("threading"):
         masks = MASKS[np.tile(ALL, 200)]
         saved, failures = train(learner, np.arange(8000), masks=masks, n_jobs=n_jobs)
-    assert driver._HOPELESS <= len(failures) < 8000
+    assert pace._HOPELESS <= len(failures) < 8000
     assert len(calls) < 8000
     assert saved.outputs == {}
 
@@ -141,7 +130,7 @@ def test_runs_that_are_stored_already_give_hope():
         raise ValueError
 
     _, failures = train(learner, np.arange(5, 40))
-    assert len(failures) == 35 > driver._HOPELESS
+    assert len(failures) == 35 > pace._HOPELESS
 
 
 def warn_in_some(train_indices, seed):
@@ -158,7 +147,7 @@ def warn_in_some(train_indices, seed):
     ("n_jobs", "backend"), [(1, "loky"), (2, "loky"), (2, "threading")]
 )
 def test_warnings_are_counted_by_run_and_told_once(monkeypatch, n_jobs, backend):
-    monkeypatch.setattr(driver, "_CHUNK_SECONDS", 0.005)
+    monkeypatch.setattr(pace, "_CHUNK_SECONDS", 0.005)
     with (
         warnings.catch_warnings(record=True) as caught,
         joblib.parallel_config(backend),
@@ -200,7 +189,7 @@ def blas_threads_here(train_indices, seed):
     ("n_jobs", "backend"), [(1, "loky"), (2, "loky"), (2, "threading")]
 )
 def test_each_training_has_one_blas_thread(monkeypatch, n_jobs, backend):
-    monkeypatch.setattr(driver, "_CHUNK_SECONDS", 0.005)
+    monkeypatch.setattr(pace, "_CHUNK_SECONDS", 0.005)
     before = n_blas_threads()
     with joblib.parallel_config(backend):
         saved, _ = train(blas_threads_here, n_jobs=n_jobs)
@@ -260,7 +249,7 @@ def stored(root):
 def test_a_full_disk_stops_training_and_loses_nothing(
     trainer, tmp_path, monkeypatch, n_jobs
 ):
-    monkeypatch.setattr(driver, "_CHUNK_SECONDS", 0.0)
+    monkeypatch.setattr(pace, "_CHUNK_SECONDS", 0.0)
     write, room = RunStore.write, iter(range(6))
 
     def write_while_there_is_room(self, *args):
@@ -281,7 +270,7 @@ def test_a_full_disk_stops_training_and_loses_nothing(
 
 
 def test_an_interrupt_keeps_what_is_done(trainer, tmp_path, monkeypatch):
-    monkeypatch.setattr(driver, "_CHUNK_SECONDS", 0.0)
+    monkeypatch.setattr(pace, "_CHUNK_SECONDS", 0.0)
     calls = []
 
     def interrupted(train_indices, seed):

@@ -17,6 +17,9 @@ import pytest
 from skdatamodels import Examples, SubsetTrainer
 from skdatamodels.training._execution.time_limit import TimeLimited
 
+needs_process_groups = pytest.mark.skipif(
+    sys.platform == "win32", reason="no time limit there"
+)
 LIMIT = 2.0  # far more than a run here takes when all is well
 HANG, DEAF, CRASH, RAISE, QUIT, WARN, PRINT, KEEP = range(1, 9)
 
@@ -45,6 +48,8 @@ def learner(train_indices, seed):
 
 @pytest.fixture(scope="module")
 def limited():
+    if sys.platform == "win32":
+        pytest.skip("no time limit there")
     limited = TimeLimited(learner, LIMIT)
     yield limited
     limited.close()
@@ -69,6 +74,22 @@ def test_what_ends_its_process_is_an_error(limited, seed, message):
     with pytest.raises(RuntimeError, match=message):
         limited([0], seed)
     usual(limited)
+
+
+@pytest.mark.parametrize("seed", [CRASH, KEEP])
+def test_the_end_of_a_process_is_seen_without_waitid(limited, seed, monkeypatch):
+    monkeypatch.delattr(os, "waitid", raising=False)  # as on macOS before Python 3.13
+    with pytest.raises(RuntimeError, match="was ended"):
+        limited([0], seed)
+    usual(limited)
+
+
+def test_without_process_groups_it_says_so_before_a_run(monkeypatch):
+    monkeypatch.delattr(os, "killpg", raising=False)  # as on Windows
+    examples = Examples(np.zeros((4, 1)), np.zeros(4))
+    trainer = SubsetTrainer(process, examples, examples[:2], timeout=2)
+    with pytest.raises(NotImplementedError, match=r"timeout=2 needs Linux or macOS"):
+        trainer.fit_transform(np.arange(3))
 
 
 @pytest.mark.parametrize(
@@ -113,6 +134,7 @@ def process(train_indices, seed):
     return [os.getpid()]
 
 
+@needs_process_groups
 def test_each_thread_has_a_process_and_a_learner_its_own():
     first, other = TimeLimited(process, LIMIT), TimeLimited(process, LIMIT)
     (alone,) = first([], 0)
@@ -152,6 +174,7 @@ limited([], 1)
 """
 
 
+@needs_process_groups
 def test_no_process_is_left_behind_by_one_that_is_killed():
     with subprocess.Popen([sys.executable, "-c", SCRIPT], stdout=-1) as process:
         child = int(process.stdout.readline())
@@ -162,6 +185,7 @@ def test_no_process_is_left_behind_by_one_that_is_killed():
     assert not is_running(child)
 
 
+@needs_process_groups
 def test_a_learner_that_does_not_load_is_an_error_of_its_runs():
     class Broken:
         def __call__(self, train_indices, seed):
@@ -183,6 +207,7 @@ def hangs_at_times(train_indices, seed):
     return np.array([float(seed), train_indices[0]])
 
 
+@needs_process_groups
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("n_jobs", "backend"), [(1, "loky"), (2, "loky"), (2, "threading")]

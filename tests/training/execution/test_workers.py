@@ -14,9 +14,11 @@ import numpy as np
 import pytest
 from joblib import effective_n_jobs, parallel_config
 
-from skdatamodels import Examples, SubsetTrainer
+from skdatamodels import Examples, SubsetTrainer, sample_masks
+from skdatamodels.training._execution.chunk import ChunkTrainer, Runs, TrainedChunk
 from skdatamodels.training._execution.workers import train_chunks
 
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL")
 TRAIN = Examples(np.zeros((20, 1)), np.zeros(20))
 
 
@@ -195,30 +197,27 @@ class TerminatedWorkerError(Exception):
     """Known by its name."""
 
 
-def test_suspects_are_sent_alone(monkeypatch):
-    """In one process, where "death" is an error by name: who is sent, and with whom."""
-    sent = []
+class DiesOfFour(ChunkTrainer):
+    """In one process, where "death" is an error by name: notes who is sent."""
 
-    def work(which):
-        sent.append(which.tolist())
-        if 4 in which:
+    def __call__(self, runs):
+        self.learner.append(runs.which.tolist())
+        if 4 in runs.which:
             raise TerminatedWorkerError("of four")
-        return which, "fine"
+        outputs = np.zeros((len(runs.which), 1), np.float32)
+        return TrainedChunk(runs.which, outputs, [], [], 1.0)
 
+
+def test_suspects_are_sent_alone():
+    sent, todo = [], np.arange(9)
+    work = DiesOfFour(sent, n_targets=1, retries=1)
+    runs = Runs(todo, sample_masks(9, n_train=4, alpha=0.5), todo)
     assert effective_n_jobs(1) == 1
-    results = list(
-        train_chunks(
-            work,
-            lambda which: (which,),
-            Steady(),
-            np.arange(9),
-            n_jobs=1,
-            retries=1,
-            on_death=lambda which, text: (which, text),
-        )
-    )
-    back = {run: what for which, what in results for run in which.tolist()}
-    assert back.pop(4).endswith("died: of four")
-    assert back == dict.fromkeys([0, 1, 2, 3, 5, 6, 7, 8], "fine")
+    chunks = list(train_chunks(work, runs, todo, Steady(), n_jobs=1))
+    ((run, text),) = [failure for chunk in chunks for failure in chunk.failures]
+    assert run == 4
+    assert text.endswith("died: of four")
+    finished = np.concatenate([chunk.which[chunk.finished] for chunk in chunks])
+    assert sorted(finished.tolist()) == [0, 1, 2, 3, 5, 6, 7, 8]
     assert sent[:3] == [[0, 1, 2], [3, 4, 5], [3, 4, 5]]
     assert sent[3:] == [[6, 7, 8], [3], [4], [4], [5]]

@@ -9,7 +9,7 @@ from sklearn.naive_bayes import GaussianNB
 
 from skdatamodels import Examples, SubsetTrainer
 from skdatamodels.datasets import load_digits_examples
-from skdatamodels.training._execution import driver
+from skdatamodels.training._execution import pace
 from skdatamodels.training._learners.fast_paths import estimator_learner
 from skdatamodels.training._learners.learners import EstimatorLearner
 
@@ -63,7 +63,7 @@ def test_chunks_and_workers_change_nothing_but_rounding(
 ):
     trainer = SubsetTrainer(estimator, *digits, random_state=0)
     expected = trainer.fit_transform(np.arange(150)).outputs
-    monkeypatch.setattr(driver, "_CHUNK_SECONDS", 0.0)
+    monkeypatch.setattr(pace, "_CHUNK_SECONDS", 0.0)
     order = np.random.default_rng(0).permutation(150)
     with joblib.parallel_config(backend):
         outputs = clone(trainer).set_params(n_jobs=n_jobs).transform(order).outputs

@@ -157,11 +157,11 @@ def test_files_that_are_not_what_was_promised(tmp_path):
 
         refuses("none.beton", "No such file", FileNotFoundError)
         open("junk.beton", "wb").write(b"image,label" * 1000)
-        refuses("junk.beton", "is cut short, or not a file that FFCV can read")
+        refuses("junk.beton", "is incomplete, or is not a file that FFCV can read")
         content = open(good, "rb").read()
         for length in 10, 3000, len(content) - 1000:
             open("short.beton", "wb").write(content[:length])
-            refuses("short.beton", "is cut short")
+            refuses("short.beton", "is incomplete")
         refuses("runs.beton", "image .RGB. and label .int., it has image = IntField")
         refuses("sizes.beton", r"of one size, it has 3 sizes, from .5, 7. to .9, 7.")
 

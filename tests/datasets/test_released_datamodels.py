@@ -6,7 +6,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.linear_model import Lasso
 
-from skdatamodels.datasets import load_released, load_released_datamodels
+from skdatamodels.datasets import load_released_datamodels, load_released_runs
 from skdatamodels.masks import _packed
 
 N_RUNS, N_TRAIN, N_TARGETS = 40, 21, 3
@@ -41,7 +41,7 @@ def test_runs(save, monkeypatch, masks_dtype, margins_dtype, block_bytes):
     margins[7, 1] = np.nan  # a run without output
     margins[8, 2] = 65504  # the largest there is
     paths = save(masks.astype(masks_dtype), margins.astype(margins_dtype))
-    runs = load_released(*map(str, paths))
+    runs = load_released_runs(*map(str, paths))
     assert_array_equal(runs.masks, masks)
     assert isinstance(runs.outputs, np.memmap)  # still on disk, as it was
     assert runs.outputs.dtype == margins_dtype
@@ -56,9 +56,9 @@ def test_runs(save, monkeypatch, masks_dtype, margins_dtype, block_bytes):
 def test_memory_is_that_of_packed_masks(save, monkeypatch):
     monkeypatch.setattr(_packed, "_BLOCK_BYTES", 10_000)
     paths = save(np.ones((20_000, 80), bool), np.ones((20_000, 50), np.float16))
-    load_released(*paths)  # imports what it needs
+    load_released_runs(*paths)  # imports what it needs
     tracemalloc.start()
-    runs = load_released(*paths)
+    runs = load_released_runs(*paths)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert runs.packed.bits.nbytes == 200_000
@@ -70,7 +70,7 @@ def test_missing_files(save):
         content = path.read_bytes()
         path.unlink()
         with pytest.raises(FileNotFoundError, match=path.name):
-            load_released(
+            load_released_runs(
                 path.parent / "train_masks_50pct.npy",
                 path.parent / "test_margins_50pct.npy",
             )
@@ -81,8 +81,8 @@ def test_missing_files(save):
 def test_files_that_are_cut_short(save, which):
     paths = save(*_data())
     paths[which].write_bytes(paths[which].read_bytes()[:-1])
-    with pytest.raises(ValueError, match=f"{paths[which].name} is cut short"):
-        load_released(*paths)
+    with pytest.raises(ValueError, match=f"{paths[which].name} is incomplete"):
+        load_released_runs(*paths)
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_files_that_are_cut_short(save, which):
 )
 def test_files_that_are_something_else(save, change, message):
     with pytest.raises(ValueError, match=message):
-        load_released(*save(*change(*_data())))
+        load_released_runs(*save(*change(*_data())))
 
 
 @pytest.mark.parametrize("block_bytes", [2**26, 100])
@@ -108,8 +108,8 @@ def test_margins_that_overflowed(save, monkeypatch, wrong, block_bytes):
     monkeypatch.setattr(_packed, "_BLOCK_BYTES", block_bytes)
     masks, margins = _data()
     margins[[33, 35], 2] = wrong
-    with pytest.raises(ValueError, match=f"pct.npy holds {wrong} at run 33, target 2"):
-        load_released(*save(masks, margins))
+    with pytest.raises(ValueError, match=f"pct.npy has {wrong} at run 33, target 2"):
+        load_released_runs(*save(masks, margins))
 
 
 @pytest.mark.parametrize("block_bytes", [2**26, 100])
@@ -119,7 +119,7 @@ def test_masks_that_are_not_0_or_1(save, monkeypatch, block_bytes):
     masks = masks.astype(np.uint8)
     masks[33, 5] = 2
     with pytest.raises(ValueError, match="got 2 at run 33, example 5"):
-        load_released(*save(masks, margins))
+        load_released_runs(*save(masks, margins))
 
 
 def _problem(n_runs=400, n_train=12, *, balanced=False):

@@ -1,4 +1,4 @@
-"""Usable runs of each target, and groups of targets, against the definition."""
+"""Groups of targets by their usable runs, against the definition."""
 
 import numpy as np
 import pytest
@@ -6,28 +6,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skdatamodels import PackedMasks
-from skdatamodels.regression._usable_runs import (
-    check_enough,
-    group_targets,
-    usable_runs,
-)
+from skdatamodels.regression._target_groups import check_enough, group_targets
+from skdatamodels.runs._usable_runs import usable_runs
 
 
 @given(st.integers(1, 40), st.integers(1, 20), st.booleans(), st.integers(0, 99))
-def test_usable_runs_and_groups(m, n, packed, seed):
+def test_groups(m, n, packed, seed):
     rng = np.random.default_rng(seed)
     X, Y = rng.random((m, 13)) < 0.5, rng.standard_normal((m, n))
     Y[rng.random((m, n)) < 0.1 * rng.integers(0, 2, n)] = np.nan
-    exclude = rng.integers(-1, 13, n)
-    expected = np.array(
-        [
-            [np.isfinite(y) and not (e >= 0 and x[e]) for y, e in zip(row, exclude)]  # noqa: B905
-            for x, row in zip(X, Y, strict=True)
-        ]
-    )
     form = PackedMasks.from_dense(X) if packed else X.astype(float)
-    usable = usable_runs(form, Y, exclude)
-    np.testing.assert_array_equal(usable, expected)
+    usable = usable_runs(form, Y, rng.integers(-1, 13, n))
     some = np.flatnonzero(rng.random(n) < 0.8)
     order = rng.permutation(m)
     groups = group_targets(usable, some, order, None) if len(some) else []
@@ -39,35 +28,12 @@ def test_usable_runs_and_groups(m, n, packed, seed):
     assert len({group.rows.tobytes() for group in groups}) == len(groups)
 
 
-def test_without_exclusions_or_gaps_all_runs_are_usable_and_targets_one_group():
-    assert usable_runs(np.ones((5, 2)), np.ones((5, 3)), None) is None
+def test_without_exclusions_or_gaps_all_targets_are_one_group():
     groups = group_targets(None, np.arange(3), np.arange(5)[::-1], None)
     assert len(groups) == 1
     np.testing.assert_array_equal(groups[0].targets, [0, 1, 2])
     np.testing.assert_array_equal(groups[0].rows, [4, 3, 2, 1, 0])
     assert groups[0].folds == []
-
-
-@given(st.integers(3, 60), st.floats(0.01, 0.99))
-def test_a_part_is_held_out_and_two_runs_remain(m, fraction):
-    rows, _, folds = group_targets(
-        None, np.arange(1), np.arange(m)[::-1], [1 - fraction, 1]
-    )[0]
-    assert len(folds) == 1
-    assert 1 <= len(folds[0]) <= m - 2
-    assert abs(len(folds[0]) - fraction * m) <= max(1, 2 - (1 - fraction) * m) + 0.5
-    np.testing.assert_array_equal(folds[0], rows[-len(folds[0]) :])
-
-
-@given(st.integers(2, 8), st.integers(0, 60))
-def test_folds_cut_the_runs_into_equal_parts(n_folds, more):
-    rows, _, folds = group_targets(
-        None, np.arange(1), np.arange(n_folds + more), np.linspace(0, 1, n_folds + 1)
-    )[0]
-    np.testing.assert_array_equal(np.concatenate(folds), rows)
-    sizes = [len(fold) for fold in folds]
-    assert min(sizes) >= 1
-    assert max(sizes) - min(sizes) <= 1
 
 
 def test_too_few_runs():
@@ -77,3 +43,12 @@ def test_too_few_runs():
     np.testing.assert_array_equal(enough, [True, False, True])
     with pytest.raises(ValueError, match="n_samples = 5 usable runs of 5"):
         check_enough(n_usable, 5, 6)
+
+
+def test_runs_that_cannot_be_split():
+    n_usable = np.array([5, 1, 5])
+    with pytest.warns(UserWarning, match=r"2 of 3 .* or none to hold out,.* \[0, 1\]"):
+        enough = check_enough(n_usable, 5, 2, np.array([False, True, True]))
+    np.testing.assert_array_equal(enough, [False, False, True])
+    with pytest.raises(ValueError, match="No target has enough runs to hold some out"):
+        check_enough(n_usable, 5, 2, False)

@@ -1,0 +1,134 @@
+"""AttributionMatrix: an attribution matrix as a parameter that clones share."""
+
+import numpy as np
+import scipy.sparse as sp
+from sklearn.utils import check_array
+
+from skdatamodels._frozen import frozen_csr, read_only
+from skdatamodels._numbers import refuse_disguised
+
+__all__ = ["AttributionMatrix"]
+
+
+class AttributionMatrix:
+    """Attribution matrix that is passed around without being copied or changed.
+
+    :func:`sklearn.base.clone` copies an array that is a parameter of an estimator, once
+    for every candidate of a search and every fold. An `AttributionMatrix` never changes
+    once made, so clones share it.
+
+    Parameters
+    ----------
+    weights : array-like or sparse matrix of shape (n_targets, n_train)
+        Positive where the presence of the training example raises the output. Sparse
+        weights are kept as CSR. A writeable array is copied once; a read-only array or
+        memory map is used as it is, so its owner must not change it. What is not
+        float32 becomes float64.
+
+    Attributes
+    ----------
+    weights : array or CSR of shape (n_targets, n_train), read-only
+    shape : tuple (n_targets, n_train)
+
+    Raises
+    ------
+    ValueError, TypeError
+        If weights are not 2-d, or not finite real numbers.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.base import clone
+    >>> from skdatamodels import DatamodelRegressor
+    >>> from skdatamodels.regression import AttributionMatrix
+    >>> prior = AttributionMatrix(np.eye(2, 5))
+    >>> prior
+    AttributionMatrix(n_targets=2, n_train=5, float64)
+    >>> clone(DatamodelRegressor(prior=prior)).prior is prior
+    True
+    """
+
+    __slots__ = ("_weights",)
+
+    def __init__(self, weights):
+        fixed = isinstance(weights, np.ndarray) and not weights.flags.writeable
+        checked = _checked(weights, "weights", copy=not (fixed or sp.issparse(weights)))
+        checked = frozen_csr(checked) if sp.issparse(checked) else checked
+        object.__setattr__(self, "_weights", read_only(checked))
+
+    weights = property(lambda self: self._weights, doc="The matrix, read-only.")
+
+    @property
+    def shape(self):
+        """Tuple (n_targets, n_train)."""
+        return self._weights.shape
+
+    @classmethod
+    def weights_of(cls, value, name):
+        """Return the matrix of one of these, or of whatever one could be made of.
+
+        Parameters
+        ----------
+        value : AttributionMatrix, array-like or sparse matrix
+        name : str
+            What the matrix is, for an error.
+
+        Returns
+        -------
+        weights : float array or CSR of shape (n_targets, n_train)
+        """
+        return value.weights if isinstance(value, cls) else _checked(value, name)
+
+    def __len__(self):
+        return self.shape[0]
+
+    def __getitem__(self, targets):
+        """Return the rows of some targets (slice, int array or bool array)."""
+        return AttributionMatrix(read_only(self._weights[targets]))
+
+    def __array__(self, dtype=None, copy=None):
+        weights = self._weights
+        if sp.issparse(weights):
+            if copy is False:
+                raise ValueError("A dense array of sparse weights is always a copy.")
+            return weights.toarray().astype(dtype or weights.dtype, copy=False)
+        if copy or (dtype is not None and dtype != weights.dtype):
+            return weights.astype(dtype or weights.dtype)
+        return weights
+
+    def __setattr__(self, name, value):
+        raise AttributeError(f"AttributionMatrix is immutable: cannot set {name!r}.")
+
+    def __delattr__(self, name):
+        raise AttributeError(f"AttributionMatrix is immutable: cannot delete {name!r}.")
+
+    def __reduce__(self):
+        return AttributionMatrix, (self._weights,)
+
+    def __sklearn_clone__(self):
+        return self
+
+    def __copy__(self):
+        return self
+
+    def __deepcopy__(self, memo):
+        return self
+
+    def __repr__(self):
+        n_targets, n_train = self.shape
+        form = "CSR " if sp.issparse(self._weights) else ""
+        return (
+            f"AttributionMatrix(n_targets={n_targets}, n_train={n_train}, "
+            f"{form}{self._weights.dtype})"
+        )
+
+
+def _checked(weights, name, copy=False):
+    refuse_disguised(weights, f"weights of {name}" if name != "weights" else name)
+    return check_array(
+        weights,
+        accept_sparse="csr",
+        dtype=[np.float64, np.float32],
+        copy=copy,
+        input_name=name,
+    )

@@ -1,0 +1,37 @@
+"""R² of predicted outputs, of which some may be missing."""
+
+import numpy as np
+from sklearn.metrics import r2_score
+
+from skdatamodels._numbers import as_real
+from skdatamodels._scaling import exponents, scaled
+
+
+def mean_r2(y_true, y_pred, sample_weight=None):
+    """Average the coefficient of determination over targets, each on its own runs.
+
+    Parameters
+    ----------
+    y_true, y_pred : array-like of shape (n_runs, n_targets) or (n_runs,)
+        NaN is left out: runs without an output, targets without a datamodel.
+    sample_weight : array-like of shape (n_runs,), optional
+
+    Returns
+    -------
+    score : float
+    """
+    y_true = as_real(y_true, "outputs y")
+    size = exponents(y_true)
+    y_true, y_pred = scaled(y_true, size), scaled(y_pred, size)
+    if not (np.isnan(y_true).any() or np.isnan(y_pred).any()):
+        return r2_score(y_true, y_pred, sample_weight=sample_weight)
+    columns = (y.reshape(len(y), -1).T for y in (y_true, y_pred))
+    weight = np.ones(len(y_true)) if sample_weight is None else sample_weight
+    weight, scores = np.asarray(weight), []
+    for true, pred in zip(*columns, strict=True):
+        usable = ~np.isnan(true) & ~np.isnan(pred)
+        if usable.any():
+            scores.append(
+                r2_score(true[usable], pred[usable], sample_weight=weight[usable])
+            )
+    return float(np.mean(scores))

@@ -1,0 +1,229 @@
+"""AttributionRegressor: an attribution matrix, scaled to runs, as an estimator."""
+
+import warnings
+
+import numpy as np
+from scipy import sparse
+
+from skdatamodels._attribution_matrix import AttributionMatrix
+from skdatamodels._scaling import exponents, scaled
+from skdatamodels._sklearn_compat import fit_context
+from skdatamodels.influence._attribution import Attribution
+from skdatamodels.influence._mask_regressor import MaskRegressor
+from skdatamodels.influence._shrunken_scales import centred_sums, shrunken_scales
+
+# Standard errors of the pooled scale below 0; a control such as random weights is not.
+_SURELY_REVERSED = 4
+
+
+class AttributionRegressor(MaskRegressor):
+    r"""Predict runs by an attribution matrix that is scaled to them.
+
+    Influence functions, similarities and other attributions stand where a
+    :class:`~skdatamodels.regression.DatamodelRegressor` stands: at the end of a
+    pipeline, in a search, or in an application. Their weights τ get the unit of the
+    outputs by one non-negative scale a target, and an intercept:
+
+    .. math:: y_{ij} \approx b_j + s_j \sum_k \mathrm{mask}_{ik} \tau_{jk} .
+
+    Parameters
+    ----------
+    attribution : Attribution, AttributionMatrix, array-like or sparse matrix
+        The weights τ, of shape (n_targets, n_train), positive where the presence of the
+        example raises the output, in any unit. An
+        :class:`~skdatamodels.influence.Attribution` computes them in `fit`; its
+        settings are parameters here, such as ``attribution__damping``. Put a large
+        matrix into an :class:`~skdatamodels.regression.AttributionMatrix`, which clones
+        share.
+    exclude : array-like of int of shape (n_targets,), optional
+        The training example that each target is, -1 for none. The target is scaled on
+        the runs that did not see that example, and gives it no weight.
+
+    Attributes
+    ----------
+    coef_ : float64 array of shape (n_targets, n_train), or (n_train,) for 1-d `y`
+        Attribution matrix, in the unit of the output: `scale_` times the attribution. A
+        CSR array (n_targets, n_train) if the attribution is sparse.
+    intercept_ : float64 array of shape (n_targets,), or float for 1-d `y`
+        Such that the mean prediction over the fitted runs is the mean output.
+    scale_ : float64 array of shape (n_targets,), or float for 1-d `y`
+        Unit of the output per unit of the attribution.
+    pooled_scale_ : float
+        What the scales shrink to.
+    output_info_ : OutputInfo
+        What the outputs measure, if X was TrainingRuns that knew it.
+    target_classes_ : array of shape (n_targets,) or None
+        Class of each target, if X was TrainingRuns that knew it.
+    n_features_in_ : int
+        Number of training examples.
+
+    See Also
+    --------
+    skdatamodels.regression.DatamodelRegressor : Takes an attribution matrix as `prior`,
+        and learns from the runs what it leaves over.
+    DifferenceOfMeans : Weights from the runs alone.
+
+    Notes
+    -----
+    The scales are an empirical Bayes estimate. Let tᵢⱼ be the sum of the attributions
+    of the examples that run i saw, m the number of runs of target j, and S the sums of
+    squares and products about the means over these runs. By least squares, target j
+    alone has the scale ŝⱼ = Sₜᵧ/Sₜₜ, with variance vⱼ = (Sᵧᵧ - ŝⱼSₜᵧ)/((m - 2)·Sₜₜ).
+    True scales are taken to vary about a pooled scale s with a variance ω², so that ŝⱼ
+    has variance vⱼ + ω². The moments of the ŝⱼ give ω² [1]_, with weights 1/vⱼ and
+    their weighted mean s₀ of the ŝⱼ:
+
+    .. math:: \omega^2 = \max\left(0, \frac{\sum_j (\hat s_j - s_0)^2 / v_j - (n - 1)}
+              {\sum_j 1/v_j - \sum_j 1/v_j^2 \,/\, \sum_j 1/v_j}\right),
+
+    where n is the number of targets. Given ω² and the noise variances σⱼ² = vⱼSₜₜ,
+    pooled scale, scales and intercepts minimise a ridge objective,
+
+    .. math:: \sum_{ij} (y_{ij} - b_j - s_j t_{ij})^2 / \sigma_j^2
+              + \sum_j (s_j - s)^2 / \omega^2 ,
+
+    whose minimum is s = Σ wⱼŝⱼ/Σ wⱼ with wⱼ = 1/(vⱼ + ω²), and
+    sⱼ = s + (ŝⱼ - s)·ω²/(ω² + vⱼ). A pooled scale below 0 is set to 0, and then a scale
+    below 0 is: the sign of an attribution is part of what it says, and is not turned
+    round. A target with fewer than three runs, or whose attributions predict the same
+    for all runs, has the pooled scale. A target whose outputs are all equal has scale
+    0.
+
+    With one target there is nothing to pool: the scale is that of least squares.
+
+    References
+    ----------
+    .. [1] DerSimonian and Laird, "Meta-analysis in clinical trials", Controlled
+       Clinical Trials 7, 1986.
+
+    Examples
+    --------
+    Weights of the right order and of a wrong unit:
+
+    >>> from skdatamodels.datasets import make_linear_runs
+    >>> from skdatamodels.influence import AttributionRegressor
+    >>> runs, coef = make_linear_runs(n_runs=500, n_train=20, n_informative=2)
+    >>> model = AttributionRegressor(100 * coef).fit(runs[:400])
+    >>> round(model.pooled_scale_, 3)
+    0.01
+    >>> round(model.score(runs[400:]), 1)
+    0.9
+    """
+
+    _parameter_constraints = {
+        "attribution": "no_validation",
+        "exclude": ["array-like", None],
+    }
+
+    def __init__(self, attribution, *, exclude=None):
+        self.attribution = attribution
+        self.exclude = exclude
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None, *, sample_weight=None):
+        """Compute the attributions, if they are to be computed, and scale them.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_runs, n_train), PackedMasks or TrainingRuns
+            Masks, 0/1 or bool: which training examples each run saw.
+        y : array-like of shape (n_runs, n_targets) or (n_runs,), default=None
+            Outputs. TrainingRuns bring their own; y is then fitted in place of them,
+            and what the runs know of their outputs is not taken over. NaN stands for a
+            run that has no output for the target, and is left out.
+        sample_weight : array-like of shape (n_runs,), default=None
+            How many runs each run counts as, not negative.
+
+        Returns
+        -------
+        self : AttributionRegressor
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If an entry of the masks is neither 0 nor 1, lengths differ, an output is
+            infinite, no target has an output, weights are negative or all 0, the
+            attributions are not a finite matrix (n_targets, n_train), or excluded
+            examples do not fit the data.
+        TypeError
+            If `attribution` is a function: put it into an Attribution.
+
+        Warns
+        -----
+        UserWarning
+            If some targets have no output: their weights are 0, their intercepts NaN.
+            If the attributions have the reversed sign, which makes their scales 0.
+        """
+        masks, outputs, known, one = self._check_runs(X, y, sample_weight, self.exclude)
+        tau = _weights_of(self.attribution, (outputs.shape[1], masks.shape[1]))
+        fitted = masks.dot(tau.T)
+        # One power of two for all targets, whose scales are compared.
+        size, unit = exponents(outputs).max(), exponents(fitted).max()
+        n_runs, x_mean, y_mean, *sums = centred_sums(
+            known, scaled(fitted, unit), scaled(outputs, size)
+        )
+        scale, pooled, z = shrunken_scales(n_runs, *sums)
+        intercept = np.where(n_runs > 0, y_mean - scale * x_mean, np.nan)
+        _warn_if_reversed(z)
+        coef = _rescaled(tau, scale, size - unit)
+        if self.exclude is not None:
+            _set_zero(coef, np.asarray(self.exclude))
+        self._set_weights(coef, np.ldexp(intercept, size), one)
+        scale = np.ldexp(scale, size - unit)
+        self.scale_ = float(scale[0]) if one else scale
+        self.pooled_scale_ = float(np.ldexp(pooled, size - unit))
+        return self
+
+
+def _weights_of(attribution, shape):
+    """Return the matrix that is given or computed; look at its shape before."""
+    if callable(attribution) and not isinstance(attribution, Attribution):
+        raise TypeError(
+            f"attribution is the function {attribution!r}, which needs its data: give "
+            "Attribution(function, train, targets), of skdatamodels.influence, with "
+            "its other arguments by name."
+        )
+    computed = isinstance(attribution, Attribution)
+    if not computed:
+        attribution = AttributionMatrix.weights_of(attribution, "attribution")
+    if attribution.shape != shape:
+        raise ValueError(
+            f"attribution has shape {attribution.shape}; the runs have (n_targets, "
+            f"n_train) = {shape}."
+        )
+    weights = attribution() if computed else attribution
+    return weights.astype(np.float64, copy=False)
+
+
+def _rescaled(tau, scale, exponent):
+    """Multiply rows by scale·2ᵏ, which may be too large or small for a number."""
+    if sparse.issparse(tau):
+        coef = sparse.csr_array(sparse.diags_array(scale) @ tau)
+        np.ldexp(coef.data, exponent, out=coef.data)
+        return coef
+    coef = scale[:, None] * tau
+    return np.ldexp(coef, exponent, out=coef)
+
+
+def _set_zero(coef, exclude):
+    """Set the weight of one example of each target to 0, of none where it is -1."""
+    if sparse.issparse(coef):
+        example = np.repeat(exclude, np.diff(coef.indptr))
+        coef.data[coef.indices == example] = 0
+        coef.eliminate_zeros()
+    else:
+        targets = np.flatnonzero(exclude >= 0)
+        coef[targets, exclude[targets]] = 0
+
+
+def _warn_if_reversed(z):
+    if z < -_SURELY_REVERSED:
+        warnings.warn(
+            "The attributions predict larger outputs where the outputs are smaller, so "
+            "most scales are 0. They must be positive where the presence of an example "
+            "raises the output: those for a loss have the other sign than those for a "
+            "margin.",
+            UserWarning,
+            stacklevel=4,
+        )

@@ -1,0 +1,73 @@
+"""Scales of an attribution matrix, one a target, that shrink towards a common one."""
+
+import numpy as np
+
+# What rounding leaves of a sum of squares, relative to it.
+_ROUNDING = 1e-24
+# A fit without residuals would weigh infinitely much.
+_LEAST_NOISE = np.finfo(np.float64).eps
+
+
+def centred_sums(known, x, y):
+    """Return weighted sums of squares and products, each target about its means.
+
+    Parameters
+    ----------
+    known : array of shape (n_runs, n_targets), or (n_runs, 1) for all
+        Weight of each run, 0 where it does not count.
+    x, y : arrays of shape (n_runs, n_targets)
+
+    Returns
+    -------
+    n_runs, x_mean, y_mean, xx, xy, yy : arrays of shape (n_targets,)
+    """
+    n_runs = np.broadcast_to(known.sum(axis=0), x.shape[1:])
+    divisor = np.where(n_runs > 0, n_runs, 1)
+    x_mean, y_mean = ((known * values).sum(axis=0) / divisor for values in (x, y))
+    x, y = x - x_mean, y - y_mean
+    xx, xy, yy = ((known * a * b).sum(axis=0) for a, b in ((x, x), (x, y), (y, y)))
+    xx[xx <= _ROUNDING * n_runs * x_mean**2] = 0
+    yy[yy <= _ROUNDING * n_runs * y_mean**2] = 0
+    return n_runs, x_mean, y_mean, xx, xy, yy
+
+
+def shrunken_scales(n_runs, xx, xy, yy):
+    """Return the scale of each target, shrunk to the pooled one, and not negative.
+
+    Parameters
+    ----------
+    n_runs, xx, xy, yy : arrays of shape (n_targets,)
+        As `centred_sums` returns them: x is what the attributions predict.
+
+    Returns
+    -------
+    scale : array of shape (n_targets,)
+    pooled : float
+    z : float
+        By how many standard errors the pooled scale exceeds 0. Below 0, it is cut off.
+    """
+    own = np.divide(xy, xx, out=np.zeros_like(xy), where=xx > 0)
+    tells = (n_runs > 2) & (xx > 0) & (yy > 0)
+    variance = np.full_like(own, np.inf)  # of `own`, about the true scale
+    residual = np.maximum(yy - own * xy, _LEAST_NOISE * yy)[tells]
+    variance[tells] = residual / (n_runs[tells] - 2) / xx[tells]
+    pooled, error, spread = _pool(own[tells], variance[tells])
+    z, pooled = pooled / error, max(pooled, 0.0)
+    scale = pooled + spread / (spread + variance) * (own - pooled)
+    return np.where(yy > 0, np.maximum(scale, 0), 0), pooled, z
+
+
+def _pool(own, variance):
+    """Return mean of the true scales, its standard error, and their variance.
+
+    These are the formulas of DerSimonian and Laird.
+    """
+    if not len(own):
+        return 0.0, np.inf, 0.0
+    weight = 1 / variance
+    mean = weight @ own / weight.sum()
+    excess = weight @ (own - mean) ** 2 - (len(own) - 1)
+    freedom = weight.sum() - weight @ weight / weight.sum()
+    spread = max(excess / freedom, 0.0) if freedom > 0 else 0.0
+    weight = 1 / (variance + spread)
+    return weight @ own / weight.sum(), weight.sum() ** -0.5, spread

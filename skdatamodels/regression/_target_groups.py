@@ -1,0 +1,89 @@
+"""Targets with enough usable runs, grouped by the runs that they can use."""
+
+import warnings
+from typing import NamedTuple
+
+import numpy as np
+
+
+def check_enough(n_usable, n_runs, n_min, can_split=True):
+    """Say which targets have enough runs; warn of those that have not.
+
+    Parameters
+    ----------
+    n_usable : int array of shape (n_targets,)
+    n_runs, n_min : int
+    can_split : bool, or bool array of shape (n_targets,)
+        Whether there are runs to hold out, and others to fit on.
+
+    Returns
+    -------
+    enough : bool array of shape (n_targets,)
+
+    Raises
+    ------
+    ValueError
+        If no target has enough.
+    """
+    enough = n_usable >= n_min
+    if enough.any() and not (enough & can_split).any():
+        raise ValueError(
+            "No target has enough runs to hold some out and fit on others: runs of a "
+            "group stay together, and so do pairs that share a training seed. Give "
+            "fewer folds, more groups, or other splits, as cv."
+        )
+    if not enough.any():
+        raise ValueError(
+            f"Target 0 has n_samples = {n_usable[0]} usable runs of {n_runs}, no target"
+            f" has enough; a minimum of {n_min} is required with these parameters."
+        )
+    enough = enough & can_split
+    if not enough.all():
+        few = np.flatnonzero(~enough)
+        unsplit = "" if np.all(can_split) else ", or none to hold out,"
+        warnings.warn(
+            f"{len(few)} of {len(enough)} targets have fewer than {n_min} usable runs"
+            f"{unsplit} and get no datamodel (weights 0, intercept NaN): "
+            f"{few[:10].tolist()}"
+            f"{' and more' if len(few) > 10 else ''}.",
+            UserWarning,
+            stacklevel=6,
+        )
+    return enough
+
+
+class Group(NamedTuple):
+    """Targets that can use the same runs."""
+
+    rows: np.ndarray  # the runs, shuffled if some are held out
+    targets: np.ndarray
+    folds: list  # of Fold; empty if lam is given
+
+
+def group_targets(usable, targets, order, split):
+    """Group targets by the runs that they can use.
+
+    Parameters
+    ----------
+    usable : bool array of shape (n_runs, n_targets), or None if all are
+    targets : int array
+        Those to group.
+    order : int array of shape (n_runs,)
+        Permutation of the runs.
+    split : Cut, Splits or None
+        Makes the folds of a group.
+
+    Returns
+    -------
+    groups : list of Group
+    """
+    together = [targets]
+    if usable is not None:
+        patterns = np.packbits(usable[:, targets], axis=0)
+        _, pattern_of = np.unique(patterns, axis=1, return_inverse=True)
+        together = [targets[pattern_of == p] for p in range(pattern_of.max() + 1)]
+    groups = []
+    for part in together:
+        rows = order if usable is None else order[usable[order, part[0]]]
+        groups.append(Group(rows, part, [] if split is None else split(rows)))
+    return groups

@@ -1,0 +1,80 @@
+"""What a trainer is asked for: run ids, or masks."""
+
+import hashlib
+from collections import Counter
+
+import numpy as np
+
+from skdatamodels._examples import describe_kind
+from skdatamodels._numbers import unmasked
+from skdatamodels.masks import PackedMasks, as_masks
+from skdatamodels.masks._designs import check_run_ids
+from skdatamodels.runs import TrainingRuns
+
+
+def check_rows(X, n_train):
+    """Return X as run ids (int64 array) or as PackedMasks.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_runs,) or (n_runs, n_train)
+    n_train : int
+
+    Returns
+    -------
+    rows : int64 array or PackedMasks
+
+    Raises
+    ------
+    TypeError
+        If X is TrainingRuns, which are trained already.
+    ValueError
+        If X is neither; if run ids repeat or are negative; if masks are not 0/1.
+
+    Examples
+    --------
+    >>> from skdatamodels.training._rows import check_rows
+    >>> check_rows(range(3), n_train=4)
+    array([0, 1, 2])
+    >>> check_rows([[1, 0, 1, 1]], n_train=4).shape
+    (1, 4)
+    """
+    if isinstance(X, TrainingRuns):
+        raise TypeError(
+            "X is TrainingRuns, which are trained already. To train their subsets "
+            "again, give their masks: X.packed."
+        )
+    if not isinstance(X, PackedMasks):
+        rows = _as_array(unmasked(X, "X"))
+        if rows.ndim == 1:
+            return check_run_ids(rows)
+        if rows.ndim == 2 and rows.shape[1] == n_train:
+            X = as_masks(rows)
+    if not isinstance(X, PackedMasks) or X.shape[1] != n_train or len(X) == 0:
+        raise ValueError(
+            "X must be run ids (n_runs,), such as np.arange(1000), or 0/1 masks "
+            f"(n_runs, n_train) with n_train={n_train} and at least one run, got "
+            f"{describe_kind(X)}. The examples do not belong in X. Give them to "
+            "the constructor: SubsetTrainer(estimator, train=Examples(X_train, "
+            "y_train), targets=Examples(X_test, y_test))."
+        )
+    return X
+
+
+def mask_keys(masks):
+    """Key of each row: a digest of the mask, and how often it came before."""
+    seen, keys = Counter(), []
+    for row in masks.bits:
+        mask = row.tobytes()
+        words = np.frombuffer(hashlib.blake2b(mask, digest_size=16).digest(), "<u4")
+        keys.append((*words, seen[mask]))
+        seen[mask] += 1
+    return keys
+
+
+def _as_array(X):
+    """Return X as an array; one without dimensions, if X is nothing like rows."""
+    try:
+        return np.asarray(X)
+    except (ValueError, TypeError):  # a pair of X and y; Examples
+        return np.asarray(None)

@@ -1,0 +1,120 @@
+"""Folds against their definitions, and against scikit-learn's splitters."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.model_selection import GroupKFold, KFold, ShuffleSplit, TimeSeriesSplit
+
+from skdatamodels.regression._folds import Cut, Splits, shuffled
+
+
+def split_of(fractions, n_runs, groups=None):
+    return Cut.of(fractions, n_runs, groups)
+
+
+@given(st.integers(3, 60), st.floats(0.01, 0.99))
+def test_a_part_is_held_out_and_two_runs_remain(m, fraction):
+    rows = np.arange(m)[::-1]
+    (fold,) = split_of([1 - fraction, 1], m)(rows)
+    n = len(fold.held_out)
+    assert 1 <= n <= m - 2
+    assert abs(n - fraction * m) <= max(1, 2 - (1 - fraction) * m) + 0.5
+    np.testing.assert_array_equal(fold.held_out, rows[-n:])
+    np.testing.assert_array_equal(fold.train_of(rows), rows[:-n])
+
+
+@given(st.integers(2, 8), st.integers(0, 60))
+def test_folds_cut_the_runs_into_equal_parts(n_folds, more):
+    rows = np.arange(n_folds + more)
+    folds = split_of(np.linspace(0, 1, n_folds + 1), len(rows))(rows)
+    np.testing.assert_array_equal(np.concatenate([f.held_out for f in folds]), rows)
+    sizes = [len(fold.held_out) for fold in folds]
+    assert min(sizes) >= 1
+    assert max(sizes) - min(sizes) <= 1
+
+
+@given(st.data())
+def test_groups_are_never_divided(data):
+    groups = np.array(data.draw(st.lists(st.integers(0, 9), min_size=6, max_size=40)))
+    groups = np.unique(groups, return_inverse=True)[1]
+    fractions = data.draw(st.sampled_from([[0.7, 1], [0.99, 1], [0, 0.5, 1]]))
+    split = split_of(fractions, len(groups), groups)
+    usable = np.array(data.draw(st.lists(st.booleans(), min_size=40, max_size=40)))
+    usable = usable[: len(groups), None]
+    n_units = len(np.unique(groups[usable[:, 0]]))
+    assert split.enough(usable) == (n_units >= 2)
+    assert split.enough(None) == (groups.max() >= 1)
+    if not split.enough(usable):
+        return
+    order = shuffled(np.random.RandomState(0), len(groups), groups)
+    rows = order[usable[order, 0]]
+    for fold in split(rows):
+        train = fold.train_of(rows)
+        assert len(fold.held_out)
+        assert len(train)
+        np.testing.assert_array_equal(
+            np.sort(np.concatenate([train, fold.held_out])), np.sort(rows)
+        )
+        assert not set(groups[train]) & set(groups[fold.held_out])
+
+
+def test_runs_are_shuffled_by_group():
+    groups = np.array([0, 1, 2, 0, 1, 2, 0])
+    orders = [shuffled(np.random.RandomState(i), 7, groups) for i in range(9)]
+    for order in orders:
+        assert (np.diff(groups[order]) != 0).sum() == 2
+    assert len({tuple(order) for order in orders}) > 3
+    np.testing.assert_array_equal(
+        shuffled(np.random.RandomState(3), 9, None),
+        np.random.RandomState(3).permutation(9),
+    )
+
+
+@pytest.mark.parametrize("cv", [KFold(3), GroupKFold(2), TimeSeriesSplit(3)])
+def test_splitters_split_runs(cv):
+    groups = np.array([0, 0, 1, 1, 2, 2, 2]) if isinstance(cv, GroupKFold) else None
+    split = Splits.by(cv, 7, groups, None)
+    rows = np.array([6, 2, 0, 5, 1])
+    expected = list(cv.split(np.zeros(7), groups=groups))
+    folds = split(rows)
+    assert len(folds) == len(expected)
+    for fold, (train, test) in zip(folds, expected, strict=True):
+        train = rows[np.isin(rows, train)]
+        judges = rows[np.isin(rows, test)] if len(train) >= 2 else []
+        np.testing.assert_array_equal(fold.held_out, judges)
+        if len(judges):
+            np.testing.assert_array_equal(fold.train_of(rows), train)
+
+
+@pytest.mark.parametrize(
+    "cv", [KFold(2), GroupKFold(2), ShuffleSplit(3, random_state=0)]
+)
+def test_splitters_split_pairs(cv):
+    pairs = np.array([0, 1, 1, 2, 3, 3, 0, 2])
+    for fold in Splits.by(cv, 8, None, pairs)(np.arange(8)):
+        train = fold.train_of(np.arange(8))
+        assert len(fold.held_out) + len(train) == 8
+        assert not set(pairs[train]) & set(pairs[fold.held_out])
+
+
+def test_given_splits_are_of_all_runs():
+    splits = [([0, 1, 2, 3], [4, 5]), ([3, 4, 5], [0, 2])]
+    kept = np.array([0, 1, 3, 4, 5])
+    split = Splits.given(iter(splits), 6, kept)
+    first, second = split(np.arange(5))
+    np.testing.assert_array_equal(kept[first.held_out], [4, 5])
+    np.testing.assert_array_equal(kept[first.train_of(np.arange(5))], [0, 1, 3])
+    np.testing.assert_array_equal(kept[second.held_out], [0])
+    np.testing.assert_array_equal(kept[second.train], [3, 4, 5])
+    with pytest.raises(ValueError, match="cv holds no split"):
+        Splits.given([], 6, kept)
+
+
+def test_a_target_needs_a_split_with_runs_on_both_sides():
+    split = Splits.given([([0, 1, 2], [3, 4])], 5, np.arange(5))
+    usable = np.array(
+        [[1, 1, 0, 1], [1, 0, 0, 1], [0, 0, 1, 0], [1, 1, 1, 0], [0, 1, 0, 0]], bool
+    )
+    np.testing.assert_array_equal(split.enough(usable), [True, False, False, False])
+    assert split.enough(None).all()
