@@ -42,6 +42,11 @@ FITTED_ON_RUNS = [DatamodelRegressor(0.01), MASKS_ONLY, SCALED_MATRIX]
 RUN_IDS_ONLY = SubsetTrainer(RidgeClassifier(), _EXAMPLES, _EXAMPLES, random_state=0)
 ATTRIBUTIONS_OF_A_TRAINER = CounterfactualEvaluation(RUN_IDS_ONLY, sizes=[1])
 
+
+def name_of(value):
+    return type(value).__name__
+
+
 # Most checks fit on real numbers, which these refuse: some take 0/1 masks, the next run
 # ids, the last the attribution matrix of its trainer. These checks do not, and what the
 # others are about is tested below, or beside the estimator.
@@ -102,7 +107,7 @@ def test_transformers(estimator, check):
         ATTRIBUTIONS_OF_A_TRAINER,
         DataSupportSearch(RUN_IDS_ONLY),
     ],
-    ids=repr,
+    ids=name_of,
 )
 def test_what_applies_to_the_others(estimator, check):
     getattr(estimator_checks, check)(type(estimator).__name__, clone(estimator))
@@ -139,7 +144,7 @@ def test_estimators_on_data_of_their_own(estimator, data):
     np.testing.assert_array_equal(outputs(fitted.fit(*data)), expected)
 
 
-@pytest.mark.parametrize("estimator", FITTED_ON_RUNS, ids=repr)
+@pytest.mark.parametrize("estimator", FITTED_ON_RUNS, ids=name_of)
 def test_y_takes_the_place_of_the_outputs_of_runs(estimator):
     known = TrainingRuns(RUNS.packed, RUNS.outputs, output="margin")
     other = np.sin(np.arange(80.0)).reshape(40, 2)
@@ -154,7 +159,7 @@ def test_y_takes_the_place_of_the_outputs_of_runs(estimator):
         clone(estimator).fit(RUNS.masks)
 
 
-@pytest.mark.parametrize("estimator", FITTED_ON_RUNS, ids=repr)
+@pytest.mark.parametrize("estimator", FITTED_ON_RUNS, ids=name_of)
 def test_cross_validation_of_a_pipeline_with_y(estimator):
     """scikit-learn's tools hand on the y that they are given, with run ids as X."""
     pipe = make_pipeline(RUN_IDS_ONLY, estimator)
@@ -167,7 +172,7 @@ def test_cross_validation_of_a_pipeline_with_y(estimator):
     np.testing.assert_allclose(cross_val_score(pipe, ids, y, cv=2), by_hand)
 
 
-@pytest.mark.parametrize("estimator", FITTED_ON_RUNS, ids=repr)
+@pytest.mark.parametrize("estimator", FITTED_ON_RUNS, ids=name_of)
 def test_names_of_columns_do_not_outlive_a_fit(estimator):
     pandas = pytest.importorskip("pandas")
     names = [f"example {i}" for i in range(12)]
@@ -181,7 +186,7 @@ def test_names_of_columns_do_not_outlive_a_fit(estimator):
         assert not hasattr(model, "feature_names_in_")
 
 
-@pytest.mark.parametrize("estimator", FITTED_ON_RUNS, ids=repr)
+@pytest.mark.parametrize("estimator", FITTED_ON_RUNS, ids=name_of)
 def test_tags(estimator):
     tags = get_tags(estimator)
     assert tags.estimator_type == "regressor"
@@ -213,7 +218,7 @@ def test_html_shows_parameters_and_not_the_data(estimator):
 
 
 @pytest.mark.parametrize(
-    "transformer", [RUN_IDS_ONLY, DatamodelEmbedding(train=NAMED)], ids=repr
+    "transformer", [RUN_IDS_ONLY, DatamodelEmbedding(train=NAMED)], ids=name_of
 )
 def test_transformers_name_their_columns_by_the_training_examples(transformer):
     X = np.arange(9) if transformer is RUN_IDS_ONLY else RUNS

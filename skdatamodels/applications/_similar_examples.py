@@ -114,6 +114,17 @@ class HarmfulExamples(NamedTuple):
     mean_weights: np.ndarray
     ids: np.ndarray | None
 
+    def _table(self):
+        n_rows = len(self.examples)
+        columns = {"row": self.examples[:MOST_ROWS]}
+        if self.ids is not None:
+            columns["id"] = [str(name) for name in self.ids[:MOST_ROWS]]
+        columns["mean weight"] = self.mean_weights[:MOST_ROWS]
+        return Table(f"{n_rows} harmful examples, the worst first", columns, n_rows)
+
+    __repr__ = table_text
+    _repr_html_ = table_html
+
 
 def similar_examples(weights, n_examples=5, *, among=None, train=None):
     """Find the training examples that raise and lower each target's output the most.

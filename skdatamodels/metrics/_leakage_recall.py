@@ -9,6 +9,7 @@ from sklearn.utils import gen_batches
 
 from skdatamodels._examples import swap_hint
 from skdatamodels._numbers import as_real
+from skdatamodels._tables import MOST_ROWS, Table, table_html, table_text
 
 EARTH_RADIUS = 6371.0088  # mean radius in kilometres
 _BLOCK_ENTRIES = 2**22
@@ -85,6 +86,14 @@ class LeakageRecall(NamedTuple):
 
     recall: np.ndarray
     n_leaks: np.ndarray
+
+    def _table(self):
+        columns = {"recall": self.recall[:MOST_ROWS], "leaks": self.n_leaks[:MOST_ROWS]}
+        title = "Recall of leaked targets, one row a threshold"
+        return Table(title, columns, len(self.recall))
+
+    __repr__ = table_text
+    _repr_html_ = table_html
 
 
 def leakage_recall(candidates, *, train, targets, thresholds, metric="haversine"):
