@@ -22,13 +22,15 @@ from skdatamodels.applications import (
     ComponentEffects,
     Correlation,
     CounterfactualEffects,
+    harmful_examples,
     similar_examples,
 )
 from skdatamodels.datasets import ReleasedDatamodels, make_linear_runs
 from skdatamodels.influence import DifferenceOfMeans
 from skdatamodels.judging import compare_attributions, plan_runs
-from skdatamodels.metrics import ScoreInterval, lds_interval
+from skdatamodels.metrics import LeakageRecall, ScoreInterval, lds_interval
 from skdatamodels.outputs import OUTPUTS, OutputInfo
+from skdatamodels.regression import AttributionMatrix
 
 
 class Shown:
@@ -150,6 +152,7 @@ def _effects(n=500):
     true = rng.normal(size=n)
     return CounterfactualEffects(
         np.arange(n) % 7,
+        np.array(list("abcdefg"), dtype=object)[np.arange(n) % 7],
         np.array(["top", "random"])[np.arange(n) % 2],
         np.ones(n, int),
         true + rng.normal(size=n),
@@ -166,7 +169,8 @@ def _plan(**params):
 
 def _components(n=30):
     ends = np.random.default_rng(0).normal(size=(3, n, 2))
-    return ComponentEffects(*ends, np.tile([3, 4, -1], (n, 2, 1)))
+    removed = np.tile([3, 4, -1], (n, 2, 1))
+    return ComponentEffects(*ends, removed, removed.astype(object))
 
 
 def _store(folder):
@@ -175,12 +179,17 @@ def _store(folder):
 
 RESULTS = {
     "AttributionComparison": lambda folder: _comparison(),
+    "AttributionMatrix": lambda folder: AttributionMatrix(np.eye(4, 20)),
     "ComponentEffects": lambda folder: _components(),
     "Correlation": lambda folder: Correlation(1 / 3, 2 / 3, 1000),
     "CounterfactualEffects": lambda folder: _effects(),
     "Examples": lambda folder: Examples(np.eye(500), np.arange(500)),
     "Extremes": lambda folder: similar_examples(np.eye(500), 200),
     "Output": lambda folder: OUTPUTS["margin"],
+    "HarmfulExamples": lambda folder: harmful_examples(
+        -np.eye(30), 30, higher_is_better=True, balance=False
+    ),
+    "LeakageRecall": lambda folder: LeakageRecall(np.ones(30), np.arange(30)),
     "OutputInfo": lambda folder: OutputInfo(),
     "PackedMasks": lambda folder: RUNS.packed,
     "ReleasedDatamodels": lambda folder: ReleasedDatamodels(
@@ -296,6 +305,26 @@ def test_extremes_as_a_frame():
     )
     pd.testing.assert_frame_equal(found.to_frame(), expected, check_dtype=False)
     assert "  0  3: +1, 0: +0.5  1: -2" in repr(found)
+    train = Examples(np.eye(4), np.arange(4), ids=list("pqrs"))
+    named = similar_examples(weights, 3, train=train)
+    assert "  0  s: +1, p: +0.5  q: -2" in repr(named)
+    assert named.to_frame()["id"].tolist() == ["s", "p", "q", "r"]
     many = repr(similar_examples(np.ones((12, 9)), 9))
     assert many.count("0: +1, 1: +1, 2: +1, …") == 10
     assert many.endswith("… 2 more")
+
+
+def test_harmful_examples_as_a_frame():
+    train = Examples(np.eye(3), np.arange(3), ids=list("pqr"))
+    params = {"higher_is_better": True, "balance": False}
+    found = harmful_examples([[0.5, -1.0, -0.25]], **params, train=train)
+    expected = {"example": [1, 2], "id": ["q", "r"], "mean_weight": [-1.0, -0.25]}
+    assert found.to_frame().to_dict("list") == expected
+    lines = repr(found).splitlines()[1:]
+    assert [line.split() for line in lines] == [
+        ["row", "id", "mean", "weight"],
+        ["1", "q", "-1.00"],
+        ["2", "r", "-0.25"],
+    ]
+    positions = harmful_examples([[0.5, -1.0, -0.25]], **params)
+    assert list(positions.to_frame()) == ["example", "mean_weight"]

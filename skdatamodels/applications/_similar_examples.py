@@ -52,8 +52,9 @@ class Extremes(NamedTuple):
     def to_frame(self):
         """Return the weights as a pandas.DataFrame, one row each.
 
-        Its columns are row, column and weight; in each row the positive weights come
-        first, then the negative, the most extreme first of either.
+        Its columns are row, column and weight, and id if ids are known; in each row
+        the positive weights come first, then the negative, the most extreme first of
+        either.
 
         Raises
         ------
@@ -63,37 +64,40 @@ class Extremes(NamedTuple):
         columns = np.hstack([self.positive, self.negative])
         weights = np.hstack([self.positive_weights, self.negative_weights])
         found = columns >= 0
-        return import_pandas().DataFrame(
+        frame = import_pandas().DataFrame(
             {
                 "row": np.nonzero(found)[0],
                 "column": columns[found],
                 "weight": weights[found],
             }
         )
+        if self.positive_ids is not None:
+            ids = np.hstack([self.positive_ids, self.negative_ids])
+            frame.insert(2, "id", ids[found])
+        return frame
 
     def _table(self):
         n_rows, n_most = self.positive.shape
         shown = range(min(n_rows, MOST_ROWS))
-        columns = {
-            "row": shown,
-            "positive": [
-                _listed(self.positive[i], self.positive_weights[i]) for i in shown
-            ],
-            "negative": [
-                _listed(self.negative[i], self.negative_weights[i]) for i in shown
-            ],
-        }
+        columns = {"row": shown}
+        for sign in ("positive", "negative"):
+            found, weights = getattr(self, sign), getattr(self, f"{sign}_weights")
+            ids = getattr(self, f"{sign}_ids")
+            names = found if ids is None else ids
+            columns[sign] = [
+                _listed(names[i][found[i] >= 0], weights[i][found[i] >= 0])
+                for i in shown
+            ]
         return Table(f"Extremes(n_rows={n_rows}, n_most={n_most})", columns, n_rows)
 
     __repr__ = table_text
     _repr_html_ = table_html
 
 
-def _listed(columns, weights, most=3):
-    found = columns >= 0
-    pairs = zip(columns[found][:most], weights[found][:most], strict=True)
-    text = ", ".join(f"{column}: {weight:+.2g}" for column, weight in pairs)
-    return text + (", …" if found.sum() > most else "")
+def _listed(names, weights, most=3):
+    pairs = zip(names[:most], weights[:most], strict=True)
+    text = ", ".join(f"{name}: {weight:+.2g}" for name, weight in pairs)
+    return text + (", …" if len(names) > most else "")
 
 
 class HarmfulExamples(NamedTuple):
@@ -113,6 +117,20 @@ class HarmfulExamples(NamedTuple):
     examples: np.ndarray
     mean_weights: np.ndarray
     ids: np.ndarray | None
+
+    def to_frame(self):
+        """Return the examples as a pandas.DataFrame, one row each.
+
+        Its columns are example, id if ids are known, and mean_weight.
+
+        Raises
+        ------
+        ImportError
+            If pandas is not installed.
+        """
+        ids = {} if self.ids is None else {"id": self.ids}
+        columns = {"example": self.examples, **ids, "mean_weight": self.mean_weights}
+        return import_pandas().DataFrame(columns)
 
     def _table(self):
         n_rows = len(self.examples)

@@ -139,7 +139,10 @@ def leakage_recall(candidates, *, train, targets, thresholds, metric="haversine"
     >>> leakage_recall(
     ...     [[0], [2]], **places, thresholds=[0.2, 1.0], metric="euclidean"
     ... )
-    LeakageRecall(recall=array([1. , 0.5]), n_leaks=array([1, 2]))
+    Recall of leaked targets, one row a threshold
+    recall  leaks
+      1.00      1
+      0.50      2
     """
     n_targets, n_train = len(targets), len(train)
     candidates = check_candidates(candidates, n_train, n_targets)
