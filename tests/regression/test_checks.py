@@ -71,8 +71,8 @@ def test_exclude_is_an_example_for_each_target():
 @pytest.mark.parametrize(
     ("exclude", "message"),
     [
-        ([0], r"2 integers, one a target, got int64 of shape \(1,\)"),
-        ([0.0, 1.0], "2 integers, one a target, got float64"),
+        ([0], r"2 integers, one for each target, got int64 of shape \(1,\)"),
+        ([0.0, 1.0], "2 integers, one for each target, got float64"),
         ([0, 3], "examples 0 to 2, or -1 for none, got 0 to 3"),
         ([-2, 0], "got -2 to 0"),
     ],
