@@ -1,5 +1,5 @@
-// Kernels of the regression on a GPU. Each does in one pass over memory what takes torch
-// many passes.
+// Kernels of the regression on a GPU. Each does in one pass over memory what would take
+// torch many passes.
 //
 // All matrices are row-major and contiguous. blockIdx.x is the row, of a target or a
 // run. The threads of all blocks with that x share its columns with a stride, so that
