@@ -147,7 +147,7 @@ def main():
     parser.add_argument("--targets", type=int, default=40)
     parser.add_argument("--held-out", type=int, default=300)
     parser.add_argument(
-        "--networks", type=int, default=0, help="priors from so many networks instead"
+        "--networks", type=int, default=0, help="use priors from this many networks"
     )
     parser.add_argument("--lam", choices=["validation", "cv"], default="validation")
     parser.add_argument("--store", default="benchmarks/runs")

@@ -104,7 +104,7 @@ def main():
     import torch
 
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--many", type=int, help="only train so many runs of the MLP")
+    parser.add_argument("--many", type=int, help="only train this many runs of the MLP")
     many = parser.parse_args().many
 
     print(describe_machine(), "torch", torch.__version__)
