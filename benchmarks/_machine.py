@@ -1,4 +1,4 @@
-"""What a benchmark prints of the machine it ran on."""
+"""Description of the machine that a benchmark runs on."""
 
 import os
 import platform
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def describe_machine():
-    """Return processor, cores and versions in a line."""
+    """Return processor, cores and versions as one line."""
     model = platform.processor() or platform.machine()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():

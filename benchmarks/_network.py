@@ -1,4 +1,4 @@
-"""The torch network, in a file of its own so that all scripts name it alike."""
+"""The torch network, in a separate file so that it has one name in all scripts."""
 
 
 def make_network():

@@ -1,12 +1,13 @@
 """LDS of the baselines on digits, on the runs of `fidelity.py`.
 
-The truth: networks on half-subsets, log-odds. The gradient methods get networks of the
-same kind, trained on all of the training set; each network is one more training.
+The true outputs are log-odds of networks trained on half-subsets. The gradient methods
+use networks of the same kind, trained on the whole training set. Each network costs one
+training.
 
-Settings such as damping are chosen on a tuning split, by LDS on other runs and other
-targets than those that are reported; with two networks at most, to save time.
+Settings such as damping are chosen on a tuning split, by LDS on runs and targets other
+than those of the reported scores, with at most two networks to save time.
 
-Methods of other packages are left out where these are not installed.
+Methods of packages that are not installed are skipped.
 """
 
 import argparse
@@ -30,10 +31,10 @@ OUTPUT = {"output": "log_odds"}
 
 
 class Method(NamedTuple):
-    """A way to an attribution matrix.
+    """A method that computes an attribution matrix.
 
-    ``make(train, targets, networks, **setting)``; `grid` has the settings to choose
-    from.
+    It calls ``make(train, targets, networks, **setting)``. `grid` contains the settings
+    to choose from.
     """
 
     name: str
@@ -43,7 +44,7 @@ class Method(NamedTuple):
 
 
 def train_networks(train, n_networks, every=3):
-    """Return networks as torch modules, each with states along its training."""
+    """Return networks as torch modules, each with checkpoints of its training."""
     import torch
 
     networks = []
@@ -72,7 +73,7 @@ def train_networks(train, n_networks, every=3):
 
 
 def embed(module, X):
-    """Return what comes into the last layer."""
+    """Return the input of the last layer."""
     import torch
 
     return module[:2](torch.tensor(X, dtype=torch.float32)).detach().numpy()
@@ -86,7 +87,7 @@ def grid(**values):
 
 
 def without_networks():
-    """Return controls, neighbours and closed forms."""
+    """Return controls, nearest neighbours and closed forms."""
 
     def plain(function, *first, **options):
         return lambda train, targets, networks: function(
@@ -118,7 +119,7 @@ def without_networks():
 
 
 def averaged(function, **fixed):
-    """Return a method's mean over networks, each network's scaled to unit size."""
+    """Return a method averaged over networks, after scaling to unit variance."""
 
     def make(train, targets, networks, **setting):
         parts = [
@@ -163,7 +164,7 @@ def of_networks(n):
 
 
 def trak_methods(n_networks):
-    """Return TRAK with each number of features, with and without damping."""
+    """Return TRAK for several numbers of features, with and without damping."""
 
     def trak(train, targets, networks, **setting):
         states = [states[-1] for _, states in networks]
@@ -211,14 +212,14 @@ class Split(NamedTuple):
 
 
 def score(method, setting, train, split, networks):
-    """Return the attribution matrix's predictions of runs, and its seconds."""
+    """Return the predictions of an attribution matrix, and its computing time."""
     start = time.perf_counter()
     influence = method.make(train, split.targets, networks, **setting)
     return split.masks @ influence.T, time.perf_counter() - start
 
 
 def choose(method, train, tuning, networks):
-    """Return the setting that is best on the tuning split."""
+    """Return the best setting on the tuning split."""
     if len(method.grid) == 1:
         return method.grid[0]
 
@@ -230,7 +231,7 @@ def choose(method, train, tuning, networks):
 
 
 def main():
-    """Print LDS with intervals, seconds and trainings, by method."""
+    """Print LDS with interval, seconds and number of trainings for each method."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--networks", type=int, default=5)
     parser.add_argument("--every", type=int, default=4, help="take every k-th target")

@@ -1,8 +1,8 @@
-"""The whole job at a size that a laptop must bear: time and peak memory.
+"""Time and peak memory of a whole job that must fit on a laptop.
 
-Runs are made in a process of their own; here they are read, fitted (path with early
-end on a part of the runs, choice of lam, fit on all of them), and judged on fresh runs.
-The bound on memory is 4·d² bytes, one matrix of counts, and 2 GiB.
+Another process makes the runs. This one reads them, fits datamodels (a path that stops
+early on some of the runs, choice of lam, fit on all runs), and scores them on new runs.
+Memory must stay below 4·d² bytes, one matrix of counts, plus 2 GiB.
 """
 
 import argparse
@@ -37,7 +37,7 @@ def make_runs(folder, *size):
 
 
 def main():
-    """Print times, memory, and what was found."""
+    """Print time, memory and results."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--n-train", type=int, default=10_000)
     parser.add_argument("--n-runs", type=int, default=60_000)

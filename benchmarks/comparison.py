@@ -1,7 +1,8 @@
-"""Closed forms, neighbours, gradients and datamodels side by side, networks on digits.
+"""Comparison of closed forms, neighbours, gradients and datamodels, networks on digits.
 
-The truth: networks on held-out half-subsets, each trained twice. Then, for some of the
-targets, what each method picks is removed, and the networks are trained again.
+The true outputs are those of networks on held-out half-subsets, each trained twice. For
+some targets, the examples that each method chooses are then removed, and the networks
+are trained again.
 """
 
 import argparse
@@ -23,7 +24,7 @@ from skdatamodels.plotting import AttributionComparisonDisplay
 
 
 def make_network_methods(train, targets, n_networks):
-    """Return methods that need trained networks, by setting."""
+    """Return the methods that need trained networks, with their settings."""
     networks = train_networks(make_mlp, train, n_networks)
     states = [states[-1] for _, states in networks]
     data, output = (train, targets), {"output": "margin"}
@@ -59,7 +60,7 @@ def make_network_methods(train, targets, n_networks):
 
 
 def make_methods(runs, train, targets, sizes):
-    """Return methods by name, and the trainings of each."""
+    """Return the other methods by name, and the number of trainings of each."""
     data = train, targets
 
     def logistic(C):
@@ -101,7 +102,7 @@ def make_methods(runs, train, targets, sizes):
 
 
 def main():
-    """Print the table, and save the picture if asked."""
+    """Print the table, and save the figure if requested."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--runs", type=int, nargs="+", default=[500, 5000])
     parser.add_argument("--every", type=int, default=6, help="take every k-th target")

@@ -1,9 +1,10 @@
-"""Predicted against true effects of removing training examples, on digits.
+"""Predicted and true effects of removing training examples, on digits.
 
-Sets of training examples are chosen for each target by several heuristics and removed
-from the full training set; retraining tells what that does. The same sets are predicted
-by datamodels of random halves, by the same with a prior, and by datamodels of random
-three quarters. Runs and trainings are kept in the folder ``--store``.
+For each target, several heuristics choose sets of training examples. Each set is
+removed from the full training set, and retraining gives the true effect. The effects
+are predicted by datamodels of random halves, with and without a prior, and by
+datamodels of random three quarters. Runs and trainings are kept in the folder
+``--store``.
 """
 
 import argparse
@@ -52,7 +53,7 @@ def print_correlations(name, effects):
 
 
 def fit_datamodels(runs, prior):
-    """Return the weights of datamodels, without and with the prior."""
+    """Return the weights of datamodels without and with the prior."""
     plain = DatamodelRegressor(n_jobs=-1, random_state=0)
     informed = clone(plain).set_params(prior=prior)
     return [model.fit(runs).coef_ for model in (plain, informed)]

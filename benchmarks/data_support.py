@@ -1,9 +1,9 @@
-"""Data support of digits by method: share certified, and targets flipped by size.
+"""Data support of digits by method: certified share, and flipped targets by size.
 
-All methods drive the same search: the training examples that a method ranks highest are
-removed, and networks are trained without them. "Own class" is the order of a method
-among the examples of the target's class, before all others. The runs behind the
-datamodels are those of `counterfactuals.py`; the search measures margins. All trainings
+All methods are used in the same search: the training examples that a method ranks
+highest are removed, and networks are trained without them. "Own class" ranks the
+examples of the target's class first, in the order of the method. The datamodels are
+fitted on the runs of `counterfactuals.py`; the search measures margins. All trainings
 are kept in the folder ``--store``.
 """
 
@@ -24,7 +24,7 @@ from skdatamodels.influence import DifferenceOfMeans, logistic_influence
 
 
 def hidden_layer(model, X):
-    """Return the representation that a fitted network classifies by."""
+    """Return the hidden representation of a fitted network."""
     return np.maximum(X @ model.coefs_[0] + model.intercepts_[0], 0)
 
 
@@ -58,7 +58,7 @@ def attributions(train, targets, n_runs, store):
 
 
 def main():
-    """Print, method by method, shares of targets flipped and certified."""
+    """Print the shares of flipped and certified targets for each method."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--runs", type=int, default=5000)
     parser.add_argument("--targets", type=int, default=100)

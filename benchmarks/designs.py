@@ -1,8 +1,8 @@
-"""LDS by subset design and number of runs, on digits, judged on uniform subsets.
+"""LDS by subset design and number of runs, on digits, scored on uniform subsets.
 
-Each seed draws every design anew; all are judged on one set of uniform subsets of α = ½
-that none of them saw. A row gives the mean LDS over seeds, and the mean difference to
-uniform runs of the same seed with its 95 % interval by Student's t over seeds.
+Each design is drawn with each seed. All are scored on the same held-out uniform subsets
+of α = ½. A row contains the mean LDS over seeds, and the mean difference to uniform
+runs of the same seed with its 95 % interval by Student's t over seeds.
 """
 
 import argparse
@@ -25,7 +25,7 @@ LEARNERS = {
     "logistic": LogisticRegression,
     "ridge": RidgeClassifier,
 }
-# name: design, alpha, whether the pairs share their training seed
+# name: design, alpha, whether the runs of a pair share a training seed
 DESIGNS = {
     "uniform": ("uniform", 0.5, False),
     "bernoulli": ("bernoulli", 0.5, False),
@@ -40,7 +40,7 @@ DESIGNS = {
 
 
 def draw_runs(trainer, name, n_runs, seed):
-    """Return runs of a design; with masks as given, each has a seed of its own."""
+    """Return runs of a design; if seeds are not shared, train on explicit masks."""
     design, alpha, shared = DESIGNS[name]
     trainer.set_params(design=design, alpha=alpha, random_state=seed)
     if shared or design == "uniform":

@@ -1,7 +1,8 @@
-"""Many more examples than runs: the whole path, beside scikit-learn's, at equal gaps.
+"""Time of a path compared to scikit-learn, with many more examples than runs.
 
-One thread each. `residual_path` reads packed masks; scikit-learn gets centred dense
-columns, one target at a time. Then the whole job, by each solver that is asked for.
+Both reach the same gaps with one thread. `residual_path` reads packed masks;
+scikit-learn gets centred dense columns, one target at a time. Then the whole job is
+timed for each requested solver.
 """
 
 import argparse

@@ -1,7 +1,7 @@
-"""LDS on digits against the number of runs: LASSO beside difference of means.
+"""LDS on digits by number of runs, for LASSO and difference of means.
 
-A network with one hidden layer, α = ½, judged on held-out subsets. The models are kept
-in the folder ``--store``, so that a second run only fits.
+The model is a network with one hidden layer, trained at α = ½; scores are on held-out
+subsets. The runs are kept in the folder ``--store``, so that a second call only fits.
 """
 
 import argparse
@@ -26,14 +26,14 @@ warnings.filterwarnings("ignore", category=ConvergenceWarning)
 
 ESTIMATORS = {
     "mlp": MLPClassifier((128,), batch_size=128, learning_rate_init=0.01, max_iter=15),
-    # trains many at once, for what takes tens of thousands of trainings
+    # trains many networks at once, for tens of thousands of trainings
     "torch": TorchLearner(make_network, epochs=15),
     "logistic": LogisticRegression(),
 }
 
 
 def make_trainer(estimator, train, targets, output, store):
-    """Make the trainer whose runs are shared by the benchmarks."""
+    """Return the trainer whose runs several benchmarks use."""
     return SubsetTrainer(
         ESTIMATORS[estimator],
         train,

@@ -1,17 +1,18 @@
-"""What a GPU does: correctness, time of each part beside its roofline, runs a day.
+"""Benchmark of a GPU: tests, time of each part compared to its roofline, runs per day.
 
-Sections, in this order, each of which can be asked for by name:
+The sections run in this order; choose some of them by name:
 
 - ``tests``: the tests of the kernels and the solvers on the device;
-- ``rates``: what the card reaches in products, copies and our kernels;
+- ``rates``: the rates of products, copies and our kernels on the device;
 - ``medium``: gram at 10,000 training examples, 60,000 runs, 2,000 targets;
 - ``saga``: the same size, 20 lams;
 - ``full``: the paper's size, 50,000 training examples, 300,000 runs, 10,000 targets;
-- ``images``: runs a day of ResNet-9, and of small stacked networks.
+- ``images``: runs per day of ResNet-9, and of small stacked networks.
 
-Each line is printed as soon as it is known, so that a cut loses little. Masks are
-random bytes (Bernoulli, alpha = 1/2) and outputs one product on the device; making
-them is timed apart. ``--device cpu --scale 0.01`` runs it all without a card.
+Each line is printed at once, so that little is lost if the script is interrupted. Masks
+are random bytes (Bernoulli, alpha = 1/2), and outputs are computed by one product on
+the device; the time to make them is printed separately. ``--device cpu --scale 0.01``
+runs everything without a GPU.
 """
 
 import argparse
@@ -29,18 +30,18 @@ SECTIONS = "tests", "rates", "medium", "saga", "full", "images"
 
 
 def say(*words):
-    """Print at once."""
+    """Print without buffering."""
     print(*words, flush=True)
 
 
 class Clock:
-    """Seconds spent in functions that are named, with the device idle at both ends."""
+    """Seconds spent in named functions; waits for the device before and after."""
 
     def __init__(self, device):
         self.device, self.seconds, self.calls = device, {}, {}
 
     def wait(self):
-        """Wait until the device has done what it was asked."""
+        """Wait until the device is idle."""
         if self.device != "cpu":
             import torch
 
@@ -48,7 +49,7 @@ class Clock:
 
     @contextmanager
     def time(self, name):
-        """Add what happens inside to a name."""
+        """Add the time of the block to a name."""
         self.wait()
         start = time.perf_counter()
         yield
@@ -70,7 +71,7 @@ class Clock:
         setattr(owner, name, timed)
 
     def report(self, whole):
-        """Print the parts of a time, and what is in none of them."""
+        """Print the time of each part, and the rest."""
         for name, seconds in sorted(self.seconds.items(), key=lambda item: -item[1]):
             say(f"    {name:<28} {seconds:8.2f} s in {self.calls[name]} calls")
         rest = whole - sum(self.seconds.values())
@@ -86,7 +87,7 @@ def make_runs(d, m, n, device):
     bits = np.frombuffer(bytearray(rng.bytes(m * (-(-d // 8)))), np.uint8).reshape(
         m, -1
     )
-    bits[:, -1] &= 0xFF << (-d % 8) & 0xFF  # what is beyond the last example
+    bits[:, -1] &= 0xFF << (-d % 8) & 0xFF  # clear the bits after the last example
     masks = PackedMasks(bits, d)
     generator = torch.Generator(device).manual_seed(0)
 
@@ -133,12 +134,12 @@ def run_tests(arguments):
 
 
 def clock_since(start):
-    """Return the seconds since a time, as text."""
+    """Return the seconds since `start` as text."""
     return f"{time.perf_counter() - start:.1f} s"
 
 
 def rate_of(function, device, repeat=3):
-    """Return the median time of a call in seconds."""
+    """Return the median seconds of a call."""
     import torch
 
     function()
@@ -186,7 +187,7 @@ def measure_halves(z, gram, n_products, exact, device):
 
 
 def measure_rates(arguments):
-    """Print what products, copies and kernels reach."""
+    """Print the rates of products, copies and kernels."""
     import torch
 
     device, d = arguments.device, arguments.size(50_000)
@@ -223,7 +224,7 @@ def measure_rates(arguments):
 
 
 def fit_and_report(name, model, masks, Y, clock):
-    """Fit, print the time of the whole and of parts."""
+    """Fit, and print the total time and that of each part."""
     import torch
 
     if clock.device != "cpu":
@@ -269,7 +270,7 @@ def watch_parts(clock):
 
 
 def roofline(d, m, n, arguments):
-    """Print the least times of the parts of a fit, as products of float16."""
+    """Print lower bounds of the times of a fit, for products of float16."""
     pairs, covariances, iteration = (
         2 * size / arguments.float16 / 1e12
         for size in (m * d**2, 2 * m * d * n, d**2 * n)
@@ -308,7 +309,7 @@ def run_full(arguments):
 
 
 def fit_sizes(arguments, name, d, m, n, n_lams):
-    """Fit by gram on runs of a size."""
+    """Fit by gram on runs of a given size."""
     start = time.perf_counter()
     masks, Y = make_runs(d, m, n, arguments.device)
     say(f"{name}: runs made in {clock_since(start)}")
@@ -330,7 +331,7 @@ def fit_sizes(arguments, name, d, m, n, n_lams):
 
 
 def run_images(arguments):
-    """Time runs of ResNet-9, and of stacked small networks."""
+    """Time runs of ResNet-9 and of small stacked networks."""
     command = [sys.executable, "benchmarks/training_images.py"]
     command += ["--train", str(arguments.size(50_000))]
     command += ["--targets", str(arguments.size(10_000)), "--device", arguments.device]
@@ -338,7 +339,7 @@ def run_images(arguments):
 
 
 def main():
-    """Run sections."""
+    """Run the sections."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("sections", nargs="*", metavar="section", help=str(SECTIONS))
     parser.add_argument("--device", default="cuda")

@@ -1,7 +1,7 @@
-"""Pair counts of masks: population count on packed bits beside float32 BLAS.
+"""Time to count pairs in masks: population count on packed bits, and float32 BLAS.
 
-In turn, the least time of several rounds, on the same cores. The matrix for BLAS is
-dense and in memory before the clock starts; its product is exact only while counts are
+Both run alternately on the same cores; the smallest time of several rounds counts. The
+dense matrix for BLAS is made before the timing. Its product is exact only for counts
 below 2²⁴.
 """
 

@@ -1,7 +1,7 @@
 """How the time of a fit grows with training examples, runs and targets.
 
-One of the three is doubled while the others stay; the exponent is the slope of a line
-through the logarithms of the least times of several rounds.
+One of the three is doubled while the others are fixed. The exponent is the slope of a
+line through the logarithms of the times, each the smallest of several rounds.
 """
 
 import argparse
@@ -21,7 +21,7 @@ SIZES = {
 
 
 def seconds(size, rounds):
-    """Return the least time of a fit with lam chosen on held-out runs."""
+    """Return the smallest time of a fit with lam chosen on held-out runs."""
     masks, Y = simulate(*size)
     times = []
     for _ in range(rounds):

@@ -1,4 +1,4 @@
-"""Time to import skdatamodels beside that of sklearn.linear_model."""
+"""Time to import skdatamodels, compared to sklearn.linear_model."""
 
 import subprocess
 import sys
@@ -17,7 +17,7 @@ def seconds_to_import(module):
 
 
 def main():
-    """Print the least of ten times each, taken in turn, and their ratio."""
+    """Print the smallest of ten alternating times of each, and their ratio."""
     print(describe_machine())
     times = {module: [] for module in MODULES}
     for _ in range(10):

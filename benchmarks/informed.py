@@ -1,8 +1,8 @@
-"""LDS of datamodels informed by a prior, against the number of runs, on digits.
+"""LDS of datamodels with a prior, by number of runs, on digits.
 
 The prior is the influence function of a logistic regression on the same digits, in
-closed form: it costs one fit. The runs are those of `fidelity.py`, networks. Controls:
-no prior, a random one, and the right one with its sign turned.
+closed form, which costs one fit. The runs are the networks of `fidelity.py`. Controls:
+no prior, a random one, and the prior with the opposite sign.
 """
 
 import argparse

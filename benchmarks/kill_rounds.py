@@ -1,7 +1,8 @@
-"""SIGKILL at random moments, round after round; then the store is compared bit by bit.
+"""Kill processes by SIGKILL at random times, then compare the store bit by bit.
 
-In most rounds runs are trained in the driver, which is killed. In the others there are
-two workers, and one of the three is killed. If it is a worker, the driver finishes.
+In most rounds the driver trains the runs, and is killed. In the other rounds there are
+two workers, and one of the three processes is killed. If it is a worker, the driver
+finishes.
 """
 
 import argparse
@@ -22,16 +23,16 @@ EXAMPLES = Examples(np.zeros((20, 1)), np.zeros(20))
 
 
 def learner(train_indices, seed):
-    """Give numbers that depend on all that a run is.
+    """Return numbers that depend on everything that defines a run.
 
-    How long it takes is in the environment, which is no part of what the store sees.
+    The duration is read from the environment, which is not part of the fingerprint.
     """
     time.sleep(float(os.environ["SECONDS_OF_A_RUN"]))
     return np.random.default_rng(seed).standard_normal(4) + train_indices[0]
 
 
 def make_trainer(root, n_jobs=1):
-    """Return the trainer; runs of all rounds have one store."""
+    """Return the trainer; all rounds share one store."""
     return SubsetTrainer(
         learner, EXAMPLES, EXAMPLES[:4], store=root, random_state=0, n_jobs=n_jobs
     )
@@ -43,7 +44,7 @@ def folder_of(root):
 
 
 def start(root, ids, n_jobs):
-    """Train in a process of its own, which leads a process group."""
+    """Train in a new process, the leader of a process group."""
     pid = os.fork()
     if pid == 0:
         os.setpgid(0, 0)
@@ -53,13 +54,13 @@ def start(root, ids, n_jobs):
 
 
 def workers_of(leader):
-    """Return the processes of the group that train, but its leader."""
+    """Return the training processes of the group, without its leader."""
     found = []
     for path in Path("/proc").glob("[0-9]*"):
         try:
             group = int((path / "stat").read_text().rsplit(")")[-1].split()[2])
             command = (path / "cmdline").read_text()
-        except OSError:  # it has ended meanwhile
+        except OSError:  # the process has ended
             continue
         if group == leader and "popen_loky" in command:
             found.append(int(path.name))
@@ -67,7 +68,7 @@ def workers_of(leader):
 
 
 def kill_one(leader, rng):
-    """Kill a worker, or the leader if there are none; return whether it is a worker."""
+    """Kill a worker, or the leader if there is none; return whether it was a worker."""
     workers = workers_of(leader)
     victim = rng.choice([leader, *workers])
     os.kill(victim, signal.SIGKILL)
@@ -75,7 +76,7 @@ def kill_one(leader, rng):
 
 
 def play(root, first, two_workers, rng):
-    """Play a round; return what was killed, or None if it was done before."""
+    """Play a round; return what was killed, or None if training ended before."""
     ids = np.arange(first, first + (400 if two_workers else 150))
     pid = start(root, ids, 2 if two_workers else 1)
     time.sleep(rng.uniform(0, 5 if two_workers else 0.5))
@@ -92,7 +93,7 @@ def play(root, first, two_workers, rng):
 
 
 def check(root, expected, n_before):
-    """Compare all that is done with what it must be; return how many runs that is."""
+    """Compare the finished runs with the expected ones; return their number."""
     folder = folder_of(root)
     if folder is None or not (folder / "meta.json").exists():
         return 0
@@ -107,7 +108,7 @@ def check(root, expected, n_before):
 
 
 def main():
-    """Print what was killed how often, and whether the stores are equal."""
+    """Print how often each process was killed, and whether the stores are equal."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--rounds", type=int, default=200)
     parser.add_argument("--every", type=int, default=8, help="with two workers")

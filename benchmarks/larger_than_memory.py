@@ -1,8 +1,8 @@
-"""A mask file as large as the memory: 200,000 runs of 20,000 examples, under 4 GiB.
+"""Fit 200,000 runs of 20,000 examples from a mask file as large as the memory, 4 GiB.
 
-The file, bool, in the layout of the paper's authors, is 4 GB. It is made by a process
-of its own. Then the address space for data is limited, by RLIMIT_DATA (memory that is
-not a map of a file), and 50 targets are fitted from memory maps.
+The file has type bool, in the layout of the paper's authors, and 4 GB. Another process
+makes it. Then RLIMIT_DATA limits the memory that is not a map of a file, and 50 targets
+are fitted from memory maps.
 """
 
 import argparse

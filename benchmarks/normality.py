@@ -1,7 +1,7 @@
-"""Which output to model: normality of what one subset gives when trained repeatedly.
+"""Which output to model: normality of the outputs of repeated trainings on a subset.
 
-Networks on digits; the same half-subsets, by different seeds. Every output is measured
-on the same trainings, for the seeds are the same.
+Networks on digits are trained on the same half-subsets with different seeds. Because
+the seeds are the same for each output, all outputs are from the same trainings.
 """
 
 import argparse
@@ -21,7 +21,7 @@ OUTPUTS = ["margin", "log_odds", "confidence", "cross_entropy", "correctness"]
 
 
 def main():
-    """Print shares of targets by p-value, and save the picture if asked."""
+    """Print shares of targets by p-value, and save the figure if requested."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--repeats", type=int, default=200)
     parser.add_argument("--subsets", type=int, default=2)

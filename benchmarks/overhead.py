@@ -1,7 +1,7 @@
-"""What SubsetTrainer adds to fits of some milliseconds: alone, with a store, on dask.
+"""Overhead of SubsetTrainer for fits of milliseconds: alone, with a store, on dask.
 
-On dask there are two local workers of one thread, so that half the time of the loop is
-free.
+On dask there are two local workers with one thread each, so without overhead the time
+would be half that of the loop.
 """
 
 import argparse
@@ -18,10 +18,10 @@ from skdatamodels.datasets import load_digits_examples
 
 
 class Takes(ClassifierMixin, BaseEstimator):
-    """Take some time to fit, then predict at once.
+    """Classifier that needs some time to fit, and predicts at once.
 
-    It sleeps, so that the time is the same however busy the machine is, and what is
-    measured beyond it is overhead.
+    It sleeps, so that the time of a fit does not depend on the load of the machine. The
+    rest of the measured time is overhead.
     """
 
     def __init__(self, seconds=0.01):
@@ -39,14 +39,14 @@ class Takes(ClassifierMixin, BaseEstimator):
 
 
 def plain_loop(estimator, train, targets, masks):
-    """Fit and predict, and nothing else."""
+    """Only fit and predict."""
     for mask in masks:
         model = clone(estimator).fit(train.X[mask], train.y[mask])
         model.decision_function(targets.X)
 
 
 def compare(ways, n_runs, repeats):
-    """Print the seconds a run of each way, the best of some rounds in turn."""
+    """Print the time per run of each way, the best of some alternating rounds."""
     times = {name: [] for name in ways}
     for repeat in range(repeats):
         for name, way in ways.items():
@@ -61,7 +61,7 @@ def compare(ways, n_runs, repeats):
 
 
 def compare_on_dask(ways, trainer, n_runs, repeats):
-    """Add a cluster of two workers to what is compared."""
+    """Compare with a cluster of two workers too."""
     from distributed import Client, LocalCluster
     from joblib import parallel_config
 
@@ -70,13 +70,13 @@ def compare_on_dask(ways, trainer, n_runs, repeats):
         Client(cluster),
         parallel_config("dask"),
     ):
-        trainer.fit_transform(np.arange(4))  # the workers import what they need
+        trainer.fit_transform(np.arange(4))  # lets the workers do their imports
         ways["SubsetTrainer, dask, 2 workers"] = trainer.fit_transform
         compare(ways, n_runs, repeats)
 
 
 def main():
-    """Print the seconds a run of the plain loop and of SubsetTrainer."""
+    """Print the time per run of the plain loop and of SubsetTrainer."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--milliseconds", type=float, default=10)
     parser.add_argument("--runs", type=int, default=300)

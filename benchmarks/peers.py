@@ -1,13 +1,13 @@
-"""Time of a lam path per target: this package beside other solvers, one thread each.
+"""Time of a lam path per target for this package and other solvers, with one thread.
 
-For each size: 50 lams down to 1e-2 of the largest, to a relative duality gap of 1e-4.
-Each solver runs in a process of its own, on as many targets as it can serve at once or
-as it takes to time it, and is stopped at a limit. The gaps that it reached are computed
-from its coefficients, in float64, on the Gram matrix; a solver whose worst gap is above
+For each size there are 50 lams down to 1e-2 of the largest, and the relative duality
+gap to reach is 1e-4. Each solver runs in a separate process with a time limit, on as
+many targets as it solves at once, or as are needed to time it. The gaps are computed
+from its coefficients, in float64, on the Gram matrix. A solver whose worst gap is above
 the goal would need more time than is printed.
 
-It needs peers that the package does not depend on, in an environment of their own
-(adelie wants numpy 1):
+The other solvers are not dependencies of this package. Install them in a separate
+environment (adelie requires numpy 1):
 
     python -m venv peers && peers/bin/pip install -e . celer skglm adelie
     peers/bin/python benchmarks/peers.py
@@ -29,7 +29,7 @@ TOL = 1e-4
 
 
 class Problem:
-    """Data of one size, in the forms that the solvers take."""
+    """Data of one size, in the formats of the solvers."""
 
     def __init__(self, d, m, n_targets, n_lams):
         self.masks, self.Y, self.gram, self.cov, self.y_var = make_problem(
@@ -45,7 +45,7 @@ class Problem:
 
 
 def ours(problem, dtype):
-    """Gram solver of this package, all targets."""
+    """Run the gram solver of this package on all targets."""
     gram = problem.gram.astype(dtype)
     few = slice(0, 16)
     arguments = problem.cov[:, few], problem.y_var[few]
@@ -56,7 +56,7 @@ def ours(problem, dtype):
 
 
 def saga(problem, dtype):
-    """Run the algorithm of the paper, as this package has it, on all targets."""
+    """Run the paper's algorithm, as implemented in this package, on all targets."""
     from skdatamodels.regression import saga_path
 
     Y = problem.Y.astype(dtype)
@@ -67,7 +67,7 @@ def saga(problem, dtype):
 
 
 def sklearn(problem, dtype, precompute):
-    """scikit-learn's lasso_path, with or without the Gram matrix."""
+    """Run scikit-learn's lasso_path, with or without the Gram matrix."""
     from sklearn.linear_model import lasso_path
 
     X, Y = problem.X(dtype), problem.Y.astype(dtype)
@@ -93,7 +93,7 @@ def sklearn(problem, dtype, precompute):
 
 
 def celer(problem, dtype):
-    """Celer's path on X."""
+    """Run celer's path on X."""
     from celer import celer_path
 
     X, y = problem.X(dtype), problem.Y[:, 0].astype(dtype)
@@ -105,7 +105,7 @@ def celer(problem, dtype):
 
 
 def skglm(problem, dtype):
-    """Skglm's path on X."""
+    """Run skglm's path on X."""
     from skglm import Lasso
 
     X, y = problem.X(dtype), problem.Y[:, 0].astype(dtype)
@@ -117,7 +117,7 @@ def skglm(problem, dtype):
 
 
 def adelie(problem, dtype):
-    """Adelie's covariance method, which stops on steps: its own tolerance."""
+    """Run adelie's covariance method, which stops on the size of a step."""
     from adelie.solver import gaussian_cov
 
     d = len(problem.gram)
@@ -150,7 +150,7 @@ SOLVERS = {
 
 
 def timed(name, problem, queue):
-    """Put seconds a target and the worst gap of a few targets into the queue."""
+    """Put the seconds per target and the worst gap of a few targets into a queue."""
     warnings.simplefilter("ignore")
     with threadpool_limits(1):
         seconds, coefs = SOLVERS[name](problem)

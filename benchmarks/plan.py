@@ -1,7 +1,7 @@
-"""Does the learning curve of the first runs foresee many more? Networks on digits.
+"""Do the first runs predict the learning curve of many more? Networks on digits.
 
-`plan_runs` sees the first 1,000 runs; then datamodels of more are fitted and judged on
-held-out subsets.
+`plan_runs` extrapolates from the first 1,000 runs. Then datamodels of more runs are
+fitted and scored on held-out subsets.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from skdatamodels.metrics import lds_interval
 
 
 def main():
-    """Print what was foreseen and what came."""
+    """Print the predicted and the measured scores."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--first", type=int, default=1000)
     parser.add_argument("--runs", type=int, nargs="+", default=[2000, 5000, 20_000])

@@ -1,8 +1,8 @@
-"""What cheap attribution matrices are worth as priors of datamodels.
+"""Value of cheap attribution matrices as priors of datamodels.
 
 LDS of DatamodelRegressor(prior=...) by prior and number of runs, on digits or
-Fashion-MNIST (Debian: dataset-fashion-mnist), for a small network or a forest.
-None of the priors takes more than a fit or two. Runs are kept in the folder --store.
+Fashion-MNIST (Debian: dataset-fashion-mnist), for a small network or a forest. Each
+prior needs at most two fits. Runs are kept in the folder --store.
 """
 
 import argparse
@@ -63,7 +63,7 @@ MLPS = {"digits": make_mlp, "fashion": make_fashion_mlp}
 
 
 def make_trainer(data, model, store):
-    """Return the trainer of a data set and a kind of model."""
+    """Return the trainer for a data set and a kind of model."""
     train, targets = DATA[data]()
     if model == "mlp":
         learner, output = TorchLearner(MLPS[data], epochs=15), "margin"
@@ -76,7 +76,7 @@ def make_trainer(data, model, store):
 
 
 def make_priors(train, targets):
-    """Return functions that make an attribution matrix each."""
+    """Return functions that each make an attribution matrix."""
     data = train, targets
     return {
         "none": lambda: None,
@@ -94,7 +94,7 @@ def make_priors(train, targets):
 
 
 def train_networks(make_module, train, n_networks, epochs=15, batch_size=64):
-    """Return networks trained as those of the runs are, but on all examples."""
+    """Return networks trained like those of the runs, but on all examples."""
     import torch
 
     X, y = torch.tensor(train.X, dtype=torch.float32), torch.tensor(train.y)
@@ -118,7 +118,7 @@ def train_networks(make_module, train, n_networks, epochs=15, batch_size=64):
 
 
 def make_network_priors(make_module, train, targets, n_networks):
-    """Return functions that make an attribution matrix of some networks each."""
+    """Return functions that each make an attribution matrix from some networks."""
     networks = train_networks(make_module, train, n_networks)
     states = [states[-1] for _, states in networks]
     data, output = (train, targets), {"output": "margin"}
@@ -137,7 +137,7 @@ def make_network_priors(make_module, train, targets, n_networks):
 
 
 def main():
-    """Print the score of each prior alone, and of datamodels with it."""
+    """Print the score of each prior, and of datamodels with this prior."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", choices=sorted(DATA), default="digits")
     parser.add_argument("--model", choices=["mlp", "forest"], default="mlp")
@@ -147,7 +147,7 @@ def main():
     parser.add_argument("--targets", type=int, default=40)
     parser.add_argument("--held-out", type=int, default=300)
     parser.add_argument(
-        "--networks", type=int, default=0, help="priors from so many networks instead"
+        "--networks", type=int, default=0, help="use priors from this many networks"
     )
     parser.add_argument("--lam", choices=["validation", "cv"], default="validation")
     parser.add_argument("--store", default="benchmarks/runs")

@@ -1,19 +1,21 @@
-"""What to make of runs that miss a class, and of probabilities of 0: LDS.
+"""LDS by treatment of runs that miss a class, and of probabilities of 0.
 
-The training set has a few examples of one class, so that one subset in ten or so misses
-it. The output of such a run on the targets of that class may be taken
+The training set has only a few examples of one class, so that about one subset in ten
+misses it. The output of such a run on the targets of that class can be
 
-- from a probability of 2.2e-16, the least that floats tell from 0 beside 1;
-- to be the least output of a run that saw the class;
-- from the probability 1 / (subset size + number of classes) (unseen_class="floor");
-- to be missing (unseen_class="nan", the default).
+- computed from the probability 2.2e-16, the resolution of floats near 1;
+- the smallest output of a run that saw the class;
+- computed from the probability 1 / (subset size + number of classes)
+  (unseen_class="floor");
+- missing (unseen_class="nan", the default).
 
-Datamodels are fitted on each, and judged on held-out runs, where ranks are the same but
-for the last: on all targets, and on those of the rare class in runs that saw it.
+Datamodels are fitted on each of these, and scored on held-out runs, on which the first
+three have the same ranks: on all targets, and on those of the rare class in runs that
+saw it.
 
-The second table is of forests on data without a rare class: trees that agree give the
-probability 0, which is taken to be the first or the third of these. Both fits are
-judged on the margins of the third.
+The second table is for forests on data without a rare class. If all trees agree, a
+probability is 0, which is replaced by the first or the third of these values. Both fits
+are scored on the margins of the third.
 """
 
 import argparse
@@ -35,7 +37,7 @@ MODELS = {
     "logistic": LogisticRegression(max_iter=1000),
     "forest": RandomForestClassifier(30, min_samples_leaf=3),
 }
-# loader, training rows, targets, the rare class and how many of it stay
+# loader, training rows, targets, the rare class and how many of its examples to keep
 DATA = {"wine": (load_wine, 110, 60, 2, 3), "digits": (load_digits, 400, 100, 8, 4)}
 
 
@@ -52,7 +54,7 @@ def load(name, seed):
 
 
 def treatments(runs, missed, of_rare, n_classes):
-    """Return outputs by what is made of the runs that missed the rare class."""
+    """Return outputs by treatment of the runs that missed the rare class."""
     sizes = runs.masks.sum(axis=1, keepdims=True)
     old = runs.outputs + np.log(PROBA_FLOOR) + np.log(sizes + n_classes - 1)
     least = np.where(missed, np.inf, runs.outputs).min(axis=0)
@@ -66,7 +68,7 @@ def treatments(runs, missed, of_rare, n_classes):
 
 
 def scores(name, model, n_runs, n_test, seed):
-    """Return {treatment: (LDS, LDS of the rare class)} and the share of runs."""
+    """Return {treatment: (LDS, LDS of the rare class)}, and the share of such runs."""
     train, targets, rare = load(name, seed)
     trainer = SubsetTrainer(
         model, train, targets, unseen_class="floor", random_state=seed, n_jobs=2

@@ -1,9 +1,10 @@
-"""Which alpha sees what: a simulation with groups of known size, and digits.
+"""Role of alpha: a simulation with groups of known size, and digits.
 
-Simulation (appendix B, algorithm 4): linear regression of least norm, binary features;
-the examples with a feature are removed; correlation of predicted and true effects, by
-frequency of the feature and alpha. Digits: how many examples help a target, by what
-datamodels of a logistic regression say, how near they are, and the score on halves.
+Simulation (appendix B, algorithm 4): minimum-norm linear regression on binary features.
+The examples with a feature are removed, and the correlation of predicted and true
+effects is printed by frequency of the feature and alpha. Digits: datamodels of a
+logistic regression show how many examples help a target, and how near they are to it;
+their score is on halves.
 """
 
 import argparse
@@ -57,7 +58,7 @@ def simulate(alphas, n_runs, seed, n_train=100, n_features=300):
 
 
 def look_at_digits(alphas, n_runs, every):
-    """Print, by alpha, the neighbourhood of a target."""
+    """Print the examples that help a target, by alpha."""
     train, targets = load_digits_examples()
     trainer = SubsetTrainer(LogisticRegression(), train, targets, random_state=0)
     columns = slice(None, None, every)

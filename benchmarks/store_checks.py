@@ -1,7 +1,7 @@
-"""What it costs to check the runs of a store, and to compare their masks and seeds.
+"""Time to check the runs of a store, and to compare their masks and seeds.
 
-Times are of the processor, the least of several rounds. Files stay in the page cache,
-so the disk has no part in it.
+Times are processor times, the smallest of several rounds. Files stay in the page cache,
+so the disk is not measured.
 """
 
 import argparse
@@ -22,7 +22,7 @@ SIZES = [  # n_runs, n_train, n_targets
 
 
 def seconds(rounds, function, *arguments):
-    """Return the least time of some calls."""
+    """Return the smallest time of some calls."""
     times = []
     for _ in range(rounds):
         start = time.process_time()
@@ -32,7 +32,7 @@ def seconds(rounds, function, *arguments):
 
 
 def measure(n_runs, n_train, n_targets, rounds):
-    """Return seconds to check runs, and to check them and what they are of."""
+    """Return the seconds to check runs, without and with their masks and seeds."""
     rng = np.random.default_rng(0)
     bits = rng.integers(0, 256, (n_runs, n_train // 8), dtype=np.uint8)
     masks, seeds = PackedMasks(bits, n_train), np.arange(n_runs, dtype=np.uint32)
@@ -46,7 +46,7 @@ def measure(n_runs, n_train, n_targets, rounds):
 
 
 def main():
-    """Print runs a second, and bytes a second."""
+    """Print runs and bytes per second."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--rounds", type=int, default=5)
     rounds = parser.parse_args().rounds

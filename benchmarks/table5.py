@@ -1,9 +1,10 @@
-"""Empirical influence against datamodels, step by step (Table 5), on digits.
+"""From empirical influence to datamodels, step by step (Table 5), on digits.
 
-From the difference of means of correctness to the LASSO of margins; each is fitted on m
-runs of a small network and predicts held-out subsets. Correctness is the sign of the
-margin, so that all rows come from the same trainings. Targets that are right, or wrong,
-in every held-out run are left out: nothing ranks their correctness.
+The steps lead from the difference of means of correctness to the LASSO of margins. Each
+method is fitted on m runs of a small network, and predicts held-out subsets.
+Correctness is the sign of the margin, so that all rows use the same trainings. Targets
+that are always right, or always wrong, in the held-out runs are left out, because their
+correctness cannot be ranked.
 """
 
 import argparse
@@ -19,13 +20,13 @@ from skdatamodels.metrics import lds_interval, linear_datamodeling_score
 
 
 def mean_auc(correct, predicted):
-    """Area under the curve of correctness, mean over targets."""
+    """Return the area under the ROC curve of correctness, averaged over targets."""
     pairs = zip(correct.T, predicted.T, strict=True)
     return np.mean([roc_auc_score(*pair) for pair in pairs])
 
 
 def main():
-    """Print a row a method, output and number of runs."""
+    """Print a row for each method, output and number of runs."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--runs", type=int, nargs="+", default=[1000, 2000, 5000])
     parser.add_argument("--every", type=int, default=2, help="take every k-th target")

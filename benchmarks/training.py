@@ -1,4 +1,4 @@
-"""Runs a core-second of each learner beside the plain loop, on digits, α = ½."""
+"""Runs per core-second of each learner, compared to a plain loop, on digits, α = ½."""
 
 import argparse
 import tempfile
@@ -28,7 +28,7 @@ def make_mlp():
 
 
 def torch_loop(train, targets):
-    """Return a learner as one would write it: a loop over batches of one network."""
+    """Return a learner as a user might write it: a loop over batches of one network."""
     import torch
 
     X = torch.tensor(train.X, dtype=torch.float32)
@@ -58,7 +58,7 @@ def torch_loop(train, targets):
 
 
 def core_seconds(work):
-    """Return the processor time that some work takes."""
+    """Return the processor time of a piece of work."""
     start = time.process_time()
     work()
     return time.process_time() - start
@@ -70,7 +70,7 @@ def compare(name, loop, trainer, n_loop, n_fast, repeats=3):
     subsets = [np.flatnonzero(mask) for mask in masks]
     trainer.fit_transform(np.arange(2))
     rates = {"loop": [], "fast": []}
-    for repeat in range(repeats):  # in turn, for the machine may have other work
+    for repeat in range(repeats):  # alternate, as the load of the machine may change
         seconds = core_seconds(lambda: [loop(s, i) for i, s in enumerate(subsets)])
         rates["loop"].append(n_loop / seconds)
         ids = np.arange(repeat * n_fast, (repeat + 1) * n_fast)
@@ -91,7 +91,7 @@ def compare_lds(loop, trainer, n_fit=400, n_test=200):
 
 
 def time_many(trainer, n_runs):
-    """Print how long so many runs take with two workers and a store."""
+    """Print how long `n_runs` runs take with two workers and a store."""
     with tempfile.TemporaryDirectory() as folder:
         trainer.set_params(store=folder, n_jobs=2)
         start = time.perf_counter()
@@ -104,7 +104,7 @@ def main():
     import torch
 
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--many", type=int, help="only train so many runs of the MLP")
+    parser.add_argument("--many", type=int, help="only train this many runs of the MLP")
     many = parser.parse_args().many
 
     print(describe_machine(), "torch", torch.__version__)

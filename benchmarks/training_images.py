@@ -1,10 +1,10 @@
-"""Runs a day of ResNet-9 on images like CIFAR-10's, resident or read by FFCV, α = ½.
+"""Runs per day of ResNet-9 on images like CIFAR-10, in memory or read by FFCV, α = ½.
 
-The pixels are generated: they cost what real ones do. With a GPU, whole runs are timed,
-one after another and several processes at a time; and stacked networks beside a loop
-over them. Without one, a few small steps are timed, in seconds of a processor core, and
-the days are extrapolated from them. FFCV is left out where it is not installed;
-``--ffcv FOLDER`` keeps its files.
+The pixels are generated, which takes as long to train on as real ones. With a GPU,
+whole runs are timed, one after another and in several processes at a time, and stacked
+networks are compared to a loop over them. Without a GPU, a few small steps are timed,
+in seconds of a processor core, and the runs per day are extrapolated from them. FFCV is
+skipped if it is not installed; ``--ffcv FOLDER`` keeps its files.
 """
 
 import argparse
@@ -50,7 +50,7 @@ def make_images(n, seed):
 
 
 def write_beton(path, images, mode):
-    """Write images to an FFCV file, in a process of its own with a time limit."""
+    """Write images to an FFCV file, in a new process with a time limit."""
     if not path.exists():
         np.save(f"{path}.X.npy", images.X)
         np.save(f"{path}.y.npy", images.y)
@@ -60,7 +60,7 @@ def write_beton(path, images, mode):
 
 
 def routes(train, targets, folder):
-    """Return for each route what the learner takes and the examples, by name."""
+    """Return the parameters of the learner and the examples of each route, by name."""
     found = {"resident": ({}, train, targets)}
     if find_spec("ffcv"):
         for mode in "raw", "jpg":
@@ -74,12 +74,12 @@ def routes(train, targets, folder):
 
 
 def clock(device):
-    """Return the time in seconds: on a CPU that of the processor, in all threads."""
+    """Return the time in seconds: on a CPU the processor time of all threads."""
     return time.process_time() if device == "cpu" else time.perf_counter()
 
 
 def time_reading(name, learner, train, targets, n_images):
-    """Print how many images a second a route gives, without a network."""
+    """Print how many images per second a route reads, without a network."""
     import torch
 
     from skdatamodels.training._learners.image_training import (
@@ -110,9 +110,9 @@ def time_reading(name, learner, train, targets, n_images):
 
 
 def time_whole_runs(name, learner, train, targets, n_runs, jobs):
-    """Print runs a day, of whole runs in some processes at a time."""
+    """Print runs per day, for whole runs in one or more processes at a time."""
     bound = learner.make_learner(train, targets, "margin")
-    bound(np.arange(learner.batch_size), 0)  # so that all is loaded
+    bound(np.arange(learner.batch_size), 0)  # load everything first
     for n_jobs in jobs:
         trainer = SubsetTrainer(
             learner, train, targets, alpha=0.5, n_jobs=n_jobs, random_state=0
@@ -132,7 +132,7 @@ def time_whole_runs(name, learner, train, targets, n_runs, jobs):
 
 
 def extrapolate(learner, train, targets):
-    """Print runs a day of a core by the time of a step, without targets."""
+    """Print runs per day of a core, extrapolated from a step, without targets."""
     rows, seconds = np.arange(2 * learner.batch_size), {}
     for epochs in 1, 3, 1, 3:
         timed = learner.set_params(epochs=epochs, peak_epoch=0.5)
@@ -152,7 +152,7 @@ def extrapolate(learner, train, targets):
 
 
 def compare_stacked(device, n_runs=512):
-    """Print runs a second of small networks on digits, stacked and one at a time."""
+    """Print runs per second of small networks on digits, stacked and one at a time."""
     from training import BATCH, make_mlp
 
     from skdatamodels.datasets import load_digits_examples
@@ -176,7 +176,7 @@ def compare_stacked(device, n_runs=512):
 
 
 def main():
-    """Print the device, and what each route does on it."""
+    """Print the device, and the rates of each route on it."""
     import torch
 
     from skdatamodels.training import resnet9
@@ -208,7 +208,7 @@ def main():
             time_reading(name, learner, *pair, n_images=100_000)
             if device.startswith("cuda"):
                 time_whole_runs(name, learner, *pair, arguments.runs, arguments.jobs)
-            elif name == "resident":  # by far the most is the network's
+            elif name == "resident":  # nearly all time is spent in the network
                 extrapolate(learner.set_params(batch_size=64), *pair)
     compare_stacked(device, 512 if device.startswith("cuda") else 64)
 

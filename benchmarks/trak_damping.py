@@ -1,8 +1,8 @@
-"""LDS of TRAK by damping, in units of its default, on two data sets beside digits.
+"""LDS of TRAK by damping, in units of its default, on two other data sets than digits.
 
-Diabetes, its target cut in three classes of equal size, is noisy: networks are often
-wrong. Wine is easy and small. Networks as in `baselines.py`, those of the truth in
-batches of 32; half-subsets, log-odds.
+Diabetes, with its target cut into three classes of equal size, is noisy: networks are
+often wrong. Wine is easy and small. The networks are those of `baselines.py`; the true
+outputs are log-odds of networks trained on half-subsets in batches of 32.
 """
 
 import argparse
@@ -23,7 +23,7 @@ RATIOS = [0, 0.01, 0.1, 0.3, 1, 3, 10, 100]
 
 
 def load(name):
-    """Return a training set and targets, three to one."""
+    """Return a training set and targets, in the ratio three to one."""
     if name == "wine":
         X, y = load_wine(return_X_y=True)
     else:
@@ -36,7 +36,7 @@ def load(name):
 
 
 def mean_square(module, train):
-    """Return the default damping: mean squared length of gradients of log-odds."""
+    """Return the default damping: the mean squared norm of gradients of log-odds."""
     import torch
 
     squares = []

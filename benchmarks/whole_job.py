@@ -1,9 +1,10 @@
-"""The whole job a target: path, choice of lam, fit on all runs; beside scikit-learn.
+"""Time of the whole job per target, compared to scikit-learn.
 
-Ours reads the masks as they are, packed, and shares the work on them among the targets;
-theirs get centred dense columns in float32, one target at a time. One thread each. The
-errors of what they choose, on fresh runs, are printed too. (The LassoCV of celer 0.7.4
-does not work with scikit-learn 1.9.)
+The job is a path, the choice of lam, and a fit on all runs, with one thread. This
+package reads packed masks and shares the work on them among the targets; scikit-learn
+gets centred dense columns in float32, one target at a time. The errors of the chosen
+models on new runs are printed too. (LassoCV of celer 0.7.4 does not work with
+scikit-learn 1.9.)
 """
 
 import argparse
@@ -20,7 +21,7 @@ from skdatamodels import DatamodelRegressor
 
 
 def main():
-    """Print times a target."""
+    """Print times per target."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--n-train", type=int, default=1000)
     parser.add_argument("--n-runs", type=int, default=10_000)

@@ -1,11 +1,11 @@
 """Datamodels of handwritten digits, from training to pictures.
 
-Trains a few thousand small neural networks on random halves of 1,200 digits, fits a
-datamodel for each of 597 other digits, judges the datamodels on subsets they have not
-seen, shows which training digits they hold responsible, trains again without those,
-and looks for copies of training digits. ``make demo`` runs it and writes
-``demo/report.html``; what was trained stays in ``demo/runs``, so that a second run,
-also after an interruption, takes up where the first ended.
+The demo trains a few thousand small neural networks on random halves of 1,200 digits,
+and fits a datamodel for each of 597 other digits. It scores the datamodels on held-out
+subsets, shows the training digits with the largest weights, trains again without them,
+and looks for copies of training digits among the targets. ``make demo`` runs it and
+writes ``demo/report.html``. The runs are stored in ``demo/runs``, so that a second
+call, also after an interruption, continues where the first ended.
 """
 
 import argparse
@@ -47,16 +47,16 @@ from skdatamodels.plotting import (
 )
 
 ALPHA = 0.5
-# The networks stop after 15 epochs on purpose.
+# Stopping the networks after 15 epochs is intended.
 warnings.filterwarnings("ignore", category=ConvergenceWarning)
 
 
 def add_copies(train, targets, n_copies):
-    """Return targets that end with moved training digits, their sources and moves."""
+    """Return the targets followed by moved training digits, their sources and moves."""
     given = np.arange(len(train)), train.y
     model = LogisticRegression()
     probability = cross_val_predict(model, train.X, train.y, method="predict_proba")
-    source = probability[given].argsort()[:n_copies]  # hard ones, in order
+    source = probability[given].argsort()[:n_copies]  # the hardest ones first
     moves = np.random.default_rng(0).permutation(np.linspace(0, 1.5, n_copies))
     copies = [
         shift(train.X[i].reshape(8, 8), (0, move), order=1).ravel()
@@ -67,7 +67,7 @@ def add_copies(train, targets, n_copies):
 
 
 def collect_runs(train, targets, sizes, n_held_out, store):
-    """Train on the subsets to learn from, and twice on each held-out subset."""
+    """Train on the subsets to fit on, and twice on each held-out subset."""
     network = MLPClassifier(
         (128,), batch_size=128, learning_rate_init=0.01, max_iter=15
     )
@@ -84,13 +84,13 @@ def collect_runs(train, targets, sizes, n_held_out, store):
     print(f"Training {sizes[-1]} networks on random halves of {len(train)} digits")
     runs = trainer.fit_transform(np.arange(sizes[-1]))
     held_out = sample_masks(n_held_out, len(train), ALPHA, random_state=1).dense()
-    print(f"Training 2 networks on each of {n_held_out} other halves, to judge by")
+    print(f"Training 2 networks on each of {n_held_out} held-out halves")
     twice = trainer.transform(np.concatenate([held_out, held_out]))
     return trainer, runs, held_out, twice.outputs.reshape(2, n_held_out, len(targets))
 
 
 def judge(runs, sizes, held_out, truth):
-    """Fit by both methods on more and more runs; return models and their LDS."""
+    """Fit both methods on increasing numbers of runs; return models and their LDS."""
     methods = {
         "datamodel (LASSO)": DatamodelRegressor(n_jobs=-1, random_state=0),
         "difference of means": DifferenceOfMeans(),
@@ -109,8 +109,8 @@ def judge(runs, sizes, held_out, truth):
 
 
 def remove(trainer, model, n_targets):
-    """Train again without the digits of highest and lowest weight, and some others."""
-    print(f"Training without digits that matter to {n_targets} targets, and others")
+    """Train again without the digits of highest, of lowest, or of any weight."""
+    print(f"Training without the important digits of {n_targets} targets")
     evaluation = CounterfactualEvaluation(
         trainer,
         sizes=[5, 20],
@@ -123,7 +123,7 @@ def remove(trainer, model, n_targets):
 
 
 def find_supports(trainer, attributions, n_targets):
-    """Search for the fewest digits whose removal flips each of some targets."""
+    """Search for the smallest removal of digits that flips each of some targets."""
     print(f"Training without more and more digits, until {n_targets} targets flip")
     few = clone(trainer).set_params(targets=trainer.targets[:n_targets], verbose=0)
     return {
@@ -135,7 +135,7 @@ def find_supports(trainer, attributions, n_targets):
 
 
 def draw_leakage(weights, train, copies, source, moves):
-    """Draw how many copies are recognised by weights, by pixels and by both."""
+    """Draw how many copies are found by weights, by pixels and by both."""
     pixels = {"train_representation": train.X, "target_representation": copies.X}
     nothing = np.zeros_like(weights)
     detectors = {
@@ -158,25 +158,25 @@ def draw_leakage(weights, train, copies, source, moves):
 
 
 def draw(model, train, targets, sizes, scores, ceiling, held_out, truth):
-    """Return title, caption and figure of each picture of the datamodels."""
+    """Yield title, caption and figure of each plot of the datamodels."""
     predicted = model.predict(held_out)[:, : truth.shape[1]]
     curve = LDSCurveDisplay(sizes, scores, ceiling=ceiling).plot()
     yield (
         "How good are the datamodels?",
-        "Linear datamodeling score: the rank correlation, over subsets that the "
-        "datamodels have not seen, of predicted and true margins; mean over targets. "
-        "Bands: 95 % intervals over subsets and targets. Dashed: what a perfect "
-        "predictor would reach, as two trainings on one subset differ.",
+        "Linear datamodeling score: the rank correlation of predicted and true margins "
+        "over held-out subsets, averaged over targets. Bands: 95 % intervals over "
+        "subsets and targets. Dashed: the score of a perfect predictor, which is below "
+        "1 because two trainings on the same subset differ.",
         curve.figure_,
     )
     scatter = PredictionDisplay.from_predictions(truth, predicted)
     yield (
         "Predicted against true margins",
-        f"All {truth.shape[1]} targets on {len(truth)} held-out subsets; a margin is "
-        "the logit of the right class less the largest other, in log-odds.",
+        f"All {truth.shape[1]} targets on {len(truth)} held-out subsets. A margin is "
+        "the logit of the right class minus the largest other logit, in log-odds.",
         scatter.figure_,
     )
-    # Targets that are got right by a hair and those got wrong are worth a question.
+    # Targets with a mean margin near 0 are the most interesting.
     mean_margin = truth.mean(axis=0)
     chosen = np.argsort(np.abs(mean_margin))[[0, 1, 2, 3]]
     chosen = np.r_[chosen, np.argsort(mean_margin)[len(mean_margin) // 2]]
@@ -185,7 +185,7 @@ def draw(model, train, targets, sizes, scores, ceiling, held_out, truth):
     )
     yield (
         "Which training digits are responsible?",
-        "Left: a target (four that are decided by a hair, one of median margin). Then "
+        "Left: a target (four with a margin near 0, one with the median margin). Then "
         "the training digits whose presence raises its margin most, and those whose "
         "presence lowers it most, with their weights in log-odds.",
         similar.figure_,
@@ -193,28 +193,28 @@ def draw(model, train, targets, sizes, scores, ceiling, held_out, truth):
 
 
 def draw_uses(evaluation, supports, leakage):
-    """Return title, caption and figure of each picture of what datamodels are for."""
+    """Yield title, caption and figure of each plot of an application."""
     yield (
-        "What if they had not been there?",
+        "What changes without these digits?",
         "Networks trained without the 5 or 20 digits of highest weight for a target, "
-        "of lowest, or any: the change of its margin that the weights predict, and the "
-        "one that came, over three trainings each.",
+        "of lowest weight, or random ones: the change of its margin predicted by the "
+        "weights, and the true one, averaged over three trainings.",
         CounterfactualDisplay.from_estimator(evaluation).figure_,
     )
     yield (
-        "How many digits does a prediction rest on?",
-        "Share of some targets that are flipped when so many training digits are "
-        "removed, in the order of each method; none, where the network is wrong "
-        "anyway. At most 80 are tried. The further left, the better the order. "
-        "Certified: flipped again when a fifth more are removed, with fresh seeds.",
+        "How many digits does a prediction depend on?",
+        "Share of some targets whose prediction flips when this number of training "
+        "digits is removed, in the order of each method; 0 digits if the network is "
+        "wrong anyway. At most 80 digits are removed. The further left, the better the "
+        "order. Certified: flips again when a fifth more are removed, with new seeds.",
         DataSupportDisplay.from_estimator(supports).figure_,
     )
     yield (
         "Which targets were in the training set?",
-        "Copies of hard training digits, moved to the right, were put among the "
-        "targets. Of the copies that were moved by up to so much, the share whose "
-        "source is among five candidates. Weights know what the network needed, "
-        "pixels what looks alike.",
+        "Copies of hard training digits, moved to the right, were added to the "
+        "targets. Recall: of the copies moved by at most this distance, the share "
+        "whose source is among five candidates. Weights find the digits that the "
+        "network needed, pixels those that look alike.",
         leakage.figure_,
     )
 
@@ -241,7 +241,7 @@ def write_report(path, lines, pictures):
 
 
 def write_file(path, content):
-    """Write a file whole: it gets its name once it is complete."""
+    """Write a file under a temporary name, then rename it once it is complete."""
     temporary = path.with_name(path.name + ".tmp")
     temporary.write_bytes(content)
     temporary.replace(path)
@@ -266,7 +266,7 @@ def main():
     trainer, runs, held_out, repeats = collect_runs(
         train, targets, sizes, n_held_out, out / "runs"
     )
-    repeats = repeats[:, :, : len(digits)]  # the copies are not judged by
+    repeats = repeats[:, :, : len(digits)]  # the copies are not used for scores
     truth, ceiling = repeats[0], noise_ceiling(repeats)
     methods, scores = judge(runs, sizes, held_out, truth)
     model = methods["datamodel (LASSO)"]

@@ -1,4 +1,4 @@
-"""AttributionMatrix: an attribution matrix as a parameter that clones share."""
+"""AttributionMatrix: an attribution matrix that is a parameter shared by clones."""
 
 import numpy as np
 import scipy.sparse as sp
@@ -11,24 +11,26 @@ __all__ = ["AttributionMatrix"]
 
 
 class AttributionMatrix:
-    """Attribution matrix that is passed around without being copied or changed.
+    """Immutable attribution matrix, which clones of an estimator share.
 
     :func:`sklearn.base.clone` copies an array that is a parameter of an estimator, once
-    for every candidate of a search and every fold. An `AttributionMatrix` never changes
-    once made, so clones share it.
+    for every candidate of a search and every fold. An `AttributionMatrix` never
+    changes, so clones share it.
 
     Parameters
     ----------
     weights : array-like or sparse matrix of shape (n_targets, n_train)
         Positive where the presence of the training example raises the output. Sparse
-        weights are kept as CSR. A writeable array is copied once; a read-only array or
-        memory map is used as it is, so its owner must not change it. What is not
-        float32 becomes float64.
+        weights are stored as CSR. A writeable array is copied once; a read-only array
+        or memory map is used without a copy, so its owner must not change it. Types
+        other than float32 are converted to float64.
 
     Attributes
     ----------
     weights : array or CSR of shape (n_targets, n_train), read-only
+        The matrix.
     shape : tuple (n_targets, n_train)
+        Shape of the matrix.
 
     Raises
     ------
@@ -56,7 +58,10 @@ class AttributionMatrix:
         checked = frozen_csr(checked) if sp.issparse(checked) else checked
         object.__setattr__(self, "_weights", read_only(checked))
 
-    weights = property(lambda self: self._weights, doc="The matrix, read-only.")
+    @property
+    def weights(self):
+        """The matrix, read-only."""
+        return self._weights
 
     @property
     def shape(self):
@@ -65,17 +70,19 @@ class AttributionMatrix:
 
     @classmethod
     def weights_of(cls, value, name):
-        """Return the matrix of one of these, or of whatever one could be made of.
+        """Return the weights of an AttributionMatrix, an array or a sparse matrix.
 
         Parameters
         ----------
         value : AttributionMatrix, array-like or sparse matrix
+            Attribution matrix; it is checked unless it is an `AttributionMatrix`.
         name : str
-            What the matrix is, for an error.
+            Name of the matrix in error messages.
 
         Returns
         -------
         weights : float array or CSR of shape (n_targets, n_train)
+            The checked weights.
         """
         return value.weights if isinstance(value, cls) else _checked(value, name)
 
@@ -83,14 +90,16 @@ class AttributionMatrix:
         return self.shape[0]
 
     def __getitem__(self, targets):
-        """Return the rows of some targets (slice, int array or bool array)."""
+        """Return the rows of some targets: a slice, an int array or a bool array."""
         return AttributionMatrix(read_only(self._weights[targets]))
 
     def __array__(self, dtype=None, copy=None):
         weights = self._weights
         if sp.issparse(weights):
             if copy is False:
-                raise ValueError("A dense array of sparse weights is always a copy.")
+                raise ValueError(
+                    "Sparse weights cannot be converted to an array without a copy."
+                )
             return weights.toarray().astype(dtype or weights.dtype, copy=False)
         if copy or (dtype is not None and dtype != weights.dtype):
             return weights.astype(dtype or weights.dtype)

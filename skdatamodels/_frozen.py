@@ -1,4 +1,4 @@
-"""Arrays that never change, so that what holds them can be shared."""
+"""Read-only arrays, so that the objects that contain them can be shared."""
 
 from collections.abc import Mapping
 
@@ -9,7 +9,7 @@ from skdatamodels._numbers import unmasked
 
 
 def frozen_array(values, name):
-    """Return a read-only array: a copy, unless `values` cannot be written to."""
+    """Return an array that nobody else can write: a copy, unless it is read-only."""
     values = unmasked(values, name)
     if isinstance(values, np.ndarray) and not values.flags.writeable:
         array = np.asarray(values)
@@ -17,20 +17,23 @@ def frozen_array(values, name):
         try:
             array = np.array(values)
         except ValueError as error:
-            raise ValueError(f"{name} cannot be made into an array: {error}") from error
+            raise ValueError(
+                f"{name} cannot be converted to an array: {error}"
+            ) from error
     if array.ndim == 0:
         is_mapping = isinstance(values, Mapping)
-        cure = ": pandas.DataFrame(…) makes rows of columns" if is_mapping else ""
+        cure = ": convert it by pandas.DataFrame(…)" if is_mapping else ""
         raise ValueError(
-            f"{name} must have one entry a row, got a {type(values).__name__}{cure}."
+            f"{name} must have one entry for each row, got a "
+            f"{type(values).__name__}{cure}."
         )
     if array.dtype.kind not in "biufmMSUTO":
-        raise TypeError(f"{name} has dtype {array.dtype}, which no model learns from.")
+        raise TypeError(f"{name} has dtype {array.dtype}, which is not supported.")
     return array
 
 
 def frozen_csr(X):
-    """Return a sparse matrix as CSR, in canonical form, that nobody else can write."""
+    """Return a sparse matrix as canonical CSR that nobody else can write."""
     if X.ndim != 2:
         raise ValueError(f"A sparse X must be 2-d, got shape {X.shape}.")
     csr = X.tocsr()
@@ -39,14 +42,14 @@ def frozen_csr(X):
         csr is X and any(part.flags.writeable for part in parts)
     ):
         csr = csr.copy()
-        csr.sum_duplicates()  # nobody can sort the entries in place later
-    elif csr is X:  # another shell, for X.data can be rebound by its owner
+        csr.sum_duplicates()  # the entries cannot be sorted in place later
+    elif csr is X:  # a new object, because the owner of X can rebind X.data
         csr = type(X)(parts, shape=X.shape, copy=False)
     return csr
 
 
 def read_only(values):
-    """Make arrays, also of a sparse matrix or in a dict, read-only; return them."""
+    """Make arrays read-only, also those of a sparse matrix or a dict; return them."""
     if isinstance(values, np.ndarray):
         values.setflags(write=False)
     elif sp.issparse(values):

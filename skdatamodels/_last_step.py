@@ -1,19 +1,19 @@
-"""What a pipeline or a search ends in."""
+"""The last step of a pipeline or a search."""
 
 
 def chosen_by_search(estimator):
-    """Return the estimator that a fitted search has chosen; any other as it is."""
+    """Return the best estimator of a fitted search; return other estimators as is."""
     return getattr(estimator, "best_estimator_", estimator)
 
 
 def last_step(estimator):
-    """Return the estimator that a pipeline ends with and a search has chosen.
+    """Return the last step of a pipeline, or the best estimator of a search.
 
     Parameters
     ----------
     estimator : object
-        Pipelines and searches may hold each other. Of a search that was not fitted it
-        is the estimator searched over. What is neither is returned as it is.
+        Pipelines and searches may be nested. For a search that is not fitted, its
+        `estimator` is used. Any other estimator is returned as is.
     """
     if hasattr(estimator, "steps"):
         return last_step(estimator.steps[-1][1])

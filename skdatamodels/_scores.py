@@ -1,4 +1,4 @@
-"""R² of predicted outputs, of which some may be missing."""
+"""R² of predicted outputs, some of which may be missing."""
 
 import numpy as np
 from sklearn.metrics import r2_score
@@ -8,17 +8,20 @@ from skdatamodels._scaling import exponents, scaled
 
 
 def mean_r2(y_true, y_pred, sample_weight=None):
-    """Average the coefficient of determination over targets, each on its own runs.
+    """Return R², averaged over targets, each on the runs without NaN.
 
     Parameters
     ----------
     y_true, y_pred : array-like of shape (n_runs, n_targets) or (n_runs,)
-        NaN is left out: runs without an output, targets without a datamodel.
+        True and predicted outputs. NaN is ignored: runs without an output, targets
+        without a datamodel.
     sample_weight : array-like of shape (n_runs,), optional
+        Weight of each run.
 
     Returns
     -------
     score : float
+        Mean R².
     """
     y_true = as_real(y_true, "outputs y")
     size = exponents(y_true)

@@ -1,4 +1,4 @@
-"""The LASSO from masks to outputs, for all targets at once."""
+"""LASSO regression from masks to outputs, for all targets at once."""
 
 from skdatamodels._attribution_matrix import AttributionMatrix
 from skdatamodels.regression._datamodel_regressor import DatamodelRegressor

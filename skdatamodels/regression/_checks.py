@@ -1,4 +1,4 @@
-"""Checks of what a regression is given, before any work is done."""
+"""Checks of the inputs of a regression, before any work is done."""
 
 import warnings
 
@@ -18,19 +18,20 @@ def warn_if_constant(X):
     blocks = row_blocks(len(rows), rows[:1].nbytes)
     if all((rows[block] == rows[0]).all() for block in blocks):
         warnings.warn(
-            "All runs saw the same training examples, which says nothing of what one "
-            "of them does: all weights are 0. Give masks that differ between runs.",
+            "All runs saw the same training examples, so the effect of a single "
+            "example cannot be estimated: all weights are 0. Pass masks that differ "
+            "between runs.",
             UserWarning,
             stacklevel=5,
         )
 
 
 def check_outputs(y):
-    """Check outputs; floating-point arrays stay as they are, and where they are."""
+    """Check outputs; floating-point arrays are returned without a copy."""
     refuse_disguised(y, "outputs y")
     y = unmasked(y, "outputs y")
     if 0 in getattr(y, "shape", (1,))[1:]:
-        raise ValueError("outputs y has no target: there must be one or more.")
+        raise ValueError("outputs y has no target: at least one is required.")
     if not isinstance(y, np.ndarray) or y.dtype.kind != "f" or not 0 < y.ndim < 3:
         return check_array(
             y,
@@ -49,7 +50,7 @@ def check_outputs(y):
 
 
 def check_lam(lam, n_targets):
-    """Return the strength of each target."""
+    """Return lam for each target, an array of shape (n_targets,)."""
     lam = as_real(lam, "lam").astype(np.float64)
     if lam.shape not in ((), (n_targets,)):
         raise ValueError(
@@ -62,9 +63,9 @@ def check_lam(lam, n_targets):
 
 
 def check_groups(groups, n_runs, kept=slice(None)):
-    """Return the number of the group of each run, from 0, or None if there are none.
+    """Return the group of each kept run as an integer from 0, or None without groups.
 
-    Of the runs that are kept, where not all are.
+    `kept` selects runs; by default all are kept.
     """
     if groups is None:
         return None
@@ -78,7 +79,7 @@ def check_groups(groups, n_runs, kept=slice(None)):
 
 
 def check_prior(weights, factors, n_targets, n_train):
-    """Return the prior, of weights that may be None, and penalty factors."""
+    """Check weights, which may be None, and penalty factors; return a Prior."""
     if weights is not None:
         weights = AttributionMatrix.weights_of(weights, "prior")
         if weights.shape != (n_targets, n_train):
@@ -104,7 +105,7 @@ def check_factors(factors, n_targets, n_train):
 
 
 def check_path(n_targets, n_train, lams, penalty, w0):
-    """Check the strengths of a path, penalty factors, and where to start.
+    """Check the lams of a path, the penalty factors and the initial weights.
 
     Returns
     -------
@@ -124,14 +125,14 @@ def check_path(n_targets, n_train, lams, penalty, w0):
         )
     for name, array in {"lams": lams, "coef_init": w0}.items():
         if array is not None and not np.isfinite(array).all():
-            raise ValueError(f"{name} holds NaN or infinity.")
+            raise ValueError(f"{name} contains NaN or infinity.")
     if (lams < 0).any() or (np.diff(lams) > 0).any():
-        raise ValueError("lams must not be negative, and not increase along a path.")
+        raise ValueError("lams must not be negative and must not increase.")
     return lams, np.atleast_2d(check_factors(penalty, n_targets, n_train)), w0
 
 
 def check_limits(tol, max_iter):
-    """Check when a solver stops."""
+    """Check the stopping criteria of a solver."""
     if not tol > 0 or max_iter < 1:
         raise ValueError(
             f"tol must be positive, max_iter at least 1; got {tol} and {max_iter}."

@@ -1,4 +1,4 @@
-"""Which solver fits a problem, by need and by memory."""
+"""Choosing a solver for a problem, and checking that it fits into memory."""
 
 import warnings
 
@@ -19,26 +19,29 @@ def choose_solver(wanted, X, *, weighted, folds, dtype, on_cpu):
     Parameters
     ----------
     wanted : str
-        "auto", or a name out of `SOLVERS`.
+        "auto", or a name in `SOLVERS`.
     X : PackedMasks or array of shape (n_runs, n_train)
+        Masks, or real columns.
     weighted : bool
         Whether runs have weights.
     folds : bool
-        Whether lam is chosen by folds, for which the gram solver holds another matrix.
+        Whether lam is chosen by folds. The gram solver then holds a second matrix.
     dtype : dtype
-        Of the computation.
+        Type of the computation.
     on_cpu : bool
+        Whether the computation runs on the CPU.
 
     Returns
     -------
     solver : str
+        Name of the solver.
 
     Raises
     ------
     ValueError
-        If the one that is wanted cannot do it.
+        If the wanted solver does not support this problem.
     MemoryError
-        If it needs a Gram matrix, which does not fit.
+        If the solver needs a Gram matrix that does not fit into memory.
     """
     n_bytes, available = _gram_bytes(X, weighted, folds, dtype), available_memory()
     packed = isinstance(X, PackedMasks)
@@ -52,14 +55,14 @@ def choose_solver(wanted, X, *, weighted, folds, dtype, on_cpu):
     if wanted == "gram" and not fits:
         raise MemoryError(
             f"The Gram matrix of {n_train} columns and the counts for it need "
-            f"{n_bytes / 1e9:.1f} GB, of which there are {available / 1e9:.1f}: use "
-            "solver='saga', which streams over masks, or 'residual' if there are fewer "
-            "runs than training examples."
+            f"{n_bytes / 1e9:.1f} GB, but only {available / 1e9:.1f} GB are available. "
+            "Use solver='saga', which streams over the masks, or 'residual' if there "
+            "are fewer runs than training examples."
         )
     if wanted == "saga" and on_cpu and few:
         warnings.warn(
-            f"solver='saga' takes long where {n_train} training examples meet "
-            f"{n_runs} runs, minutes or hours: solver='residual' does not.",
+            f"solver='saga' may take minutes or hours with {n_runs} runs and "
+            f"{n_train} training examples: solver='residual' is faster here.",
             UserWarning,
             stacklevel=6,
         )
@@ -67,13 +70,13 @@ def choose_solver(wanted, X, *, weighted, folds, dtype, on_cpu):
 
 
 def check_weights_fit(n_targets, n_train, n_lams, dtype):
-    """Raise MemoryError if dense weights of all targets do not fit into memory."""
+    """Raise MemoryError if the dense weights of all targets do not fit into memory."""
     dense, available = n_targets * n_train * n_lams * dtype.itemsize, available_memory()
     if dense > available:
         raise MemoryError(
             f"The weights of {n_targets} targets and {n_train} training examples need "
-            f"{dense / 1e9:.1f} GB, of which there are {available / 1e9:.1f}: set "
-            "sparse=True, or fit fewer targets at a time."
+            f"{dense / 1e9:.1f} GB, but only {available / 1e9:.1f} GB are available. "
+            "Set sparse=True, or fit fewer targets at a time."
         )
 
 
@@ -86,13 +89,13 @@ def _check_able(name, X, on_cpu):
         )
     if not solver.on_gpu and not on_cpu:
         raise ValueError(
-            f"solver={name!r} runs on the CPU: leave the device out, or use "
+            f"solver={name!r} runs on the CPU only: use device='cpu', or "
             "solver='gram' or 'saga'."
         )
 
 
 def _gram_bytes(X, weighted, folds, dtype):
-    """Size of sums of products, and of a Gram matrix that cannot take their place."""
+    """Bytes for sums of products, and for a Gram matrix that cannot overwrite them."""
     sums = 4 if isinstance(X, PackedMasks) and not weighted else 8
     entry = sums if sums == np.dtype(dtype).itemsize else sums + dtype.itemsize
     return (entry + sums * folds) * X.shape[1] ** 2

@@ -1,4 +1,4 @@
-"""What is said of solvers that stop before they are done."""
+"""Warning for solvers that stop before they have converged."""
 
 import warnings
 
@@ -7,7 +7,17 @@ from sklearn.exceptions import ConvergenceWarning
 
 
 def warn_unless_converged(gaps, tol, max_iter):
-    """Warn of targets whose gap (n_targets, n_lams) is above `tol` anywhere, or NaN."""
+    """Warn if a target has a gap above `tol`, or NaN, at any of its lams.
+
+    Parameters
+    ----------
+    gaps : float array of shape (n_targets, n_lams)
+        Relative duality gaps.
+    tol : float
+        Gap to reach.
+    max_iter : int
+        Limit that the solver had; the message names it.
+    """
     above = np.flatnonzero(~(gaps <= tol).all(axis=1))
     if not len(above):
         return
@@ -16,7 +26,7 @@ def warn_unless_converged(gaps, tol, max_iter):
         f"{len(above)} of {len(gaps)} targets did not reach a relative duality gap of "
         f"{tol:g} within max_iter={max_iter}: {above[:10].tolist()}"
         f"{' and more' if len(above) > 10 else ''}; the worst gap is "
-        f"{worst.max():.2g}, at target {worst.argmax()}. Raise max_iter, or tol, or "
+        f"{worst.max():.2g}, at target {worst.argmax()}. Increase max_iter, tol or "
         "lam; with many more examples than runs, use solver='residual'.",
         ConvergenceWarning,
         stacklevel=3,

@@ -1,4 +1,4 @@
-"""DatamodelRegressor: the LASSO from masks to outputs, for all targets at once."""
+"""DatamodelRegressor: LASSO from masks to outputs, for all targets at once."""
 
 from numbers import Integral, Real
 
@@ -33,7 +33,7 @@ from skdatamodels.runs import TrainingRuns
 from skdatamodels.runs._training_runs import note_targets, outputs_of, paired_runs
 from skdatamodels.runs._usable_runs import check_exclude, usable_runs
 
-# Held-out runs that tell whether a prior helps.
+# Fewest held-out runs that can tell whether a prior helps.
 _MIN_JUDGES = 50
 
 
@@ -47,144 +47,150 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
     where s_i is the weight of the run, 1 by default, and m the sum of these weights.
 
-    A positive weight says that the presence of the training example raises the output,
-    by so much in the output's own units.
+    A positive coefficient means that the presence of the training example raises the
+    output. Coefficients are in units of the output.
 
     Parameters
     ----------
     lam : {"validation", "cv"}, float or array-like, default="validation"
-        Strength λ of the penalty, in units of the output. "validation": fit a path
-        on a part of the runs, take for each target the lam of least error on the
-        others, and fit it again on all runs (the paper's choice); "cv": the same by K
-        folds; an array gives one a target. The paper's objective has no factor ½; its
-        λ is twice this one.
+        Strength λ of the penalty, in units of the output. An array gives one value for
+        each target. "validation": fit a path on some of the runs, choose for each
+        target the lam with the smallest error on the other runs, and fit again on all
+        runs, as the paper does. "cv": the same with K folds. The paper's objective has
+        no factor ½; its λ is twice this one.
     n_lams : int, default=50
-        Length of the path that "validation" and "cv" choose from.
+        Number of lams on the path that "validation" and "cv" choose from.
     lam_min_ratio : float, default=0.01
-        Smallest lam of the path over the largest.
+        Ratio of the smallest to the largest lam of the path.
     validation_fraction : float, default=0.1
-        Part of the runs that is held out for "validation".
+        Fraction of the runs that is held out for "validation".
     cv : int, splitter or iterable, default=5
-        Folds for "cv": their number, a splitter of scikit-learn's, such as
+        Folds for "cv": their number, a scikit-learn splitter such as
         :class:`~sklearn.model_selection.GroupKFold`, or an iterable of pairs (train,
-        test) of row indices. With a number, runs are shuffled, each target's usable
-        runs are cut into equal parts, and runs of one group stay together; see `fit`.
+        test) of row indices. With a number, the runs are shuffled, the usable runs of
+        each target are cut into equal parts, and the runs of a group stay together; see
+        `fit`.
     prior : AttributionMatrix, array-like or sparse (n_targets, n_train), optional
-        What another method says of the weights, in any scale: an influence function, a
-        similarity, gradients. :func:`~sklearn.base.clone`, and so a search, copies an
-        array; an :class:`AttributionMatrix` is shared. The prior enters as an offset,
-        scaled by least squares, and by penalty factors that let in first what it finds
-        important. Which of the two are used, or none, is chosen by held-out error for
-        all targets together; with a given lam both are. Where "validation" would hold
-        out fewer than 50 runs, which do not tell, folds take its place.
+        Estimate of the weights by another method, in any scale, such as an influence
+        function, a similarity or gradients. :func:`~sklearn.base.clone` copies an
+        array, and so does a search; an :class:`AttributionMatrix` is shared. The prior
+        is used as an offset, scaled by least squares, and for penalty factors, which
+        are smaller for examples that it finds important. With "validation" and "cv",
+        the held-out error of all targets together decides which of the two are used, if
+        any; with a given lam both are. If "validation" would hold out fewer than 50
+        runs, too few to judge a prior, folds are used instead.
     penalty_factors : array-like of shape (n_train,) or (n_targets, n_train), optional
-        Positive factors of the penalty of each weight; inf keeps a weight at 0 (or at
-        the offset of the prior).
+        Positive factors of the penalty of each weight. inf keeps a weight at 0, or at
+        the offset of the prior.
     exclude : array-like of int of shape (n_targets,), optional
-        The training example that each target is, -1 for none. The target's datamodel
-        is fitted on the runs that did not see that example (eq. 9 of the paper), and
-        gives it no weight.
+        Index of the training example that each target is, -1 for none. The datamodel of
+        the target is fitted on the runs that did not see that example (eq. 9 of the
+        paper), and gives it a weight of 0.
     solver : {"auto", "gram", "residual", "saga"}, default="auto"
-        "gram": coordinate descent on the Gram matrix of the masks, computed once; a
-        target with usable runs of its own has a Gram matrix of its own. "residual":
+        "gram": coordinate descent on the Gram matrix of the masks. The matrix is
+        computed once for all targets that have the same usable runs. "residual":
         coordinate descent on the residuals of the runs and a few columns at a time, for
         fewer runs than training examples. "saga": the paper's algorithm, which streams
-        over the masks, many times. The last two hold no matrix of n_train², and take
-        masks only. "auto": residual, if there are four times as many training examples
-        as runs; else gram, if its matrix fits into memory.
+        over the masks many times. The last two store no matrix of size n_train², and
+        accept masks only. "auto": "residual" if there are more than four times as many
+        training examples as runs, else "gram" if its matrix fits into memory.
     device : str, default="cpu"
-        "cuda", or "cuda:1" for the second GPU: gram and saga run there, in float32.
-        Needs the extra cuda12 or cuda13.
+        "cuda", or "cuda:1" for the second GPU. "gram" and "saga" can run there, in
+        float32. Requires the extra cuda12 or cuda13.
     one_standard_error : bool, default=False
-        Take the largest lam whose held-out error is at most one standard error above
-        the least, instead of the lam of the least: fewer weights, nearly as good.
+        Choose the largest lam whose held-out error is at most one standard error above
+        the smallest error, instead of the lam of the smallest error. This gives fewer
+        weights at nearly the same error.
     patience : int or None, default=5
-        The path of a target ends when its least held-out error is so many lams back;
-        None: never before its end.
+        Stop the path of a target when its held-out error has not improved for this
+        number of lams. None: always compute the whole path.
     keep_path : bool, default=False
-        Keep the weights at every lam, of the fit on all runs.
+        Whether to keep the weights at every lam, of the fit on all runs.
     sparse : bool, default=False
-        Keep weights as a sparse matrix (CSR). No dense one is made in between.
+        Whether to store weights as a sparse matrix (CSR). The dense matrix is then
+        never formed.
     tol : float, default=1e-4
         Duality gap to reach, relative to half the variance of the target's outputs.
     max_iter : int, default=5000
-        Most passes over the coefficients for each lam. Where a target does not reach
-        its gap, its path ends, and a warning names it.
+        Maximum number of passes over the coefficients for each lam. If a target does
+        not reach its gap, its path ends, and a warning names the target.
     n_jobs : int, optional
-        Number of threads, as in joblib; the result does not depend on it.
+        Number of threads, as in joblib. The result does not depend on it.
     random_state : int, RandomState instance or None, default=None
-        Shuffles the runs before they are split.
+        Seed for shuffling the runs before they are split.
 
     Attributes
     ----------
     coef_ : array of shape (n_targets, n_train), or (n_train,) if y was 1-d
         The attribution matrix. If `sparse`, a CSR array (n_targets, n_train).
     intercept_ : array of shape (n_targets,), or float if y was 1-d
+        Intercept of each target; NaN for a target without enough usable runs.
     lam_ : float64 array of shape (n_targets,)
         Strength used for each target.
     lams_ : float64 array of shape (n_targets, n_lams)
-        Strengths tried; only if lam was chosen.
+        Strengths that were tried. Only if lam was chosen.
     validation_error_ : float64 array of shape (n_targets, n_lams)
-        Mean squared error on held-out runs at each of `lams_`; only if lam was chosen.
-        NaN after the end of a target's path, see `patience`; inf (or 0) where the
-        outputs are so large (or small) that float64 has no place for their squares.
+        Mean squared error on held-out runs at each of `lams_`. Only if lam was chosen.
+        NaN after the end of a target's path, see `patience`. inf (or 0) if the outputs
+        are so large (or small) that float64 cannot represent their squares.
     coef_path_ : array of shape (n_targets, n_lams, n_train)
-        Weights at each of `lams_`; only if lam was chosen and `keep_path`. If `sparse`,
-        a CSR array (n_targets * n_lams, n_train).
+        Weights at each of `lams_`. Only if lam was chosen and `keep_path` is set. If
+        `sparse`, a CSR array (n_targets * n_lams, n_train).
     intercept_path_ : array of shape (n_targets, n_lams)
+        Intercepts at each of `lams_`. Only if `coef_path_` is present.
     dual_gap_ : float64 array of shape (n_targets,)
-        Duality gap of the final fit, relative to half the variance of the outputs, or
-        of what the offset of the prior leaves of them.
+        Duality gap of the final fit, relative to half the variance of the outputs. If
+        the prior is used as an offset, it is subtracted from the outputs first.
     n_iter_ : int array of shape (n_targets,)
-        Passes of the final fit.
+        Number of passes of the final fit.
     prior_strength_ : float64 array of shape (n_targets, 2)
         Strength of the prior as offset (0 or 1) and as exponent of the penalty factors
         (0 or 0.5); 0 without a prior.
     solver_ : str
         The solver that was used.
     output_info_ : OutputInfo
-        What the outputs measure, if X was TrainingRuns that knew it.
+        What the outputs measure, if X was TrainingRuns with this information.
     target_classes_ : array of shape (n_targets,) or None
-        Class of each target, if X was TrainingRuns that knew it.
+        Class of each target, if X was TrainingRuns with this information.
     n_features_in_ : int
-        n_train.
+        Number of training examples, n_train.
 
     Raises
     ------
     ValueError
-        In `fit`: if a run's weight is negative, groups do not suffice for the folds,
-        masks (bool or uint8, or TrainingRuns) hold something else than 0
-        and 1, X is not finite, y holds inf, lengths differ, a lam is negative, prior,
-        penalty factors or excluded examples do not fit the data, there are too few
+        In `fit`: if the weight of a run is negative, there are too few groups for the
+        folds, masks (bool or uint8, or TrainingRuns) contain values other than 0 and 1,
+        X is not finite, y contains inf, lengths differ, a lam is negative, prior,
+        penalty factors or excluded examples do not match the data, there are too few
         usable runs to split, or weights are too large for the type of the outputs.
 
     See Also
     --------
     lasso_path, residual_path, saga_path : The solvers, as functions.
-    skdatamodels.influence.DifferenceOfMeans : The estimate without a regression.
+    skdatamodels.influence.DifferenceOfMeans : Estimate without a regression.
 
     Notes
     -----
     X may be bool or uint8 masks, :class:`PackedMasks`, :class:`TrainingRuns`, or any
     real matrix. All targets share X, so its Gram matrix is computed once (exactly, by
-    counting, for masks) and everything else happens on it.
+    counting, for masks), and the fit then uses only this matrix.
 
-    A run of weight 2 counts as two runs do, in the fit, in held-out errors, and in
-    their standard error; a run of weight 0 counts as none. A fit with weights takes
-    longer, and twice the memory, only if there are many different ones.
+    A run of weight 2 counts as two runs in the fit, in held-out errors and in their
+    standard error. A run of weight 0 is ignored. Weights slow down the fit, and double
+    its memory, only if there are many different values.
 
-    The runs of a pair, a subset and its complement that share a training seed, say the
-    same of that seed's noise. Where X is TrainingRuns that know their seeds, no pair is
-    divided between the runs that are fitted and those held out.
+    A subset and its complement that are trained with the same seed form a pair, and
+    share the noise of that seed. If X is TrainingRuns that store their seeds, both runs
+    of a pair are fitted or both are held out.
 
-    y may hold NaN: a run without an output for that target is left out of that
-    target's fit. Targets with the same usable runs share a Gram matrix.
+    y may contain NaN: a run without an output for a target is left out of the fit of
+    that target. Targets with the same usable runs share a Gram matrix.
 
     The computation runs in float32 if y is float32 or float16, else in float64. The
-    gram solver holds one (n_train, n_train) matrix of 4 bytes an entry in float32, of
-    12 in float64, and with lam="cv" 4 more; besides, the covariances of masks and
-    outputs, 16 bytes for each of n_train × n_targets, and less than 1 GB for blocks of
-    work. With a prior, there is an (n_targets, n_train) matrix more for each of its
+    gram solver stores one (n_train, n_train) matrix, with 4 bytes per entry in float32
+    and 12 in float64, and 4 more with lam="cv". It also stores the covariances of masks
+    and outputs, 16 bytes for each of n_train × n_targets, and uses less than 1 GB for
+    blocks of work. A prior adds an (n_targets, n_train) matrix for each of its
     strengths.
 
     References
@@ -272,26 +278,28 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None, *, groups=None, sample_weight=None):
-        """Fit one datamodel a target.
+        """Fit one datamodel for each target.
 
         Parameters
         ----------
         X : TrainingRuns, PackedMasks or array-like of shape (n_runs, n_train)
+            Masks of the training subsets, or any real matrix.
         y : array-like of shape (n_runs, n_targets) or (n_runs,), optional
-            Outputs, NaN where a run has no output for a target. TrainingRuns bring
-            their own; y is then fitted in place of them, and what the runs know of
-            their outputs is not taken over. Memory maps of any floating type are read
-            a block at a time.
+            Outputs, NaN where a run has no output for a target. TrainingRuns contain
+            outputs; if y is passed, it is fitted instead, and the description of the
+            outputs in X is ignored. Memory maps of any floating type are read a block
+            at a time.
         groups : array-like of shape (n_runs,), optional
-            Label of the group of each run. The runs of a group are held out together,
-            or fitted together. The default groups the pairs of TrainingRuns that share
-            a training seed. A splitter given as `cv` gets these groups.
+            Label of the group of each run. The runs of a group are either all fitted or
+            all held out. By default, the pairs of TrainingRuns that share a training
+            seed are the groups. A splitter passed as `cv` gets these groups.
         sample_weight : array-like of shape (n_runs,), optional
-            Weight of each run, not negative.
+            Weight of each run, not negative. Default all 1.
 
         Returns
         -------
         self : DatamodelRegressor
+            Fitted estimator.
         """
         note_targets(self, X, y)
         splits = isinstance(self.lam, str) and isinstance(X, TrainingRuns)
@@ -301,7 +309,7 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         groups = check_groups(groups, n_runs)
         weight = check_sample_weight(sample_weight, n_runs)
         kept = np.flatnonzero(weight)
-        if len(kept) < n_runs:  # those of weight 0 are not there
+        if len(kept) < n_runs:  # drop runs of weight 0
             X, Y, weight = X[kept], Y[kept], weight[kept]
             groups, pairs = (check_groups(g, n_runs, kept) for g in (groups, pairs))
         split = self._split(n_runs, kept, groups, pairs)
@@ -311,7 +319,7 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         return self
 
     def _fit(self, X, Y, sample_weight, split, groups, one):
-        """Fit on runs that all have a weight."""
+        """Fit on runs whose weights are positive."""
         n_runs, (n_targets, n_train) = len(Y), (Y.shape[1], X.shape[1])
         lam = None if isinstance(self.lam, str) else check_lam(self.lam, n_targets)
         prior = check_prior(self.prior, self.penalty_factors, n_targets, n_train)
@@ -320,7 +328,7 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         dtype = computing_dtype(Y.dtype, ops)
         self._choose_solver(X, n_targets, sample_weight is not None, dtype, ops)
         rng, order = check_random_state(self.random_state), np.arange(n_runs)
-        if lam is None:  # there will be a split
+        if lam is None:  # the runs will be split
             order = shuffled(rng, n_runs, groups)
         enough, targets = _group_targets(X, Y, exclude, split, order)
         units = Units.of(X, Y)
@@ -339,10 +347,12 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         Parameters
         ----------
         X : TrainingRuns, PackedMasks or array-like of shape (n_runs, n_train)
+            Masks of the training subsets, or a real matrix as in `fit`.
 
         Returns
         -------
         outputs : array of shape (n_runs, n_targets), or (n_runs,) if y was 1-d
+            Predicted outputs; NaN for targets without a datamodel.
         """
         check_is_fitted(self)
         X = self._check_X(X, reset=False)
@@ -357,19 +367,22 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         Parameters
         ----------
         X : TrainingRuns, PackedMasks or array-like of shape (n_runs, n_train)
+            Masks of the training subsets, or a real matrix as in `fit`.
         y : array-like of shape (n_runs, n_targets) or (n_runs,), optional
-            Outputs; by default those of X, if it is TrainingRuns. NaN are left out, and
-            so are targets that had no usable runs.
+            Outputs; by default those of X, if it is TrainingRuns. NaN are ignored, and
+            so are targets without a datamodel.
         sample_weight : array-like of shape (n_runs,), optional
+            Weight of each run. Default all 1.
 
         Returns
         -------
         score : float
+            Mean R² of the targets.
         """
         return mean_r2(outputs_of(X, y), self.predict(X), sample_weight)
 
     def _check_X(self, X, reset):
-        """Return X as PackedMasks, or as an array if it is no mask matrix."""
+        """Return X as PackedMasks, or as an array if it is not a mask matrix."""
         X = X.packed if isinstance(X, TrainingRuns) else X
         if not isinstance(X, PackedMasks):
             dtype = getattr(X, "dtype", None)
@@ -379,7 +392,7 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
                     self, X, reset=reset, dtype=[np.float64, np.float32]
                 )
             X = as_masks(X)
-        # names and number of the columns alone
+        # checks only the names and the number of the columns
         return validate_data(self, X, reset=reset, skip_check_array=True)
 
     def _check_data(self, X, y):
@@ -394,10 +407,10 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         return X, y
 
     def _split(self, n_runs, kept, groups, pairs):
-        """Return what splits the runs that are kept, of all; None if lam is given."""
+        """Return the Cut or Splits of the kept runs; None if lam is given."""
         if not isinstance(self.lam, str):
             return None
-        # a few runs do not judge a prior
+        # a few runs cannot judge a prior
         n_judges = self.validation_fraction * len(kept)
         few = self.prior is not None and n_judges < _MIN_JUDGES
         units = pairs if groups is None else groups
@@ -411,7 +424,7 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         return Splits.given(self.cv, n_runs, kept)
 
     def _device_ops(self):
-        """Return what computes on a GPU, or None; refuse a device that is not there."""
+        """Return CudaOps, or None for the CPU; raise if there is no such device."""
         if self.device == "cpu":
             return None
         from skdatamodels.regression._cuda import CudaOps
@@ -419,7 +432,7 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         return CudaOps(self.device)
 
     def _choose_solver(self, X, n_targets, weighted, dtype, ops):
-        """Set `solver_`; refuse what cannot fit into memory."""
+        """Set `solver_`; raise MemoryError if the problem does not fit into memory."""
         chosen = isinstance(self.lam, str)
         if not self.sparse:
             n_lams = self.n_lams if self.keep_path and chosen else 1
@@ -434,7 +447,7 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         )
 
     def _set_attributes(self, fit, one):
-        """Set the fitted attributes; of the first target alone if `one`."""
+        """Set the fitted attributes; if `one`, without the axis of the targets."""
         n_targets, n_train = fit.coef.shape
         self.lam_, self.dual_gap_, self.n_iter_ = fit.lam, fit.gap, fit.n_iter
         self.prior_strength_ = fit.strength
@@ -452,7 +465,7 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
 
 def _group_targets(X, Y, exclude, split, order):
-    """Group the targets that have enough runs; say which these are."""
+    """Return which targets have enough runs, and the groups of these targets."""
     n_runs, n_targets = Y.shape
     usable = usable_runs(X, Y, exclude)
     n_usable = np.full(n_targets, n_runs) if usable is None else usable.sum(axis=0)

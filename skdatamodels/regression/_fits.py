@@ -1,4 +1,4 @@
-"""Fits: what a solver found for some targets, and for all of them together."""
+"""Fits: the result of a solver for some targets, and for all targets together."""
 
 from typing import NamedTuple
 
@@ -7,39 +7,41 @@ from scipy import sparse
 
 
 class Fit(NamedTuple):
-    """Datamodels of some targets, one row a target."""
+    """Datamodels of some targets, one row for each target."""
 
     coef: sparse.csr_array  # (n_targets, d)
     intercept: np.ndarray  # (n_targets,)
     lam: np.ndarray  # (n_targets,)
     gap: np.ndarray  # (n_targets,), relative
-    worst_gap: np.ndarray  # (n_targets,), of all that was solved
+    worst_gap: np.ndarray  # (n_targets,), of all fits, on folds too
     n_iter: np.ndarray  # (n_targets,)
     strength: np.ndarray  # (n_targets, 2), of the prior
     lams: np.ndarray | None  # (n_targets, n_lams), if lam was chosen
     error: np.ndarray | None  # (n_targets, n_lams), held out; NaN if not computed
-    coef_path: sparse.csr_array | None  # (n_targets * n_lams, d), if it is kept
+    coef_path: sparse.csr_array | None  # (n_targets * n_lams, d), if kept
     intercept_path: np.ndarray | None  # (n_targets, n_lams)
 
 
 def computing_dtype(dtype, ops=None):
-    """Return the type that outputs of some type are fitted in; float32 on a GPU."""
+    """Return the type in which outputs of a type are fitted; float32 on a GPU."""
     return np.dtype(np.float32) if ops else np.promote_types(dtype, np.float32)
 
 
 def assemble(coefs, intercepts, lams, gaps, n_iter, strength, choice, keep_path):
-    """Make a fit of paths.
+    """Make a Fit from paths.
 
     Parameters
     ----------
     coefs : sparse.csr_array of shape (n_targets * n_lams, d)
+        Weights.
     intercepts, lams, gaps, n_iter : array of shape (n_targets, n_lams)
-        Of one lam, unless the path is kept.
+        Results at each lam; n_lams is 1 unless the path is kept.
     strength : tuple
-        Of the prior.
+        Strength of the prior.
     choice : Choice or None
-        How lam was chosen, if it was.
+        How lam was chosen; None if it was given.
     keep_path : bool
+        Whether the fit keeps the path.
 
     Returns
     -------
@@ -62,22 +64,23 @@ def assemble(coefs, intercepts, lams, gaps, n_iter, strength, choice, keep_path)
 
 
 def join(fits, targets_of, n_targets):
-    """Put fits of groups of targets into one, in the order of the targets.
+    """Join the fits of groups of targets into one, in the order of the targets.
 
     Parameters
     ----------
     fits : list of Fit
+        One for each group.
     targets_of : list of int array
-        The targets of each.
+        The targets of each fit.
     n_targets : int
-        A target that is in none gets NaN, and weights of 0.
+        Number of targets. A target without a fit gets weights of 0, and NaN elsewhere.
 
     Returns
     -------
     fit : Fit
     """
     order = np.concatenate(targets_of)
-    place = np.full(n_targets, len(order))  # the row after the last is for no fit
+    place = np.full(n_targets, len(order))  # targets without a fit: one row more
     place[order] = np.arange(len(order))
 
     def joined(parts):

@@ -1,6 +1,6 @@
-"""Solvers that work on masks, for what moments cannot hold.
+"""Solvers that work on masks, when a Gram matrix is too large for memory.
 
-That is a Gram matrix too large for memory. Targets need not share their usable runs.
+Targets need not share their usable runs.
 """
 
 from typing import NamedTuple
@@ -20,29 +20,30 @@ from skdatamodels.regression._selection import (
     walk_down,
 )
 
-# Outputs, residuals and a part of a path of one block of targets take about this much.
+# Size of the outputs, the residuals and a part of the path of one block of targets.
 _BLOCK_BYTES = 2**30
 
 
 def mask_solver(solve, blas_threads=None):
-    """Make a solver, see `_solver`, of a function that solves paths on masks.
+    """Make a solver, see `_solver`, from a function that solves paths on masks.
 
     Parameters
     ----------
     solve : callable
         ``solve(masks, y, sample_weight, *, lams, penalty_factors, coef_init, settings)
-        -> coefs, intercepts, gaps, n_iter``, as :func:`residual_path` but for its
-        warning; y is NaN where a run is not usable for a target.
+        -> coefs, intercepts, gaps, n_iter``, as :func:`residual_path` without its
+        warning. y is NaN where a run is not usable for a target.
     blas_threads : int, optional
-        Number of threads of BLAS; None leaves it.
+        Number of BLAS threads. None: leave it unchanged.
 
     Returns
     -------
     fit_groups : callable
+        The solver.
     """
 
     def fit_groups(problem, settings):
-        """Fit the datamodels of groups of targets, in blocks of targets of any."""
+        """Fit the datamodels of groups of targets; a block may span several groups."""
         X, Y, weight, groups, lam, prior = problem
         dtype = computing_dtype(Y.dtype, settings.ops)
         group_of = np.full(Y.shape[1], -1)
@@ -70,7 +71,7 @@ def _blocks(targets, n_runs, d, dtype, settings):
 
 
 class _Outputs(NamedTuple):
-    """Outputs of a block of targets, of which each has runs of its own."""
+    """Outputs of a block of targets; each target has its own usable runs."""
 
     Y: np.ndarray  # (n_runs, all targets)
     weight: np.ndarray | None  # (n_runs,)
@@ -78,14 +79,22 @@ class _Outputs(NamedTuple):
     groups: list  # of the Group of each target
 
     def of(self, rows_of, dtype):
-        """Return outputs (n_runs, n_targets), NaN but for some rows of each target."""
+        """Return outputs (n_runs, n_targets), NaN outside the rows of each target."""
         y = np.full((self.Y.shape[0], len(self.targets)), np.nan, dtype)
         for j, (target, rows) in enumerate(zip(self.targets, rows_of, strict=True)):
             y[rows, j] = self.Y[rows, target]
         return y
 
     def judged(self, f):
-        """Return the places of the targets that have runs for a fold, and these."""
+        """Select the targets that have held-out runs in fold f.
+
+        Returns
+        -------
+        some : int array
+            Positions of these targets in the block.
+        outputs : _Outputs
+            Their outputs.
+        """
         some = [
             j for j, group in enumerate(self.groups) if len(group.folds[f].held_out)
         ]
@@ -96,7 +105,7 @@ class _Outputs(NamedTuple):
 
 
 class _Fitted(NamedTuple):
-    """Runs that are fitted, without those that no target uses."""
+    """Runs to fit or to judge by, without those that no target uses."""
 
     X: object  # PackedMasks
     y: np.ndarray
@@ -114,14 +123,19 @@ def _fit(X, outputs, dtype, lam, prior, settings, solve):
     Parameters
     ----------
     X : PackedMasks of shape (n_runs, d)
+        Masks.
     outputs : _Outputs
+        Outputs of these targets.
     dtype : dtype
-        Of the computation.
+        Type of the computation.
     lam : array of shape (n_targets,) or None
+        Strengths; None: choose them.
     prior : Prior
-        Of these targets.
+        Prior of these targets.
     settings : Settings
+        How to fit.
     solve : callable
+        See `mask_solver`.
 
     Returns
     -------
@@ -189,7 +203,7 @@ def _choose(runs, outputs, prior, strengths, settings, solve):
 
 
 def _walk(runs, offset, factors, held_out, lams, settings, solve):
-    """Walk down the paths of all targets, judged by held-out runs."""
+    """Follow the paths of all targets, with errors on held-out runs."""
     X, y, weight = runs
 
     def advance(active, lams, start):
@@ -212,7 +226,7 @@ def _walk(runs, offset, factors, held_out, lams, settings, solve):
 
 
 def _inform(runs, prior, strength):
-    """Let a prior in: runs with the rest to explain, the offset, penalty factors."""
+    """Apply a prior: return runs less the offset, the offset and penalty factors."""
     share, exponent = strength
     factors = factors_of(prior, exponent)
     if not share:
@@ -228,7 +242,7 @@ def _inform(runs, prior, strength):
 
 
 def _covariances(X, Y, weight):
-    """Covariances (n_targets, d) of columns and outputs, on each target's runs."""
+    """Return covariances (n_targets, d) of columns and outputs on usable runs."""
     weight = _weights_of_outputs(_Fitted(X, Y, weight))
     y, total = np.nan_to_num(Y), weight.sum(axis=0)
     centred = weight * (y - (weight * y).sum(axis=0) / total)
@@ -236,6 +250,6 @@ def _covariances(X, Y, weight):
 
 
 def _weights_of_outputs(runs):
-    """Return the weight of each output (n_runs, n_targets), 0 where there is none."""
+    """Return the weight of each output (n_runs, n_targets), 0 where it is NaN."""
     weight = 1 if runs.weight is None else runs.weight[:, None]
     return weight * ~np.isnan(runs.y)

@@ -1,11 +1,11 @@
-"""Informed datamodels: a cheap attribution matrix helps the LASSO along.
+"""Informed datamodels: a cheap attribution matrix as a prior for the LASSO.
 
-A prior τ for a target enters in two ways, each with a strength of its own:
+A prior τ for a target is used in two ways, each with its own strength:
 
-- as an *offset* β·τ, scaled by least squares, from which the LASSO models only what is
-  left: minimise ‖y - X(βτ + δ)‖²/2m + lam·Σ pᵢ·abs(δᵢ) over δ;
-- as *penalty factors* pᵢ = (abs(τᵢ)/mean(abs(τ)) + 0.1)^(-e), which let the examples in
-  first that the prior finds important; e = 0 treats all alike.
+- as an *offset* β·τ, scaled by least squares. The LASSO then models the difference δ
+  from it: minimise ‖y - X(βτ + δ)‖²/2m + lam·Σ pᵢ·abs(δᵢ) over δ;
+- as *penalty factors* pᵢ = (abs(τᵢ)/mean(abs(τ)) + 0.1)^(-e), which penalise the
+  examples less that the prior finds important; with e = 0 all factors are 1.
 
 On a Gram matrix, the residual y - X·w₀ has covariances c - G·w₀ and variance
 y_var - 2c·w₀ + w₀·G·w₀: an informed problem is again a LASSO problem.
@@ -18,22 +18,22 @@ from scipy import sparse
 
 from skdatamodels._scaling import exponents, scaled
 
-# Strengths to choose from, as (whether there is an offset, exponent of the penalty
-# factors). The first is no prior at all.
+# Strengths to choose from, as (whether to use the offset, exponent of the penalty
+# factors). The first uses no prior.
 STRENGTHS = ((0.0, 0.0), (1.0, 0.0), (0.0, 0.5), (1.0, 0.5))
 _FLOOR = 0.1
 
 
 class Prior(NamedTuple):
-    """What is believed before the runs are seen."""
+    """Prior weights and penalty factors."""
 
     weights: Any  # (n_targets, d), an attribution matrix of any scale, or None
     penalty_factors: np.ndarray  # (d,) or (n_targets, d)
 
     def of(self, targets):
-        """Return the prior of some targets: dense, in float64, of a scale of about 1.
+        """Return the prior of some targets: dense float64, scaled to about 1.
 
-        Of large matrices, which may be sparse, only this part is ever copied.
+        Only this part of a large matrix, which may be sparse, is copied.
         """
         weights, factors = self
         if weights is not None:
@@ -44,7 +44,7 @@ class Prior(NamedTuple):
 
 
 class InformedProblem(NamedTuple):
-    """A LASSO problem in δ = w - offset for some targets, whose rows these are."""
+    """A LASSO problem in δ = w - offset, one row for each target."""
 
     cov: np.ndarray  # (n_targets, d)
     y_var: np.ndarray  # (n_targets,)
@@ -52,7 +52,7 @@ class InformedProblem(NamedTuple):
     offset: np.ndarray | None  # (n_targets, d)
 
     def of(self, targets, dtype):
-        """Return the problem of some targets, in the type of a computation."""
+        """Return the problem of some targets, in the dtype of a computation."""
         cov, y_var, factors, offset = self
         return InformedProblem(
             np.ascontiguousarray(cov[targets], dtype),
@@ -69,14 +69,16 @@ class InformedProblem(NamedTuple):
 
 
 def inform(data, prior, strengths):
-    """Let a prior into a LASSO problem on moments.
+    """Apply a prior to a LASSO problem on moments.
 
     Parameters
     ----------
     data : Moments
+        Moments of the runs.
     prior : Prior
+        Prior of the targets.
     strengths : sequence
-        Out of `STRENGTHS`.
+        Elements of `STRENGTHS`.
 
     Returns
     -------
@@ -104,7 +106,10 @@ def inform(data, prior, strengths):
 
 
 def least_squares_scale(fit, energy):
-    """Scale of a prior that fits best, from its products with outputs and itself."""
+    """Return the scale that fits a prior best.
+
+    `fit` is its product with the outputs, `energy` that with itself, for each target.
+    """
     return np.divide(fit, energy, out=np.zeros_like(fit), where=energy > 0)
 
 

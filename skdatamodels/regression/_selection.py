@@ -1,4 +1,4 @@
-"""Choosing lam, and the strength of a prior, by held-out error along the path."""
+"""Choosing lam and the strength of a prior by the held-out error along the path."""
 
 from typing import NamedTuple
 
@@ -10,17 +10,21 @@ from skdatamodels.masks._packed import row_blocks
 
 
 def lam_grid(cov, penalty_factors, n_lams, lam_min_ratio):
-    """Log-spaced grid of lam for each target, from the largest that matters down.
+    """Return a log-spaced grid of lams for each target.
 
-    At lam_max = max|cov / penalty_factors| and above all coefficients are 0.
+    The largest is lam_max = max|cov / penalty_factors|: from there on, all
+    coefficients are 0.
 
     Parameters
     ----------
     cov : array of shape (n_targets, d)
+        Covariances of columns and outputs.
     penalty_factors : array of shape (1, d) or (n_targets, d)
+        Factors of the penalty of each coefficient.
     n_lams : int
+        Number of lams.
     lam_min_ratio : float
-        Smallest lam over lam_max.
+        Ratio of the smallest lam to lam_max.
 
     Returns
     -------
@@ -31,12 +35,12 @@ def lam_grid(cov, penalty_factors, n_lams, lam_min_ratio):
 
 
 class Choice(NamedTuple):
-    """What held-out runs say."""
+    """The lams that were chosen by the error on held-out runs."""
 
     lams: np.ndarray  # (n_targets, n_lams), decreasing
     error: np.ndarray  # (n_targets, n_lams), mean squared; NaN if not computed
     index: np.ndarray  # (n_targets,), of the lam that was chosen
-    gap: np.ndarray  # (n_targets,), the largest on the way
+    gap: np.ndarray  # (n_targets,), largest gap of these fits
 
 
 def squared_errors(X, Y, weight, coefs, intercepts):
@@ -45,17 +49,20 @@ def squared_errors(X, Y, weight, coefs, intercepts):
     Parameters
     ----------
     X : array of shape (n_runs, d) or PackedMasks
+        Columns.
     Y : array of shape (n_runs, n_targets)
-        NaN is left out.
+        Outputs; NaN is ignored.
     weight : float64 array of shape (n_runs,) or None
         Weight of each run in the sums; None: all 1.
     coefs : array of shape (n_targets, n_lams, d)
+        Weights along the paths.
     intercepts : array of shape (n_targets, n_lams)
+        Intercepts along the paths.
 
     Returns
     -------
     sums : float64 array of shape (n_targets, n_lams, 2)
-        Of the second and the fourth powers of the residuals.
+        Sums of the second and the fourth powers of the residuals.
     """
     n_targets, n_lams, d = coefs.shape
     sums = np.zeros((n_targets, n_lams, 2))
@@ -83,36 +90,39 @@ def _add_powers(Y, weight, fitted, intercepts, sums):
 
 
 def walk_down(advance, lams, patience, tol):
-    """Go down the paths of some targets until their held-out error has turned.
+    """Follow the paths of some targets until their held-out error rises.
 
-    Or until a solution is not found: those at smaller lams would be harder to find.
+    A path also ends where the solver does not reach `tol`: smaller lams would be even
+    harder to solve.
 
     Parameters
     ----------
     advance : callable (targets, lams, start) -> coefs, gaps, sums
-        Solves some targets, an int array, on a part of their paths, from given
+        Solves some targets, an int array, on a part of their paths, starting from
         coefficients (n_targets, d), or None. It returns coefficients (n_targets,
-        n_lams, d), their gaps, and what :func:`squared_errors` says of them.
+        n_lams, d), their gaps, and their :func:`squared_errors`.
     lams : array of shape (n_targets, n_lams), decreasing
+        Strengths along the paths.
     patience : int or None
-        A path ends when its least error is so many lams back; None: at its end.
+        A path ends when its error has not improved for this number of lams. None:
+        compute the whole path.
     tol : float
-        Gap of a solution.
+        Duality gap to reach.
 
     Returns
     -------
     sums : float64 array of shape (n_targets, n_lams, 2)
-        NaN where a path was not followed.
+        Sums of errors; NaN at lams that were not tried.
     best : array of shape (n_targets, d)
-        Coefficients of least error; a tensor, if `advance` returns tensors.
+        Coefficients of the smallest error; a tensor if `advance` returns tensors.
     gap : float64 array of shape (n_targets,)
-        The largest on the way.
+        Largest gap of each target.
     """
     n_targets, n_lams = lams.shape
     gap = np.zeros(n_targets)
     sums = np.full((n_targets, n_lams, 2), np.nan)
     least, best = np.full(n_targets, np.inf), None
-    since = np.zeros(n_targets, dtype=int)  # lams since the least error
+    since = np.zeros(n_targets, dtype=int)  # lams since the smallest error
     step = n_lams if patience is None else min(patience, n_lams)
     active, start = np.arange(n_targets), None
     for first in range(0, n_lams, step):
@@ -138,18 +148,20 @@ def walk_down(advance, lams, patience, tol):
 def choose_strength(sums):
     """Choose the strength of a prior for all targets together.
 
-    A choice for each would follow the noise of its few held-out runs. Errors are
-    relative to those of no weights. The prior must lower them by two standard errors,
-    over targets: with few runs the least of several errors is often so by chance.
+    A choice for each target would follow the noise of its few held-out runs. Errors
+    are relative to those of the model without weights. A prior is used only if it
+    lowers them by two standard errors over targets: with few runs, the smallest of
+    several errors is often smallest by chance.
 
     Parameters
     ----------
     sums : array of shape (n_strengths, n_targets, n_lams, 2)
-        See :func:`squared_errors`; the first strength is no prior.
+        See :func:`squared_errors`; the first strength uses no prior.
 
     Returns
     -------
     strength : int
+        Index of the strength.
     """
     empty = np.where(sums[0, :, 0, 0] > 0, sums[0, :, 0, 0], 1)
     errors = np.nanmin(sums[..., 0], axis=2) / empty
@@ -163,23 +175,24 @@ def choose_strength(sums):
 
 
 def choose_lam(sums, n_held_out, one_standard_error):
-    """Choose the lam of least held-out error, or the largest that is nearly as good.
+    """Choose the lam of smallest held-out error, or the largest that is nearly as good.
 
     Parameters
     ----------
     sums : array of shape (n_targets, n_lams, 2)
-        See :func:`squared_errors`, over all folds; NaN is not chosen.
+        See :func:`squared_errors`, over all folds; NaN is never chosen.
     n_held_out : float or array of shape (n_targets,)
-        Weight of the runs in these sums; their number if they have none.
+        Total weight of the runs in these sums; their number without weights.
     one_standard_error : bool
-        Take the largest lam whose error is at most one standard error, over held-out
-        runs, above the least.
+        Choose the largest lam whose error is at most one standard error, over held-out
+        runs, above the smallest error.
 
     Returns
     -------
     error : array of shape (n_targets, n_lams)
         Mean squared error.
     chosen : int array of shape (n_targets,)
+        Index of the lam of each target.
     """
     n = np.broadcast_to(n_held_out, len(sums))
     error, fourth = np.moveaxis(sums, 2, 0) / n[:, None]

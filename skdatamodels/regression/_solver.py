@@ -1,19 +1,19 @@
-"""The interface of the solvers: what each of them takes, and what it returns.
+"""The interface of the solvers: what a solver takes, and what it returns.
 
-A solver is a function ``fit(problem, settings)`` that knows nothing of estimators. It
-takes a `Problem`, what is to be fitted, and `Settings`, how; it returns the datamodels
-of all targets in the groups of the problem:
+A solver is a function ``fit(problem, settings)`` that does not depend on estimators.
+The `Problem` is what to fit, the `Settings` are how. It returns the datamodels of all
+targets in the groups of the problem:
 
-``fits`` : list of :class:`~skdatamodels.regression.fits.Fit`
-    Each of some targets.
+``fits`` : list of :class:`~skdatamodels.regression._fits.Fit`
+    Each for some of the targets.
 ``targets_of`` : list of int array
-    The targets of each.
+    The targets of each fit.
 
-Where ``problem.lam`` is None it also chooses lam, and the strength of the prior, by the
-error on the folds of each group. It stops on the duality gap.
+If ``problem.lam`` is None, the solver also chooses lam and the strength of the prior,
+by the error on the folds of each group. It stops on the duality gap.
 
-To add a solver, write it in a module of its own and name it in `SOLVERS`. One that
-solves paths on masks and outputs needs less: `mask_solver` makes a solver of it.
+To add a solver, write it in its own module and add it to `SOLVERS`. If you have a
+function that solves paths on masks and outputs, `mask_solver` makes a solver of it.
 """
 
 from collections.abc import Callable
@@ -23,9 +23,9 @@ import numpy as np
 
 
 class Problem(NamedTuple):
-    """What is to be fitted: outputs on columns, for groups of targets."""
+    """What to fit: outputs on columns, for groups of targets."""
 
-    X: Any  # PackedMasks, or float array (n_runs, d) if the solver takes them
+    X: Any  # PackedMasks, or float array (n_runs, d) if the solver accepts it
     Y: Any  # (n_runs, n_targets), floating-point; NaN outside of a target's group
     sample_weight: np.ndarray | None  # (n_runs,), positive, float64; None: all 1
     groups: list  # of Group: targets, the runs that they can use, their folds
@@ -44,21 +44,21 @@ class Settings(NamedTuple):
     tol: float = 1e-4
     max_iter: int = 5000
     n_jobs: int | None = None
-    seed: int = 0  # of whatever is random in a solver
+    seed: int = 0  # for solvers that use random numbers
     ops: Any = None  # CudaOps to compute on a GPU; None: the CPU
 
     @classmethod
     def of(cls, estimator, seed, ops):
-        """Take them from the parameters of an estimator."""
+        """Make Settings from the parameters of an estimator."""
         own = {name: getattr(estimator, name) for name in cls._fields[:-2]}
         return cls(**own, seed=seed, ops=ops)
 
 
 class Solver(NamedTuple):
-    """A solver, and what it can do."""
+    """A solver, and what it supports."""
 
-    load: Callable  # returns ``fit``; imports what it needs, which may be heavy
-    real_columns: bool = False  # whether it takes more than masks
+    load: Callable  # returns ``fit``; imports its dependencies, which may be slow
+    real_columns: bool = False  # whether it accepts real columns besides masks
     on_gpu: bool = False
 
 
@@ -72,7 +72,7 @@ def _residual():
     from skdatamodels.regression._mask_solver import mask_solver
     from skdatamodels.regression._residual.residual_path import solve
 
-    # products of residuals are small: threads of BLAS would only wait for each other
+    # products of residuals are too small for several BLAS threads
     return mask_solver(solve, blas_threads=1)
 
 

@@ -7,12 +7,14 @@ import numpy as np
 
 
 def check_enough(n_usable, n_runs, n_min, can_split=True):
-    """Say which targets have enough runs; warn of those that have not.
+    """Return which targets have enough runs; warn if some targets have too few.
 
     Parameters
     ----------
     n_usable : int array of shape (n_targets,)
+        Number of usable runs of each target.
     n_runs, n_min : int
+        Number of runs, and how many of them a target needs.
     can_split : bool, or bool array of shape (n_targets,)
         Whether there are runs to hold out, and others to fit on.
 
@@ -29,13 +31,14 @@ def check_enough(n_usable, n_runs, n_min, can_split=True):
     if enough.any() and not (enough & can_split).any():
         raise ValueError(
             "No target has enough runs to hold some out and fit on others: runs of a "
-            "group stay together, and so do pairs that share a training seed. Give "
-            "fewer folds, more groups, or other splits, as cv."
+            "group stay together, and so do pairs that share a training seed. Use "
+            "more groups, or set cv to fewer folds or other splits."
         )
     if not enough.any():
         raise ValueError(
-            f"Target 0 has n_samples = {n_usable[0]} usable runs of {n_runs}, no target"
-            f" has enough; a minimum of {n_min} is required with these parameters."
+            f"Target 0 has n_samples = {n_usable[0]} usable runs of {n_runs}, and no "
+            f"target has enough; a minimum of {n_min} is required with these "
+            "parameters."
         )
     enough = enough & can_split
     if not enough.all():
@@ -53,21 +56,22 @@ def check_enough(n_usable, n_runs, n_min, can_split=True):
 
 
 class Group(NamedTuple):
-    """Targets that can use the same runs."""
+    """Targets that have the same usable runs."""
 
-    rows: np.ndarray  # the runs, shuffled if some are held out
+    rows: np.ndarray  # these runs; shuffled if some are held out
     targets: np.ndarray
     folds: list  # of Fold; empty if lam is given
 
 
 def group_targets(usable, targets, order, split):
-    """Group targets by the runs that they can use.
+    """Group targets by their usable runs.
 
     Parameters
     ----------
-    usable : bool array of shape (n_runs, n_targets), or None if all are
+    usable : bool array of shape (n_runs, n_targets), or None if all are usable
+        Runs that each target can use.
     targets : int array
-        Those to group.
+        Targets to group.
     order : int array of shape (n_runs,)
         Permutation of the runs.
     split : Cut, Splits or None

@@ -1,4 +1,4 @@
-"""Targets of a solver that takes masks and outputs as they are, with their NaN."""
+"""Targets of a solver that works on masks and on outputs that may contain NaN."""
 
 from typing import NamedTuple
 
@@ -11,11 +11,11 @@ from skdatamodels.regression._checks import check_path
 
 
 class Targets(NamedTuple):
-    """Outputs standardised, so that a table of float16 suits any unit."""
+    """Standardised outputs, so that a float16 table works in any unit."""
 
     z: np.ndarray  # (n_runs, n_targets), mean 0 and variance 1, NaN where not usable
     weight: np.ndarray  # (n_runs,), of mean 1
-    size: np.ndarray  # (n_targets,), exponents of 2 that the rest is in units of
+    size: np.ndarray  # (n_targets,), exponents: mean and scale are in units of 2**size
     mean: np.ndarray  # (n_targets,)
     scale: np.ndarray  # (n_targets,), standard deviation; 0 for a constant target
     total: np.ndarray  # (n_targets,), weight of the usable runs
@@ -24,13 +24,15 @@ class Targets(NamedTuple):
     def make(cls, y, weight):
         """Standardise outputs (n_runs, n_targets), NaN where not usable.
 
-        `weight` (n_runs,) is that of each run, or None: all 1.
+        `weight` (n_runs,) is the weight of each run; None: all 1.
         """
         weight = np.ones(len(y)) if weight is None else weight / weight.mean()
         blocks = list(row_blocks(len(y), 8 * y.shape[1]))
         total = sum(weight[rows] @ ~np.isnan(y[rows]) for rows in blocks)
         if (total == 0).any():
-            raise ValueError(f"Target {total.argmin()} has no usable run: all NaN.")
+            raise ValueError(
+                f"Target {total.argmin()} has no usable run: all its outputs are NaN."
+            )
         size = exponents(y)
 
         def average(power, shift):
@@ -42,7 +44,7 @@ class Targets(NamedTuple):
 
         mean = average(1, 0)
         variance = average(2, mean)
-        # What rounding the mean leaves of a constant is no variance.
+        # For a constant target, the variance is only the rounding error of the mean.
         scale = np.sqrt(np.where(variance > 1e-24 * mean**2, variance, 0))
         z = np.empty(y.shape, np.float32 if y.dtype.itemsize <= 4 else np.float64)
         for rows in blocks:
@@ -50,12 +52,12 @@ class Targets(NamedTuple):
         return cls(z, weight, size, mean, scale, total)
 
     def standardised(self, weights, some):
-        """Return the weights (n_targets, d) of some targets, as weights for z."""
+        """Convert weights (n_targets, d) for the outputs of some targets to z."""
         return scaled(weights[some], self.size[some, None]) / self.scale[some, None]
 
 
 class Paths(NamedTuple):
-    """What is found, to be filled in, and what leads from it back to the outputs."""
+    """Solutions, to be filled in, and how to convert them to units of the output."""
 
     coefs: np.ndarray  # (n_targets, n_lams, d)
     intercepts: np.ndarray  # (n_targets, n_lams)
@@ -68,7 +70,7 @@ class Paths(NamedTuple):
 
     @classmethod
     def make(cls, targets, lams, d):
-        """Start from what is right for a constant target, or constant masks."""
+        """Start from the solution for a constant target, or constant masks."""
         intercepts = np.repeat(targets.mean[:, None], lams.shape[1], axis=1)
         return cls(
             np.zeros((*lams.shape, d), targets.z.dtype),
@@ -83,16 +85,16 @@ class Paths(NamedTuple):
         )
 
     def restored(self):
-        """Return what is found, weights and intercepts in units of the output."""
+        """Return the solutions, with weights and intercepts in units of the output."""
         for a in (self.coefs, self.intercepts):
             np.ldexp(a.T, self.size, out=a.T)
         return self.coefs, self.intercepts, self.gaps, self.n_epochs
 
 
 def check_arrays(masks, y, sample_weight, lams, penalty, w0):
-    """Check masks, outputs, weights of runs, and what a path is made of.
+    """Check masks, outputs, weights of runs, and the inputs of a path.
 
-    Runs of weight 0 are left out.
+    Runs of weight 0 are dropped.
 
     Returns
     -------
@@ -111,7 +113,7 @@ def check_arrays(masks, y, sample_weight, lams, penalty, w0):
         )
     n = y.shape[1]
     if any(np.isinf(y[rows]).any() for rows in row_blocks(len(y), 8 * n)):
-        raise ValueError("y holds infinity; NaN stands for an output not to be used.")
+        raise ValueError("y contains infinity; use NaN for outputs to ignore.")
     path = check_path(n, masks.n_train, lams, penalty, w0)
     weight = check_sample_weight(sample_weight, len(y))
     if not weight.all():

@@ -1,4 +1,4 @@
-"""Units: what a fit is computed in, so that no square overflows or vanishes."""
+"""Units of a computation, chosen so that squares neither overflow nor underflow."""
 
 from typing import NamedTuple
 
@@ -8,18 +8,19 @@ from scipy import sparse
 from skdatamodels._scaling import exponents
 from skdatamodels.masks import PackedMasks
 
-# Real columns are copied to be scaled: only if they are so large or small.
+# Scaling copies real columns, so it is done only beyond 2 to the power of this.
 _MODERATE = 32
 
 
 class ScaledOutputs:
-    """Outputs divided by a power of two for each target, when they are read.
+    """Outputs that are divided by a power of two for each target when they are read.
 
     Parameters
     ----------
     outputs : float array of shape (n_runs, n_targets)
         May be a memory map.
     exponents : int array of shape (n_targets,)
+        Exponents of the powers of two.
     """
 
     def __init__(self, outputs, exponents):
@@ -37,18 +38,18 @@ class ScaledOutputs:
         return np.ldexp(part, -self._exponents[targets], out=part)
 
     def raw(self, rows):
-        """Return outputs of some runs as they are, and the exponents to divide by."""
+        """Return unscaled outputs of some runs, and the exponents."""
         return self._outputs[rows], self._exponents
 
-    def __sizeof__(self):  # asked by dask, which sends small objects with every task
+    def __sizeof__(self):  # dask sends objects that it takes for small with every task
         return object.__sizeof__(self) + self._outputs.nbytes
 
 
 class Units(NamedTuple):
-    """Exponents of two: of all columns together, and of each target.
+    """Exponents of two: one for all columns, and one for each target.
 
-    With columns X = 2ᵇ·V and outputs y = 2ᵃ·z, the weights of y on X are 2ᵃ⁻ᵇ times
-    those of z on V, at a lam of 2ᵃ⁺ᵇ times theirs.
+    With columns X = 2ᵇ·V and outputs y = 2ᵃ·z, the weights of y on X at 2ᵃ⁺ᵇ·lam are
+    2ᵃ⁻ᵇ times the weights of z on V at lam.
     """
 
     columns: int
@@ -56,7 +57,7 @@ class Units(NamedTuple):
 
     @classmethod
     def of(cls, X, Y):
-        """Choose them, for masks or real columns and outputs (n_runs, n_targets)."""
+        """Choose units for masks or real columns and outputs (n_runs, n_targets)."""
         columns = 0
         if not isinstance(X, PackedMasks):
             largest = int(np.frexp(max(X.max(), -X.min()))[1])
@@ -64,7 +65,7 @@ class Units(NamedTuple):
         return cls(columns, exponents(Y))
 
     def scale(self, X, Y, lam):
-        """Return columns, outputs and strengths (or None) in these units."""
+        """Return columns, outputs and lam (or None) in these units."""
         if self.columns:
             X = np.ldexp(X, -self.columns)
         if lam is not None:
@@ -74,18 +75,19 @@ class Units(NamedTuple):
         return X, ScaledOutputs(Y, self.targets), lam
 
     def restore(self, fit, dtype):
-        """Bring a fit into the units of the data, and types of numbers with it.
+        """Convert a fit to the units of the data.
 
         Parameters
         ----------
         fit : Fit
+            Fit in these units; its weights are overwritten.
         dtype : dtype
-            Of weights and intercepts.
+            Type of the intercepts.
 
         Raises
         ------
         ValueError
-            If a weight or an intercept is too large for this type.
+            If a weight or an intercept is too large for its type.
         """
         a, b = self.targets, self.columns
         with np.errstate(over="ignore"):

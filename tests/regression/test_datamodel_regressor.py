@@ -363,7 +363,7 @@ def test_weights_that_do_not_fit_into_memory_are_told(monkeypatch):
 
 def test_a_solver_that_would_take_long_is_told_before_it_starts():
     runs, _ = make_linear_runs(20, 200, 2, random_state=0)
-    with pytest.warns(UserWarning, match="200 training examples meet 20 runs, minutes"):
+    with pytest.warns(UserWarning, match="minutes or hours with 20 runs and 200 "):
         model = DatamodelRegressor(1.0, solver="saga").fit(runs)
     assert model.solver_ == "saga"
 
@@ -455,7 +455,7 @@ MASKS, OUTPUTS = RUNS.masks, RUNS.outputs
             {},
             MASKS[:2],
             OUTPUTS[:2],
-            "n_samples = 2 usable runs of 2, no target has enough",
+            "n_samples = 2 usable runs of 2, and no target has enough",
         ),
         ({"lam": "cv"}, MASKS[:4], OUTPUTS[:4], "a minimum of 5"),
         ({"lam": 0.1}, MASKS[:1], OUTPUTS[:1], "a minimum of 2"),

@@ -107,7 +107,7 @@ def test_given_splits_are_of_all_runs():
     np.testing.assert_array_equal(kept[first.train_of(np.arange(5))], [0, 1, 3])
     np.testing.assert_array_equal(kept[second.held_out], [0])
     np.testing.assert_array_equal(kept[second.train], [3, 4, 5])
-    with pytest.raises(ValueError, match="cv holds no split"):
+    with pytest.raises(ValueError, match="cv contains no split"):
         Splits.given([], 6, kept)
 
 

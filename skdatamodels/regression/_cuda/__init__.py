@@ -1,6 +1,6 @@
-"""The solvers on a GPU: kernels of our own, dense products by torch.
+"""The solvers on a GPU, with custom kernels, and dense products by torch.
 
-Importing this imports neither torch nor cuda-core; using it needs both.
+Importing this module imports neither torch nor cuda-core; using it requires both.
 """
 
 from skdatamodels.regression._cuda.kernels import CudaLauncher, check_cuda

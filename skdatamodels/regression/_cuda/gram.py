@@ -1,4 +1,4 @@
-"""The gram solver on a GPU: its runs and its matrix, with the methods of the CPU's."""
+"""Runs and matrix of the gram solver on a GPU, with the same methods as on the CPU."""
 
 from typing import Any, NamedTuple
 
@@ -15,12 +15,12 @@ from skdatamodels.regression._cuda.lasso_path import (
 from skdatamodels.regression._gram.host import HostMatrix, HostRuns
 from skdatamodels.regression._prior import InformedProblem
 
-# Targets of a task: enough to keep a GPU busy.
+# Targets in a task: enough to keep a GPU busy.
 _BLOCK = 4096
 
 
 class DeviceRuns(HostRuns):
-    """Runs whose sums are taken on a device."""
+    """Runs whose sums are computed on a GPU."""
 
     def __init__(self, X, *data, ops):
         super().__init__(X, *data)
@@ -28,24 +28,24 @@ class DeviceRuns(HostRuns):
 
     @property
     def dtype(self):
-        """That of the computation."""
+        """Type of the computation."""
         return np.dtype(np.float32)
 
     def moments(self, rows):
-        """Return the moments of some of them, but for `xx`."""
+        """Return the moments of some runs, without `xx`."""
         if not self.packed:
             return super().moments(rows)
         data = self.X, self.Y, np.sort(rows), self.targets, self.weight
         return streams.moments(*data, self.y_shift, self.ops)
 
     def pair_sums(self, rows):
-        """Return `xx` of some of them."""
+        """Return `xx` of some runs."""
         if not self.packed:
             return super().pair_sums(rows)
         return streams.pair_sums(self.X, np.sort(rows), self.weight, self.ops)
 
     def matrix(self, data):
-        """Make a Gram matrix of moments, ready to solve on; they are used up."""
+        """Return the Gram matrix of moments, ready to solve on; overwrites them."""
         if self.packed:
             return DeviceMatrix(self.ops, data.into_gram())
         d = self.X.shape[1]
@@ -59,7 +59,7 @@ class DeviceRuns(HostRuns):
             yield slice(start, start + step)
 
     def held_out(self, rows):
-        """Return columns, outputs and weights of runs that judge."""
+        """Return columns, outputs and weights of held-out runs."""
         if not self.packed:
             return super().held_out(rows)
         rows = np.sort(rows)
@@ -75,11 +75,11 @@ class DeviceMatrix:
         self.ops, self.gram = ops, put_gram(ops, gram)
 
     def place(self, problem):
-        """Put a problem on the device."""
+        """Copy a problem to the device."""
         return DeviceProblem.of_host(problem, self.ops)
 
     def solve(self, problem, lams, start, tol, max_iter):
-        """Solve paths; coefficients are a tensor (n_targets, n_lams, d)."""
+        """Solve paths; the coefficients are a tensor (n_targets, n_lams, d)."""
         cov, y_var, penalty, _ = problem
         return solve_on_device(
             self.ops, self.gram, cov, y_var, lams, penalty, start, tol, max_iter
@@ -94,7 +94,7 @@ class DeviceMatrix:
         return HostMatrix.squared_errors(*runs, weights, *means)
 
     def csr(self, dense):
-        """Bring weights (n, d) to the host, as a sparse array."""
+        """Copy weights (n, d) to the host, as a sparse array."""
         import torch
 
         where = dense != 0
@@ -107,7 +107,7 @@ class DeviceMatrix:
 
 
 class DeviceProblem(NamedTuple):
-    """An `InformedProblem` on a device, but for `y_var`."""
+    """An `InformedProblem` on a device, except `y_var`, which is on the host."""
 
     cov: Any
     y_var: np.ndarray
@@ -116,7 +116,7 @@ class DeviceProblem(NamedTuple):
 
     @classmethod
     def of_host(cls, problem, ops):
-        """Put a problem on the device."""
+        """Copy a problem to the device."""
         cov, y_var, factors, offset = problem
         offset = None if offset is None else ops.asarray(offset, np.float32)
         return cls(ops.asarray(cov), y_var, ops.asarray(factors), offset)

@@ -1,18 +1,19 @@
-// Kernels of the regression on a GPU: what torch would do in many passes over memory.
+// Kernels of the regression on a GPU. Each does in one pass over memory what would take
+// torch many passes.
 //
-// All matrices are row-major and contiguous. A row (a target, or a run) belongs to
-// blockIdx.x; the threads of all blocks with that x share its columns, a stride apart,
-// so that neighbours in a warp read and write neighbours in memory.
+// All matrices are row-major and contiguous. blockIdx.x is the row, of a target or a
+// run. The threads of all blocks with that x share its columns with a stride, so that
+// neighbouring threads of a warp access neighbouring addresses.
 //
-// Threads never meet: there is no shared memory, no barrier and no atomic. A sum or a
-// maximum over a row is left as one partial result for each thread, in order, which
-// torch reduces. So results do not change from launch to launch, and g++ can build this
-// very file for the tests, a thread being a turn of a loop. The host asks for few enough
-// threads a row that partial results are a small part of what is read.
+// Threads do not communicate: there is no shared memory, barrier or atomic. A sum or a
+// maximum over a row is written as one partial result for each thread, in order,
+// and torch reduces them. So results are the same in each launch, and g++ can compile
+// this file for the tests, where a thread is an iteration of a loop. The host launches
+// few threads for each row, so that partial results are small compared to the input.
 //
-// No header is included: none has to be found on the user's machine.
+// No header is included, so none has to be found on the user's machine.
 
-using i64 = long long;  // rows times columns pass 2^31
+using i64 = long long;  // rows times columns may exceed 2^31
 
 struct Half {
     unsigned short bits;
@@ -22,7 +23,7 @@ struct BFloat16 {
     unsigned short bits;
 };
 
-#ifndef CUDA_SHIM  // what is not C++; the tests have their own
+#ifndef CUDA_SHIM  // not standard C++; the tests define their own versions
 __device__ inline float infinity() { return __int_as_float(0x7f800000); }
 __device__ inline unsigned float_bits(float x) { return __float_as_uint(x); }
 
@@ -44,7 +45,7 @@ __device__ inline float load(const float* from) { return *from; }
 
 __device__ inline void store(BFloat16* to, float x)
 {
-    // The upper half of a float, rounded to nearest, ties to even; x is finite.
+    // Upper half of a float, rounded to nearest, ties to even. x must be finite.
     const unsigned bits = float_bits(x);
     to->bits = (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
 }
@@ -59,26 +60,27 @@ __device__ inline i64 threads_of_row()
     return gridDim.y * static_cast<i64>(blockDim.x);
 }
 
-// The penalty is inf for a weight that has to stay 0, and does so at lam = 0 too.
+// The penalty is inf for a weight that must be 0, also at lam = 0.
 __device__ inline float threshold(float lam, float penalty)
 {
     return penalty < infinity() ? lam * penalty : penalty;
 }
 
-// Written so that NaN comes out as NaN: a sum gone wrong must not look like a zero.
+// Written so that NaN stays NaN: an invalid sum must not look like a zero.
 __device__ inline float soft(float x, float bound)
 {
     return fabsf(x) <= bound ? 0.0f : x - copysignf(bound, x);
 }
 
-// A comparison with NaN is false, so a maximum would pass it by: as inf it counts.
+// A plain maximum would ignore NaN, because a comparison with NaN is false. Return inf
+// for it instead.
 __device__ inline float larger(float most, float x)
 {
     return x <= most ? most : (x == x ? x : infinity());
 }
 
 // out[i,k] = (bit k of row i - centre[k]) * scale, with bits in the order of
-// numpy.packbits: the first is the highest of its byte.
+// numpy.packbits: the first bit is the highest of its byte.
 template <class T>
 __device__ void expand(
     const unsigned char* bits, const float* centre, float scale, T* out, i64 d)
@@ -91,10 +93,10 @@ __device__ void expand(
     }
 }
 
-// What SAGA needs to know of a batch of runs: how much their residuals have changed
-// since they were last seen. The new ones go to the table. A run without an output for
-// a target (NaN) has no residual. The difference is to what the table holds, rounded as
-// it is: so the mean gradient stays the mean over the table.
+// Changes of the residuals of a batch of runs since they were last seen, for SAGA. The
+// new residuals are written to the table. The residual of a run without an output for a
+// target (NaN) is 0. The change is computed from the rounded values in the table, so
+// that the mean gradient remains the mean over the table.
 template <class T>
 __device__ void update_residuals(
     const float* fitted,
@@ -156,9 +158,9 @@ __global__ void update_residuals_float16(
     update_residuals(fitted, y, intercept, table_rows, delta, n);
 }
 
-// A step of SAGA for all targets: w moves along the variance-reduced gradient, the
-// change of the batch's gradient is taken into the average, and w is shrunk. All
-// targets share one row of penalties if penalty_stride is 0, else it is d.
+// A step of SAGA for all targets: move w along the variance-reduced gradient, add the
+// change of the gradient of the batch to the average, and soft-threshold w.
+// penalty_stride is 0 if all targets share one row of penalties, else d.
 __global__ void proximal_step(
     float* w,
     float* average,
@@ -188,7 +190,7 @@ __global__ void proximal_step(
     change[j * threads_of_row() + thread_of_row()] = most;
 }
 
-// The sums over the weights that a duality gap is made of, see CudaOps.dual_terms.
+// Sums over the weights for the duality gap, see CudaOps.dual_terms.
 __global__ void dual_terms(
     const float* correlation,
     const float* w,
@@ -215,15 +217,16 @@ __global__ void dual_terms(
     excess[mine] = most;
 }
 
-// A step of FISTA for all targets, and what the duality gap at w needs.
+// A step of FISTA for all targets, and the sums for the duality gap at w.
 //
-// The step is taken from z = w + momentum * (w - w before), given product = z G. Since
-// products are linear, that of w follows from product and that of w before, which
-// w_product holds: (product + momentum * w_product) / (1 + momentum). Its rounding
-// errors more than halve at each step. So the gap at w costs no product of its own.
+// The step starts from z = w + momentum * (w - previous w), given product = z G. Since
+// products are linear, the product of w follows from `product` and from the product of
+// the previous w, which is in w_product: (product + momentum * w_product) / (1 +
+// momentum). In each step its rounding errors shrink to less than half. So the gap at w
+// needs no additional product.
 //
-// The new w goes to w_next, and z is extrapolated from it with next_momentum. `along`
-// is positive where the step points back against the momentum.
+// The new w is written to w_next, and z is extrapolated from it with next_momentum.
+// `along` is positive where the step points against the momentum.
 __global__ void fista_step(
     float* z,
     const float* product,
@@ -243,7 +246,7 @@ __global__ void fista_step(
 {
     const i64 j = blockIdx.x, n = gridDim.x;
     const float made_with = momentum[j], carry_on = next_momentum[j], lam_j = lam[j];
-    // Double: the gap is a small difference of these sums.
+    // Double, because the gap is a small difference of these sums.
     double cov_w = 0, q_w = 0, l1 = 0, along = 0;
     float most = 1;
     for (i64 k = thread_of_row(); k < d; k += threads_of_row()) {

@@ -1,4 +1,4 @@
-"""Compiling and launching the kernels of kernels.cu; nothing is imported before use."""
+"""Compiling and launching the kernels of kernels.cu; torch is imported on first use."""
 
 from functools import cache
 from pathlib import Path
@@ -9,31 +9,31 @@ SOURCE = Path(__file__).with_name("kernels.cu")
 
 _INSTALL = (
     'device="cuda" needs {}: pip install "skdatamodels[cuda13]", or [cuda12] for a '
-    "driver of CUDA 12."
+    "CUDA 12 driver."
 )
 
 
 def check_cuda(device="cuda"):
-    """Check that a device can be computed on.
+    """Check that a CUDA device is available.
 
     Parameters
     ----------
     device : str or torch.device, default="cuda"
-        As torch names it: ``"cuda"``, ``"cuda:1"``.
+        Name of the device in torch, such as ``"cuda"`` or ``"cuda:1"``.
 
     Returns
     -------
     device : torch.device
-        With its index.
+        The device, with its index.
 
     Raises
     ------
     ImportError
         If torch or cuda-core is not installed.
     ValueError
-        If it is no CUDA device.
+        If the device is not a CUDA device.
     RuntimeError
-        If this machine, or torch as it was built, has no such device.
+        If this machine has no such device, or torch was built without CUDA.
     """
     try:
         import torch
@@ -60,17 +60,18 @@ def check_cuda(device="cuda"):
 
 @cache
 def compile_kernels(arch):
-    """Compile kernels.cu, once in a process, which takes some tenths of a second.
+    """Compile kernels.cu, once per process, in some tenths of a second.
 
     Parameters
     ----------
     arch : str
-        Architecture, such as ``"sm_90"``. What is made is machine code: a driver older
-        than the compiler would refuse PTX.
+        Architecture, such as ``"sm_90"``. The result is machine code, because a driver
+        that is older than the compiler would reject PTX.
 
     Returns
     -------
     code : cuda.core.ObjectCode
+        The compiled kernels.
     """
     from cuda.core import Program, ProgramOptions
 
@@ -79,14 +80,15 @@ def compile_kernels(arch):
 
 
 class CudaLauncher:
-    """Launches kernels on torch's current stream.
+    """Launches kernels on the current stream of torch.
 
-    Another class with this method can run them elsewhere, as the tests do on the CPU.
+    Another class with the same method can run them elsewhere, as the tests do on the
+    CPU.
 
     Parameters
     ----------
     device : str or torch.device
-        See :func:`check_cuda`, which is called.
+        Device, which :func:`check_cuda` checks.
     """
 
     def __init__(self, device="cuda"):
@@ -101,15 +103,18 @@ class CudaLauncher:
         self._kernels = {}
 
     def launch(self, name, grid, block, *args):
-        """Launch a kernel; it runs after what torch has been asked to do before.
+        """Launch a kernel; it runs after the operations that torch has queued.
 
         Parameters
         ----------
         name : str
+            Name of the kernel.
         grid : (int, int)
+            Number of blocks.
         block : int
+            Number of threads in a block.
         args : torch.Tensor, int or float
-            Passed as a pointer, as a 64-bit integer and as a 32-bit float.
+            Passed as a pointer, a 64-bit integer or a 32-bit float.
         """
         import torch
         from cuda.core import LaunchConfig, Stream, launch
@@ -117,14 +122,14 @@ class CudaLauncher:
         if name not in self._kernels:
             self._kernels[name] = self._code.get_kernel(name)
         with torch.cuda.device(self.device):
-            # Asked for at each launch: a graph is captured on a stream of its own.
+            # Ask at each launch, because a graph is captured on another stream.
             stream = Stream.from_handle(torch.cuda.current_stream().cuda_stream)
             config = LaunchConfig(grid=grid, block=block)
             launch(stream, config, self._kernels[name], *map(_as_argument, args))
 
 
 def _as_argument(value):
-    """Return a kernel's argument as cuda.core takes it: an int is 64 bits wide."""
+    """Convert an argument of a kernel for cuda.core, where an int has 64 bits."""
     if hasattr(value, "data_ptr"):
         return value.data_ptr()
     return np.float32(value) if isinstance(value, float) else int(value)

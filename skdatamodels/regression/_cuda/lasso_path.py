@@ -1,4 +1,4 @@
-"""The LASSO path of many targets on a GPU, a product with the Gram matrix at a time."""
+"""The LASSO paths of many targets on a GPU, by products with the Gram matrix."""
 
 from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
@@ -16,21 +16,22 @@ from skdatamodels.regression._cuda.products import (
 )
 from skdatamodels.regression._gram.lasso_path import check_problem
 
-# Power iteration ends below the largest eigenvalue; at the dense upper end of a Gram
-# matrix of masks by 1 or 2 % after so many products. A step 5 % too short costs 2.5 %
-# more iterations, one that is too long could cost convergence.
+# Power iteration underestimates the largest eigenvalue: by 1 or 2 % after this number
+# of products, for a Gram matrix of masks, whose largest eigenvalues are close together.
+# A step that is 5 % too short costs 2.5 % more iterations; one that is too long may
+# prevent convergence.
 _POWER_ITERATIONS = 100
 _MARGIN = 1.05
 
-# Lanes at rest still take part in products: below this share of working lanes, the
-# others are thrown out.
+# Idle lanes still take part in products. They are dropped if the share of the working
+# lanes is below this.
 _WORKING_SHARE = 0.8
 
-# Iterations after which a lane's product is computed precisely once more.
+# Iterations after which the product of a lane is computed precisely again.
 _RENEWAL = 16
 
-# Rows of length d for each lane, besides its solutions: 9 of its own, and 7 for a
-# moment, of halves and products or when all go on to another lam.
+# Rows of length d for each lane, besides its solutions: 9 that are kept, and 7
+# temporary ones for halves and products, or when all lanes go on to the next lam.
 _MATRICES = 16
 
 
@@ -48,51 +49,54 @@ def lasso_path(
     launcher=None,
     block_size=None,
 ):
-    """Solve the LASSO for many targets that share their columns, on a GPU.
+    """Solve the LASSO for many targets with the same columns, on a GPU.
 
-    The same problem as that of :func:`skdatamodels.regression.lasso_path`, solved by
-    another method, in float32.
+    The problem is that of :func:`skdatamodels.regression.lasso_path`; the method is a
+    different one, in float32.
 
     Parameters
     ----------
     gram : array of shape (d, d)
-        Symmetric.
+        Symmetric Gram matrix.
     cov : array of shape (d, n_targets)
+        Covariances of columns and targets.
     y_var : array of shape (n_targets,)
-        A target with ``y_var = 0`` is constant: its coefficients are 0.
+        Variance of each target. A target with ``y_var = 0`` is constant, and its
+        coefficients are 0.
     lams : array of shape (n_lams,) or (n_targets, n_lams)
         Strengths, decreasing along the path, in units of output × mask.
     tol : float, default=1e-4
-        Stop at this duality gap, relative to the loss of the empty model, y_var/2.
-        Rounding to float32 keeps a gap from falling much below 1e-6.
+        Duality gap to reach, relative to y_var/2, the loss of the model without
+        weights. Because of rounding to float32, gaps do not fall much below 1e-6.
     max_iter : int, default=1000
-        Most iterations for each lam.
+        Maximum number of iterations for each lam.
     penalty_factors : array of shape (d,) or (n_targets, d), optional
-        Factors of the penalty of each coefficient; positive, inf keeps a coefficient
-        at 0. Default all 1.
+        Positive factors of the penalty of each coefficient. inf keeps a coefficient at
+        0. Default all 1.
     coef_init : array of shape (n_targets, d), optional
-        Where to start; default 0.
+        Initial coefficients. Default 0.
     device : str or torch.device, default="cuda"
+        Device to compute on.
     launcher : object, optional
-        What launches the kernels; default
+        Object that launches the kernels. Default
         ``skdatamodels.regression._cuda.CudaLauncher(device)``.
     block_size : int, optional
-        Targets to solve side by side; default as many as there is memory for.
+        Number of targets to solve side by side. Default: as many as fit into memory.
 
     Returns
     -------
     coefs : float32 array of shape (n_targets, n_lams, d)
-        On the host.
+        Coefficients along the path of each target, on the host.
     gaps : float64 array of shape (n_targets, n_lams)
         Relative duality gaps reached.
     n_iter : int array of shape (n_targets, n_lams)
-        Iterations used, a product with the Gram matrix each.
+        Number of iterations used, each with one product with the Gram matrix.
 
     Raises
     ------
     ValueError
-        If shapes do not fit one another, an array holds NaN or inf, lams are negative
-        or increase, penalty factors are not positive, or the device is not of CUDA.
+        If shapes do not match, an array contains NaN or inf, lams are negative or
+        increase, penalty factors are not positive, or the device is not a CUDA device.
     ImportError
         If torch or cuda-core is not installed.
     RuntimeError
@@ -105,18 +109,18 @@ def lasso_path(
 
     Notes
     -----
-    Accelerated proximal gradient steps, with a momentum of its own for each target,
-    given up whenever it points uphill. Each target is at its own place on its path: it
-    goes on to its next lam, along the secant of the path, when its gap is reached. An
-    iteration is one product for all targets, a kernel, and one look from the host at
-    the gaps, which costs little where the product is large.
+    The method is accelerated proximal gradient descent. Each target has its own
+    momentum, which is reset whenever it points uphill. Each target also has its own
+    position on its path: when its gap is reached, it goes on to its next lam, along the
+    secant of the path. An iteration is one product for all targets, one kernel, and one
+    transfer of the gaps to the host, which is cheap compared to a large product.
 
-    Products are by tensor cores. The product at the last solution is precise: a sum of
-    three products of float16. To it each iteration adds that of the way from there,
-    which is short, so that its factors may be rounded to float16. Where the gap seems
-    to be reached the product is computed precisely again, and with it the gap that
-    counts. Which algorithm cuBLAS picks depends on the number of targets, so that their
-    numbers may differ in the last digits from what they would be alone.
+    Products use tensor cores. The product at the last solution, the anchor, is precise:
+    it is a sum of three products in float16. Each iteration adds the product of the
+    difference from the anchor, which is small, so that its factors can be rounded to
+    float16. When the gap seems to be reached, the product is computed precisely again,
+    and the gap from it decides. The algorithm that cuBLAS chooses depends on the number
+    of targets, so the last digits of a result may depend on the other targets.
 
     References
     ----------
@@ -153,11 +157,12 @@ class Gram(NamedTuple):
 
 
 def put_gram(ops, gram):
-    """Put a Gram matrix on the device, from there or from the host.
+    """Copy a Gram matrix to the device, if it is not there, and prepare it.
 
     Returns
     -------
     gram : Gram
+        The matrix, split for precise products.
     """
     gram = ops.asarray(gram)
     with precision("highest"):
@@ -166,25 +171,33 @@ def put_gram(ops, gram):
 
 
 def solve_on_device(ops, gram, cov, y_var, lams, penalty, w0, tol, max_iter):
-    """Solve the paths of targets, see `Problem`, side by side.
+    """Solve the paths of targets side by side; see `Problem`.
 
     Parameters
     ----------
     ops : CudaOps
+        Operations on the device.
     gram : Gram
+        Gram matrix on the device.
     cov, w0 : array or tensor of shape (n_targets, d)
+        Covariances of columns and targets, and initial weights.
     y_var, lams : array of shape (n_targets,) and (n_targets, n_lams)
+        Variance of each target, and strengths along its path.
     penalty : array or tensor of shape (1, d) or (n_targets, d)
-    tol, max_iter
+        Factors of the penalty of each weight.
+    tol : float
+        See :func:`lasso_path`.
+    max_iter : int
         See :func:`lasso_path`.
 
     Returns
     -------
     paths : Paths
+        Solutions.
     """
     n_targets, n_lams = lams.shape
     w0 = ops.asarray(w0, np.float32)
-    # no step would move a constant column
+    # steps do not change the weight of a constant column
     w0 = w0 * (gram.diagonal > 0)
     problem = Problem(
         ops.asarray(cov, np.float32),
@@ -205,7 +218,7 @@ def solve_on_device(ops, gram, cov, y_var, lams, penalty, w0, tol, max_iter):
 
 
 class Problem(NamedTuple):
-    """Targets to solve: matrices of d columns on the device, the rest on the host."""
+    """Targets to solve: matrices with d columns on the device, the rest on the host."""
 
     cov: Any  # (n_targets, d)
     y_var: np.ndarray  # (n_targets,)
@@ -216,7 +229,7 @@ class Problem(NamedTuple):
 
 
 class Paths(NamedTuple):
-    """What is found; `n_iter` starts at zero."""
+    """Solutions, to be filled in; `n_iter` starts at zero."""
 
     coefs: Any  # (n_targets, n_lams, d), on the device
     gaps: np.ndarray  # (n_targets, n_lams)
@@ -225,31 +238,31 @@ class Paths(NamedTuple):
 
 @dataclass
 class Lanes:
-    """State of the targets that are being worked on: arrays with a row for each lane.
+    """State of the targets that are being solved: arrays with a row for each lane.
 
-    All are tensors on the device but the first three.
+    All except the first three are tensors on the device.
     """
 
-    target: np.ndarray  # (n_lanes,); -1 when at rest
-    k: np.ndarray  # (n_lanes,), which lam
+    target: np.ndarray  # (n_lanes,); -1 if the lane is idle
+    k: np.ndarray  # (n_lanes,), index of the lam
     age: np.ndarray  # (n_lanes,), iterations since `anchor` was set
     w: Any  # (n_lanes, d)
     w_next: Any  # (n_lanes, d)
-    w_before: Any  # (n_lanes, d), at the lam before
+    w_before: Any  # (n_lanes, d), at the previous lam
     w_product: Any  # (n_lanes, d), see `CudaOps.fista_step`
     z: Any  # (n_lanes, d)
     cov: Any  # (n_lanes, d)
     penalty: Any  # (1, d) or (n_lanes, d)
     y_var: Any  # (n_lanes,)
     lam: Any  # (n_lanes,)
-    t: Any  # (n_lanes,), from which the momentum is made
-    momentum: Any  # (n_lanes,), that z was made with
+    t: Any  # (n_lanes,), from which the momentum is computed
+    momentum: Any  # (n_lanes,), with which z was computed
     anchor: Any  # (n_lanes, d), where the product is known precisely
     anchor_product: Any  # (n_lanes, d)
 
     @classmethod
     def start(cls, ops, gram, problem):
-        """Put all targets to their first lam."""
+        """Start all targets at their first lam."""
         n, d = problem.cov.shape
         w = problem.w0.clone()
         w[ops.asarray(problem.y_var == 0)] = 0
@@ -273,7 +286,7 @@ class Lanes:
         )
 
     def drop_resting(self, ops):
-        """Keep the lanes that have work left."""
+        """Drop the idle lanes."""
         keep = np.flatnonzero(self.target >= 0)
         keep_on_device = ops.asarray(keep)
         for field in fields(self):
@@ -284,7 +297,7 @@ class Lanes:
 
 
 def _follow_paths(ops, gram, problem, paths, lanes, tol, max_iter):
-    """Solve the paths of the targets that `lanes` hold; fills `paths`."""
+    """Solve the paths of the targets in `lanes` and fill `paths`."""
     while (working := lanes.target >= 0).any():
         if working.mean() < _WORKING_SHARE:
             lanes.drop_resting(ops)
@@ -301,14 +314,14 @@ def _follow_paths(ops, gram, problem, paths, lanes, tol, max_iter):
         paths.n_iter[lanes.target[going_on], lanes.k[going_on]] += 1
         if (restart := overshoots & going_on).any():
             _restart(lanes, ops.asarray(np.flatnonzero(restart)), lanes.w_next)
-        # w, whose gap it is, is kept until here; w_next is a step ahead.
+        # The gap is that of w, so w is kept until here; w_next is a step ahead.
         if solved.any():
             _record_and_advance(ops, problem, paths, lanes, solved, gap)
         lanes.w, lanes.w_next = lanes.w_next, lanes.w
 
 
 def _iterate(ops, gram, lanes):
-    """Make `w_next` and the next z; return the gaps at `w`, and whether to restart."""
+    """Compute `w_next` and z; return the gaps at `w`, and whether to restart."""
     import torch
 
     t_next = (1 + torch.sqrt(1 + 4 * lanes.t**2)) / 2
@@ -353,9 +366,9 @@ def _renew_anchors(ops, gram, lanes, rows):
 
 
 def _relative_gaps(y_var, cov_w, q_w, penalty, excess):
-    """Duality gaps over the loss of the empty model; inf where they are not finite.
+    """Return duality gaps relative to the loss at w = 0; inf if not finite.
 
-    As in the coordinate descent: with residual r, ‖r‖²/m = y_var - covᵀw - qᵀw and
+    As in coordinate descent: with residual r, ‖r‖²/m = y_var - covᵀw - qᵀw and
     yᵀr/m = y_var - covᵀw; s·r is dual feasible.
     """
     import torch
@@ -367,14 +380,14 @@ def _relative_gaps(y_var, cov_w, q_w, penalty, excess):
 
 
 def _restart(lanes, rows, w):
-    """Give up the momentum of some lanes, which are to go on from `w`."""
+    """Reset the momentum of some lanes, which continue from `w`."""
     lanes.z[rows] = w[rows]
     lanes.momentum[rows] = 0
-    lanes.t[rows] = (1 + 5**0.5) / 2  # what follows 1
+    lanes.t[rows] = (1 + 5**0.5) / 2  # the value after 1
 
 
 def _record_and_advance(ops, problem, paths, lanes, solved, gap):
-    """Record the lanes that are solved, and put them to their next lam or to rest."""
+    """Record the lanes that are solved, and set them to their next lam or to idle."""
     targets, k = lanes.target[solved], lanes.k[solved]
     w = lanes.w[ops.asarray(np.flatnonzero(solved))]
     paths.coefs[targets, k] = w
@@ -395,9 +408,9 @@ def _record_and_advance(ops, problem, paths, lanes, solved, gap):
 
 
 def _secant_steps(lams):
-    """How far to go along the path, which is piecewise linear in lam, to the next lam.
+    """Return the length of the secant step to each lam; paths are piecewise linear.
 
-    In units of the way from the lam before the last to the last; no farther than that.
+    The unit is the distance between the two previous lams; a step is at most 1.
     """
     ways = lams[:, :-1] - lams[:, 1:]
     steps = np.zeros_like(lams)
@@ -406,7 +419,7 @@ def _secant_steps(lams):
 
 
 def _largest_eigenvalue(gram):
-    """Bound the largest eigenvalue of a Gram matrix from above, all but surely."""
+    """Return a bound of the largest eigenvalue that holds almost surely."""
     import torch
 
     generator = torch.Generator().manual_seed(0)
@@ -420,13 +433,13 @@ def _largest_eigenvalue(gram):
 
 
 def targets_in_memory(device, n_targets, d, n_lams):
-    """Return how many targets to solve side by side, each at so many lams."""
+    """Return how many targets, with `n_lams` lams each, fit into memory."""
     import torch
 
     if device.type != "cuda":
         return max(1, n_targets)
     free, _ = torch.cuda.mem_get_info(device)
-    # What torch holds in reserve is free to it too.
+    # The memory that torch has reserved is available too.
     free += torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
     most = int(0.8 * free) // ((_MATRICES + n_lams) * 4 * d)
     return max(1, min(n_targets, most))

@@ -1,35 +1,36 @@
-"""CudaOps: the elementwise work of the solvers, in one kernel a step."""
+"""CudaOps: the elementwise operations of the solvers, one kernel for each step."""
 
 import numpy as np
 
 from skdatamodels.regression._cuda.kernels import CudaLauncher
 
-# Columns of a row that a thread works through: many where it leaves partial results
-# behind, a few where it does not.
+# Columns of a row for each thread: many if the thread writes a partial result, else
+# few.
 _REDUCED_PER_THREAD = 64
 _MAPPED_PER_THREAD = 4
 
 
 class CudaOps:
-    """What a solver asks of a device, done on tensors of torch.
+    """Operations that a solver needs from a device, on torch tensors.
 
-    Arrays are contiguous float32 tensors on the device unless said otherwise. All
-    methods are asynchronous: torch orders them with its own work.
+    Unless stated otherwise, arrays are contiguous float32 tensors on the device. All
+    methods are asynchronous; they run in order with other operations of torch.
 
     Parameters
     ----------
     device : str or torch.device, default="cuda"
+        Device to compute on.
     launcher : CudaLauncher, optional
-        What launches the kernels; default ``CudaLauncher(device)``.
+        Object that launches the kernels. Default ``CudaLauncher(device)``.
     product_dtype : {"float32", "float16", "bfloat16"}, default="float32"
-        Type of what :meth:`expand` makes, for products in lower precision.
+        Type of the result of :meth:`expand`, for products in lower precision.
     block : int, default=64
-        Threads a block.
+        Number of threads in a block.
 
     Raises
     ------
     ImportError, ValueError, RuntimeError
-        If the device cannot be computed on, see
+        If the device is not available, see
         :func:`skdatamodels.regression._cuda.check_cuda`.
     """
 
@@ -37,7 +38,7 @@ class CudaOps:
         self, device="cuda", *, launcher=None, product_dtype="float32", block=64
     ):
         self.launcher = launcher or CudaLauncher(device)
-        import torch  # known to be there now
+        import torch  # the launcher has checked that it is installed
 
         self.device = getattr(self.launcher, "device", torch.device(device))
         self.dtype = np.dtype("float32")
@@ -46,18 +47,18 @@ class CudaOps:
         self._buffer = self._empty(0, 0, dtype=product_dtype)
 
     def asarray(self, a, dtype=None):
-        """Put an array on the device, as it is or in another dtype."""
+        """Copy an array to the device if needed, optionally in another dtype."""
         import torch
 
         if not isinstance(a, torch.Tensor):
             a = np.ascontiguousarray(a)
-            # torch warns of arrays that are read-only, as memory maps are
+            # torch warns if an array is read-only, as memory maps are
             a = torch.from_numpy(a) if a.flags.writeable else torch.tensor(a)
         dtype = a.dtype if dtype is None else getattr(torch, np.dtype(dtype).name)
         return a.to(self.device, dtype)
 
     def to_numpy(self, a):
-        """Bring a tensor back to the host."""
+        """Copy a tensor to the host."""
         return a.cpu().numpy()
 
     def zeros(self, shape):
@@ -72,16 +73,18 @@ class CudaOps:
         Parameters
         ----------
         bits_rows : uint8 array of shape (b, ceil(d / 8)), on the device or the host
-            As :func:`numpy.packbits` packs rows.
+            Rows packed as by :func:`numpy.packbits`.
         centre : array of shape (d,)
+            Subtracted from each row.
         scale : float, default=1
+            Factor of each entry.
         dtype : {"float32", "float16", "bfloat16"}, optional
-            Default `product_dtype`.
+            Type of the result. Default `product_dtype`.
 
         Returns
         -------
         x : array of shape (b, d), in `dtype`
-            In a buffer that the next call writes over.
+            The result, in a buffer that the next call overwrites.
         """
         b, d, dtype = len(bits_rows), len(centre), dtype or self.product_dtype
         buffer = self._buffer
@@ -104,9 +107,14 @@ class CudaOps:
 
         Parameters
         ----------
-        fitted, y, delta : arrays of shape (b, n)
+        fitted, y : arrays of shape (b, n)
+            Products of masks and weights, and outputs.
         intercept : array of shape (n,)
+            Intercept of each target.
         table_rows : array of shape (b, n), float16 or float32
+            Old residuals; overwritten by the new ones.
+        delta : array of shape (b, n)
+            Overwritten by the changes.
         """
         b, n = delta.shape
         dtype = str(table_rows.dtype).removeprefix("torch.")
@@ -137,12 +145,15 @@ class CudaOps:
         Parameters
         ----------
         w, average, gradient : arrays of shape (n, d)
-            Gradients point downhill: they are correlations with residuals.
+            Weights, average gradient and gradient of the batch. Gradients point
+            downhill: they are correlations with residuals.
         batch_scale, table_scale, step, lam : arrays of shape (n,)
+            Factors for each target, see above.
         penalty : array of shape (1, d) or (n, d)
+            Factors of the penalty of each weight.
         change : array of shape (n,)
-            Filled with the largest change of a weight of each target; inf if a weight
-            is no longer finite.
+            Overwritten by the largest change of a weight of each target; inf if a
+            weight is not finite.
         """
         n, d = w.shape
         vectors = batch_scale, table_scale, step, lam
@@ -154,18 +165,20 @@ class CudaOps:
         change.copy_(partial.amax(dim=1))
 
     def dual_terms(self, correlation, w, penalty):
-        """Sum, for each target, what its duality gap is made of.
+        """Compute the terms of the duality gap of each target.
 
         Parameters
         ----------
         correlation, w : arrays of shape (n, d)
+            Correlations of the columns with residuals, and weights.
         penalty : array of shape (1, d) or (n, d)
+            Factors of the penalty of each weight.
 
         Returns
         -------
         terms : float64 numpy array of shape (3, n)
             ``max(abs(correlation) / penalty)``, ``sum(correlation * w)`` and
-            ``sum(penalty * abs(w))``; a weight of 0 costs 0 even if its penalty is inf.
+            ``sum(penalty * abs(w))``; a weight of 0 adds 0 even if its penalty is inf.
         """
         n, d = w.shape
         self._require((n, d), correlation, w)
@@ -188,19 +201,24 @@ class CudaOps:
         lam,
         penalty,
     ):
-        """Take a step of FISTA, and the sums that the duality gap at `w` is made of.
+        """Take a step of FISTA, and compute the sums for the duality gap at `w`.
 
-        With ``z = w + momentum·(w - w before)`` and ``product = z·gram`` given, in
-        place: ``w_product`` goes from that of the w before to that of `w`; ``w_next =
-        soft(z + step·(cov - product), step·lam·penalty)``; ``z = w_next +
+        Given ``z = w + momentum·(w - previous w)`` and ``product = z·gram``, update in
+        place: ``w_product``, from ``gram`` times the previous w to ``gram`` times `w`;
+        ``w_next = soft(z + step·(cov - product), step·lam·penalty)``; ``z = w_next +
         next_momentum·(w_next - w)``.
 
         Parameters
         ----------
         z, product, cov, w, w_next, w_product : arrays of shape (n, d)
+            Extrapolated weights, their product, covariances, weights, new weights, and
+            product of the weights.
         momentum, next_momentum, lam : arrays of shape (n,)
+            Factors for each target, see above.
         step : float
+            Length of the step.
         penalty : array of shape (1, d) or (n, d)
+            Factors of the penalty of each weight.
 
         Returns
         -------
@@ -230,7 +248,7 @@ class CudaOps:
         self._launch(name, rows, self._slices(columns, _REDUCED_PER_THREAD), args)
 
     def _launch(self, name, rows, slices, args):
-        if rows and slices:  # an empty grid is an error
+        if rows and slices:  # launching an empty grid is an error
             self.launcher.launch(name, (rows, slices), self.block, *args)
 
     def _slices(self, columns, per_thread):
@@ -238,13 +256,13 @@ class CudaOps:
         return -(-columns // (self.block * per_thread))
 
     def _partial(self, *shape, dtype="float32"):
-        """Room for a partial result of each thread, in place of the columns."""
+        """Return an array for one partial result of each thread instead of columns."""
         *rows, columns = shape
         n_threads = self.block * self._slices(columns, _REDUCED_PER_THREAD)
         return self._empty(*rows, n_threads, dtype=dtype)
 
     def _penalty(self, penalty, n, d):
-        """Return a penalty and the distance of its rows, 0 if there is only one."""
+        """Return the penalty and the stride of its rows, 0 if there is only one."""
         self._require((1 if len(penalty) == 1 else n, d), penalty)
         return penalty, 0 if len(penalty) == 1 else d
 
@@ -254,7 +272,7 @@ class CudaOps:
         return torch.empty(shape, dtype=getattr(torch, dtype), device=self.device)
 
     def _require(self, shape, *tensors, dtype="float32"):
-        """Refuse what a kernel, which sees addresses only, would misread."""
+        """Raise if a kernel, which gets only addresses, would misread a tensor."""
         for tensor in tensors:
             if (
                 tensor.shape != shape
@@ -263,7 +281,7 @@ class CudaOps:
                 or not tensor.is_contiguous()
             ):
                 raise ValueError(
-                    f"A contiguous {dtype} tensor of shape {shape} on {self.device} is "
-                    f"needed, got {tensor.dtype} of shape {tuple(tensor.shape)} on "
-                    f"{tensor.device}, strides {tensor.stride()}."
+                    f"Expected a contiguous {dtype} tensor of shape {shape} on "
+                    f"{self.device}, got {tensor.dtype} of shape {tuple(tensor.shape)} "
+                    f"on {tensor.device}, strides {tensor.stride()}."
                 )

@@ -1,19 +1,19 @@
-"""Products of matrices by tensor cores: as precise as in float32, and faster.
+"""Matrix products on tensor cores, as precise as in float32, and faster.
 
-A float32 matrix is the sum of two of float16, its digits shared between them. Products
-of float16 are summed in float32, in parts so short that what tensor cores cut off an
-intermediate sum does not add up.
+A float32 matrix is split into a sum of two float16 matrices, which share its digits.
+Products of float16 are summed in float32. The sums are split into short parts, so that
+the truncation of intermediate sums by tensor cores does not add up.
 """
 
 from typing import Any, NamedTuple
 
-# A half holds 11 bits, so this times what the first half leaves is as large as itself.
+# A float16 holds 11 bits, so the remainder times this is as large as the first half.
 _SHIFT = 2048.0
 
 # Largest entry of a scaled matrix: 2 to the power of this, well below 65504.
 _EXPONENT = 14
 
-# Terms of a sum. An intermediate sum is cut off at each 16th, always towards zero.
+# Terms of a sum. Tensor cores truncate the sum after every 16 terms, towards zero.
 _TERMS = 4096
 
 
@@ -21,14 +21,14 @@ class Halves(NamedTuple):
     """A matrix as ``(high + low / 2048) / scale``."""
 
     high: Any  # float16, (n, k)
-    low: Any  # float16, (n, k); None if nothing is left
+    low: Any  # float16, (n, k); None if it is 0
     scale: Any  # float32, () or (n, 1), powers of two; None if it is 1
 
 
 def split(a, by_row=False):
-    """Split a float32 matrix, with one scale or one for each row.
+    """Split a float32 matrix, with one scale for all rows or one for each.
 
-    Entries below 2⁻²⁸ of the largest lose digits, and those below 2⁻⁵⁰ vanish.
+    Entries below 2⁻²⁸ of the largest lose digits; those below 2⁻⁵⁰ become 0.
     """
     import torch
 
@@ -44,27 +44,28 @@ def split(a, by_row=False):
 
 
 def rough_product(a, b):
-    """Multiply halves as :func:`product` does, but for what the low ones hold.
+    """Multiply halves like :func:`product`, but ignore the low ones.
 
-    It takes a third of the time or less, and has a relative error of 3e-4.
+    This takes at most a third of the time, with a relative error of 3e-4.
     """
     a, b = a._replace(low=None), b._replace(low=None)
     return product(a, b, terms=b.high.shape[0])
 
 
 def product(a, b, terms=_TERMS):
-    """Multiply halves (n, k) with halves (k, d) of one scale.
+    """Multiply halves (n, k) by halves (k, d) with one scale.
 
     Parameters
     ----------
     a, b : Halves
+        Factors.
     terms : int
-        Length of sums that are left to tensor cores.
+        Number of terms in a sum that tensor cores compute.
 
     Returns
     -------
     product : float32 tensor of shape (n, d)
-        With a relative error of a few times 1e-6, as float32 products have.
+        The product, with a relative error of a few times 1e-6, like a float32 product.
     """
     out = None
     for start in range(0, b.high.shape[0], terms):

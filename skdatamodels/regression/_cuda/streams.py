@@ -1,7 +1,7 @@
-"""What is summed over the runs, on a GPU: moments, and squared errors on held-out runs.
+"""Sums over the runs on a GPU: moments, and squared errors on held-out runs.
 
-Masks travel packed, one bit an entry, and are expanded by a kernel on the device, to
-float16, which holds them exactly.
+Masks are copied to the device packed, one bit for each entry. A kernel expands them to
+float16, which is exact for 0 and 1.
 """
 
 import numpy as np
@@ -10,7 +10,7 @@ from skdatamodels.masks._packed import row_blocks
 from skdatamodels.regression._cuda.products import Halves, product, split
 from skdatamodels.regression._gram.moments import Moments, weight_of
 
-# Runs of a block are so many that its expanded masks and fitted values take this much.
+# Size of the expanded masks and fitted values of one block of runs.
 _BLOCK_BYTES = 2**30
 
 
@@ -20,7 +20,7 @@ class DeviceMoments(Moments):
     __slots__ = ()
 
     def covariances(self):
-        """Return covariances (n_targets, d), on the host, and variances."""
+        """Return covariances (n_targets, d) and variances, both on the host."""
         import torch
 
         total = self.weight
@@ -36,7 +36,7 @@ class DeviceMoments(Moments):
         return cov.cpu().numpy(), np.where(constant, 0, y_var)
 
     def gram_dot(self, weights):
-        """Multiply weights (n, d) with the covariance matrix of the columns."""
+        """Multiply weights (n, d) by the covariance matrix of the columns."""
         import torch
 
         d = self.x_sum.size
@@ -49,7 +49,7 @@ class DeviceMoments(Moments):
         return product - np.outer(weights @ self.x_mean, self.x_mean)
 
     def into_gram(self):
-        """Turn the counts into the covariance matrix of the columns, in their place."""
+        """Convert the counts, in place, to the covariance matrix of the columns."""
         import torch
 
         mean = torch.from_numpy(self.x_mean).to(self.xx.device)
@@ -57,7 +57,7 @@ class DeviceMoments(Moments):
             gram = self.xx[rows].double() / self.weight
             self.xx[rows] = gram.addr_(mean[rows], mean, alpha=-1).float()
         constant = torch.from_numpy(self.constant).to(self.xx.device)
-        self.xx[constant] = 0  # of weights that are no integers, rounding leaves more
+        self.xx[constant] = 0  # not exactly 0 if weights are not integers
         self.xx[:, constant] = 0
         return self.xx
 
@@ -69,20 +69,27 @@ class DeviceMoments(Moments):
 
 
 def moments(X, Y, rows, targets, weight, y_shift, ops):
-    """Compute moments but for `xx`, as those of the CPU are.
+    """Compute moments without `xx`, like `moments` of the gram solver on the CPU.
 
     Parameters
     ----------
     X : PackedMasks of shape (n_runs, d)
+        Masks.
     Y : ScaledOutputs of shape (n_runs, n_targets)
+        Outputs.
     rows, targets : int array
+        Runs and targets to use.
     weight : float64 array of shape (n_runs,) or None
+        Weight of each run, positive; None: all 1.
     y_shift : array of shape (len(targets),)
+        Subtracted from the outputs.
     ops : CudaOps
+        Operations on the device.
 
     Returns
     -------
     moments : DeviceMoments
+        Moments with ``xx=None``.
     """
     import torch
 
@@ -110,21 +117,26 @@ def moments(X, Y, rows, targets, weight, y_shift, ops):
 
 
 def pair_sums(X, rows, weight, ops):
-    """Count pairs of examples, or sum the weights of the runs that saw both.
+    """Count, for each pair of examples, the runs that saw both, or sum their weights.
 
-    Without weights factors are 0 or 1 and sums whole numbers, below 2²⁴ as there are
-    not so many runs, so nothing is rounded.
+    Without weights, factors are 0 or 1 and sums are integers below 2²⁴, the limit of
+    the number of runs, so nothing is rounded.
 
     Parameters
     ----------
     X : PackedMasks of shape (n_runs, d)
+        Masks.
     rows : int array
+        Runs to use.
     weight : float64 array of shape (n_runs,) or None
+        Weight of each run, positive; None: all 1.
     ops : CudaOps
+        Operations on the device.
 
     Returns
     -------
     xx : float32 tensor of shape (d, d)
+        Counts, or sums of weights.
     """
     d = X.shape[1]
     sums, zero = ops.zeros((d, d)), ops.zeros(d)
@@ -139,27 +151,34 @@ def pair_sums(X, rows, weight, ops):
 
 
 def squared_errors(X, Y, sample_weight, coefs, x_mean, y_mean, ops):
-    """Sum squared errors as :func:`skdatamodels.regression._selection.squared_errors`.
+    """Sum squared errors like `skdatamodels.regression._selection.squared_errors`.
 
     Parameters
     ----------
     X : PackedMasks of shape (n_runs, d)
+        Masks of held-out runs.
     Y : tensor of shape (n_runs, n_targets)
+        Outputs of held-out runs.
     sample_weight : float64 array of shape (n_runs,) or None
+        Weight of each run; None: all 1.
     coefs : float32 tensor of shape (n_targets, n_lams, d)
+        Weights along the paths.
     x_mean : array of shape (d,)
+        Mean of each column.
     y_mean : array of shape (n_targets,)
-        The intercept is such that the mean masks have the mean outputs.
+        Mean of each output. The means determine the intercepts.
     ops : CudaOps
+        Operations on the device.
 
     Returns
     -------
     sums : float64 array of shape (n_targets, n_lams, 2)
+        Sums of the second and the fourth powers of the residuals.
     """
     import torch
 
     n_targets, n_lams, d = coefs.shape
-    centre = ops.zeros(d) + 0.5  # products of less size are rounded less
+    centre = ops.zeros(d) + 0.5  # smaller products have smaller rounding errors
     flat = coefs.reshape(-1, d)
     shift = flat @ (ops.asarray(x_mean).float() - 0.5)
     shift = ops.asarray(y_mean)[:, None] - shift.double().reshape(n_targets, n_lams)
@@ -177,12 +196,12 @@ def squared_errors(X, Y, sample_weight, coefs, x_mean, y_mean, ops):
 
 
 def _exact(x):
-    """Return masks, which float16 holds, as halves."""
+    """Return masks, which are exact in float16, as halves."""
     return Halves(x, None, None)
 
 
 def outputs_on_device(Y, rows, targets, ops):
-    """Return outputs of runs, sorted, for targets, as a float64 tensor."""
+    """Return the outputs of some runs (sorted) and targets as a float64 tensor."""
     import torch
 
     y, exponents = Y.raw(_as_slice(rows))
@@ -193,13 +212,13 @@ def outputs_on_device(Y, rows, targets, ops):
 
 
 def expand(X, rows, centre, ops):
-    """Return masks of runs less `centre` in float16, in a buffer that is used again."""
+    """Return masks of some runs minus `centre` in float16, in a reused buffer."""
     bits = X.bits[_as_slice(rows) if isinstance(rows, np.ndarray) else rows]
     return ops.expand(np.asarray(bits), centre, dtype="float16")
 
 
 def _as_slice(rows):
-    """Return increasing rows as a slice, if they follow one another: then no copy."""
+    """Return increasing rows as a slice if they are consecutive, to avoid a copy."""
     if len(rows) and rows[-1] - rows[0] == len(rows) - 1:
         return slice(rows[0], rows[-1] + 1)
     return rows

@@ -1,1 +1,1 @@
-"""The LASSO from covariances: coordinate descent on the Gram matrix."""
+"""LASSO by coordinate descent on the Gram matrix."""

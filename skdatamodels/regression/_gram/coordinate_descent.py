@@ -1,18 +1,18 @@
 """Coordinate descent for the LASSO on a Gram matrix, compiled by numba.
 
-Several targets, the *lanes*, walk down their paths side by side. A pass is cyclic
-coordinate descent, with its arithmetic put in an order that suits the machine: it takes
-the coordinates in blocks; within a block the lanes step together, as the elements of
-vector registers, on the small diagonal block of the Gram matrix; then the steps of each
-lane are carried to all coordinates, tile by tile, so that a tile is fetched once and
-serves every lane from the nearest cache.
+The paths of several targets are solved side by side, each in a *lane*. A pass is cyclic
+coordinate descent, with its operations in an order that suits the hardware. It goes
+through the coordinates in blocks. Within a block the lanes step together, as the
+elements of vector registers, on the small diagonal block of the Gram matrix. Then the
+steps of each lane are applied to all coordinates, tile by tile, so that a tile is
+fetched once and read by every lane from the nearest cache.
 
-Lanes are otherwise independent: one that reaches its gap goes on to its next lam, or to
-the next target in the queue, without waiting for the others, and a target's numbers do
-not depend on its neighbours.
+Otherwise the lanes are independent. A lane that reaches its gap goes on to its next
+lam, or to the next target in the queue, without waiting for the others. The result for
+a target does not depend on the other targets.
 
-Per lane, ``q = cov - gram @ w`` (the correlation of the residual with each column) is
-kept up to date, so that a duality gap costs no product.
+For each lane, ``q = cov - gram @ w`` (the correlation of the residual with each column)
+is kept up to date, so that a duality gap costs no product.
 """
 
 from typing import NamedTuple
@@ -29,10 +29,10 @@ from skdatamodels.regression._gram.row_subtraction import (
     subtract_tile_rows,
 )
 
-# Gaps computed from a q that was updated for this many passes are not believed: in
-# float32 its rounding errors add up. A fresh q costs about as much as one pass.
+# After this many passes of updates, a gap computed from q is no longer trusted, because
+# rounding errors in float32 add up. Computing q again costs about as much as one pass.
 _PASSES_TO_REFRESH = 25
-_REFRESHING = -1  # `stale` of a lane whose next pass is spent on that
+_REFRESHING = -1  # `stale` of a lane that computes q again in its next pass
 
 # A tile is BLOCK rows of TILE_BYTES: half of a first-level cache of 32 KB. WIDTH lanes
 # step together.
@@ -42,7 +42,7 @@ _FASTMATH = {"contract", "reassoc", "nsz"}
 
 
 class Problem(NamedTuple):
-    """Targets to solve, all on one Gram matrix and in its dtype."""
+    """Targets to solve, all on one Gram matrix and in the dtype of that matrix."""
 
     tiles: np.ndarray  # (n_blocks, n_tiles, BLOCK, tile width), see `tile`
     diagonal: np.ndarray  # (d_padded,), of the Gram matrix
@@ -54,7 +54,7 @@ class Problem(NamedTuple):
 
 
 class Paths(NamedTuple):
-    """What is found, to be filled in; `n_iter` starts at zero."""
+    """Solutions, to be filled in; `n_iter` starts at zero."""
 
     coefs: np.ndarray  # (n_targets, n_lams, d)
     gaps: np.ndarray  # (n_targets, n_lams)
@@ -62,29 +62,28 @@ class Paths(NamedTuple):
 
 
 class Lanes(NamedTuple):
-    """State of the targets that are being worked on.
+    """State of the targets that are being solved.
 
-    Columns after the first d are 0 and stay so.
+    Columns after the first d are always 0.
     """
 
     w: np.ndarray  # (n_lanes, columns)
     q: np.ndarray  # (n_lanes, columns)
-    w_before: np.ndarray  # (n_lanes, columns), at the lam before
+    w_before: np.ndarray  # (n_lanes, columns), at the previous lam
     q_before: np.ndarray  # (n_lanes, columns)
     threshold: np.ndarray  # (n_lanes, columns), lam times penalty
-    target: np.ndarray  # (n_lanes,); n_targets when at rest
-    k: np.ndarray  # (n_lanes,), which lam
+    target: np.ndarray  # (n_lanes,); n_targets if the lane is idle
+    k: np.ndarray  # (n_lanes,), index of the lam
     stale: np.ndarray  # (n_lanes,), passes since q was computed from w
     n_steps: np.ndarray  # (n_lanes,), steps in the current block
     slack: np.ndarray  # (n_lanes,), see `_slack`
-    rows: np.ndarray  # (n_lanes, BLOCK), which coordinates of the block they are
-    steps: np.ndarray  # (n_lanes, BLOCK), by how much each coordinate changed
+    rows: np.ndarray  # (n_lanes, BLOCK), coordinates of these steps in the block
+    steps: np.ndarray  # (n_lanes, BLOCK), change of each coordinate
 
     @classmethod
     def make(cls, n_lanes, d_padded, dtype):
-        """Make lanes at rest."""
-        # A multiple of 4096 bytes from row to row would crowd them into the same places
-        # of the cache.
+        """Make idle lanes."""
+        # Rows a multiple of 4096 bytes apart would share the same cache sets.
         columns = d_padded + VECTOR_BYTES // dtype.itemsize
         matrices = (np.zeros((n_lanes, columns), dtype) for _ in range(5))
         counters = (np.zeros(n_lanes, np.int64) for _ in range(4))
@@ -98,10 +97,10 @@ class Lanes(NamedTuple):
 
 
 def tile(gram):
-    """Cut a Gram matrix into tiles that lie one after another, in its own memory.
+    """Reorder a Gram matrix, in its own memory, into consecutive tiles.
 
-    Read in this order the matrix streams from memory as fast as it can; rows of it cut
-    where they stand came at a fifth of the speed. The size must be a multiple of
+    Read in this order, the matrix streams from memory at full speed; parts of its rows,
+    read in place, came at a fifth of the speed. The size must be a multiple of
     `PADDING`.
 
     Returns
@@ -119,13 +118,13 @@ def tile(gram):
 
 
 def pad(gram):
-    """Copy a Gram matrix, with zeros after it up to a multiple of `PADDING` columns."""
+    """Copy a Gram matrix, padded with zeros to a multiple of `PADDING` columns."""
     return np.pad(gram, (0, -len(gram) % PADDING))
 
 
 @njit(nogil=True, error_model="numpy", fastmath=_FASTMATH)
 def _relative_gap(c, q, w, threshold, y_var):
-    """Duality gap and penalty, divided by y_var / 2, the loss of the empty model.
+    """Return duality gap and penalty, divided by y_var / 2, the loss at w = 0.
 
     With residual r = y - Xw: ‖r‖²/m = y_var - cᵀw - qᵀw and yᵀr/m = y_var - cᵀw. The
     dual point is s·r with the largest s ≤ 1 for which abs(s·q) ≤ threshold.
@@ -148,7 +147,7 @@ def _relative_gap(c, q, w, threshold, y_var):
 
 @njit(nogil=True)
 def _carry(problem, lanes, block, lane, tile):
-    """Carry a lane's steps in a block to its q in the columns of a tile."""
+    """Apply the steps of a lane in a block to its q in the columns of a tile."""
     tiles, at = problem.tiles, lane * BLOCK
     _, n_tiles, _, width = tiles.shape
     subtract_tile_rows(
@@ -166,10 +165,11 @@ def _carry(problem, lanes, block, lane, tile):
 
 @njit(nogil=True)
 def _refresh(problem, lanes, lane):
-    """Have q computed anew from w, in the next pass.
+    """Prepare to compute q again from w in the next pass.
 
-    What changes is q's rounding error. It is taken from `q_before` too, by a difference
-    now and a sum after the pass: the secant would magnify what is in only one of them.
+    This removes the rounding error of q. The same change is made to `q_before`, by a
+    difference now and a sum after the pass, because the secant would magnify an error
+    that is in only one of them.
     """
     c = problem.cov[lanes.target[lane]]
     lanes.q_before[lane] -= lanes.q[lane]
@@ -184,13 +184,13 @@ def _set_lam(problem, lanes, lane, k):
     penalty = problem.penalty[min(t, problem.penalty.shape[0] - 1)]
     lanes.k[lane] = k
     for i in range(penalty.size):
-        p = penalty[i]  # inf stays inf even at lam = 0
+        p = penalty[i]  # inf stays inf, also at lam = 0
         lanes.threshold[lane, i] = lam * p if p < np.inf else p
 
 
 @njit(nogil=True)
 def _start(problem, lanes, lane, t):
-    """Put a lane to the first lam of target t, or to rest if there is none."""
+    """Set a lane to the first lam of target t, or to idle if t is beyond the last."""
     n_targets, d = problem.cov.shape
     lanes.target[lane] = min(t, n_targets)
     if t < n_targets:
@@ -206,7 +206,7 @@ def _start(problem, lanes, lane, t):
 
 @njit(nogil=True)
 def _next_lam(problem, lanes, lane):
-    """Go one lam down, along the secant: the path is piecewise linear in lam."""
+    """Go to the next lam along the secant, as the path is piecewise linear in lam."""
     lams, k = problem.lams[lanes.target[lane]], lanes.k[lane] + 1
     _set_lam(problem, lanes, lane, k)
     step = lams[0] - lams[0]
@@ -224,21 +224,22 @@ def _next_lam(problem, lanes, lane):
 
 @njit(nogil=True)
 def _slack(tol, penalty, n_iter):
-    """Largest abs(step)·g, relative to the threshold, of a step that is put off.
+    """Return the largest abs(step)·g, relative to the threshold, of a step to skip.
 
-    Steps this small are not worth a row of the Gram matrix. Where no larger one is left
-    each w_i ≠ 0 has q_i·sign(w_i) ≥ (1 - slack)·threshold, and all abs(q_i) are at most
-    (1 + slack)·threshold. So with s = 1 / (1 + slack) the gap,
-    (1 - s)²‖r‖²/2m + penalty - s·qᵀw, is at most slack²·y_var/2 + 2·slack·penalty: of
-    the size of tol if slack is tol / penalty. That the slack shrinks from pass to pass
-    keeps it from holding up the descent. At tol = 1e-4 it saves 40 % of the steps.
+    Steps this small are not worth reading a row of the Gram matrix. If only such steps
+    are left, each w_i ≠ 0 has q_i·sign(w_i) ≥ (1 - slack)·threshold, and all abs(q_i)
+    are at most (1 + slack)·threshold. So with s = 1 / (1 + slack) the gap,
+    (1 - s)²‖r‖²/2m + penalty - s·qᵀw, is at most slack²·y_var/2 + 2·slack·penalty,
+    which is of the order of tol if slack is tol / penalty. The slack shrinks from pass
+    to pass, so that it does not stall the descent. At tol = 1e-4 it saves 40 % of the
+    steps.
     """
     return min(np.sqrt(tol), 1.5 * tol / (n_iter * max(penalty, tol, 1e-300)))
 
 
 @njit(nogil=True)
 def _solved(problem, paths, lanes, lane, tol, max_iter):
-    """Say whether a lane has reached its gap (or must give up); then record it."""
+    """Return whether a lane has reached its gap or gives up; if so, record it."""
     t, k = lanes.target[lane], lanes.k[lane]
     last = k == problem.lams.shape[1] - 1
     limit = 0 if last else _PASSES_TO_REFRESH
@@ -267,9 +268,9 @@ def _solved(problem, paths, lanes, lane, tol, max_iter):
 def _descend_block(tile, column, diagonal, near, w, threshold, slack, steps, moved):
     """Step through a block with WIDTH lanes together.
 
-    ``near``, the q of the block, ``w``, ``threshold`` and ``steps`` are (BLOCK, WIDTH);
-    the diagonal block of the Gram matrix begins at a column of the tile. A coordinate's
-    q is brought up to date, for the steps before it in the block, when its turn comes.
+    ``near``, the q of the block, ``w``, ``threshold`` and ``steps`` have shape (BLOCK,
+    WIDTH); the diagonal block of the Gram matrix starts at `column` of the tile. The q
+    of a coordinate is updated for the earlier steps in the block just before its step.
     """
     n, zero, one = 0, w.dtype.type(0), w.dtype.type(1)
     for i in range(BLOCK):
@@ -288,7 +289,8 @@ def _descend_block(tile, column, diagonal, near, w, threshold, slack, steps, mov
             new = (z - inside) * inverse
             step = new - old
             small = abs(step) * g <= slack[lane] * bound
-            waits = small & ((old == 0) | (new * old > 0))  # w keeps its sign
+            # skip a step only if w keeps its sign
+            waits = small & ((old == 0) | (new * old > 0))
             step = zero if waits else step
             any_step |= step != 0
             w[i, lane] = old if waits else new
@@ -298,7 +300,7 @@ def _descend_block(tile, column, diagonal, near, w, threshold, slack, steps, mov
 
 @njit(nogil=True)
 def _gather(rows, start, first, block):
-    """Copy a block of columns of some lanes, the lanes side by side."""
+    """Copy a block of columns of WIDTH lanes, so that the lanes are contiguous."""
     for lane in range(WIDTH):
         row = rows[start + lane, first : first + BLOCK]
         for i in range(BLOCK):
@@ -307,9 +309,9 @@ def _gather(rows, start, first, block):
 
 @njit(nogil=True)
 def _scatter(lanes, start, first, w, steps):
-    """Take up the new w of some lanes, and list their steps.
+    """Store the new w of WIDTH lanes, and list their steps.
 
-    For a lane that is refreshing q, which has been set to cov, the step is all of w.
+    For a lane that computes q again, q has been set to cov, and the step is w itself.
     """
     for k in range(WIDTH):
         if lanes.stale[start + k] == _REFRESHING:
@@ -361,7 +363,7 @@ def _pass(problem, lanes, scratch):
 
 @njit(nogil=True)
 def descend_paths(problem, paths, lanes, tol, max_iter):
-    """Solve the path of every target of `problem`; fills `paths`."""
+    """Solve the path of every target of `problem` and fill `paths`."""
     n_targets, n_lams = problem.lams.shape
     n_lanes = lanes.w.shape[0]
     empty = np.empty((4, BLOCK, WIDTH), problem.tiles.dtype)
@@ -388,7 +390,7 @@ def descend_paths(problem, paths, lanes, tol, max_iter):
 
 
 def solve(tiles, diagonal, cov, y_var, lams, penalty, w0, tol, max_iter):
-    """Solve the paths of a block of targets, see `Problem`, in the calling thread."""
+    """Solve the paths of a block of targets in the calling thread; see `Problem`."""
     problem = Problem(tiles, diagonal, cov, y_var, lams, penalty, w0)
     (n_targets, n_lams), d, dtype = lams.shape, cov.shape[1], tiles.dtype
     paths = Paths(
@@ -402,10 +404,10 @@ def solve(tiles, diagonal, cov, y_var, lams, penalty, w0, tol, max_iter):
 
 
 def n_lanes(tiles, n_targets):
-    """Return how many targets to work on side by side, a multiple of WIDTH.
+    """Return how many targets to solve side by side, a multiple of WIDTH.
 
-    They share each fetch of a part of the Gram matrix: the larger it is, the farther
-    from the nearest cache it lies, and the more of them it takes to pay for a fetch.
+    They share each fetch of a part of the Gram matrix. A larger matrix lies in a
+    slower cache or in memory, so more targets are needed to make up for a fetch.
     """
     most = min(8, max(2, round(tiles.nbytes / 8e6)))
     return WIDTH * max(1, min(most, -(-n_targets // WIDTH)))

@@ -1,4 +1,4 @@
-"""The gram solver's runs and matrix on the CPU: a GPU's have the same methods."""
+"""Runs and matrix of the gram solver on the CPU; see `_cuda.gram` for a GPU."""
 
 import numpy as np
 from scipy import sparse
@@ -10,25 +10,29 @@ from skdatamodels.regression._gram.coordinate_descent import solve, tile
 from skdatamodels.regression._gram.moments import moments, pair_sums
 from skdatamodels.regression._selection import squared_errors
 
-# Targets of one task. It does not depend on the number of threads: products of other
-# shapes round otherwise.
+# Targets of one task. The number does not depend on the number of threads, because the
+# rounding of a product depends on its shape.
 _BLOCK = 64
 
-# Runs whose mean is near that of all.
+# Number of runs whose mean is close to that of all runs.
 _MANY = 4096
 
 
 class HostRuns:
-    """The runs to fit, and sums of them.
+    """The runs to fit, and sums over them.
 
     Parameters
     ----------
     X : PackedMasks or float array of shape (n_runs, d)
+        Columns.
     Y : float array of shape (n_runs, all targets)
+        Outputs.
     weight : float64 array of shape (n_runs,) or None
+        Weight of each run; None: all 1.
     rows : int array
         The runs that are used.
     targets : int array
+        The targets that are used.
     n_jobs : int or None
         Number of threads.
     """
@@ -36,9 +40,9 @@ class HostRuns:
     def __init__(self, X, Y, weight, rows, targets, n_jobs=None):
         self.X, self.Y, self.weight, self.targets = X, Y, weight, targets
         self.n_jobs = n_jobs
-        # Real columns and outputs are shifted by about their means, for sums that keep
-        # their digits. A constant column becomes 0, which its mean, rounded, would not
-        # make of it.
+        # Real columns and outputs are shifted by about their means, so that sums keep
+        # their digits. A constant column is shifted by its value, because a rounded
+        # mean would not make it exactly 0.
         self.x_shift = 0.0
         if not isinstance(X, PackedMasks):
             columns = X[rows]
@@ -49,25 +53,25 @@ class HostRuns:
 
     @property
     def dtype(self):
-        """That of the computation: float64 if the outputs are."""
+        """Type of the computation: float64 if the outputs are."""
         return computing_dtype(self.Y.dtype)
 
     def moments(self, rows):
-        """Return the moments of some of them, but for `xx`."""
+        """Return the moments of some runs, without `xx`."""
         data = self.X, self.Y, np.sort(rows), self.targets, self.weight
         return moments(*data, self.x_shift, self.y_shift, self.n_jobs)
 
     def pair_sums(self, rows):
-        """Return `xx` of some of them."""
+        """Return `xx` of some runs."""
         data = self.X, np.sort(rows), self.weight, self.x_shift
         return pair_sums(*data, self.n_jobs)
 
     def matrix(self, data):
-        """Make a Gram matrix of moments, ready to solve on; they are used up."""
+        """Return the Gram matrix of moments, ready to solve on; overwrites them."""
         return HostMatrix(data.into_gram(self.dtype))
 
     def blocks(self, n_lams):
-        """Yield slices of the targets, one for each task, which solves so many lams."""
+        """Yield slices of the targets, one for each task of `n_lams` lams a target."""
         for start in range(0, len(self.targets), _BLOCK):
             yield slice(start, start + _BLOCK)
 
@@ -76,9 +80,9 @@ class HostRuns:
         return self.x_shift + data.x_mean, self.y_shift + data.y_mean
 
     def held_out(self, rows):
-        """Return columns, outputs and weights of runs that judge.
+        """Return columns, outputs and weights of held-out runs.
 
-        Small masks are unpacked: it is done once for all targets.
+        Small masks are unpacked here, once for all targets.
         """
         X, Y = self.X[rows], self.Y[rows][:, self.targets]
         if not isinstance(X, PackedMasks):
@@ -94,11 +98,11 @@ class HostMatrix:
     def __init__(self, gram):
         self.tiles, self.diagonal = tile(gram)
 
-    def __sizeof__(self):  # asked by dask, which sends small objects with every task
+    def __sizeof__(self):  # dask sends objects that it takes for small with every task
         return object.__sizeof__(self) + self.tiles.nbytes
 
     def place(self, problem):
-        """Put an `InformedProblem` where it is solved."""
+        """Move an `InformedProblem` to the device where it is solved."""
         return problem
 
     def solve(self, problem, lams, start, tol, max_iter):
@@ -106,16 +110,23 @@ class HostMatrix:
 
         Parameters
         ----------
-        problem : InformedProblem, placed
+        problem : InformedProblem
+            Problem on the device, see `place`.
         lams : array of shape (n_targets, n_lams)
+            Strengths along the paths.
         start : array of shape (n_targets, d)
-        tol, max_iter
+            Initial coefficients.
+        tol : float
+            See :func:`skdatamodels.regression.lasso_path`.
+        max_iter : int
             See :func:`skdatamodels.regression.lasso_path`.
 
         Returns
         -------
         coefs : array of shape (n_targets, n_lams, d)
+            Coefficients along the paths.
         gaps, n_iter : array of shape (n_targets, n_lams)
+            Relative duality gaps reached, and passes used.
         """
         cov, y_var, factors, _ = problem
         data = self.tiles, self.diagonal, cov, y_var, lams, factors, start
@@ -127,14 +138,17 @@ class HostMatrix:
 
         Parameters
         ----------
-        X, Y, sample_weight : held-out runs, see `HostRuns.held_out`
+        X, Y, sample_weight : arrays
+            Held-out runs, see `HostRuns.held_out`.
         weights : array of shape (n_targets, n_lams, d)
+            Weights along the paths.
         x_mean, y_mean : array of shape (d,) and (n_targets,)
-            The intercept is such that the mean masks have the mean outputs.
+            Means of columns and outputs, which determine the intercepts.
 
         Returns
         -------
         sums : float64 array of shape (n_targets, n_lams, 2)
+            See `squared_errors` of `_selection`.
         """
         intercepts = y_mean[:, None] - weights @ x_mean
         return squared_errors(X, Y, sample_weight, weights, intercepts)

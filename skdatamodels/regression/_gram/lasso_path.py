@@ -1,4 +1,4 @@
-"""The LASSO path of many targets on one Gram matrix: a pure function."""
+"""The LASSO paths of many targets on one Gram matrix, as a function."""
 
 import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
@@ -20,7 +20,7 @@ def lasso_path(
     coef_init=None,
     n_jobs=None,
 ):
-    r"""Solve the LASSO for many targets that share their columns.
+    r"""Solve the LASSO for many targets with the same columns.
 
     For each target j and each of its lams this minimises
 
@@ -29,43 +29,49 @@ def lasso_path(
 
     which for centred data X (m rows), ``gram = XᵀX/m``, ``cov = XᵀY/m`` and
     ``y_var = mean(Y², axis=0)`` is the objective of
-    :class:`sklearn.linear_model.Lasso` with ``alpha = lam``. The data are not needed.
+    :class:`sklearn.linear_model.Lasso` with ``alpha = lam``. The data themselves are
+    not needed.
 
     Parameters
     ----------
     gram : array of shape (d, d)
-        Symmetric; its dtype, float32 or float64, is that of the computation.
+        Symmetric Gram matrix. Its dtype, float32 or float64, is that of the
+        computation.
     cov : array of shape (d, n_targets)
+        Covariances of columns and targets.
     y_var : array of shape (n_targets,)
-        A target with ``y_var = 0`` is constant: its coefficients are 0.
+        Variance of each target. A target with ``y_var = 0`` is constant, and its
+        coefficients are 0.
     lams : array of shape (n_lams,) or (n_targets, n_lams)
         Strengths, decreasing along the path, in units of output × mask.
     tol : float, default=1e-4
-        Stop at this duality gap, relative to the loss of the empty model, y_var/2.
+        Duality gap to reach, relative to y_var/2, the loss of the model without
+        weights.
     max_iter : int, default=1000
-        Most passes over the coordinates for each lam.
+        Maximum number of passes over the coordinates for each lam.
     penalty_factors : array of shape (d,) or (n_targets, d), optional
-        Factors p of the penalty of each coefficient; positive, inf keeps a
-        coefficient at 0. Default all 1.
+        Positive factors p of the penalty of each coefficient. inf keeps a coefficient
+        at 0. Default all 1.
     coef_init : array of shape (n_targets, d), optional
-        Where to start; default 0.
+        Initial coefficients. Default 0.
     n_jobs : int, optional
-        Number of threads, as in joblib. The result does not depend on it: a target's
-        numbers are the same, bit for bit, whatever other targets are solved with it.
+        Number of threads, as in joblib. The result does not depend on it, and the
+        result for a target does not depend on the other targets, bit for bit.
 
     Returns
     -------
     coefs : array of shape (n_targets, n_lams, d)
+        Coefficients along the path of each target.
     gaps : float64 array of shape (n_targets, n_lams)
         Relative duality gaps reached.
     n_iter : int array of shape (n_targets, n_lams)
-        Passes used.
+        Number of passes used.
 
     Raises
     ------
     ValueError
-        If shapes do not fit one another, an array holds NaN or inf, lams are negative
-        or increase, or penalty factors are not positive.
+        If shapes do not match, an array contains NaN or inf, lams are negative or
+        increase, or penalty factors are not positive.
 
     Warns
     -----
@@ -74,13 +80,13 @@ def lasso_path(
 
     Notes
     -----
-    Cyclic coordinate descent with warm starts that follow the secant of the path, on 16
-    to 128 targets side by side. Steps too small to matter for `tol` are put off; the
-    gaps are true all the same. A gap belongs to the residual, scaled to be dual
-    feasible. At ``lam = 0`` only 0 is feasible: the gap is then the loss relative to
-    that of the empty model, which falls to `tol` only if the fit is perfect. Memory
-    beyond the result: a copy of the Gram matrix, and 5 vectors of length d for each of
-    these targets and each thread.
+    The method is cyclic coordinate descent with warm starts along the secant of the
+    path, for 16 to 128 targets side by side. Steps that are too small to matter for
+    `tol` are postponed; the gaps are exact nevertheless. The dual point of a gap is the
+    residual, scaled to be feasible. At ``lam = 0`` only 0 is feasible. The gap is then
+    the loss relative to that of the model without weights, and it falls to `tol` only
+    if the fit is perfect. Memory beyond the result: a copy of the Gram matrix, and 5
+    vectors of length d for each of these targets and each thread.
 
     References
     ----------
@@ -110,7 +116,7 @@ def lasso_path(
     )
     tiles, diagonal = tile(pad(gram))
     n_targets = len(w0)
-    # The end of a part leaves lanes empty: parts are long, or one to a thread.
+    # Lanes are idle at the end of a part, so parts are long, or there is one a thread.
     step = max(1, -(-n_targets // effective_n_jobs(n_jobs)))
     step = min(8 * n_lanes(tiles, n_targets), step)
     parts = [slice(start, start + step) for start in range(0, n_targets, step)]
@@ -132,14 +138,14 @@ def lasso_path(
 
 
 def check_problem(gram, cov, y_var, lams, penalty_factors, coef_init):
-    """Check a problem; scale it to outputs of about 1.
+    """Check a problem, and scale it to outputs of about 1.
 
     Returns
     -------
     gram, cov, y_var, lams, penalty, w0 : arrays
-        A row for each target, except that `penalty` may have one for all.
+        One row for each target; `penalty` may have one row for all.
     size : int array of shape (n_targets,)
-        The weights are to be multiplied by 2 to the power of `size`.
+        Weights of the original problem are ``2**size`` times those of the scaled one.
     """
     gram = np.ascontiguousarray(gram)
     if gram.dtype not in (np.float32, np.float64):
@@ -160,7 +166,7 @@ def check_problem(gram, cov, y_var, lams, penalty_factors, coef_init):
         raise ValueError(f"For {n} targets, y_var must be ({n},); got {y_var.shape}.")
     for name, array in {"gram": gram, "cov": cov, "y_var": y_var}.items():
         if not np.isfinite(array).all():
-            raise ValueError(f"{name} holds NaN or infinity.")
+            raise ValueError(f"{name} contains NaN or infinity.")
     size = (np.frexp(y_var)[1] + 1) // 2
     lams = np.minimum(scaled(lams, size[:, None]), np.finfo(dtype).max)
     cov, lams, w0 = (

@@ -1,8 +1,8 @@
-"""Moments: all that a least-squares fit needs to know of its data.
+"""Moments: the sums over the data that a least-squares fit needs.
 
-Moments of disjoint sets of runs add up: those of a training fold are the whole's minus
-those of the held-out fold. So each run is summed twice at most, however many folds a
-selection of lam uses.
+Moments of disjoint sets of runs add up. Those of a training fold are the moments of all
+runs minus those of the held-out fold, so each run is summed at most twice, for any
+number of folds.
 """
 
 from typing import NamedTuple
@@ -14,22 +14,22 @@ from skdatamodels.masks import PackedMasks
 from skdatamodels.masks._packed import row_blocks
 
 # The matrix of products is padded with zeros to a multiple of this many columns, so
-# that it can become the tiles of coordinate descent where it stands.
+# that it can be reordered in place into the tiles of coordinate descent.
 PADDING = 128
 
-# Rows of a product of one thread.
+# Rows of a product that one thread computes.
 _STRIPE = 256
 
 
-# A population count takes 64 runs at a time: with fewer to each weight, products are
-# faster.
+# A population count processes 64 runs at a time. With fewer runs for each weight,
+# products are faster.
 _RUNS_PER_WEIGHT = 64
 
 
 class Moments(NamedTuple):
-    """Sums over some runs, each with its weight, of columns and outputs.
+    """Weighted sums of columns and outputs over some runs.
 
-    Columns and outputs have been shifted; masks have not.
+    Real columns and outputs are shifted; masks are not.
     """
 
     n_runs: int
@@ -53,13 +53,13 @@ class Moments(NamedTuple):
 
     @property
     def constant(self):
-        """Indices of the columns of masks that all runs share."""
+        """Indices of the columns of masks that are the same in all runs."""
         if self.counts is None:
             return np.empty(0, int)
         return np.flatnonzero((self.counts == 0) | (self.counts == self.n_runs))
 
     def without(self, part):
-        """Return the moments of the other runs; `xx` of the part is used up."""
+        """Return the moments of the other runs; overwrites `xx` of the part."""
         rest = (a - b for a, b in zip(self[:6], part[:6], strict=True))
         counts = None if self.counts is None else self.counts - part.counts
         xx = None if part.xx is None else self._subtract(self.xx, part.xx)
@@ -72,8 +72,9 @@ class Moments(NamedTuple):
     def covariances(self):
         """Return covariances (n_targets, d) and variances (n_targets,) of the targets.
 
-        A target that is constant up to rounding gets variance and covariances of 0; a
-        constant column too: what rounding leaves of it is not for a lam to be made of.
+        Variance and covariances of a target that is constant up to rounding are set to
+        0, and so are the covariances of a constant column. Otherwise lam_max might be
+        computed from rounding errors.
         """
         cov = np.ascontiguousarray(self.xy.T) / self.weight
         cov -= np.outer(self.y_mean, self.x_mean)
@@ -93,14 +94,20 @@ class Moments(NamedTuple):
         return product - np.outer(weights @ self.x_mean, self.x_mean)
 
     def into_gram(self, dtype):
-        """Turn the sums of products into the covariance matrix of the columns.
+        """Convert the sums of products to the covariance matrix of the columns.
 
-        Where they stand, if the types are of the same size: the moments are no longer
-        of use then.
+        If both types have the same size, this overwrites the sums, and the moments
+        cannot be used any more.
+
+        Parameters
+        ----------
+        dtype : dtype
+            Type of the result.
 
         Returns
         -------
         gram : array of shape (d padded, d padded)
+            Covariances, padded with zeros.
         """
         mean = np.zeros(len(self.xx))
         mean[: self.x_sum.size] = self.x_mean
@@ -108,33 +115,36 @@ class Moments(NamedTuple):
         gram = self.xx.view(dtype) if in_place else np.empty(self.xx.shape, dtype)
         for rows in row_blocks(len(gram), 24 * len(gram)):
             gram[rows] = self.xx[rows] / self.weight - np.outer(mean[rows], mean)
-        gram[self.constant] = 0  # of weights that are no integers, rounding leaves more
+        gram[self.constant] = 0  # not exactly 0 if weights are not integers
         gram[:, self.constant] = 0
         return gram
 
 
 def moments(X, Y, rows, targets, weight, x_shift, y_shift, n_jobs=None):
-    """Compute the moments of some runs but for `xx`, a block at a time.
+    """Compute the moments of some runs, without `xx`, a block at a time.
 
     Parameters
     ----------
     X : PackedMasks or float array of shape (n_runs, d)
+        Columns.
     Y : float array of shape (n_runs, n_targets)
-        May be a memory map of any floating type.
+        Outputs. May be a memory map of any floating type.
     rows : int array
-        Which runs.
+        Runs to use.
     targets : int array
-        Which targets; their outputs are finite on these runs.
+        Targets to use; their outputs are finite on these runs.
     weight : float64 array of shape (n_runs,) or None
         Weight of each run, positive; None: all 1.
     x_shift, y_shift : array or float
-        Are subtracted, for sums that keep their digits; masks are not shifted.
+        Subtracted from columns and outputs so that sums keep their digits. Masks are
+        not shifted.
     n_jobs : int, optional
         Number of threads.
 
     Returns
     -------
     moments : Moments
+        Moments with ``xx=None``.
     """
     d, packed = X.shape[1], isinstance(X, PackedMasks)
     dtype = np.promote_types(Y.dtype, np.float32) if packed else np.float64
@@ -161,7 +171,7 @@ def moments(X, Y, rows, targets, weight, x_shift, y_shift, n_jobs=None):
 
 
 def weight_of(weight, rows):
-    """Return the weights of some runs, of which there may be none given: all are 1."""
+    """Return the weights of some runs; all are 1 if `weight` is None."""
     return np.ones(len(rows)) if weight is None else weight[rows]
 
 
@@ -171,11 +181,13 @@ def pair_sums(X, rows, weight, x_shift, n_jobs=None):
     Parameters
     ----------
     X : PackedMasks or float array of shape (n_runs, d)
+        Columns.
     rows : int array
+        Runs to use.
     weight : float64 array of shape (n_runs,) or None
         Weight of each run, positive; None: all 1.
     x_shift : array of shape (d,)
-        Is subtracted; masks are not shifted.
+        Subtracted from real columns; masks are not shifted.
     n_jobs : int, optional
         Number of threads.
 
@@ -221,10 +233,10 @@ def _count_pairs(X, rows, out, n_jobs):
 
 
 def _add_products(out, x, y, n_jobs, upper=False):
-    """Add ``x.T @ y`` to `out`, or its upper triangle; each thread some of its rows.
+    """Add ``x.T @ y`` to `out`, or only its upper triangle, in stripes of rows.
 
-    A stripe is one product, however many threads there are: so the sums do not depend
-    on their number, if BLAS has one thread.
+    Each stripe is one product, for any number of threads. So the sums do not depend on
+    the number of threads, provided that BLAS has one thread.
     """
 
     def add(columns):

@@ -1,13 +1,13 @@
 """Subtracting rows of a matrix from a vector: the innermost loop of coordinate descent.
 
-Both functions here do ``out[:width] -= factors[rows[:n]] @ matrix[rows[:n]]`` inside
-functions compiled by numba. Each array is contiguous, taken as flat, and followed by
-the place in it to start from; the rows of the matrix are `width` long.
+Both functions here compute ``out[:width] -= factors[rows[:n]] @ matrix[rows[:n]]``
+inside functions compiled by numba. Each array is contiguous and treated as flat, and is
+followed by the position to start from; the rows of the matrix have length `width`.
 
-The compiler cannot see that the arrays do not overlap. Left to itself it writes `out`
-back to memory after every row, at half the speed. So we write the vector instructions
-ourselves, with llvmlite, whose interface changes between releases. Where that fails,
-plain loops take their place: slower, with the same result.
+The compiler does not know that the arrays do not overlap, so it would write `out` back
+to memory after every row, at half the speed. Therefore we write the vector instructions
+ourselves, with llvmlite, whose interface changes between releases. If that fails, plain
+loops are used instead. They are slower and give the same result.
 """
 
 import warnings
@@ -17,7 +17,7 @@ import numpy as np
 
 from skdatamodels._numba import njit
 
-# A row of a tile is eight vector registers long. WIDTH lanes step together.
+# A row of a tile fills eight vector registers. WIDTH lanes step together.
 TILE_BYTES = 512
 WIDTH = 16
 VECTOR_BYTES = 64
@@ -32,12 +32,12 @@ def _lane_width(itemsize):
 
 
 def by_vectors(width_of):
-    """Make the function of vector instructions.
+    """Make the function with vector instructions.
 
     Parameters
     ----------
     width_of : callable
-        Returns the width of a row, from the size in bytes of one of its numbers.
+        Returns the width of a row, given the size in bytes of one of its entries.
     """
     from llvmlite import ir
     from numba import types
@@ -97,7 +97,7 @@ def by_vectors(width_of):
 
 
 def by_loops(width_of):
-    """Make the function of plain loops; see :func:`by_vectors`."""
+    """Make the function with plain loops; see :func:`by_vectors`."""
     single, double = width_of(4), width_of(8)
 
     @njit(nogil=True, fastmath={"contract"})
@@ -130,10 +130,10 @@ try:
     _trial(
         np.zeros(TILE_BYTES // 4, np.float32), np.zeros(1, np.float32), np.zeros(1, int)
     )
-except Exception as error:  # whatever a change of llvmlite makes numba raise
+except Exception as error:  # a change of llvmlite may make numba raise any error
     warnings.warn(
-        f"Vector instructions cannot be built with numba {numba.__version__}: plain "
-        f"loops take their place, at about half the speed. ({type(error).__name__}: "
+        f"Vector instructions cannot be built with numba {numba.__version__}: using "
+        f"plain loops instead, at about half the speed. ({type(error).__name__}: "
         f"{error})",
         RuntimeWarning,
         stacklevel=2,

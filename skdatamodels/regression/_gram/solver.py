@@ -1,4 +1,4 @@
-"""The gram solver: after one reading of the runs, all happens on their moments."""
+"""The gram solver: it reads the runs once, then works on their moments."""
 
 import numpy as np
 from joblib import Parallel, delayed, parallel_config
@@ -33,12 +33,16 @@ def fit_groups(problem, settings):
     Parameters
     ----------
     problem : Problem
+        What to fit.
     settings : Settings
+        How to fit.
 
     Returns
     -------
     fits : list of Fit
+        One for each group.
     targets_of : list of int array
+        The targets of each group.
     """
     X, Y, weight, groups, lam, prior = problem
     problems = (
@@ -51,9 +55,9 @@ def fit_groups(problem, settings):
     )
     if settings.ops is not None:
         settings = settings._replace(n_jobs=1)
-    # Products round otherwise with other numbers of threads: they have one each.
+    # The rounding of a product depends on the number of BLAS threads: use one.
     with threadpool_limits(1, user_api="blas"):
-        # Workers take groups if there are several, else blocks of the only one.
+        # Several groups are spread over the workers; of a single one, the blocks are.
         if len(groups) == 1:
             fits = [fit(*next(problems), settings)]
         else:
@@ -66,20 +70,21 @@ def fit_groups(problem, settings):
 
 @threadpool_limits.wrap(limits=1, user_api="blas")
 def _fit_alone(*problem):
-    """Fit a group on a worker, which hands nothing on to others.
+    """Fit a group on a worker, without starting further tasks.
 
-    A task of a cluster that waits for tasks of the same cluster can wait for ever.
+    A task of a cluster that waits for tasks of the same cluster may deadlock.
     """
     with parallel_config("sequential"):
         return fit(*problem)
 
 
 def fit(X, Y, weight, group, lam, prior, settings):
-    """Fit the datamodels of the targets of a group, whose `lam` and `prior` these are.
+    """Fit the datamodels of the targets of a group; `lam` and `prior` are theirs.
 
     Returns
     -------
     fit : Fit
+        Datamodels of these targets.
     """
     rows, targets, folds = group
     data = X, Y, weight, rows, targets, settings.n_jobs
@@ -91,7 +96,7 @@ def fit(X, Y, weight, group, lam, prior, settings):
     problems = inform(total, prior, strengths)
     s, choice, start = len(strengths) - 1, None, None
     if lam is None:
-        # Large matrices: one at a time, if there is one fold; else two.
+        # Hold one large matrix at a time if there is one fold, else two.
         if len(folds) == 1:
             total = total._replace(xx=None)
         elif total.xx is None:
@@ -148,7 +153,7 @@ def _choose(runs, total, problems, group, prior, strengths, settings):
 
 
 def _moments_of_training(runs, total, rows, fold):
-    """Return the moments of the runs of a fold that are fitted on, with `xx`."""
+    """Return the moments of the training runs of a fold, with `xx`."""
     if fold.train is not None:
         train = runs.moments(fold.train)
         return train._replace(xx=runs.pair_sums(fold.train))
@@ -160,9 +165,9 @@ def _moments_of_training(runs, total, rows, fold):
 
 
 def _run(task, matrix, parts, settings):
-    """Run a task on each block of targets, and put the results together.
+    """Run a task on each block of targets, and join the results.
 
-    Large objects are arguments of their own: so a cluster gets each of them once.
+    Large objects are separate arguments, so that each is sent to a cluster once.
     """
     limits = settings.tol, settings.max_iter, settings.patience
     results = Parallel(n_jobs=settings.n_jobs, prefer="threads")(
@@ -187,7 +192,7 @@ def _solve(matrix, limits, lams, problem, start):
 
 @threadpool_limits.wrap(limits=1, user_api="blas")
 def _walk(matrix, limits, lams, problem, X, Y, sample_weight, means):
-    """Walk down the paths of a block of targets, judged by held-out runs."""
+    """Follow the paths of a block of targets, with errors on held-out runs."""
     x_mean, y_mean = means
     tol, _, patience = limits
     problem = matrix.place(problem)

@@ -1,1 +1,1 @@
-"""The LASSO from masks: coordinate descent on the residuals."""
+"""LASSO by coordinate descent on the residuals of masks."""

@@ -1,13 +1,13 @@
 """Coordinate descent for the LASSO on residuals and packed columns, compiled by numba.
 
-What costs is to look at all d columns. It is done a byte of eight runs at a time: the
-sums of the residuals over each of the 256 subsets of these runs are made once, and
-looked up for each column. Between two such looks, the descent works on a few columns,
-unpacked.
+The expensive part is a scan of all d columns. It processes a byte, that is eight runs,
+at a time: the sums of the residuals over each of the 256 subsets of these runs are
+computed once, and looked up for each column. Between two scans, the descent works on a
+few unpacked columns.
 
-Each run has a weight. Rows of columns and outputs are multiplied by its root, so that
-products and squares of them have the weight: `root` is 0 for runs that are not usable,
-and 1 for the others if they have no weights.
+Each run has a weight. Rows of columns and outputs are multiplied by its square root, so
+that their products and squares have the weight. `root` is 0 for runs that are not
+usable, and 1 for the others if runs have no weights.
 """
 
 import numpy as np
@@ -15,19 +15,20 @@ import numpy as np
 from skdatamodels._numba import njit
 from skdatamodels.masks._popcount import pack_columns
 
-# Tables for so many bytes at a time stay in the nearest cache.
+# Tables for this number of bytes stay in the nearest cache.
 _BYTES = 16
-# The gap on the working set costs about as much as a pass.
+# Passes between two computations of the gap on the working set, which cost about as
+# much as a pass.
 _PASSES_TO_GAP = 5
 _LEAST_NEW_COLUMNS = 64
-# The gap on the working set has to be so much less than that on all columns.
+# Solve the working set to this fraction of the gap on all columns.
 _INNER = 0.3
 
 _FASTMATH = {"contract", "reassoc", "nsz"}
 
 
 def pack_bytes(masks):
-    """Pack masks by columns: bit k of byte b of a column is run 8·b + k.
+    """Pack masks by column: bit k of byte b of a column is run 8·b + k.
 
     Returns
     -------
@@ -47,12 +48,13 @@ def correlate(columns, residual, total, share, out):
     columns : uint8 array of shape (d, n_bytes)
         See `pack_bytes`.
     residual : array of shape (8 * n_bytes,)
-        Times the weight of each run; 0 for runs that are not usable.
-    total : number
-        Weight of the usable runs.
+        Residuals times the weight of each run; 0 for runs that are not usable.
+    total : float
+        Total weight of the usable runs.
     share : array of shape (d,)
-        Of this weight, that of the runs that saw the example.
+        Fraction of this weight that belongs to runs that saw the example.
     out : array of shape (d,)
+        Filled with the covariances.
     """
     d, n_bytes = columns.shape
     sums = np.zeros((_BYTES, 256))
@@ -80,7 +82,7 @@ def _unpack(column, root, out):
 
 @njit(nogil=True, error_model="numpy")
 def _relative_gap(z, residual, excess, l1, weight):
-    """Duality gap divided by 1/2, the loss of the empty model.
+    """Return the duality gap divided by 1/2, the loss at w = 0.
 
     The dual point is s·r with s = 1 / excess, see `_excess`.
     """
@@ -94,7 +96,7 @@ def _relative_gap(z, residual, excess, l1, weight):
 
 @njit(nogil=True, error_model="numpy")
 def _excess(q, lam, penalty):
-    """Largest abs(q) / (lam·penalty), at least 1."""
+    """Return the largest abs(q) / (lam·penalty), at least 1."""
     excess = 1.0
     for i in range(q.size):
         threshold = _threshold(lam, penalty[i])
@@ -105,7 +107,7 @@ def _excess(q, lam, penalty):
 
 @njit(nogil=True)
 def _threshold(lam, penalty):
-    return lam * penalty if penalty < np.inf else penalty  # inf even at lam = 0
+    return lam * penalty if penalty < np.inf else penalty  # inf, also at lam = 0
 
 
 @njit(nogil=True)
@@ -119,7 +121,7 @@ def _l1(w, lam, penalty):
 
 @njit(nogil=True)
 def _working_set(q, w, lam, penalty):
-    """Choose columns with weights, and as many that violate their bound the most."""
+    """Choose the nonzero columns, and as many others that violate their bound most."""
     violation = np.empty(q.size)
     n_weights, n_violating = 0, 0
     for i in range(q.size):
@@ -145,9 +147,9 @@ def _working_set(q, w, lam, penalty):
 
 @njit(nogil=True, error_model="numpy", fastmath=_FASTMATH)
 def _descend(x, share, z, root, weight, residual, w, lam, penalty, tol, max_passes):
-    """Descend on unpacked columns x (n, n_rows); returns the passes that it took.
+    """Descend on unpacked columns x (n, n_rows); return the number of passes.
 
-    The residual is that of columns that are not centred, plus a shift.
+    The columns are not centred; the residual is corrected by a shift.
     """
     shift, n_rows, q = 0.0, z.size, np.empty(w.size)
     for n_passes in range(1, max_passes + 1):
@@ -183,7 +185,7 @@ def _descend(x, share, z, root, weight, residual, w, lam, penalty, tol, max_pass
 
 @njit(nogil=True)
 def _residual_of(columns, share, z, root, w):
-    """Return what weights leave of an output."""
+    """Return the residual of an output, given weights."""
     residual, x = z.copy(), np.empty(z.size, root.dtype)
     for i in range(w.size):
         if w[i] != 0:
@@ -195,12 +197,12 @@ def _residual_of(columns, share, z, root, w):
 
 @njit(nogil=True)
 def _shares(columns, root):
-    """Return the share of the weight that each column has, and which are constant."""
+    """Return the share of the weight of each column, and which are constant."""
     share, of_runs = np.empty(len(columns)), np.empty(len(columns))
     usable, nothing = (root > 0).astype(np.float64), np.zeros(len(columns))
     squares = root.astype(np.float64) ** 2
     correlate(columns, squares, squares.sum(), nothing, share)
-    correlate(columns, usable, usable.sum(), nothing, of_runs)  # not rounded
+    correlate(columns, usable, usable.sum(), nothing, of_runs)  # exact
     return share, (of_runs == 0) | (of_runs == 1)
 
 
@@ -211,24 +213,29 @@ def follow_path(columns, z, root, lams, penalty, w, tol, max_iter, paths):
     Parameters
     ----------
     columns : uint8 array of shape (d, n_bytes)
-        See `correlate`.
+        See `pack_bytes`.
     z : float64 array of shape (8 * n_bytes,)
         Outputs of mean 0 and variance 1, times `root`.
     root : float array of shape (8 * n_bytes,)
-        Roots of the weights of the runs; 0 where not usable.
+        Square roots of the weights of the runs; 0 where not usable.
     lams : array of shape (n_lams,)
+        Strengths, decreasing.
     penalty : float64 array of shape (d,)
+        Factors of the penalty of each weight.
     w : float64 array of shape (d,)
-        Where to start; the solution at the last lam, when it returns.
-    tol, max_iter : number
+        Initial weights; overwritten by the solution at the last lam.
+    tol : float
+        Relative duality gap to reach.
+    max_iter : int
+        Maximum number of passes for each lam.
     paths : tuple
-        Arrays (n_lams, d) of weights, and (n_lams,) of intercepts for outputs of mean
-        0, of gaps and of passes (0 to begin with): to be filled in.
+        Arrays to fill in: weights (n_lams, d), and of shape (n_lams,) the intercepts
+        for outputs of mean 0, the gaps and the passes, which must be 0 at first.
     """
     coefs, intercepts, gaps, n_iter = paths
     q, weight = np.empty(w.size), (root.astype(np.float64) ** 2).sum()
     share, constant = _shares(columns, root)
-    penalty = np.where(constant, np.inf, penalty)  # it has no weight
+    penalty = np.where(constant, np.inf, penalty)  # a constant column gets no weight
     w[penalty == np.inf] = 0
     residual = _residual_of(columns, share, z, root, w)
     correlate(columns, root * residual, weight, share, q)

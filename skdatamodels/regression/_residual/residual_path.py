@@ -1,4 +1,4 @@
-"""The LASSO path of many targets on few runs, by descent on residuals."""
+"""The LASSO paths of many targets on few runs, by descent on residuals."""
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -31,53 +31,55 @@ def residual_path(
     .. math:: \frac{1}{2m} \sum_{i \in U} s_i (y_{ij} - \mathrm{mask}_i^\top w - b)^2
               + \lambda \textstyle\sum_k p_k |w_k| .
 
-    No matrix of d² is made.
+    No d × d matrix is formed.
 
     Parameters
     ----------
     masks : PackedMasks or array-like of shape (n_runs, d)
+        Masks of the training subsets.
     y : array of shape (n_runs, n_targets)
         Outputs, NaN where a run is not to be used for a target. Weights are in float32
         if y is float32 or float16, else in float64.
     lams : array of shape (n_lams,) or (n_targets, n_lams)
         Strengths, decreasing along the path, in units of the output.
     sample_weight : array of shape (n_runs,), optional
-        Weight of each run; default all 1. One of weight 2 counts as two.
+        Weight of each run. Default all 1. A run of weight 2 counts as two runs.
     tol : float, default=1e-4
-        Stop at this duality gap, relative to the loss of the empty model, half the
-        variance of the target's usable outputs.
+        Duality gap to reach, relative to the loss of the model without weights, which
+        is half the variance of the target's usable outputs.
     max_iter : int, default=1000
-        Most passes over the columns of a working set, for each lam.
+        Maximum number of passes over the columns of a working set, for each lam.
     penalty_factors : array of shape (d,) or (n_targets, d), optional
-        Factors p of the penalty of each coefficient; positive, inf keeps a
-        coefficient at 0. Default all 1.
+        Positive factors p of the penalty of each coefficient. inf keeps a coefficient
+        at 0. Default all 1.
     coef_init : array of shape (n_targets, d), optional
-        Where to start; default 0.
+        Initial coefficients. Default 0.
     n_jobs : int, optional
         Number of threads, as in joblib. The result does not depend on it.
 
     Returns
     -------
     coefs : array of shape (n_targets, n_lams, d)
+        Coefficients along the path of each target.
     intercepts : array of shape (n_targets, n_lams)
-        Optimal for these coefficients.
+        Intercepts, optimal for these coefficients.
     gaps : float64 array of shape (n_targets, n_lams)
         Relative duality gaps reached, over all columns.
     n_iter : int array of shape (n_targets, n_lams)
-        Passes used.
+        Number of passes used.
 
     Raises
     ------
     ValueError
-        If shapes do not fit one another, an array holds inf (or NaN, but for y), a
-        target has no usable run, weights or lams are negative, lams increase, or
-        penalty factors, tol or max_iter are not positive.
+        If shapes do not match, an array contains inf (or NaN, except y), a target has
+        no usable run, weights or lams are negative, lams increase, or penalty factors,
+        tol or max_iter are not positive.
 
     Warns
     -----
     ConvergenceWarning
-        If a gap is above `tol` after `max_iter` passes. The target's smaller lams are
-        then not tried: they get the same weights, and the gaps that these have.
+        If a gap is above `tol` after `max_iter` passes. The smaller lams of the target
+        are then not tried: they get the same weights, with their gaps at these lams.
 
     See Also
     --------
@@ -85,12 +87,12 @@ def residual_path(
 
     Notes
     -----
-    Cyclic coordinate descent on a working set: the columns that have a weight, and of
-    the others those that the gap on all columns says are missing, at most as many. A
-    target has a solution with no more weights than runs, so that with few runs the sets
-    are small. Memory: the result, a copy of the masks by columns, packed, and in each
-    thread 5 vectors of length d and a working set, 4 bytes for each of its columns and
-    runs.
+    The method is cyclic coordinate descent on a working set. The set consists of the
+    columns with nonzero weights and at most as many others (or 64, if that is more),
+    those that violate their bound most. Each target has a solution with no more weights
+    than runs, so the sets are small if there are few runs. Memory: the result, a copy
+    of the packed masks by column, and in each thread 5 vectors of length d and a
+    working set, 4 bytes for each of its columns and runs.
 
     References
     ----------
@@ -122,7 +124,7 @@ def residual_path(
 
 
 def solve(masks, y, sample_weight, *, lams, penalty_factors, coef_init, settings):
-    """Solve as :func:`residual_path`, and say nothing of gaps that are not reached."""
+    """Solve like :func:`residual_path`, without checks of limits and warnings."""
     from skdatamodels.regression._residual.kernels import follow_path, pack_bytes
 
     masks, y, sample_weight, lams, penalty, start = check_arrays(
@@ -132,7 +134,7 @@ def solve(masks, y, sample_weight, *, lams, penalty_factors, coef_init, settings
     paths = Paths.make(targets, lams, masks.n_train)
     columns = pack_bytes(masks)
     penalty = penalty.astype(np.float64)
-    # 0 and 1 are exact in float32; the roots of weights are not
+    # 0 and 1 are exact in float32; square roots of weights are not
     root_of = np.sqrt(targets.weight)
     root_of = root_of.astype(np.float32 if sample_weight is None else np.float64)
 

@@ -1,4 +1,4 @@
-"""The elementwise work of SAGA, compiled by numba, behind the interface `NumpyOps`."""
+"""The elementwise operations of SAGA, compiled by numba: the class `NumpyOps`."""
 
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -8,22 +8,23 @@ from numba import get_num_threads
 
 from skdatamodels._numba import njit
 
-# Below this many entries, handing work to a thread costs more than doing it.
+# With fewer entries than this, starting a thread costs more than it saves.
 _ENTRIES_PER_THREAD = 2**16
 _FASTMATH = {"contract", "reassoc", "nsz"}  # NaN must stay NaN
 
 
 class NumpyOps:
-    """What :func:`saga_path` asks of a device; here, of the CPU.
+    """Operations that :func:`saga_path` needs from a device, for the CPU.
 
     The solver itself only multiplies (``@``, ``.T``), indexes by slices and by rows,
-    sums over an axis and adds, which arrays of numpy and of torch do alike; all else is
-    here. A class with these methods brings the solver to another device.
+    sums over an axis and adds, which work for arrays of numpy and of torch alike. All
+    other operations are here. A class with the same methods runs the solver on another
+    device.
 
     Parameters
     ----------
     dtype : float32 or float64
-        Of the computation.
+        Type of the computation.
     """
 
     def __init__(self, dtype):
@@ -33,11 +34,11 @@ class NumpyOps:
         self._threads = ThreadPoolExecutor(self._n_threads)
 
     def asarray(self, a, dtype=None):
-        """Put an array on the device, as it is or in another dtype."""
+        """Copy an array to the device if needed, optionally in another dtype."""
         return np.asarray(a, dtype)
 
     def to_numpy(self, a):
-        """Bring an array back to the host."""
+        """Return an array on the host."""
         return np.asarray(a)
 
     def zeros(self, shape):
@@ -49,13 +50,15 @@ class NumpyOps:
 
         Parameters
         ----------
-        bits_rows : uint8 array of shape (b, ceil(d / 8)), as np.packbits packs rows
+        bits_rows : uint8 array of shape (b, ceil(d / 8))
+            Rows packed as by :func:`numpy.packbits`.
         centre : array of shape (d,)
+            Subtracted from each row.
 
         Returns
         -------
         x : array of shape (b, d)
-            In a buffer that the next call writes over.
+            The result, in a buffer that the next call overwrites.
         """
         shape = len(bits_rows), len(centre)
         if self._buffer.shape[0] < shape[0] or self._buffer.shape[1] != shape[1]:
@@ -73,15 +76,20 @@ class NumpyOps:
 
         Parameters
         ----------
-        fitted, y, delta : arrays of shape (b, n)
+        fitted, y : arrays of shape (b, n)
+            Products of masks and weights, and outputs.
         intercept : array of shape (n,)
+            Intercept of each target.
         table_rows : array of shape (b, n), float16, float32 or float64
+            Old residuals; overwritten by the new ones.
+        delta : array of shape (b, n)
+            Overwritten by the changes.
         """
         if table_rows.dtype != np.float16:
             arrays = fitted, y, table_rows, delta
             self._by_rows(_update_residuals, delta.size, arrays, (intercept,))
             return
-        # numba has no float16 on the CPU; numpy rounds to it in hardware.
+        # numba does not support float16 on the CPU; numpy rounds to it in hardware.
         old = table_rows.astype(self.dtype)
         new = np.zeros_like(old)
         self._by_rows(
@@ -104,19 +112,22 @@ class NumpyOps:
     ):
         """Move the weights along the estimated gradient and soft-threshold them.
 
-        In one read, and in place: ``direction = average + batch_scale·gradient``;
-        ``average += table_scale·gradient``; ``w = soft(w + step·direction,
-        step·lam·penalty)``, 0 where the penalty is inf.
+        In one pass over memory, and in place: ``direction = average +
+        batch_scale·gradient``; ``average += table_scale·gradient``; ``w = soft(w +
+        step·direction, step·lam·penalty)``, 0 where the penalty is inf.
 
         Parameters
         ----------
         w, average, gradient : arrays of shape (n, d)
-            Gradients point downhill: they are correlations with residuals.
+            Weights, average gradient and gradient of the batch. Gradients point
+            downhill: they are correlations with residuals.
         batch_scale, table_scale, step, lam : arrays of shape (n,)
+            Factors for each target, see above.
         penalty : array of shape (1, d) or (n, d)
+            Factors of the penalty of each weight.
         change : array of shape (n,)
-            Filled with the largest change of a weight of each target; inf if a weight
-            is no longer finite.
+            Overwritten by the largest change of a weight of each target; inf if a
+            weight is not finite.
         """
         vectors = batch_scale, table_scale, step, lam
         if len(penalty) == 1:
@@ -125,18 +136,20 @@ class NumpyOps:
         self._by_rows(_proximal_step, w.size, arrays)
 
     def dual_terms(self, correlation, w, penalty):
-        """Sum up over the weights what the duality gap of each target is made of.
+        """Compute the terms of the duality gap of each target.
 
         Parameters
         ----------
         correlation, w : arrays of shape (n, d)
+            Correlations of the columns with residuals, and weights.
         penalty : array of shape (1, d) or (n, d)
+            Factors of the penalty of each weight.
 
         Returns
         -------
         terms : float64 numpy array of shape (3, n)
             ``max(abs(correlation) / penalty)``, ``sum(correlation * w)`` and
-            ``sum(penalty * abs(w))``; a weight of 0 costs 0 even if its penalty is inf.
+            ``sum(penalty * abs(w))``; a weight of 0 adds 0 even if its penalty is inf.
         """
         terms = np.empty((len(w), 3))
         penalty = np.broadcast_to(penalty, w.shape)
@@ -144,7 +157,7 @@ class NumpyOps:
         return terms.T
 
     def _by_rows(self, kernel, size, arrays, shared=()):
-        """Run a kernel on parts of the rows of `arrays`, in threads."""
+        """Run a kernel on the rows of `arrays`, in several threads."""
         n_rows = len(arrays[0])
         n_parts = max(1, min(self._n_threads, n_rows, size // _ENTRIES_PER_THREAD))
         if n_parts == 1:
@@ -156,7 +169,7 @@ class NumpyOps:
         def run(rows):
             kernel(*(a[rows] for a in arrays), *shared)
 
-        list(self._threads.map(run, parts))  # raises what a thread has raised
+        list(self._threads.map(run, parts))  # raises errors of the threads
 
 
 @njit(nogil=True, fastmath=_FASTMATH)
@@ -199,7 +212,7 @@ def _proximal_step(
             g, p = gradient[j, k], penalty[j, k]
             z = w[j, k] + size * (average[j, k] + into_step * g)
             average[j, k] += into_table * g
-            bound = strength * p if p < infinity else p  # inf even at lam = 0
+            bound = strength * p if p < infinity else p  # inf, also at lam = 0
             inside = z if z < bound else bound
             inside = inside if inside > -bound else -bound
             new = z - inside

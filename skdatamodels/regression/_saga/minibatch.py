@@ -1,17 +1,18 @@
-"""Minibatch SAGA for many least-squares problems that share their masks.
+"""Minibatch SAGA for many least-squares problems with the same masks.
 
-For a target with m_j usable runs, the smooth part of the objective is the mean over
-them of r_i²/2, with r_i = y_i - x_i·w - b and x_i the mask less its column means. The
-gradient of run i is -r_i·x_i, so the table of gradients that SAGA keeps is a table of
-residuals, and their average is ``average = Σ table_i·x_i / m_j``. A batch of b of all m
-runs, drawn without replacement, makes an unbiased estimate of the descent direction,
+For a target with m_j usable runs, the smooth part of the objective is the mean of
+r_i²/2 over these runs, with r_i = y_i - x_i·w - b and x_i the mask minus its column
+means. The gradient of run i is -r_i·x_i, so the table of gradients that SAGA stores is
+a table of residuals, and the average gradient is ``average = Σ table_i·x_i / m_j``. A
+batch of b of all m runs, drawn without replacement, gives an unbiased estimate of the
+descent direction,
 
     average + m / (b·m_j) · Σ_batch (r_i - table_i)·x_i,
 
-for every target at once: runs that a target can not use have residual 0 in its table.
+for all targets at once: runs that a target cannot use have residual 0 in its table.
 
-Where runs have weights s_i, of mean 1 over all, the mean is weighted, m_j is the weight
-of the usable runs, and each change of a residual enters sums times s_i.
+If runs have weights s_i, with mean 1 over all runs, the mean is weighted, m_j is the
+total weight of the usable runs, and each change of a residual is multiplied by s_i.
 """
 
 import tempfile
@@ -30,8 +31,7 @@ _SMOOTHNESS_MARGIN = 1.25
 class Stream:
     """Centred masks on the device, some rows at a time.
 
-    Less their means, the columns have the spectrum of the design; with them, one
-    eigenvalue of order d would rule the step size.
+    Without centring, one eigenvalue of order d would determine the step size.
     """
 
     def __init__(self, masks, weight, dtype, ops, batch_size):
@@ -40,24 +40,25 @@ class Stream:
         counts = masks.column_counts()
         frequency = counts / self.n_runs
         if weight is not None:
-            constant = (counts == 0) | (counts == self.n_runs)  # which is not rounded
+            # the frequency of a constant column is exact
+            constant = (counts == 0) | (counts == self.n_runs)
             shares = masks.T_dot(weight[:, None])[:, 0] / weight.sum()
             frequency = np.where(constant, frequency, shares)
         self.weight = weight
         self._device_weight = None if weight is None else ops.asarray(weight, dtype)
         self.centre = frequency.astype(dtype)
-        self.off_centre = frequency - self.centre  # what rounding the centre leaves
+        self.off_centre = frequency - self.centre  # rounding error of the centre
         self.variance = (frequency * (1 - frequency)).max()
         self._device_centre = ops.asarray(self.centre)
         self.batch_size = min(batch_size or _default_batch(*masks.shape), self.n_runs)
 
     def __getitem__(self, rows):
-        """Expand some rows; the next call writes over them."""
+        """Expand some rows, in a buffer that the next call overwrites."""
         bits = np.ascontiguousarray(self.bits[rows])
         return self.ops.expand(self.ops.asarray(bits), self._device_centre)
 
     def weighted(self, array, rows):
-        """Multiply some rows, on the device, by the weights of their runs."""
+        """Multiply an array of some rows, on the device, by the weights of the runs."""
         if self.weight is None:
             return array
         return array * self._device_weight[rows][:, None]
@@ -68,28 +69,29 @@ class Stream:
             yield slice(start, min(start + self.batch_size, self.n_runs))
 
     def shuffled(self, rng):
-        """Yield the rows of each batch of an epoch, in order within the batch."""
+        """Yield the rows of each batch of an epoch, sorted within the batch."""
         n_batches = -(-self.n_runs // self.batch_size)
         for rows in np.array_split(rng.permutation(self.n_runs), n_batches):
             yield np.sort(rows)
 
 
 def _default_batch(n_runs, d):
-    """Return how many runs to take at a time.
+    """Return the number of runs in a batch.
 
-    Smaller batches need fewer epochs until, below d/2, the noise of a batch (d/b in
-    units of a column's variance) outweighs the spectrum and shorter steps eat the gain.
-    64 runs are what it takes for products to outweigh the reading and writing of the
-    weights; 1024 dense rows are memory enough. Few runs are still cut into 8 batches.
+    Smaller batches need fewer epochs, down to about d/2. Below, the noise of a batch
+    (d/b in units of a column's variance) dominates the spectrum, and the shorter steps
+    cancel the gain. From 64 runs on, products take longer than reading and writing the
+    weights; 1024 rows limit the memory. Few runs are still cut into 8 batches.
     """
     return max(1, min(max(d // 2, 64), 1024, -(-n_runs // 8)))
 
 
 def _extremes(stream, rng):
-    """Estimate the largest eigenvalue of xᵀx / m; find the largest ‖x_i‖²; weighted.
+    """Estimate the largest eigenvalue of xᵀx / m, and find the largest ‖x_i‖².
 
-    As x_ik + c_k is 0 or 1, ‖x_i‖² = x_i·(1 - 2c) + Σ c_k(1 - c_k): one more column in
-    the product of a power iteration.
+    Both use the weights of the runs. Since x_ik + c_k is 0 or 1, ‖x_i‖² =
+    x_i·(1 - 2c) + Σ c_k(1 - c_k), which is one more column in the product of a power
+    iteration.
     """
     ops, c = stream.ops, stream.centre.astype(np.float64)
     constant = (c * (1 - c)).sum()
@@ -113,16 +115,18 @@ def _extremes(stream, rng):
 def step_sizes(stream, total, mask_mean, rng):
     r"""Derive a step size for each target from the spectrum of its masks.
 
-    Gazagnadou, Gower and Salmon: sampling b of m terms is as smooth as
+    According to Gazagnadou, Gower and Salmon, the smoothness for batches of b of m
+    terms is
 
     .. math:: \mathcal L = \frac{m(b-1)}{b(m-1)} L + \frac{m-b}{b(m-1)} L_{\max}
 
     and SAGA converges with step 1 / (4 max(𝓛, … + μm/4b)). The spectrum between μ and L
-    is that of Marchenko and Pastur, v(1 ± √(d/m_j))², unless power iterations find more
-    (duplicated columns, a design that is not uniform). The 4 is the proof's: in trials
-    from d/m = 1/50 to 5/4 the inverse step that took the fewest epochs was near
-    𝓛 + μm/4b; below 0.7𝓛 it diverged. The path halves a step that proves too long.
-    `total` is m_j. Weighted runs are as many as have the same variance of a mean.
+    is assumed to be that of Marchenko and Pastur, v(1 ± √(d/m_j))², unless power
+    iterations find a larger eigenvalue (duplicated columns, a design that is not
+    uniform). The factor 4 comes from the proof. In trials from d/m = 1/50 to 5/4, the
+    inverse step with the fewest epochs was near 𝓛 + μm/4b; below 0.7𝓛 it diverged. A
+    step that turns out to be too long is halved later. `total` is m_j. With weights,
+    the number of runs is the effective one, which gives the same variance of a mean.
     """
     m, b, v = stream.n_runs, stream.batch_size, stream.variance
     largest, longest = _extremes(stream, rng)
@@ -131,7 +135,7 @@ def step_sizes(stream, total, mask_mean, rng):
     bulk = v * (1 + aspect) ** 2
     bulk_of_all = v * (1 + np.sqrt(stream.d * equal / m)) ** 2
     excess = max(1.0, _EIGENVALUE_MARGIN * largest / bulk_of_all)
-    # The mean over the usable runs is not 0, which adds at most its square.
+    # The mean over the usable runs is not 0; this adds at most its square.
     full = bulk * excess + (mask_mean**2).sum(axis=1)
     one_of_m = (m - b) / (b * max(m - 1, 1))
     smoothness = (1 - one_of_m) * full + one_of_m * longest * m / total
@@ -140,9 +144,10 @@ def step_sizes(stream, total, mask_mean, rng):
 
 
 def mask_means(stream, z, total):
-    """Mean of x over the usable runs of each target: (n, d), (1, d) if all are usable.
+    """Return the mean of x over the usable runs of each target, of shape (n, d).
 
-    In float64 where it is exact; else in the dtype of the computation.
+    If all runs are usable, the shape is (1, d) and the dtype float64; else the dtype is
+    that of the computation.
     """
     if not any(np.isnan(z[rows]).any() for rows in stream.in_order()):
         return stream.off_centre[None]
@@ -154,28 +159,28 @@ def mask_means(stream, z, total):
 
 
 def make_table(ops, shape, dtype, folder):
-    """Make a table of zeros, on the device or in a file that vanishes with it."""
+    """Make a table of zeros, on the device or in a file that is deleted with it."""
     if folder is None:
         return ops.asarray(np.zeros(shape, dtype))
-    with tempfile.TemporaryFile(dir=folder) as file:  # the map outlives the file's name
+    with tempfile.TemporaryFile(dir=folder) as file:  # the map keeps the file's data
         return np.memmap(file, dtype, "w+", shape=shape)
 
 
 @dataclass
 class Block:
-    """State of the targets that are being worked on; one row a target."""
+    """State of the targets that are being solved; one row for each target."""
 
     # On the host
-    target: np.ndarray  # (n,), its number
-    k: np.ndarray  # (n,), which lam; n_lams when done
+    target: np.ndarray  # (n,), index of the target
+    k: np.ndarray  # (n,), index of the lam; n_lams when done
     total: np.ndarray  # (n,), weight of the usable runs
     step: np.ndarray  # (n,)
-    longest_step: np.ndarray  # (n,), that is thought stable
+    longest_step: np.ndarray  # (n,), longest step that seems stable
     resolution: np.ndarray  # (n,), of the table
     lam: np.ndarray  # (n,), in units of the standardised output
-    gap: np.ndarray  # (n,), at the last measurement, at this lam
-    objective: np.ndarray  # (n,), likewise
-    decay: np.ndarray  # (n,), of log(gap) in an epoch
+    gap: np.ndarray  # (n,), at this lam, at the last measurement
+    objective: np.ndarray  # (n,), at this lam, at the last measurement
+    decay: np.ndarray  # (n,), decrease of log(gap) in an epoch
     given_up: np.ndarray  # (n,), whether a gap was not reached
     # On the device
     w: Any  # (n, d)
@@ -185,10 +190,10 @@ class Block:
     mask_mean: Any  # (n, d) or (1, d)
     penalty: Any  # (n, d) or (1, d)
     y: Any  # (n_runs, n), standardised, NaN where not usable
-    table: Any  # (n_runs, n), residuals; on the device or, in a file, on the host
+    table: Any  # (n_runs, n), residuals; on the device, or in a file on the host
 
     def keep(self, rows):
-        """Let all targets but these go."""
+        """Drop all targets except these."""
         n = len(self.target)
         for name in (field.name for field in fields(self)):
             a = getattr(self, name)
@@ -207,16 +212,16 @@ def _keep_columns(a, columns):
     """Move columns of a matrix to its front, in its own memory."""
     n_rows, n = a.shape
     kept = a.reshape(-1)[: n_rows * len(columns)].reshape(n_rows, len(columns))
-    for rows in row_blocks(n_rows, 8 * n):  # never ahead of what is still to be read
+    for rows in row_blocks(n_rows, 8 * n):  # overwrites only what has been read
         kept[rows] = a[rows][:, columns]
     return kept
 
 
 def run_epoch(stream, block, rng):
-    """Take a step on each batch; False as soon as the weights are no longer finite.
+    """Take a step on each batch; return whether the weights are still finite.
 
-    The intercept is one more weight, not penalised, on a column of ones that is scaled
-    to the variance of the other columns.
+    The intercept is one more weight, without a penalty, on a column of ones that is
+    scaled to the variance of the other columns.
     """
     ops, n = stream.ops, len(block.target)
     table_scale, step, lam, intercept_step = (
@@ -249,11 +254,11 @@ def run_epoch(stream, block, rng):
 
 
 def measure(stream, block):
-    """Compute all residuals anew, and from them what a duality gap is made of.
+    """Compute all residuals again, and from them the terms of the duality gap.
 
-    Leaves the table at these residuals, and the average and the intercept exact for
-    them. The average is that of the residuals before they are rounded to the dtype of
-    the table: what rounding to float16 biases is only their later changes.
+    Afterwards the table contains these residuals, and the average and the intercept are
+    exact for them. The average is computed from the residuals before they are rounded
+    to the dtype of the table, so rounding to float16 affects only their later changes.
 
     Returns
     -------
@@ -284,7 +289,7 @@ def measure(stream, block):
 
 
 def _dual_terms(stream, block):
-    """Sum up, per target, at the best intercept: residuals less their mean."""
+    """Compute the terms at the best intercept, for residuals minus their mean."""
 
     def part(a, rows):
         return a if a.shape[0] == 1 else a[rows]

@@ -1,4 +1,4 @@
-"""The LASSO path of many targets by SAGA, streaming over packed masks."""
+"""The LASSO paths of many targets by SAGA, streaming over packed masks."""
 
 import os
 
@@ -12,7 +12,8 @@ from skdatamodels.regression._saga import minibatch
 from skdatamodels.regression._solver import Settings
 from skdatamodels.regression._targets import Paths, Targets, check_arrays
 
-# Rounding errors of the average add up; an exact pass after this many epochs mends it.
+# Rounding errors of the average add up: after at most this many epochs, an exact pass
+# computes it again.
 _MOST_EPOCHS = 10
 _LEAST_DECAY = 0.02
 
@@ -42,84 +43,87 @@ def saga_path(
     .. math:: \frac{1}{2m} \sum_{i \in U} s_i (y_{ij} - \mathrm{mask}_i^\top w - b)^2
               + \lambda \textstyle\sum_k p_k |w_k| .
 
-    It is for what :func:`lasso_path` can not hold: a Gram matrix too large for memory,
-    or targets that each have usable runs of their own.
+    Use it where :func:`lasso_path` does not work: if the Gram matrix is too large for
+    memory, or if each target has its own usable runs.
 
     Parameters
     ----------
     masks : PackedMasks or array-like of shape (n_runs, d)
-        Packed masks may lie on a memory map; a batch of rows is read at a time.
+        Masks of the training subsets. Packed masks may be a memory map; a batch of rows
+        is read at a time.
     y : array of shape (n_runs, n_targets)
         Outputs, NaN where a run is not to be used for a target. The computation is in
         float32 if y is float32 or float16, else in float64.
     lams : array of shape (n_lams,) or (n_targets, n_lams)
         Strengths, decreasing along the path, in units of the output.
     sample_weight : array of shape (n_runs,), optional
-        Weight of each run; default all 1. One of weight 2 counts as two.
+        Weight of each run. Default all 1. A run of weight 2 counts as two runs.
     tol : float, default=1e-4
-        Stop at this duality gap, relative to the loss of the empty model, half the
-        variance of the target's usable outputs.
+        Duality gap to reach, relative to the loss of the model without weights, which
+        is half the variance of the target's usable outputs.
     max_iter : int, default=1000
-        Most epochs for each lam.
+        Maximum number of epochs for each lam.
     batch_size : int, optional
-        Number of runs in a step; by default about d/2, between 64 and 1024.
+        Number of runs in a step. Default about d/2, between 64 and 1024.
     penalty_factors : array of shape (d,) or (n_targets, d), optional
-        Factors p of the penalty of each coefficient; positive, inf keeps a
-        coefficient at 0. Default all 1.
+        Positive factors p of the penalty of each coefficient. inf keeps a coefficient
+        at 0. Default all 1.
     coef_init : array of shape (n_targets, d), optional
-        Where to start; default 0.
+        Initial coefficients. Default 0.
     table_dtype : {"float16", "float32", "float64"}, optional
-        How the table of residuals is stored; by default as it is computed. float16
-        reaches the default `tol` and a good deal less.
+        Type of the table of residuals. Default: that of the computation. float16 is
+        precise enough for the default `tol`, and for much smaller ones.
     table_folder : path, optional
-        Existing folder for a temporary file that holds the table instead of memory.
+        Existing folder for a temporary file that holds the table. Default: the table is
+        in memory.
     random_state : int, RandomState instance, Generator or None, default=None
-        Order of the runs. With the inputs it determines the result, up to the rounding
-        of products, which may depend on the number of threads.
+        Seed of the order of the runs. An int makes the result reproducible, up to the
+        rounding of products, which may depend on the number of threads.
     ops : object, optional
         Device to compute on, with the methods of
-        ``skdatamodels.regression._saga_kernels.NumpyOps``, which is the default.
+        ``skdatamodels.regression._saga.kernels.NumpyOps``, which is the default.
 
     Returns
     -------
     coefs : array of shape (n_targets, n_lams, d)
+        Coefficients along the path of each target.
     intercepts : array of shape (n_targets, n_lams)
-        Optimal for these coefficients.
+        Intercepts, optimal for these coefficients.
     gaps : float64 array of shape (n_targets, n_lams)
         Relative duality gaps reached.
     n_epochs : int array of shape (n_targets, n_lams)
-        Epochs used, not counting the exact passes between them.
+        Number of epochs used, without the exact passes between them.
 
     Raises
     ------
     ValueError
-        If shapes do not fit one another, an array holds inf (or NaN, but for y), a
-        target has no usable run, weights or lams are negative, lams increase, penalty
-        factors are not positive, or a parameter is out of its range.
+        If shapes do not match, an array contains inf (or NaN, except y), a target has
+        no usable run, weights or lams are negative, lams increase, penalty factors are
+        not positive, or a parameter is out of its range.
 
     Warns
     -----
     ConvergenceWarning
-        If a gap is above `tol` after `max_iter` epochs. The target's smaller lams are
-        then not tried: they get the same weights, and the gaps that these have.
+        If a gap is above `tol` after `max_iter` epochs. The smaller lams of the target
+        are then not tried: they get the same weights, with their gaps at these lams.
 
     See Also
     --------
-    lasso_path : Faster wherever one Gram matrix serves all targets.
+    lasso_path : Faster if one Gram matrix can be used for all targets.
 
     Notes
     -----
-    Minibatch SAGA: all targets step on the same batch, by products of matrices, and a
-    table of the residual that each run had last keeps the noise of the batches from
-    mattering. The step size follows from the spectrum of the masks. Every few epochs an
-    exact pass computes all residuals, duality gaps and the table anew; then a target
-    whose gap is small enough goes on to its next lam, from where it is, or leaves.
-    A constant target gets coefficients of 0.
+    The method is minibatch SAGA. All targets step on the same batch, by matrix
+    products, and a table of the last residual of each run reduces the noise of the
+    batches. The step size is computed from the spectrum of the masks. Every few epochs
+    an exact pass computes all residuals, the duality gaps and the table again. A target
+    whose gap is small enough then goes on to its next lam, from its current weights, or
+    is finished. A constant target gets coefficients of 0.
 
-    Memory: the result; y and the table, each (n_runs, n_targets), y in the dtype of the
-    computation and the table in its own, in a file if there is a `table_folder`; three
-    matrices (n_targets, d) for weights, average gradient and the gradient of a batch, a
-    fourth if some outputs are NaN; a batch of dense masks.
+    Memory: the result; y and the table, both of shape (n_runs, n_targets), y in the
+    dtype of the computation and the table in `table_dtype`, in a file if there is a
+    `table_folder`; three matrices (n_targets, d) for weights, average gradient and the
+    gradient of a batch, and a fourth if some outputs are NaN; a batch of dense masks.
 
     References
     ----------
@@ -137,7 +141,7 @@ def saga_path(
     >>> from skdatamodels.regression import saga_path
     >>> masks = np.random.default_rng(0).random((500, 20)) < 0.5
     >>> y = masks[:, [0]] - 2.0 * masks[:, [1]] + 3.0
-    >>> y[masks[:, 2]] = np.nan  # runs that this target can not use
+    >>> y[masks[:, 2]] = np.nan  # runs that this target cannot use
     >>> coefs, intercepts, gaps, n_epochs = saga_path(
     ...     masks, y, lams=[0.1, 0.01], random_state=0
     ... )
@@ -179,7 +183,7 @@ def solve(
     table_dtype=None,
     table_folder=None,
 ):
-    """Solve as :func:`saga_path`, and say nothing of gaps that are not reached."""
+    """Solve like :func:`saga_path`, without checks of parameters and warnings."""
     masks, y, sample_weight, lams, penalty, w0 = check_arrays(
         masks, y, sample_weight, lams, penalty_factors, coef_init
     )
@@ -193,7 +197,7 @@ def solve(
     if (targets.scale > 0).any():
         rng = np.random.default_rng(settings.seed)
         weight = None if sample_weight is None else targets.weight
-        # A step too long makes numbers overflow before it is halved.
+        # A step that is too long may make numbers overflow before it is halved.
         with np.errstate(over="ignore", invalid="ignore"):
             stream = minibatch.Stream(masks, weight, dtype, ops, batch_size)
             if stream.variance > 0:
@@ -204,18 +208,18 @@ def solve(
 
 
 class _Paths(Paths):
-    """What is found, and where on their paths the targets of a block are."""
+    """Solutions, and the positions of the targets of a block on their paths."""
 
     def lam(self, block):
-        """Return the lam that each target is at (its last one, if it is done)."""
+        """Return the current lam of each target, the last one if it is done."""
         return self.lams[block.target, np.minimum(block.k, self.lams.shape[1] - 1)]
 
     def working(self, block):
-        """Say which targets are not done."""
+        """Return which targets are not done."""
         return block.k < self.lams.shape[1]
 
     def epochs(self, block):
-        """Return the epochs that each target has spent at its lam."""
+        """Return the number of epochs of each target at its current lam."""
         return self.n_epochs[block.target, np.minimum(block.k, self.lams.shape[1] - 1)]
 
 
@@ -255,7 +259,7 @@ def _start(stream, targets, penalty, w0, table, rng):
 
 
 def _follow(stream, block, paths, tol, max_iter, rng):
-    """Lead every target of the block down its path."""
+    """Solve the path of every target of the block."""
     epochs = 0
     while True:
         terms = _measure_finite(stream, block, paths)
@@ -268,8 +272,8 @@ def _follow(stream, block, paths, tol, max_iter, rng):
         if working.sum() <= len(working) / 2:
             block.keep(np.flatnonzero(working))
             working = paths.working(block)
-        # By then half of them should be there. It does not pay to measure sooner: that
-        # costs as much as an epoch.
+        # After this number of epochs, half of the targets should have reached their
+        # gap. To measure sooner is not worth it: that costs as much as an epoch.
         need = np.median(np.log(block.gap[working] / tol) / block.decay[working])
         left = max_iter - paths.epochs(block)[working].max()
         most, epochs, finite = min(max(np.ceil(need), 1), _MOST_EPOCHS, left), 0, True
@@ -279,7 +283,7 @@ def _follow(stream, block, paths, tol, max_iter, rng):
 
 
 def _measure_finite(stream, block, paths):
-    """Measure; put a target that has diverged back to its last solution."""
+    """Measure; reset targets that have diverged to their last solution."""
     terms = minibatch.measure(stream, block)
     diverged = np.flatnonzero(~np.isfinite(np.sum(terms, axis=0)))
     if len(diverged):
@@ -294,7 +298,7 @@ def _measure_finite(stream, block, paths):
 
 
 def _relative_gap(lam, square, largest, product, l1):
-    """Duality gap divided by the loss of the empty model, 1/2.
+    """Return the duality gap divided by 1/2, the loss of the model without weights.
 
     With residuals r of mean 0 and q their correlations, yᵀr/m = ‖r‖²/m + q·w. At the
     dual point s·r, with the largest s ≤ 1 for which abs(s·q) ≤ lam·p, the gap is
@@ -307,15 +311,15 @@ def _relative_gap(lam, square, largest, product, l1):
 
 
 def _learn(block, paths, terms, epochs, tol):
-    """Count the epochs since the last measurement and judge them."""
+    """Count the epochs since the last measurement, and adapt the steps."""
     working = np.flatnonzero(paths.working(block))
     paths.n_epochs[block.target[working], block.k[working]] += epochs
     gap = _relative_gap(block.lam, *terms)
     objective = terms[0] / 2 + block.lam * terms[3]
-    # SAGA need not descend at every step, but over an epoch it should.
+    # SAGA need not descend in every step, but it should over an epoch.
     noise = 0.1 * tol + 10 * np.finfo(paths.coefs.dtype).eps
     block.longest_step[objective > block.objective + noise] /= 2
-    # Gaps below the resolution of the table may be noise, in proportion to the step.
+    # A gap below the resolution of the table may be noise, proportional to the step.
     stalled = (gap > 0.95 * block.gap) & (gap < block.resolution)
     change = np.where(stalled, 0.5, 1.4)
     block.step = np.minimum(change * block.step, block.longest_step)
@@ -325,10 +329,10 @@ def _learn(block, paths, terms, epochs, tol):
 
 
 def _advance(stream, block, paths, terms, tol, max_iter):
-    """Record what is solved; one measurement may do for several lams.
+    """Record the targets that are solved; one measurement may solve several lams.
 
-    A target that did not reach its gap goes no farther down its path, where it would
-    take longer still: the smaller lams get the same weights, and their gaps.
+    A target that did not reach its gap gives up, because its smaller lams would take
+    even longer. They get the same weights, with their gaps at these lams.
     """
     while True:
         block.lam = paths.lam(block)
@@ -344,7 +348,7 @@ def _advance(stream, block, paths, terms, tol, max_iter):
 
 
 def _record(stream, block, paths, rows):
-    """Write solutions down in units of the outputs, for masks that are not centred."""
+    """Store solutions in units of the outputs, for masks that are not centred."""
     t, k = block.target[rows], block.k[rows]
     w = stream.ops.to_numpy(block.w[rows])
     b = stream.ops.to_numpy(block.intercept[rows]).astype(np.float64)

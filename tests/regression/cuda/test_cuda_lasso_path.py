@@ -236,7 +236,7 @@ def test_products_are_in_full_precision():
     ("changes", "message"),
     [
         ({"gram": np.eye(3)}, "gram must be"),
-        ({"cov": np.full((4, 2), np.nan)}, "cov holds NaN"),
+        ({"cov": np.full((4, 2), np.nan)}, "cov contains NaN"),
         ({"lams": [0.1, 0.2]}, "not increase"),
         ({"penalty_factors": np.zeros(4)}, "must be positive"),
     ],

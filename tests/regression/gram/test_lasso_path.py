@@ -175,7 +175,7 @@ def test_too_few_passes_are_told():
     [
         ({"gram": np.eye(3)}, "gram must be"),
         ({"y_var": np.ones(3)}, "y_var must be"),
-        ({"cov": np.full((4, 2), np.nan)}, "cov holds NaN"),
+        ({"cov": np.full((4, 2), np.nan)}, "cov contains NaN"),
         ({"lams": [0.1, 0.2]}, "not increase"),
         ({"lams": [-0.1]}, "not be negative"),
         ({"penalty_factors": np.zeros(4)}, "must be positive"),

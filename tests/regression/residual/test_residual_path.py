@@ -179,7 +179,7 @@ def test_correlations_by_bytes(n_runs, d, seed):
     ("changes", "message"),
     [
         ({"y": np.ones((5, 2))}, "y must be"),
-        ({"y": np.full((6, 2), np.inf)}, "y holds infinity"),
+        ({"y": np.full((6, 2), np.inf)}, "y contains infinity"),
         ({"y": np.c_[np.arange(6.0), np.full(6, np.nan)]}, "Target 1 has no usable"),
         ({"lams": [0.1, 0.2]}, "not increase"),
         ({"penalty_factors": np.zeros(4)}, "must be positive"),
