@@ -1,4 +1,4 @@
-"""From raw outputs to one number a target: what a datamodel predicts."""
+"""Output functions: from raw outputs to one number per target."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -30,20 +30,21 @@ __all__ = [
 def margin(raw, y):
     """Logit of the true class minus the highest other logit.
 
-    Unbounded, and positive where the model is right. Of the usual outputs it is
-    the closest to normally distributed over retrainings, hence the default.
+    The margin is unbounded, and positive if the model is right. It is the default
+    because, of the usual outputs, its distribution over retrainings is closest to
+    normal.
 
     Parameters
     ----------
     raw : array-like of shape (n_targets, n_classes)
-        Logits, at least two columns.
+        Logits, with two columns or more.
     y : integer array-like of shape (n_targets,)
-        Column of the true class (see `encode_targets`).
+        Column of the true class of each target (see :func:`encode_targets`).
 
     Returns
     -------
     margins : float64 ndarray of shape (n_targets,)
-        In log-odds.
+        Margins, in log-odds.
 
     References
     ----------
@@ -63,18 +64,20 @@ def margin(raw, y):
 def log_odds(raw, y):
     """Log-odds of the true class against all others together.
 
-    The logit of the true class minus the logsumexp of the other logits; the same
-    as `margin` for two classes, and a smoother one for more.
+    This is the logit of the true class minus the logsumexp of the other logits. For two
+    classes it equals :func:`margin`; for more, it is a smoother version of it.
 
     Parameters
     ----------
-    raw, y : array-like
-        Logits and columns of the true classes, as for :func:`margin`.
+    raw : array-like of shape (n_targets, n_classes)
+        Logits, with two columns or more.
+    y : integer array-like of shape (n_targets,)
+        Column of the true class of each target (see :func:`encode_targets`).
 
     Returns
     -------
     log_odds : float64 ndarray of shape (n_targets,)
-        In log-odds.
+        Log-odds.
 
     Examples
     --------
@@ -87,12 +90,14 @@ def log_odds(raw, y):
 
 
 def confidence(raw, y):
-    """Probability that softmax of the logits gives to the true class.
+    """Softmax probability of the true class.
 
     Parameters
     ----------
-    raw, y : array-like
-        Logits and columns of the true classes, as for :func:`margin`.
+    raw : array-like of shape (n_targets, n_classes)
+        Logits, with two columns or more.
+    y : integer array-like of shape (n_targets,)
+        Column of the true class of each target (see :func:`encode_targets`).
 
     Returns
     -------
@@ -109,17 +114,20 @@ def confidence(raw, y):
 
 
 def cross_entropy(raw, y):
-    """Negative log of the probability of the true class: the log loss.
+    """Log loss: the negative log of the probability of the true class.
 
     Parameters
     ----------
-    raw, y : array-like
-        Logits and columns of the true classes, as for :func:`margin`.
+    raw : array-like of shape (n_targets, n_classes)
+        Logits, with two columns or more.
+    y : integer array-like of shape (n_targets,)
+        Column of the true class of each target (see :func:`encode_targets`).
 
     Returns
     -------
     losses : float64 ndarray of shape (n_targets,)
-        In nats; lower is better, so an example that helps has a negative weight.
+        Losses, in nats. Lower is better, so a helpful training example has a negative
+        weight.
 
     Examples
     --------
@@ -127,24 +135,26 @@ def cross_entropy(raw, y):
     >>> cross_entropy([[0.0, 0.0]], [1]).round(4)
     array([0.6931])
     """
-    # log(1 + exp(-odds)) keeps its digits near 0, where logsumexp - logit loses them.
+    # log(1 + exp(-odds)) is accurate near 0, where logsumexp - logit is not.
     return np.logaddexp(0.0, -log_odds(raw, y))
 
 
 def correctness(raw, y):
     """Whether the true class has the highest logit.
 
-    Among equal highest logits the first column counts, as in `predict`.
+    If several logits are the highest, the first column counts, as in `predict`.
 
     Parameters
     ----------
-    raw, y : array-like
-        Logits and columns of the true classes, as for :func:`margin`.
+    raw : array-like of shape (n_targets, n_classes)
+        Logits, with two columns or more.
+    y : integer array-like of shape (n_targets,)
+        Column of the true class of each target (see :func:`encode_targets`).
 
     Returns
     -------
     correct : float64 ndarray of shape (n_targets,)
-        1.0 or 0.0.
+        1.0 if the prediction is correct, else 0.0.
 
     Examples
     --------
@@ -157,19 +167,19 @@ def correctness(raw, y):
 
 
 def prediction(raw, y):
-    """Prediction of a regressor as it is.
+    """Prediction of a regressor, unchanged.
 
     Parameters
     ----------
     raw : array-like of shape (n_targets,)
         Predictions.
     y : array-like of shape (n_targets,)
-        True values; of them only the number is used.
+        True values. Only their number is used.
 
     Returns
     -------
     predictions : float64 ndarray of shape (n_targets,)
-        In units of y.
+        Predictions, in units of y.
 
     Examples
     --------
@@ -181,7 +191,7 @@ def prediction(raw, y):
 
 
 def squared_error(raw, y):
-    """Squared difference of prediction and truth of a regressor.
+    """Squared error of the prediction of a regressor.
 
     Parameters
     ----------
@@ -191,7 +201,7 @@ def squared_error(raw, y):
     Returns
     -------
     errors : float64 ndarray of shape (n_targets,)
-        In units of y squared; lower is better.
+        Squared errors, in units of y squared. Lower is better.
 
     Examples
     --------
@@ -205,23 +215,28 @@ def squared_error(raw, y):
 
 @dataclass(frozen=True)
 class Output:
-    """An output and what its numbers mean.
+    """An output function and what its values mean.
 
-    Call it as the function: ``output(raw, y)``; the result's shape is checked.
+    Call it like the function: ``output(raw, y)`` returns the values and checks their
+    shape.
 
     Parameters
     ----------
     name : str
-    function : callable ``(raw, y) -> (n_targets,)``
+        Name of the output.
+    function : callable
+        Function ``(raw, y) -> values`` that returns an array of shape (n_targets,).
     unit : str
-        Such as "log-odds" or "nats".
+        Unit of the values, such as "log-odds" or "nats".
     task : {"classification", "regression"} or None
-        What kind of estimator it is for; None is either.
+        Kind of estimator that the output is for. None means both.
     higher_is_better : bool or None, default=None
-        None if neither is better (a prediction), or nobody said.
+        Whether higher values are better. None if neither direction is better (as for a
+        prediction), or if it is not known.
     bounded : bool, default=False
-        Whether it has limits, as a probability has, and a margin has not. Where it has
-        none, a predicted probability of 0 is raised, so that its log is no outlier.
+        Whether the values are bounded, like probabilities and unlike margins. If they
+        are not, predicted probabilities of 0 are raised, so that their log is not an
+        outlier.
 
     Examples
     --------
@@ -247,15 +262,15 @@ class Output:
 
     @property
     def info(self):
-        """What it measures, as OutputInfo."""
+        """Description of the output, as OutputInfo."""
         return OutputInfo(self.name, self.unit, self.higher_is_better)
 
     def __call__(self, raw, y):
-        """Measure each target; float64 ndarray of shape (n_targets,)."""
+        """Return the output of each target, float64 ndarray of shape (n_targets,)."""
         values = as_real(self.function(raw, y), f"values of output {self.name!r}")
         if values.shape != (len(y),):
             raise ValueError(
-                f"Output {self.name!r} must give one number a target, shape"
+                f"Output {self.name!r} must give one number per target, shape"
                 f" ({len(y)},), but gave shape {values.shape}."
             )
         return values.astype(np.float64, copy=False)
@@ -276,29 +291,31 @@ OUTPUTS = {
 """The outputs by name."""
 
 DEFAULT_OUTPUTS = {"classification": "margin", "regression": "prediction"}
-"""Name of the output that is measured if none is asked for, by task."""
+"""Name of the default output of each task."""
 
 
 def get_output(output):
-    """Output of a name, or of a function of one's own.
+    """Return the output with a name, or the output that a callable defines.
 
     Parameters
     ----------
     output : str, callable or Output
-        A key of `OUTPUTS`, or a callable ``(raw_outputs, y) -> (n_targets,)``.
-        For a classifier it is given logits (n_targets, n_classes) and the column
-        of each target's class, for a regressor predictions (n_targets,) and y.
+        A key of `OUTPUTS`, or a callable ``(raw_outputs, y) -> values``, which returns
+        an array of shape (n_targets,). For a classifier it gets logits of shape
+        (n_targets, n_classes) and the column of each target's class; for a regressor,
+        predictions of shape (n_targets,) and y.
 
     Returns
     -------
     output : Output
+        The output.
 
     Raises
     ------
     ValueError
-        If there is no output of that name.
+        If there is no output with this name.
     TypeError
-        If it is neither a name nor a callable.
+        If `output` is neither a str nor a callable.
 
     Examples
     --------
@@ -324,16 +341,18 @@ def get_output(output):
 
 
 def info_of_output(output):
-    """Say what an output measures.
+    """Return the description of an output.
 
     Parameters
     ----------
     output : str, callable, Output, OutputInfo or None
-        As for `get_output`, or what is known already. None stands for nothing known.
+        An output as for :func:`get_output`, or its description. None means that nothing
+        is known.
 
     Returns
     -------
     info : OutputInfo
+        The description.
 
     Examples
     --------
@@ -349,29 +368,30 @@ def info_of_output(output):
 
 
 def check_output(output, estimator, classes=None):
-    """Output, if it can be measured of the estimator; needs no fit.
+    """Return an output after checking that an estimator has it.
 
     Parameters
     ----------
     output : str, callable, Output or None
-        As for `get_output`; None stands for the default of the task: margin for a
-        classifier, prediction for a regressor.
+        The output, as for :func:`get_output`. None means the default of the task:
+        margin for a classifier, prediction for a regressor.
     estimator : scikit-learn estimator
-        Fitted or not.
+        The estimator, fitted or not.
     classes : array-like of shape (n_classes,), default=None
-        Classes of the training set. If given, there must be two or more for a
-        classifier.
+        Classes of the training set. If given, a classifier needs two or more.
 
     Returns
     -------
     output : Output
+        The output.
 
     Raises
     ------
     TypeError
-        If the estimator has no output at all.
+        If the estimator has no output to measure.
     ValueError
-        If the output is unknown, is of the other task, or has no second class.
+        If the output is unknown or for another task, or if a classifier has only one
+        class.
 
     Examples
     --------
@@ -394,7 +414,7 @@ def check_output(output, estimator, classes=None):
         )
     if task == "classification" and classes is not None and len(classes) < 2:
         raise ValueError(
-            f"The training set has the single class {np.asarray(classes).tolist()}:"
+            f"The training set has the single class {np.asarray(classes).tolist()}, but"
             f" output {output.name!r} compares the true class with others. Two or more"
             " classes are needed."
         )
@@ -402,7 +422,7 @@ def check_output(output, estimator, classes=None):
 
 
 def _split(raw, y):
-    """Logit of the true class, and a copy of all with -inf in its place."""
+    """Return the true class's logit, and all logits with -inf in its place."""
     raw, y = _check_logits(raw, y)
     rows = np.arange(len(y))
     others = raw.copy()
@@ -414,17 +434,19 @@ def _check_logits(raw, y):
     raw, y = as_real(raw, "logits").astype(np.float64, copy=False), np.asarray(y)
     if raw.ndim != 2 or raw.shape[1] < 2:
         raise ValueError(
-            "Logits must have shape (n_targets, n_classes) with two classes or more,"
+            "Logits must have shape (n_targets, n_classes) with two or more classes,"
             f" got {raw.shape}."
         )
     if y.shape != raw.shape[:1]:
-        raise ValueError(f"Logits are for {len(raw)} targets, y has shape {y.shape}.")
+        raise ValueError(
+            f"y must have one value per target, shape ({len(raw)},), got {y.shape}."
+        )
     if y.dtype.kind not in "iu" or (
         y.size and not 0 <= y.min() <= y.max() < raw.shape[1]
     ):
         raise ValueError(
-            f"y must hold column indices 0..{raw.shape[1] - 1} of the true classes;"
-            " encode_targets(y, classes) makes them."
+            f"y must hold column indices 0..{raw.shape[1] - 1} of the true classes, as"
+            " encode_targets(y, classes) returns them."
         )
     return raw, y
 

@@ -1,4 +1,4 @@
-"""Displays, in the manner of scikit-learn: arrays in, ``plot()`` draws them."""
+"""Displays, as in scikit-learn: they hold arrays, and ``plot()`` draws them."""
 
 from skdatamodels.plotting._attribution_comparison import AttributionComparisonDisplay
 from skdatamodels.plotting._components import ComponentDisplay

@@ -8,26 +8,29 @@ from skdatamodels.plotting._matplotlib import BLUE, GREY, import_pyplot, style
 class AttributionComparisonDisplay:
     """Scores of attribution methods with their intervals, the best on top.
 
-    Beside the score, a panel each shows the agreement with counterfactuals and the size
-    of the data supports, where the comparison has them. Controls are grey. What a
-    method cost stands under its name.
+    If the comparison has them, two more panels show the agreement with counterfactuals
+    and the size of the data supports. Controls are grey. The cost of a method is
+    written under its name.
 
     Parameters
     ----------
     comparison : AttributionComparison
-        As :func:`~skdatamodels.judging.compare_attributions` returns it.
+        The result of :func:`~skdatamodels.judging.compare_attributions`.
 
     Attributes
     ----------
     axes_ : array of Axes of shape (n_panels,)
+        The panels, from left to right.
     figure_ : matplotlib Figure
+        The figure that contains them.
     order_ : int array of shape (n_methods,)
-        Rows of the comparison from the top of the picture to the bottom.
+        Rows of the comparison, from the top of the figure to the bottom.
     points_ : dict of str to PathCollection
-        By column of the comparison.
+        The points of each column of the comparison.
     intervals_ : LineCollection
-        Of the scores.
+        Intervals of the scores.
     ceiling_ : Line2D or None
+        The noise ceiling, if it is known.
 
     Examples
     --------
@@ -60,12 +63,14 @@ class AttributionComparisonDisplay:
         Parameters
         ----------
         comparison : AttributionComparison
+            The result of :func:`~skdatamodels.judging.compare_attributions`.
         **plot_params : dict
-            For :meth:`plot`.
+            Keyword arguments of :meth:`plot`.
 
         Returns
         -------
         display : AttributionComparisonDisplay
+            The display, drawn.
         """
         return cls(comparison).plot(**plot_params)
 
@@ -75,7 +80,7 @@ class AttributionComparisonDisplay:
         Parameters
         ----------
         figure : matplotlib Figure, default=None
-            A new one by default.
+            An empty figure to draw in. By default, a new one is made.
         scatter_kw : dict, default=None
             Keywords of matplotlib's `scatter`, for the points of all panels.
         line_kw : dict, default=None
@@ -84,6 +89,7 @@ class AttributionComparisonDisplay:
         Returns
         -------
         self : AttributionComparisonDisplay
+            The display itself.
         """
         table = self.comparison
         self.order_ = np.argsort(-table.lds, kind="stable")

@@ -10,51 +10,52 @@ from skdatamodels.plotting._matplotlib import BLUE, ORANGE, style
 
 
 class ComponentDisplay(ExamplesDisplay):
-    """A strip for each component: the examples with its most extreme coordinates.
+    """Examples with the most extreme coordinates, one row for each component.
 
-    The most positive lie on the left, the most extreme outermost, the most negative on
-    the right. If a component stands for something that the model does, each end shows
-    one kind of example.
+    The most positive examples are on the left and the most negative ones on the right,
+    with the most extreme on the outside. If a component stands for a behaviour of the
+    model, each end shows one kind of example.
 
-    Examples that are no images are rows of a table, one table a component, as in
+    Examples that are not images are shown in tables, one for each component, as in
     :class:`SimilarExamplesDisplay`.
 
     Parameters
     ----------
     coordinates : array-like of shape (n_examples, n_components)
-        Such as a PCA of datamodel embeddings gives.
+        Coordinates of the examples, such as a PCA of datamodel embeddings.
     examples : Examples
-        What was embedded.
+        The examples that were embedded.
     components : array-like of int, default=(0, 1, 2)
         Components to show.
     n_ends : int, default=6
-        Examples at either end.
+        Number of examples at each end.
     image_shape : tuple of int, default=None
-        Height and width, and channels if any, of an example's `X`; needed where
-        examples are flat rows of pixels.
+        Shape of an image: ``(height, width)`` or ``(height, width, channels)``.
+        Required if the examples are flat rows of pixels.
     n_columns : int, default=5
-        Columns of a table to show: those in which the two ends differ
-        the most. A difference of numbers is in standard deviations of the column; two
+        Number of columns that a table shows: those in which the two ends differ most.
+        Differences of numbers are measured in standard deviations of the column; two
         different texts or categories differ by 1.
 
     Attributes
     ----------
     figure_ : matplotlib Figure
+        The figure.
     axes_ : array of Axes of shape (n_shown, 2 * n_ends)
-        Of shape (n_shown, 1) for tables.
+        One for each image. For tables, the shape is (n_shown, 1).
     cells_ : list of object array of Text
-        For each component the cells of its table, the header first; empty for images.
+        Cells of the table of each component, the header first. Empty for images.
     columns_ : list of list
-        For each component the names of the columns shown; empty for images.
+        Names of the columns shown for each component. Empty for images.
     shown_ : int array of shape (n_shown, 2 * n_ends)
-        Row of each example in `examples`: from the most positive coordinate inwards,
-        then from inside to the most negative.
+        Row of each example in `examples`, from the most positive coordinate to the
+        most negative.
 
     Raises
     ------
     ValueError
-        If there is not a coordinate for each example, a component does not exist,
-        there are fewer examples than two ends need, or examples are not of
+        If the numbers of coordinates and examples differ, a component does not exist,
+        there are too few examples for two ends, or the examples do not have the shape
         `image_shape`.
 
     References
@@ -111,17 +112,24 @@ class ComponentDisplay(ExamplesDisplay):
         Parameters
         ----------
         coordinates : array-like of shape (n_examples, n_components)
+            Coordinates of the examples.
         examples : Examples
+            The examples that were embedded.
         components : array-like of int, default=(0, 1, 2)
+            Components to show.
         n_ends : int, default=6
+            Number of examples at each end.
         image_shape : tuple of int, default=None
+            Shape of an image, if the examples are flat rows of pixels.
         n_columns : int, default=5
+            Number of columns that a table shows.
         **plot_params : dict
-            For :meth:`plot`.
+            Keyword arguments of :meth:`plot`.
 
         Returns
         -------
         display : ComponentDisplay
+            The display, drawn.
         """
         display = cls(
             coordinates,
@@ -140,17 +148,21 @@ class ComponentDisplay(ExamplesDisplay):
         Parameters
         ----------
         estimator : fitted transformer
-            Such as ``make_pipeline(DatamodelEmbedding(), PCA(5))``.
-        X : what it transforms
-            Runs, run ids or an attribution matrix; a row of the result an example.
+            For example, ``make_pipeline(DatamodelEmbedding(), PCA(5))``.
+        X : TrainingRuns or array-like
+            Input of the estimator: runs, run ids or an attribution matrix. Rows of the
+            output are examples.
         examples : Examples
+            The examples that were embedded.
         components : array-like of int, default=(0, 1, 2)
+            Components to show.
         **params : dict
-            For :meth:`from_predictions`.
+            Other arguments of :meth:`from_predictions`.
 
         Returns
         -------
         display : ComponentDisplay
+            The display, drawn.
         """
         coordinates = estimator.transform(X)
         return cls.from_predictions(coordinates, examples, components, **params)
@@ -218,6 +230,7 @@ class ComponentDisplay(ExamplesDisplay):
             )
         if not 1 <= self.n_ends <= n_examples // 2:
             raise ValueError(
-                f"Two ends of {self.n_ends} cannot be had from {n_examples} examples."
+                f"n_ends must be from 1 to {n_examples // 2}, half of the number of "
+                f"examples, got {self.n_ends}."
             )
         return coordinates, components

@@ -9,32 +9,33 @@ _COLOURS = "#D55E00", "#0072B2", "#999999", "#009E73", "#CC79A7", "#E69F00", "#5
 
 
 class CounterfactualDisplay:
-    """Effects that weights predict against those that retraining shows.
+    """Predicted effects of removals against those that retraining shows.
 
-    A point is a set of removed training examples and a target; its colour tells how
+    Each point is a target and a set of removed training examples. Its colour shows how
     the set was chosen.
 
     Parameters
     ----------
     y_true, y_pred : array-like of shape (n_effects,)
-        True and predicted change of the output.
+        True and predicted changes of the output. NaN in `y_true` is ignored.
     heuristic : array-like of str of shape (n_effects,), default=None
         How each set was chosen.
     output_name : str, default="margin"
-        What the outputs are, for the axis labels.
+        Name of the output, for the axis labels.
 
     Attributes
     ----------
     ax_, figure_ : matplotlib Axes and Figure
+        Where the display is drawn.
     points_ : dict of str to PathCollection
-        By heuristic.
+        The points of each heuristic.
     line_ : Line2D
         The diagonal, where prediction and truth are equal.
 
     Raises
     ------
     ValueError
-        If lengths differ, or no effect is known.
+        If lengths differ, or all true effects are NaN.
 
     References
     ----------
@@ -68,14 +69,18 @@ class CounterfactualDisplay:
         Parameters
         ----------
         y_true, y_pred : array-like of shape (n_effects,)
+            True and predicted changes of the output.
         heuristic : array-like of str of shape (n_effects,), default=None
+            How each set was chosen.
         output_name : str, default="margin"
+            Name of the output, for the axis labels.
         **plot_params : dict
-            For :meth:`plot`.
+            Keyword arguments of :meth:`plot`.
 
         Returns
         -------
         display : CounterfactualDisplay
+            The display, drawn.
         """
         display = cls(y_true, y_pred, heuristic, output_name=output_name)
         return display.plot(**plot_params)
@@ -87,14 +92,16 @@ class CounterfactualDisplay:
         Parameters
         ----------
         evaluation : CounterfactualEvaluation
-            Fitted.
+            A fitted evaluation.
         output_name : str, default="margin"
+            Name of the output, for the axis labels.
         **plot_params : dict
-            For :meth:`plot`.
+            Keyword arguments of :meth:`plot`.
 
         Returns
         -------
         display : CounterfactualDisplay
+            The display, drawn.
         """
         effects = evaluation.effects_
         return cls.from_predictions(
@@ -111,7 +118,7 @@ class CounterfactualDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            A new figure by default.
+            Axes to draw in. By default, a new figure is made.
         scatter_kw : dict, default=None
             Keywords of matplotlib's `scatter`, for the points.
         line_kw : dict, default=None
@@ -120,6 +127,7 @@ class CounterfactualDisplay:
         Returns
         -------
         self : CounterfactualDisplay
+            The display itself.
         """
         true, predicted, heuristic = self._check()
         ax, self.points_ = prepare_axes(self, ax, (5.6, 4.6)), {}
@@ -148,15 +156,15 @@ class CounterfactualDisplay:
         known = ~np.isnan(true)
         if true.ndim != 1 or not true.shape == predicted.shape == names.shape:
             raise ValueError(
-                "True and predicted effects and heuristics must be 1-d, and as many; "
+                "y_true, y_pred and heuristic must be 1-d and have the same length; "
                 f"got {true.shape}, {predicted.shape} and {names.shape}."
             )
         if not known.any():
-            raise ValueError("There is no effect to draw: all are NaN.")
+            raise ValueError("There are no effects to draw: all are NaN.")
         return true[known], predicted[known], names[known]
 
     def _dress(self, true, predicted):
-        # imported here, for statistics are slow to load
+        # Imported here, because scipy.stats is slow to import.
         from scipy.stats import pearsonr, spearmanr
 
         ax = self.ax_

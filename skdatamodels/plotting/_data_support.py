@@ -1,4 +1,4 @@
-"""How many targets so many removals flip, method by method."""
+"""Share of the targets that a number of removals flips, for each method."""
 
 import numpy as np
 
@@ -6,28 +6,32 @@ from skdatamodels.plotting._matplotlib import GREY, prepare_axes, style
 
 
 class DataSupportDisplay:
-    """Share of the targets whose data support has at most so many examples.
+    """Cumulative distribution of the sizes of data supports, by method.
 
-    One line a method. The higher the line, the tighter the bounds that the method's
-    weights lead to. Targets that were not flipped never join their line.
+    Each method has a line, which shows the share of the targets whose data support has
+    at most that many examples. A higher line means tighter bounds. Targets that were
+    not flipped are never counted, so a line may end below 1.
 
     Parameters
     ----------
     sizes : dict of str to array-like of shape (n_targets,)
-        For each method's name its sizes, NaN where censored, as
-        ``DataSupportSearch.support_size_``.
+        Sizes by name of the method, as in ``DataSupportSearch.support_size_``. NaN
+        means that the target was not flipped.
     certified : dict of str to array-like of shape (n_targets,), default=None
-        Which of them were certified; their share is named in the legend.
+        Whether each data support was certified, by name of the method. The legend
+        shows the share.
 
     Attributes
     ----------
     ax_, figure_ : matplotlib Axes and Figure
+        Where the display is drawn.
     lines_ : dict of str to Line2D
+        The line of each method.
 
     Raises
     ------
     ValueError
-        If there is no method, or methods differ in their number of targets.
+        If there is no method, or the methods have different numbers of targets.
 
     References
     ----------
@@ -56,13 +60,16 @@ class DataSupportDisplay:
         Parameters
         ----------
         sizes : dict of str to array-like of shape (n_targets,)
+            Sizes of the data supports by name of the method.
         certified : dict of str to array-like of shape (n_targets,), default=None
+            Whether each data support was certified, by name of the method.
         **plot_params : dict
-            For :meth:`plot`.
+            Keyword arguments of :meth:`plot`.
 
         Returns
         -------
         display : DataSupportDisplay
+            The display, drawn.
         """
         return cls(sizes, certified=certified).plot(**plot_params)
 
@@ -73,13 +80,14 @@ class DataSupportDisplay:
         Parameters
         ----------
         searches : DataSupportSearch, or dict of str to DataSupportSearch
-            Fitted, by name of the method whose weights they followed.
+            Fitted searches, by name of the method whose weights they used.
         **plot_params : dict
-            For :meth:`plot`.
+            Keyword arguments of :meth:`plot`.
 
         Returns
         -------
         display : DataSupportDisplay
+            The display, drawn.
         """
         searches = searches if isinstance(searches, dict) else {"search": searches}
         sizes = {name: search.support_size_ for name, search in searches.items()}
@@ -92,18 +100,19 @@ class DataSupportDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            A new figure by default.
+            Axes to draw in. By default, a new figure is made.
         line_kw : dict, default=None
             Keywords of matplotlib's `plot`, for all lines.
 
         Returns
         -------
         self : DataSupportDisplay
+            The display itself.
         """
         sizes = {name: np.asarray(row, float) for name, row in self.sizes.items()}
         if len({row.shape for row in sizes.values()}) != 1:
             raise ValueError(
-                "sizes needs a method or more, all with as many targets; got shapes "
+                "sizes needs at least one method, all with as many targets; got shapes "
                 f"{[row.shape for row in sizes.values()]}."
             )
         ax, self.lines_ = prepare_axes(self, ax, (6, 4)), {}
@@ -126,7 +135,8 @@ class DataSupportDisplay:
 
     def _dress(self, right):
         ax = self.ax_
-        # A logarithm with room for zero: targets that are wrong with nothing removed.
+        # A log scale that includes zero, for targets that are misclassified from the
+        # start.
         ax.set_xscale("symlog", linthresh=1, linscale=0.5)
         ticks = [0, *10.0 ** np.arange(np.ceil(np.log10(right)) + 1)]
         ax.set_xticks(ticks, [f"{tick:,.0f}" for tick in ticks])

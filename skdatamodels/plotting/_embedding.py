@@ -1,4 +1,4 @@
-"""Targets as points of a plane."""
+"""Scatter plot of the embedding of targets."""
 
 import numpy as np
 
@@ -6,29 +6,30 @@ from skdatamodels.plotting._matplotlib import prepare_axes, style
 
 
 class EmbeddingDisplay:
-    """Two coordinates of each target, coloured by class or cluster.
+    """Scatter plot of two coordinates of the targets, coloured by class or cluster.
 
     Parameters
     ----------
-    coordinates : array-like of shape (n_targets, at least 2)
-        Two of its columns are drawn.
+    coordinates : array-like of shape (n_targets, n_components)
+        Coordinates of the targets, with at least two columns.
     labels : array-like of shape (n_targets,), default=None
         Class or cluster of each target.
     components : tuple of two int, default=(0, 1)
-        Which columns.
+        Columns to draw.
     axis_name : str, default="Component"
-        What the columns are, for the axis labels.
+        Name of the columns, for the axis labels.
 
     Attributes
     ----------
     ax_, figure_ : matplotlib Axes and Figure
+        Where the display is drawn.
     points_ : dict of label to PathCollection
-        Under None if there are no labels.
+        The points of each label. Without labels, the key is None.
 
     Raises
     ------
     ValueError
-        If coordinates have too few columns, or labels are not as many as targets.
+        If a component does not exist, or the numbers of labels and targets differ.
 
     References
     ----------
@@ -69,16 +70,21 @@ class EmbeddingDisplay:
 
         Parameters
         ----------
-        coordinates : array-like of shape (n_targets, at least 2)
+        coordinates : array-like of shape (n_targets, n_components)
+            Coordinates of the targets.
         labels : array-like of shape (n_targets,), default=None
+            Class or cluster of each target.
         components : tuple of two int, default=(0, 1)
+            Columns to draw.
         axis_name : str, default="Component"
+            Name of the columns, for the axis labels.
         **plot_params : dict
-            For :meth:`plot`.
+            Keyword arguments of :meth:`plot`.
 
         Returns
         -------
         display : EmbeddingDisplay
+            The display, drawn.
         """
         display = cls(coordinates, labels, components=components, axis_name=axis_name)
         return display.plot(**plot_params)
@@ -90,16 +96,19 @@ class EmbeddingDisplay:
         Parameters
         ----------
         estimator : fitted transformer
-            Such as ``make_pipeline(DatamodelEmbedding(), PCA(2))``.
-        X : what it transforms
-            Runs, run ids or an attribution matrix; a row of the result a target.
+            For example, ``make_pipeline(DatamodelEmbedding(), PCA(2))``.
+        X : TrainingRuns or array-like
+            Input of the estimator: runs, run ids or an attribution matrix. Rows of the
+            output are targets.
         labels : array-like of shape (n_targets,), default=None
+            Class or cluster of each target.
         **params : dict
-            For :meth:`from_predictions`.
+            Other arguments of :meth:`from_predictions`.
 
         Returns
         -------
         display : EmbeddingDisplay
+            The display, drawn.
         """
         return cls.from_predictions(estimator.transform(X), labels, **params)
 
@@ -109,15 +118,16 @@ class EmbeddingDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            A new figure by default.
+            Axes to draw in. By default, a new figure is made.
         cmap : str or Colormap, default="tab10"
-            Colours of the labels in order; a continuous one is sampled evenly.
+            Colours of the labels, in order. A continuous colormap is sampled evenly.
         scatter_kw : dict, default=None
             Keywords of matplotlib's `scatter`, for all points.
 
         Returns
         -------
         self : EmbeddingDisplay
+            The display itself.
         """
         points, labels = self._check()
         ax, self.points_ = prepare_axes(self, ax, (5.6, 4.6)), {}
@@ -151,13 +161,13 @@ class EmbeddingDisplay:
         components = list(self.components)
         if len(components) != 2 or not np.isin(components, range(n_columns)).all():
             raise ValueError(
-                f"Two of the {n_columns} columns of coordinates must be named, from 0 "
-                f"on; got components={self.components}."
+                f"components must be two of the {n_columns} columns of coordinates, "
+                f"counted from 0; got components={self.components}."
             )
         labels = None if self.labels is None else np.asarray(self.labels)
         if labels is not None and labels.shape != (len(coordinates),):
             raise ValueError(
-                f"labels must have shape ({len(coordinates)},), one a target; got "
+                f"labels must have shape ({len(coordinates)},), one per target; got "
                 f"{labels.shape}."
             )
         return coordinates[:, components], labels

@@ -1,4 +1,4 @@
-"""Examples as images: which are, and a page of them."""
+"""Examples as images: recognising them, and drawing a grid of them."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from skdatamodels.plotting._matplotlib import import_pyplot, style
 
 
 def are_images(examples, image_shape):
-    """Tell images from the rows of a table, or raise if examples are neither."""
+    """Return whether examples are images, not rows; raise if they are neither."""
     shape = examples.X.shape
     if image_shape is not None or len(shape) in (3, 4):
         return True
@@ -19,39 +19,44 @@ def are_images(examples, image_shape):
 
 
 def as_images(examples, image_shape):
-    """Return `examples.X` as images, or raise if they do not have that shape."""
+    """Return `examples.X` as images, or raise if the shape is wrong."""
     X = np.asarray(examples.X)
     if image_shape is None and X.ndim in (3, 4):
         return X
     if image_shape is None or np.prod(image_shape) * len(X) != X.size:
         raise ValueError(
-            f"Examples of shape {X.shape[1:]} are no images of image_shape="
+            f"Examples of shape {X.shape[1:]} are not images of image_shape="
             f"{image_shape}; pass image_shape=(height, width), or None for a table."
         )
     return X.reshape(len(X), *image_shape)
 
 
 def make_grid(figure, n_rows, groups, cell, gap, margins, between):
-    """Lay out rows of square cells in inches, in groups of columns with headings.
+    """Lay out rows of square cells, in groups of columns with headings.
+
+    All lengths are in inches.
 
     Parameters
     ----------
     figure : matplotlib Figure, SubFigure or None
-        None for a new one of the right size.
+        Where to draw. If None, a new figure of the right size is made.
     n_rows : int
+        Number of rows.
     groups : list of tuple ``(heading, colour, n_columns, align)``
-        A heading stands above its group, at the "left" or "right".
+        Groups of columns. The heading is above its group, aligned "left" or "right".
     cell, gap : float
         Width of a cell, and of the space between groups.
     margins : tuple of float
-        Left, right, top and bottom, the headings within.
+        Left, right, top and bottom margins. The top one contains the headings.
     between : float
-        Space between rows, for what stands there.
+        Height of the space between rows, which contains titles and labels.
 
     Returns
     -------
     figure : matplotlib Figure or SubFigure
-    axes : array of Axes of shape (n_rows, n_columns of all groups)
+        The figure.
+    axes : array of Axes of shape (n_rows, n_columns)
+        One for each cell, where `n_columns` is the total of all groups.
     """
     left, right, top, bottom = margins
     starts, ratios = [], []
@@ -91,7 +96,7 @@ def make_grid(figure, n_rows, groups, cell, gap, margins, between):
 
 
 def show_image(ax, image, title, colour, *, image_kw, text_kw):
-    """Draw an image with a title above and a frame."""
+    """Draw an image with a frame, and a title above it."""
     ax.imshow(image, **({"interpolation": "nearest"} | image_kw))
     ax.set_title(title, **style({"fontsize": 8}, text_kw, "Text"), pad=3)
     ax.set(xticks=[], yticks=[])

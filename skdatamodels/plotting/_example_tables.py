@@ -1,4 +1,4 @@
-"""Examples as rows of small tables, the columns that tell them apart first."""
+"""Examples as rows of small tables, which show the columns that differ most."""
 
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ from skdatamodels._sklearn_compat import safe_indexing
 from skdatamodels._tables import format_column, shorten
 from skdatamodels.plotting._matplotlib import GREY, import_pyplot, style
 
-_ROW, _PAD, _MARGIN = 1.9, 1.4, 1.2  # of the font's size
+_ROW, _PAD, _MARGIN = 1.9, 1.4, 1.2  # in font sizes
 _MOST_CHARACTERS = 24
 
 
@@ -21,12 +21,15 @@ class Group(NamedTuple):
     Attributes
     ----------
     name : str
+        Name of the group.
     colour : str
+        Colour of its rows.
     examples : Examples
+        Examples that contain the rows.
     rows : int array
-        Which of them.
+        Positions of the rows in `examples`.
     numbers : list of str
-        What is said of each, such as its weight.
+        A number for each row, such as its weight.
     """
 
     name: str
@@ -42,12 +45,13 @@ class Content(NamedTuple):
     Attributes
     ----------
     cells : str array of shape (1 + n_rows, n_columns)
-        The first row is the header, the first column names groups.
+        The first row is the header, and the first column contains the groups' names.
     colours : list of str
-        Of all rows but the header.
+        Colour of each row except the header.
     columns : list
-        Names of the columns of examples that are shown.
+        Names of the columns of the examples that are shown.
     note : str
+        A note on columns that are not shown.
     """
 
     cells: np.ndarray
@@ -57,22 +61,23 @@ class Content(NamedTuple):
 
 
 def make_table(groups, number, train, n_columns):
-    """Write examples as a table, the columns in which groups differ most first.
+    """Make a table of examples. The columns in which groups differ most come first.
 
     Parameters
     ----------
     groups : list of Group
-        The first is compared with all others, each row with each.
+        Each row of the first group is compared with each row of the others.
     number : str
-        Heading of their numbers.
+        Heading of the column of numbers.
     train : Examples
-        Its spread is the unit of differences.
+        Examples whose standard deviations are the units of differences.
     n_columns : int
-        Columns to show.
+        Number of columns to show.
 
     Returns
     -------
     content : Content
+        The text of the table.
     """
     names = _names(train.X)
     groups = [group for group in groups if len(group.rows)]
@@ -99,20 +104,26 @@ def make_table(groups, number, train, n_columns):
 
 
 def draw_tables(figure, contents, text_kw):
-    """Draw tables one below the other, as large as their text.
+    """Draw tables one below the other. Their size follows from their text.
 
     Parameters
     ----------
     figure : matplotlib Figure, SubFigure or None
-        None for a new one of the right size. In a smaller one, the text is smaller.
+        Where to draw. If None, a new figure of the right size is made. If the figure is
+        too small, the text is made smaller.
     contents : list of Content
+        The text of the tables.
     text_kw : dict or None
+        Keywords of matplotlib's `Text`, for the cells.
 
     Returns
     -------
     figure : matplotlib Figure or SubFigure
+        The figure.
     axes : array of Axes of shape (n_tables, 1)
-    texts : list of object array of Text, of the shape of the cells
+        One for each table.
+    texts : list of object array of Text
+        The cells of each table, in the shape of its `cells`.
     """
     from matplotlib.font_manager import FontProperties
 
@@ -140,7 +151,7 @@ def draw_tables(figure, contents, text_kw):
 
 
 def _write(ax, content, widths, size, look):
-    """Write the cells at the heights of their rows; numbers end at the right."""
+    """Write the cells of a table. Columns of numbers are aligned at the right."""
     cells, pad = content.cells, _PAD * size / 72
     texts = np.empty(cells.shape, dtype=object)
     left = np.cumsum([0, *widths])
@@ -172,7 +183,7 @@ def _write(ax, content, widths, size, look):
 
 
 def _widths(content, inch):
-    """Width of each column in inches, with the space to its right."""
+    """Return the width of each column in inches, with the space to its right."""
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import text_to_path
 
@@ -184,7 +195,7 @@ def _widths(content, inch):
         return text_to_path.get_text_width_height_descent(text, font, False)[0] / 72
 
     widths = [max(map(width, column)) + _PAD * inch for column in content.cells.T]
-    # The note begins below the first of the columns it speaks of.
+    # The note begins below the first column of features.
     widths[-1] += max(0, width(content.note) - sum(widths[4:]))
     return widths
 
@@ -198,41 +209,41 @@ def _are_numbers(cells):
 
 
 def _names(X):
-    """Name the columns, as scikit-learn does where they have no names."""
+    """Return the names of the columns, or the names that scikit-learn makes up."""
     if is_frame(X):
         return list(X.columns)
     return [f"x{j}" for j in range(X.shape[1])] if X.ndim == 2 else ["X"]
 
 
 def _columns(X, rows, like):
-    """Return some rows, column by column in the order of another table."""
+    """Return some rows as a list of columns, in the column order of `like`."""
     part = safe_indexing(X, rows)
     if is_frame(like):
         names = list(like.columns)
         if not is_frame(X) or set(X.columns) != set(names):
             raise ValueError(
-                "targets and train must be tables of the same columns; train has "
+                "targets and train must have the same columns; train has "
                 f"{shorten(names, 200)}."
             )
         return [_plain(column.to_numpy()) for _, column in columns_of(part[names])]
     part = part.toarray() if issparse(part) else np.asarray(part)
     if part.shape[1:] != like.shape[1:]:
         raise ValueError(
-            f"targets and train must have the same columns; got {part.shape[1:]} and "
-            f"{like.shape[1:]} for the shape of an example."
+            "targets and train must have the same columns; got examples of shape "
+            f"{part.shape[1:]} and {like.shape[1:]}."
         )
     return list(part.reshape(len(part), -1).T)
 
 
 def _plain(values):
-    """Write dates out, which NumPy hands out as nanoseconds."""
+    """Convert dates to text; NumPy would show them as nanoseconds."""
     if values.dtype.kind != "M":
         return values
     return np.datetime_as_string(values, unit="auto")
 
 
 def _scales(X):
-    """Return the standard deviation of each column of numbers, NaN for others."""
+    """Return the standard deviation of each column, NaN if it has no numbers."""
     if issparse(X):
         return np.sqrt(mean_variance_axis(X.astype(np.float64), axis=0)[1])
     if is_frame(X):
@@ -247,7 +258,7 @@ def _spread(values):
 
 
 def _most_different(one, others, scales):
-    """Order columns by the mean difference of a row of one group and one of others."""
+    """Sort columns by the mean difference between one group and the others."""
     if not others:
         return np.arange(len(scales))
     others = [np.concatenate(column) for column in zip(*others, strict=True)]
@@ -256,7 +267,7 @@ def _most_different(one, others, scales):
 
 
 def _gap(one, other, scale):
-    """Numbers differ by so many standard deviations, other values by 1."""
+    """Return the mean difference: in standard deviations, or 1 if not numbers."""
     if not scale > 0:
         return np.not_equal.outer(one.astype(str), other.astype(str)).mean()
     one, other = one.astype(np.float64), other.astype(np.float64)
@@ -266,7 +277,7 @@ def _gap(one, other, scale):
 
 
 def _labels(group):
-    """Name rows: by ids, or by the index of a data frame if nobody gave ids."""
+    """Return labels of rows: ids, or the index of a data frame without ids."""
     index = _index(group.examples)
     labels = _ids(group.examples) if index is None else index
     return [str(label) for label in np.asarray(labels)[group.rows].tolist()]
@@ -280,7 +291,7 @@ def _heading_of_labels(examples):
 
 
 def _index(examples):
-    """Return the index of a data frame if it is what the user knows the rows by."""
+    """Return the index of a data frame if it names the rows better than ids do."""
     if not is_pandas(examples.X):
         return None
     ids, index = _ids(examples), examples.X.index

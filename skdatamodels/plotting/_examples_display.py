@@ -1,4 +1,4 @@
-"""What displays of examples share: images where they are images, or else tables."""
+"""Base class of displays that show examples, as images or as tables."""
 
 from numbers import Integral
 
@@ -7,11 +7,14 @@ from skdatamodels.plotting._example_tables import draw_tables
 
 
 class ExamplesDisplay:
-    """Base of displays with a row of images, or a table, for each thing shown.
+    """Base class of displays with rows of images, or tables.
 
-    A subclass has `image_shape` and `n_columns`, and four methods: ``_choose`` checks
-    what was given and finds the examples to show, ``_train`` are those whose form
-    decides, ``_draw_images`` draws them and ``_contents`` writes them as tables.
+    A subclass has the attributes `image_shape` and `n_columns`, and four methods:
+
+    - ``_choose`` checks the parameters and finds the examples to show;
+    - ``_train`` returns the examples that decide between images and tables;
+    - ``_draw_images`` draws the examples as images;
+    - ``_contents`` returns the text of their tables.
     """
 
     def plot(self, figure=None, *, cmap="gray_r", image_kw=None, text_kw=None):
@@ -20,9 +23,9 @@ class ExamplesDisplay:
         Parameters
         ----------
         figure : matplotlib Figure or SubFigure, default=None
-            An empty one to draw in; a new one by default.
+            An empty figure to draw in. By default, a new one is made.
         cmap : str or Colormap, default="gray_r"
-            For images of one channel.
+            Colormap of images with one channel.
         image_kw : dict, default=None
             Keywords of matplotlib's `imshow`.
         text_kw : dict, default=None
@@ -31,6 +34,7 @@ class ExamplesDisplay:
         Returns
         -------
         self : display
+            The display itself.
         """
         if not isinstance(self.n_columns, Integral) or self.n_columns < 1:
             raise ValueError(

@@ -8,32 +8,35 @@ from skdatamodels.plotting._matplotlib import GREY, prepare_axes, style
 
 
 class LDSCurveDisplay:
-    """How the score grows with the number of training runs, method by method.
+    """Linear datamodeling score (LDS) against the number of training runs, by method.
 
     Parameters
     ----------
     n_runs : array-like of shape (n_sizes,)
         Numbers of runs that the methods were fitted on.
-    scores : dict
-        For each method's name, its scores, of shape (n_sizes,), or with the ends
-        of an interval, of shape (n_sizes, 3), as a list of
-        :func:`~skdatamodels.metrics.lds_interval` gives.
+    scores : dict of str to array-like of shape (n_sizes,) or (n_sizes, 3)
+        Scores by name of the method. Three columns contain the score and the ends of
+        its interval, as a list of results of
+        :func:`~skdatamodels.metrics.lds_interval` does.
     ceiling : float, default=None
-        Score that a perfect predictor would reach, see
+        Score that a perfect predictor would reach; see
         :func:`~skdatamodels.metrics.noise_ceiling`.
 
     Attributes
     ----------
     ax_, figure_ : matplotlib Axes and Figure
+        Where the display is drawn.
     lines_ : dict of str to Line2D
+        The line of each method.
     bands_ : dict of str to PolyCollection
-        For the methods with intervals.
+        The interval of each method that has one.
     ceiling_ : Line2D or None
+        The noise ceiling, if it was given.
 
     Raises
     ------
     ValueError
-        If scores have another shape than `n_runs` asks for.
+        If the shape of the scores does not match `n_runs`.
 
     Examples
     --------
@@ -58,14 +61,18 @@ class LDSCurveDisplay:
         Parameters
         ----------
         n_runs : array-like of shape (n_sizes,)
+            Numbers of runs that the methods were fitted on.
         scores : dict of str to array-like of shape (n_sizes,) or (n_sizes, 3)
+            Scores by name of the method, alone or with the ends of an interval.
         ceiling : float, default=None
+            Score that a perfect predictor would reach.
         **plot_params : dict
-            For :meth:`plot`.
+            Keyword arguments of :meth:`plot`.
 
         Returns
         -------
         display : LDSCurveDisplay
+            The display, drawn.
         """
         return cls(n_runs, scores, ceiling=ceiling).plot(**plot_params)
 
@@ -81,32 +88,35 @@ class LDSCurveDisplay:
         random_state=None,
         **plot_params,
     ):
-        """Fit datamodels on the first runs, more and more of them, and draw the scores.
+        """Fit datamodels on increasing numbers of runs and draw their scores.
 
         Parameters
         ----------
         estimators : estimator, or dict of str to estimator
-            What is fitted, by name of the method. They are cloned.
+            Estimators by name of the method. They are cloned.
         runs : TrainingRuns
-            To fit on.
+            Runs to fit on. The first ones are used.
         test_runs : TrainingRuns
-            To score on, none of which are among `runs`.
+            Runs to score on. None of them may be in `runs`.
         n_runs : array-like of int of shape (n_sizes,)
             Numbers of runs to fit on, at most ``len(runs)``.
         ceiling : float, default=None
+            Score that a perfect predictor would reach.
         random_state : int, RandomState instance or None, default=None
-            Of the bootstrap draws behind the intervals.
+            Seed of the bootstrap that gives the intervals.
         **plot_params : dict
-            For :meth:`plot`.
+            Keyword arguments of :meth:`plot`.
 
         Returns
         -------
         display : LDSCurveDisplay
+            The display, drawn.
 
         Raises
         ------
         ValueError
-            Before anything is fitted: if a number of runs is not 1 to ``len(runs)``.
+            If a number of runs is not between 1 and ``len(runs)``. It is raised before
+            anything is fitted.
         """
         if not isinstance(estimators, dict):
             estimators = {type(estimators).__name__: estimators}
@@ -131,29 +141,30 @@ class LDSCurveDisplay:
 
     @classmethod
     def from_plan(cls, plan, n_runs=None, **plot_params):
-        """Draw the learning curve of a plan of runs, measured and predicted.
+        """Draw the measured and the predicted learning curve of a plan.
 
         Parameters
         ----------
         plan : RunPlan
-            With metric="lds".
+            A plan with ``metric="lds"``.
         n_runs : array-like of int, default=None
-            Numbers of runs to predict the score of; by default from the largest that
-            was measured to ten times as many.
+            Numbers of runs for which the score is predicted. By default, from the
+            largest number that was measured to ten times as many.
         **plot_params : dict
-            For :meth:`plot`.
+            Keyword arguments of :meth:`plot`.
 
         Returns
         -------
         display : LDSCurveDisplay
+            The display, drawn.
 
         Raises
         ------
         ValueError
-            If the plan is of another metric.
+            If the plan has another metric.
         """
         if plan.metric != "lds":
-            raise ValueError(f'The plan must be of metric="lds", got {plan.metric!r}.')
+            raise ValueError(f'The plan must have metric="lds", got {plan.metric!r}.')
         n_runs = plan.n_runs[-1] * np.array([1, 2, 5, 10]) if n_runs is None else n_runs
         sizes = np.union1d(plan.n_runs, n_runs)
         unknown = np.full((len(sizes), 3), np.nan)
@@ -165,12 +176,12 @@ class LDSCurveDisplay:
         return cls.from_predictions(sizes, scores, ceiling=ceiling, **plot_params)
 
     def plot(self, ax=None, *, line_kw=None, fill_between_kw=None):
-        """Draw a line a method, its band, and the ceiling.
+        """Draw a line and a band for each method, and the ceiling.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            A new figure by default.
+            Axes to draw in. By default, a new figure is made.
         line_kw : dict, default=None
             Keywords of matplotlib's `plot`, for the lines of all methods.
         fill_between_kw : dict, default=None
@@ -179,6 +190,7 @@ class LDSCurveDisplay:
         Returns
         -------
         self : LDSCurveDisplay
+            The display itself.
         """
         n_runs = np.asarray(self.n_runs)
         scores = {name: self._check(name, n_runs) for name in self.scores}
@@ -216,7 +228,7 @@ class LDSCurveDisplay:
         ax.set_xticks(n_runs, [f"{n:,}" for n in n_runs])
         ax.xaxis.set_minor_locator(NullLocator())
         ax.set(xlabel="Training runs", ylabel="LDS (mean Spearman correlation)")
-        # From zero up to a bit above the highest: lengths compare, nothing is cut.
+        # The axis starts at zero, so that heights can be compared.
         ax.set_ylim(bottom=min(0, ax.dataLim.ymin))
         ax.grid(axis="y", alpha=0.3)
         ax.legend(loc="best", frameon=False)

@@ -1,4 +1,4 @@
-"""Recall of known leaks against the distance that counts as one."""
+"""Recall of known leaks against the distance that counts as a leak."""
 
 import numpy as np
 
@@ -9,27 +9,29 @@ from skdatamodels.plotting._matplotlib import GREY, prepare_axes, style
 class LeakageRecallDisplay:
     """Share of the leaks found among the candidates, by threshold and method.
 
-    A dotted line shows how many targets leak at each threshold: where they are few,
-    the recall means little.
+    A dotted line shows how many targets leak at each threshold. Where they are few, the
+    recall is unreliable.
 
     Parameters
     ----------
     thresholds : array-like of shape (n_thresholds,)
         Distances up to which a pair counts as a leak.
     recalls : dict of str to array-like of shape (n_thresholds,)
-        For each method's name its recall, see
-        :func:`~skdatamodels.metrics.leakage_recall`; NaN is left out.
+        Recall by name of the method; see
+        :func:`~skdatamodels.metrics.leakage_recall`. NaN is not drawn.
     n_leaks : array-like of shape (n_thresholds,), default=None
-        Targets that leak at each threshold.
+        Number of targets that leak at each threshold.
     unit : str, default="km"
-        Of the thresholds, for the label.
+        Unit of the thresholds, for the axis label.
 
     Attributes
     ----------
     ax_, figure_ : matplotlib Axes and Figure
+        Where the display is drawn.
     lines_ : dict of str to Line2D
+        The line of each method.
     count_ : Line2D or None
-        Number of leaks, on an axis at the right.
+        The number of leaks, with its axis on the right.
 
     Raises
     ------
@@ -79,20 +81,25 @@ class LeakageRecallDisplay:
 
         Parameters
         ----------
-        candidates : dict of str to int array-like (n_targets, n_candidates)
-            For each method's name what it proposes.
-        train, targets : array-like of shape (n_train or n_targets, n_values)
-            Metadata.
+        candidates : dict of str to int array-like of shape (n_targets, n_candidates)
+            Training examples that each method proposes, by name of the method.
+        train : array-like of shape (n_train, n_values)
+            Metadata of the training examples.
+        targets : array-like of shape (n_targets, n_values)
+            Metadata of the targets.
         thresholds : array-like of shape (n_thresholds,)
+            Distances up to which a pair counts as a leak.
         metric : str or callable, default="haversine"
-            See :func:`~skdatamodels.metrics.metadata_distances`.
+            Distance; see :func:`~skdatamodels.metrics.metadata_distances`.
         unit : str, default="km"
+            Unit of the thresholds, for the axis label.
         **plot_params : dict
-            For :meth:`plot`.
+            Keyword arguments of :meth:`plot`.
 
         Returns
         -------
         display : LeakageRecallDisplay
+            The display, drawn.
         """
         recalls, n_leaks = {}, None
         for name, rows in candidates.items():
@@ -113,13 +120,20 @@ class LeakageRecallDisplay:
         Parameters
         ----------
         detectors : LeakageDetector, or dict of str to LeakageDetector
-            Fitted, by name of what they were fitted on.
-        train, targets, thresholds, **params
-            As for :meth:`from_predictions`.
+            Fitted detectors by name of the method.
+        train : array-like of shape (n_train, n_values)
+            Metadata of the training examples.
+        targets : array-like of shape (n_targets, n_values)
+            Metadata of the targets.
+        thresholds : array-like of shape (n_thresholds,)
+            Distances up to which a pair counts as a leak.
+        **params : dict
+            Other arguments of :meth:`from_predictions`.
 
         Returns
         -------
         display : LeakageRecallDisplay
+            The display, drawn.
         """
         detectors = detectors if isinstance(detectors, dict) else {"found": detectors}
         candidates = {name: each.candidates_ for name, each in detectors.items()}
@@ -128,19 +142,20 @@ class LeakageRecallDisplay:
         )
 
     def plot(self, ax=None, *, line_kw=None, count_kw=None):
-        """Draw the lines, and the number of leaks behind them.
+        """Draw the recall of each method and the number of leaks.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            A new figure by default.
+            Axes to draw in. By default, a new figure is made.
         line_kw, count_kw : dict, default=None
-            Keywords of matplotlib's `plot`, for the lines of the methods and for that
-            of the number of leaks.
+            Keywords of matplotlib's `plot`, for the lines of the methods and for the
+            line of the number of leaks.
 
         Returns
         -------
         self : LeakageRecallDisplay
+            The display itself.
         """
         thresholds = np.asarray(self.thresholds, float)
         rows = {name: np.asarray(row, float) for name, row in self.recalls.items()}
@@ -148,8 +163,8 @@ class LeakageRecallDisplay:
         for name, row in (rows | counts).items():
             if row.shape != thresholds.shape or thresholds.ndim != 1:
                 raise ValueError(
-                    f"{name!r} must have one number for each of the thresholds, which "
-                    f"have shape {thresholds.shape}; got {row.shape}."
+                    f"{name!r} must have one number per threshold, and thresholds have "
+                    f"shape {thresholds.shape}; got {row.shape}."
                 )
         ax = prepare_axes(self, ax, (6, 4))
         self.lines_, self.count_ = {}, None
@@ -171,5 +186,5 @@ class LeakageRecallDisplay:
         right.set_ylim(0, max(1, n_leaks.max()) * 1.05)
         right.set_ylabel("Targets that leak (dotted)", color=GREY)
         right.spines["top"].set_visible(False)
-        self.ax_.set_zorder(right.get_zorder() + 1)  # the legend is on top
+        self.ax_.set_zorder(right.get_zorder() + 1)  # keeps the legend on top
         self.ax_.patch.set_visible(False)

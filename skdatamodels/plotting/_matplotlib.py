@@ -1,11 +1,11 @@
-"""What the displays share."""
+"""Helpers of the displays."""
 
-# Told apart by people with any kind of colour vision (Okabe and Ito).
+# Okabe and Ito's colours, which colour-blind people can distinguish.
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#666666"
 
 
 def import_pyplot():
-    """Import pyplot, or say how to install it."""
+    """Import and return pyplot, or raise an error that says how to install it."""
     try:
         from matplotlib import pyplot
     except ImportError as error:
@@ -16,19 +16,21 @@ def import_pyplot():
 
 
 def prepare_axes(display, ax, figsize):
-    """Take the axes to draw in, or make a figure; note them in the display.
+    """Set ``ax_`` and ``figure_`` of a display, and make a figure if needed.
 
     Parameters
     ----------
     display : display
-        Gets ``ax_`` and ``figure_``.
+        The display, which is changed in place.
     ax : matplotlib Axes or None
+        Axes to draw in. If None, a new figure is made.
     figsize : tuple of float
         Width and height of a new figure, in inches.
 
     Returns
     -------
     ax : matplotlib Axes
+        Axes to draw in.
     """
     if ax is None:
         _, ax = import_pyplot().subplots(figsize=figsize, layout="constrained")
@@ -38,18 +40,21 @@ def prepare_axes(display, ax, figsize):
 
 
 def style(defaults, given, artist="Line2D"):
-    """Put the user's keywords over the defaults, whatever alias either uses.
+    """Override default keywords by the user's, even if they use different aliases.
 
     Parameters
     ----------
     defaults : dict
+        Keywords of the display.
     given : dict or None
+        Keywords of the user.
     artist : {"Line2D", "Collection", "Text"}
-        What the keywords are for.
+        Kind of artist that the keywords are for.
 
     Returns
     -------
     keywords : dict
+        The merged keywords, with their full names.
     """
     from matplotlib import cbook, collections, lines, text
 
@@ -59,6 +64,6 @@ def style(defaults, given, artist="Line2D"):
         "Text": text.Text,
     }[artist]
     defaults, given = (cbook.normalize_kwargs(kw, kind) for kw in (defaults, given))
-    if "c" in given:  # scatter takes one or the other
+    if "c" in given:  # scatter accepts only one of them
         defaults.pop("color", None)
     return defaults | given

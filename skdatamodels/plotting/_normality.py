@@ -1,4 +1,4 @@
-"""P-values of the normality of outputs, candidate by candidate."""
+"""P-values of tests for the normality of outputs."""
 
 import numpy as np
 
@@ -9,29 +9,32 @@ _COLOURS = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"
 
 
 class NormalityDisplay:
-    """Share of the targets with a p-value of at most so much, for each output.
+    """Cumulative distribution over targets of normality p-values, by output.
 
-    The nearer a line is to the diagonal, the better the output fits the normal
-    distribution that least squares presumes. A line that ends below 1 has targets that
-    never vary.
+    The closer a line is to the diagonal, the better the output fits the normal
+    distribution that least squares assumes. If a line ends below 1, the output of some
+    targets never varies.
 
     Parameters
     ----------
     p_values : dict of str to array-like
-        By name of the output, p-values as
-        :func:`~skdatamodels.metrics.normality_p_values` gives them; NaN where an output
-        does not vary.
+        P-values by name of the output, as
+        :func:`~skdatamodels.metrics.normality_p_values` returns them. NaN means that
+        the output does not vary.
 
     Attributes
     ----------
     ax_, figure_ : matplotlib Axes and Figure
+        Where the display is drawn.
     lines_ : dict of str to Line2D
+        The line of each output.
     diagonal_ : Line2D
+        The line of normally distributed outputs.
 
     Raises
     ------
     ValueError
-        If there is no p-value, or one is not from 0 to 1.
+        If there are no p-values, or one is not between 0 and 1.
 
     References
     ----------
@@ -59,31 +62,33 @@ class NormalityDisplay:
         Parameters
         ----------
         repeats : dict of str to array-like
-            By name of the output, the outputs of several trainings of the same subsets,
-            as :func:`~skdatamodels.metrics.normality_p_values` takes them.
+            Outputs of several trainings on the same subsets, by name of the output, as
+            :func:`~skdatamodels.metrics.normality_p_values` expects them.
         **plot_params : dict
-            For :meth:`plot`.
+            Keyword arguments of :meth:`plot`.
 
         Returns
         -------
         display : NormalityDisplay
+            The display, drawn.
         """
         p_values = {name: normality_p_values(given) for name, given in repeats.items()}
         return cls(p_values).plot(**plot_params)
 
     def plot(self, ax=None, *, line_kw=None):
-        """Draw a line an output, and the diagonal.
+        """Draw a line for each output, and the diagonal.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            A new figure by default.
+            Axes to draw in. By default, a new figure is made.
         line_kw : dict, default=None
             Keywords of matplotlib's `plot`, for the lines of the outputs.
 
         Returns
         -------
         self : NormalityDisplay
+            The display itself.
         """
         values = {name: _check(name, given) for name, given in self.p_values.items()}
         ax, self.lines_ = prepare_axes(self, ax, (5, 4.4)), {}
@@ -118,7 +123,7 @@ def _check(name, given):
     known = p[~np.isnan(p)]
     if p.size == 0 or not ((known >= 0) & (known <= 1)).all():
         raise ValueError(
-            f"P-values of {name!r} must be numbers from 0 to 1, at least one; NaN for "
+            f"P-values of {name!r} must be one or more numbers from 0 to 1, or NaN for "
             "an output that does not vary."
         )
     return p

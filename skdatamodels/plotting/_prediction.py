@@ -7,30 +7,32 @@ from skdatamodels.plotting._matplotlib import BLUE, ORANGE, prepare_axes, style
 
 
 class PredictionDisplay:
-    """Outputs that a datamodel predicts against those of the trained models.
+    """True outputs of the trained models against those that a datamodel predicts.
 
-    A point is one run and one target; all targets share the axes.
+    Each point is one run and one target. All targets share the axes.
 
     Parameters
     ----------
     y_true : array-like of shape (n_runs, n_targets) or (n_runs,)
-        Outputs of the trained models, on runs that the datamodel has not seen.
+        Outputs of the trained models, in runs that the datamodel was not fitted on.
     y_pred : array-like of the same shape
         Predicted outputs.
     output_name : str, default="margin"
-        What the outputs are, for the axis labels.
+        Name of the output, for the axis labels.
 
     Attributes
     ----------
     ax_, figure_ : matplotlib Axes and Figure
+        Where the display is drawn.
     points_ : PathCollection or PolyCollection
-        The scatter or the hexagons.
+        The points or the hexagons.
     line_ : Line2D
         The diagonal, where prediction and truth are equal.
-    lds_, pearson_ : float
-        Linear datamodeling score, which compares the runs of one target, and
-        the linear correlation of all points together, which is also high when
-        only the mean of each target is right.
+    lds_ : float
+        Linear datamodeling score, which compares the runs of each target.
+    pearson_ : float
+        Pearson correlation of all points. It is also high if only the mean of each
+        target is right.
 
     References
     ----------
@@ -61,13 +63,16 @@ class PredictionDisplay:
         Parameters
         ----------
         y_true, y_pred : array-like of shape (n_runs, n_targets) or (n_runs,)
+            True and predicted outputs.
         output_name : str, default="margin"
+            Name of the output, for the axis labels.
         **plot_params : dict
-            For :meth:`plot`.
+            Keyword arguments of :meth:`plot`.
 
         Returns
         -------
         display : PredictionDisplay
+            The display, drawn.
         """
         return cls(y_true, y_pred, output_name=output_name).plot(**plot_params)
 
@@ -80,17 +85,20 @@ class PredictionDisplay:
         Parameters
         ----------
         estimator : fitted estimator
-            With ``predict``.
+            A datamodel with the method ``predict``.
         X : TrainingRuns, or array-like of shape (n_runs, n_train)
+            Runs or masks that the datamodel was not fitted on.
         y : array-like of shape (n_runs, n_targets) or (n_runs,), default=None
-            True outputs; those of `X` where it is TrainingRuns.
+            True outputs. By default, those of `X`, which must be TrainingRuns.
         output_name : str, default="margin"
+            Name of the output, for the axis labels.
         **plot_params : dict
-            For :meth:`plot`.
+            Keyword arguments of :meth:`plot`.
 
         Returns
         -------
         display : PredictionDisplay
+            The display, drawn.
         """
         y = X.outputs if y is None else y
         predicted = estimator.predict(X)
@@ -106,21 +114,24 @@ class PredictionDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            A new figure by default.
+            Axes to draw in. By default, a new figure is made.
         kind : {"auto", "scatter", "hexbin"}, default="auto"
-            Points, or hexagons shaded by the number of points in them; "auto"
-            takes hexagons from 3,000 points on.
+            Draw points, or hexagons that are shaded by the number of points in them.
+            "auto" draws hexagons if there are 3,000 points or more.
         scatter_kw, hexbin_kw : dict, default=None
-            Keywords of matplotlib's `scatter` or `hexbin`, for the points.
+            Keywords of matplotlib's `scatter` or `hexbin`.
         line_kw : dict, default=None
             Keywords of matplotlib's `plot`, for the diagonal.
 
         Returns
         -------
         self : PredictionDisplay
+            The display itself.
         """
         if kind not in ("auto", "scatter", "hexbin"):
-            raise ValueError(f'kind is "auto", "scatter" or "hexbin", not {kind!r}.')
+            raise ValueError(
+                f'kind must be "auto", "scatter" or "hexbin", got {kind!r}.'
+            )
         self.lds_ = linear_datamodeling_score(self.y_true, self.y_pred)
         y_true, y_pred = np.ravel(self.y_true), np.ravel(self.y_pred)
         constant = np.ptp(y_pred) == 0

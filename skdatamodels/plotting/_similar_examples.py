@@ -1,4 +1,4 @@
-"""Training examples that raise and lower a target's output the most."""
+"""Training examples that raise or lower the output of a target most."""
 
 import numpy as np
 
@@ -12,17 +12,17 @@ from skdatamodels.plotting._matplotlib import BLUE, GREY, ORANGE, style
 
 
 class SimilarExamplesDisplay(ExamplesDisplay):
-    """Targets beside the training examples with the most extreme weights.
+    """Targets and the training examples with the most extreme weights for them.
 
-    A row is a target: its image, the training examples with the largest positive
-    weights, framed in blue, and those with the most negative, framed in orange.
-    Each bears its class and its weight. An example of weight zero is not shown:
-    its cell stays blank.
+    Each row shows the image of a target, then the training examples with the largest
+    positive weights, framed in blue, and those with the most negative weights, framed
+    in orange. Each image is labelled with its class and its weight. Examples with a
+    weight of zero are left blank.
 
-    Examples that are no images are rows of a table, one table a target: a data frame,
-    a matrix of features or a list of texts. Columns in which these training examples
-    differ most from the target come first. Rows bear the ids of `Examples`, or the
-    index of a data frame without ids.
+    Examples that are not images (a data frame, a matrix of features or a list of texts)
+    are shown in tables, one for each target. The columns in which these training
+    examples differ most from the target come first. Rows are labelled with the ids of
+    `Examples`, or with the index of a data frame without ids.
 
     Parameters
     ----------
@@ -31,34 +31,36 @@ class SimilarExamplesDisplay(ExamplesDisplay):
     train : Examples
         The training set.
     targets : Examples
-        The targets to show, ``len(targets)`` rows.
+        The targets to show, in the order of the rows of `weights`.
     n_examples : int, default=5
-        Examples of either sign.
+        Number of examples of each sign.
     image_shape : tuple of int, default=None
-        Height and width, and channels if any, of an example's `X`; needed where
-        examples are flat rows of pixels.
+        Shape of an image: ``(height, width)`` or ``(height, width, channels)``.
+        Required if the examples are flat rows of pixels.
     n_columns : int, default=5
-        Columns of a table to show: those in which target and training examples differ
-        the most. A difference of numbers is in standard deviations of the column; two
-        different texts or categories differ by 1.
+        Number of columns that a table shows: those in which the target and the training
+        examples differ most. Differences of numbers are measured in standard deviations
+        of the column; two different texts or categories differ by 1.
 
     Attributes
     ----------
     figure_ : matplotlib Figure
+        The figure.
     axes_ : array of Axes of shape (n_rows, 1 + 2 * n_examples)
-        Target, positive, then negative. Of shape (n_rows, 1) for tables.
+        Targets, positive examples, then negative examples. For tables, the shape is
+        (n_rows, 1).
     cells_ : list of object array of Text
-        For each target the cells of its table, the header first; empty for images.
+        Cells of the table of each target, the header first. Empty for images.
     columns_ : list of list
-        For each target the names of the columns shown; empty for images.
+        Names of the columns shown for each target. Empty for images.
     positive_, negative_ : int array of shape (n_rows, n_examples)
-        Row of each example in `train`, most extreme first; -1 for a blank cell.
+        Row of each example in `train`, the most extreme first; -1 for a blank cell.
 
     Raises
     ------
     ValueError
-        If the lengths differ, examples are not of `image_shape`, or targets and
-        training set have other columns.
+        If the lengths differ, the examples do not have the shape `image_shape`, or the
+        targets and the training set have different columns.
 
     References
     ----------
@@ -111,18 +113,22 @@ class SimilarExamplesDisplay(ExamplesDisplay):
         Parameters
         ----------
         weights : array-like of shape (n_rows, n_train)
-            Rows of an attribution matrix, one a target.
+            Rows of an attribution matrix, one for each target.
         train, targets : Examples
-            The training set, and the targets to show.
+            The training set and the targets to show.
         n_examples : int, default=5
+            Number of examples of each sign.
         image_shape : tuple of int, default=None
+            Shape of an image, if the examples are flat rows of pixels.
         n_columns : int, default=5
+            Number of columns that a table shows.
         **plot_params : dict
-            For :meth:`plot`.
+            Keyword arguments of :meth:`plot`.
 
         Returns
         -------
         display : SimilarExamplesDisplay
+            The display, drawn.
         """
         display = cls(
             weights,
@@ -152,21 +158,25 @@ class SimilarExamplesDisplay(ExamplesDisplay):
         Parameters
         ----------
         estimator : fitted estimator
-            With ``coef_`` (n_targets, n_train); a pipeline or a search is asked for
-            its last step.
+            Estimator with ``coef_`` of shape (n_targets, n_train). For a pipeline or a
+            search, the last step is used.
         train, targets : Examples
             The training set and all targets.
         target_indices : array-like of int, default=(0, 1, 2)
-            Targets to show.
+            Positions of the targets to show.
         n_examples : int, default=5
+            Number of examples of each sign.
         image_shape : tuple of int, default=None
+            Shape of an image, if the examples are flat rows of pixels.
         n_columns : int, default=5
+            Number of columns that a table shows.
         **plot_params : dict
-            For :meth:`plot`.
+            Keyword arguments of :meth:`plot`.
 
         Returns
         -------
         display : SimilarExamplesDisplay
+            The display, drawn.
         """
         target_indices = np.asarray(target_indices)
         coef = last_step(estimator).coef_
@@ -248,5 +258,5 @@ class SimilarExamplesDisplay(ExamplesDisplay):
 
 
 def _signed(weight):
-    """Two significant digits and a true minus sign."""
+    """Format a weight with its sign and two significant digits."""
     return f"{weight:+#.2g}".rstrip(".").replace("-", "\N{MINUS SIGN}")

@@ -144,7 +144,7 @@ def test_curve_of_a_plan():
     furthest = LDSCurveDisplay.from_plan(plan).lines_["predicted"].get_xdata().max()
     assert furthest == 10 * plan.n_runs[-1]
     plan = plan_runs(RUNS, regressor=model, random_state=0, metric="mse")
-    with pytest.raises(ValueError, match=r'must be of metric="lds", got \'mse\''):
+    with pytest.raises(ValueError, match=r'must have metric="lds", got \'mse\''):
         LDSCurveDisplay.from_plan(plan)
 
 

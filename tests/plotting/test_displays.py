@@ -67,7 +67,7 @@ def test_prediction_from_estimator(plt):
 
 def test_prediction_bad_input():
     y_true, y_pred = _outputs()
-    with pytest.raises(ValueError, match="kind is"):
+    with pytest.raises(ValueError, match="kind must be"):
         PredictionDisplay(y_true, y_pred).plot(kind="dots")
     with pytest.raises(ValueError, match="must both have shape"):
         PredictionDisplay(y_true, y_pred[:-1]).plot()

@@ -45,7 +45,7 @@ def test_support_from_searches_names_the_certified():
 
 @pytest.mark.parametrize("sizes", [{}, {"a": [1, 2], "b": [1]}])
 def test_support_bad_input(sizes):
-    with pytest.raises(ValueError, match="a method or more"):
+    with pytest.raises(ValueError, match="at least one method"):
         DataSupportDisplay(sizes).plot()
 
 
