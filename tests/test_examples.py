@@ -250,8 +250,8 @@ def test_fingerprint_and_checks_of_more_than_one_block(monkeypatch):
         ({"metadata": {"m": np.ma.masked_less([1, 2, 3], 2)}}, "Masked entries in met"),
         ({"X": pd.DataFrame(np.eye(3), columns=["a", "b", "a"])}, "columns named 'a'"),
         ({"metadata": FRAME[["size", "size"]]}, "metadata has .* named 'size'"),
-        ({"X": {"a": [1, 2, 3]}}, r"one entry per row, got a dict\. .*pandas\."),
-        ({"y": 1}, "y must have one entry per row"),
+        ({"X": {"a": [1, 2, 3]}}, r"one entry for each row, got a dict\. .*pandas\."),
+        ({"y": 1}, "y must have one entry for each row"),
         ({"y": [0.0, np.nan, 1.0]}, "y has missing .* rows 1"),
         ({"y": [0.0, np.inf, 1.0]}, "y has .*infinite values in rows 1"),
         ({"y": np.array(["a", None, "b"], dtype=object)}, "y has missing .* rows 1"),
@@ -268,8 +268,8 @@ def test_fingerprint_and_checks_of_more_than_one_block(monkeypatch):
         ({"X": np.array(["2020", "NaT", "2021"], dtype="M8[s]")}, "X has .* rows 1"),
         ({"X": np.full((3, 1), np.inf), "allow_nan": True}, "infinite .* rows 0, 1, 2"),
         ({"X": np.zeros((0, 2)), "y": []}, "at least one row"),
-        ({"X": [[1], [1, 2], [3]]}, "X cannot be made into an array"),
-        ({"X": 3.0}, "X must have one entry per row"),
+        ({"X": [[1], [1, 2], [3]]}, "X cannot be converted to an array"),
+        ({"X": 3.0}, "X must have one entry for each row"),
     ],
 )
 def test_bad_input(kwargs, message):
