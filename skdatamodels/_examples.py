@@ -41,7 +41,8 @@ class Examples:
     y : array-like of shape (n,)
         Class labels (numbers or strings) or real values.
     ids : array-like of shape (n,), default=None
-        Unique names of the examples. By default, 0 to n-1.
+        Unique names of the examples. By default, the index of a pandas data frame `X`
+        if it names each row, else 0 to n-1.
     metadata : dict of array-likes or data frame with n rows, default=None
         More information about each example. It is not used in training, and
         `fingerprint` and ``==`` ignore it.
@@ -51,7 +52,7 @@ class Examples:
     Attributes
     ----------
     X : ndarray of shape (n, ...), CSR matrix or data frame
-        Inputs, read-only. The index of a data frame is kept but ignored.
+        Inputs, read-only.
     y : ndarray of shape (n,)
         Labels or values, read-only.
     ids : ndarray of shape (n,)
@@ -66,7 +67,8 @@ class Examples:
     ------
     ValueError
         If lengths differ, there are no rows, `y` is not 1-d, a value is NaN, masked
-        or infinite, ids are not unique, or column names are not unique.
+        or infinite, ids are not unique, column names are not unique, or `X` and `y` of
+        pandas have different indexes.
     TypeError
         If an array has a dtype that models cannot learn from, `y` mixes text with
         other values, or a table is from neither pandas nor polars.
@@ -93,7 +95,8 @@ class Examples:
         _check_1d(y)
         if n == 0:
             raise ValueError("Examples needs at least one row, X has none.")
-        ids = np.arange(n) if ids is None else ids
+        _check_same_index(X, labels)
+        ids = _default_ids(X) if ids is None else ids
         ids, metadata = frozen_array(ids, "ids"), _frozen_metadata(metadata, n)
         _check_length("y", y, n)
         _check_length("ids", ids, n)
@@ -287,6 +290,30 @@ def _shallow(values):
     if isinstance(values, dict):
         return MappingProxyType(values)
     return shell_of(values) if is_frame(values) else values
+
+
+def _default_ids(X):
+    """Return the index of a data frame if it names each row, else positions."""
+    index = X.index if is_pandas(X) else None
+    if index is None or index.nlevels > 1 or not index.is_unique or index.hasnans:
+        return np.arange(X.shape[0])
+    return index.to_numpy()
+
+
+def _check_same_index(X, y):
+    """Raise if the rows of a data frame and a series bear different names."""
+    if not (is_pandas(X) and hasattr(y, "index") and hasattr(y, "iloc")):
+        return
+    named = not (_counts_rows(X.index) or _counts_rows(y.index))
+    if named and len(X) == len(y) and not X.index.equals(y.index):
+        raise ValueError(
+            "The indexes of X and y differ, so their rows seem not to belong together. "
+            "If they do, in this order, pass y.to_numpy()."
+        )
+
+
+def _counts_rows(index):
+    return np.array_equal(index, np.arange(len(index)))
 
 
 def _frozen_input(X):

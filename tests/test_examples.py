@@ -250,7 +250,7 @@ def test_fingerprint_and_checks_of_more_than_one_block(monkeypatch):
         ({"metadata": {"m": np.ma.masked_less([1, 2, 3], 2)}}, "Masked entries in met"),
         ({"X": pd.DataFrame(np.eye(3), columns=["a", "b", "a"])}, "columns named 'a'"),
         ({"metadata": FRAME[["size", "size"]]}, "metadata has .* named 'size'"),
-        ({"X": {"a": [1, 2, 3]}}, r"one entry for each row, got a dict\. .*pandas\."),
+        ({"X": {"a": [1, 2, 3]}}, r"one entry for each row, got a dict: .*pandas"),
         ({"y": 1}, "y must have one entry for each row"),
         ({"y": [0.0, np.nan, 1.0]}, "y has missing .* rows 1"),
         ({"y": [0.0, np.inf, 1.0]}, "y has .*infinite values in rows 1"),
@@ -476,3 +476,29 @@ def test_ids_at_positions_of_any_shape():
     for wrong in ([3], [-2], [0.0], [True]):
         with pytest.raises(ValueError, match="positions must be integers from 0 to 2"):
             examples.ids_at(wrong)
+
+
+def test_the_index_of_a_frame_gives_the_ids():
+    named = FRAME.set_index(pd.Index(["p", "q", "r"]))
+    assert Examples(named, [0, 1, 2]).ids.tolist() == ["p", "q", "r"]
+    assert Examples(named, [0, 1, 2], ids=[7, 8, 9]).ids.tolist() == [7, 8, 9]
+    rows = FRAME.iloc[[2, 0, 1]]
+    assert Examples(rows, [0, 1, 2])[1:].ids.tolist() == [0, 1]
+    unusable = (
+        ["p", "p", "q"],
+        ["p", None, "q"],
+        pd.MultiIndex.from_arrays([[1, 2, 3]] * 2),
+    )
+    for index in unusable:
+        frame = FRAME.copy()
+        frame.index = index
+        assert Examples(frame, [0, 1, 2]).ids.tolist() == [0, 1, 2]
+
+
+def test_rows_that_do_not_belong_together_are_noticed():
+    y = pd.Series([0, 1, 2], index=[5, 6, 7])
+    assert Examples(FRAME, y) == Examples(FRAME, y.to_numpy())  # positions name no row
+    named = FRAME.set_index(pd.Index([7, 6, 5]))
+    with pytest.raises(ValueError, match=r"indexes of X and y differ.*y\.to_numpy"):
+        Examples(named, y)
+    assert Examples(named, y[::-1]).ids.tolist() == [7, 6, 5]

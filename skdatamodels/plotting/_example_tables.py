@@ -6,7 +6,7 @@ import numpy as np
 from scipy.sparse import issparse
 from sklearn.utils.sparsefuncs import mean_variance_axis
 
-from skdatamodels._frames import columns_of, is_frame, is_pandas
+from skdatamodels._frames import columns_of, is_frame
 from skdatamodels._sklearn_compat import safe_indexing
 from skdatamodels._tables import format_column, shorten
 from skdatamodels.plotting._matplotlib import GREY, import_pyplot, style
@@ -277,26 +277,12 @@ def _gap(one, other, scale):
 
 
 def _labels(group):
-    """Return labels of rows: ids, or the index of a data frame without ids."""
-    index = _index(group.examples)
-    labels = _ids(group.examples) if index is None else index
-    return [str(label) for label in np.asarray(labels)[group.rows].tolist()]
+    """Return the ids of rows as text."""
+    return [str(label) for label in _ids(group.examples)[group.rows].tolist()]
 
 
 def _heading_of_labels(examples):
-    index = _index(examples)
-    if index is not None:
-        return str(index.name or "index")
     return "row" if _are_positions(_ids(examples)) else "id"
-
-
-def _index(examples):
-    """Return the index of a data frame if it names the rows better than ids do."""
-    if not is_pandas(examples.X):
-        return None
-    ids, index = _ids(examples), examples.X.index
-    is_named = index.dtype.kind not in "iu" and ids.dtype.kind in "iu"
-    return index if is_named or _are_positions(ids) else None
 
 
 def _ids(examples):

@@ -81,6 +81,7 @@ def check_groups(groups, n_runs, kept=slice(None)):
 def check_prior(weights, factors, n_targets, n_train):
     """Check weights, which may be None, and penalty factors; return a Prior."""
     if weights is not None:
+        weights = weights() if callable(weights) else weights
         weights = AttributionMatrix.weights_of(weights, "prior")
         if weights.shape != (n_targets, n_train):
             raise ValueError(

@@ -1,5 +1,6 @@
 """DatamodelRegressor: LASSO from masks to outputs, for all targets at once."""
 
+import warnings
 from numbers import Integral, Real
 
 import numpy as np
@@ -70,10 +71,12 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         test) of row indices. With a number, the runs are shuffled, the usable runs of
         each target are cut into equal parts, and the runs of a group stay together; see
         `fit`.
-    prior : AttributionMatrix, array-like or sparse (n_targets, n_train), optional
+    prior : AttributionMatrix, array-like or sparse (n_targets, n_train), or callable
         Estimate of the weights by another method, in any scale, such as an influence
-        function, a similarity or gradients. :func:`~sklearn.base.clone` copies an
-        array, and so does a search; an :class:`AttributionMatrix` is shared. The prior
+        function, a similarity or gradients. By default, there is none. A callable, such
+        as an :class:`~skdatamodels.influence.Attribution`, returns the matrix.
+        :func:`~sklearn.base.clone` copies an array, and so does a search; an
+        :class:`AttributionMatrix` is shared. The prior
         is used as an offset, scaled by least squares, and for penalty factors, which
         are smaller for examples that it finds important. With "validation" and "cv",
         the held-out error of all targets together decides which of the two are used, if
@@ -220,7 +223,7 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         "lam_min_ratio": [Interval(Real, 0, 1, closed="neither")],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "cv": ["cv_object"],
-        "prior": [AttributionMatrix, "array-like", "sparse matrix", None],
+        "prior": [AttributionMatrix, callable, "array-like", "sparse matrix", None],
         "penalty_factors": ["array-like", None],
         "exclude": ["array-like", None],
         "solver": [StrOptions({"auto", *SOLVERS})],
@@ -408,13 +411,21 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
     def _split(self, n_runs, kept, groups, pairs):
         """Return the Cut or Splits of the kept runs; None if lam is given."""
-        if not isinstance(self.lam, str):
-            return None
+        chosen = isinstance(self.lam, str)
         # a few runs cannot judge a prior
         n_judges = self.validation_fraction * len(kept)
         few = self.prior is not None and n_judges < _MIN_JUDGES
+        by_folds = chosen and (self.lam == "cv" or few)
+        if not (by_folds or self.cv is None or isinstance(self.cv, Integral)):
+            warnings.warn(
+                f"cv is used with lam='cv' only, got lam={self.lam!r}.",
+                UserWarning,
+                stacklevel=4,
+            )
         units = pairs if groups is None else groups
-        if self.lam == "validation" and not few:
+        if not chosen:
+            return None
+        if not by_folds:
             return Cut.of([1 - self.validation_fraction, 1], len(kept), units)
         if self.cv is None or isinstance(self.cv, Integral):
             n_folds = 5 if self.cv is None else self.cv

