@@ -90,7 +90,7 @@ def check_shape(name, given, shape):
         return
     hint = "It belongs to other targets or to another training set."
     if got[::-1] == shape:
-        hint = "It seems to be transposed."
+        hint = "It seems to be transposed: pass its transpose."
     raise ValueError(
         f"{name!r} has shape {tuple(got)}; the runs have {shape[0]} targets and "
         f"{shape[1]} training examples, so it must be {shape}. {hint}"

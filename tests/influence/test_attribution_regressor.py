@@ -136,7 +136,7 @@ _EXAMPLES = Examples(np.eye(4), np.arange(4) % 2)
 @pytest.mark.parametrize(
     ("attribution", "error", "message"),
     [
-        (TAU.T, ValueError, r"has shape \(15, 4\); .* = \(4, 15\)"),
+        (TAU.T, ValueError, r"has shape \(15, 4\), but .* = \(4, 15\)"),
         (TAU * np.nan, ValueError, "attribution contains NaN"),
         (TAU[0], ValueError, "Expected 2D"),
         (_never, TypeError, r"Pass Attribution\(function, train, targets\)"),
