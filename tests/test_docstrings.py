@@ -42,7 +42,8 @@ def faults(name):
     report = validate(name)
     _, _, attributes = report["docstring"].partition("Attributes\n----------\n")
     for code, message in report["errors"]:
-        missing = re.findall(r"'(\w+)'", message) if code == "PR01" else ()
+        public = r"'([^\W_]\w*)'"
+        missing = re.findall(public, message) if code == "PR01" else ()
         if missing and all(re.search(rf"\b{m}\b", attributes) for m in missing):
             continue
         if code in CHECKS:

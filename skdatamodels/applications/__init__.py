@@ -1,4 +1,4 @@
-"""What attribution matrices are good for."""
+"""Applications of attribution matrices."""
 
 from skdatamodels.applications._annotation_page import (
     read_annotations,

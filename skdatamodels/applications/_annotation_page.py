@@ -1,4 +1,4 @@
-"""A page on which people say which candidates show the same as a target."""
+"""HTML page on which people annotate which candidates are the same as a target."""
 
 import base64
 import csv
@@ -27,37 +27,40 @@ _COLUMNS = "fingerprint", "annotator", "target", "train", "same"
 def write_annotation_page(
     path, candidates, train, targets, *, image_shape=None, rows=None, title=None
 ):
-    """Write one HTML file on which a person judges candidates, target by target.
+    """Write an HTML page on which people annotate candidates, target by target.
 
-    The file needs nothing beside itself, and sends nothing: it can be mailed. What is
-    clicked is kept by the browser, and exported as CSV or JSON by two buttons;
+    The page is a single file that needs no server and sends no data, so it can be sent
+    by e-mail. The browser keeps the answers, and two buttons save them as CSV or JSON.
     :func:`read_annotations` reads these files.
 
     Parameters
     ----------
     path : path-like
-        Is replaced once the page is complete.
+        File to write. An existing file is replaced when the page is complete.
     candidates : int array-like of shape (n_targets, n_candidates)
-        Rows of `train`; -1 for none.
+        Training examples to compare with each target, padded with -1.
     train, targets : Examples
-        Images, where `X` has more than two dimensions or `image_shape` says so; rows
-        of a table, where `X` is a data frame or has two dimensions; else text.
+        The training set and the targets. They are shown as images if `X` has more than
+        two dimensions or `image_shape` is given, as tables if `X` is a data frame or a
+        numeric array with two dimensions, and else as text.
     image_shape : tuple of int, default=None
-        Height and width, and channels if any, of images that are flat rows of pixels.
+        Shape (height, width) or (height, width, channels) of images that are stored as
+        rows of pixels.
     rows : int array-like, default=None
-        Targets to show, in this order; all by default.
+        Targets to show, in this order. None shows all.
     title : str, default=None
-        Question at the top of the page.
+        Question at the top of the page. None uses a default question.
 
     Raises
     ------
     ValueError
-        If lengths differ, candidates are no training examples, rows no targets, no
-        pair is left to judge, or pixels do not make images of the shape.
+        If lengths differ, `candidates` are not training examples, `rows` are not
+        targets, there is no candidate to annotate, or the pixels do not match
+        `image_shape`.
 
     Notes
     -----
-    Images are scaled from the least to the largest value of training set and targets.
+    Pixels are scaled to the range of values in the training set and the targets.
 
     References
     ----------
@@ -86,7 +89,7 @@ def write_annotation_page(
     ]
     tasks = [task for task in tasks if task["candidates"]]
     if not tasks:
-        raise ValueError("No target has a candidate: there is nothing to judge.")
+        raise ValueError("No target has a candidate, so there is nothing to annotate.")
     show_train, show_targets = _renderers(train, targets, image_shape)
     used = sorted({i for task in tasks for i in task["candidates"]})
     data = {
@@ -96,35 +99,36 @@ def write_annotation_page(
         "train": {i: show_train(i) for i in used},
     }
     title = title or "Which of these show the same as the target?"
-    # "<" in a string of the data must not end the script element
+    # "<" in the data could end the script element
     page = TEMPLATE.replace("{{title}}", html.escape(title))
     page = page.replace("{{data}}", json.dumps(data).replace("<", "\\u003c"))
     write_atomically(path, page)
 
 
 def read_annotations(paths, candidates, train, targets):
-    """Read what people answered: for each pair the share of them who said "same".
+    """Read the answers of people: for each pair, the fraction that said "same".
 
     Parameters
     ----------
     paths : path-like, or list of path-like
-        Files that the page exported, ``.csv`` or ``.json``, of any number of people.
+        Files that were saved from the page, ``.csv`` or ``.json``, from any number of
+        people.
     candidates : int array-like of shape (n_targets, n_candidates)
-        The pairs to report; answers on other pairs are left out.
+        The pairs to report. Answers on other pairs are ignored.
     train, targets : Examples
-        Those that the page was written for.
+        The examples that the page was written for.
 
     Returns
     -------
     share : float64 array of shape (n_targets, n_candidates)
-        From 0 to 1; NaN where nobody answered. People who disagree are averaged; the
+        Fraction of people who answered "same", from 0 to 1. NaN if nobody answered. The
         same answer of the same person in two files counts once.
 
     Raises
     ------
     ValueError
-        If a file is not such a file, answers are about other data or about rows that
-        these have not, or a person answered the same pair in both ways.
+        If a file was not saved from the page, its answers are about other data or about
+        rows that do not exist, or a person gave both answers to the same pair.
     """
     candidates = _check_candidates(candidates, train, targets)
     paths = [paths] if isinstance(paths, str | Path) else list(paths)
@@ -135,15 +139,15 @@ def read_annotations(paths, candidates, train, targets):
                 swapped = found == data_fingerprint(targets, train)
                 hint = swap_hint((0, 1), (1, 0)) if swapped else ""
                 raise ValueError(
-                    f"{path} answers for other data: its fingerprint is "
-                    f"{found[:12]!r}, that of these training set and targets is "
-                    f"{fingerprint[:12]!r}.{hint}"
+                    f"{path} has answers for other data: its fingerprint is "
+                    f"{found[:12]!r}, but that of this training set and these targets "
+                    f"is {fingerprint[:12]!r}.{hint}"
                 )
             key = person, target, i
             if answers.setdefault(key, same) != same:
                 raise ValueError(
-                    f"{person!r} said both same and not same of target {target} and "
-                    f"training example {i}; the second answer is in {path}."
+                    f"{person!r} answered both same and not same for target {target} "
+                    f"and training example {i}. The second answer is in {path}."
                 )
     votes = {}
     for (_, target, i), same in answers.items():
@@ -156,7 +160,7 @@ def read_annotations(paths, candidates, train, targets):
 
 
 def data_fingerprint(train, targets):
-    """Return the fingerprint, hexadecimal, of a training set with its targets."""
+    """Return the hexadecimal fingerprint of a training set and its targets."""
     both = f"{train.fingerprint} {targets.fingerprint}".encode()
     return hashlib.sha256(both).hexdigest()
 
@@ -168,7 +172,7 @@ def _check_candidates(candidates, train, targets):
 
 
 def _check_rows(rows, n_targets):
-    """Return the targets to show, all if `rows` is None."""
+    """Return the targets to show; all if `rows` is None."""
     rows = np.arange(n_targets) if rows is None else np.asarray(rows)
     whole = rows.ndim == 1 and (rows.dtype.kind in "iu" or rows.size == 0)
     if not whole or not np.isin(rows, range(n_targets)).all():
@@ -177,12 +181,12 @@ def _check_rows(rows, n_targets):
             f"{rows.dtype} of shape {rows.shape}: {rows.ravel()[:5].tolist()}."
         )
     if len(np.unique(rows)) < len(rows):
-        raise ValueError(f"rows name a target twice: {rows.tolist()}.")
+        raise ValueError(f"rows has a target twice: {rows.tolist()}.")
     return rows
 
 
 def _answers(path, n_targets, n_train):
-    """Yield (fingerprint, annotator, target, train, same) of an exported file."""
+    """Yield (fingerprint, annotator, target, train, same) for each answer in a file."""
     is_json = path.suffix.lower() == ".json"
     try:
         text = path.read_text("utf-8-sig")
@@ -190,7 +194,7 @@ def _answers(path, n_targets, n_train):
             data = json.loads(text)
             common = {key: data[key] for key in ("fingerprint", "annotator")}
             records = [common | answer for answer in data["answers"]]
-        else:  # a quoted name may hold a line break
+        else:  # a quoted name may contain a line break
             records = list(csv.DictReader(io.StringIO(text, newline="")))
         for number, record in enumerate(records, start=1):
             found, person, *answer = (record[column] for column in _COLUMNS)
@@ -202,31 +206,31 @@ def _answers(path, n_targets, n_train):
             for name, value, limit in zip(_COLUMNS[2:], answer, limits, strict=True):
                 if not _is_row(value, limit, is_json):
                     raise ValueError(
-                        f"{name} of answer {number} is {value!r}, no integer from 0 to "
-                        f"{limit - 1}"
+                        f"{name} of answer {number} is {value!r}, not an integer from "
+                        f"0 to {limit - 1}"
                     )
             yield found, person, *map(int, answer)
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(
-            f"{path} is no file of answers, CSV or JSON, as the page exports it: "
+            f"{path} is not a file of answers (CSV or JSON) as saved from the page: "
             f"{error}"
         ) from error
 
 
 def _is_row(value, limit, is_json):
-    """Tell whether a value of a file is an integer from 0 to `limit` - 1."""
-    if is_json:  # int() would take 0.7 and true
+    """Return whether a value in a file is an integer from 0 to `limit` - 1."""
+    if is_json:  # int() would accept 0.7 and true
         return type(value) is int and 0 <= value < limit
-    # int() would take " 7", "+7" and "1_0"; its length guards against a giant
+    # int() would accept " 7", "+7" and "1_0"; the length limit excludes huge numbers
     digits = isinstance(value, str) and re.fullmatch("[0-9]{1,18}", value)
     return bool(digits) and int(value) < limit
 
 
-# Showing an example: HTML of what the person compares.
+# HTML of an example, for the person to compare.
 
 
 def _renderers(train, targets, image_shape):
-    """Return a function from row to HTML, for training examples and for targets."""
+    """Return functions from row to HTML, for training examples and for targets."""
     if is_frame(train.X):
         names = [str(name) for name in train.X.columns]
         return [_table_of(part, names) for part in (train, targets)]
@@ -271,7 +275,7 @@ def _image_of(part, image_shape, low, high):
     shape = image_shape or part.X.shape[1:]
     if np.prod(shape) != np.prod(part.X.shape[1:]) or len(shape) not in (2, 3):
         raise ValueError(
-            f"An example of shape {part.X.shape[1:]} is no image of shape {shape}; "
+            f"An example of shape {part.X.shape[1:]} is not an image of shape {shape}; "
             "pass image_shape=(height, width)."
         )
 
@@ -286,15 +290,15 @@ def _image_of(part, image_shape, low, high):
 
 
 def encode_png(pixels):
-    """Return the PNG file of pixels, uint8 (height, width) or (height, width, 1|3|4).
+    """Encode pixels, uint8 (height, width) or (height, width, 1|3|4), as PNG.
 
-    A few lines, so that no imaging package is needed: the format is a header, the
-    rows, each after a zero that says "unfiltered", compressed by zlib, and an end.
+    Written here so that no imaging package is needed. A PNG file is a header, the rows
+    compressed by zlib, each after a zero that means "unfiltered", and an end chunk.
     """
     pixels = pixels[:, :, None] if pixels.ndim == 2 else pixels
     height, width, channels = pixels.shape
     if channels not in (1, 3, 4):
-        raise ValueError(f"An image has 1, 3 or 4 channels, not {channels}.")
+        raise ValueError(f"An image must have 1, 3 or 4 channels, got {channels}.")
     colour = {1: 0, 3: 2, 4: 6}[channels]
     flat = pixels.reshape(height, width * channels)
     scanlines = np.insert(flat, 0, 0, axis=1).tobytes()

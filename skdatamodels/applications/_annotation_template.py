@@ -1,4 +1,4 @@
-"""HTML of the annotation page, a string so that it is packaged like any module."""
+"""HTML of the annotation page, as a string so that it is packaged as a module."""
 
 TEMPLATE = r"""<!DOCTYPE html>
 <html lang="en">
@@ -61,8 +61,8 @@ const nPairs = data.tasks.reduce((sum, task) => sum + task.candidates.length, 0)
 // answers["target,train"] is 1 for same, 0 for not the same
 let kept = { annotator: "", answers: {} };
 
-// Browsers may refuse storage to a file or in private windows: then the page itself
-// remembers, until it is closed.
+// Browsers may refuse storage to local files or in private windows. Then the answers
+// are kept only until the page is closed.
 function load() {
   try {
     const text = window.localStorage.getItem(place);
@@ -75,7 +75,7 @@ function save() {
 }
 function warn() {
   byId("note").textContent =
-    "This browser keeps nothing: save your answers before you close the page.";
+    "This browser does not keep answers: save them before you close the page.";
 }
 
 function figure(content, heading) {

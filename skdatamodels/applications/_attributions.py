@@ -1,4 +1,4 @@
-"""What every application asks of an attribution matrix."""
+"""Checks of attribution matrices, shared by all applications."""
 
 import numpy as np
 from sklearn.base import is_classifier
@@ -12,37 +12,38 @@ FLOATS = [np.float64, np.float32]
 
 
 def weights_of(given):
-    """Return the attribution matrix of a fitted estimator, or what is given."""
+    """Return the attribution matrix of a fitted estimator; pass others through."""
     estimator = last_step(given)
     if hasattr(estimator, "outputs"):
         raise TypeError(
-            f"Got {type(estimator).__name__}, and weights are needed: fit a "
-            "DatamodelRegressor on the runs, and give that."
+            f"Expected weights, got {type(estimator).__name__}. Fit a "
+            "DatamodelRegressor on the runs, and pass the regressor."
         )
     if not hasattr(estimator, "fit"):
         return given
     if is_classifier(estimator):
         raise TypeError(
             f"The coef_ of {type(estimator).__name__} are weights of features, not of "
-            "training examples: give a DatamodelRegressor that was fitted on runs."
+            "training examples. Pass a DatamodelRegressor that was fitted on runs."
         )
     if not hasattr(estimator, "coef_"):
         raise ValueError(
-            f"{type(estimator).__name__} has no coef_, the attribution matrix: fit it "
+            f"{type(estimator).__name__} has no coef_ (the attribution matrix). Fit it "
             "first."
         )
     return estimator.coef_[None] if np.ndim(estimator.coef_) == 1 else estimator.coef_
 
 
 def check_weights(weights, name="weights"):
-    """Return an attribution matrix, float and dense or CSR, without NaN.
+    """Validate an attribution matrix and return it as float, dense or CSR.
 
     Parameters
     ----------
     weights : array-like or CSR of shape (n_targets, n_train), or fitted estimator
-        With ``coef_``; a pipeline or a search is asked for its last step.
+        An estimator must have ``coef_``. Of a pipeline or a search, the last step is
+        used.
     name : str, default="weights"
-        How errors call it.
+        Name in error messages.
     """
     weights = weights_of(weights)
     refuse_disguised(weights, name)
@@ -50,7 +51,7 @@ def check_weights(weights, name="weights"):
 
 
 def validate_weights(estimator, X, *, reset=True):
-    """Return X of an estimator, an attribution matrix, as `check_weights` would."""
+    """Validate the attribution matrix X of an estimator, as `check_weights` does."""
     X = weights_of(X)
     refuse_disguised(X, "weights X")
     return validate_data(estimator, X, accept_sparse="csr", dtype=FLOATS, reset=reset)
@@ -64,14 +65,15 @@ def sign_of_better(weights, higher_is_better):
     weights : fitted estimator or attribution matrix
         An estimator that was fitted on TrainingRuns knows what they measure.
     higher_is_better : bool or None
-        What the user says, where nothing else tells.
+        The user's parameter. Needed if `weights` does not know.
 
     Raises
     ------
     TypeError
-        If `higher_is_better` is something else.
+        If `higher_is_better` is not a bool or None.
     ValueError
-        If nobody tells, the two disagree, or the output has no better.
+        If neither `weights` nor the user tells which direction is better, if they
+        disagree, or if no direction is better for the output.
     """
     if not isinstance(higher_is_better, bool | np.bool_ | None):
         raise TypeError(
@@ -81,54 +83,55 @@ def sign_of_better(weights, higher_is_better):
     known = None if info is None else info.higher_is_better
     if info is not None and info.name == "prediction":
         raise ValueError(
-            "The runs measure the output 'prediction', of which neither a higher nor a "
-            "lower value is better. Train with output='squared_error' instead."
+            "The runs measure the output 'prediction', for which neither higher nor "
+            "lower values are better. Train with output='squared_error' instead."
         )
     if known is None and higher_is_better is None:
-        what = "Nothing says"
+        what = "It is not known"
         if info is None:
-            what = "An attribution matrix does not say"
+            what = "An attribution matrix does not tell"
         elif info.name != "unknown":
-            what = f"The output {info.name!r} does not say"
+            what = f"The output {info.name!r} does not tell"
         raise ValueError(
             f"{what} whether higher outputs are better. Pass higher_is_better=True "
-            "(for margins and accuracies) or False (for losses and errors), or give a "
-            "DatamodelRegressor that was fitted on TrainingRuns, which know."
+            "(for margins and accuracies) or False (for losses and errors), or pass a "
+            "DatamodelRegressor that was fitted on TrainingRuns, which know it."
         )
     if None not in (known, higher_is_better) and known != higher_is_better:
         raise ValueError(
-            f"higher_is_better={higher_is_better} contradicts the runs, whose output "
-            f"{info.name!r} has higher_is_better={known}: leave it out."
+            f"higher_is_better={higher_is_better} contradicts the runs: their output "
+            f"{info.name!r} has higher_is_better={known}. Do not pass higher_is_better."
         )
     return 1 if (higher_is_better if known is None else known) else -1
 
 
 def check_train(train, n_train):
-    """Raise unless `train`, if given, has as many examples as weights have columns."""
+    """Raise if `train` is given and does not match the columns of the weights."""
     if train is None:
         return
     check_examples(train, "train")
     if len(train) != n_train:
         raise ValueError(
-            f"train has {len(train)} examples, the attribution matrix {n_train} "
-            "columns: give the training set that the weights belong to."
+            f"train has {len(train)} examples, but the attribution matrix has "
+            f"{n_train} columns. Pass the training set that the weights belong to."
         )
 
 
 def check_attributions(estimator, X, trainer):
-    """Return the attribution matrix, float and dense or CSR, if it fits the trainer.
+    """Validate that an attribution matrix fits the trainer, and return it.
 
     Raises
     ------
     ValueError
-        If it is no matrix, has NaN, or is not (n_targets, n_train) of the trainer; or
-        if it is of an estimator whose runs measured another output than the trainer.
+        If X is not a matrix, has NaN, or does not have the shape (n_targets, n_train)
+        of the trainer; or if it is an estimator that was fitted on runs of another
+        output than that of the trainer.
     """
     info, own = getattr(last_step(X), "output_info_", None), trainer.output_info
     if info is not None and "unknown" not in (info.name, own.name) and info != own:
         raise ValueError(
-            f"The weights are of the output {info.name!r}, but the trainer measures "
-            f"{own.name!r}: fit them on runs of this trainer."
+            f"The weights were fitted to the output {info.name!r}, but the trainer "
+            f"measures {own.name!r}. Fit them on runs of this trainer."
         )
     X = validate_weights(estimator, X)
     wanted = len(trainer.targets), len(trainer.train)
@@ -136,6 +139,6 @@ def check_attributions(estimator, X, trainer):
         hint = " Transpose it." if X.shape == wanted[::-1] else ""
         raise ValueError(
             "The attribution matrix must have a row for each target of the trainer and "
-            f"a column for each training example, shape {wanted}; got {X.shape}.{hint}"
+            f"a column for each training example: shape {wanted}; got {X.shape}.{hint}"
         )
     return X

@@ -1,4 +1,4 @@
-"""Whether the principal components of embeddings are faithful to the model."""
+"""Test by retraining whether components of embeddings are faithful to the model."""
 
 from typing import NamedTuple
 
@@ -12,24 +12,25 @@ from skdatamodels.applications._similar_examples import similar_examples
 
 
 class ComponentEffects(NamedTuple):
-    """What removing the training examples at an end of a component does.
+    """Effects of removing the training examples at each end of a component.
 
-    The last axis is the end, of positive and of negative coordinates, whose training
-    examples are removed. Entries are changes of the mean output, in its unit; NaN where
-    no example lies at that end.
+    Axis 1 is the end whose training examples are removed: first the end of positive
+    coordinates, then that of negative ones. Entries are changes of the mean output, in
+    the unit of the output. They are NaN if no example lies at that end.
 
     Attributes
     ----------
     same_end : float64 array of shape (n_components, 2)
-        On the targets at that end: below 0 if the component is faithful.
+        Effect on the targets at that end. Below 0 if the component is faithful.
     other_end : float64 array of shape (n_components, 2)
-        On the targets at the opposite end: above 0, where the ends compete.
+        Effect on the targets at the opposite end. Above 0 if the ends compete.
     rest : float64 array of shape (n_components, 2)
-        On all other targets: near 0.
+        Effect on all other targets. Near 0 if the component is faithful.
     removed : int array of shape (n_components, 2, n_removed)
-        The training examples, most extreme first; -1 where no more lie at that end.
+        Removed training examples, most extreme first. Padded with -1 if fewer lie at
+        that end.
     removed_ids : object array of shape (n_components, 2, n_removed)
-        Their ids; None where no more lie at that end.
+        Their ids, padded with None.
     """
 
     same_end: np.ndarray
@@ -79,38 +80,41 @@ def component_effects(
     n_trials=10,
     n_control_trials=100,
 ):
-    """Remove the training examples at the ends of components, and train again.
+    """Measure the effect of removing the training examples at the ends of components.
 
-    A component of datamodel embeddings has a coordinate for each training example,
-    and each target has a place on it. If it shows how the model works, then the
-    outputs of the targets at one end rest on the training examples at that end.
+    A component of datamodel embeddings has a coordinate for each training example, and
+    each target has a coordinate along it. If the component is faithful to the model,
+    the outputs of the targets at one end depend on the training examples at that end.
 
     Parameters
     ----------
     trainer : SubsetTrainer
-        Its targets are the rows of `coordinates`.
+        Trains the models. Its targets are the rows of `coordinates`.
     components : array-like of shape (n_components, n_train)
-        As ``components_`` of a PCA or TruncatedSVD that was fitted on embeddings.
+        ``components_`` of a PCA or TruncatedSVD that was fitted on embeddings.
     coordinates : array-like of shape (n_targets, n_components)
         Its ``transform`` of the embeddings of the trainer's targets.
     n_removed : int, default=50
-        Training examples to remove; fewer where a component has fewer of that sign.
+        Number of training examples to remove. Fewer are removed if a component has
+        fewer coordinates of that sign.
     n_ends : int, default=20
-        Targets that count as an end.
+        Number of targets that form an end.
     n_trials : int, default=10
-        Trainings without the examples of an end.
+        Number of trainings without the examples of an end.
     n_control_trials : int, default=100
-        Trainings of the full training set.
+        Number of trainings on the full training set.
 
     Returns
     -------
     effects : ComponentEffects
+        Changes of the mean output on the targets at the same end, at the other end and
+        in between.
 
     Raises
     ------
     ValueError
-        Before any training: if the shapes do not fit the trainer, or there are fewer
-        examples or targets than are asked for.
+        Before any training: if the shapes do not match the trainer, or `n_removed` or
+        `n_ends` is too large.
 
     References
     ----------
@@ -178,6 +182,6 @@ def _check_shapes(trainer, components, coordinates, n_removed, n_ends):
         raise ValueError(f"n_removed must be 1 to {n_train - 1}, got {n_removed}.")
     if not 1 <= n_ends < n_targets / 2:
         raise ValueError(
-            f"n_ends must leave a rest of the {n_targets} targets between the two ends,"
-            f" got {n_ends}."
+            f"n_ends must leave some of the {n_targets} targets between the two ends: "
+            f"it must be 1 or more and below {n_targets / 2}; got {n_ends}."
         )

@@ -1,4 +1,4 @@
-"""Counterfactuals: what the model would say without some training examples."""
+"""Counterfactuals: model outputs after some training examples are removed."""
 
 from dataclasses import dataclass, replace
 from numbers import Integral
@@ -28,26 +28,27 @@ from skdatamodels.training import SubsetTrainer
 def predict_counterfactual(weights, removal_sets):
     """Predict how outputs change when sets of training examples are removed.
 
-    A datamodel is linear in the mask, so the change is the sum of the weights of the
-    removed examples, with its sign turned. Nothing is trained.
+    A datamodel is linear in the mask, so the predicted change is minus the sum of the
+    weights of the removed examples. Nothing is trained.
 
     Parameters
     ----------
     weights : array-like or CSR of shape (n_targets, n_train)
         Attribution matrix, in the unit of the output.
     removal_sets : bool array-like of shape (n_sets, n_train), or list of int arrays
-        True for the examples that are removed; or, for each set, their indices.
+        A mask that is True for the removed examples; or, for each set, the indices of
+        the removed examples.
 
     Returns
     -------
     effects : float array of shape (n_targets, n_sets)
-        Predicted change of the output, in its unit; negative where it falls.
+        Predicted change of the output, in its unit. Negative if the output decreases.
 
     Raises
     ------
     ValueError
-        If weights are no finite matrix, or a set holds what is not among the training
-        examples, or the same example twice.
+        If `weights` is not a finite matrix, or a set has an index that is not a
+        training example, or the same example twice.
 
     See Also
     --------
@@ -72,7 +73,17 @@ def predict_counterfactual(weights, removal_sets):
 
 
 class Correlation(NamedTuple):
-    """Rank and linear correlation of predicted and true effects, of `n` pairs."""
+    """Correlation between predicted and true effects.
+
+    Attributes
+    ----------
+    spearman : float
+        Rank correlation.
+    pearson : float
+        Linear correlation.
+    n : int
+        Number of pairs.
+    """
 
     spearman: float
     pearson: float
@@ -87,24 +98,25 @@ class Correlation(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class CounterfactualEffects:
-    """Predicted and true effects, one row a target and a set of removed examples.
+    """Predicted and true effects, one row per target and set of removed examples.
 
     Attributes
     ----------
     target : int array of shape (n_rows,)
         Row of the attribution matrix.
     target_id : object array of shape (n_rows,)
-        Its id.
+        Id of the target.
     heuristic : str array of shape (n_rows,)
-        How the set was chosen.
+        Heuristic or baseline that chose the set.
     size : int array of shape (n_rows,)
         Number of examples in the set.
     predicted, true : float64 array of shape (n_rows,)
-        Change of the mean output, in its unit. NaN where all trainings failed.
+        Predicted and measured change of the mean output, in its unit. `true` is NaN if
+        all trainings failed.
     error : float64 array of shape (n_rows,)
-        Standard error of `true` by the randomness of training; NaN for one trial.
+        Standard error of `true` due to the randomness of training. NaN for one trial.
     removed : PackedMasks of shape (n_rows, n_train)
-        The sets: True for the removed examples.
+        The sets. True for the removed examples.
     """
 
     target: np.ndarray
@@ -120,12 +132,13 @@ class CounterfactualEffects:
         return len(self.target)
 
     def correlations(self):
-        """Correlate predicted and true effects, over all rows and by heuristic.
+        """Compute the correlation of predicted and true effects.
 
         Returns
         -------
         correlations : dict of str to Correlation
-            Under "all" and under each heuristic. NaN where either does not vary.
+            Over all rows, with the key "all", and by heuristic. NaN if the predicted or
+            the true effects do not vary.
         """
         groups = {"all": np.ones(len(self), dtype=bool)}
         for name in dict.fromkeys(self.heuristic.tolist()):
@@ -137,6 +150,11 @@ class CounterfactualEffects:
 
     def to_frame(self):
         """Return the table as a pandas.DataFrame, without the sets.
+
+        Returns
+        -------
+        frame : pandas.DataFrame
+            One row per target and set.
 
         Raises
         ------
@@ -162,69 +180,70 @@ class CounterfactualEffects:
 
 
 class CounterfactualEvaluation(BaseEstimator):
-    """Remove sets of training examples, train again, and compare with the prediction.
+    """Compare predicted effects of removing training examples with true effects.
 
     For each target, sets of several sizes are chosen by several heuristics. The true
-    effect of a set is the mean output of models trained without it, less the mean of
-    models trained on everything. Any attribution matrix can be judged so.
+    effect of a set is the mean output of models trained without it minus the mean
+    output of models trained on all examples. Any attribution matrix can be evaluated.
 
     Parameters
     ----------
     trainer : SubsetTrainer
-        Says what is trained, on what and how; its targets are the rows of the
-        attribution matrix. Its `store` keeps the trainings. It need not be the trainer
-        that the weights come from: with another estimator the evaluation tells
-        whether they carry over.
+        Trains the models. Its targets are the rows of the attribution matrix. Its
+        `store` keeps the trainings. It can differ from the trainer that the weights
+        come from: with another estimator, the evaluation shows whether the weights
+        transfer to it.
     heuristics : list of str, default=("top", "bottom", "random")
-        How sets are chosen for a target: examples of the highest weights, of the
-        lowest, of the smallest in magnitude ("zero": of weight zero, in a sparse
-        datamodel), or at random. Ties are broken at random.
+        How to choose the sets for a target: examples with the highest weights ("top"),
+        the lowest ("bottom") or the smallest in magnitude ("zero": those of weight
+        zero, for a sparse datamodel), or random examples ("random"). Ties are broken
+        at random.
     baselines : dict of str to array or CSR of shape (n_targets, n_train), default=None
-        Other attribution matrices: the top examples of each make sets too, under the
-        name of the baseline. The effect is predicted by the matrix given to `fit`.
+        Other attribution matrices by name. The top examples of each form further sets,
+        under the name of the baseline. Their effects are also predicted by the matrix
+        passed to `fit`.
     sizes : list of int or float, default=(0.01, 0.02, 0.05, 0.1)
         Numbers of examples in a set, or fractions of the training set.
     target_indices : array-like of int, default=None
-        The targets to evaluate; all by default.
+        The targets to evaluate. None evaluates all.
     n_trials : int, default=10
-        Trainings of each set, by different seeds.
+        Number of trainings without each set, with different seeds.
     n_control_trials : int, default=100
-        Trainings of the full training set.
+        Number of trainings on the full training set.
     control : {"full", "subsets"}, default="full"
-        What the sets are removed from: the full training set, or, in each trial, a
-        random subset of the trainer's `alpha` and `design`. These are the subsets that
-        datamodels know; they are the same for all sets, and each is trained with and
-        without the set, so `n_control_trials` does not matter.
+        What the sets are removed from: the full training set, or in each trial a random
+        subset of the trainer's `alpha` and `design`, which is what datamodels are
+        fitted to. The subsets are the same for all sets, and each is trained with and
+        without the set, so `n_control_trials` is not used.
     edit : {"remove", "mislabel"}, default="remove"
-        Whether the examples of a set are left out or given the wrong class that is the
-        most likely for the target. The prediction is that of removal, either way: a
-        rank, not a size, of what mislabelling does.
+        Whether the examples of a set are removed, or given the most likely wrong class
+        of the target. The prediction is that of a removal in both cases, so for
+        "mislabel" only the ranks of the effects are comparable.
     random_state : int, RandomState instance or None, default=None
-        Of random sets, ties and subsets; the trainer has its own.
+        Determines random sets, ties and subsets. The trainer has its own.
 
     Attributes
     ----------
     effects_ : CounterfactualEffects
-        The table.
+        Predicted and true effects.
     correlations_ : dict of str to Correlation
-        Spearman and Pearson correlation of predicted and true effects, under "all" and
-        each heuristic.
+        Spearman and Pearson correlation of predicted and true effects, over all rows
+        with the key "all", and by heuristic.
     wrong_class_ : array of shape (n_targets,)
-        Class given, for edit="mislabel".
+        The class assigned with edit="mislabel".
     n_features_in_ : int
         Number of training examples.
 
     See Also
     --------
-    predict_counterfactual : The prediction alone.
-    skdatamodels.plotting.CounterfactualDisplay : Predicted against true effects.
+    predict_counterfactual : Predict effects without training.
+    skdatamodels.plotting.CounterfactualDisplay : Plot predicted against true effects.
 
     Notes
     -----
-    All sets are one call of the trainer, and sets that coincide are trained once: so
-    are those of the same examples for several targets, or by several heuristics. Every
-    training measures all targets of the trainer; the outputs of all are held in memory
-    unless the trainer has a store.
+    All sets are trained in one call of the trainer. Equal sets, for several targets or
+    by several heuristics, are trained only once. Every training measures all targets
+    of the trainer. All outputs are held in memory unless the trainer has a store.
 
     References
     ----------
@@ -299,23 +318,24 @@ class CounterfactualEvaluation(BaseEstimator):
         Parameters
         ----------
         X : array-like or CSR of shape (n_targets, n_train)
-            Attribution matrix that predicts, in the unit of the output.
+            Attribution matrix to evaluate, in the unit of the output.
         y : None
             Ignored.
 
         Returns
         -------
         self : CounterfactualEvaluation
+            The fitted evaluation.
 
         Raises
         ------
         ValueError
-            Before any training: if a matrix has NaN or another shape than the
-            trainer's targets and training set ask for, a heuristic is not known, a
-            size is not below n_train, a target does not exist, or labels are to be
-            changed for what is no classifier.
+            Before any training: if a matrix has NaN or does not match the trainer's
+            targets and training set, a heuristic is unknown, a size is not below
+            n_train, a target does not exist, or edit="mislabel" and the trainer does
+            not train a classifier.
         RuntimeError
-            If trainings failed, as the trainer's `on_failure` says.
+            If trainings failed, depending on the trainer's `on_failure`.
         """
         X = check_attributions(self, X, self.trainer)
         n_targets, n_train = X.shape
@@ -331,7 +351,7 @@ class CounterfactualEvaluation(BaseEstimator):
             bases = self.trainer.draw_subsets(self.n_trials, subset_seed).dense()
         effects = self._train(removed, table["target"], bases)
         rows = np.arange(len(removed)), table["target"]
-        # what a base does not hold cannot be removed from it
+        # only examples that are in a base can be removed from it
         self._share = bases.mean(axis=0)
         self.effects_ = CounterfactualEffects(
             **table,
@@ -345,24 +365,25 @@ class CounterfactualEvaluation(BaseEstimator):
         return self
 
     def effects_by(self, X):
-        """Let another attribution matrix predict the effects of the same sets.
+        """Predict the effects of the same sets with another attribution matrix.
 
-        Nothing is trained: so several matrices are judged on the same trainings, which
-        is fair where each of them has its sets, as `baselines` does.
+        Nothing is trained, so several matrices can be compared on the same trainings.
+        The comparison is fair if the sets of each matrix are included, by `baselines`.
 
         Parameters
         ----------
         X : array-like or CSR of shape (n_targets, n_train)
+            Attribution matrix, in the unit of the output.
 
         Returns
         -------
         effects : CounterfactualEffects
-            As `effects_`, but for the predictions.
+            Copy of `effects_` with the predictions of this matrix.
 
         Raises
         ------
         ValueError
-            As :meth:`fit` does of the matrix.
+            If the matrix has NaN or another shape than the one passed to :meth:`fit`.
         """
         check_is_fitted(self)
         X, effects = check_attributions(self, X, self.trainer), self.effects_
@@ -372,12 +393,12 @@ class CounterfactualEvaluation(BaseEstimator):
         return replace(effects, predicted=predicted)
 
     def _check_heuristics(self, n_targets, n_train):
-        """Return the baselines, float and dense or CSR."""
+        """Return the validated baselines, as float, dense or CSR."""
         unknown = [name for name in self.heuristics if name not in HEURISTICS]
         if unknown:
             raise ValueError(
-                f"heuristics are {', '.join(map(repr, HEURISTICS))}; got {unknown}. "
-                "Other choices of examples go into baselines."
+                f"heuristics must be among {', '.join(map(repr, HEURISTICS))}; got "
+                f"{unknown}. Pass other choices of examples as baselines."
             )
         baselines = {
             name: check_weights(matrix, f"baseline {name!r}")
@@ -385,18 +406,18 @@ class CounterfactualEvaluation(BaseEstimator):
         }
         for name, matrix in baselines.items():
             if name in HEURISTICS or name == "all":
-                raise ValueError(f"A baseline cannot be named {name!r}, a name in use.")
+                raise ValueError(f"A baseline cannot be named {name!r}: it is in use.")
             if matrix.shape != (n_targets, n_train):
                 raise ValueError(
-                    f"Baseline {name!r} has shape {matrix.shape}; the attribution "
-                    f"matrix has {(n_targets, n_train)}."
+                    f"Baseline {name!r} has shape {matrix.shape}, but the attribution "
+                    f"matrix has shape {(n_targets, n_train)}."
                 )
         if not (len(self.heuristics) or baselines):
-            raise ValueError("No heuristic and no baseline: no set could be chosen.")
+            raise ValueError("heuristics and baselines are both empty: pass one.")
         return baselines
 
     def _choose_sets(self, X, baselines, targets, sizes, seed):
-        """Return the first columns of the table, and removed (n_rows, n_train)."""
+        """Return the first columns of the table, and the sets (n_rows, n_train)."""
         sources = [(name, X, HEURISTICS[name]) for name in self.heuristics]
         sources += [(name, B, HEURISTICS["top"]) for name, B in baselines.items()]
         rows = [
@@ -409,7 +430,7 @@ class CounterfactualEvaluation(BaseEstimator):
         row = iter(removed)
         for target in targets:
             for name, matrix, score in sources:
-                # so that no set depends on which others are asked for
+                # seeded so that a set does not depend on the other sets
                 rng = np.random.default_rng([seed, target, *name.encode()])
                 order = order_by(
                     score(dense_row(matrix, target)), rng.random(X.shape[1])
@@ -433,7 +454,7 @@ class CounterfactualEvaluation(BaseEstimator):
 
 
 def _check_removal_sets(removal_sets, n_train):
-    """Return bool array (n_sets, n_train)."""
+    """Return the sets as a bool array (n_sets, n_train)."""
     if getattr(removal_sets, "shape", None) is None:
         removal_sets = [np.asarray(removal_set) for removal_set in removal_sets]
         are_masks = removal_sets and all(s.dtype == bool for s in removal_sets)
@@ -443,7 +464,7 @@ def _check_removal_sets(removal_sets, n_train):
         if removed.dtype != bool or removed.ndim != 2 or removed.shape[1] != n_train:
             raise ValueError(
                 f"Sets given as an array must be bool of shape (n_sets, {n_train}), "
-                f"got {removed.dtype} of shape {removed.shape}. Give indices as a list "
+                f"got {removed.dtype} of shape {removed.shape}. Pass indices as a list "
                 "of arrays."
             )
         return removed
@@ -457,12 +478,12 @@ def _check_removal_sets(removal_sets, n_train):
             )
         row[indices.astype(int)] = True
         if row.sum() < indices.size:
-            raise ValueError(f"Set {number} holds an example twice: {indices}.")
+            raise ValueError(f"Set {number} has an example twice: {indices}.")
     return removed
 
 
 def _check_sizes(sizes, n_train):
-    """Return sizes, numbers of examples or fractions of them, as an int array."""
+    """Convert sizes, numbers or fractions of examples, to an int array."""
     counts = [
         size if isinstance(size, Integral) else max(1, round(size * n_train))
         for size in sizes
@@ -488,16 +509,16 @@ def _check_target_indices(target_indices, n_targets):
         or len(np.unique(indices)) < indices.size
     ):
         raise ValueError(
-            f"target_indices must be different integers from 0 to {n_targets - 1}; got "
+            f"target_indices must be distinct integers from 0 to {n_targets - 1}; got "
             f"{target_indices}."
         )
     return indices
 
 
 def _predict_rows(X, removed, targets, share):
-    """Predict the effect of each set on one target of its own.
+    """Predict the effect of each set on its target.
 
-    `share` (n_train,) tells in how many of the bases an example is.
+    `share` (n_train,) is the fraction of the bases that contain each example.
     """
     predicted = np.empty(len(targets))
     for target in np.unique(targets):

@@ -23,127 +23,137 @@ from skdatamodels.applications._support_curve import bootstrap_support, fit_supp
 from skdatamodels.outputs import OUTPUTS
 from skdatamodels.training import SubsetTrainer
 
-# Negative where the prediction is wrong; a user's own function is taken at its word.
+# Negative if the prediction is wrong. A user's own function is assumed to be so.
 _SIGNED = "margin", "log_odds"
-# Bisection ends when its two ends differ by so much of the lower one, or by 1.
+# Bisection stops when its ends differ by this fraction of the lower end, or by 1.
 _RESOLUTION = 0.1
 
 
 class DataSupportSearch(BaseEstimator):
-    """Search, target by target, for the fewest examples whose removal flips it.
+    """Search for the smallest set of examples whose removal flips each target.
 
-    The training examples of highest weight are removed, or mislabelled, in growing
-    numbers, and the model is trained again without them. The size at which the mean
-    output of the target turns negative bounds its data support from above: a target
-    with a small one is brittle. The better the weights, the tighter the bound, so any
-    attribution matrix can be judged by the sizes it leads to.
+    The training examples with the highest weights are removed (or mislabelled) in
+    increasing numbers, and the model is trained again without them. The size at which
+    the mean output of the target becomes negative is an upper bound of the size of its
+    data support. A target with a small data support is brittle. Better weights give
+    tighter bounds, so attribution matrices can be compared by these sizes.
 
     Parameters
     ----------
     trainer : SubsetTrainer
-        Says what is trained, on what and how: its targets are the rows of the
-        attribution matrix. Its output must be negative where the model is wrong:
-        "margin", or a function of which you know that. By "log_odds" of more than two
-        classes a target counts as wrong where all other classes together are more
-        likely than its own. Its `store` keeps the trainings: the same search again, or
-        one cut short, reads them.
+        Trains the models. Its targets are the rows of the attribution matrix. Its
+        output must be negative if the model is wrong: "margin", or your own function
+        with this property. With "log_odds" and more than two classes, a target counts
+        as wrong if all other classes together are more likely than its own. The `store`
+        of the trainer keeps the trainings, so that a repeated or interrupted search
+        reads them.
     edit : {"remove", "mislabel"}, default="remove"
-        Whether the examples are left out, or given the wrong class that is the most
-        likely for the target: of all wrong ones the highest mean output of the model
-        trained on everything. Mislabelling needs a classifier.
+        Whether examples are removed, or given the most likely wrong class of the
+        target: the wrong class with the highest mean output of models trained on all
+        examples. "mislabel" needs a classifier.
     search : {"grid", "bisection"}, default="grid"
-        Try the sizes in increasing order, until the mean output is negative by two
-        standard errors; or until it is negative, and then halve the interval below
-        until its ends are 10 % or one example apart.
+        "grid" tries the sizes in increasing order until the mean output is negative by
+        two standard errors. "bisection" tries them until the mean output is negative,
+        and then halves the interval below until its ends differ by 10 % or by one
+        example.
     sizes : array-like of int, default=None
-        Numbers of examples to try. By default 1, 2, 4, ... up to half the training
+        Numbers of examples to try. By default 1, 2, 4, ... up to half of the training
         set.
     n_trials : int, default=20
-        Trainings of each edited set, by different seeds. One is enough for a learner
-        without randomness.
+        Number of trainings of each edited set, with different seeds. One is enough for
+        a learner without randomness.
     factor : float, default=1.2
-        To certify a size, the model is trained without this many times as many, by
-        seeds that the search has not used.
+        To certify a size, `factor` times as many examples are removed, and models are
+        trained with seeds that the search has not used.
     n_certifications : int, default=3
-        Attempts to certify. After one that fails, its trainings join the others and
-        the size is fitted anew.
+        Maximum number of attempts to certify. After a failed attempt, its trainings are
+        added to the others and the size is estimated again.
     fallback : array-like or CSR of shape (n_targets, n_train), "random", default=None
-        Orders the examples of equal weight, of which a sparse datamodel has many: those
-        of weight zero. A matrix is another attribution matrix, such as a prior. None
-        takes the target's own class first, and in it the closest examples: by Euclidean
-        distance of the inputs, each divided by its standard deviation, or at random
-        where inputs are not numbers. One example of the class stays to the end, for
-        many learners need every class. "random" judges the weights alone.
+        How to order examples of equal weight. A sparse datamodel has many examples of
+        weight zero. A matrix is another attribution matrix, such as a prior. None puts
+        the target's own class first, and within it the closest examples: by Euclidean
+        distance of the inputs, each divided by its standard deviation, or in random
+        order if the inputs are not numbers. One example of the class comes last,
+        because many learners need every class. "random" uses a random order, so that
+        only the weights are evaluated.
     confidence : float in (0, 1), default=0.95
-        Of the intervals.
+        Confidence level of the intervals.
     n_bootstraps : int, default=200
-        Draws behind each interval.
+        Number of bootstrap draws for each interval.
     random_state : int, RandomState instance or None, default=None
-        Of the intervals; the trainer has its own.
+        Determines the bootstrap draws. The trainer has its own.
 
     Attributes
     ----------
     support_size_ : float64 array of shape (n_targets,)
-        Number of examples, whole; 0 for a target that the model on everything gets
-        wrong on average. NaN for a target that no size flips: see `status_`.
+        Number of examples in the support, an integer. 0 for a target whose mean output
+        is negative when all examples are used. NaN for a target that no size flips; see
+        `status_`.
     support_indices_ : list of int array, or None
-        The examples of the support, highest weight first; None where censored.
+        The examples of the support, highest weight first. None if censored.
     support_ids_ : list of object array, or None
-        Their ids.
+        Their ids. None if censored.
     status_ : array of str of shape (n_targets,)
-        "wrong already": with nothing removed; "certified"; "not certified": no attempt
-        to certify the size succeeded. Of targets that no size flips: "sizes ran out":
-        larger ones were not tried; "weights ran out": more examples were removed than
-        have a weight, see `n_ranked_`, so better weights, or larger sizes, may flip it;
-        "training failed": of all models of a size; "never flips": not even without
-        every example that can go.
+        Result of the search for each target. For targets with a support size:
+
+        - "wrong already": the model is wrong with nothing removed.
+        - "certified": the size was certified.
+        - "not certified": all attempts to certify the size failed.
+
+        For targets that no size flips:
+
+        - "sizes ran out": larger sizes were not tried.
+        - "weights ran out": more examples were removed than have a weight (see
+          `n_ranked_`). Better weights or larger sizes may flip the target.
+        - "training failed": all trainings of one size failed.
+        - "never flips": the target does not flip even without all examples that can be
+          removed.
     n_ranked_ : int array of shape (n_targets,)
-        Examples with a weight above zero; `fallback` orders what comes next. All
-        examples, for weights that are not zero.
+        Number of examples with a weight above zero. The examples after these are
+        ordered by `fallback`. If no weights are zero, the number of all examples.
     censored_ : bool array of shape (n_targets,)
-        The target was not flipped: its size, by these weights, is more than
+        True if the target was not flipped: with these weights, its size is larger than
         `largest_size_`.
     largest_size_ : int array of shape (n_targets,)
         The largest size tried for the target.
     certified_ : bool array of shape (n_targets,)
-        Trained without the top `certified_size_` examples, the mean output is
-        negative.
+        True if the mean output is negative without the top `certified_size_` examples.
     certified_size_ : float64 array of shape (n_targets,)
-        `factor` times the size, rounded up; NaN where censored.
+        `factor` times the size, rounded up. NaN if censored.
     support_interval_ : float64 array of shape (n_targets, 2)
-        Ends of the bootstrap interval of the size over the trials. Infinite where
-        draws that are not flipped by any size tried reach into it. It does not cover
-        what other weights would find.
+        Bootstrap interval of the size, by resampling the trials. An end is infinite if
+        it is at draws that no size tried flips. The interval does not cover what other
+        weights would find.
     predicted_size_ : float64 array of shape (n_targets,)
-        By :func:`predict_support_size`, from weights and `control_`; for
-        edit="mislabel" it is still that of removal.
+        Size predicted by :func:`predict_support_size` from the weights and `control_`.
+        It is that of a removal also with edit="mislabel".
     control_ : float64 array of shape (n_targets,)
-        Mean output of the model trained on everything, in the output's unit.
+        Mean output of models trained on all examples, in the output's unit.
     trials_ : list of dict
-        For each target the outputs (n_trials,) by size tried.
+        For each target, the outputs (n_trials,) by size tried.
     wrong_class_ : array of shape (n_targets,)
-        Class given, for edit="mislabel".
+        The class assigned with edit="mislabel".
     n_trained_ : int
-        Trainings of edited sets asked of the trainer. Targets whose sets coincide
-        share them.
+        Number of trainings of edited sets. Targets with equal sets share them.
     n_features_in_ : int
         Number of training examples.
 
     See Also
     --------
-    predict_support_size : The heuristic without training.
-    skdatamodels.plotting.DataSupportDisplay : Shares of targets by size.
+    predict_support_size : Predict the size from the weights, without training.
+    skdatamodels.plotting.DataSupportDisplay : Plot the share of targets by size.
 
     Notes
     -----
-    The mean output is assumed to fall as more is removed. Isotonic regression of the
-    means on the sizes, joined by straight lines, crosses zero at the reported size.
-    A round asks for one more size of each target that is not decided, and is one call
-    of the trainer. All outputs are kept while fitting: `n_trained_` × n_targets
-    float32.
+    The mean output is assumed to decrease as more examples are removed. The reported
+    size is where the isotonic regression of the means on the sizes, joined by straight
+    lines, crosses zero. The search runs in rounds: each round tries one more size for
+    every target that is not decided, in one call of the trainer. All outputs are kept
+    during the fit: `n_trained_` × n_targets float32 values.
 
-    Where a sparse datamodel has fewer positive weights than a size asks for, examples
-    of weight zero follow, in the order of `fallback`, and then negative weights.
+    If a sparse datamodel has fewer positive weights than a size needs, examples of
+    weight zero are removed next, in the order of `fallback`, and then those of negative
+    weight.
 
     References
     ----------
@@ -210,35 +220,37 @@ class DataSupportSearch(BaseEstimator):
 
     @fit_context(prefer_skip_nested_validation=False)
     def fit(self, X, y=None):
-        """Train on edited sets until each target is decided, then certify.
+        """Search for the support of each target and certify it.
 
         Parameters
         ----------
         X : array-like or CSR of shape (n_targets, n_train)
-            Attribution matrix: a datamodel's ``coef_``, another method's scores, or
-            an array of one's own. Higher means that the example supports the target.
+            Attribution matrix: the ``coef_`` of a datamodel, the scores of another
+            method, or any other array. A higher weight means that the example supports
+            the target more.
         y : None
             Ignored.
 
         Returns
         -------
         self : DataSupportSearch
+            The fitted search.
 
         Raises
         ------
         ValueError
-            Before any training: if the matrix or `fallback` has NaN or another shape
-            than the trainer's targets and training set ask for, sizes are not from 1 to
-            n_train - 1, the output has no sign, or what is no classifier is to be
-            mislabelled.
+            Before any training: if the matrix or `fallback` has NaN or does not match
+            the trainer's targets and training set, `sizes` are not from 1 to
+            n_train - 1, the output is not negative for wrong predictions, or
+            edit="mislabel" and the trainer does not train a classifier.
         RuntimeError
-            If all trainings on the whole training set failed.
+            If all trainings on the full training set failed.
 
         Warns
         -----
         RuntimeWarning
-            If trainings failed, whatever the trainer's `on_failure`. The search of a
-            target ends where all trainings of a set fail.
+            If trainings failed, for any `on_failure` of the trainer. The search for a
+            target stops if all trainings of a set fail.
         """
         X = check_attributions(self, X, self.trainer)
         sizes, n_most = self._check_sizes()
@@ -264,7 +276,7 @@ class DataSupportSearch(BaseEstimator):
         return tags
 
     def _check_sizes(self):
-        """Return sizes, increasing, and how many examples may be removed at most."""
+        """Return the increasing sizes, and the largest number that may be removed."""
         n_train = len(self.trainer.train)
         if self.sizes is None:
             sizes = 2 ** np.arange(max(1, n_train.bit_length() - 1))
@@ -273,8 +285,8 @@ class DataSupportSearch(BaseEstimator):
         whole = sizes.ndim == 1 and sizes.dtype.kind in "iu" and sizes.size
         if not whole or not 1 <= sizes[0] <= sizes[-1] < n_train:
             raise ValueError(
-                "sizes must be whole numbers of examples from 1 to n_train - 1 = "
-                f"{n_train - 1}, so that something is left; got {self.sizes}."
+                "sizes must be integers from 1 to n_train - 1 = "
+                f"{n_train - 1}; got {self.sizes}."
             )
         return sizes, min(n_train - 1, _times(self.factor, sizes[-1]))
 
@@ -283,12 +295,12 @@ class DataSupportSearch(BaseEstimator):
             check_takes_labels(self.trainer)
         name = self.trainer.output_info.name
         if name in OUTPUTS and name not in _SIGNED:
-            cure = f"choose one of {', '.join(_SIGNED)}."
+            cure = f"Use one of {', '.join(_SIGNED)}."
             if OUTPUTS[name].task == "regression":
-                cure = "a data support is of a classification."
+                cure = "Data supports are defined for classification only."
             raise ValueError(
-                f"The trainer's output={name!r} does not turn negative where the "
-                f"prediction flips: {cure}"
+                f"The trainer's output={name!r} does not become negative when the "
+                f"prediction flips. {cure}"
             )
 
     def _check_fallback(self, shape):
@@ -303,10 +315,10 @@ class DataSupportSearch(BaseEstimator):
         return fallback
 
     def _search(self, edit, sizes):
-        """Advance the searches of all targets together, one size of each a round.
+        """Run the searches of all targets together, one size of each per round.
 
-        Return the outputs by size of each target, and whether its search was ended by a
-        set that could not be trained.
+        Return the outputs by size for each target, and whether its search stopped
+        because a set could not be trained.
         """
         plan = {"grid": _grid, "bisection": _bisection}[self.search]
         searches, asked = [], []
@@ -330,7 +342,7 @@ class DataSupportSearch(BaseEstimator):
         return trials, failed
 
     def _certify(self, edit):
-        """Fit the sizes and certify them; those that fail are fitted anew."""
+        """Estimate the sizes and certify them; re-estimate those that fail."""
         trials, orders = self.trials_, edit.orders
         sizes = np.array([fit_support(t) for t in trials])
         self.certified_ = sizes == 0
@@ -338,12 +350,12 @@ class DataSupportSearch(BaseEstimator):
         for attempt in range(self.n_certifications):
             asked, n_before = [], []
             for target in np.flatnonzero((sizes > 0) & ~self.certified_).tolist():
-                if attempt > 0:  # where no fit flips any more, the last one stands
+                if attempt > 0:  # keep the last size if no new fit flips
                     size = fit_support(trials[target])
                     sizes[target] = sizes[target] if np.isnan(size) else size
                 size = _times(self.factor, sizes[target])
                 asked.append((target, min(size, len(orders[target]))))
-                # by other seeds than those that the size was fitted on
+                # use other seeds than those that the size was fitted on
                 n_before.append(len(trials[target].get(asked[-1][1], ())))
             answers = edit.outputs(asked, n_before) if asked else []
             for (target, size), outputs in zip(asked, answers, strict=True):
@@ -379,7 +391,7 @@ class DataSupportSearch(BaseEstimator):
         self.predicted_size_ = predict_support_size(X, self.control_)
 
     def _explain(self, X, orders, failed):
-        """Say of each target what came of it."""
+        """Set the status of each target."""
         rows = range(len(orders))
         self.n_ranked_ = np.array([n_ranked(dense_row(X, j)[orders[j]]) for j in rows])
         n_removable = [min(len(order), X.shape[1] - 1) for order in orders]
@@ -405,28 +417,29 @@ class DataSupportSearch(BaseEstimator):
 
 
 def predict_support_size(weights, outputs):
-    """Predict sizes of data supports from weights alone, without training.
+    """Predict sizes of data supports from the weights, without training.
 
-    The least number of examples whose weights, highest first, sum to more than the
-    output of the model trained on everything: their removal is predicted to turn it
-    negative.
+    The predicted size is the smallest number of examples, highest weight first, whose
+    weights sum to more than the output of the model trained on all examples. Removing
+    them is predicted to make the output negative.
 
     Parameters
     ----------
     weights : array-like or CSR of shape (n_targets, n_train)
-        Attribution matrix in the unit of the output, as a datamodel's is.
+        Attribution matrix in the unit of the output, such as that of a datamodel.
     outputs : array-like of shape (n_targets,)
-        Mean output of the model trained on everything.
+        Mean output of models trained on all examples.
 
     Returns
     -------
     sizes : float64 array of shape (n_targets,)
-        0 for a negative output; NaN where all positive weights are too few.
+        Predicted sizes. 0 for a negative output. NaN if the sum of all positive weights
+        is too small.
 
     Raises
     ------
     ValueError
-        If the shapes do not match, or there are NaN.
+        If the shapes do not match, or a value is NaN.
 
     References
     ----------
@@ -444,8 +457,8 @@ def predict_support_size(weights, outputs):
     outputs = as_real(outputs, "outputs").astype(np.float64, copy=False)
     if outputs.shape != weights.shape[:1] or np.isnan(outputs).any():
         raise ValueError(
-            f"outputs must be numbers, one for each of the {weights.shape[0]} rows of "
-            f"weights; got shape {outputs.shape}, {np.isnan(outputs).sum()} NaN."
+            f"outputs must have one number for each of the {weights.shape[0]} rows of "
+            f"weights; got shape {outputs.shape} with {np.isnan(outputs).sum()} NaN."
         )
     sizes = np.full(len(outputs), np.nan)
     for target, output in enumerate(outputs):
@@ -456,11 +469,11 @@ def predict_support_size(weights, outputs):
     return sizes
 
 
-# A search yields sizes and is sent the outputs (n_trials,) of each.
+# A search is a generator: it yields sizes and receives the outputs (n_trials,) of each.
 
 
 def _grid(sizes):
-    """Increasing sizes until one is clearly past the zero."""
+    """Yield increasing sizes until the mean output is clearly negative."""
     if (yield 0).mean() < 0:
         return
     for size in sizes.tolist():
@@ -471,7 +484,7 @@ def _grid(sizes):
 
 
 def _bisection(sizes):
-    """Increasing sizes until one is past the zero, then between it and the last."""
+    """Yield increasing sizes until the mean output is negative, then bisect."""
     low = high = 0
     for high in [0, *sizes.tolist()]:
         if (yield high).mean() < 0:
@@ -486,7 +499,7 @@ def _bisection(sizes):
 
 
 def _send(search, outputs):
-    """Return the size that a search asks for next, or None when it is decided."""
+    """Return the next size of a search, or None if the search is finished."""
     try:
         return search.send(outputs[~np.isnan(outputs)].astype(np.float64))
     except StopIteration:
@@ -494,5 +507,5 @@ def _send(search, outputs):
 
 
 def _times(factor, size):
-    """Round up, but not because 1.2 is a little more than 1.2 in binary."""
+    """Round the product up, ignoring that 1.2 is slightly above 1.2 in binary."""
     return int(np.ceil(round(factor * size, 9)))

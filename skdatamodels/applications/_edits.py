@@ -1,4 +1,4 @@
-"""Training sets with some examples removed or mislabelled, and what comes of them."""
+"""Train on edited training sets: with some examples removed or mislabelled."""
 
 import warnings
 from typing import NamedTuple
@@ -12,31 +12,32 @@ from skdatamodels.masks import PackedMasks
 
 
 class Edits:
-    """Trains a model on edited training sets.
+    """Train a model on edited training sets.
 
-    An example that is relabelled is left out, and a copy of it that bears the label is
-    taken in: copies are appended to the training set. So relabelling is a mask too,
-    with its store, workers and failures.
+    To relabel an example, it is left out and a copy with the new label is used instead.
+    The copies are appended to the training set. So relabelling is also a mask, and the
+    store, the workers and the handling of failures work as for any mask.
 
     Parameters
     ----------
     trainer : SubsetTrainer
-        Is cloned.
+        The trainer, which is cloned.
     sets : bool array of shape (n_sets, n_train), default=None
-        Only to relabel: the examples that will be given the label of their row.
+        Needed only to relabel: the examples that get the label of their row.
     labels : array of shape (n_sets,), default=()
+        Label of each set. Empty to remove examples.
 
     Attributes
     ----------
     trainer : SubsetTrainer
-        Its training set ends with the copies.
+        The clone. The copies are at the end of its training set.
     n_trained : int
-        Trainings asked of the trainer so far.
+        Number of trainings so far.
     """
 
     def __init__(self, trainer, sets=None, labels=()):
         train = trainer.train
-        # all of a class may be removed: that is an answer here, not a missing value
+        # a whole class may be removed: its outputs are then valid, not missing
         self.trainer = clone(trainer).set_params(unseen_class="floor")
         self.n_trained, self._outputs = 0, {}
         self._y, copies = train.y, []
@@ -51,10 +52,10 @@ class Edits:
             self.trainer.set_params(train=Examples(X, y, allow_nan=True))
 
     def masks(self, sets, labels=None, base=True):
-        """Return the edits of one training set, a mask (n_train,), as PackedMasks.
+        """Return edits of the training set `base`, a mask (n_train,), as PackedMasks.
 
-        Without labels the sets are removed. An example that bears the label of its set
-        already stays as it is.
+        Without labels, the sets are removed. An example that already has the label of
+        its set is not changed.
         """
         if labels is None:
             return self.untouched(base & ~sets)
@@ -64,15 +65,15 @@ class Edits:
         return PackedMasks.from_dense(np.hstack([base & ~sets, added]))
 
     def untouched(self, bases):
-        """Return training sets (n_bases, n_train) as they are, as PackedMasks."""
+        """Return training sets (n_bases, n_train), without edits, as PackedMasks."""
         n_copies = len(self._copy_of)
         return PackedMasks.from_dense(np.pad(bases, [(0, 0), (0, n_copies)]))
 
     def train(self, masks, n_trials, n_before=0):
-        """Return outputs (n_trials, n_targets) of each of some PackedMasks.
+        """Return a list with the outputs (n_trials, n_targets) of each mask.
 
-        Each is trained `n_trials` times, once: what was trained is kept. The seeds are
-        those after the first `n_before`, an int or an array (n_masks,).
+        Each mask is trained `n_trials` times. The outputs are cached. The first
+        `n_before` seeds, an int or an array (n_masks,), are skipped.
         """
         n_before = np.broadcast_to(n_before, len(masks))
         keys = [
@@ -82,7 +83,7 @@ class Edits:
         new = {key: i for i, key in enumerate(keys) if key not in self._outputs}
         if new:
             rows = np.array(list(new.values()))
-            n_each = n_before[rows] + n_trials  # a seed counts how often a mask came
+            n_each = n_before[rows] + n_trials  # repeated rows get new seeds
             trained = self.trainer.transform(masks[np.repeat(rows, n_each)])
             ends = np.cumsum(n_each)
             self.n_trained += int(ends[-1])
@@ -92,28 +93,30 @@ class Edits:
 
 
 class OrderedEdits:
-    """Edits of the examples that come first in an order, target by target.
+    """Edit the first examples of an order, for each target.
 
     Parameters
     ----------
     trainer : SubsetTrainer
+        The trainer, which is cloned.
     orders : list of int array
-        Examples that can be edited, target by target.
+        For each target, the examples that can be edited, in order.
     labels : array of shape (n_targets,), or None
-        Label that the examples are given, for each target; None to remove them.
+        For each target, the label to assign to the examples. None removes them.
     n_most : int
-        Examples of a target that may be asked for.
+        Maximum number of examples to edit.
     n_trials : int
+        Number of trainings of each edited set.
 
     Attributes
     ----------
     orders : list of int array
-        Those that may be asked for.
+        The first `n_most` examples of each order.
     """
 
     def __init__(self, trainer, orders, labels, n_most, n_trials):
         self.labels, self.n_trials = labels, n_trials
-        # a set that cannot be trained ends one search, and not all of them
+        # a set that cannot be trained stops one search, not all of them
         trainer = clone(trainer).set_params(on_failure="nan")
         self.orders = [order[:n_most] for order in orders]
         self.n_train = len(trainer.train)
@@ -125,13 +128,13 @@ class OrderedEdits:
         )
 
     def outputs(self, asked, n_before=0):
-        """Return outputs (n_trials,) for each (target, size) of a list."""
+        """Return the outputs (n_trials,) for each (target, size) in a list."""
         targets = [target for target, _ in asked]
         labels = None if self.labels is None else self.labels[targets]
         masks = self.edits.masks(self._sets(asked), labels)
         try:
             trained = self.edits.train(masks, self.n_trials, n_before)
-        except RuntimeError as error:  # not one of them can be trained
+        except RuntimeError as error:  # none of the sets can be trained
             if 0 in [size for _, size in asked]:
                 raise
             warnings.warn(str(error), RuntimeWarning, stacklevel=5)
@@ -148,22 +151,22 @@ class OrderedEdits:
 
 
 def check_takes_labels(trainer):
-    """Raise unless the trainer trains a classifier on the labels that it is given."""
+    """Raise if the trainer does not train a classifier on the labels it is given."""
     estimator = trainer.estimator
     many = hasattr(estimator, "make_learner")  # such as TorchLearner
     if many and getattr(estimator, "loss", "cross_entropy") == "cross_entropy":
         return
     if not (hasattr(estimator, "fit") and is_classifier(estimator)):
         raise ValueError(
-            '"mislabel" needs a trainer of a classifier, whose labels can be changed; '
-            f"got {type(estimator).__name__}."
+            'edit="mislabel" needs a trainer of a classifier, but its estimator is '
+            f"{type(estimator).__name__}."
         )
 
 
 def most_likely_wrong_class(trainer, n_trials):
-    """Return for each target the class, not its own, with the highest mean output.
+    """Return, for each target, the wrong class with the highest mean output.
 
-    Each target is measured once a class, as if it were of that class.
+    Each target is measured once per class, as if it belonged to that class.
     """
     targets, classes = trainer.targets, np.unique(trainer.train.y)
     everyone = Examples(
@@ -180,14 +183,14 @@ def most_likely_wrong_class(trainer, n_trials):
 
 
 class Effects(NamedTuple):
-    """Change of the mean output, and its standard error: arrays (n_sets, n_targets)."""
+    """Changes of mean outputs and their standard errors, (n_sets, n_targets) each."""
 
     mean: np.ndarray
     error: np.ndarray
 
 
 def effects_on_everything(edits, sets, labels, n_trials, n_control_trials):
-    """Edit the whole training set, and train each edit, and the whole, several times.
+    """Measure the effects of edits of the full training set.
 
     Returns
     -------
@@ -201,13 +204,21 @@ def effects_on_everything(edits, sets, labels, n_trials, n_control_trials):
 
 
 def effects_on_subsets(edits, sets, labels, bases):
-    """Train each edit of each of some subsets, and the subsets.
+    """Measure the effects of edits of random subsets.
 
-    Both of a pair see the same subset, so what subsets differ in cancels.
+    Each subset is trained with and without each edit, so differences between subsets
+    cancel.
 
     Parameters
     ----------
+    edits : Edits
+        Trains the edited sets.
+    sets : bool array of shape (n_sets, n_train)
+        Examples to edit.
+    labels : array of shape (n_sets,), or None
+        Label of each set. None removes the examples.
     bases : bool array of shape (n_trials, n_train)
+        The subsets.
 
     Returns
     -------
@@ -224,9 +235,9 @@ def effects_on_subsets(edits, sets, labels, bases):
 
 
 def mean_and_variance(trials):
-    """Mean over axis 1, and the variance of that mean; NaN (failed) left out.
+    """Return the mean over axis 1 and the variance of that mean, ignoring NaN.
 
-    A mean of no trial is NaN, and so is the variance of fewer than two.
+    The mean of no trial is NaN, and so is the variance with fewer than two.
     """
     trials = np.asarray(trials)
     known = ~np.isnan(trials)

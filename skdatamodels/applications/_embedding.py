@@ -1,4 +1,4 @@
-"""Targets as points: the row of weights of each is its embedding."""
+"""Datamodel embeddings: the weights of each target as a feature vector."""
 
 import numpy as np
 from scipy.sparse import issparse
@@ -16,51 +16,51 @@ from skdatamodels.runs import TrainingRuns
 
 
 class DatamodelEmbedding(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
-    """Embed each target as the weights of the training examples on it.
+    """Represent each target by the weights of the training examples for it.
 
-    Two targets are close where the same training examples raise and lower their
-    outputs: similar to the model, whatever they look like. Each coordinate is a
-    training example.
+    Two targets are close if the same training examples raise and lower their outputs.
+    They are then similar for the model, even if they look different. Each coordinate
+    is a training example.
 
-    It goes between a trainer and any transformer or clusterer. What comes in are runs
-    and what goes out are targets, so the rows change their meaning here.
+    In a pipeline, the embedding is placed between a trainer and any transformer or
+    clusterer. Its input rows are runs, and its output rows are targets.
 
     Parameters
     ----------
     regressor : estimator, default=None
-        Fitted on masks and outputs, with ``coef_`` (n_targets, n_train) thereafter, and
-        an ``intercept_`` of NaN for a target that it could not be fitted on.
-        None stands for ``DatamodelRegressor(random_state=0)``. Where it gives a sparse
-        `coef_`, the embedding is sparse. Not used on attribution matrices.
+        Regressor to fit on masks and outputs. After `fit` it must have ``coef_`` of
+        shape (n_targets, n_train), and an ``intercept_`` that is NaN for a target that
+        could not be fitted. None means ``DatamodelRegressor(random_state=0)``. If
+        ``coef_`` is sparse, the embedding is sparse. Not used for attribution matrices.
     normalize : bool, default=True
-        Scale each target to unit Euclidean length, so that how much an output depends
-        on the training set at all does not matter. A target without weights stays 0.
+        Whether to scale each target to unit Euclidean length, so that the overall size
+        of its weights does not matter. A target without weights stays 0.
     train : Examples, default=None
-        The training set, whose ids name the coordinates.
+        The training set. If given, its ids are the names of the coordinates.
 
     Attributes
     ----------
     regressor_ : fitted estimator
-        Only if fitted on runs.
+        The fitted clone of `regressor`. Only if fitted on runs.
     n_features_in_ : int
-        Number of training examples, and of coordinates.
+        Number of training examples, which is also the number of coordinates.
 
     Raises
     ------
     ValueError
-        In `fit` and `transform`: if a matrix holds NaN or has another number of columns
-        than before, or a target has too few runs for a datamodel.
+        In `fit` and `transform`: if a matrix has NaN or another number of columns than
+        before, or a target has too few runs for a datamodel.
 
     Notes
     -----
-    It keeps nothing of the targets that it was fitted on. :meth:`transform` embeds the
-    targets that it is given: it fits datamodels for those of the runs, or scales the
-    rows of the matrix. So a PCA of the embeddings of one set of targets can be applied
-    to another: fit the pipeline on the runs, or attribution matrix, of the first, and
+    The targets seen in :meth:`fit` are not stored. :meth:`transform` embeds the targets
+    that it receives: it fits datamodels for the targets of the runs, or scales the rows
+    of the matrix. So a PCA of the embeddings of one set of targets can be applied to
+    another: fit the pipeline on the runs (or attribution matrix) of the first set, and
     transform those of the second.
 
     If the targets are training examples, each must be left out of its own datamodel:
-    give the regressor ``exclude``.
+    set ``exclude`` of the regressor.
 
     References
     ----------
@@ -86,7 +86,7 @@ class DatamodelEmbedding(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     >>> clusters.shape
     (40,)
 
-    Any attribution matrix will do:
+    An attribution matrix can be used instead of runs:
 
     >>> DatamodelEmbedding().fit_transform([[3.0, 0.0, 4.0], [0.0, -2.0, 0.0]])
     array([[ 0.6,  0. ,  0.8],
@@ -105,7 +105,7 @@ class DatamodelEmbedding(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         self.train = train
 
     def fit(self, X, y=None):
-        """Learn the number of coordinates and, from runs, fit the datamodels.
+        """Fit datamodels if X are runs, and store the number of coordinates.
 
         Parameters
         ----------
@@ -117,22 +117,25 @@ class DatamodelEmbedding(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Returns
         -------
         self : DatamodelEmbedding
+            The fitted embedding.
         """
         self._fit(X)
         return self
 
     def fit_transform(self, X, y=None):
-        """Fit and return the embeddings; runs are regressed on once.
+        """Fit and return the embeddings; datamodels are fitted only once.
 
         Parameters
         ----------
         X : TrainingRuns, or array-like or CSR of shape (n_targets, n_train)
+            Runs, or an attribution matrix.
         y : None
             Ignored.
 
         Returns
         -------
         embedding : array or CSR of shape (n_targets, n_train)
+            Embeddings of the targets.
         """
         return self._scale(self._fit(X))
 
@@ -142,10 +145,12 @@ class DatamodelEmbedding(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : TrainingRuns, or array-like or CSR of shape (n_targets, n_train)
+            Runs, or an attribution matrix.
 
         Returns
         -------
         embedding : array or CSR of shape (n_targets, n_train)
+            Embeddings of the targets.
         """
         check_is_fitted(self)
         if isinstance(X, TrainingRuns):
@@ -153,16 +158,18 @@ class DatamodelEmbedding(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         return self._scale(validate_weights(self, X, reset=False))
 
     def get_feature_names_out(self, input_features=None):
-        """Name the coordinates: by the ids of `train`, else as scikit-learn does.
+        """Return the names of the coordinates.
 
         Parameters
         ----------
         input_features : array-like of str, default=None
-            Other names, which must be those seen in `fit`, if any were.
+            Names to return. If names were seen in `fit`, they must be the same.
 
         Returns
         -------
         names : str array of shape (n_train,)
+            The ids of `train` if it was given, else the names that scikit-learn
+            generates.
         """
         if self.train is None or input_features is not None:
             return super().get_feature_names_out(input_features)
@@ -183,14 +190,14 @@ class DatamodelEmbedding(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             regressor = DatamodelRegressor(random_state=0)
         regressor = clone(regressor)
         if isinstance(regressor, DatamodelRegressor):
-            regressor.fit(runs)  # which also knows of their seeds
+            regressor.fit(runs)  # which also uses their seeds
         else:
             regressor.fit(runs.packed, runs.outputs)
         missing = np.flatnonzero(np.isnan(regressor.intercept_))
         if missing.size:
             raise ValueError(
-                f"Target {missing[0]} has too few usable runs for a datamodel: train "
-                "more, or leave it out."
+                f"Target {missing[0]} has too few usable runs for a datamodel. Train "
+                "more runs, or leave it out."
             )
         return regressor, regressor.coef_
 
@@ -205,20 +212,21 @@ class DatamodelEmbedding(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
 
 def explained_variance_curve(embedding):
-    """Share of the variance that the first principal components explain together.
+    """Compute the cumulative explained variance of the principal components.
 
-    A curve that rises slowly tells of many directions in which targets differ. It can
-    be compared between embeddings of any kind, of the same targets.
+    If the curve rises slowly, targets differ in many directions. Curves of different
+    embeddings of the same targets can be compared.
 
     Parameters
     ----------
     embedding : array-like or CSR of shape (n_targets, n_features)
-        Datamodel embeddings, or any other: pixels, activations.
+        Datamodel embeddings, or any others such as pixels or activations.
 
     Returns
     -------
     curve : float64 array of shape (min(n_targets, n_features),)
-        Entry k is the share of the first k + 1 components; it ends at 1.
+        Entry k is the fraction of the variance explained by the first k + 1 components.
+        The last entry is 1.
 
     Raises
     ------
@@ -227,7 +235,7 @@ def explained_variance_curve(embedding):
 
     See Also
     --------
-    effective_dimension : Where the curve reaches a given share.
+    effective_dimension : Number of components that explain a given fraction.
 
     References
     ----------
@@ -242,7 +250,7 @@ def explained_variance_curve(embedding):
     """
     refuse_disguised(embedding, "coordinates")
     E = check_array(embedding, accept_sparse="csr", dtype=np.float64)
-    # The smaller of E·Eᵀ and Eᵀ·E has all eigenvalues; centring it leaves E sparse.
+    # The smaller of E·Eᵀ and Eᵀ·E has all eigenvalues. Centring it keeps E sparse.
     if E.shape[0] <= E.shape[1]:
         gram = _dense(E @ E.T)
         gram -= gram.mean(axis=0)
@@ -259,16 +267,19 @@ def explained_variance_curve(embedding):
 
 
 def effective_dimension(embedding, share=0.9):
-    """Count the principal components that it takes to explain a share of the variance.
+    """Return how many principal components explain a fraction of the variance.
 
     Parameters
     ----------
     embedding : array-like or CSR of shape (n_targets, n_features)
+        Datamodel embeddings, or any others such as pixels or activations.
     share : float in (0, 1], default=0.9
+        Fraction of the variance to explain.
 
     Returns
     -------
     n_components : int
+        The smallest number of components that explains this fraction.
 
     Raises
     ------
@@ -277,7 +288,7 @@ def effective_dimension(embedding, share=0.9):
 
     See Also
     --------
-    explained_variance_curve : The whole curve.
+    explained_variance_curve : Explained fraction for each number of components.
 
     References
     ----------
@@ -291,9 +302,9 @@ def effective_dimension(embedding, share=0.9):
     2
     """
     if not 0 < share <= 1:
-        raise ValueError(f"share must lie in (0, 1], got {share}.")
+        raise ValueError(f"share must be in (0, 1], got {share}.")
     curve = explained_variance_curve(embedding)
-    # a share of 1 is reached but for rounding
+    # rounding may keep the curve just below 1
     return int(np.searchsorted(curve, share - 1e-12)) + 1
 
 

@@ -1,4 +1,4 @@
-"""Targets that the training set holds already, or nearly so."""
+"""Find targets that are also in the training set, exactly or nearly."""
 
 from numbers import Integral, Real
 
@@ -23,78 +23,80 @@ from skdatamodels.applications._attributions import (
 from skdatamodels.metrics import metadata_distances
 
 _BLOCK_ENTRIES = 2**22
-# Of a target that does not leak, one example often has a third of the squared weights,
+# For a target that does not leak, one example often has a third of the squared weights,
 # but is rarely a third closer than all others. So closeness counts twice.
 _SHARE = 0.5
 
 
 class LeakageDetector(OutlierMixin, BaseEstimator):
-    """Propose, score and judge training examples that leak targets.
+    """Detect targets that leak from the training set.
 
-    A target leaks if the training set holds the same thing: a copy, the same scene
-    again, a duplicate under another name. Two kinds of evidence are heard. *Weights*
-    know what the model needed: they find disguised copies of hard targets, and say
-    nothing of easy ones, which the model would get right anyway. A *representation*,
-    where given, knows what looks alike: it finds plain copies, easy or hard, and
-    misses what moved or changed. The score adds them up; `spoke_` tells which spoke.
+    A target leaks if the training set contains the same thing: a copy, the same scene
+    again, or a duplicate under another name. Two kinds of evidence are used. *Weights*
+    show what the model used. They find modified copies of hard targets, but not copies
+    of easy targets, which the model would get right anyway. A *representation*, if
+    given, shows what looks alike. It finds plain copies of easy and hard targets, but
+    misses copies that were moved or changed. The leakage score is the sum of both, and
+    `spoke_` tells which of them contributed.
 
-    It is an outlier detector, whose samples are targets: as those of scikit-learn, it
-    has low `score_samples` and a label of -1 for the suspicious ones. The leakage score
-    is the opposite of `score_samples`.
+    This is an outlier detector whose samples are targets. As in scikit-learn,
+    suspicious samples have low `score_samples` and the label -1. The leakage score is
+    the opposite of `score_samples`.
 
     Parameters
     ----------
     n_candidates : int, default=10
-        Training examples proposed for each target.
+        Number of training examples to propose for each target.
     threshold : float, default=None
-        Targets of a higher leakage score are flagged. By default it follows from
-        `contamination`; if that is None too, it is 0.5.
+        Targets with a higher leakage score are flagged. None derives it from
+        `contamination`; if that is also None, the threshold is 0.5.
     contamination : float in (0, 0.5], default=None
-        Share of the targets given to ``fit`` that are flagged.
+        Fraction of the targets passed to ``fit`` to flag.
     higher_is_better : bool, default=None
-        Whether higher outputs are better: a leaked example makes its target's output
-        better. A fitted regressor knows; for a matrix say so: True for margins and
-        accuracies, False for losses and errors.
+        Whether higher outputs are better. A leaked example makes the output of its
+        target better. Not needed for a fitted regressor, which knows it. Needed for a
+        matrix: True for margins and accuracies, False for losses and errors.
     train : Examples, default=None
-        The training set, whose ids name the candidates.
+        The training set. If given, `candidate_ids_` has the ids of the candidates.
 
     Attributes
     ----------
     candidates_ : int array of shape (n_targets, n_candidates)
-        Training examples: by turns the next one by weight, if it is positive, and the
-        next one by closeness, then in the order of their scores.
-        -1 where there are no more.
+        Proposed training examples, best score first. They are selected alternately by
+        positive weight and by closeness. Padded with -1.
     candidate_ids_ : object array of shape (n_targets, n_candidates)
-        Their ids, None where there are no more. Only if `train` was given.
+        Their ids, padded with None. Only if `train` was given.
     evidence_ : float64 array of shape (n_targets, n_candidates, 2)
-        By weights and by representation, each from 0 to 1; see Notes.
+        Evidence of each candidate by weights and by representation, each from 0 to 1;
+        see Notes.
     leakage_score_ : float64 array of shape (n_targets,)
-        Of the first candidate: its evidence by weights; with a representation, half
-        of that plus its evidence by representation, from 0 to 1.5.
+        Score of the first candidate. Without a representation, its evidence by weights.
+        With one, half of that plus its evidence by representation: from 0 to 1.5.
     spoke_ : array of str of shape (n_targets,)
-        "weights" or "representation", whichever adds more to the score; "both", if
-        the other adds at least half as much; "none".
+        The evidence that contributes more to the score: "weights" or "representation".
+        "both" if the other contributes at least half as much. "none" if the score is 0.
     offset_ : float
-        The threshold, negated: ``decision_function`` is ``score_samples`` less this.
+        Minus the threshold. ``decision_function`` is ``score_samples - offset_``.
     n_features_in_ : int
         Number of training examples.
 
     See Also
     --------
-    skdatamodels.metrics.leakage_recall : How many known leaks candidates cover.
+    skdatamodels.metrics.leakage_recall : Fraction of known leaks among the candidates.
 
     Notes
     -----
-    Evidence by weights is the share that an example has of the sum of squared weights
-    of the target, if its weight is positive. A weight of zero is no evidence: by it, a
-    row of zeros has no candidates. Evidence by representation is how much closer the
-    example is than all others are, ``1 - distance / nearest other``; at no distance it
-    is 1. Both compare the examples of one target, so targets need no common scale.
-    Ties go to the example that is first in the training set.
+    The evidence by weights of an example with positive weight is its squared weight
+    divided by the sum of squared weights of the target. A weight of zero is no
+    evidence, so a row of zeros has no candidates by weight. The evidence by
+    representation is ``1 - distance / nearest other``: how much closer the example is
+    than all others. At distance 0 it is 1. Both compare the examples for one target, so
+    targets need no common scale. Among ties, the example that comes first in the
+    training set wins.
 
-    Two copies of a target in the training set share the weight and are equally close:
-    unless they are exact, each hides the other. Look for those by comparing the
-    training set with itself.
+    If the training set has two copies of a target, they share the weight and are about
+    equally close, so each hides the other unless they are exact. To find such copies,
+    compare the training set with itself.
 
     References
     ----------
@@ -154,32 +156,33 @@ class LeakageDetector(OutlierMixin, BaseEstimator):
         y : None
             Ignored.
         train_representation : array-like or sparse (n_train, n_dims), default=None
-            Pixels, embeddings or other coordinates in which copies are close.
+            Pixels, embeddings or other features in which copies are close.
         target_representation : array-like or sparse (n_targets, n_dims), default=None
-            The same of the targets.
+            The same features of the targets.
 
         Returns
         -------
         self : LeakageDetector
+            The fitted detector.
 
         Raises
         ------
         ValueError
-            If a matrix has NaN or the wrong shape, nothing tells whether higher is
-            better, one representation is given without the other, both `threshold`
-            and `contamination` are, or `train` is another training set.
+            If a matrix has NaN or the wrong shape, it is not known whether higher is
+            better, only one representation is given, both `threshold` and
+            `contamination` are given, or `train` is another training set.
         """
         if self.threshold is not None and self.contamination is not None:
             raise ValueError(
-                "threshold and contamination both say how many targets to flag: give "
-                "one of them."
+                "threshold and contamination both determine which targets are flagged: "
+                "give one of them."
             )
         X = self._check_weights(X, reset=True)
         check_train(self.train, X.shape[1])
         if (train_representation is None) != (target_representation is None):
             raise ValueError(
-                "A representation is compared: give both train_representation and "
-                "target_representation, or neither."
+                "Representations of both sets are needed: give both "
+                "train_representation and target_representation, or neither."
             )
         got = [np.shape(Z)[:1] for Z in (train_representation, target_representation)]
         self.train_representation_ = _check_representation(
@@ -202,15 +205,18 @@ class LeakageDetector(OutlierMixin, BaseEstimator):
     def fit_predict(
         self, X, y=None, *, train_representation=None, target_representation=None
     ):
-        """Find candidates, score the targets and flag those that leak.
+        """Fit, and predict which targets leak.
 
         Parameters
         ----------
         X : fitted estimator, or array-like or CSR of shape (n_targets, n_train)
+            A fitted datamodel, or an attribution matrix of any method.
         y : None
             Ignored.
         train_representation : array-like or sparse (n_train, n_dims), default=None
+            Pixels, embeddings or other features in which copies are close.
         target_representation : array-like or sparse (n_targets, n_dims), default=None
+            The same features of the targets.
 
         Returns
         -------
@@ -225,18 +231,19 @@ class LeakageDetector(OutlierMixin, BaseEstimator):
         return self._labels(-self.leakage_score_)
 
     def score_samples(self, X, *, target_representation=None):
-        """Return the leakage score of targets, negated: the lower, the more suspicious.
+        """Return minus the leakage score: lower values are more suspicious.
 
         Parameters
         ----------
         X : fitted estimator, or array-like or CSR of shape (n_targets, n_train)
+            A fitted datamodel, or an attribution matrix of any method.
         target_representation : array-like or sparse (n_targets, n_dims), default=None
-            Needed if ``fit`` was given representations.
+            Features of the targets. Needed if ``fit`` received representations.
 
         Returns
         -------
         scores : float64 array of shape (n_targets,)
-            The opposite of what `leakage_score_` holds of the targets of ``fit``.
+            For the targets passed to ``fit``, this is ``-leakage_score_``.
         """
         check_is_fitted(self)
         X = self._check_weights(X, reset=False)
@@ -244,29 +251,32 @@ class LeakageDetector(OutlierMixin, BaseEstimator):
         return -self._score_parts(evidence[:, 0]).sum(axis=-1)
 
     def decision_function(self, X, *, target_representation=None):
-        """Return ``score_samples`` less `offset_`: negative for leaks.
+        """Return ``score_samples - offset_``, which is negative for leaks.
 
         Parameters
         ----------
         X : fitted estimator, or array-like or CSR of shape (n_targets, n_train)
+            A fitted datamodel, or an attribution matrix of any method.
         target_representation : array-like or sparse (n_targets, n_dims), default=None
-            Needed if ``fit`` was given representations.
+            Features of the targets. Needed if ``fit`` received representations.
 
         Returns
         -------
         scores : float64 array of shape (n_targets,)
+            Negative for leaks.
         """
         scores = self.score_samples(X, target_representation=target_representation)
         return scores - self.offset_
 
     def predict(self, X, *, target_representation=None):
-        """Flag targets that leak.
+        """Predict which targets leak.
 
         Parameters
         ----------
         X : fitted estimator, or array-like or CSR of shape (n_targets, n_train)
+            A fitted datamodel, or an attribution matrix of any method.
         target_representation : array-like or sparse (n_targets, n_dims), default=None
-            Needed if ``fit`` was given representations.
+            Features of the targets. Needed if ``fit`` received representations.
 
         Returns
         -------
@@ -277,38 +287,39 @@ class LeakageDetector(OutlierMixin, BaseEstimator):
         return self._labels(scores)
 
     def judge_by_distance(self, *, train, targets, threshold, metric="haversine"):
-        """Judge the candidates by a distance, of metadata or of the examples.
+        """Check the candidates by a distance between metadata or examples.
 
         Parameters
         ----------
         train : array-like of shape (n_train, n_values)
-            Metadata, such as latitude and longitude in degrees, or the pixels.
+            Metadata of the training examples, such as latitude and longitude in
+            degrees, or their pixels.
         targets : array-like of shape (n_targets, n_values)
+            The same values of the targets.
         threshold : float
-            Largest distance of what counts as the same: kilometres for "haversine";
-            0 for exact copies.
+            Largest distance that counts as the same. In kilometres for "haversine". 0
+            for exact copies.
         metric : str or callable, default="haversine"
             See :func:`skdatamodels.metrics.metadata_distances`.
 
         Returns
         -------
         same : float64 array of shape (n_targets, n_candidates)
-            1 or 0; NaN where there is no candidate. The largest of a row judges the
-            target.
+            1 if the candidate is the same as the target, else 0. NaN if there is no
+            candidate. The maximum of a row tells whether the target leaks.
 
         Raises
         ------
         ValueError
-            If `train` or `targets` have other lengths than those of the attribution
-            matrix.
+            If the lengths of `train` or `targets` do not match the attribution matrix.
         """
         check_is_fitted(self)
         wanted = self.n_features_in_, len(self.candidates_)
         got = len(train), len(targets)
         if got != wanted:
             raise ValueError(
-                f"train must have {wanted[0]} rows and targets {wanted[1]}, as the "
-                f"attribution matrix had; got {got[0]} and {got[1]}."
+                f"train must have {wanted[0]} rows and targets {wanted[1]}, as in the "
+                f"attribution matrix; got {got[0]} and {got[1]}."
                 f"{swap_hint(got, wanted)}"
             )
         same = np.full(self.candidates_.shape, np.nan)
@@ -324,16 +335,18 @@ class LeakageDetector(OutlierMixin, BaseEstimator):
         return same
 
     def write_page(self, path, train, targets, *, flagged_only=False, **page):
-        """Write a page on which people judge the candidates, suspicious targets first.
+        """Write a page on which people annotate candidates, suspicious targets first.
 
         Parameters
         ----------
         path : path-like
+            File to write.
         train, targets : Examples
+            The training set and the targets of the attribution matrix.
         flagged_only : bool, default=False
-            Leave out targets that are not flagged.
+            Whether to leave out targets that are not flagged.
         **page : dict
-            For :func:`write_annotation_page`: `image_shape`, `title`.
+            `image_shape` and `title`, passed to :func:`write_annotation_page`.
         """
         check_is_fitted(self)
         order = np.argsort(-self.leakage_score_, kind="stable")
@@ -344,18 +357,20 @@ class LeakageDetector(OutlierMixin, BaseEstimator):
         )
 
     def judge_by_people(self, paths, train, targets):
-        """Judge the candidates by the answers that people saved from the page.
+        """Check the candidates by the answers that people saved from the page.
 
         Parameters
         ----------
         paths : path-like, or list of path-like
+            Files that were saved from the page.
         train, targets : Examples
+            The examples that were passed to :meth:`write_page`.
 
         Returns
         -------
         share : float64 array of shape (n_targets, n_candidates)
-            Share of the people who said "same"; NaN where nobody answered. The
-            largest of a row is the target's annotation score.
+            Fraction of people who answered "same". NaN if nobody answered. The maximum
+            of a row is the annotation score of the target.
 
         Raises
         ------
@@ -371,7 +386,7 @@ class LeakageDetector(OutlierMixin, BaseEstimator):
         return tags
 
     def _check_weights(self, X, reset):
-        """Return the weights so that positive ones make outputs better."""
+        """Return the weights with the sign that positive ones make outputs better."""
         weights = validate_weights(self, X, reset=reset)
         return sign_of_better(X, self.higher_is_better) * weights
 
@@ -379,7 +394,7 @@ class LeakageDetector(OutlierMixin, BaseEstimator):
         return np.where(scores < self.offset_, -1, 1)
 
     def _score_parts(self, evidence):
-        """Return what each kind of evidence, (..., 2), adds to the score."""
+        """Return what each kind of evidence, (..., 2), contributes to the score."""
         has_both = self.train_representation_ is not None
         return evidence * ([_SHARE, 1] if has_both else [1, 0])
 
@@ -389,14 +404,14 @@ class LeakageDetector(OutlierMixin, BaseEstimator):
         Z = self.train_representation_
         if (representation is None) != (Z is None):
             raise ValueError(
-                "target_representation must be given if and only if the detector was "
+                "target_representation must be passed if and only if the detector was "
                 "fitted with representations."
             )
         Z_targets = _check_representation(representation, n_targets, "target")
         if Z is not None and Z.shape[1] != Z_targets.shape[1]:
             raise ValueError(
-                f"train_representation has {Z.shape[1]} dimensions, "
-                f"target_representation {Z_targets.shape[1]}."
+                f"train_representation has {Z.shape[1]} dimensions, but "
+                f"target_representation has {Z_targets.shape[1]}."
             )
         n_most = min(self.n_candidates, n_train)
         candidates = np.full((n_targets, self.n_candidates), -1)
@@ -411,7 +426,7 @@ class LeakageDetector(OutlierMixin, BaseEstimator):
             if Z is not None:
                 distances = pairwise_distances(Z_targets[block], Z)
                 kinds[1] = _closeness(distances)
-                # by turns: the first by weight, the first by distance, the second ...
+                # alternate: the first by weight, the first by distance, the second ...
                 turn = np.minimum(2 * turn, 2 * _ranks(distances) + 1)
             rows = np.argsort(turn, axis=1, kind="stable")[:, :n_most]
             parts = self._score_parts(np.moveaxis(kinds, 0, -1))
@@ -426,7 +441,7 @@ class LeakageDetector(OutlierMixin, BaseEstimator):
 
 
 def _ranks(values):
-    """Rank of each entry in its row, from 0; ties in order."""
+    """Return the rank of each entry in its row, from 0; ties in order."""
     order = np.argsort(values, axis=1, kind="stable")
     ranks = np.empty(values.shape)
     np.put_along_axis(ranks, order, np.arange(values.shape[1])[None], axis=1)
@@ -434,7 +449,7 @@ def _ranks(values):
 
 
 def _share_of_weight(weights):
-    """Share of each positive weight in the sum of squares of its row."""
+    """Return the share of each positive weight in the sum of squares of its row."""
     weights = weights.astype(np.float64)
     largest = np.abs(weights).max(axis=1, keepdims=True)
     scaled = weights / np.where(largest > 0, largest, 1)  # squares may underflow
@@ -444,7 +459,7 @@ def _share_of_weight(weights):
 
 
 def _closeness(distances):
-    """How much closer than the nearest other each example is; 1 at no distance."""
+    """Return how much closer each example is than all others; 1 at distance 0."""
     if distances.shape[1] == 1:
         return (distances == 0).astype(np.float64)
     nearest, second = np.partition(distances, 1, axis=1)[:, :2].T[..., None]
@@ -455,7 +470,7 @@ def _closeness(distances):
 
 
 def _who_spoke(parts):
-    """Name the kind of evidence that adds more to the score (n, 2), or both."""
+    """Return which of the parts (n, 2) contributes more to the score, or both."""
     weights, representation = parts.T
     names = np.where(weights >= representation, "weights", "representation")
     both = parts.min(axis=1) >= parts.max(axis=1) / 2
@@ -470,7 +485,7 @@ def _check_representation(values, n_rows, which, hint=""):
     values = check_array(values, accept_sparse="csr")
     if values.shape[0] != n_rows:
         raise ValueError(
-            f"{which}_representation must have {n_rows} rows, as the attribution "
-            f"matrix asks for; got {values.shape[0]}.{hint}"
+            f"{which}_representation must have {n_rows} rows to match the attribution "
+            f"matrix; got {values.shape[0]}.{hint}"
         )
     return values

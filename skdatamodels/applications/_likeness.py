@@ -1,4 +1,4 @@
-"""Which training examples are like a target, by their classes and inputs."""
+"""Rank training examples by similarity to a target, by class and inputs."""
 
 import numpy as np
 from scipy.sparse import issparse
@@ -10,22 +10,23 @@ from skdatamodels.masks._packed import row_blocks
 
 
 def like_first(train, targets):
-    """Score training examples by how early one would look at them for each target.
+    """Score training examples by similarity to each target.
 
-    Those of the target's class come first, all but one: many learners cannot be
+    Examples of the target's class come first, except one: many learners cannot be
     trained without a class, so its farthest example comes after all others. Within a
-    class the closest come first.
+    class, the closest examples come first.
 
     Parameters
     ----------
     train, targets : Examples
+        The training set and the targets.
 
     Returns
     -------
     classes : int8 array of shape (n_targets, n_train)
-        1 in the class of the target, 0 outside, -1 for the last of the class.
+        1 for the class of the target, 0 for others, -1 for the last of the class.
     closeness : float32 array of shape (n_targets, n_train)
-        Distance, negated; a random number where inputs are not numbers.
+        Minus the distance. Random numbers if inputs are not numeric.
     """
     closeness = _closeness(train, targets)
     if closeness is None:
@@ -39,13 +40,13 @@ def like_first(train, targets):
 
 
 def _closeness(train, targets):
-    """Distances of inputs in standard deviations of each, negated; None without."""
+    """Return minus the distances of standardized inputs, or None if not numeric."""
     Z = _as_numbers(targets.X)
     if Z is None or train.shape[1:] != targets.shape[1:]:
         return None
     blocks = list(row_blocks(len(train), 8 * Z.shape[1]))
     scaler = StandardScaler(with_mean=False)
-    for rows in blocks:  # a memory map stays on disk
+    for rows in blocks:  # in blocks, so that a memory map stays on disk
         X = _as_numbers(safe_indexing(train.X, rows))
         if X is None:
             return None
@@ -57,13 +58,13 @@ def _closeness(train, targets):
         apart = distances(
             Z, scaler.transform(_as_numbers(safe_indexing(train.X, rows)))
         )
-        # NaN where no value is known of both: as far as can be
+        # NaN if no feature is known for both: infinitely far
         closeness[:, rows] = -np.where(np.isnan(apart), np.inf, apart)
     return closeness
 
 
 def _as_numbers(X):
-    """Return inputs as floats (n, n_values), sparse ones as they are, or None."""
+    """Return inputs as floats (n, n_values), dense or sparse, or None."""
     if issparse(X):
         return X.astype(np.float64)
     X = np.asarray(X)

@@ -1,11 +1,11 @@
-"""Training examples in the order in which weights would remove them."""
+"""Order training examples by weight, for removal."""
 
 import numpy as np
 from scipy.sparse import issparse
 
 from skdatamodels.applications._likeness import like_first
 
-# From weights (n_train,) to a score: the examples of highest score come first.
+# Map weights (n_train,) to scores. The examples with the highest scores come first.
 HEURISTICS = {
     "top": lambda weights: weights,
     "bottom": lambda weights: -weights,
@@ -21,7 +21,7 @@ def dense_row(weights, row):
 
 
 def order_by(*scores):
-    """Return examples from the highest score to the lowest; ties by the next score."""
+    """Order examples by descending score; the next scores break ties."""
     return np.lexsort([-score for score in scores[::-1]])
 
 
@@ -31,17 +31,21 @@ def removal_orders(weights, train, targets, fallback, labels=None):
     Parameters
     ----------
     weights : array or CSR of shape (n_targets, n_train)
+        Attribution matrix.
     train, targets : Examples
+        The training set and the targets.
     fallback : array or CSR of shape (n_targets, n_train), "random" or None
-        What orders examples of equal weight. Where this ties too, and for None, they
-        are ordered by :func:`like_first`. What ties then is in random order, always
-        the same: a store then knows the sets again.
+        How to order examples of equal weight. Remaining ties, and all for None, are
+        ordered by :func:`like_first`. Ties that remain then are in a fixed random
+        order, so that a store finds the sets again.
     labels : array of shape (n_targets,), optional
-        Leave out what bears the label of the target: it cannot be given it.
+        Labels to assign. Examples that already have the label of the target are left
+        out.
 
     Returns
     -------
     orders : list of int array
+        For each target, the training examples in order.
     """
     keys = [weights]
     if fallback is not None and not isinstance(fallback, str):
@@ -70,5 +74,5 @@ def _has_ties(weights):
 
 
 def n_ranked(weights):
-    """Count the examples before weights (n_train,) are all zero, and say nothing."""
+    """Count the examples that weights (n_train,) rank; all if few are zero."""
     return len(weights) if (weights == 0).sum() < 2 else (weights > 0).sum()

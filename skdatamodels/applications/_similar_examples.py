@@ -1,4 +1,4 @@
-"""Similar to the model: examples and targets that hang together by their weights."""
+"""Find the training examples and targets that influence each other most."""
 
 import warnings
 from numbers import Integral
@@ -29,17 +29,17 @@ from skdatamodels.runs import TrainingRuns
 
 
 class Extremes(NamedTuple):
-    """The largest weights of either sign, row by row, most extreme first.
+    """The largest positive and negative weights of each row, most extreme first.
 
     Attributes
     ----------
     positive, negative : int array of shape (n_rows, n_most)
-        Columns; -1 where there are no more weights of that sign.
+        Columns of these weights. Padded with -1 if a row has fewer of that sign.
     positive_weights, negative_weights : float array of shape (n_rows, n_most)
-        Their weights; 0 where there are no more.
+        The weights, padded with 0.
     positive_ids, negative_ids : object array of shape (n_rows, n_most), or None
-        The ids of the columns, None where there are no more. Only if the examples that
-        bear them were given.
+        The ids of the columns, padded with None. Only if the examples with these ids
+        were given.
     """
 
     positive: np.ndarray
@@ -108,8 +108,8 @@ class HarmfulExamples(NamedTuple):
     examples : int array of shape (n_found,)
         Rows of the training set.
     mean_weights : float array of shape (n_found,)
-        Their mean weights over the targets, in the output's unit: negative where higher
-        is better, positive where lower is.
+        Their mean weights over the targets, in the output's unit. Negative if higher
+        outputs are better, positive if lower outputs are better.
     ids : object array of shape (n_found,), or None
         Their ids. Only if the training set was given.
     """
@@ -152,30 +152,30 @@ def similar_examples(weights, n_examples=5, *, among=None, train=None):
     weights : array-like or CSR of shape (n_targets, n_train), or fitted estimator
         Attribution matrix, or a regressor that has it as ``coef_``.
     n_examples : int, default=5
-        Examples of either sign.
+        Number of examples of each sign.
     among : bool array-like, default=None
-        Of shape (n_train,) or (n_targets, n_train): which examples may be found, for
-        all targets or for each. So ``train.y == 3`` looks in one class, and
-        ``train.y == targets.y[:, None]`` in that of each target.
+        Which examples to search, of shape (n_train,) for all targets or of shape
+        (n_targets, n_train) for each. For example, ``train.y == 3`` searches one class,
+        and ``train.y == targets.y[:, None]`` searches the class of each target.
     train : Examples, default=None
-        The training set, whose ids name what is found.
+        The training set. If given, the ids of the examples are also returned.
 
     Returns
     -------
     found : Extremes
-        A row a target; columns are training examples. An example without weight is
-        never found.
+        One row per target; columns are training examples. Examples with weight zero are
+        not included.
 
     Raises
     ------
     ValueError
-        If weights are no finite matrix, `among` or `train` does not fit them, or
+        If `weights` is not a finite matrix, `among` or `train` does not match it, or
         `n_examples` is below 1.
 
     See Also
     --------
-    affected_targets : The same the other way around.
-    skdatamodels.plotting.SimilarExamplesDisplay : Shows them.
+    affected_targets : Find targets for each training example.
+    skdatamodels.plotting.SimilarExamplesDisplay : Plot the examples.
 
     References
     ----------
@@ -204,10 +204,10 @@ def similar_examples(weights, n_examples=5, *, among=None, train=None):
 
 
 def _extremes(weights, n_examples, among, named):
-    """Return the extremes of each row; `named` are the examples that are columns."""
+    """Return the extremes of each row; `named` has the ids of the columns."""
     if not isinstance(n_examples, Integral) or n_examples < 1:
         raise ValueError(
-            f"The number to look for must be an integer from 1, got {n_examples}."
+            f"The number to find must be an integer from 1, got {n_examples}."
         )
     if among is not None:
         among = np.asarray(among)
@@ -239,21 +239,23 @@ def affected_targets(weights, n_targets=5, *, among=None, targets=None):
     weights : array-like or CSR of shape (n_targets, n_train), or fitted estimator
         Attribution matrix, or a regressor that has it as ``coef_``.
     n_targets : int, default=5
-        Targets of either sign.
+        Number of targets of each sign.
     among : bool array-like, default=None
-        Of shape (n_targets,) or (n_train, n_targets): which targets may be found.
+        Which targets to search, of shape (n_targets,) for all training examples or of
+        shape (n_train, n_targets) for each.
     targets : Examples, default=None
-        The targets, whose ids name what is found.
+        The targets. If given, their ids are also returned.
 
     Returns
     -------
     found : Extremes
-        A row a training example; columns are targets.
+        One row per training example; columns are targets.
 
     Raises
     ------
     ValueError
-        As :func:`similar_examples`.
+        If `weights` is not a finite matrix, `among` or `targets` does not match it, or
+        `n_targets` is below 1.
 
     Examples
     --------
@@ -269,8 +271,8 @@ def affected_targets(weights, n_targets=5, *, among=None, targets=None):
         check_examples(targets, "targets")
         if len(targets) != transposed.shape[1]:
             raise ValueError(
-                f"targets has {len(targets)} examples, the attribution matrix "
-                f"{transposed.shape[1]} rows: give the targets that the weights are of."
+                f"targets has {len(targets)} examples, but the attribution matrix has "
+                f"{transposed.shape[1]} rows. Pass the targets of these weights."
             )
     return _extremes(transposed, n_targets, among, targets)
 
@@ -278,34 +280,35 @@ def affected_targets(weights, n_targets=5, *, among=None, targets=None):
 def mean_weights(weights, *, target_classes=None, balance=True):
     """Average the weights of each training example over the targets.
 
-    Where targets are of classes, each class counts the same, however many targets it
-    has. Without that, the examples of a small class look harmful: they lower the
-    margins of the many targets of other classes a little.
+    If the targets have classes, each class has the same total weight in the average.
+    Otherwise, the examples of a small class would look harmful, because they slightly
+    lower the margins of the many targets of other classes.
 
     Parameters
     ----------
     weights : array-like or CSR of shape (n_targets, n_train), or fitted estimator
         Attribution matrix, or a regressor that has it as ``coef_``.
     target_classes : array-like of shape (n_targets,), default=None
-        Class of each target. A regressor that was fitted on runs of a classifier knows
-        them. Of a plain matrix they are not known.
+        Class of each target. Not needed for a regressor that was fitted on runs of a
+        classifier, which knows them.
     balance : bool, default=True
-        If False, all targets count the same.
+        Whether to balance the classes. If False, all targets have the same weight.
 
     Warns
     -----
     UserWarning
-        If classes are to be balanced and nothing tells whether the targets have some.
+        If `balance` is True and it is not known whether the targets have classes.
 
     Returns
     -------
     mean : float64 array of shape (n_train,)
-        In the output's unit.
+        Mean weights in the output's unit.
 
     Raises
     ------
     ValueError
-        If weights are no finite matrix, or the classes are not one a target.
+        If `weights` is not a finite matrix, or `target_classes` does not have one class
+        per target.
 
     Examples
     --------
@@ -323,9 +326,9 @@ def mean_weights(weights, *, target_classes=None, balance=True):
     weights = check_weights(weights)
     if balance and target_classes is None and not regresses:
         warnings.warn(
-            "The classes of the targets are not known, so all targets count the same, "
-            "and examples of a small class may look harmful. Give target_classes, or "
-            "balance=False if there are none.",
+            "The classes of the targets are not known, so all targets have the same "
+            "weight, and examples of a small class may look harmful. Pass "
+            "target_classes, or balance=False if there are no classes.",
             UserWarning,
             stacklevel=2,
         )
@@ -335,8 +338,8 @@ def mean_weights(weights, *, target_classes=None, balance=True):
         target_classes = np.asarray(unmasked(target_classes, "target_classes"))
         if target_classes.shape != (n_targets,):
             raise ValueError(
-                f"target_classes must be {n_targets} classes, one a target; got shape "
-                f"{target_classes.shape}."
+                f"target_classes must have one class per target, shape ({n_targets},); "
+                f"got shape {target_classes.shape}."
             )
         _, columns, sizes = np.unique(
             target_classes, return_inverse=True, return_counts=True
@@ -356,9 +359,9 @@ def harmful_examples(
 ):
     """Find the training examples that make the outputs of the targets worse on average.
 
-    They may have a wrong label or value. Targets that are training examples
-    should have been left out of their own datamodels: every example speaks for its own
-    label, right or wrong.
+    Such examples may have a wrong label or value. If the targets are training examples,
+    each should have been left out of its own datamodel, because every example supports
+    its own label, right or wrong.
 
     Parameters
     ----------
@@ -366,20 +369,23 @@ def harmful_examples(
         A regressor such as :class:`~skdatamodels.regression.DatamodelRegressor`,
         fitted on :class:`~skdatamodels.runs.TrainingRuns`, or an attribution matrix.
     n_examples : int, default=10
+        Maximum number of examples to find.
     higher_is_better : bool, default=None
-        Whether higher outputs are better. A fitted regressor knows; for a matrix say
-        so: True for margins and accuracies, False for losses and errors.
+        Whether higher outputs are better. Not needed for a fitted regressor, which
+        knows it. Needed for a matrix: True for margins and accuracies, False for losses
+        and errors.
     target_classes : array-like of shape (n_targets,), default=None
-        Class of each target. A fitted regressor knows them too.
+        Class of each target. Not needed for a fitted regressor.
     balance : bool, default=True
-        Let each class of targets count the same; see :func:`mean_weights`.
+        Whether to give each class of targets the same weight; see :func:`mean_weights`.
     train : Examples, default=None
-        The training set, whose ids name what is found.
+        The training set. If given, the ids of the examples are also returned.
 
     Returns
     -------
     found : HarmfulExamples
-        At most `n_examples`; none whose mean weight makes outputs better.
+        At most `n_examples` examples. Examples whose mean weight makes outputs better
+        are not included.
 
     Warns
     -----
@@ -389,9 +395,9 @@ def harmful_examples(
     Raises
     ------
     ValueError
-        If nothing tells whether higher is better (an output like "prediction" has no
-        better), weights are no finite matrix, classes or `train` do not fit them, or
-        `n_examples` is below 1.
+        If it is not known whether higher is better (for an output such as "prediction",
+        neither is), `weights` is not a finite matrix, `target_classes` or `train` does
+        not match it, or `n_examples` is below 1.
 
     Examples
     --------
@@ -416,40 +422,40 @@ def harmful_examples(
 
 
 def self_influence(runs, example_of_target, *, datamodels=None):
-    """Measure how much a training example raises its own output: memorisation.
+    """Measure how much a training example raises its own output (memorisation).
 
-    The mean output of the runs that saw the example, less that of the runs that did
-    not. Where it is large, the model gets the example right because it has seen it, and
-    not from the others.
+    The self-influence is the mean output of the runs that used the example minus that
+    of the runs that did not. If it is large, the model gets the example right because
+    it was trained on it, not because of other examples.
 
     Parameters
     ----------
     runs : TrainingRuns
-        Of targets that are training examples.
+        Runs whose targets are training examples.
     example_of_target : int array-like of shape (n_targets,)
-        The training example that each target is, -1 for none.
+        The training example that each target is. -1 if it is none.
     datamodels : fitted estimator, default=None
-        Of these targets, each fitted without its own example:
-        ``DatamodelRegressor(exclude=example_of_target).fit(runs)``. What it predicts
-        from the *other* examples is taken off before means are compared. This removes
-        the noise that comes from them.
+        Datamodels of these targets, each fitted without its own example:
+        ``DatamodelRegressor(exclude=example_of_target).fit(runs)``. If given, their
+        predictions from the *other* examples are subtracted before means are compared.
+        This removes the noise due to these examples.
 
     Returns
     -------
     influence : float64 array of shape (n_targets,)
-        In the output's unit; NaN for a target that is no training example, or that all
-        runs saw, or none.
+        Self-influence in the output's unit. NaN for a target that is not a training
+        example, or whose example was used by all runs or by none.
 
     Raises
     ------
     ValueError
-        If `example_of_target` does not fit the runs, or `datamodels` give a target's
-        own example a weight, or are of other targets.
+        If `example_of_target` does not match the runs, or `datamodels` belong to other
+        targets or give a weight to a target's own example.
 
     Notes
     -----
-    In subsets of one size, an example takes the place of another: what is measured is
-    the influence over that of a typical other example.
+    If all subsets have the same size, an example replaces another one. So the influence
+    is measured relative to that of a typical other example.
 
     References
     ----------
@@ -488,41 +494,42 @@ def _check_example_of_target(runs, example_of_target):
         or not np.isin(example, range(-1, runs.n_train)).all()
     ):
         raise ValueError(
-            f"example_of_target must be {runs.n_targets} integers, one a target, from "
-            f"-1 to {runs.n_train - 1}; got {example.dtype} of shape {example.shape}."
+            f"example_of_target must be {runs.n_targets} integers, one per target, "
+            f"from -1 to {runs.n_train - 1}; got {example.dtype} of shape "
+            f"{example.shape}."
         )
     return example
 
 
 def _from_the_others(datamodels, runs, example):
-    """Predict the outputs; check that no example has a part in that of itself."""
+    """Predict the outputs; check that no target uses its own example."""
     check_is_fitted(datamodels)
     predicted, coef = datamodels.predict(runs), datamodels.coef_
     coef = coef[None] if coef.ndim == 1 else coef
     if coef.shape[0] != runs.n_targets:
         raise ValueError(
-            f"datamodels are of {coef.shape[0]} targets, the runs have "
+            f"datamodels has {coef.shape[0]} targets, but the runs have "
             f"{runs.n_targets}."
         )
     targets = np.flatnonzero(example >= 0)
     own = targets[np.asarray(coef[targets, example[targets]]).ravel() != 0]
     if len(own):
         raise ValueError(
-            f"The datamodel of target {own[0]} gives a weight to the example that it "
-            "is. Fit datamodels with exclude=example_of_target."
+            f"The datamodel of target {own[0]} gives a weight to the target's own "
+            "example. Fit datamodels with exclude=example_of_target."
         )
     return predicted.reshape(runs.outputs.shape)
 
 
 def _masked_mean(values, where):
-    """Mean of each column over the rows that count; NaN for none."""
+    """Return the mean of each column over the rows in `where`; NaN for none."""
     n = where.sum(axis=0)
     total = np.where(where, values, 0).sum(axis=0)
     return np.divide(total, n, out=np.full(n.shape, np.nan), where=n > 0)
 
 
 def _largest(row, n_most):
-    """Columns of the largest positive entries and these, padded with -1 and 0."""
+    """Return columns and values of the largest positive entries, padded to n_most."""
     order = np.argsort(-row, kind="stable")[:n_most]
     order = order[row[order] > 0]
     missing = n_most - len(order)

@@ -1,27 +1,28 @@
-"""From outputs of repeated trainings at several sizes to the size that flips."""
+"""Estimate the size at which a target flips, from trainings at several sizes."""
 
 import numpy as np
 from scipy.optimize import isotonic_regression
 
 
 def zero_of_curves(sizes, means, weights):
-    """Return the least integer size at which each fitted mean output is negative.
+    """Return the smallest integer size at which each fitted mean output is negative.
 
-    The mean output is assumed to fall as more is removed: isotonic regression makes
-    it so, straight lines join the sizes.
+    The mean output is assumed to decrease as more examples are removed. The fit is an
+    isotonic regression whose values are joined by straight lines.
 
     Parameters
     ----------
     sizes : int array of shape (n_sizes,)
-        Increasing, from 0.
+        Increasing sizes, starting at 0.
     means : array of shape (n_rows, n_sizes)
+        Mean outputs.
     weights : array of shape (n_sizes,)
-        Trainings behind each mean.
+        Number of trainings for each mean.
 
     Returns
     -------
     sizes : float64 array of shape (n_rows,)
-        NaN if the fit stays at or above zero.
+        The sizes. NaN if the fit is never negative.
     """
     fit = np.array(
         [isotonic_regression(row, weights=weights, increasing=False).x for row in means]
@@ -43,13 +44,13 @@ def fit_support(trials):
     Parameters
     ----------
     trials : dict of int to array of shape (n_trials,)
-        Outputs after removing so many examples; NaN for a training that failed. Sizes
-        may differ in their number of trials.
+        Outputs by number of removed examples. NaN for a training that failed. The
+        number of trials may differ between sizes.
 
     Returns
     -------
     size : float
-        NaN if no size flips.
+        Size of the support. NaN if no size flips.
     """
     sizes = np.array(sorted(trials))
     means = np.array([np.nanmean(trials[size], dtype=np.float64) for size in sizes])
@@ -58,12 +59,12 @@ def fit_support(trials):
 
 
 def bootstrap_support(trials, n_bootstraps, confidence, rng):
-    """Return the interval of the size, by resampling the trials of each size.
+    """Return the bootstrap interval of the size, by resampling the trials.
 
     Returns
     -------
     low, high : float
-        Infinite where draws that never flip reach into the interval.
+        Ends of the interval. Infinite if they are at draws that never flip.
     """
     sizes = np.array(sorted(trials))
     draws = np.empty((n_bootstraps, len(sizes)))
@@ -76,5 +77,5 @@ def bootstrap_support(trials, n_bootstraps, confidence, rng):
     zeros = zero_of_curves(sizes, draws, weights)
     zeros[np.isnan(zeros)] = np.inf
     tail = (1 - confidence) / 2
-    # no interpolation between draws: infinity less infinity is no number
+    # no interpolation between draws, because inf - inf is NaN
     return np.quantile(zeros, [tail, 1 - tail], method="inverted_cdf")

@@ -1,4 +1,4 @@
-"""Baselines that make the same attribution matrix as a datamodel."""
+"""Baselines that compute an attribution matrix, as datamodels do."""
 
 from skdatamodels.influence._attribution import Attribution
 from skdatamodels.influence._attribution_regressor import AttributionRegressor

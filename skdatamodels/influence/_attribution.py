@@ -1,4 +1,4 @@
-"""Attribution: an influence function with its data and settings, as one parameter."""
+"""Attribution: an attribution function bound to its data and parameters."""
 
 import inspect
 
@@ -11,40 +11,40 @@ __all__ = ["Attribution"]
 
 
 class Attribution(BaseEstimator):
-    """A function that makes an attribution matrix, with the data and settings it takes.
+    """A function that computes an attribution matrix, with its data and parameters.
 
-    Parameters of the function are parameters of this object, so that a search can vary
-    them, and those of an estimator among them. Calling the object calls the function.
-    Use it as the `attribution` of an
+    The parameters of the function are parameters of this object, so that a search can
+    vary them. If one of them is an estimator, its parameters can also be varied.
+    Calling the object calls the function. Use it as the `attribution` of an
     :class:`~skdatamodels.influence.AttributionRegressor`, or as a method of
     :func:`~skdatamodels.judging.compare_attributions`.
 
     Parameters
     ----------
     function : callable
-        Called as ``function(train=train, targets=targets, **params)``. It returns the
-        matrix (n_targets, n_train), dense or sparse. The functions of
-        :mod:`skdatamodels.influence` that take `train` and `targets` are of this kind.
+        Called as ``function(train=train, targets=targets, **params)``. It must return a
+        dense or sparse matrix (n_targets, n_train). The functions of
+        :mod:`skdatamodels.influence` that take `train` and `targets` can be used.
     train, targets : Examples
-        The data that the function takes.
+        The training set and the targets.
     **params : object
-        Other arguments of the function, by name. Those that you leave out have the
+        Other arguments of the function, by name. Arguments that are not given have the
         defaults of the function.
 
     Raises
     ------
     TypeError
-        In a call: if `train` or `targets` are no Examples, or the function does not
-        take these arguments.
+        In a call: if `train` or `targets` are not Examples, or the function does not
+        accept these arguments.
     ValueError
         In a call: if the function does not return a finite matrix of shape (n_targets,
         n_train).
 
     Notes
     -----
-    A clone shares the data and all other arguments but estimators, which it clones.
-    Networks and checkpoints are not copied: functions must not change what they are
-    given.
+    A clone clones estimators among the arguments, and shares the data and all other
+    arguments. Networks and checkpoints are not copied, so the function must not change
+    them.
 
     Examples
     --------
@@ -71,17 +71,18 @@ class Attribution(BaseEstimator):
         vars(self).update(params)
 
     def get_params(self, deep=True):
-        """Return the function, its data and its arguments, defaults included.
+        """Get the parameters: the function, its data and its arguments.
 
         Parameters
         ----------
         deep : bool, default=True
-            Whether to add the parameters of estimators among them, as ``name__param``.
+            Whether to add the parameters of estimators among the arguments, as
+            ``name__param``.
 
         Returns
         -------
         params : dict
-            Values by name.
+            Parameter values by name, including the defaults of the function.
         """
         arguments = inspect.signature(self.function).parameters.values()
         params = {a.name: a.default for a in arguments if a.default is not a.empty}
@@ -96,7 +97,7 @@ class Attribution(BaseEstimator):
 
     @property
     def shape(self):
-        """Tuple (n_targets, n_train)."""
+        """Shape of the attribution matrix, (n_targets, n_train)."""
         check_examples(self.train, "train")
         check_examples(self.targets, "targets")
         return len(self.targets), len(self.train)
@@ -107,6 +108,7 @@ class Attribution(BaseEstimator):
         Returns
         -------
         weights : float array or CSR of shape (n_targets, n_train)
+            The attribution matrix.
         """
         shape, arguments = self.shape, dict(vars(self))
         function = arguments.pop("function")
@@ -115,13 +117,13 @@ class Attribution(BaseEstimator):
             inspect.signature(function).bind(**arguments)
         except TypeError as error:
             raise TypeError(
-                f"{name} does not take the arguments ({', '.join(arguments)}): {error}."
-                " An Attribution calls its function with all arguments by name."
+                f"{name} does not accept the arguments ({', '.join(arguments)}): "
+                f"{error}. An Attribution passes all arguments by name."
             ) from error
         weights = AttributionMatrix.weights_of(function(**arguments), name)
         if weights.shape != shape:
             raise ValueError(
-                f"{name} returned a matrix of shape {weights.shape}; (n_targets, "
+                f"{name} returned a matrix of shape {weights.shape}, but (n_targets, "
                 f"n_train) is {shape}."
             )
         return weights

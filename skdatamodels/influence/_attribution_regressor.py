@@ -1,4 +1,4 @@
-"""AttributionRegressor: an attribution matrix, scaled to runs, as an estimator."""
+"""AttributionRegressor: an attribution matrix scaled to runs, as an estimator."""
 
 import warnings
 
@@ -12,29 +12,29 @@ from skdatamodels.influence._attribution import Attribution
 from skdatamodels.influence._mask_regressor import MaskRegressor
 from skdatamodels.influence._shrunken_scales import centred_sums, shrunken_scales
 
-# Standard errors of the pooled scale below 0; a control such as random weights is not.
+# Standard errors below 0 of the pooled scale. Random weights do not reach this.
 _SURELY_REVERSED = 4
 
 
 class AttributionRegressor(MaskRegressor):
-    r"""Predict runs by an attribution matrix that is scaled to them.
+    r"""Predict runs with an attribution matrix that is scaled to them.
 
-    Influence functions, similarities and other attributions stand where a
-    :class:`~skdatamodels.regression.DatamodelRegressor` stands: at the end of a
-    pipeline, in a search, or in an application. Their weights τ get the unit of the
-    outputs by one non-negative scale a target, and an intercept:
+    This allows influence functions, similarities and other attributions to be used
+    wherever a :class:`~skdatamodels.regression.DatamodelRegressor` can be used: at the
+    end of a pipeline, in a search, or in an application. The weights τ are converted to
+    the unit of the outputs by one non-negative scale and one intercept per target:
 
     .. math:: y_{ij} \approx b_j + s_j \sum_k \mathrm{mask}_{ik} \tau_{jk} .
 
     Parameters
     ----------
     attribution : Attribution, AttributionMatrix, array-like or sparse matrix
-        The weights τ, of shape (n_targets, n_train), positive where the presence of the
-        example raises the output, in any unit. An
-        :class:`~skdatamodels.influence.Attribution` computes them in `fit`; its
-        settings are parameters here, such as ``attribution__damping``. Put a large
-        matrix into an :class:`~skdatamodels.regression.AttributionMatrix`, which clones
-        share.
+        The weights τ, of shape (n_targets, n_train), in any unit. They must be positive
+        if the presence of the example raises the output. An
+        :class:`~skdatamodels.influence.Attribution` computes them in `fit`, and its
+        parameters can be set here, for example as ``attribution__damping``. Wrap a
+        large matrix in an :class:`~skdatamodels.regression.AttributionMatrix`, which
+        clones share.
     exclude : array-like of int of shape (n_targets,), optional
         The training example that each target is, -1 for none. The target is scaled on
         the runs that did not see that example, and gives it no weight.
@@ -45,51 +45,51 @@ class AttributionRegressor(MaskRegressor):
         Attribution matrix, in the unit of the output: `scale_` times the attribution. A
         CSR array (n_targets, n_train) if the attribution is sparse.
     intercept_ : float64 array of shape (n_targets,), or float for 1-d `y`
-        Such that the mean prediction over the fitted runs is the mean output.
+        Intercepts. The mean prediction over the fitted runs equals the mean output.
     scale_ : float64 array of shape (n_targets,), or float for 1-d `y`
-        Unit of the output per unit of the attribution.
+        Scale of each target, in units of the output per unit of the attribution.
     pooled_scale_ : float
-        What the scales shrink to.
+        The common scale that the scales are shrunk to.
     output_info_ : OutputInfo
-        What the outputs measure, if X was TrainingRuns that knew it.
+        What the outputs measure, if X was TrainingRuns with this information.
     target_classes_ : array of shape (n_targets,) or None
-        Class of each target, if X was TrainingRuns that knew it.
+        Class of each target, if X was TrainingRuns with this information.
     n_features_in_ : int
         Number of training examples.
 
     See Also
     --------
-    skdatamodels.regression.DatamodelRegressor : Takes an attribution matrix as `prior`,
-        and learns from the runs what it leaves over.
-    DifferenceOfMeans : Weights from the runs alone.
+    skdatamodels.regression.DatamodelRegressor : Uses an attribution matrix as `prior`,
+        and fits the remainder to the runs.
+    DifferenceOfMeans : Computes weights from the runs only.
 
     Notes
     -----
     The scales are an empirical Bayes estimate. Let tᵢⱼ be the sum of the attributions
-    of the examples that run i saw, m the number of runs of target j, and S the sums of
-    squares and products about the means over these runs. By least squares, target j
-    alone has the scale ŝⱼ = Sₜᵧ/Sₜₜ, with variance vⱼ = (Sᵧᵧ - ŝⱼSₜᵧ)/((m - 2)·Sₜₜ).
-    True scales are taken to vary about a pooled scale s with a variance ω², so that ŝⱼ
-    has variance vⱼ + ω². The moments of the ŝⱼ give ω² [1]_, with weights 1/vⱼ and
-    their weighted mean s₀ of the ŝⱼ:
+    of the examples that run i used, m the number of runs of target j, and S the sums of
+    squares and products about the means over these runs. The least-squares scale of
+    target j is ŝⱼ = Sₜᵧ/Sₜₜ, with variance vⱼ = (Sᵧᵧ - ŝⱼSₜᵧ)/((m - 2)·Sₜₜ). The true
+    scales are assumed to vary about a pooled scale s with variance ω², so that ŝⱼ has
+    variance vⱼ + ω². The moments of the ŝⱼ give ω² [1]_. With s₀ the mean of the ŝⱼ
+    with weights 1/vⱼ,
 
     .. math:: \omega^2 = \max\left(0, \frac{\sum_j (\hat s_j - s_0)^2 / v_j - (n - 1)}
               {\sum_j 1/v_j - \sum_j 1/v_j^2 \,/\, \sum_j 1/v_j}\right),
 
-    where n is the number of targets. Given ω² and the noise variances σⱼ² = vⱼSₜₜ,
-    pooled scale, scales and intercepts minimise a ridge objective,
+    where n is the number of targets. Given ω² and the noise variances σⱼ² = vⱼSₜₜ, the
+    pooled scale, the scales and the intercepts minimise the ridge objective
 
     .. math:: \sum_{ij} (y_{ij} - b_j - s_j t_{ij})^2 / \sigma_j^2
               + \sum_j (s_j - s)^2 / \omega^2 ,
 
-    whose minimum is s = Σ wⱼŝⱼ/Σ wⱼ with wⱼ = 1/(vⱼ + ω²), and
-    sⱼ = s + (ŝⱼ - s)·ω²/(ω² + vⱼ). A pooled scale below 0 is set to 0, and then a scale
-    below 0 is: the sign of an attribution is part of what it says, and is not turned
-    round. A target with fewer than three runs, or whose attributions predict the same
-    for all runs, has the pooled scale. A target whose outputs are all equal has scale
-    0.
+    whose minimum is at s = Σ wⱼŝⱼ/Σ wⱼ with wⱼ = 1/(vⱼ + ω²), and
+    sⱼ = s + (ŝⱼ - s)·ω²/(ω² + vⱼ). A negative pooled scale is set to 0, and then
+    negative scales are set to 0, because the sign of an attribution is meaningful and
+    must not be reversed. A target with fewer than three runs, or whose attributions
+    predict the same for all runs, has the pooled scale. A target whose outputs are all
+    equal has scale 0.
 
-    With one target there is nothing to pool: the scale is that of least squares.
+    With one target, the scale is that of least squares.
 
     References
     ----------
@@ -98,7 +98,7 @@ class AttributionRegressor(MaskRegressor):
 
     Examples
     --------
-    Weights of the right order and of a wrong unit:
+    The weights are correct except for their unit:
 
     >>> from skdatamodels.datasets import make_linear_runs
     >>> from skdatamodels.influence import AttributionRegressor
@@ -121,23 +121,23 @@ class AttributionRegressor(MaskRegressor):
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None, *, sample_weight=None):
-        """Compute the attributions, if they are to be computed, and scale them.
+        """Compute the attributions, unless they are given, and scale them.
 
         Parameters
         ----------
         X : array-like of shape (n_runs, n_train), PackedMasks or TrainingRuns
-            Masks, 0/1 or bool: which training examples each run saw.
+            Masks, 0/1 or bool: which training examples each run used.
         y : array-like of shape (n_runs, n_targets) or (n_runs,), default=None
-            Outputs. TrainingRuns bring their own; y is then fitted in place of them,
-            and what the runs know of their outputs is not taken over. NaN stands for a
-            run that has no output for the target, and is left out.
+            Outputs. Not needed if X is TrainingRuns. If given, y is fitted instead of
+            the outputs of the runs, and their output information is ignored. NaN means
+            that a run has no output for the target; such runs are left out.
         sample_weight : array-like of shape (n_runs,), default=None
-            How many runs each run counts as, not negative.
+            Number of runs that each run counts as. Must not be negative.
 
         Returns
         -------
         self : AttributionRegressor
-            The fitted estimator.
+            The fitted regressor.
 
         Raises
         ------
@@ -147,18 +147,18 @@ class AttributionRegressor(MaskRegressor):
             attributions are not a finite matrix (n_targets, n_train), or excluded
             examples do not fit the data.
         TypeError
-            If `attribution` is a function: put it into an Attribution.
+            If `attribution` is a function. Wrap it in an Attribution.
 
         Warns
         -----
         UserWarning
-            If some targets have no output: their weights are 0, their intercepts NaN.
-            If the attributions have the reversed sign, which makes their scales 0.
+            If some targets have no output: their weights are 0 and their intercepts
+            NaN. If the attributions have the wrong sign: their scales are then 0.
         """
         masks, outputs, known, one = self._check_runs(X, y, sample_weight, self.exclude)
         tau = _weights_of(self.attribution, (outputs.shape[1], masks.shape[1]))
         fitted = masks.dot(tau.T)
-        # One power of two for all targets, whose scales are compared.
+        # The same power of two for all targets, because their scales are compared.
         size, unit = exponents(outputs).max(), exponents(fitted).max()
         n_runs, x_mean, y_mean, *sums = centred_sums(
             known, scaled(fitted, unit), scaled(outputs, size)
@@ -177,19 +177,19 @@ class AttributionRegressor(MaskRegressor):
 
 
 def _weights_of(attribution, shape):
-    """Return the matrix that is given or computed; look at its shape before."""
+    """Return the matrix, given or computed; check its shape before computing."""
     if callable(attribution) and not isinstance(attribution, Attribution):
         raise TypeError(
-            f"attribution is the function {attribution!r}, which needs its data: give "
-            "Attribution(function, train, targets), of skdatamodels.influence, with "
-            "its other arguments by name."
+            f"attribution is the function {attribution!r}, which needs its data. Pass "
+            "Attribution(function, train, targets) from skdatamodels.influence, with "
+            "other arguments by name."
         )
     computed = isinstance(attribution, Attribution)
     if not computed:
         attribution = AttributionMatrix.weights_of(attribution, "attribution")
     if attribution.shape != shape:
         raise ValueError(
-            f"attribution has shape {attribution.shape}; the runs have (n_targets, "
+            f"attribution has shape {attribution.shape}, but the runs have (n_targets, "
             f"n_train) = {shape}."
         )
     weights = attribution() if computed else attribution
@@ -197,7 +197,7 @@ def _weights_of(attribution, shape):
 
 
 def _rescaled(tau, scale, exponent):
-    """Multiply rows by scale·2ᵏ, which may be too large or small for a number."""
+    """Multiply rows by scale·2ᵏ, where the factor alone may overflow."""
     if sparse.issparse(tau):
         coef = sparse.csr_array(sparse.diags_array(scale) @ tau)
         np.ldexp(coef.data, exponent, out=coef.data)
@@ -221,9 +221,9 @@ def _warn_if_reversed(z):
     if z < -_SURELY_REVERSED:
         warnings.warn(
             "The attributions predict larger outputs where the outputs are smaller, so "
-            "most scales are 0. They must be positive where the presence of an example "
-            "raises the output: those for a loss have the other sign than those for a "
-            "margin.",
+            "most scales are 0. They must be positive if the presence of an example "
+            "raises the output. Attributions for a loss have the opposite sign of "
+            "those for a margin.",
             UserWarning,
             stacklevel=4,
         )

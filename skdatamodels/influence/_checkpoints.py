@@ -1,4 +1,4 @@
-"""States of a module along its training, or at the end of several."""
+"""Load checkpoints: states of a module during one training, or after several."""
 
 from collections.abc import Mapping
 from pickle import UnpicklingError
@@ -8,24 +8,24 @@ import numpy as np
 from skdatamodels._numbers import as_real
 from skdatamodels.influence._torch import import_torch
 
-_NESTED = ("state_dict", "model_state_dict")  # where Lightning and tutorials keep it
+_NESTED = ("state_dict", "model_state_dict")  # keys used by Lightning and in tutorials
 
 
 def check_checkpoints(checkpoints, module):
-    """Return one or more checkpoints: None stands for the module's own state."""
+    """Return the checkpoints; None means the state of the module itself."""
     if checkpoints is None:
         return [module.state_dict()]
     if not len(checkpoints):
-        raise ValueError("There must be one or more checkpoints, got none.")
+        raise ValueError("Pass one or more checkpoints, got none.")
     return checkpoints
 
 
 def check_rates(checkpoints, learning_rates):
-    """Return the learning rates as an array, if there is one for each checkpoint."""
+    """Validate that there is one learning rate per checkpoint; return an array."""
     rates = as_real(learning_rates, "learning_rates").astype(np.float64)
     if not len(checkpoints) or rates.shape != (len(checkpoints),):
         raise ValueError(
-            f"There must be a learning rate for each of one or more checkpoints; got "
+            f"Pass one or more checkpoints and one learning rate for each; got "
             f"{len(checkpoints)} checkpoints, learning_rates of shape {rates.shape}."
         )
     if not np.isfinite(rates).all():
@@ -34,30 +34,32 @@ def check_rates(checkpoints, learning_rates):
 
 
 def load_state(checkpoint, number, module):
-    """Return the state of a checkpoint, given as a state or a file of one.
+    """Return the module state in a checkpoint, which is a dict or a file.
 
-    The state may be in an entry of a larger checkpoint, as Lightning has it, its names
-    may have a prefix, and a tensor that the module has under several names may be
-    there under one of them.
+    The state may be an entry of a larger checkpoint, as in Lightning, and its names may
+    have a prefix. A tensor that has several names in the module may have only one of
+    them in the checkpoint.
 
     Parameters
     ----------
     checkpoint : dict or path
+        The checkpoint.
     number : int
-        By which errors call it.
+        Number of the checkpoint in error messages.
     module : torch.nn.Module
+        The module that the state must match.
 
     Returns
     -------
     state : dict
-        Under the names of ``module.state_dict()``, of its dtypes and on its devices.
+        Tensors with the names, dtypes and devices of ``module.state_dict()``.
 
     Raises
     ------
     ValueError
-        If it does not load, or is not one of the module.
+        If the checkpoint cannot be loaded, or does not match the module.
     """
-    own = {  # the tensors themselves, so that those with two names are the same
+    own = {  # keep_vars=True: a tensor with two names is the same object
         name: value
         for name, value in module.state_dict(keep_vars=True).items()
         if hasattr(value, "detach")
@@ -72,15 +74,15 @@ def load_state(checkpoint, number, module):
     for name, value in found.items():
         if value.shape != own[name].shape:
             raise ValueError(
-                f"Checkpoint {number} is not one of this module: {name} has shape "
-                f"{tuple(value.shape)}, the module's {tuple(own[name].shape)}."
+                f"Checkpoint {number} does not match the module: {name} has shape "
+                f"{tuple(value.shape)}, but in the module {tuple(own[name].shape)}."
             )
         value = value.detach().to(own[name])
         other = state.setdefault(names[name], value)
         if other is not value and not other.equal(value):
             raise ValueError(
-                f"Checkpoint {number} is not one of this module: {names[name]} and "
-                f"{name} differ there, and are one tensor in the module."
+                f"Checkpoint {number} does not match the module: {names[name]} and "
+                f"{name} differ, but they are the same tensor in the module."
             )
     return {name: state[names[name]] for name in own}
 
@@ -90,24 +92,24 @@ def _load_file(path, number, device):
         state = import_torch().load(path, map_location=device, weights_only=True)
     except (RuntimeError, UnpicklingError, EOFError) as error:
         raise ValueError(
-            f"Checkpoint {number} does not load: {path} is damaged, or holds more than "
-            "tensors and numbers. If you trust it, load it by torch.load(path, "
-            "weights_only=False) and give the state of the module that is in it."
+            f"Checkpoint {number} cannot be loaded: {path} is damaged, or contains "
+            "more than tensors and numbers. If you trust it, load it with torch.load("
+            "path, weights_only=False) and pass the state of the module in it."
         ) from error
     if not isinstance(state, Mapping):
         raise ValueError(
-            f"Checkpoint {number} is no state of a module: {path} holds a "
+            f"Checkpoint {number} is not the state of a module: {path} contains a "
             f"{type(state).__name__}."
         )
     return state
 
 
 def _tensors(checkpoint, number):
-    """Return the entries of a state, wherever in the checkpoint it is."""
+    """Return the entries of the module state in a checkpoint."""
     for key in _NESTED:
         if isinstance(checkpoint.get(key), Mapping):
             checkpoint = checkpoint[key]
-    # What a module keeps besides tensors is no part of its computation here.
+    # Extra state besides tensors is not used here.
     checkpoint = {
         name: value
         for name, value in checkpoint.items()
@@ -116,18 +118,18 @@ def _tensors(checkpoint, number):
     for name, value in checkpoint.items():
         if not hasattr(value, "detach"):
             raise ValueError(
-                f"Checkpoint {number} is no state of a module: its entry {name!r} is a "
-                f"{type(value).__name__}, not a tensor. Give what module.state_dict() "
-                "returned."
+                f"Checkpoint {number} is not the state of a module: its entry {name!r} "
+                f"is a {type(value).__name__}, not a tensor. Pass the result of "
+                "module.state_dict()."
             )
     return checkpoint
 
 
 def _without_prefix(checkpoint, names, number):
-    """Return the entries of the module by its own names.
+    """Return the entries of a checkpoint by the names in the module.
 
-    ``DataParallel``, ``torch.compile`` and Lightning put a word before the names; the
-    last may have other tensors beside them.
+    ``DataParallel``, ``torch.compile`` and Lightning add a prefix to the names.
+    Checkpoints of Lightning may also have other tensors.
     """
 
     def under(prefix):
@@ -147,15 +149,15 @@ def _without_prefix(checkpoint, names, number):
     fitting = fitting[:1] if "" in fitting else fitting
     if len(fitting) > 1:
         raise ValueError(
-            f"Checkpoint {number} holds several states of this module, with the "
-            f"prefixes {', '.join(map(repr, fitting))}: give one of them."
+            f"Checkpoint {number} has several states of this module, with the "
+            f"prefixes {', '.join(map(repr, fitting))}. Pass one of them."
         )
     found = under(fitting[0]) if fitting else checkpoint
     names_there = {names.get(key, key) for key in found}
     if names_there != whole:
         odd = sorted(names_there ^ whole)[:3]
         raise ValueError(
-            f"Checkpoint {number} is not one of this module: {', '.join(odd)} "
-            "is in one of them alone."
+            f"Checkpoint {number} does not match the module: {', '.join(odd)} "
+            "is in only one of them."
         )
     return found

@@ -1,4 +1,4 @@
-"""Checks that several baselines share."""
+"""Checks shared by several baselines."""
 
 import numpy as np
 
@@ -8,10 +8,10 @@ from skdatamodels.outputs import encode_targets
 
 
 def check_same_examples(train, targets, *, classes=False):
-    """Check that targets are examples like those of the training set.
+    """Check that targets have the same shape as the training examples.
 
-    With `classes`, return the class of each as an index, and the classes:
-    ``y_train (n_train,), y_targets (n_targets,), classes``.
+    With `classes`, return the class indices and the classes: ``y_train (n_train,),
+    y_targets (n_targets,), classes``.
     """
     check_examples(train, "train")
     check_examples(targets, "targets")
@@ -27,13 +27,13 @@ def check_embeddings(train, targets):
     pair = []
     for name, given in (("train", train), ("targets", targets)):
         given = given.X if isinstance(given, Examples) else given
-        if hasattr(given, "detach"):  # of torch, which may be in half precision
+        if hasattr(given, "detach"):  # a torch tensor, possibly in half precision
             given = given.detach().cpu().double().numpy()
         given = as_real(given, f"embeddings {name}").astype(np.float64, copy=False)
         if given.ndim != 2 or 0 in given.shape:
             raise ValueError(
-                f"{name} must hold one embedding a row, shape (n, n_features), got "
-                f"{given.shape}."
+                f"{name} must have one embedding per row, shape (n, n_features); got "
+                f"shape {given.shape}."
             )
         if not np.isfinite(given).all():
             row = np.argmin(np.isfinite(given).all(axis=1))
@@ -41,7 +41,7 @@ def check_embeddings(train, targets):
         pair.append(given)
     if pair[0].shape[1] != pair[1].shape[1]:
         raise ValueError(
-            f"Embeddings of train have {pair[0].shape[1]} features, those of targets "
-            f"{pair[1].shape[1]}: they must come from one layer of one model."
+            f"Embeddings of train have {pair[0].shape[1]} features, but those of "
+            f"targets have {pair[1].shape[1]}. They must come from the same layer."
         )
     return pair

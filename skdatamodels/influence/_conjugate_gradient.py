@@ -1,4 +1,4 @@
-"""Conjugate gradient on many right sides at once."""
+"""Conjugate gradient for many right-hand sides at once."""
 
 import math
 from typing import NamedTuple
@@ -7,11 +7,17 @@ from skdatamodels.influence._torch import import_torch
 
 
 class Solution(NamedTuple):
-    """What the iterations reached.
+    """Result of the iterations.
 
-    x (n, d); residuals (n,), relative to the right sides, float64; `curvature`, the
-    least v·Hv / v·v along a direction of the search, and `top`, the largest: if the
-    first is not positive beyond rounding, the iterations ended there.
+    Attributes
+    ----------
+    x : tensor of shape (n, d)
+        The solutions.
+    residuals : float64 tensor of shape (n,)
+        Norms of the residuals relative to those of the right-hand sides.
+    curvature, top : float
+        The smallest and the largest v·Hv / v·v over the search directions v. The
+        iterations stop if the smallest is not positive, up to rounding.
     """
 
     x: object
@@ -21,23 +27,31 @@ class Solution(NamedTuple):
 
     @property
     def is_singular(self):
-        """Whether a direction had no positive curvature beyond rounding."""
+        """Whether a direction had no positive curvature, up to rounding."""
         return self.curvature <= self.top * import_torch().finfo(self.x.dtype).eps
 
 
 def conjugate_gradient(product, right_sides, *, tol, max_iter, progress):
-    """Solve with a symmetric positive definite matrix, given by its products.
+    """Solve linear systems with a positive definite matrix, given by its products.
 
     Parameters
     ----------
     product : callable
-        From vectors (n, d) to their products with the matrix, any n.
+        Maps vectors (n, d), for any n, to their products with the matrix.
     right_sides : tensor of shape (n, d)
+        The right-hand sides.
     tol : float
-        Norm of the residual over that of the right side at which one is solved.
+        A system is solved if the norm of its residual is at most `tol` times the norm
+        of its right-hand side.
     max_iter : int
+        Maximum number of iterations.
     progress : tqdm
-        Advances by n in all, with the logarithm of the residuals.
+        Progress bar. It advances by n in total, with the logarithm of the residuals.
+
+    Returns
+    -------
+    solution : Solution
+        The solutions and their residuals.
     """
     torch = import_torch()
     x, norms = torch.zeros_like(right_sides), _squares(right_sides)
@@ -80,5 +94,5 @@ def _ratio(squares, norms):
 
 
 def _squares(vectors):
-    torch = import_torch()  # squares leave the range of float32 sooner than numbers
+    torch = import_torch()  # squares overflow float32 sooner than the numbers
     return torch.linalg.vector_norm(vectors, dim=1, dtype=torch.float64) ** 2

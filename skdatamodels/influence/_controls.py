@@ -1,4 +1,4 @@
-"""Attribution matrices that know nothing, or the classes alone: what to beat."""
+"""Controls: attribution matrices from random numbers or from classes only."""
 
 import numpy as np
 
@@ -9,21 +9,23 @@ __all__ = ["random_influence", "same_class_influence"]
 
 
 def random_influence(train, targets, *, same_class=False, random_state=0):
-    """Draw the weights at random: the control that every method must beat.
+    """Draw random weights, as a control.
 
     Parameters
     ----------
     train, targets : Examples
+        The training set and the targets.
     same_class : bool, default=False
-        Give weight to the training examples of the target's class alone. Its
-        largest weights are then random examples of that class, and the rest is 0.
+        Whether only training examples of the target's class have a weight. The largest
+        weights are then those of random examples of this class, and all others are 0.
     random_state : int, RandomState instance, Generator or None, default=0
+        Determines the weights.
 
     Returns
     -------
     influence : float64 array of shape (n_targets, n_train)
-        Independent and without unit: standard normal; their absolute values, which
-        are positive, with `same_class`.
+        Independent weights without unit, from a standard normal distribution. With
+        `same_class`, their absolute values.
 
     Raises
     ------
@@ -54,19 +56,20 @@ def random_influence(train, targets, *, same_class=False, random_state=0):
 
 
 def same_class_influence(train, targets):
-    """Tell which training examples are of the target's class.
+    """Mark the training examples of the target's class, as a control.
 
-    An example of the target's class mostly helps it. How far a method goes beyond
-    that is seen only beside this indicator.
+    Examples of the target's class usually help it. Compare a method with this control
+    to see how much it adds to that.
 
     Parameters
     ----------
     train, targets : Examples
+        The training set and the targets.
 
     Returns
     -------
     influence : float64 array of shape (n_targets, n_train)
-        1 where the classes are the same, else 0; without unit.
+        1 if the classes are the same, else 0. Without unit.
 
     Raises
     ------

@@ -1,26 +1,29 @@
-"""Products of vectors with the Hessian of a network's loss, never formed."""
+"""Products of vectors with the Hessian of a network's loss, without forming it."""
 
 import threading
 
 from skdatamodels.influence._torch import import_torch
 
-_forwards = threading.Lock()  # torch counts derivatives forwards for all threads as one
+_forwards = threading.Lock()  # torch's forward-mode level is shared by all threads
 
 
 class Curvature:
-    """Second derivatives of the sum of the training examples' losses.
+    """Second derivatives of the sum of losses over the training examples.
 
     Parameters
     ----------
     network : Network
+        The network and its examples.
     state : dict
         State of the module, as ``module.state_dict()``.
     kind : {"gauss_newton", "hessian"}
-        Gauss-Newton leaves out how the raw outputs bend; it has no negative direction.
+        Gauss-Newton ignores the curvature of the raw outputs, so it has no negative
+        eigenvalues.
     damping : float
         Added to the diagonal.
     block_bytes : int
-        Bytes of the blocks, where one vector on one example counts as a gradient.
+        Maximum size of a block, in bytes. One vector on one example counts as one
+        gradient.
     """
 
     def __init__(self, network, state, kind, damping, block_bytes):
@@ -35,12 +38,12 @@ class Curvature:
         self._n_vectors = max(1, at_once // longest)
 
     def product(self, vectors):
-        """Products with the damped matrix, (n, n_parameters) as the vectors.
+        """Multiply vectors (n, n_parameters) by the damped matrix.
 
         Raises
         ------
         ValueError
-            If one is not finite; names the training examples.
+            If a product is not finite. The message names the training examples.
         """
         torch = import_torch()
         products = self.damping * vectors

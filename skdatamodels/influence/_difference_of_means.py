@@ -1,4 +1,4 @@
-"""Empirical influence: mean output with an example less that without it."""
+"""Empirical influence: mean output with an example minus mean output without it."""
 
 import numpy as np
 
@@ -10,25 +10,25 @@ from skdatamodels.influence._mask_regressor import MaskRegressor
 class DifferenceOfMeans(MaskRegressor):
     """Subsampled empirical influence of each training example on each target.
 
-    The weight of an example is the mean output of the runs that saw it less the
-    mean output of the runs that did not. It looks at one example at a time,
-    where :class:`~skdatamodels.regression.DatamodelRegressor` weighs them
-    against each other: the same runs give it a noisier answer, faster.
+    The weight of an example is the mean output of the runs that used it minus the mean
+    output of the runs that did not. Each example is considered separately, whereas
+    :class:`~skdatamodels.regression.DatamodelRegressor` fits all weights jointly. So it
+    is faster, but noisier with the same runs.
 
-    An example that is in every run, or in none, has no difference: its weight
-    is 0. Each target's means are over the runs that have an output for it.
+    An example that is in every run, or in none, has weight 0. The means of each target
+    are over the runs that have an output for it.
 
     Attributes
     ----------
     coef_ : float64 array of shape (n_targets, n_train), or (n_train,) for 1-d `y`
-        Attribution matrix, in the output's unit; positive when the example's
-        presence raises the output.
+        Attribution matrix, in the output's unit. Positive if the presence of the
+        example raises the output.
     intercept_ : float64 array of shape (n_targets,), or float for 1-d `y`
-        Such that the mean prediction over the fitted runs is the mean output.
+        Intercepts. The mean prediction over the fitted runs equals the mean output.
     output_info_ : OutputInfo
-        What the outputs measure, if X was TrainingRuns that knew it.
+        What the outputs measure, if X was TrainingRuns with this information.
     target_classes_ : array of shape (n_targets,) or None
-        Class of each target, if X was TrainingRuns that knew it.
+        Class of each target, if X was TrainingRuns with this information.
     n_features_in_ : int
         Number of training examples.
 
@@ -38,10 +38,10 @@ class DifferenceOfMeans(MaskRegressor):
 
     Notes
     -----
-    For half-subsets it is, in the limit of many runs, a multiple of the least
-    squares fit on the masks. With fewer runs than examples the prediction, the
-    sum of the weights of the examples present, ranks the runs but spreads too
-    wide: judge it by its rank correlation.
+    For subsets of half the training set and many runs, the weights converge to a
+    multiple of the least-squares fit on the masks. With fewer runs than examples, the
+    predictions (sums of the weights of the examples present) rank the runs well, but
+    their spread is too large. Evaluate them by rank correlation.
 
     References
     ----------
@@ -66,22 +66,24 @@ class DifferenceOfMeans(MaskRegressor):
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None, *, sample_weight=None):
-        """Take the differences of means.
+        """Compute the differences of means.
 
         Parameters
         ----------
         X : array-like of shape (n_runs, n_train), PackedMasks or TrainingRuns
-            Masks, 0/1 or bool: which training examples each run saw.
+            Masks, 0/1 or bool: which training examples each run used.
         y : array-like of shape (n_runs, n_targets) or (n_runs,), default=None
-            Outputs. TrainingRuns bring their own; y is then fitted in place of them,
-            and what the runs know of their outputs is not taken over. NaN stands for a
-            run that has no output for the target, and is left out of its means.
+            Outputs. Not needed if X is TrainingRuns. If given, y is fitted instead of
+            the outputs of the runs, and their output information is ignored. NaN means
+            that a run has no output for the target; such runs are left out of its
+            means.
         sample_weight : array-like of shape (n_runs,), default=None
-            Weight of each run in the means, not negative.
+            Weight of each run in the means. Must not be negative.
 
         Returns
         -------
         self : DifferenceOfMeans
+            The fitted regressor.
 
         Raises
         ------
@@ -93,7 +95,8 @@ class DifferenceOfMeans(MaskRegressor):
         Warns
         -----
         UserWarning
-            If some targets have no output. Their weights are 0, their intercepts NaN.
+            If some targets have no output. Their weights are 0 and their intercepts
+            NaN.
         """
         masks, outputs, known, one = self._check_runs(X, y, sample_weight)
         size = exponents(outputs)
@@ -101,10 +104,10 @@ class DifferenceOfMeans(MaskRegressor):
         mean = (known * outputs).sum(axis=0) / np.where(n_runs > 0, n_runs, 1)
         total = masks.T_dot(known * (outputs - mean))
         n_in = masks.T_dot(known)
-        # With the mean taken off, the outputs without an example sum to -total, so
+        # Outputs are centred, so those without an example sum to -total, and
         # total / n_in - (-total) / n_out = total * n_runs / (n_in * n_out).
         pairs = n_in * (n_runs - n_in)
-        # of weights, rounding leaves something where all runs saw an example
+        # with weights, rounding can leave a difference where there is none
         seen = masks.T_dot(known > 0)
         differs = (seen > 0) & (seen < (known > 0).sum(axis=0))
         coef = np.where(differs, total * n_runs, 0) / np.where(differs, pairs, 1)

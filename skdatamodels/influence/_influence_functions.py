@@ -1,4 +1,4 @@
-"""Influence functions of a network over all layers, by conjugate gradient."""
+"""Influence functions of a network through all layers, by conjugate gradient."""
 
 import warnings
 from numbers import Integral, Real
@@ -14,7 +14,7 @@ from skdatamodels.influence._torch import OPTIONS, Network, check_products
 
 __all__ = ["influence_functions"]
 
-_VECTORS = 8  # that a target takes while its system is solved, at most
+_VECTORS = 8  # maximum number of vectors in memory per target
 
 
 @validate_params(
@@ -40,52 +40,55 @@ def influence_functions(
     block_bytes=2**28,
     verbose=0,
 ):
-    """First-order effect of each training example on each target, through all layers.
+    """Influence functions of a network, through all layers.
 
     Parameters
     ----------
     module : torch.nn.Module
-        A trained network, evaluated (no dropout, batch norm by its running statistics)
-        and not changed: from inputs (n, ...) to logits (n, n_classes), classes sorted
-        as `numpy.unique` sorts them, or to predictions (n,) or (n, 1). One in half
-        precision is computed in float32, with its weights.
+        A trained network that maps inputs (n, ...) to logits (n, n_classes), with
+        classes in the order of `numpy.unique`, or to predictions (n,) or (n, 1). It is
+        used in evaluation mode (no dropout, running statistics for batch norm) and is
+        not changed. A module in half precision is evaluated in float32.
     train, targets : Examples
+        The training set and the targets.
     output : str or callable, default="margin"
-        What is measured on a target: "margin", "log_odds" or "cross_entropy" of a
-        classifier, "prediction" or "squared_error" of a regression network, whose loss
-        is then the squared error. A callable takes logits (n_classes,) and the column
-        of the class, tensors, and returns a number by torch operations.
+        Output to measure on a target: "margin", "log_odds" or "cross_entropy" for a
+        classifier, "prediction" or "squared_error" for a regression network, whose loss
+        is the squared error. A callable takes the logits (n_classes,) and the column of
+        the class, both tensors, and returns a number computed with torch operations.
     curvature : {"gauss_newton", "hessian"}, default="gauss_newton"
-        Second derivatives of the sum of cross entropies. Gauss-Newton takes the logits
-        for straight in the parameters: it has no negative direction, and is the
-        Hessian where the model fits perfectly or is linear.
+        Matrix of second derivatives of the sum of cross entropies. "gauss_newton"
+        treats the logits as linear in the parameters. It has no negative eigenvalues,
+        and equals the Hessian if the model fits perfectly or is linear.
     damping : float >= 0, default=0
-        Added to the diagonal. A network with more parameters than examples needs some.
-        A weight decay of w in training is a damping of w times n_train.
+        Added to the diagonal. A network with more parameters than examples needs
+        damping. A weight decay of w in training corresponds to a damping of w times
+        n_train.
     tol : float, default=1e-3
-        A target is solved once the residual of its linear system is below `tol` times
-        the gradient of its output, in Euclidean norm.
+        A linear system is solved if the norm of its residual is below `tol` times the
+        norm of the gradient of the target's output.
     max_iter : int, default=1000
-        Products with the curvature, each a pass over the training set, at most.
+        Maximum number of products with the curvature. Each is a pass over the training
+        set.
     block_bytes : int, default=2**28
-        Bytes that gradients, and vectors of the linear systems, may take at a time.
+        Maximum memory, in bytes, for gradients and vectors of the linear systems.
     verbose : int, default=0
-        1 shows a progress bar.
+        If not 0, show a progress bar.
 
     Returns
     -------
     influence : float64 array of shape (n_targets, n_train)
-        In the output's unit per example, positive where the example's presence raises
-        the output. Computed in the precision of the module.
+        Influence in the output's unit per example. Positive if the presence of the
+        example raises the output. Computed in the precision of the module.
 
     Raises
     ------
     ImportError
         If torch is not installed.
     ValueError
-        If the curvature has a direction in which it is zero or negative, a gradient is
-        not finite (named by example and parameter), the number of logits is not that of
-        the classes, or a target has an unknown class.
+        If the curvature is zero or negative in some direction, a gradient is not finite
+        (the message names the example and the parameter), the number of logits is not
+        the number of classes, or a target has an unknown class.
 
     Warns
     -----
@@ -94,13 +97,14 @@ def influence_functions(
 
     See Also
     --------
-    last_layer_influence : The last layer alone, without iterations.
-    tracin : With no curvature at all.
+    last_layer_influence : Uses only the last layer, without iterations.
+    tracin : Uses no curvature.
 
     Notes
     -----
-    With H the damped curvature, gᵢ the gradient of example i's cross entropy and h that
-    of the target's output, the influence is -h·H⁻¹gᵢ. One system is solved a target.
+    The influence is -h·H⁻¹gᵢ, where H is the damped curvature, gᵢ the gradient of the
+    cross entropy of example i, and h the gradient of the target's output. One linear
+    system is solved per target.
 
     References
     ----------
@@ -155,14 +159,14 @@ def _check(solution, curvature, *, tol, max_iter, damping):
     if solution.is_singular or damping == 0:
         instead = ", or curvature to 'gauss_newton'" if curvature == "hessian" else ""
         raise ValueError(
-            f"The {curvature} matrix is singular or has a negative direction: along "
-            f"those that were searched it goes from {solution.curvature:.3g} to "
-            f"{solution.top:.3g}, with a damping of {damping:g}. Set damping "
+            f"The {curvature} matrix is singular or has a negative eigenvalue: in the "
+            f"search directions, its curvature is from {solution.curvature:.3g} to "
+            f"{solution.top:.3g}, with damping={damping:g}. Set damping "
             f"higher{instead}."
         )
     warnings.warn(
-        f"After {max_iter} iterations the worst residual is {worst:.2g} of the "
-        f"gradient, tol={tol:g}: raise max_iter, damping or tol.",
+        f"After {max_iter} iterations, the largest relative residual is {worst:.2g}, "
+        f"above tol={tol:g}. Increase max_iter, damping or tol.",
         ConvergenceWarning,
         stacklevel=3,
     )

@@ -1,4 +1,4 @@
-"""Shapley values of training examples for a nearest-neighbour classifier, exactly."""
+"""Exact Shapley values of training examples for a nearest-neighbour classifier."""
 
 from numbers import Integral
 
@@ -22,33 +22,35 @@ __all__ = ["knn_shapley"]
     prefer_skip_nested_validation=True,
 )
 def knn_shapley(train, targets, *, n_neighbors=5):
-    """Shapley value of each training example in a k-nearest-neighbour vote.
+    """Shapley values of the training examples for a k-nearest-neighbour classifier.
 
-    The output is the share of the k votes that go to the target's class, where a
-    subset of fewer than k examples leaves votes uncast. Its Shapley values need
-    no sum over subsets: a sort by distance suffices. Training nothing, they stand
-    in for those of a model whose embeddings they are given.
+    The output is the fraction of the k votes for the target's class. In a subset of
+    fewer than k examples, some votes are missing. The exact Shapley values are computed
+    by sorting the examples by distance, without a sum over subsets. No model is
+    trained. With the embeddings of a model as inputs, they can approximate the Shapley
+    values of that model.
 
     Parameters
     ----------
     train, targets : Examples
-        X of shape (n, n_features): embeddings, or inputs. Equally distant examples
-        count in their order, rounding aside.
+        The training set and the targets, with X of shape (n, n_features): embeddings or
+        inputs. Among equally distant examples, those that come first are closer, up to
+        rounding.
     n_neighbors : int, default=5
         Number of neighbours k.
 
     Returns
     -------
     values : float64 array of shape (n_targets, n_train)
-        Share of the votes for the target's class that the example brings, positive
-        for most of its class and negative for most others. A row sums to the share
-        that the whole training set gives.
+        Contribution of the example to the fraction of votes for the target's class. It
+        is positive for most examples of this class and negative for most others. Each
+        row sums to the fraction with the full training set.
 
     Raises
     ------
     ValueError
-        If X is not a finite matrix, train and targets differ in n_features, or a
-        target has a class that no training example has.
+        If X is not a finite matrix, `train` and `targets` have different n_features, or
+        a target has a class that no training example has.
 
     References
     ----------
@@ -74,8 +76,8 @@ def knn_shapley(train, targets, *, n_neighbors=5):
     for rows in row_blocks(len(Z), 8 * n):
         order = np.argsort(euclidean_distances(Z[rows], X), axis=1, kind="stable")
         votes = (y_train[order] == y_targets[rows, None]).astype(np.float64)
-        # Farthest first: its value is its vote times the last weight; each nearer
-        # one's is that of its successor plus the difference of their votes, weighted.
+        # The value of the farthest example is its vote times the last weight. Each
+        # nearer one adds the weighted difference of votes to that of its successor.
         steps = weights * (votes - np.c_[votes[:, 1:], np.zeros(len(votes))])
         sorted_values = np.cumsum(steps[:, ::-1], axis=1)[:, ::-1]
         np.put_along_axis(values[rows], order, sorted_values, axis=1)

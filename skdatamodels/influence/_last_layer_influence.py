@@ -1,4 +1,4 @@
-"""Influence function of the last layer of a network, the rest held fixed."""
+"""Influence functions of the last layer of a network, with other layers fixed."""
 
 from numbers import Integral, Real
 
@@ -35,54 +35,55 @@ def last_layer_influence(
     damping=0.0,
     batch_size=256,
 ):
-    """First-order effect of each training example through the last layer alone.
+    """Influence functions of the last layer of a network.
 
-    The influence function of a softmax regression on the embeddings that come into
-    the last layer, at the weights that it has: the exact Hessian, in float64.
+    The last layer is treated as a softmax regression on the embeddings that are its
+    inputs, with its trained weights. The Hessian is exact and computed in float64.
 
     Parameters
     ----------
     module : torch.nn.Module
-        A trained classifier: from inputs (n, ...) to logits (n, n_classes), classes
-        sorted as `numpy.unique` sorts them. It is evaluated (no dropout, batch norm by
-        its running statistics) and not changed.
+        A trained classifier that maps inputs (n, ...) to logits (n, n_classes), with
+        classes in the order of `numpy.unique`. It is used in evaluation mode (no
+        dropout, running statistics for batch norm) and is not changed.
     train, targets : Examples
+        The training set and the targets.
     output : {"margin", "log_odds", "cross_entropy", "confidence"}, default="margin"
-        What is measured on a target.
+        Output to measure on a target.
     layer : str, default=None
-        Name of the ``torch.nn.Linear`` that gives the logits, as in
-        ``module.named_modules()``. None stands for the last one there. If it or its
-        weight is used elsewhere in the module too, that counts as held fixed.
+        Name of the ``torch.nn.Linear`` that computes the logits, as in
+        ``module.named_modules()``. None means the last one there. Other uses of the
+        layer or its weight in the module are treated as fixed.
     damping : float >= 0, default=0
         Added to the diagonal of the Hessian of the sum of cross entropies. A weight
-        decay of w in training is a damping of w times n_train.
+        decay of w in training corresponds to a damping of w times n_train.
     batch_size : int, default=256
-        Examples in a forward pass.
+        Number of examples in a forward pass.
 
     Returns
     -------
     influence : float64 array of shape (n_targets, n_train)
-        In the output's unit per example, positive where the example's presence raises
-        the output.
+        Influence in the output's unit per example. Positive if the presence of the
+        example raises the output.
 
     Raises
     ------
     ImportError
         If torch is not installed.
     ValueError
-        If the layer does not exist or does not give the logits, the Hessian is
-        singular, an embedding is not finite, or the number of logits is not that of
-        the classes.
+        If the layer does not exist or does not compute the logits, the Hessian is
+        singular, an embedding is not finite, or the number of logits is not the number
+        of classes.
 
     See Also
     --------
     logistic_influence : The same for scikit-learn's LogisticRegression.
-    tracin : Through all layers, without a Hessian.
+    tracin : Uses all layers, without a Hessian.
 
     Notes
     -----
-    The Hessian has (n_features + 1)·n_classes rows: 0.2 GB for 512 features and ten
-    classes.
+    The Hessian has (n_features + 1)·n_classes rows. It takes 0.2 GB for 512 features
+    and ten classes.
 
     References
     ----------
@@ -105,9 +106,9 @@ def last_layer_influence(
     """
     if output in OF_REGRESSION:
         raise ValueError(
-            f"last_layer_influence is for classifiers, and output={output!r} for "
-            "regression. influence_functions does that, with all but the last layer "
-            "frozen by requires_grad_(False)."
+            f"last_layer_influence is for classifiers, but output={output!r} is for "
+            "regression. Use influence_functions, and freeze all but the last layer "
+            "with requires_grad_(False)."
         )
     network = Network(module, train, targets)
     name, last = _last_layer(network.module, layer)
@@ -140,19 +141,19 @@ def _last_layer(module, name):
     }
     if not linear or name not in {None, *linear}:
         raise ValueError(
-            f"layer={name!r} is no torch.nn.Linear of the module; these are: "
+            f"layer={name!r} is not a torch.nn.Linear of the module. It has "
             f"{', '.join(map(repr, linear)) or 'none'}."
         )
     name = list(linear)[-1] if name is None else name
     return name, linear[name]
 
 
-def _same(given, wanted):  # where torch.equal would not take NaN for NaN
+def _same(given, wanted):  # unlike torch.equal, NaN equals NaN
     return given.shape == wanted.shape and given.allclose(wanted, 0, 0, equal_nan=True)
 
 
 def _embed(network, part, name, last, batch_size):
-    """Return inputs of the last layer, ones for its bias, and logits, in float64."""
+    """Return inputs of the last layer, with ones for its bias, and logits."""
     torch = import_torch()
     caught, embeddings, logits = [], [], []
     n = len(network.parts[part][1])
@@ -162,11 +163,11 @@ def _embed(network, part, name, last, batch_size):
             X, _ = network.batch(part, slice(start, start + batch_size))
             with torch.no_grad():
                 result = network.raw(network.parameters, X)
-            # the last time, if the layer is used several times
+            # the last call, if the layer is used several times
             if not caught or not _same(caught[-1][1], result):
                 raise ValueError(
-                    f"The layer {name!r} does not give the logits: name the one that "
-                    "does, whose outputs nothing changes."
+                    f"The layer {name!r} does not compute the logits. Pass the name of "
+                    "the layer whose outputs are the logits."
                 )
             embeddings.append(caught[-1][0].double().cpu().numpy())
             caught.clear()
@@ -177,7 +178,7 @@ def _embed(network, part, name, last, batch_size):
     bad = ~(np.isfinite(A).all(axis=1) & np.isfinite(logits).all(axis=1))
     if bad.any():
         raise ValueError(
-            f"The layer {name!r} has non-finite numbers on {part} example "
+            f"The layer {name!r} has non-finite values on {part} example "
             f"{bad.argmax()}: training may have diverged."
         )
     return (A if last.bias is None else np.c_[A, np.ones(n)]), logits

@@ -1,4 +1,4 @@
-"""What the closed forms of linear models share: design, targets, output gradients."""
+"""Shared by the closed forms of linear models: design, targets, gradients."""
 
 from numbers import Real
 from typing import NamedTuple
@@ -12,7 +12,7 @@ from skdatamodels._sklearn_compat import Interval
 from skdatamodels.influence._checks import check_same_examples
 from skdatamodels.outputs import check_output, log_odds, raw_outputs
 
-OPTIONS = {  # of the influence functions
+OPTIONS = {  # parameters of all influence functions of linear models
     "train": [Examples],
     "targets": [Examples],
     "damping": [Interval(Real, 0, None, closed="left")],
@@ -20,12 +20,12 @@ OPTIONS = {  # of the influence functions
 
 
 class LinearFit(NamedTuple):
-    """A linear model fitted on the whole training set, and its arrays.
+    """A linear model fitted on the full training set, and its arrays.
 
-    Shapes: A (n_train, d), Z (n_targets, d), with a last column of ones if the model
+    Shapes: A (n_train, d) and Z (n_targets, d), with a last column of ones if the model
     has an intercept; weights (n_train,) of the losses; raw (n_targets, n_classes) or
-    (n_targets,) as `raw_outputs` gives it; y are class columns, or the values of a
-    regression; classes None there.
+    (n_targets,), as returned by `raw_outputs`. y are class columns, or values in a
+    regression, where classes is None.
     """
 
     model: object
@@ -40,18 +40,18 @@ class LinearFit(NamedTuple):
 
 
 def fit_linear(estimator, train, targets, output, kinds):
-    """Fit a clone of the estimator, which must be exactly one of the classes `kinds`.
+    """Fit a clone of the estimator, whose type must be one of `kinds`.
 
-    A subclass may minimise something else; a search or pipeline certainly does.
+    Subclasses are refused because they may minimise another objective.
     """
     if type(estimator) not in kinds:
         raise TypeError(
-            f"{type(estimator).__name__} has no closed form here: it is for "
-            f"{' and '.join(kind.__name__ for kind in kinds)} alone. Put what comes "
-            "before the model in a pipeline into the examples."
+            f"{type(estimator).__name__} has no closed form here, only "
+            f"{' and '.join(kind.__name__ for kind in kinds)}. Apply the steps that "
+            "come before the model in a pipeline to the examples."
         )
     if not (is_classifier(estimator) or train.y.dtype.kind in "biuf"):
-        raise ValueError(f"A regression needs numbers as y, train.y is {train.y.dtype}")
+        raise ValueError(f"A regression needs numbers as y, got {train.y.dtype}.")
     y_train, y_targets, classes = train.y, targets.y, None
     check_same_examples(train, targets)
     if is_classifier(estimator):
@@ -79,14 +79,14 @@ def _loss_weights(estimator, y_train, classes):
         return np.ones(len(y_train))
     if isinstance(given, str):
         raise ValueError(
-            f"class_weight={given!r} changes with every example that is left out: "
-            "give the weights as a dict."
+            f"class_weight={given!r} changes when an example is left out. Pass the "
+            "weights as a dict."
         )
     return np.array([given.get(label, 1.0) for label in classes.tolist()])[y_train]
 
 
 def penalty_of(fit, strength):
-    """Diagonal (d,) of the Hessian of the penalty: the intercept goes free."""
+    """Return the diagonal (d,) of the penalty's Hessian; 0 for the intercept."""
     penalty = np.full(fit.A.shape[1], float(strength))
     if fit.model.fit_intercept:
         penalty[-1] = 0
@@ -94,16 +94,16 @@ def penalty_of(fit, strength):
 
 
 def output_gradient(name, raw, y):
-    """Differentiate each target's output by its raw outputs; shaped as these.
+    """Return the gradients of the targets' outputs by their raw outputs.
 
     Raises
     ------
     ValueError
-        If the output has no derivative that we know.
+        If the output has no known derivative.
     """
     if name not in _GRADIENTS:
         raise ValueError(
-            f"output={name!r} has no known derivative: take one of "
+            f"output={name!r} has no known derivative. Use one of "
             f"{', '.join(name for name in _GRADIENTS)}."
         )
     return _GRADIENTS[name](raw, y)
@@ -128,7 +128,7 @@ def _of_log_odds(raw, y):
     return own - softmax(np.where(own == 1, -np.inf, raw), axis=1)
 
 
-# The log-odds o determine the other two: confidence expit(o), loss -log(expit(o)).
+# Both depend on the log-odds o: confidence is expit(o), cross entropy -log(expit(o)).
 
 
 def _of_confidence(raw, y):

@@ -1,4 +1,4 @@
-"""Influence function of a logistic regression, in closed form."""
+"""Influence functions of logistic regression, in closed form."""
 
 import numpy as np
 from scipy.special import softmax
@@ -19,40 +19,42 @@ __all__ = ["logistic_influence"]
 
 @validate_params(OPTIONS, prefer_skip_nested_validation=True)
 def logistic_influence(estimator, train, targets, *, output="log_odds", damping=0.0):
-    """First-order effect of each training example on each target's output.
+    """Influence functions of logistic regression, in closed form.
 
-    It is the derivative of the output by the weight of the example in the training
-    loss, at weight 1: what the example's presence adds, were the output straight in
-    the weight. One fit and one linear system, for any number of classes.
+    The effect is the derivative of the output with respect to the weight of the example
+    in the training loss, at weight 1. It estimates what the presence of the example
+    adds, as if the output were linear in the weight. It takes one fit and one linear
+    system, for any number of classes.
 
     Parameters
     ----------
     estimator : LogisticRegression
-        With an L2 penalty, or none (``C=numpy.inf``). It is cloned and fitted here;
-        the closed form holds at the optimum, so give a small `tol`.
+        With an L2 penalty, or without (``C=numpy.inf``). It is cloned and fitted here.
+        The closed form holds at the optimum, so use a small `tol`.
     train, targets : Examples
-        X of shape (n, n_features), made dense if it is sparse.
+        The training set and the targets, with X of shape (n, n_features). Sparse X is
+        made dense.
     output : {"log_odds", "margin", "cross_entropy", "confidence"}, default="log_odds"
-        What is measured on a target, see :data:`skdatamodels.outputs.OUTPUTS`. All
-        classes' logits take part in it.
+        Output to measure on a target, see :data:`skdatamodels.outputs.OUTPUTS`. It
+        depends on the logits of all classes.
     damping : float >= 0, default=0
         Added to the diagonal of the Hessian of ``sum of losses + |coef|²/(2·C)``.
 
     Returns
     -------
     influence : float64 array of shape (n_targets, n_train)
-        In the output's unit per example, positive where the example's presence raises
-        the output.
+        Influence in the output's unit per example. Positive if the presence of the
+        example raises the output.
 
     Raises
     ------
     TypeError
-        If the estimator is another than LogisticRegression.
+        If the estimator is not a LogisticRegression.
     ValueError
-        If the Hessian is singular, the model separates the classes and has no
-        penalty, the penalty is not L2, `class_weight` is
-        "balanced", the solver penalises the intercept, the output has no derivative,
-        or a target has a class that no training example has.
+        If the Hessian is singular, the model separates the classes and has no penalty,
+        the penalty is not L2, `class_weight` is "balanced", the solver penalises the
+        intercept, the output has no derivative, or a target has a class that no
+        training example has.
 
     See Also
     --------
@@ -60,8 +62,9 @@ def logistic_influence(estimator, train, targets, *, output="log_odds", damping=
 
     Notes
     -----
-    With θ the parameters, H the Hessian of the whole objective, gᵢ the gradient of
-    example i's loss and h that of the target's output, the influence is -h·H⁻¹gᵢ.
+    The influence is -h·H⁻¹gᵢ, where H is the Hessian of the objective, gᵢ the gradient
+    of the loss of example i, and h the gradient of the target's output, all with
+    respect to the parameters of the model.
 
     References
     ----------
@@ -98,23 +101,23 @@ def logistic_influence(estimator, train, targets, *, output="log_odds", damping=
 
 def _check_objective(estimator):
     if type(estimator) is not LogisticRegression:
-        return  # fit_linear says which class it must be
+        return  # fit_linear raises the error
     if estimator.l1_ratio or estimator.penalty in ("l1", "elasticnet"):
-        raise ValueError("An L1 penalty has no second derivative: set l1_ratio=0.")
+        raise ValueError("An L1 penalty has no second derivative. Set l1_ratio=0.")
     if estimator.penalty is None:
-        raise ValueError("penalty=None is deprecated: set C=numpy.inf.")
+        raise ValueError("penalty=None is deprecated. Only set C=numpy.inf.")
     if estimator.solver == "liblinear":
         raise ValueError(
-            "The solver 'liblinear' penalises the intercept: set another, such as "
+            "The solver 'liblinear' penalises the intercept. Use another, such as "
             "'lbfgs'."
         )
 
 
 def _check_optimum(fit, proba):
-    # Towards an optimum at infinity the whole Hessian tends to 0; no condition
-    # number would show it.
+    # If the optimum is at infinity, the whole Hessian tends to 0, which its condition
+    # number does not show.
     if np.isinf(fit.model.C) and (proba * (1 - proba)).max() < 1e-6:
         raise ValueError(
-            "The model separates the classes of the training set, so that without a "
-            "penalty its weights would grow for ever: set a finite C."
+            "The model separates the classes of the training set, so its weights grow "
+            "without limit if there is no penalty. Set a finite C."
         )

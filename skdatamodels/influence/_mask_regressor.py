@@ -1,4 +1,4 @@
-"""MaskRegressor: what the estimators of this room do once they have weights."""
+"""MaskRegressor: base class of the estimators, with prediction and scoring."""
 
 import warnings
 
@@ -15,9 +15,9 @@ from skdatamodels.runs._usable_runs import check_exclude, usable_runs
 
 
 class MaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
-    """Predicts outputs by the sum of the weights of the examples that a run saw.
+    """Base class that predicts outputs by sums of weights of the examples of a run.
 
-    A subclass sets ``coef_`` and ``intercept_`` in ``fit``.
+    Subclasses set ``coef_`` and ``intercept_`` in ``fit``.
     """
 
     def predict(self, X):
@@ -26,16 +26,17 @@ class MaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_runs, n_train), PackedMasks or TrainingRuns
+            Masks, 0/1 or bool.
 
         Returns
         -------
         outputs : float array of shape (n_runs, n_targets), or (n_runs,)
-            In the unit of the outputs.
+            Predicted outputs.
 
         Raises
         ------
         ValueError
-            If an entry is neither 0 nor 1, or `n_train` is not that of ``fit``.
+            If an entry is neither 0 nor 1, or `n_train` differs from that in ``fit``.
         """
         check_is_fitted(self)
         masks = self._masks_of(X, reset=False)
@@ -44,20 +45,22 @@ class MaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         return predicted[:, 0] if np.ndim(self.intercept_) == 0 else predicted
 
     def score(self, X, y=None, sample_weight=None):
-        """R² of the prediction, averaged over the targets.
+        """Return the R² of the prediction, averaged over the targets.
 
         Parameters
         ----------
         X : array-like of shape (n_runs, n_train), PackedMasks or TrainingRuns
+            Masks, 0/1 or bool.
         y : array-like of shape (n_runs, n_targets) or (n_runs,), default=None
-            Outputs; by default those of `X`, if it is TrainingRuns. NaN are left out,
-            and so are targets that had no output.
+            Outputs. Not needed if X is TrainingRuns. NaN are left out, and so are
+            targets that had no output in ``fit``.
         sample_weight : array-like of shape (n_runs,), default=None
+            Weight of each run.
 
         Returns
         -------
         score : float
-            1 for a perfect prediction; 0 for one no better than the mean.
+            Mean R² over the targets.
         """
         return mean_r2(outputs_of(X, y), self.predict(X), sample_weight)
 
@@ -91,7 +94,7 @@ class MaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         self.intercept_ = float(intercept[0]) if one else intercept
 
     def _masks_of(self, X, reset):
-        """Return masks; keep, or check, the number and the names of their columns."""
+        """Return masks; store or check the number and the names of their columns."""
         X = getattr(X, "packed", X)
         masks = as_masks(X)
         named = X if hasattr(X, "columns") else masks
@@ -104,12 +107,12 @@ def _check_outputs(y, masks):
     y = as_real(y, "outputs y").astype(np.float64, copy=False)
     if y.ndim not in (1, 2) or len(y) != len(masks):
         raise ValueError(
-            "Outputs must have shape (n_runs, n_targets) or (n_runs,), with n_runs = "
-            f"{len(masks)} as the masks have; got {y.shape}."
+            "Outputs must have shape (n_runs, n_targets) or (n_runs,), and the masks "
+            f"have n_runs = {len(masks)}; got shape {y.shape}."
         )
     if np.isinf(y).any():
         where = np.argwhere(np.isinf(y))[0]
-        raise ValueError(f"The output of run {where[0]} is infinite; leave it out.")
+        raise ValueError(f"The output of run {where[0]} is infinite. Leave it out.")
     return y
 
 
@@ -121,7 +124,7 @@ def _check_enough(n_runs):
     if len(empty):
         warnings.warn(
             f"{len(empty)} of {len(n_runs)} targets have no output in any run and get "
-            f"weights 0, intercept NaN: {empty[:10].tolist()}"
+            f"weights 0 and intercept NaN: {empty[:10].tolist()}"
             f"{' and more' if len(empty) > 10 else ''}.",
             UserWarning,
             stacklevel=5,

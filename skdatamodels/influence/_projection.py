@@ -1,25 +1,28 @@
-"""Random projections that are never held as a whole."""
+"""Random projections, generated in blocks."""
 
 import numpy as np
 
 from skdatamodels.influence._torch import import_torch
 
-_ENTRIES = 2**22  # of the projection at a time
+_ENTRIES = 2**22  # of the projection in memory
 
 
 class Projection:
-    """From n_in numbers to n_out, of mean square length the same.
+    """Random projection that preserves the mean squared length.
 
-    The entries depend on the entropy and the key alone, not on what is projected nor
-    how many rows at a time.
+    Its entries depend only on the entropy and the key, not on the projected rows or
+    their number.
 
     Parameters
     ----------
     n_in, n_out : int
+        Numbers of dimensions.
     kind : {"sign", "gaussian"}
+        Distribution of the entries.
     entropy : int
+        Seed.
     key : int
-        Another key is another projection.
+        Number of the projection. Different keys give different projections.
     """
 
     def __init__(self, n_in, n_out, kind, entropy, key):

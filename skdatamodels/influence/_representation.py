@@ -1,4 +1,4 @@
-"""Similarity of the representations of a target and a training example."""
+"""Similarity between representations of targets and training examples."""
 
 from numbers import Real
 
@@ -25,38 +25,38 @@ _METRICS = {"l2", "cosine", "dot", "mahalanobis"}
     prefer_skip_nested_validation=True,
 )
 def representation_similarity(train, targets, *, metric="l2", shrinkage=0.0):
-    """Similarity of the embeddings of each target and each training example.
+    """Similarity between embeddings of targets and training examples.
 
     Parameters
     ----------
     train : Examples, array-like of shape (n_train, n_features), or a list of arrays
-        Embeddings of the training examples: a layer of a network, or the inputs
-        themselves, which are the `X` of Examples. A list holds those of several
-        models, whose similarities are averaged as ranks, for the scales of their
-        layers have nothing in common.
+        Embeddings of the training examples: the outputs of a layer of a network, or the
+        inputs themselves. Of Examples, `X` is used. A list has the embeddings by
+        several models. Their similarities are averaged as ranks, because different
+        layers have different scales.
     targets : Examples, array-like of shape (n_targets, n_features), or a list of arrays
         Embeddings of the targets, by the same models in the same order.
     metric : {"l2", "cosine", "dot", "mahalanobis"}, default="l2"
-        Distances, "l2" and "mahalanobis", are negated. Mahalanobis's uses the
-        covariance of the training embeddings.
+        The similarity. The distances "l2" and "mahalanobis" are negated. "mahalanobis"
+        uses the covariance of the training embeddings.
     shrinkage : float in [0, 1], default=0
-        Only for "mahalanobis": share of the covariance that is replaced with its
-        mean variance, the same in all directions.
+        Fraction of the covariance to replace by its mean variance, which is the same in
+        all directions. Only for "mahalanobis".
 
     Returns
     -------
     similarity : float64 array of shape (n_targets, n_train)
-        Larger is more alike. In units of the embedding ("l2"), of its square
-        ("dot") or none; from a list of models, the mean rank among the training
-        examples over n_train, in (0, 1]. It knows of no class: what is alike but
-        of another class ranks high too. Only its order means something, not its
-        sign.
+        Similarity. Larger means more similar. It has the unit of the embedding ("l2"),
+        of its square ("dot") or no unit. For a list of models, the mean rank among the
+        training examples divided by n_train, in (0, 1]. Classes are not used, so
+        similar examples of another class also rank high. Only the order is meaningful,
+        not the sign.
 
     Raises
     ------
     ValueError
-        If an embedding is not finite, shapes differ, the lists do, or the
-        covariance is singular.
+        If an embedding is not finite, the shapes or the lengths of the lists differ, or
+        the covariance is singular.
 
     References
     ----------
@@ -74,13 +74,13 @@ def representation_similarity(train, targets, *, metric="l2", shrinkage=0.0):
         return _similarity(*check_embeddings(train, targets), metric, shrinkage)
     if len(train) != len(targets):
         raise ValueError(
-            f"train has embeddings by {len(train)} models, targets by {len(targets)}:"
-            " they must be the same models."
+            f"train has embeddings from {len(train)} models, but targets from "
+            f"{len(targets)}. Pass embeddings from the same models."
         )
     pairs = [check_embeddings(*pair) for pair in zip(train, targets, strict=True)]
     shapes = [(len(a), len(b)) for a, b in pairs]
     if len(set(shapes)) > 1:
-        raise ValueError(f"The models have embedded different examples: {shapes}.")
+        raise ValueError(f"The numbers of examples differ between models: {shapes}.")
     total = np.zeros(shapes[0][::-1])
     for pair in pairs:
         total += rankdata(_similarity(*pair, metric, shrinkage), axis=1)
@@ -92,7 +92,7 @@ def _similarity(train, targets, metric, shrinkage):
         return targets @ train.T
     if metric == "cosine":
         return cosine_similarity(targets, train)
-    # Distances do not change when the mean is taken off; their rounding does.
+    # Centring does not change distances, but reduces their rounding errors.
     mean = train.mean(axis=0)
     train, targets = train - mean, targets - mean
     if metric == "mahalanobis":
@@ -110,6 +110,6 @@ def _whitening(centred, shrinkage):
     if variances[0] <= n_features * np.finfo(np.float64).eps * variances[-1]:
         raise ValueError(
             f"The covariance of the {n_features} features over {len(centred)} training"
-            " embeddings is singular: set shrinkage above 0, such as 0.1."
+            " embeddings is singular. Set shrinkage above 0, for example to 0.1."
         )
     return axes / np.sqrt(variances)

@@ -1,4 +1,4 @@
-"""Influence function and exact leave-one-out of ridge regression, in closed form."""
+"""Influence functions and exact leave-one-out of ridge regression."""
 
 import numpy as np
 from sklearn.linear_model import Ridge, RidgeClassifier
@@ -19,38 +19,40 @@ __all__ = ["ridge_influence", "ridge_leave_one_out"]
 
 @validate_params(OPTIONS, prefer_skip_nested_validation=True)
 def ridge_influence(estimator, train, targets, *, output, damping=0.0):
-    """First-order effect of each training example on each target's output.
+    """Influence functions of ridge regression, in closed form.
 
-    It is the derivative of the output by the weight of the example in the training
-    loss, at weight 1: what the example's presence adds, were the output straight in
-    the weight.
+    The effect is the derivative of the output with respect to the weight of the example
+    in the training loss, at weight 1. It estimates what the presence of the example
+    adds, as if the output were linear in the weight.
 
     Parameters
     ----------
     estimator : Ridge or RidgeClassifier
         It is cloned and fitted here.
     train, targets : Examples
-        X of shape (n, n_features), made dense if it is sparse; y of shape (n,).
+        The training set and the targets, with X of shape (n, n_features) and y of shape
+        (n,). Sparse X is made dense.
     output : str
-        "prediction" or "squared_error" for Ridge; "margin", "log_odds",
-        "cross_entropy" or "confidence" for RidgeClassifier, whose scores stand as
-        logits. See :data:`skdatamodels.outputs.OUTPUTS`.
+        "prediction" or "squared_error" for Ridge; "margin", "log_odds", "cross_entropy"
+        or "confidence" for RidgeClassifier, whose scores are used as logits. See
+        :data:`skdatamodels.outputs.OUTPUTS`.
     damping : float >= 0, default=0
-        Added to the diagonal of ``XᵀX + alpha·I``, the intercept's entry too.
+        Added to the diagonal of ``XᵀX + alpha·I``, including the entry of the
+        intercept.
 
     Returns
     -------
     influence : float64 array of shape (n_targets, n_train)
-        In the output's unit per example, positive where the example's presence raises
-        the output.
+        Influence in the output's unit per example. Positive if the presence of the
+        example raises the output.
 
     Raises
     ------
     TypeError
-        If the estimator is another than these two.
+        If the estimator is neither Ridge nor RidgeClassifier.
     ValueError
-        If the Hessian is singular, the estimator has ``positive=True`` or a
-        `class_weight` of "balanced", the output has no derivative, or a target has a
+        If the Hessian is singular, the estimator has ``positive=True`` or
+        ``class_weight="balanced"``, the output has no derivative, or a target has a
         class that no training example has.
 
     See Also
@@ -59,9 +61,9 @@ def ridge_influence(estimator, train, targets, *, output, damping=0.0):
 
     Notes
     -----
-    With M = AᵀA + alpha·I, A the inputs with a column of ones, rᵢ the residual of
-    example i, the effect on the prediction at z is zᵀM⁻¹aᵢ·rᵢ. Leaving the example
-    out altogether divides it by 1 - aᵢᵀM⁻¹aᵢ.
+    The effect on the prediction at z is zᵀM⁻¹aᵢ·rᵢ, where M = AᵀA + alpha·I, A has the
+    inputs and a column of ones, and rᵢ is the residual of example i. The exact effect
+    of leaving the example out is this divided by 1 - aᵢᵀM⁻¹aᵢ.
 
     References
     ----------
@@ -92,36 +94,41 @@ def ridge_influence(estimator, train, targets, *, output, damping=0.0):
     prefer_skip_nested_validation=True,
 )
 def ridge_leave_one_out(estimator, train, targets, *, output):
-    """Output with all training examples less that without each one, exactly.
+    """Exact leave-one-out effects of ridge regression.
 
-    It equals refitting once an example, at the price of one fit.
+    The effect is the output with all training examples minus that without the example.
+    The result is the same as with one refit per example, but only one fit is needed.
 
     Parameters
     ----------
     estimator : Ridge or RidgeClassifier
         It is cloned and fitted here.
     train, targets : Examples
-        X of shape (n, n_features), made dense if it is sparse; y of shape (n,).
+        The training set and the targets, with X of shape (n, n_features) and y of shape
+        (n,). Sparse X is made dense.
     output : str or callable
-        Any output for the estimator, see :func:`skdatamodels.outputs.get_output`.
+        Any output that the estimator supports; see
+        :func:`skdatamodels.outputs.get_output`.
 
     Returns
     -------
     effect : float64 array of shape (n_targets, n_train)
-        In the output's unit, positive where the example's presence raises the output.
+        Effect in the output's unit. Positive if the presence of the example raises the
+        output.
 
     Raises
     ------
     TypeError
-        If the estimator is another than these two.
+        If the estimator is neither Ridge nor RidgeClassifier.
     ValueError
-        If the fit is singular, with an example or without it, a class has one example
-        alone, the estimator has ``positive=True`` or a `class_weight` of "balanced",
-        or a target has a class that no training example has.
+        If the fit is singular, with all examples or without one of them, a class has
+        only one example, the estimator has ``positive=True`` or
+        ``class_weight="balanced"``, or a target has a class that no training example
+        has.
 
     See Also
     --------
-    ridge_influence : The effect to first order.
+    ridge_influence : The first-order effect.
 
     Examples
     --------
@@ -140,9 +147,9 @@ def ridge_leave_one_out(estimator, train, targets, *, output):
     if (leverage > 1 - 1e-10).any():
         raise ValueError(
             f"Without training example {leverage.argmax()} the fit is singular, so its "
-            "effect is not determined: fit with a penalty (alpha above 0)."
+            "effect is not defined. Use a penalty (alpha above 0)."
         )
-    # What an example adds to the score of column k is kernel·residual_k/(1 - leverage).
+    # An example adds kernel·residual_k/(1 - leverage) to the score of column k.
     gain = _residual(fit) / (1 - leverage)[:, None]
     full = fit.output(fit.raw, fit.y_targets)
     effect = np.empty(kernel.shape)
@@ -159,14 +166,14 @@ def ridge_leave_one_out(estimator, train, targets, *, output):
 
 def _fit_ridge(estimator, train, targets, output):
     if getattr(estimator, "positive", False):
-        raise ValueError("positive=True has no closed form: set it to False.")
+        raise ValueError("positive=True has no closed form. Set positive=False.")
     if type(estimator) in (Ridge, RidgeClassifier) and np.ndim(estimator.alpha):
-        raise ValueError("alpha must be one number.")
+        raise ValueError("alpha must be a single number.")
     return fit_linear(estimator, train, targets, output, (Ridge, RidgeClassifier))
 
 
 def _kernel(fit, damping):
-    """Return zᵀM⁻¹a of each target and example, times its weight, and leverages."""
+    """Return zᵀM⁻¹a for targets and examples, times their weights, and leverages."""
     M = fit.A.T @ (fit.weights[:, None] * fit.A)
     M[np.diag_indices_from(M)] += penalty_of(fit, fit.model.alpha) + damping
     solved = solve_hessian(M, fit.A.T) * fit.weights
@@ -174,7 +181,7 @@ def _kernel(fit, damping):
 
 
 def _residual(fit):
-    """Wanted less given score of each training example, (n_train, n_columns)."""
+    """Return residuals of the training examples, (n_train, n_columns)."""
     coef = np.atleast_2d(fit.model.coef_)
     if fit.model.fit_intercept:
         coef = np.c_[coef, np.atleast_1d(fit.model.intercept_)]
@@ -182,18 +189,18 @@ def _residual(fit):
     if fit.classes is None:
         return fit.y_train[:, None] - scores
     wanted = 2 * np.eye(len(fit.classes))[fit.y_train] - 1
-    return wanted[:, -scores.shape[1] :] - scores  # two classes: the second one's only
+    return wanted[:, -scores.shape[1] :] - scores  # only the second of two classes
 
 
 def _by_column(gradient, fit):
-    """Gradient by the model's own columns, from that by the raw outputs."""
+    """Convert the gradient by raw outputs to that by the columns of the model."""
     if fit.classes is None:
         return gradient[:, None]
     return gradient[:, 1:] if len(fit.classes) == 2 else gradient
 
 
 def _as_raw(columns, fit):
-    """Columns of scores (..., n_columns) in the shape of the raw outputs."""
+    """Convert scores (..., n_columns) to the shape of the raw outputs."""
     if fit.classes is None:
         return columns[..., 0]
     if len(fit.classes) > 2:
@@ -208,6 +215,6 @@ def _check_classes_stay(fit):
     if counts.min() == 1:
         lonely = fit.classes.tolist()[counts.argmin()]
         raise ValueError(
-            f"The class {lonely!r} has one training example: without it the model has "
-            "another number of classes."
+            f"The class {lonely!r} has only one training example, so without it the "
+            "model has another number of classes."
         )

@@ -12,29 +12,31 @@ __all__ = ["banzhaf_values", "shapley_values"]
 
 
 def banzhaf_values(runs):
-    """Banzhaf values from runs on half-subsets.
+    """Banzhaf values from runs on subsets of half the training set.
 
-    The value of an example is its mean marginal contribution to a subset of the
-    others drawn by tossing a coin for each. At alpha = ½ the difference of means
-    estimates it, from every run for every example: this is
-    :class:`~skdatamodels.influence.DifferenceOfMeans` and a check of the design.
+    The value of an example is its mean marginal contribution to a random subset that
+    contains each other example with probability ½. The difference of means at
+    alpha = ½ estimates it, using every run for every example. So this function is
+    :class:`~skdatamodels.influence.DifferenceOfMeans` with a check of the design.
 
     Parameters
     ----------
     runs : TrainingRuns, or pair (masks, outputs)
-        Runs at alpha = ½, with masks (n_runs, n_train), outputs (n_runs, n_targets).
+        Runs at alpha = ½, with masks (n_runs, n_train) and outputs (n_runs,
+        n_targets).
 
     Returns
     -------
     values : float64 array of shape (n_targets, n_train)
-        In the output's unit; positive when the example's presence raises it. See
-        Notes of :func:`shapley_values` for the design of subsets of one size.
+        Banzhaf values in the output's unit. Positive if the presence of the example
+        raises the output. For designs in which all subsets have the same size, see the
+        Notes of :func:`shapley_values`.
 
     Raises
     ------
     ValueError
-        If the runs were not drawn at alpha = ½, or are not what
-        `DifferenceOfMeans` takes.
+        If the runs were not drawn at alpha = ½, or `DifferenceOfMeans` does not accept
+        them.
 
     References
     ----------
@@ -57,41 +59,46 @@ def banzhaf_values(runs):
 
 
 def shapley_values(runs, *, beta=(1, 1)):
-    """Shapley or Beta-Shapley values from runs at several alpha.
+    """Shapley or Beta-Shapley values from runs at several values of alpha.
 
-    At one alpha the difference of means estimates the mean marginal contribution of
-    an example to an alpha-subset. The Shapley value is its integral over alpha from
-    0 to 1, and the Beta-Shapley value weighs alpha by a Beta density. Between the
-    alphas of the runs the integrand is taken as straight, outside as constant.
+    At one alpha, the difference of means estimates the mean marginal contribution of an
+    example to a subset with this fraction of the training set. The Shapley value is its
+    integral over alpha from 0 to 1. The Beta-Shapley value weights alpha by a Beta
+    density. The integrand is interpolated linearly between the given alphas and
+    constant outside.
 
     Parameters
     ----------
     runs : dict of float to TrainingRuns or pair (masks, outputs)
-        From alpha to the runs at that alpha, on the same training set and targets.
-        Five values of alpha, from .1 to .9, suit a smooth integrand.
+        Runs by alpha, on the same training set and targets. Five values of alpha, from
+        .1 to .9, are enough for a smooth integrand.
     beta : pair of positive float, default=(1, 1)
-        Parameters of Kwon and Zou: (1, 1) is the Shapley value, (16, 1) stresses
-        small subsets, (1, 16) large ones.
+        Parameters of Kwon and Zou. (1, 1) gives the Shapley value, (16, 1) emphasises
+        small subsets, and (1, 16) emphasises large ones.
 
     Returns
     -------
     values : float64 array of shape (n_targets, n_train)
-        In the output's unit; positive when the example's presence raises it.
+        Values in the output's unit. Positive if the presence of the example raises the
+        output.
 
     Raises
     ------
+    TypeError
+        If `runs` is not a dict.
     ValueError
-        If an alpha is not that of its runs, the runs differ in training set or
-        targets, a number of `beta` is not positive, or the runs are not what
-        `DifferenceOfMeans` takes.
+        If an alpha does not match its runs, the runs have different training sets or
+        targets, a number of `beta` is not positive, or `DifferenceOfMeans` does not
+        accept the runs.
 
     Notes
     -----
-    Unbiased at each alpha for the "bernoulli" design. In the "uniform" one all
-    subsets have one size, and a subset with the example has one other example less
-    than a subset without it. That takes the same from every example, exactly so in
-    the Shapley value over all sizes: order and LDS stay, while the values sum to 0
-    instead of to the output on all examples less that on none.
+    The estimate at each alpha is unbiased for the "bernoulli" design. In the "uniform"
+    design, all subsets have the same size, so a subset with the example has one other
+    example less than a subset without it. This lowers the values of all examples by
+    the same amount (exactly so for the Shapley value over all sizes). The order and
+    the LDS do not change, but the values sum to 0 instead of the output on all examples
+    minus the output on none.
 
     References
     ----------
@@ -114,7 +121,7 @@ def shapley_values(runs, *, beta=(1, 1)):
     array([[2., 1., 0.]])
     """
     if not isinstance(runs, Mapping) or not runs:
-        raise TypeError("runs must be a dict from alpha to the runs at that alpha.")
+        raise TypeError("runs must be a dict from alpha to the runs at this alpha.")
     if len(beta) != 2 or not all(0 < number < np.inf for number in beta):
         raise ValueError(f"beta must be two positive numbers, got {beta}.")
     alphas = sorted(runs)
@@ -123,8 +130,8 @@ def shapley_values(runs, *, beta=(1, 1)):
     if len({value.shape for value in values}) > 1:
         shapes = {a: v.shape for a, v in zip(alphas, values, strict=True)}
         raise ValueError(
-            f"The runs differ in (n_targets, n_train), by alpha: {shapes}. They must be"
-            " on the same training set and targets."
+            f"The runs have different (n_targets, n_train), by alpha: {shapes}. They "
+            "must have the same training set and targets."
         )
     return np.tensordot(weights, values, axes=1)
 
@@ -135,20 +142,20 @@ def _values_at(alpha, runs):
     if not 0 < alpha < 1:
         raise ValueError(f"alpha must be a fraction between 0 and 1, got {alpha}.")
     share = masks.column_counts().mean() / len(masks)
-    # Sizes may be rounded to whole examples, or vary by the toss of a coin for each.
+    # Sizes may be rounded to whole examples, or random.
     tolerance = 0.5 / masks.n_train + 5 * np.sqrt(
         alpha * (1 - alpha) / (len(masks) * masks.n_train)
     )
     if abs(share - alpha) > tolerance:
         raise ValueError(
-            f"The runs said to be at alpha={alpha} see {share:.3f} of the training set."
+            f"The runs at alpha={alpha} use {share:.3f} of the training set."
         )
     coef = DifferenceOfMeans().fit(masks, outputs).coef_
     return np.atleast_2d(coef)
 
 
 def _integration_weights(alphas, a, b):
-    """Return weights (n_alphas,) that integrate what is straight between the alphas.
+    """Return weights (n_alphas,) that integrate functions linear between the alphas.
 
     In Beta(a, b)-Shapley, alpha has the density t^(b-1)·(1-t)^(a-1) / B(b, a).
     """

@@ -1,25 +1,27 @@
-"""Scales of an attribution matrix, one a target, that shrink towards a common one."""
+"""Scales of an attribution matrix by target, shrunk towards a common scale."""
 
 import numpy as np
 
-# What rounding leaves of a sum of squares, relative to it.
+# Relative rounding error of a sum of squares.
 _ROUNDING = 1e-24
-# A fit without residuals would weigh infinitely much.
+# A fit without residuals would have infinite weight.
 _LEAST_NOISE = np.finfo(np.float64).eps
 
 
 def centred_sums(known, x, y):
-    """Return weighted sums of squares and products, each target about its means.
+    """Return weighted sums of squares and products about the means, by target.
 
     Parameters
     ----------
     known : array of shape (n_runs, n_targets), or (n_runs, 1) for all
         Weight of each run, 0 where it does not count.
     x, y : arrays of shape (n_runs, n_targets)
+        The two variables.
 
     Returns
     -------
     n_runs, x_mean, y_mean, xx, xy, yy : arrays of shape (n_targets,)
+        Sums of weights, means, and sums of squares and products.
     """
     n_runs = np.broadcast_to(known.sum(axis=0), x.shape[1:])
     divisor = np.where(n_runs > 0, n_runs, 1)
@@ -32,23 +34,25 @@ def centred_sums(known, x, y):
 
 
 def shrunken_scales(n_runs, xx, xy, yy):
-    """Return the scale of each target, shrunk to the pooled one, and not negative.
+    """Return non-negative scales by target, shrunk towards the pooled scale.
 
     Parameters
     ----------
     n_runs, xx, xy, yy : arrays of shape (n_targets,)
-        As `centred_sums` returns them: x is what the attributions predict.
+        Result of `centred_sums`, where x is the prediction of the attributions.
 
     Returns
     -------
     scale : array of shape (n_targets,)
+        The shrunken scales.
     pooled : float
+        The pooled scale, 0 if it would be negative.
     z : float
-        By how many standard errors the pooled scale exceeds 0. Below 0, it is cut off.
+        The pooled scale, before it is set to 0, divided by its standard error.
     """
     own = np.divide(xy, xx, out=np.zeros_like(xy), where=xx > 0)
     tells = (n_runs > 2) & (xx > 0) & (yy > 0)
-    variance = np.full_like(own, np.inf)  # of `own`, about the true scale
+    variance = np.full_like(own, np.inf)  # of `own` around the true scale
     residual = np.maximum(yy - own * xy, _LEAST_NOISE * yy)[tells]
     variance[tells] = residual / (n_runs[tells] - 2) / xx[tells]
     pooled, error, spread = _pool(own[tells], variance[tells])
@@ -58,9 +62,9 @@ def shrunken_scales(n_runs, xx, xy, yy):
 
 
 def _pool(own, variance):
-    """Return mean of the true scales, its standard error, and their variance.
+    """Return the mean of the true scales, its standard error, and their variance.
 
-    These are the formulas of DerSimonian and Laird.
+    The formulas are those of DerSimonian and Laird.
     """
     if not len(own):
         return 0.0, np.inf, 0.0

@@ -1,4 +1,4 @@
-"""Influence of the examples of a softmax over linear logits, in closed form."""
+"""Influence functions of a softmax of linear logits, in closed form."""
 
 import numpy as np
 
@@ -8,25 +8,32 @@ from skdatamodels.influence._solve import solve_hessian
 def softmax_influence(
     A, Z, residual, proba, gradient, *, weights, penalty, damping, fixed_logit
 ):
-    """Return -h·H⁻¹gᵢ of each target and training example, (n_targets, n_train).
+    """Return -h·H⁻¹gᵢ for each target and training example.
 
-    H is the Hessian of the weighted sum of cross entropies and the penalty, gᵢ the
-    gradient of example i's loss, h that of the target's output.
+    H is the Hessian of the weighted sum of cross entropies plus the penalty, gᵢ the
+    gradient of the loss of example i, and h the gradient of the target's output.
 
     Parameters
     ----------
     A, Z : float64 arrays of shape (n_train, d) and (n_targets, d)
-        Features, a last column of ones where there is an intercept.
+        Features, with a last column of ones if there is an intercept.
     residual, proba : float64 arrays of shape (n_train, n_classes)
-        Own class as one-hot row less the probabilities, and the probabilities.
+        One-hot classes minus probabilities, and probabilities.
     gradient : float64 array of shape (n_targets, n_classes)
-        Of the output by the logits; rows sum to 0.
+        Gradient of the output with respect to the logits. Rows sum to 0.
     weights : float64 array of shape (n_train,)
+        Weights of the losses.
     penalty : float64 array of shape (d,)
         Diagonal of the penalty's Hessian, the same for each class.
     damping : float
+        Added to the diagonal of the Hessian.
     fixed_logit : bool
-        The logit of the first class is fixed at 0 and has no parameters.
+        Whether the logit of the first class is fixed at 0 and has no parameters.
+
+    Returns
+    -------
+    influence : float64 array of shape (n_targets, n_train)
+        The influence in the output's unit per example.
 
     Raises
     ------
@@ -35,10 +42,10 @@ def softmax_influence(
 
     Notes
     -----
-    Where all logits have parameters, what is added to all alike changes no
-    probability. gᵢ and h are orthogonal to these directions and H maps them to
-    themselves, so that filling its null space there makes it regular and changes no
-    result.
+    If all logits have parameters, adding the same to all of them does not change the
+    probabilities. gᵢ and h are orthogonal to these directions, and H maps these
+    directions to themselves. So H can be made regular by filling its null space there,
+    which does not change the result.
     """
     d, free = A.shape[1], slice(int(fixed_logit), None)
     hessian = _curvature(A, proba, weights, free)
@@ -50,7 +57,7 @@ def softmax_influence(
         hessian[a, feature, a, feature] += penalty + damping
     h = (gradient[:, free, None] * Z[:, None]).reshape(len(Z), -1)
     solved = solve_hessian(hessian.reshape(n_free * d, -1), h.T)
-    # gᵢ is the outer product of -residualᵢ and Aᵢ; it is never formed.
+    # gᵢ is the outer product of -residualᵢ and Aᵢ, which is not formed.
     influence = np.zeros((len(Z), len(A)))
     weighted = weights[:, None] * residual[:, free]
     for of_class, part in zip(weighted.T, solved.reshape(n_free, d, -1), strict=True):
@@ -59,7 +66,7 @@ def softmax_influence(
 
 
 def _curvature(A, proba, weights, free):
-    """Hessian of the sum of losses, (n_free, d, n_free, d)."""
+    """Return the Hessian of the sum of losses, (n_free, d, n_free, d)."""
     d, one = A.shape[1], np.eye(proba.shape[1])[free, free]
     proba = proba[:, free]
     hessian = np.empty((len(one), d, len(one), d))

@@ -1,4 +1,4 @@
-"""Solving with a Hessian, and saying so when that cannot be done."""
+"""Solve with a Hessian, with a clear error if it is singular."""
 
 import warnings
 
@@ -12,12 +12,12 @@ def solve_hessian(
     name="Hessian of the {n} parameters",
     remedy="fit with a penalty",
 ):
-    """Solve with a positive definite matrix (d, d), which errors call by its name.
+    """Solve with a positive definite matrix (d, d); `name` is for error messages.
 
     Raises
     ------
     ValueError
-        If the matrix is singular to working precision; names `damping`.
+        If the matrix is singular to working precision. The message suggests `damping`.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("error", LinAlgWarning)
@@ -26,6 +26,6 @@ def solve_hessian(
         except (LinAlgError, LinAlgWarning):
             raise ValueError(
                 f"The {name.format(n=len(hessian))} is singular, so the training set "
-                "does not determine the model: set damping above 0 (its mean diagonal "
-                f"entry is {np.diag(hessian).mean():.3g}), or {remedy}."
+                "does not determine the model. Either set damping above 0 (the mean of "
+                f"the diagonal is {np.diag(hessian).mean():.3g}), or {remedy}."
             ) from None

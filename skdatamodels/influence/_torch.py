@@ -1,4 +1,4 @@
-"""What the gradient baselines share; imports torch only when used."""
+"""Shared by the gradient baselines; imports torch only when it is used."""
 
 from contextlib import contextmanager
 from copy import deepcopy
@@ -11,7 +11,7 @@ from skdatamodels._process_state import SharedContext
 from skdatamodels._sklearn_compat import Interval
 from skdatamodels.influence._checks import check_same_examples
 
-OPTIONS = {  # of what takes gradients through the whole network
+OPTIONS = {  # parameters of methods that use gradients through the whole network
     "train": [Examples],
     "targets": [Examples],
     "output": [str, callable],
@@ -20,7 +20,7 @@ OPTIONS = {  # of what takes gradients through the whole network
 }
 OF_REGRESSION = ("prediction", "squared_error")
 _OUTPUTS = ("margin", "log_odds", "cross_entropy", *OF_REGRESSION)
-# Where those that train or compile a module keep it.
+# Attribute of a wrapper that has the wrapped module.
 _WRAPPERS = {
     "DataParallel": "module",
     "DistributedDataParallel": "module",
@@ -29,7 +29,7 @@ _WRAPPERS = {
 
 
 def import_torch():
-    """Return torch, or say how to install it."""
+    """Return torch, or raise an error that tells how to install it."""
     try:
         import torch
     except ImportError as error:
@@ -40,40 +40,41 @@ def import_torch():
 
 
 class Network:
-    """A torch network as a function of its parameters, on numbered examples.
+    """A torch network as a function of its parameters, with its examples.
 
-    It computes with a copy of the module, so that the module, its mode and other
-    threads that use it are left alone. The copy is in evaluation mode, and in float32
-    where the module has less: sums of many products, and gradients, leave the range of
-    half precision.
+    A copy of the module is used, so the module, its mode and other threads that use it
+    are not affected. The copy is in evaluation mode. Half precision is converted to
+    float32, because gradients and sums of many products overflow half precision.
 
     Parameters
     ----------
     module : torch.nn.Module
-        From a batch of inputs to logits (n, n_classes), classes in the order of
-        `numpy.unique`; or to predictions (n,) or (n, 1), if the output is one of
-        regression.
+        Maps inputs (n, ...) to logits (n, n_classes), with classes in the order of
+        `numpy.unique`, or to predictions (n,) or (n, 1) if `output` is for regression.
     train, targets : Examples
-        X an array of numbers; y the classes, or the values.
+        The training set and the targets. X must be numeric.
     output : str or callable, default="margin"
-        What is measured on targets. It tells regression from classification.
+        Output to measure on targets. It determines whether this is a regression.
 
     Attributes
     ----------
     module : torch.nn.Module
         The copy.
     loss : {"cross_entropy", "squared_error"}
-        Of a training example: "squared_error" if the output is one of regression.
+        Loss of a training example. "squared_error" if `output` is for regression.
     classes : array or None
+        The classes. None for regression.
     parameters : dict of tensors
-        Those that require a gradient. What has two names is here once.
+        Parameters that require a gradient. One with two names is included once.
 
     Raises
     ------
     TypeError
-        If the module is not one of torch or gives no tensor, or X are no numbers.
+        If the module is not a torch module or does not return a tensor, or X is not
+        numeric.
     ValueError
-        If it has nothing to train, or gives no such outputs.
+        If no parameter requires a gradient, or the module does not accept the examples
+        or has other outputs.
     """
 
     def __init__(self, module, train, targets, output="margin"):
@@ -103,36 +104,34 @@ class Network:
                 raw = self.raw(self.parameters, X)
         except Exception as error:
             raise ValueError(
-                f"The module does not take an example, {X.dtype} of shape "
+                f"The module does not accept an example, {X.dtype} of shape "
                 f"{tuple(X.shape)}: {error}"
             ) from error
         if not isinstance(raw, torch.Tensor):
             raise TypeError(
-                f"The module gives a {type(raw).__name__}, and a tensor is needed: put "
-                "a module around it that returns the logits."
+                f"The module must return a tensor, got {type(raw).__name__}. Wrap it "
+                "in a module that returns the logits."
             )
         self._check_shape(tuple(raw.shape))
 
     def _check_shape(self, shape):
         single, hint = [(1,), (1, 1)], ""
         if self.classes is None:
-            allowed, needed = single, "a prediction, shape (1,) or (1, 1), is"
+            allowed, needed = single, "a prediction of shape (1,) or (1, 1)"
         else:
             n = len(self.classes)
             allowed = [(1, n)]
-            needed = (
-                f"logits of the {n} classes of the training set, shape (1, {n}), are"
-            )
+            needed = f"logits of the {n} classes of the training set, of shape (1, {n})"
             if shape in single:
-                hint = "; for regression set output to 'prediction' or 'squared_error'"
+                hint = " For regression, set output to 'prediction' or 'squared_error'."
         if shape not in allowed:
             raise ValueError(
-                f"The module gives an output of shape {shape} on one example; {needed} "
-                f"needed{hint}."
+                f"The module returns shape {shape} for one example, but must return "
+                f"{needed}.{hint}"
             )
 
     def batch(self, part, rows):
-        """Return inputs, and class columns or values, of some examples, as tensors."""
+        """Return inputs and class columns (or values) of some examples as tensors."""
         torch = import_torch()
         X, y = self.parts[part]
         X = torch.tensor(np.asarray(X[rows]), device=self.device)
@@ -141,24 +140,24 @@ class Network:
         return X, y if self.classes is not None else y.to(self.dtype)
 
     def raw(self, parameters, X):
-        """Logits (n, n_classes), or predictions, under other parameters."""
-        # What has two names is given once, and goes to both.
+        """Return logits (n, n_classes), or predictions, with other parameters."""
+        # A parameter with two names is passed once and used for both.
         given = {name: parameters[name] for name in self._names & parameters.keys()}
         with _plain_attention():
             return import_torch().func.functional_call(self.module, given, (X,))
 
     def gradient_blocks(self, n_rows, block_bytes):
-        """Cut rows into slices whose gradients take at most so many bytes."""
+        """Split rows into slices whose gradients take at most `block_bytes`."""
         values = self.parameters.values()
         step = block_bytes // sum(p.numel() * p.element_size() for p in values)
         step = max(1, step)
         return [slice(k, min(k + step, n_rows)) for k in range(0, n_rows, step)]
 
     def dot(self, state, left, right, *, block_bytes, progress):
-        """Dot products of the gradients of two lots, float64 (n_left, n_right).
+        """Return dot products of gradients, float64 (n_left, n_right).
 
-        Each is the name of a part and an output. Blocks of both share `block_bytes`;
-        `progress` counts the gradients on the right.
+        `left` and `right` are the name of a part and an output. The blocks of both
+        share `block_bytes`. `progress` counts the gradients on the right.
         """
         blocks = self._dot_blocks(left[0], right[0], block_bytes)
         products = np.empty([of_part[-1].stop for of_part in blocks])
@@ -173,7 +172,7 @@ class Network:
         return products
 
     def n_dot(self, left, right, block_bytes):
-        """Return by how many gradients `dot` advances the progress."""
+        """Return the number of gradients that `dot` adds to the progress."""
         rows, columns = self._dot_blocks(left, right, block_bytes)
         return len(rows) * columns[-1].stop
 
@@ -182,12 +181,13 @@ class Network:
         return [self.gradient_blocks(size, block_bytes // 2) for size in sizes]
 
     def gradients(self, state, part, rows, output):
-        """Gradients of each example's output, flat: (n_rows, n_parameters).
+        """Return the flat gradients of each example's output, (n_rows, n_parameters).
 
         Raises
         ------
         ValueError
-            If one is not finite; names the example and the parameter.
+            If a gradient is not finite. The message names the example and the
+            parameter.
         RuntimeError
             If `torch.func` cannot differentiate the module for many examples at once.
         """
@@ -204,8 +204,8 @@ class Network:
             gradients = of_each(trained, *self.batch(part, rows))
         except RuntimeError as error:
             raise RuntimeError(
-                "The gradients of many examples at once failed. torch.func.vmap says: "
-                f"{error} It does not know torch's recurrent layers, among others."
+                "torch.func.vmap cannot compute gradients of many examples at once: "
+                f"{error} It does not support, among others, recurrent layers of torch."
             ) from error
         for name, value in gradients.items():
             finite = torch.isfinite(value).flatten(1).all(dim=1)
@@ -219,7 +219,7 @@ class Network:
 
 
 def check_products(products, parts, blocks):
-    """Raise if a product of gradients of two parts, blocks of them, is not finite."""
+    """Raise if a product of gradients in these blocks of two parts is not finite."""
     if np.isfinite(products).all():
         return
     found = np.argwhere(~np.isfinite(products))[0]
@@ -230,22 +230,22 @@ def check_products(products, parts, blocks):
     ]
     raise ValueError(
         f"The product of the gradients of {names[0]} and {names[1]} is not finite, "
-        "though the gradients are: training may have diverged. In float64, by "
-        "module.double(), there is more room."
+        "but the gradients are: training may have diverged. float64 has a larger "
+        "range: try module.double()."
     )
 
 
 def unwrapped(module):
-    """Return the module that DataParallel or torch.compile has wrapped."""
+    """Return the module inside wrappers such as DataParallel or torch.compile."""
     while type(module).__name__ in _WRAPPERS:
         module = getattr(module, _WRAPPERS[type(module).__name__])
     return module
 
 
 def _copy(module):
-    """Return a copy of a module for evaluation, in float32 at least."""
+    """Return a copy of a module in evaluation mode, in at least float32."""
     torch = import_torch()
-    computed = {  # such as the weights of torch.nn.utils.weight_norm; no deepcopy takes
+    computed = {  # deepcopy refuses these, such as weights of weight_norm
         id(value): value.detach()
         for part in module.modules()
         for value in vars(part).values()
@@ -259,14 +259,14 @@ def _copy(module):
 
 
 def _check_parts(train, targets, output):
-    """Return X and y of both as numbers, and the classes if there are any."""
+    """Return X and y of both parts as numbers, and the classes or None."""
     for name, X in (("train", train.X), ("targets", targets.X)):
         if not isinstance(X, np.ndarray) or X.dtype.kind not in "biuf":
             kind = getattr(X, "dtype", type(X).__name__)
             raise TypeError(
                 f"{name}.X must be an array of numbers for torch, got {kind}. If the "
-                "module takes a dict, as those of Hugging Face do, put a module around "
-                "it that makes the dict from one array."
+                "module expects a dict, as in Hugging Face, wrap it in a module that "
+                "makes the dict from one array."
             )
     if output not in OF_REGRESSION:
         *ys, classes = check_same_examples(train, targets, classes=True)
@@ -274,14 +274,14 @@ def _check_parts(train, targets, output):
         check_same_examples(train, targets)
         ys, classes = (train.y, targets.y), None
         if any(y.dtype.kind not in "biuf" for y in ys):
-            raise TypeError(f"output={output!r} is for values y that are numbers.")
+            raise TypeError(f"output={output!r} needs numbers as y.")
     parts = zip(("train", "targets"), (train.X, targets.X), ys, strict=True)
     return {part: (X, y) for part, X, y in parts}, classes
 
 
 @contextmanager
 def _by_steps():
-    """Compute attention by steps: the fused kernels know neither vmap nor jvp."""
+    """Compute attention in steps: fused kernels do not support vmap and jvp."""
     torch = import_torch()
     attention, fused = torch.nn.attention, torch.backends.mha
     before = fused.get_fastpath_enabled()
@@ -297,17 +297,17 @@ _plain_attention = SharedContext(_by_steps)
 
 
 def output_function(output):
-    """Return the function from one example's logits and class to a number.
+    """Return a function that maps an example's logits and class to a number.
 
-    For regression, from its prediction and value.
+    For regression, it maps the prediction and the value to a number.
     """
     torch = import_torch()
     if callable(output):
         return output
     if output not in _OUTPUTS:
         raise ValueError(
-            f"output must be one of {', '.join(_OUTPUTS)}, or a callable from the "
-            f"logits (n_classes,) of one example and its class; got {output!r}."
+            f"output must be one of {', '.join(_OUTPUTS)}, or a callable that takes "
+            f"the logits (n_classes,) of one example and its class; got {output!r}."
         )
     if output == "prediction":
         return lambda raw, y: raw.reshape(())

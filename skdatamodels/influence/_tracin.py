@@ -1,4 +1,4 @@
-"""Gradient dot products, at one set of parameters or along a training (TracInCP)."""
+"""Gradient dot products, for one state or several checkpoints (TracInCP)."""
 
 import numpy as np
 from tqdm.auto import tqdm
@@ -14,52 +14,54 @@ __all__ = ["gradient_dot", "tracin"]
 def gradient_dot(
     module, train, targets, *, output="margin", block_bytes=2**28, verbose=0
 ):
-    """First-order effect of one gradient step on each example, at the end of training.
+    """Dot products of the gradients of training examples and targets.
 
-    A step on example i with a learning rate of 1 adds, to first order, -h·gᵢ to a
-    target's output, with gᵢ the gradient of the example's loss and h that of the
-    output.
+    To first order, a gradient step on example i with learning rate 1 changes a target's
+    output by -h·gᵢ, where gᵢ is the gradient of the example's loss and h that of the
+    output. The gradients are those of the trained network.
 
     Parameters
     ----------
     module : torch.nn.Module
-        A trained network, evaluated (no dropout, batch norm by its running statistics)
-        and not changed: from inputs (n, ...) to logits (n, n_classes), classes sorted
-        as `numpy.unique` sorts them, or to predictions (n,) or (n, 1). One in half
-        precision is computed in float32, with its weights.
+        A trained network that maps inputs (n, ...) to logits (n, n_classes), with
+        classes in the order of `numpy.unique`, or to predictions (n,) or (n, 1). It is
+        used in evaluation mode (no dropout, running statistics for batch norm) and is
+        not changed. A module in half precision is evaluated in float32.
     train, targets : Examples
+        The training set and the targets.
     output : str or callable, default="margin"
-        What is measured on a target: "margin", "log_odds" or "cross_entropy" of a
-        classifier, "prediction" or "squared_error" of a regression network, whose loss
-        is then the squared error. A callable takes logits (n_classes,) and the column
-        of the class, tensors, and returns a number by torch operations.
+        Output to measure on a target: "margin", "log_odds" or "cross_entropy" for a
+        classifier, "prediction" or "squared_error" for a regression network, whose loss
+        is the squared error. A callable takes the logits (n_classes,) and the column of
+        the class, both tensors, and returns a number computed with torch operations.
     block_bytes : int, default=2**28
-        Bytes that gradients may take at a time, at least two examples' worth. The
-        gradients of all training examples are computed once for each block of targets.
+        Maximum memory for gradients, in bytes. The gradients of two examples are always
+        held. The gradients of all training examples are computed once for each block of
+        targets.
     verbose : int, default=0
-        1 shows a progress bar.
+        If not 0, show a progress bar.
 
     Returns
     -------
     influence : float64 array of shape (n_targets, n_train)
-        In the output's unit per unit of learning rate; positive where the example's
-        presence raises the output.
+        Influence in the output's unit per unit of learning rate. Positive if the
+        presence of the example raises the output.
 
     Raises
     ------
     ImportError
         If torch is not installed.
     TypeError, ValueError
-        If a gradient is not finite (named by example and parameter) or a product of two
-        is not (named by target and example), the module does not take the examples or
-        give such outputs, or a target has an unknown class.
+        If a gradient or a product of gradients is not finite (the message names the
+        examples and the parameter), the module does not accept the examples or has
+        other outputs, or a target has an unknown class.
     RuntimeError
-        If `torch.func` cannot differentiate the module for many examples at once, as
-        with recurrent layers.
+        If `torch.func` cannot differentiate the module for many examples at once, for
+        example because of recurrent layers.
 
     See Also
     --------
-    tracin : The sum along the training.
+    tracin : The sum over several checkpoints.
 
     References
     ----------
@@ -95,41 +97,45 @@ def tracin(
     block_bytes=2**28,
     verbose=0,
 ):
-    """TracInCP: gradient dot products summed over checkpoints, times learning rates.
+    """TracInCP: sum of gradient dot products over checkpoints, times learning rates.
 
     Parameters
     ----------
     module : torch.nn.Module
-        A network, as for :func:`gradient_dot`; its own parameters are not used.
+        A network, as for :func:`gradient_dot`. Its own parameters are not used.
     train, targets : Examples
+        The training set and the targets.
     checkpoints : sequence of dict or path
-        States of the module along one training (``module.state_dict()``), or files of
-        such, which are read one at a time. A checkpoint of Lightning will do, and names
-        with a prefix, as those of ``DataParallel``.
-    learning_rates : sequence of float, one a checkpoint
-        Of plain gradient descent; times the number of epochs that a checkpoint stands
-        for, over the batch size, for the effect in the output's unit.
+        States of the module during one training (``module.state_dict()``), or files
+        with these, which are read one at a time. Checkpoints of Lightning, and names
+        with a prefix such as those of ``DataParallel``, are accepted.
+    learning_rates : sequence of float
+        Learning rate of each checkpoint, for plain gradient descent. For effects in the
+        output's unit, multiply it by the number of epochs that the checkpoint
+        represents and divide it by the batch size.
     output : str or callable, default="margin"
-        As for :func:`gradient_dot`. With "cross_entropy" it is minus what the paper
-        calls TracInCP, for it calls positive what lowers the loss.
+        Output to measure on a target, as for :func:`gradient_dot`. With
+        "cross_entropy", the result is minus the TracInCP of the paper, which is
+        positive for examples that lower the loss.
     block_bytes : int, default=2**28
-        As for :func:`gradient_dot`.
+        Maximum memory for gradients, in bytes, as for :func:`gradient_dot`.
     verbose : int, default=0
-        1 shows a progress bar.
+        If not 0, show a progress bar.
 
     Returns
     -------
     influence : float64 array of shape (n_targets, n_train)
-        In the output's unit; positive where the example's presence raises the output.
+        Influence in the output's unit. Positive if the presence of the example raises
+        the output.
 
     Raises
     ------
     ImportError
         If torch is not installed.
     ValueError
-        If a checkpoint does not load or is not of the module, there is not one finite
-        learning rate for each, a gradient or a product is not finite, or the classes
-        differ from the module's.
+        If a checkpoint cannot be loaded or does not match the module, there is not one
+        finite learning rate per checkpoint, a gradient or a product is not finite, or
+        the classes differ from those of the module.
 
     References
     ----------
@@ -160,13 +166,13 @@ def tracin(
 
 
 def _effect(network, state, output, block_bytes, progress):
-    """Return -h·gᵢ at one state, (n_targets, n_train)."""
+    """Return -h·gᵢ for one state, (n_targets, n_train)."""
     parts = ("targets", output), ("train", network.loss)
     options = {"block_bytes": block_bytes, "progress": progress}
     return -network.dot(state, *parts, **options)
 
 
 def _bar(network, n_states, block_bytes, verbose):
-    """Progress over the gradients of training examples."""
+    """Return a progress bar that counts gradients of training examples."""
     total = n_states * network.n_dot("targets", "train", block_bytes)
     return tqdm(total=total, unit="gradient", disable=not verbose)

@@ -1,4 +1,4 @@
-"""TRAK: a linear model on randomly projected gradients, averaged over networks."""
+"""TRAK: a linear model on projected gradients, averaged over networks."""
 
 from numbers import Integral, Real
 
@@ -41,77 +41,81 @@ def trak(
     random_state=None,
     verbose=0,
 ):
-    """TRAK: one regression on the gradients of the network, averaged over trainings.
+    """TRAK: regression on the gradients of a network, averaged over trainings.
 
-    The network is taken for linear in its parameters around each checkpoint: then it is
-    a logistic regression whose features are the gradients of the log-odds, and an
-    example's effect follows from one linear system.
+    The network is linearized in its parameters at each checkpoint. This gives a
+    logistic regression whose features are the gradients of the log-odds, and the effect
+    of an example is the solution of a linear system.
 
     Parameters
     ----------
     module : torch.nn.Module
-        A trained network, evaluated (no dropout, batch norm by its running statistics)
-        and not changed: from inputs (n, ...) to logits (n, n_classes), classes sorted
-        as `numpy.unique` sorts them, or to predictions (n,) or (n, 1). One in half
-        precision is computed in float32, with its weights.
+        A trained network that maps inputs (n, ...) to logits (n, n_classes), with
+        classes in the order of `numpy.unique`, or to predictions (n,) or (n, 1). It is
+        used in evaluation mode (no dropout, running statistics for batch norm) and is
+        not changed. A module in half precision is evaluated in float32.
     train, targets : Examples
+        The training set and the targets.
     checkpoints : sequence of dict or path, default=None
         Final states of the module (``module.state_dict()``) from several trainings, or
-        files of such, as for :func:`tracin`. None stands for the module's own state
-        alone. The more trainings, the better.
+        files with these, as for :func:`tracin`. None uses only the state of `module`.
+        More trainings give better results.
     output : str or callable, default="margin"
-        What is measured on a target: "margin", "log_odds" or "cross_entropy" of a
-        classifier, "prediction" or "squared_error" of a regression network, whose loss
-        is then the squared error. A callable takes logits (n_classes,) and the column
-        of the class, tensors, and returns a number by torch operations.
-        The features of training examples are always of the log-odds, or of the
-        prediction.
+        Output to measure on a target: "margin", "log_odds" or "cross_entropy" for a
+        classifier, "prediction" or "squared_error" for a regression network, whose loss
+        is the squared error. A callable takes the logits (n_classes,) and the column of
+        the class, both tensors, and returns a number computed with torch operations.
+        The features of training examples are always the gradients of the log-odds, or
+        of the prediction.
     projection_dim : int, default=None
-        Number of features that gradients are projected to. None keeps them whole.
+        Number of features to project the gradients to. None does not project them.
     projection : {"sign", "gaussian"}, default="sign"
-        Entries of the random projection; another one for each checkpoint.
+        Distribution of the entries of the random projection. Each checkpoint has its
+        own projection.
     damping : float >= 0, default=None
-        Added to the diagonal of the features' Gram matrix. Projections keep lengths on
-        average, so that one damping has the same meaning at any `projection_dim`. None
-        stands for the mean squared length of the training examples' features. 0 is the
-        method as published, for far fewer features than examples.
+        Added to the diagonal of the Gram matrix of the features. Projections preserve
+        lengths on average, so a damping has the same meaning for any `projection_dim`.
+        None means the mean squared length of the features of the training examples. 0
+        is the published method, which needs far fewer features than examples.
     block_bytes : int, default=2**28
-        Bytes that gradients may take at a time. Projected gradients are held besides,
-        and a square matrix of n_train or `projection_dim` rows, the smaller.
+        Maximum memory for gradients, in bytes. In addition, the projected gradients and
+        a square matrix are held, which has n_train or `projection_dim` rows, whichever
+        is smaller.
     random_state : int, RandomState, Generator or None, default=None
-        Determines the projections. The blocks do not matter.
+        Determines the projections. They do not depend on `block_bytes`.
     verbose : int, default=0
-        1 shows a progress bar.
+        If not 0, show a progress bar.
 
     Returns
     -------
     influence : float64 array of shape (n_targets, n_train)
-        Positive where the example's presence raises the output. Only the order of a
-        target's weights means something: the method leaves out of its linear system
-        how much each example weighs there.
+        Influence. Positive if the presence of the example raises the output. Only the
+        order of the weights of a target is meaningful, because the linear system does
+        not include the weights of the examples in the Hessian.
 
     Raises
     ------
     ImportError
         If torch is not installed.
     ValueError
-        If the features' Gram matrix is singular, a checkpoint is not of the module, a
-        gradient is not finite (named by example and parameter), there are fewer
-        parameters than `projection_dim`, or the classes differ from the module's.
+        If the Gram matrix of the features is singular, a checkpoint does not match the
+        module, a gradient is not finite (the message names the example and the
+        parameter), there are fewer parameters than `projection_dim`, or the classes
+        differ from those of the module.
 
     See Also
     --------
-    influence_functions : With the weights in the linear system, and no projection.
+    influence_functions : Includes these weights, and does not project.
 
     Notes
     -----
-    With Φ the features (n_train, k) of the training examples at one checkpoint, φ those
-    of a target, Q = diag(1 - p) of the probabilities of the examples' own classes, the
-    influence is mean(φ·(ΦᵀΦ)⁻¹Φᵀ)·mean(Q), means over checkpoints. For regression Φ has
-    gradients of predictions, and Q = diag(y - prediction): of one linear module it is
-    the influence in ridge regression, in the output's unit. With more features than
-    examples the inverse is φΦᵀ(ΦΦᵀ)⁻¹, that of least length, which is the limit of a
-    damping that goes to 0.
+    The influence is mean(φ·(ΦᵀΦ)⁻¹Φᵀ)·mean(Q), with means over checkpoints. Φ (n_train,
+    k) are the features of the training examples at one checkpoint, φ those of a target,
+    and Q = diag(1 - p), where p are the probabilities of the examples' own classes. For
+    regression, Φ has the gradients of predictions, and Q = diag(y - prediction). For a
+    single linear module, this is the influence in ridge regression, in the output's
+    unit. With more features than examples, φ·(ΦᵀΦ)⁻¹Φᵀ is replaced by φΦᵀ(ΦΦᵀ)⁻¹, the
+    limit of a damping that goes to 0.
 
     References
     ----------
@@ -135,7 +139,7 @@ def trak(
     if projection_dim is not None and projection_dim > n_parameters:
         raise ValueError(
             f"projection_dim={projection_dim} is more than the {n_parameters} "
-            "parameters of the module: None projects nothing."
+            "parameters of the module. Use a smaller number, or None not to project."
         )
     entropy = entropy_from(random_state)
     effect, pull = np.zeros((len(targets), len(train))), np.zeros(len(train))
@@ -155,7 +159,7 @@ def trak(
 
 
 class _Features:
-    """Gradients of log-odds (or predictions) in training, of the output on targets."""
+    """Features: gradients of log-odds or predictions, and of outputs of targets."""
 
     def __init__(self, network, output, projection_dim, block_bytes):
         self.network, self.block_bytes = network, block_bytes
@@ -169,7 +173,7 @@ class _Features:
             )
 
     def regress(self, state, damping, progress):
-        """φΦᵀ(ΦΦᵀ)⁻¹ (n_targets, n_train), from products of gradients alone."""
+        """Return φΦᵀ(ΦΦᵀ)⁻¹ (n_targets, n_train), from products of gradients."""
         gram, cross = (
             self.network.dot(
                 state,
@@ -183,7 +187,7 @@ class _Features:
         return self._solve(gram, cross.T, damping).T
 
     def regress_projected(self, state, project, damping, progress):
-        """φ(ΦᵀΦ)⁻¹Φᵀ, or as above where there are more features than examples."""
+        """Return φ(ΦᵀΦ)⁻¹Φᵀ, or φΦᵀ(ΦΦᵀ)⁻¹ with more features than examples."""
         train, targets = (
             self._project(state, part, project, progress) for part in self.outputs
         )
@@ -193,12 +197,12 @@ class _Features:
 
     def _solve(self, gram, right_side, damping):
         """Solve with the damped Gram matrix of the features."""
-        if damping is None:  # the trace is the sum of squared lengths, in either form
+        if damping is None:  # the trace of either form is the sum of squared lengths
             damping = np.trace(gram) / self.n["train"]
         gram[np.diag_indices_from(gram)] += damping
         name, remedy = (
-            "Gram matrix of the features, {n} a side,",
-            "a small projection_dim",
+            "Gram matrix of the features, of shape ({n}, {n}),",
+            "use a small projection_dim",
         )
         return solve_hessian(gram, right_side, name, remedy)
 
@@ -211,9 +215,9 @@ class _Features:
             if not finite.all():
                 raise ValueError(
                     f"The projected gradient of {part} example "
-                    f"{rows.start + finite.argmin()} is not finite, though the "
-                    "gradient is: training may have diverged. In float64, by "
-                    "module.double(), there is more room."
+                    f"{rows.start + finite.argmin()} is not finite, but the gradient "
+                    "is: training may have diverged. float64 has a larger range: try "
+                    "module.double()."
                 )
             progress.update(len(gradients))
         return projected
@@ -222,10 +226,11 @@ class _Features:
         return self.network.gradient_blocks(self.n[part], self.block_bytes)
 
     def pull(self, state):
-        """Return how much each training example pulls: minus its loss's derivative.
+        """Return minus the derivative of each training example's loss.
 
-        By the log-odds: one minus the probability of its class. By the prediction, of
-        half the squared error: what is left of its value.
+        For classifiers, the derivative with respect to the log-odds, which gives one
+        minus the probability of the class. For regression, that of half the squared
+        error with respect to the prediction, which gives the residual.
         """
         pull = np.empty(self.n["train"])
         for rows in self._blocks("train"):

@@ -1,4 +1,4 @@
-"""Which attribution method is best, and how many runs are enough."""
+"""Compare attribution methods, and plan the number of runs."""
 
 from skdatamodels.judging._attribution_comparison import AttributionComparison
 from skdatamodels.judging._compare_attributions import compare_attributions

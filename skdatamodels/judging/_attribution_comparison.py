@@ -1,4 +1,4 @@
-"""The table that a comparison of attribution methods gives."""
+"""The result table of a comparison of attribution methods."""
 
 from dataclasses import dataclass, fields
 
@@ -16,45 +16,51 @@ from skdatamodels.metrics import ScoreInterval
 
 @dataclass(frozen=True, eq=False)
 class AttributionComparison:
-    """A table with a row a method, and what it rests on.
+    """Results of a comparison of attribution methods, one row per method.
 
     Attributes
     ----------
     name : str array of shape (n_methods,)
-        In the order given; the controls come last.
+        Names of the methods, in the order given. The controls come last.
     is_control : bool array of shape (n_methods,)
+        Whether the method is a control.
     setting : str array of shape (n_methods,)
-        The setting that was chosen on the tuning part; "" for a single one.
+        The setting that was chosen on the tuning part. Empty for a method that has
+        only one.
     lds, lds_low, lds_high : float64 array of shape (n_methods,)
-        Linear datamodeling score and the ends of its bootstrap interval. All methods
-        share the draws.
+        Linear datamodeling score, and the lower and upper end of its bootstrap
+        interval. All methods share the same draws.
     slope : float64 array of shape (n_methods,)
-        By how much the outputs rise where the prediction rises by 1, median over
-        targets: near 1 if weights are in the output's unit and right on average, below
-        1 if they are too large, any number if they have no unit; negative if their
-        sign is turned.
+        Increase of the output when the prediction increases by 1, as the median over
+        targets. Near 1 if the weights have the unit of the output and the right size
+        on average, below 1 if they are too large, and negative if their sign is
+        reversed. If the weights have no unit, the slope can be any number.
     counterfactual_spearman, counterfactual_pearson : float64 array (n_methods,)
-        Correlation of predicted and true effects of removals; NaN if not asked for.
+        Correlation between predicted and true effects of removals. NaN without
+        `counterfactuals`.
     support_size : float64 array of shape (n_methods,)
-        Median size of the data supports that the weights lead to: the smaller, the
-        better. Infinite if half of the targets or more were not flipped.
+        Median size of the data supports that the weights lead to. Smaller is better.
+        Infinite if at least half of the targets were not flipped.
     support_certified : float64 array of shape (n_methods,)
-        Share of the targets whose support was certified.
+        Fraction of targets whose support was certified.
     n_trainings : float64 array of shape (n_methods,)
-        Models trained for the weights; NaN where nobody said.
+        Number of models trained to compute the weights. NaN if not given.
     seconds : float64 array of shape (n_methods,)
-        Time to the weights, of all settings together; NaN where nobody said.
+        Time to compute the weights, for all settings together. NaN if neither
+        measured nor given.
     ceiling : float
-        Noise ceiling of the reported targets, or NaN.
+        Noise ceiling of the reported targets. NaN without `repeats`.
     settings : dict
-        What was judged on what, with versions, and under "methods" the parameters of
-        each method and the tuning scores of its settings.
+        The settings of the comparison and the library versions. The entry "methods"
+        has the parameters of each method and the tuning scores of its settings.
     draws : float64 array of shape (n_methods, n_bootstraps)
-        Bootstrapped scores; a column holds the scores of one draw of runs and targets.
+        Bootstrapped scores. Each column has the scores on one draw of runs and targets.
     effects : dict of str to CounterfactualEffects
-        By method, for :class:`~skdatamodels.plotting.CounterfactualDisplay`.
+        Effects of removals by method, for
+        :class:`~skdatamodels.plotting.CounterfactualDisplay`.
     supports : dict of str to DataSupportSearch
-        By method, for :class:`~skdatamodels.plotting.DataSupportDisplay`.
+        Data supports by method, for
+        :class:`~skdatamodels.plotting.DataSupportDisplay`.
     """
 
     name: np.ndarray
@@ -81,41 +87,48 @@ class AttributionComparison:
 
     @property
     def share_of_ceiling(self):
-        """Score over ceiling, float64 array (n_methods,); NaN without a ceiling."""
+        """Score divided by the ceiling, float64 array (n_methods,); or NaN."""
         return self.lds / self.ceiling
 
     def difference(self, name, other):
         """Compare two methods on the same draws of runs and targets.
 
-        Two methods err on the same runs and targets, so their difference is surer than
-        their scores: intervals that overlap may belong to methods that differ for sure.
+        Both methods are scored on the same runs and targets, so the difference varies
+        less than the scores do. Two methods can differ significantly even if the
+        intervals of their scores overlap.
 
         Parameters
         ----------
         name, other : str
+            Names of the two methods.
 
         Returns
         -------
         difference : ScoreInterval
-            Score of `name` less that of `other`, and the ends of its interval. Whether
-            it holds for other *training* runs of the two is not covered.
+            Score of `name` minus score of `other`, with its interval. The interval
+            does not include the variation between *training* runs.
 
         Raises
         ------
         ValueError
-            If there is no such method.
+            If a name is not the name of a method.
         """
         names = self.name.tolist()
         for one in (name, other):
             if one not in names:
-                raise ValueError(f"{one!r} is no method; those there are: {names}.")
+                raise ValueError(f"{one!r} is not a method. The methods are {names}.")
         first, second = names.index(name), names.index(other)
         tail = (1 - self.settings["confidence"]) / 2
         ends = np.nanquantile(self.draws[first] - self.draws[second], [tail, 1 - tail])
         return ScoreInterval(float(self.lds[first] - self.lds[second]), *ends.tolist())
 
     def to_frame(self):
-        """Return the table as a pandas.DataFrame, without columns that are not known.
+        """Return the table as a pandas.DataFrame, without columns that have no values.
+
+        Returns
+        -------
+        frame : pandas.DataFrame
+            One row per method, with the name as the index.
 
         Raises
         ------
@@ -161,7 +174,7 @@ class AttributionComparison:
 
 
 def _is_known(column):
-    """Tell whether a column says something: a text, a number or True of any row."""
+    """Return whether a column has any value: a text, a number or True."""
     return (
         (column != "").any() if column.dtype.kind == "U" else (column == column).any()
     )

@@ -1,4 +1,4 @@
-"""From what a user gives for a method to an attribution matrix, and its cost."""
+"""Turn what the user passes as a method into an attribution matrix and its cost."""
 
 from time import perf_counter
 from typing import NamedTuple
@@ -11,15 +11,16 @@ from skdatamodels.metrics import linear_datamodeling_score
 
 
 class Method(NamedTuple):
-    """An attribution matrix and how it was come by.
+    """An attribution matrix, its cost and its origin.
 
     Attributes
     ----------
     weights : array or CSR of shape (n_targets, n_train)
+        The attribution matrix.
     seconds : float
-        Measured for callables, of all settings together; NaN for what was there.
+        Time of all settings together, measured for callables. NaN for the rest.
     record : dict
-        What it was made from, and the tuning scores of its settings.
+        Source and parameters of the matrix, and the tuning scores of the settings.
     """
 
     weights: object
@@ -28,14 +29,14 @@ class Method(NamedTuple):
 
 
 def by_setting(name, given):
-    """Return what is given for a method by setting: its key, full name and matrix."""
+    """Return the settings of a method as a list of (key, full name, matrix)."""
     if not isinstance(given, dict):
         return [("", name, given)]
     return [(str(key), f"{name}, {key}", one) for key, one in given.items()]
 
 
 def choose(name, given, shape, tuning):
-    """Return the Method that is given; of several, the best on the tuning part."""
+    """Return the Method; of several settings, the best on the tuning part."""
     methods = {
         setting: resolve(full_name, one, shape)
         for setting, full_name, one in by_setting(name, given)
@@ -55,12 +56,13 @@ def choose(name, given, shape, tuning):
 
 
 def resolve(name, given, shape):
-    """Return the Method that a matrix, a fitted estimator or a callable makes.
+    """Return the Method of a matrix, a fitted estimator or a callable.
 
     Raises
     ------
     ValueError
-        If the matrix is not finite or not of this shape, or an estimator has none.
+        If the matrix is not finite or has another shape, or if an estimator has no
+        ``coef_``.
     """
     seconds = np.nan
     if callable(given) and not hasattr(given, "coef_"):
@@ -70,8 +72,8 @@ def resolve(name, given, shape):
     estimator = last_step(given)
     if hasattr(estimator, "fit") and not hasattr(estimator, "coef_"):
         raise ValueError(
-            f"{name!r} is a {type(estimator).__name__} without coef_: fit it first, or "
-            "pass a function that does, whose time is then measured."
+            f"{name!r} is a {type(estimator).__name__} without coef_. Fit it first, or "
+            "pass a function that fits it; the time of a function is measured."
         )
     params = estimator.get_params() if hasattr(estimator, "get_params") else {}
     weights = _check_weights(name, getattr(estimator, "coef_", estimator), shape)
@@ -80,15 +82,15 @@ def resolve(name, given, shape):
 
 
 def check_shape(name, given, shape):
-    """Raise if a matrix that is there already is not (n_targets, n_train)."""
+    """Raise if a matrix that is already computed is not (n_targets, n_train)."""
     given = getattr(last_step(given), "coef_", given)
     got = getattr(given, "shape", shape)
     got = got if len(got) > 1 else (1, *got)
     if got == shape:
         return
-    hint = "It was made for other targets or another training set."
+    hint = "It belongs to other targets or to another training set."
     if got[::-1] == shape:
-        hint = "It is the wrong way round: transpose it."
+        hint = "It seems to be transposed: pass its transpose."
     raise ValueError(
         f"{name!r} has shape {tuple(got)}; the runs have {shape[0]} targets and "
         f"{shape[1]} training examples, so it must be {shape}. {hint}"
@@ -105,7 +107,8 @@ def _check_weights(name, weights, shape):
     weights = csr_array(weights) if sparse else np.atleast_2d(np.asarray(weights))
     if weights.dtype.kind not in "fiub":
         raise ValueError(
-            f"{name!r} gives {weights.dtype}, not an attribution matrix of numbers."
+            f"{name!r} must give a numeric attribution matrix, got dtype "
+            f"{weights.dtype}."
         )
     check_shape(name, weights, shape)
     if not np.isfinite(weights.data if sparse else weights).all():
@@ -113,6 +116,6 @@ def _check_weights(name, weights, shape):
         target, example = np.argwhere(~np.isfinite(dense))[0]
         raise ValueError(
             f"{name!r} has the weight {dense[target, example]} at target {target}, "
-            f"training example {example}: such a method cannot be judged."
+            f"training example {example}. All weights must be finite."
         )
     return weights if weights.dtype.kind == "f" else weights.astype(np.float64)

@@ -1,4 +1,4 @@
-"""Attribution methods side by side, judged on what none of them has seen."""
+"""Compare attribution methods on runs that none of them was fitted on."""
 
 import warnings
 from numbers import Integral, Real
@@ -45,7 +45,7 @@ _NUMBERS = (
 
 
 class _Part(NamedTuple):
-    """Runs and targets that scores are taken on."""
+    """Runs and targets to compute scores on."""
 
     masks: PackedMasks
     outputs: np.ndarray
@@ -92,78 +92,81 @@ def compare_attributions(
     random_state=None,
     verbose=0,
 ):
-    """Judge attribution methods side by side, with controls, noise and cost.
+    """Compare attribution methods, with controls, uncertainty and cost.
 
-    All methods predict the same runs, and the controls that know nothing, or the
-    classes alone, are always among them.
+    All methods predict the same runs. Two controls are always included: random
+    weights, and weights that use only the classes.
 
-    Where a method has a setting to choose (damping, projection size, embedding), give
-    a dict of matrices by setting. Then some runs and some targets are set aside: the
-    setting that predicts those runs of those targets best is chosen, and all methods
-    are judged on the other runs of the other targets. The scores of other settings
-    there are not computed, so that nobody can pick the best after the fact.
+    If a method has a setting to choose (damping, projection size, embedding), pass a
+    dict of matrices by setting. Then some runs and some targets are set aside for
+    tuning: the setting that best predicts these runs on these targets is chosen, and
+    all methods are scored on the other runs and targets. The other settings are not
+    scored there, so the best one cannot be picked with hindsight.
 
     Parameters
     ----------
     attributions : dict of str to method
-        A method is an attribution matrix, an array or CSR of shape (n_targets,
-        n_train); or a fitted estimator with such a ``coef_``, or a search or pipeline
-        that ends in one; or a callable without arguments that returns either, whose
-        time is measured; or a dict of these by setting.
+        The methods by name. A method is one of: an attribution matrix, that is an
+        array or CSR matrix of shape (n_targets, n_train); a fitted estimator with such
+        a ``coef_``, or a search or pipeline that ends in one; a callable without
+        arguments that returns one of these, whose time is measured; or a dict of these
+        by setting.
     runs : TrainingRuns
-        To judge by. No method may have learnt from them.
+        Runs to score the methods on. No method may have used them.
     train, targets : Examples
-        What the runs were trained and measured on.
+        The training set and the targets of the runs.
     repeats : array-like of shape (n_repeats, n_subsets, n_targets), default=None
         Outputs of several trainings of the same subsets, for the noise ceiling; see
         :func:`~skdatamodels.metrics.noise_ceiling`. Not needed for a learner without
         randomness, whose ceiling is 1.
     seen_runs : TrainingRuns or masks (n_seen, n_train), default=None
-        Runs that the methods have learnt from. It is an error if one of their subsets
-        is among the runs to judge by.
+        Runs that the methods were fitted on. It is an error if one of their subsets is
+        also in `runs`.
     counterfactuals : CounterfactualEvaluation, default=None
-        If given, training examples are removed and models trained again. Each method
-        chooses sets by the evaluation's heuristics, and predicts the effects of all
-        sets of all methods. Pass it unfitted.
+        If given, training examples are removed and models are trained again. Each
+        method chooses sets by the heuristics of the evaluation, and predicts the
+        effects of the sets of all methods. Pass it unfitted.
     data_support : DataSupportSearch, default=None
-        If given, each method's weights lead a search for data supports; where these
-        are zero, chance does, unless the search has a `fallback`. Pass it unfitted.
-        Both are restricted to the targets that are reported, and to the
-        `target_indices` of `counterfactuals`, if it has them.
+        If given, data supports are searched for with the weights of each method.
+        Examples of equal weight come in random order unless the search has a
+        `fallback`. Pass it unfitted. Like `counterfactuals`, it uses only the reported
+        targets and, if given, the `target_indices` of `counterfactuals`.
     n_trainings : dict of str to int, default=None
-        How many models were trained for a method's weights.
+        Number of models trained to compute the weights, by method.
     seconds : dict of str to float, default=None
-        Time to the weights, training included, in place of what is measured.
+        Time to compute the weights, training included, by method. Replaces the
+        measured time.
     remarks : dict of str to object, default=None
-        What else should be on record of a method.
+        Remarks to record, by method.
     tuning_fraction : float in (0, 1), default=0.25
-        Share of the runs and of the targets on which settings are chosen.
+        Fraction of the runs and of the targets used to choose settings.
     confidence : float in (0, 1), default=0.95
-        Of the intervals.
+        Confidence level of the intervals.
     n_bootstraps : int, default=1000
-        Draws behind each interval.
+        Number of bootstrap draws for each interval.
     random_state : int, RandomState instance or None, default=None
-        Of the split, the random control and the draws.
+        Determines the split, the random control and the bootstrap draws.
     verbose : int, default=0
         If not 0, show a progress bar.
 
     Returns
     -------
     comparison : AttributionComparison
+        A table with one row per method.
 
     Raises
     ------
     ValueError
         Before any method is computed: if the runs, the examples, a matrix or a trainer
-        belong to other targets or another training set; a target has a class that no
-        training example has; a run was seen; a name is taken or not known. As soon as
-        its matrix is there: if a method has weights that are not finite, or of another
-        shape.
+        belong to other targets or another training set; if a target has a class that
+        no training example has; if `runs` contains a subset of `seen_runs`; or if the
+        name of a method is that of a control, or unknown. After a method is computed:
+        if its weights are not finite or have another shape.
 
     Warns
     -----
     UserWarning
-        If a method's interval is below 0: its sign is probably turned.
+        If the interval of a method's score is below 0: its sign is probably reversed.
 
     See Also
     --------
@@ -171,7 +174,7 @@ def compare_attributions(
 
     Notes
     -----
-    Runs of the same subset stay on one side of the split.
+    Runs of the same subset stay on the same side of the split.
 
     References
     ----------
@@ -224,7 +227,7 @@ def compare_attributions(
     _check_unseen(runs, seen_runs)
     check_finite(runs.outputs, "runs.outputs", ("run", "target"), allow_nan=True)
     entropy = entropy_from(random_state)
-    # streams of their own, unlike those of a user who seeds with the same number
+    # spawned, so that they differ from a user's generator with the same seed
     control_rng, split_rng = np.random.default_rng(entropy).spawn(2)
     controls = _controls(train, targets, control_rng, runs.output_info.sign or 1)
     tuned = any(isinstance(given, dict) for given in attributions.values())
@@ -266,8 +269,8 @@ def _check_examples(runs, train, targets, *retraining):
     ):
         if len(examples) != n:
             raise ValueError(
-                f"{name} has {len(examples)} examples, but the runs have {n}: pass "
-                f"what the runs were trained and measured on.{hint}"
+                f"{name} has {len(examples)} examples, but the runs have {n}. Pass the "
+                f"training set and the targets of the runs.{hint}"
             )
     for given in retraining:
         if given is None:
@@ -275,25 +278,25 @@ def _check_examples(runs, train, targets, *retraining):
         for name, examples in (("train", train), ("targets", targets)):
             if getattr(given.trainer, name) != examples:
                 raise ValueError(
-                    f"{name} is not that of the trainer of the "
-                    f"{type(given).__name__}: they must be the same examples."
+                    f"{name} differs from the {name} of the trainer of the "
+                    f"{type(given).__name__}. Pass the same examples."
                 )
 
 
 def _check_names(attributions, *by_name):
     if not attributions:
-        raise ValueError("attributions is empty: there is no method to compare.")
+        raise ValueError("attributions is empty. Pass at least one method.")
     taken = [name for name in _CONTROLS if name in attributions]
     if taken:
-        raise ValueError(f"The controls are called {taken}: call yours another name.")
+        raise ValueError(f"{taken} are names of controls. Rename your methods.")
     empty = [n for n, g in attributions.items() if isinstance(g, dict) and not g]
     if empty:
-        raise ValueError(f"The dict of settings of {empty} is empty.")
+        raise ValueError(f"{empty} have an empty dict of settings.")
     for given in by_name:
         unknown = [name for name in given or {} if name not in attributions]
         if unknown:
             raise ValueError(
-                f"{unknown} are no methods; those given are {list(attributions)}."
+                f"{unknown} are not methods. The methods are {list(attributions)}."
             )
 
 
@@ -309,8 +312,8 @@ def _check_repeats(repeats, n_targets):
     repeats = as_real(repeats, "repeats")
     if repeats.ndim != 3 or repeats.shape[2] != n_targets:
         raise ValueError(
-            "repeats must have shape (n_repeats, n_subsets, n_targets) with n_targets="
-            f"{n_targets}, as the runs have; got {repeats.shape}."
+            "repeats must have shape (n_repeats, n_subsets, n_targets), and the runs "
+            f"have {n_targets} targets; got shape {repeats.shape}."
         )
     return repeats
 
@@ -321,21 +324,21 @@ def _check_unseen(runs, seen_runs):
     seen = as_masks(getattr(seen_runs, "packed", seen_runs))
     if seen.shape[1] != runs.n_train:
         raise ValueError(
-            f"seen_runs have {seen.shape[1]} training examples, the runs to judge by "
+            f"seen_runs has {seen.shape[1]} training examples, but runs has "
             f"{runs.n_train}."
         )
     known = {row.tobytes() for row in np.asarray(seen.bits)}
     again = [row.tobytes() in known for row in np.asarray(runs.packed.bits)]
     if any(again):
         raise ValueError(
-            f"{sum(again)} of the {len(runs)} runs to judge by are of subsets that "
-            f"methods have learnt from, the first at row {np.argmax(again)}: judge by "
-            "others."
+            f"{sum(again)} of the {len(runs)} runs have subsets that are also in "
+            f"seen_runs, the first at row {np.argmax(again)}. Pass runs that no method "
+            "was fitted on."
         )
 
 
 def _controls(train, targets, rng, sign):
-    """Return the controls; `sign` turns that which says what makes outputs better."""
+    """Return the controls; `sign` is -1 where lower outputs are better."""
 
     def random():
         return random_influence(train, targets, random_state=rng)
@@ -347,7 +350,7 @@ def _controls(train, targets, rng, sign):
 
 
 def _split(runs, fraction, rng):
-    """Return the tuning part, empty for a fraction of 0, and the reported part."""
+    """Return the tuning part (empty if `fraction` is 0) and the reported part."""
     outputs = np.asarray(runs.outputs)
     _, subset = np.unique(runs.packed.bits, axis=0, return_inverse=True)
     subset = subset.reshape(-1)
@@ -362,14 +365,14 @@ def _split(runs, fraction, rng):
         if fraction and (len(rows) < 3 or len(columns) == 0):
             raise ValueError(
                 f"Settings are chosen on {fraction:.0%} of the runs and targets and "
-                f"judged on the rest: {len(runs)} runs of {n_subsets} subsets and "
-                f"{runs.n_targets} targets are too few for that."
+                f"scored on the rest: {len(runs)} runs of {n_subsets} subsets and "
+                f"{runs.n_targets} targets are too few."
             )
     return parts
 
 
 def _scores(matrices, part, n_bootstraps, confidence, entropy):
-    """Return a score (see `_score`) by method, and draws (n_methods, n_bootstraps)."""
+    """Return scores by method (see `_score`) and draws (n_methods, n_bootstraps)."""
     scores, draws = {}, []
     for name, weights in matrices.items():
         predicted = predict(weights[part.targets], part.masks)
@@ -392,16 +395,16 @@ def _warn_of_turned_signs(scores):
     for name, (score, _, high, _) in scores.items():
         if high < 0:
             warnings.warn(
-                f"{name!r} ranks the runs the wrong way round, with a score of "
-                f"{score:.2f}: its sign is probably turned. Positive must mean that "
-                "the example raises the output.",
+                f"{name!r} ranks the runs in reverse order, with a score of "
+                f"{score:.2f}: its sign is probably wrong. A positive weight must mean "
+                "that the example raises the output.",
                 UserWarning,
                 stacklevel=4,
             )
 
 
 def _table(methods, controls, scores, effects, supports, n_trainings, seconds):
-    """Return the columns of the table by name; a row is a method."""
+    """Return the columns of the table by name; each row is a method."""
     took = {name: method.seconds for name, method in methods.items()} | (seconds or {})
     rows = [
         (
@@ -439,7 +442,7 @@ def _judged_on(targets, tuning, reported, repeats):
 
 
 def _records(methods, remarks):
-    """Return what is on record of each method."""
+    """Return the record of each method."""
     return {
         name: method.record | {"remarks": (remarks or {}).get(name)}
         for name, method in methods.items()
@@ -447,7 +450,7 @@ def _records(methods, remarks):
 
 
 def _slope(truth, predicted):
-    """Least-squares slope of the outputs on the prediction, median over targets."""
+    """Return the slope of the outputs on the prediction, as a median over targets."""
     known = ~np.isnan(truth)
     n_known = np.maximum(1, known.sum(axis=0))
     truth, predicted = (np.where(known, y, 0.0) for y in (truth, predicted))

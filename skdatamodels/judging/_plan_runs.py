@@ -1,4 +1,4 @@
-"""How many runs are enough: a learning curve, carried on."""
+"""Estimate the number of runs needed, by extrapolating a learning curve."""
 
 from dataclasses import dataclass, replace
 from numbers import Integral, Real
@@ -40,41 +40,44 @@ from skdatamodels.metrics._lds import bootstrap_scores, check_finite
 from skdatamodels.regression import AttributionMatrix, DatamodelRegressor
 from skdatamodels.runs import TrainingRuns
 
-# Of the regressor by default: its own 1e-4 takes eight times as long, for LDS that
-# differ by less than .01, a tenth of their interval.
+# Tolerance of the default regressor. The usual 1e-4 takes eight times as long, and the
+# LDS differs by less than .01, a tenth of its interval.
 _TOL = 1e-2
-# Seconds that may pass without a progress bar.
+# Seconds before a progress bar appears.
 _QUIET = 5.0
-# Dimensions of the parameters of a datamodel regressor that have a row for each target.
+# Regressor parameters with a row for each target, and their number of dimensions.
 _ROWS = {"prior": 2, "penalty_factors": 2, "exclude": 1, "lam": 1}
 
 
 @dataclass(frozen=True, eq=False)
 class RunPlan:
-    """A learning curve, and what it says of more runs.
+    """A learning curve and its extrapolation to more runs.
 
     Attributes
     ----------
     n_runs : int array of shape (n_sizes,)
         Numbers of runs that datamodels were fitted on.
     scores : float64 array of shape (n_sizes, 3)
-        Score at each, with the ends of its interval, as
-        :class:`~skdatamodels.plotting.LDSCurveDisplay` takes them.
+        Score for each number of runs and the ends of its interval, as
+        :class:`~skdatamodels.plotting.LDSCurveDisplay` expects them.
     limit : ScoreInterval
-        Score of infinitely many runs, by the curve.
+        Extrapolated score for infinitely many runs.
     ceiling : float
-        Score that no datamodel can pass, for the randomness of training: the noise
-        ceiling, or for metric="mse" the optimal error. NaN without `repeats`.
+        Best score that the randomness of training allows: the noise ceiling, or for
+        metric="mse" the optimal error. NaN without `repeats`.
     wanted : float or None
+        Score to reach, as passed to :func:`plan_runs`.
     n_needed : ScoreInterval or None
-        Runs in all that reach `wanted`, with an interval; infinite where the curve ends
-        before.
+        Total number of runs needed to reach `wanted`, with its interval. Infinite if
+        the curve does not reach `wanted`.
     n_more : float or None
-        Runs that are still to be trained; 0 if there are enough.
+        Number of runs that remain to be trained. 0 if there are enough.
     metric : str
+        "lds" or "mse".
     confidence : float
-    targets : int array
-        The targets that datamodels were fitted for, increasing.
+        Confidence level of the intervals.
+    targets : int array of shape (n_targets,)
+        The targets that datamodels were fitted for, in increasing order.
     """
 
     n_runs: np.ndarray
@@ -90,11 +93,12 @@ class RunPlan:
     _curves: tuple
 
     def predict(self, n_runs):
-        """Predict the score of datamodels of so many runs.
+        """Predict the score of datamodels fitted on given numbers of runs.
 
         Parameters
         ----------
         n_runs : array-like of int of shape (n_sizes,)
+            Numbers of runs to predict the score for.
 
         Returns
         -------
@@ -179,71 +183,75 @@ def plan_runs(
     random_state=None,
     verbose=None,
 ):
-    """Tell from the runs that are there how many more a wanted score takes.
+    """Estimate how many runs are needed to reach a score.
 
-    Datamodels are fitted on parts of the runs of growing size, and scored on runs left
-    out. A curve through the scores is carried on.
+    Datamodels are fitted on subsets of the runs of increasing size, and scored on
+    held-out runs. A curve is fitted to these scores and extrapolated.
 
     Parameters
     ----------
     runs : TrainingRuns
-        Those collected so far; a few hundred at least.
+        The runs trained so far. Use at least a few hundred.
     wanted : float, default=None
-        Score to be reached: a linear datamodeling score, or a mean squared error.
+        Score to reach: a linear datamodeling score, or a mean squared error.
     metric : {"lds", "mse"}, default="lds"
+        The score: linear datamodeling score ("lds") or mean squared error ("mse").
     regressor : estimator, default=None
-        What is fitted on the runs; by default a
+        Estimator to fit on the runs. By default a
         :class:`~skdatamodels.regression.DatamodelRegressor` with ``tol=0.01``, which is
-        fast and scores nearly as well as the default. If yours has parameters with a
-        row for each target (`prior`, `penalty_factors`, `exclude`, `lam`), only the
-        rows of the targets in use are kept.
+        fast and scores nearly as well as with the default tolerance. If an estimator
+        has parameters with a row for each target (`prior`, `penalty_factors`,
+        `exclude`, `lam`), only the rows of the targets in use are kept.
     n_targets : int or None, default=50
-        How many targets to use, drawn at random; None for all. The score is a mean
-        over targets, so a few dozen tell it nearly as well; intervals cover the draw.
+        Number of targets to use, drawn at random. None uses all. The score is a mean
+        over targets, so a few dozen are usually enough. The intervals include the
+        variation due to this draw.
     sizes : array-like of int, default=None
-        Numbers of runs to fit on. By default from half to all of those that are not
-        left out, for the law below holds later than most starts.
+        Numbers of runs to fit on. By default from half to all of the runs that are not
+        held out, because the law in the Notes holds only for enough runs.
     test_fraction : float in (0, 1), default=0.2
-        Share of the runs that is left out to score on.
+        Fraction of the runs to hold out for scoring.
     n_splits : int, default=3
-        How often runs are left out, each time others.
+        Number of random splits into fitted and held-out runs.
     repeats : array-like of shape (n_repeats, n_subsets, n_targets), default=None
-        Outputs of several trainings of the same subsets: no prediction will then pass
-        the noise ceiling.
+        Outputs of several trainings of the same subsets. If given, the extrapolated
+        score does not exceed the noise ceiling.
     confidence : float in (0, 1), default=0.95
-        Of the intervals.
+        Confidence level of the intervals.
     n_bootstraps : int, default=1000
-        Draws behind the intervals.
+        Number of bootstrap draws for the intervals.
     n_jobs : int, default=None
-        Number of threads, as in joblib. Each fits on another part of the runs, and
-        needs the memory for it; the result does not depend on their number.
+        Number of threads, as in joblib. Each thread fits on its own subset of the runs
+        and needs memory for it. The result does not depend on `n_jobs`.
     random_state : int, RandomState instance or None, default=None
-        Of the targets, splits and draws.
+        Determines the targets, splits and bootstrap draws.
     verbose : bool, default=None
-        Whether to show a progress bar; by default after five seconds.
+        Whether to show a progress bar. None shows one after five seconds.
 
     Returns
     -------
     plan : RunPlan
+        The learning curve and, if `wanted` is given, the number of runs needed.
 
     Raises
     ------
     ValueError
-        Before anything is fitted: if there are too few runs, sizes are not increasing
-        and within what is not left out, outputs are not finite, or `repeats` has
-        another number of targets. Afterwards: if fewer than two sizes have a score
-        above that of a constant, so that there is no curve.
+        Before anything is fitted: if there are too few runs, `sizes` are not increasing
+        or exceed the runs that are not held out, outputs are not finite, or `repeats`
+        has another number of targets. After fitting: if fewer than two sizes have a
+        better score than a constant, so that no curve can be fitted.
 
     Notes
     -----
-    With m runs the variance of weights falls like 1/m, and a noisy prediction's squared
-    correlation r² with the output follows 1/r² = a + b/m. The curve is fitted to the
-    squared score, or to the share of the variance that is explained,
-    1 - MSE/variance. The limit, 1/a, is that of linear datamodels; it is below
-    the noise ceiling where outputs are not linear in the subset.
+    With m runs, the variance of the weights is proportional to 1/m, and the squared
+    correlation r² of a prediction with the output follows 1/r² = a + b/m. The curve is
+    fitted to the squared LDS, or to the explained fraction of the variance,
+    1 - MSE/variance. The limit 1/a is that of linear datamodels. It is below the noise
+    ceiling if outputs are not linear in the subset.
 
-    Intervals hold draws of the runs scored on, the targets and the split, and powers of
-    m from 0.8 to 1.2 in place of 1, for no regression keeps exactly to the law.
+    The intervals cover the draws of held-out runs, targets and splits. They also cover
+    powers of m from 0.8 to 1.2 instead of 1, because no regression follows the law
+    exactly.
 
     References
     ----------
@@ -302,7 +310,7 @@ def plan_runs(
     if np.isnan(curve[0][0]):
         raise ValueError(
             f"Fitted on {sizes.tolist()} runs, the regressor predicts no better than a "
-            "constant, so there is no curve to carry on: train more runs first."
+            "constant, so there is no curve to extrapolate. Train more runs first."
         )
     plan = RunPlan(
         n_runs=sizes,
@@ -337,7 +345,7 @@ def _draw_targets(n_all, n_targets, rng):
 
 
 def _for_targets(regressor, targets, n_all):
-    """Return a regressor of some targets: of its parameters, the rows of these."""
+    """Return a clone whose parameters have only the rows of some targets."""
     chosen = {}
     for name, value in regressor.get_params().items():
         shape, n_dimensions = np.shape(value), _ROWS.get(name.split("__")[-1])
@@ -349,13 +357,13 @@ def _for_targets(regressor, targets, n_all):
 
 
 def _predict_left_out(runs, regressor, tasks, n_jobs, verbose):
-    """Fit some runs of each task, and predict others: arrays (n_test, n_targets)."""
+    """Fit and predict the runs of each task: list of arrays (n_test, n_targets)."""
 
     def fit_and_predict(fitted, left_out):
         predicted = clone(regressor).fit(runs[fitted]).predict(runs[left_out])
         return predicted.reshape(len(left_out), -1)
 
-    # Sums round otherwise with other numbers of threads: BLAS has one.
+    # With one BLAS thread, rounding does not depend on the number of threads.
     with threadpool_limits(1, user_api="blas"):
         predictions = Parallel(n_jobs, require="sharedmem", return_as="generator")(
             delayed(fit_and_predict)(*task) for task in tasks
@@ -372,10 +380,10 @@ def _predict_left_out(runs, regressor, tasks, n_jobs, verbose):
 
 
 def _score_splits(judges, predictions, measure, n_bootstraps):
-    """Return shares explained (n_sizes,), and bootstrapped (n_draws, n_sizes).
+    """Return explained shares (n_sizes,) and bootstrap draws (n_draws, n_sizes).
 
-    `judges` are pairs of true outputs (n_test, n_targets) and a seed; the predictions
-    of each follow one another.
+    `judges` are pairs of true outputs (n_test, n_targets) and a seed. `predictions`
+    has n_sizes arrays for the first pair, then those for the second, and so on.
     """
     points, draws = [], []
     n_sizes, n_draws = len(predictions) // len(judges), -(-n_bootstraps // len(judges))
@@ -387,7 +395,7 @@ def _score_splits(judges, predictions, measure, n_bootstraps):
 
 
 class _Lds:
-    """Scores as shares of variance: the square of the LDS."""
+    """LDS, expressed as a share of the variance: its square."""
 
     def __init__(self, outputs, repeats):
         self.ceiling = np.nan if repeats is None else noise_ceiling(repeats)
@@ -395,7 +403,7 @@ class _Lds:
 
     def check_wanted(self, wanted):
         if wanted >= 1:
-            raise ValueError(f"wanted is an LDS, below 1; got {wanted}.")
+            raise ValueError(f"wanted must be below 1 for an LDS, got {wanted}.")
         return wanted**2
 
     def share(self, y_true, y_pred):
@@ -411,7 +419,7 @@ class _Lds:
 
 
 class _Mse:
-    """Scores as shares of variance: what of it the datamodel explains."""
+    """MSE, expressed as the share of the variance that is explained."""
 
     def __init__(self, outputs, repeats):
         self.variance = outputs.var(axis=0, dtype=np.float64).mean()
@@ -422,8 +430,8 @@ class _Mse:
     def check_wanted(self, wanted):
         if wanted >= self.variance:
             raise ValueError(
-                f"wanted is a mean squared error of {wanted}, which the mean output "
-                f"reaches by itself: the outputs' variance is {self.variance:.3g}."
+                f"wanted={wanted} is not below the variance of the outputs, "
+                f"{self.variance:.3g}: predicting the mean output already reaches it."
             )
         return 1 - wanted / self.variance
 
@@ -456,7 +464,7 @@ _METRICS = {"lds": _Lds, "mse": _Mse}
 
 
 def _ends(draws, confidence):
-    """Return the ends of the interval of each row, (n, 2), infinite ones too."""
+    """Return the ends of each row's interval, (n, 2); they may be infinite."""
     tail = (1 - confidence) / 2
     known = np.where(np.isnan(draws).all(axis=1, keepdims=True), 0, draws)
     return np.nanquantile(known, [tail, 1 - tail], axis=1, method="nearest").T
@@ -468,8 +476,8 @@ def _check_outputs(runs, repeats, metric):
     check_finite(outputs, "runs.outputs", ("run", "target"), allow_nan=lds)
     if repeats is not None and np.shape(repeats)[-1:] != outputs.shape[1:]:
         raise ValueError(
-            f"repeats have {np.shape(repeats)[-1]} targets, the runs "
-            f"{outputs.shape[1]}: they must be the same."
+            f"repeats has {np.shape(repeats)[-1]} targets, but the runs have "
+            f"{outputs.shape[1]}."
         )
     return outputs
 
@@ -484,7 +492,7 @@ def _check_sizes(given, n_rest):
     if not increasing or sizes[0] < 10 or sizes[-1] > n_rest:
         raise ValueError(
             "sizes must be two or more increasing numbers of runs, from 10 to the "
-            f"{n_rest} that are not left out; got "
+            f"{n_rest} runs that are not held out; got "
             + ("too few runs for the default." if given is None else f"{given}.")
         )
     return sizes

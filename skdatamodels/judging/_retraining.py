@@ -1,4 +1,4 @@
-"""What retraining says of several attribution methods, on the same terms for all."""
+"""Compare attribution methods by retraining, under the same conditions for all."""
 
 from functools import partial
 
@@ -10,7 +10,7 @@ from skdatamodels.applications._removal_sets import HEURISTICS
 
 
 def targets_to_retrain(counterfactuals, reported):
-    """Return the reported targets that the evaluation asks for."""
+    """Return the reported targets that the evaluation selects."""
     asked = getattr(counterfactuals, "target_indices", None)
     if asked is None:
         return reported
@@ -18,13 +18,13 @@ def targets_to_retrain(counterfactuals, reported):
     if kept.size == 0:
         raise ValueError(
             "None of the target_indices of the CounterfactualEvaluation is among the "
-            "reported targets: ask for more, or choose a smaller tuning_fraction."
+            "reported targets. Add targets, or use a smaller tuning_fraction."
         )
     return kept
 
 
 def effects_of_removals(evaluation, matrices, targets):
-    """Let each method choose sets, train once, and let each predict all of them.
+    """Train without the sets that the methods choose; each method predicts all sets.
 
     Returns
     -------
@@ -49,8 +49,8 @@ def effects_of_removals(evaluation, matrices, targets):
 def data_supports(search, matrices, targets):
     """Search for data supports by the weights of each method.
 
-    By these alone, unless the search has a fallback: a sparse method is not to be
-    praised for what it does not know.
+    Unless the search has a fallback, examples of equal weight come in random order.
+    Otherwise a sparse method would get credit for the default order.
 
     Returns
     -------
@@ -71,19 +71,19 @@ def data_supports(search, matrices, targets):
 
 
 def _measure_some(learner, targets, train_indices, seed):
-    """Call a learner that measures all targets by itself; return those of some."""
+    """Call a learner that measures all targets, and return the outputs of some."""
     return np.asarray(learner(train_indices, seed))[targets]
 
 
 def agreement(effects, name):
-    """Return Spearman and Pearson correlation of the effects of a method, or NaN."""
+    """Return Spearman and Pearson correlation of a method's effects, or NaN."""
     if name not in effects:
         return np.nan, np.nan
     return effects[name].correlations()["all"][:2]
 
 
 def tightness(supports, name):
-    """Return median size of the data supports, and the share certified, or NaN."""
+    """Return the median size and the certified fraction of data supports, or NaN."""
     if name not in supports:
         return np.nan, np.nan
     search = supports[name]

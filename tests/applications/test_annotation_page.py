@@ -79,12 +79,12 @@ def test_json_says_the_same(tmp_path):
     ("texts", "message"),
     [
         ([_answers((0, 4, 1), fingerprint="feed")], "other data: its fingerprint is"),
-        ([_answers((0, 4, 1)), _answers((0, 4, 0))], "'Ann' said both same and not"),
-        ([_answers((0, 4, 2))], "same of answer 1 is '2', no integer from 0 to 1"),
+        ([_answers((0, 4, 1)), _answers((0, 4, 0))], "'Ann' answered both same"),
+        ([_answers((0, 4, 2))], "same of answer 1 is '2', not an integer"),
         ([_answers((0, 4, 1), (0, 0, -1))], "same of answer 2 is '-1'"),
         ([_answers((0, 4, "true"))], "same of answer 1 is 'true'"),
-        ([_answers((2, 4, 1))], "target of answer 1 is '2', no integer from 0 to 1"),
-        ([_answers((0, 6, 1))], "train of answer 1 is '6', no integer from 0 to 5"),
+        ([_answers((2, 4, 1))], "target of answer 1 is '2', not an integer"),
+        ([_answers((0, 6, 1))], "train of answer 1 is '6', not an integer from 0 to 5"),
         ([_answers((0, -1, 1))], "train of answer 1 is '-1'"),
         ([_answers((-1, 4, 1))], "target of answer 1 is '-1'"),
         ([_answers((0.0, 4, 1))], "target of answer 1 is '0.0'"),
@@ -93,9 +93,9 @@ def test_json_says_the_same(tmp_path):
         ([_answers((0, "٤", 1))], "train of answer 1 is '٤'"),
         ([_answers((0, "9" * 5000, 1))], "train of answer 1 is '999"),
         ([_answers((0, 4, 1, 1))], "answer 1 is"),
-        ([_answers((0, "x", 1))], "no file of answers"),
-        (["target,train\n0,4\n"], "no file of answers"),
-        ([_answers((0, 4, 1)).replace(",1\n", "\n")], "no file of answers"),
+        ([_answers((0, "x", 1))], "not a file of answers"),
+        (["target,train\n0,4\n"], "not a file of answers"),
+        ([_answers((0, 4, 1)).replace(",1\n", "\n")], "not a file of answers"),
     ],
 )
 def test_bad_files(tmp_path, texts, message):
@@ -105,14 +105,14 @@ def test_bad_files(tmp_path, texts, message):
 
 @pytest.mark.parametrize("text", ["", "[1, 2]", "{}", '{"answers": 3}'])
 def test_bad_json(tmp_path, text):
-    with pytest.raises(ValueError, match="no file of answers"):
+    with pytest.raises(ValueError, match="not a file of answers"):
         _read(tmp_path, text, ending="json")
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"target": 0.7}, "target of answer 1 is 0.7, no integer from 0 to 1"),
+        ({"target": 0.7}, "target of answer 1 is 0.7, not an integer from 0 to 1"),
         ({"target": 1.0}, "target of answer 1 is 1.0"),
         ({"target": True}, "target of answer 1 is True"),
         ({"target": "1"}, "target of answer 1 is '1'"),
@@ -136,7 +136,7 @@ def test_json_of_other_types_is_not_bent_into_answers(tmp_path, change, message)
         "annotator": "Ann",
         "answers": [answer],
     }
-    with pytest.raises(ValueError, match=f"0.json is no file of answers.*{message}"):
+    with pytest.raises(ValueError, match=f"0.json is not a file of answers.*{message}"):
         _read(tmp_path, json.dumps(content), ending="json")
 
 
@@ -217,15 +217,15 @@ def test_png_is_read_by_another_reader(channels, tmp_path):
         ([[0]], {}, "each of the 2 targets"),
         ([[0], [6]], {}, "rows of the 6 training"),
         ([[0.0], [1.0]], {}, "rows of the 6 training"),
-        ([[-1], [-1]], {}, "nothing to judge"),
+        ([[-1], [-1]], {}, "nothing to annotate"),
         (CANDIDATES, {"rows": [0.7]}, "rows must be targets, integers from 0 to 1"),
         (CANDIDATES, {"rows": [True, False]}, "rows must be targets"),
         (CANDIDATES, {"rows": [-1]}, "rows must be targets"),
         (CANDIDATES, {"rows": [2]}, "rows must be targets"),
         (CANDIDATES, {"rows": 1}, "rows must be targets"),
         (CANDIDATES, {"rows": [1, 0, 1]}, "a target twice"),
-        (CANDIDATES, {"rows": []}, "nothing to judge"),
-        (CANDIDATES, {"image_shape": (3, 5)}, r"no image of shape \(3, 5\)"),
+        (CANDIDATES, {"rows": []}, "nothing to annotate"),
+        (CANDIDATES, {"image_shape": (3, 5)}, r"not an image of shape \(3, 5\)"),
     ],
 )
 def test_bad_pages(tmp_path, candidates, options, message):
@@ -327,7 +327,7 @@ def test_browser_that_keeps_nothing(tmp_path):
     script = 'press("0,0", "same");' + SAVE + NAME + SAVE
     files, dom = _browse(page, tmp_path, script, before=refuse)
     assert len(files) == 2  # none before there was a name
-    assert "keeps nothing" in dom
+    assert "does not keep answers" in dom
     (tmp_path / "answers.csv").write_text(files[0], encoding="utf-8")
     share = read_annotations(tmp_path / "answers.csv", CANDIDATES, TRAIN, TARGETS)
     assert share[0, 1] == 1

@@ -172,7 +172,7 @@ def test_bad_input():
     with pytest.raises(ValueError, match="expecting 20 features"):
         DatamodelEmbedding().fit(RUNS).transform(WEIGHTS)
     train = Examples(np.eye(5), np.arange(5))
-    with pytest.raises(ValueError, match="train has 5 examples, the attribution"):
+    with pytest.raises(ValueError, match="train has 5 examples, but the attribution"):
         DatamodelEmbedding(train=train).fit(WEIGHTS)
     with pytest.raises(ValueError, match="'regressor' parameter"):
         DatamodelEmbedding("ridge").fit(WEIGHTS)
@@ -209,7 +209,7 @@ def test_effective_dimension_counts_directions():
     assert effective_dimension(flat, 1) == 3
     assert effective_dimension(rng.normal(size=(50, 40))) > 20
     for share in (0, 1.1):
-        with pytest.raises(ValueError, match="share must lie"):
+        with pytest.raises(ValueError, match="share must be in"):
             effective_dimension(flat, share)
 
 

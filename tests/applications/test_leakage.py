@@ -144,7 +144,7 @@ def test_candidates_bear_the_ids_of_the_training_set():
     )
     assert not there.all()
     assert set(detector.candidate_ids_[~there]) == {None}
-    with pytest.raises(ValueError, match="train has 15 examples, the attribution"):
+    with pytest.raises(ValueError, match="train has 15 examples, but the attribution"):
         clone(detector).set_params(train=train[:15]).fit(weights)
 
 

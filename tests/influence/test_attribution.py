@@ -93,7 +93,7 @@ def test_pickles_and_shows_itself():
 @pytest.mark.parametrize(
     ("function", "params", "error", "message"),
     [
-        (shifted, {}, TypeError, "shifted does not take .* missing .*'by'"),
+        (shifted, {}, TypeError, "shifted does not accept .* missing .*'by'"),
         (shifted, {"damping": 1}, TypeError, r"\(train, targets, damping\)"),
         (lambda a, b: 0, {}, TypeError, "arguments by name"),
         (shifted, {"by": np.nan}, ValueError, "shifted contains NaN"),
@@ -101,7 +101,7 @@ def test_pickles_and_shows_itself():
             lambda train, targets: np.ones((12, 5)),
             {},
             ValueError,
-            r"shape \(12, 5\); \(n_targets, n_train\) is \(5, 12\)",
+            r"shape \(12, 5\), but \(n_targets, n_train\) is \(5, 12\)",
         ),
         (
             functools.partial(shifted, by=[0, 1]),

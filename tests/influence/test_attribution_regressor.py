@@ -153,10 +153,10 @@ _EXAMPLES = Examples(np.eye(4), np.arange(4) % 2)
 @pytest.mark.parametrize(
     ("attribution", "error", "message"),
     [
-        (TAU.T, ValueError, r"has shape \(15, 4\); .* = \(4, 15\)"),
+        (TAU.T, ValueError, r"has shape \(15, 4\), but .* = \(4, 15\)"),
         (TAU * np.nan, ValueError, "attribution contains NaN"),
         (TAU[0], ValueError, "Expected 2D"),
-        (_never, TypeError, r"give Attribution\(function, train, targets\)"),
+        (_never, TypeError, r"Pass Attribution\(function, train, targets\)"),
         (Attribution(_never, _EXAMPLES, _EXAMPLES), ValueError, r"shape \(4, 4\)"),
         (Attribution(_never, None, None), TypeError, "train must be Examples"),
         (TAU.astype(str), TypeError, "Expected numbers"),

@@ -87,25 +87,25 @@ def _without(name):
 @pytest.mark.parametrize(
     ("checkpoint", "message"),
     [
-        (_without("head.bias"), "Checkpoint 4 is not one of this module: head.bias is"),
-        (_state() | {"tail.bias": torch.ones(3)}, "module: tail.bias is in one"),
+        (_without("head.bias"), "Checkpoint 4 does not match the module: head.bias is"),
+        (_state() | {"tail.bias": torch.ones(3)}, "module: tail.bias is in only one"),
         (
             _with_prefix(_state() | {"tail.bias": torch.ones(3)}, "net."),
-            "module: tail.bias is in one",
+            "module: tail.bias is in only one",
         ),
         (
             _state() | {"head.bias": torch.ones(4)},
-            r"head.bias has shape \(4,\), the module's \(3,\)",
+            r"head.bias has shape \(4,\), but in the module \(3,\)",
         ),
         (
             _state() | {"head.weight": torch.ones(3, 4)},
-            "embedding.weight and head.weight differ there, and are one tensor",
+            "embedding.weight and head.weight differ, but they are the same tensor",
         ),
         (
             _with_prefix(_state(), "net.") | _with_prefix(_state(), "ema."),
             "several states of this module, with the prefixes 'ema.', 'net.'",
         ),
-        (OTHERS, "its entry 'epoch' is a int, not a tensor. Give what module.state_"),
+        (OTHERS, "its entry 'epoch' is a int, not a tensor. Pass the result"),
         (_state() | {"head.bias": [1.0] * 3}, "its entry 'head.bias' is a list"),
     ],
 )
@@ -116,5 +116,5 @@ def test_what_is_not_a_state_of_the_module(checkpoint, message):
 
 def test_file_that_holds_more_says_what_to_do(tmp_path):
     torch.save({"state_dict": _state(), "config": _Tied}, tmp_path / "all.ckpt")
-    with pytest.raises(ValueError, match=r"weights_only=False\) and give the state"):
+    with pytest.raises(ValueError, match=r"weights_only=False\) and pass the state"):
         load_state(tmp_path / "all.ckpt", 0, _Tied())

@@ -143,7 +143,7 @@ MASKS, OUTPUTS = _runs(np.random.default_rng(0))
     [
         (_bad(MASKS, (3, 4), 0.5), OUTPUTS, "0.5 at run 3, example 4"),
         (_bad(MASKS, (3, 4), np.nan), OUTPUTS, "nan at run 3, example 4"),
-        (MASKS, OUTPUTS[:-1], r"n_runs = 30 .* got \(29, 3\)"),
+        (MASKS, OUTPUTS[:-1], r"n_runs = 30; got shape \(29, 3\)"),
         (MASKS, None, "requires y to be passed"),
         (MASKS, _bad(OUTPUTS, (7, 1), np.inf), "output of run 7 is infinite"),
         (MASKS, OUTPUTS * np.nan, "No target has an output in any run"),

@@ -182,7 +182,7 @@ def test_negative_direction_names_the_remedies(make_classification):
 
 def test_unsolved_is_told(make_classification):
     data = make_classification(3)
-    with pytest.warns(ConvergenceWarning, match=r"After 2 iterations .* residual"):
+    with pytest.warns(ConvergenceWarning, match=r"After 2 iterations.* residual"):
         influence_functions(_module(), *data, damping=1e-3, max_iter=2)
 
 

@@ -88,19 +88,19 @@ def test_non_finite_embedding(make_classification):
     X[4] = 1e308
     with torch.no_grad():
         module[0].weight.fill_(2.0)
-    with pytest.raises(ValueError, match="non-finite numbers on train example 4"):
+    with pytest.raises(ValueError, match="non-finite values on train example 4"):
         last_layer_influence(module, Examples(X, train.y), targets, damping=1)
 
 
 @pytest.mark.parametrize(
     ("module", "options", "message"),
     [
-        (_module(), {"layer": "7"}, "layer='7' is no torch.nn.Linear .* '0', '3'"),
-        (_module(), {"layer": "0"}, "'0' does not give the logits"),
+        (_module(), {"layer": "7"}, "layer='7' is not a torch.nn.Linear .* '0', '3'"),
+        (_module(), {"layer": "0"}, "'0' does not compute the logits"),
         (
             nn.Sequential(nn.Linear(4, 3), nn.Tanh()).double(),
             {},
-            "'0' does not give the logits",
+            "'0' does not compute the logits",
         ),
         (_module(), {"output": "correctness"}, "no known derivative"),
         (_module(), {"damping": -1.0}, "'damping' parameter"),

@@ -102,7 +102,7 @@ def test_separable_classes_have_no_optimum():
     [
         (LogisticRegressionCV(), {}, TypeError, "LogisticRegressionCV has no closed"),
         (make_pipeline(_model()), {}, TypeError, "before the model in a pipeline"),
-        (_model(l1_ratio=0.5, solver="saga"), {}, ValueError, "set l1_ratio=0"),
+        (_model(l1_ratio=0.5, solver="saga"), {}, ValueError, "Set l1_ratio=0"),
         (_model(penalty=None), {}, ValueError, "set C=numpy.inf"),
         (_model(solver="liblinear"), {}, ValueError, "penalises the intercept"),
         (_model(class_weight="balanced"), {}, ValueError, "weights as a dict"),

@@ -77,16 +77,16 @@ HOLED[4, 1] = np.nan
     ("train", "targets", "options", "message"),
     [
         (HOLED, TARGETS, {}, "embedding of train example 4 is not finite"),
-        (TRAIN, TARGETS[:, :2], {}, "train have 5 features, those of targets 2"),
-        (TRAIN, TARGETS[0], {}, r"targets must hold one embedding a row.*\(5,\)"),
-        ([TRAIN] * 2, [TARGETS], {}, "by 2 models, targets by 1"),
-        ([TRAIN, TRAIN[1:]], [TARGETS] * 2, {}, "embedded different examples"),
+        (TRAIN, TARGETS[:, :2], {}, "5 features, but those of targets have 2"),
+        (TRAIN, TARGETS[0], {}, r"targets must have one embedding per row.*\(5,\)"),
+        ([TRAIN] * 2, [TARGETS], {}, "from 2 models, but targets from 1"),
+        ([TRAIN, TRAIN[1:]], [TARGETS] * 2, {}, "numbers of examples differ"),
         (TRAIN, TARGETS, {"metric": "l1"}, "'metric' parameter"),
         (
             TRAIN @ np.ones((5, 5)),
             TARGETS,
             {"metric": "mahalanobis"},
-            "singular: set shrinkage",
+            "singular. Set shrinkage",
         ),
     ],
 )

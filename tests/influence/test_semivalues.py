@@ -159,7 +159,7 @@ MASKS = PackedMasks.from_dense(EVERY)
         (
             {0.3: (np.tile(EVERY, (20, 1)), np.tile(GAME, (20, 1)))},
             (1, 1),
-            "at alpha=0.3 see 0.500",
+            "at alpha=0.3 use 0.500",
         ),
         ({1.5: (MASKS, GAME)}, (1, 1), "between 0 and 1, got 1.5"),
         ({0.5: (MASKS, GAME)}, (1, 0), "two positive numbers"),
@@ -180,5 +180,5 @@ def test_bad_input(runs, beta, message):
 def test_bad_types_and_design():
     with pytest.raises(TypeError, match="dict from alpha"):
         shapley_values((MASKS, GAME))
-    with pytest.raises(ValueError, match=r"at alpha=0.5 see 0.800"):
+    with pytest.raises(ValueError, match=r"at alpha=0.5 use 0.800"):
         banzhaf_values(_as_drawn(0.8))

@@ -163,7 +163,7 @@ def test_singular_without_damping(make_classification):
     train, targets = make_classification(3)
     rows = [*range(9), 0]
     twice = Examples(train.X[rows], train.y[rows])
-    with pytest.raises(ValueError, match=r"10 a side, is singular.* set damping above"):
+    with pytest.raises(ValueError, match=r"\(10, 10\), is singular.* set damping"):
         trak(_module(), twice, targets, damping=0)
     assert np.isfinite(trak(_module(), twice, targets)).all()
 
@@ -185,7 +185,7 @@ def test_non_finite_gradient_names_example_and_parameter(make_classification):
         ({"checkpoints": []}, "one or more checkpoints"),
         (
             {"checkpoints": [nn.Linear(4, 3).state_dict()]},
-            "Checkpoint 0 is not one of this module",
+            "Checkpoint 0 does not match the module",
         ),
         ({"projection_dim": 54}, "more than the 53 parameters of the module"),
         ({"projection_dim": 0}, "'projection_dim' parameter"),

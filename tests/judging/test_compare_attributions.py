@@ -79,7 +79,7 @@ def test_differences_are_surer_than_scores():
     back = table.difference("worse", "better")
     assert_allclose(back, [-difference.score, -difference.high, -difference.low])
     assert table.difference("worse", "worse") == (0, 0, 0)
-    with pytest.raises(ValueError, match="'best' is no method; those there are"):
+    with pytest.raises(ValueError, match="'best' is not a method"):
         table.difference("best", "worse")
 
 
@@ -279,7 +279,7 @@ def test_table_leaves_out_what_nobody_asked_for():
 
 
 def test_a_turned_sign_is_pointed_out():
-    with pytest.warns(UserWarning, match="'loss' ranks the runs the wrong way round"):
+    with pytest.warns(UserWarning, match="'loss' ranks the runs in reverse order"):
         table = compare({"loss": -WEIGHTS})
     assert table.lds[0] < 0
     assert table.slope[0] < 0
@@ -297,16 +297,16 @@ OTHER = Examples(TRAIN.X + 1, TRAIN.y)
 @pytest.mark.parametrize(
     ("attributions", "params", "message"),
     [
-        ({}, {}, "no method to compare"),
-        ({"random": WEIGHTS}, {}, r"controls are called \['random'\]"),
-        ({"m": {}}, {}, "settings of \\['m'\\] is empty"),
-        ({"m": WEIGHTS.T}, {}, "'m' has shape .* wrong way round"),
+        ({}, {}, "attributions is empty"),
+        ({"random": WEIGHTS}, {}, r"\['random'\] are names of controls"),
+        ({"m": {}}, {}, "\\['m'\\] have an empty dict of settings"),
+        ({"m": WEIGHTS.T}, {}, "'m' has shape .* seems to be transposed"),
         ({"m": WEIGHTS[:, 1:]}, {}, "'m' has shape .* another training set"),
         ({"m": {"a": WEIGHTS[1:], "b": WEIGHTS}}, {}, "'m, a' has shape"),
         ({"m": lambda: WEIGHTS[1:]}, {}, "'m' has shape"),
         ({"m": Ridge().fit(np.eye(3), np.eye(3))}, {}, r"'m' has shape \(3, 3\)"),
         ({"m": Ridge()}, {}, "'m' is a Ridge without coef_"),
-        ({"m": np.full((8, 16), "a")}, {}, "not an attribution matrix of numbers"),
+        ({"m": np.full((8, 16), "a")}, {}, "numeric attribution matrix, got dtype <U1"),
         ({"m": nan_at(2, 5)}, {}, "'m' has the weight nan at target 2, training .* 5"),
         (
             {"m": csr_array(np.where(np.isnan(nan_at(2, 5)), np.inf, 0))},
@@ -320,12 +320,12 @@ OTHER = Examples(TRAIN.X + 1, TRAIN.y)
             {"targets": Examples(TARGETS.X, TARGETS.y + 5)},
             r"y has classes that are not in the training set: \[5, 6\]",
         ),
-        ({"m": WEIGHTS}, {"n_trainings": {"k": 1}}, r"\['k'\] are no methods"),
-        ({"m": WEIGHTS}, {"seconds": {"k": 1}}, r"\['k'\] are no methods"),
+        ({"m": WEIGHTS}, {"n_trainings": {"k": 1}}, r"\['k'\] are not methods"),
+        ({"m": WEIGHTS}, {"seconds": {"k": 1}}, r"\['k'\] are not methods"),
         ({"m": WEIGHTS}, {"repeats": RUNS.outputs}, "repeats must have shape"),
-        ({"m": WEIGHTS}, {"repeats": np.ones((2, 3, 4))}, "n_targets=8, as the runs"),
+        ({"m": WEIGHTS}, {"repeats": np.ones((2, 3, 4))}, "the runs have 8 targets"),
         ({"m": WEIGHTS}, {"seen_runs": RUNS[[50]]}, "1 of the 120 .* at row 50"),
-        ({"m": WEIGHTS}, {"seen_runs": np.eye(3, dtype=bool)}, "seen_runs have 3"),
+        ({"m": WEIGHTS}, {"seen_runs": np.eye(3, dtype=bool)}, "seen_runs has 3"),
         (
             {"m": {"a": WEIGHTS, "b": WEIGHTS}},
             {"runs": RUNS[:6]},
@@ -334,7 +334,7 @@ OTHER = Examples(TRAIN.X + 1, TRAIN.y)
         (
             {"m": WEIGHTS},
             {"counterfactuals": CounterfactualEvaluation(TRAINER), "train": OTHER},
-            "train is not that of the trainer of the CounterfactualEvaluation",
+            "train differs from the train of .* CounterfactualEvaluation",
         ),
         (
             {"m": WEIGHTS},
@@ -342,7 +342,7 @@ OTHER = Examples(TRAIN.X + 1, TRAIN.y)
                 "data_support": DataSupportSearch(TRAINER),
                 "targets": Examples(TARGETS.X + 1, TARGETS.y),
             },
-            "targets is not that of the trainer of the DataSupportSearch",
+            "targets differs from the targets of .* DataSupportSearch",
         ),
     ],
 )

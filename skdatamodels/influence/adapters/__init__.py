@@ -1,4 +1,4 @@
-"""Other packages' methods behind the interface of the baselines.
+"""Adapters to methods of other packages, with the interface of the baselines.
 
 Each function imports its package when it is called.
 """

@@ -1,4 +1,4 @@
-"""Methods of captum."""
+"""Adapters to methods of captum."""
 
 from numbers import Integral, Real
 
@@ -26,31 +26,42 @@ def captum_tracin(
 ):
     """TracInCP by captum: the same numbers as :func:`skdatamodels.influence.tracin`.
 
-    captum calls positive what lowers a loss; here the sign is turned to what raises the
-    output. Tested with captum 0.9.0.
+    In captum, scores are positive for examples that lower a loss. Here the sign is
+    changed, so that scores are positive for examples that raise the output. Tested with
+    captum 0.9.0.
 
     Parameters
     ----------
-    module, train, targets, checkpoints, learning_rates, output
-        As for :func:`skdatamodels.influence.tracin`.
+    module : torch.nn.Module
+        A trained network, as for :func:`skdatamodels.influence.tracin`.
+    train, targets : Examples
+        The training set and the targets.
+    checkpoints : sequence of dict or path
+        States of the module, as for :func:`skdatamodels.influence.tracin`.
+    learning_rates : sequence of float
+        Learning rate of each checkpoint, as for :func:`skdatamodels.influence.tracin`.
+    output : str or callable, default="margin"
+        Output to measure on a target: "margin", "log_odds" or "cross_entropy", or a
+        callable as for :func:`skdatamodels.influence.tracin`.
     batch_size : int, default=64
-        Training examples whose gradients are in memory at a time; those of all targets
-        are in memory throughout.
+        Number of training examples whose gradients are in memory at a time. The
+        gradients of all targets are always in memory.
     verbose : int, default=0
-        1 shows captum's progress.
+        If not 0, show the progress bars of captum.
 
     Returns
     -------
     influence : float64 array of shape (n_targets, n_train)
-        In the output's unit; positive where the example's presence raises the output.
+        Influence in the output's unit. Positive if the presence of the example raises
+        the output.
 
     Raises
     ------
     ImportError
         If captum is not installed.
     ValueError
-        If a score is not finite, or for what :func:`skdatamodels.influence.tracin`
-        refuses.
+        If a score is not finite, or an argument is invalid for
+        :func:`skdatamodels.influence.tracin`.
 
     References
     ----------
@@ -104,38 +115,43 @@ def captum_influence(
     """Influence functions by captum, in the leading directions of the Hessian.
 
     captum inverts the Hessian in the `projection_dim` directions of largest positive
-    curvature and leaves out the others. Tested with captum 0.9.0.
+    curvature and ignores the others. Tested with captum 0.9.0.
 
     Parameters
     ----------
-    module, train, targets, output
-        As for :func:`skdatamodels.influence.influence_functions`.
+    module : torch.nn.Module
+        A trained network, as for :func:`skdatamodels.influence.influence_functions`.
+    train, targets : Examples
+        The training set and the targets.
+    output : str or callable, default="margin"
+        Output to measure on a target: "margin", "log_odds" or "cross_entropy", or a
+        callable as for :func:`skdatamodels.influence.influence_functions`.
     method : {"arnoldi", "naive"}, default="arnoldi"
-        Whether the directions are found by Arnoldi iterations, or the Hessian of all
-        parameters is formed: n_parameters² numbers.
+        "arnoldi" finds the directions by Arnoldi iterations. "naive" forms the Hessian
+        of all parameters, which has n_parameters² entries.
     projection_dim : int, default=50
         Number of directions.
     damping : float >= 0, default=0
         Added to the eigenvalues of the Hessian of the sum of cross entropies.
     batch_size : int, default=64
-        Training examples at a time.
+        Number of training examples in a batch.
     random_state : int, RandomState, Generator or None, default=None
         Determines the start of the Arnoldi iterations.
     verbose : int, default=0
-        1 shows captum's progress.
+        If not 0, show the progress bars of captum.
 
     Returns
     -------
     influence : float64 array of shape (n_targets, n_train)
-        In the output's unit per example, positive where the example's presence raises
-        the output.
+        Influence in the output's unit per example. Positive if the presence of the
+        example raises the output.
 
     Raises
     ------
     ImportError
         If captum is not installed.
     ValueError
-        If a score is not finite, or the classes differ from the module's.
+        If a score is not finite, or the classes differ from those of the module.
 
     References
     ----------
@@ -143,21 +159,21 @@ def captum_influence(
     """
     problem = Problem(module, train, targets, output)
     torch = import_torch()
-    # captum does not show these two in its public module.
+    # These two are not in captum's public module.
     if method == "arnoldi":
         module_name = "captum.influence._core.arnoldi_influence_function"
         kind = import_peer(module_name).ArnoldiInfluenceFunction
-        # Its own tolerance of 0.1 ends before small directions are found.
+        # captum's default tolerance of 0.1 stops before small directions are found.
         options = {"arnoldi_dim": 4 * projection_dim, "arnoldi_tol": 1e-4}
     else:
         module_name = "captum.influence._core.influence_function"
         kind, options = import_peer(module_name).NaiveInfluenceFunction, {}
     seed = entropy_from(random_state) % 2**31
-    with quiet(verbose), seeded_torch(seed):  # as captum does, and leaves it so
+    with quiet(verbose), seeded_torch(seed):  # captum seeds torch without restoring
         scores = kind(
             problem.module,
             problem.data_set("train"),
-            None,  # the module as it is, no checkpoint
+            None,  # the module itself, no checkpoint
             lambda model, checkpoint: 1.0,
             loss_fn=torch.nn.CrossEntropyLoss(reduction="none"),
             test_loss_fn=_loss_of_targets(problem),
@@ -172,10 +188,10 @@ def captum_influence(
 
 
 def _loss_of_targets(problem):
-    """Return minus the output: what captum calls positive lowers it."""
+    """Return minus the output, because positive scores of captum lower the loss."""
 
     def loss(logits, y):
         return -problem.outputs(logits, y)
 
-    loss.reduction = "none"  # as captum asks of a loss that gives one number an example
+    loss.reduction = "none"  # captum requires this for a loss per example
     return loss

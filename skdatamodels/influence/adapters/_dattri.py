@@ -1,4 +1,4 @@
-"""Methods of dattri."""
+"""Adapters to methods of dattri."""
 
 from numbers import Integral, Real
 
@@ -24,29 +24,40 @@ def dattri_tracin(
 ):
     """TracInCP by dattri: the same numbers as :func:`skdatamodels.influence.tracin`.
 
-    dattri projects gradients by default; here it does not. Tested with dattri 0.3.0.
+    Gradients are not projected, unlike with dattri's defaults. Tested with dattri
+    0.3.0.
 
     Parameters
     ----------
-    module, train, targets, checkpoints, learning_rates, output
-        As for :func:`skdatamodels.influence.tracin`.
+    module : torch.nn.Module
+        A trained network, as for :func:`skdatamodels.influence.tracin`.
+    train, targets : Examples
+        The training set and the targets.
+    checkpoints : sequence of dict or path
+        States of the module, as for :func:`skdatamodels.influence.tracin`.
+    learning_rates : sequence of float
+        Learning rate of each checkpoint, as for :func:`skdatamodels.influence.tracin`.
+    output : str or callable, default="margin"
+        Output to measure on a target: "margin", "log_odds" or "cross_entropy", or a
+        callable as for :func:`skdatamodels.influence.tracin`.
     batch_size : int, default=64
-        Examples whose gradients are in memory at a time.
+        Number of examples whose gradients are in memory at a time.
     verbose : int, default=0
-        1 shows dattri's progress.
+        If not 0, show the progress of dattri.
 
     Returns
     -------
     influence : float64 array of shape (n_targets, n_train)
-        In the output's unit; positive where the example's presence raises the output.
+        Influence in the output's unit. Positive if the presence of the example raises
+        the output.
 
     Raises
     ------
     ImportError
         If dattri is not installed.
     ValueError
-        If a score is not finite, or for what :func:`skdatamodels.influence.tracin`
-        refuses.
+        If a score is not finite, or an argument is invalid for
+        :func:`skdatamodels.influence.tracin`.
 
     References
     ----------
@@ -66,7 +77,7 @@ def dattri_tracin(
             normalized_grad=False,
             device=str(problem.network.device),
         )
-        attributor.projector_kwargs = None  # which its constructor would not take
+        attributor.projector_kwargs = None  # the constructor does not accept it
         scores = attributor.attribute(*_loaders(problem, batch_size))
     return problem.influence(scores.T, "dattri's TracIn")
 
@@ -98,32 +109,40 @@ def dattri_influence(
 
     Parameters
     ----------
-    module, train, targets, output
-        As for :func:`skdatamodels.influence.influence_functions`.
+    module : torch.nn.Module
+        A trained network, as for :func:`skdatamodels.influence.influence_functions`.
+    train, targets : Examples
+        The training set and the targets.
+    output : str or callable, default="margin"
+        Output to measure on a target: "margin", "log_odds" or "cross_entropy", or a
+        callable as for :func:`skdatamodels.influence.influence_functions`.
     method : {"cg", "explicit"}, default="cg"
-        Conjugate gradient, or a Hessian that is formed: n_parameters² numbers.
+        "cg" uses conjugate gradient. "explicit" forms the Hessian, which has
+        n_parameters² entries.
     damping : float >= 0, default=0
         Added to the diagonal of the Hessian of the sum of cross entropies. The Hessian
-        of a network has negative directions, of which dattri does not tell.
+        of a network can have negative eigenvalues, and dattri does not report them.
     max_iter : int, default=100
-        Iterations of conjugate gradient; dattri does not tell whether they sufficed.
+        Number of iterations of conjugate gradient. dattri does not report whether they
+        converged.
     batch_size : int, default=64
-        Targets at a time. The gradients of all training examples are in memory.
+        Number of targets in a batch. The gradients of all training examples are in
+        memory.
     verbose : int, default=0
-        1 shows dattri's progress.
+        If not 0, show the progress of dattri.
 
     Returns
     -------
     influence : float64 array of shape (n_targets, n_train)
-        In the output's unit per example, positive where the example's presence raises
-        the output.
+        Influence in the output's unit per example. Positive if the presence of the
+        example raises the output.
 
     Raises
     ------
     ImportError
         If dattri is not installed.
     ValueError
-        If a score is not finite, or the classes differ from the module's.
+        If a score is not finite, or the classes differ from those of the module.
 
     References
     ----------
@@ -141,8 +160,8 @@ def dattri_influence(
             regularization=damping,
             **options,
         )
-        # In one batch: it would add the inverses of the batches' Hessians, and solve
-        # for each target once a batch.
+        # One batch: with several, dattri would add the inverses of their Hessians, and
+        # solve for each target once per batch.
         whole, _ = _loaders(problem, problem.n_train)
         attributor.cache(whole)
         _, few = _loaders(problem, batch_size)
@@ -151,12 +170,12 @@ def dattri_influence(
 
 
 def _make_task(problem, states):
-    """Say to dattri what the loss and the output are."""
+    """Return a task of dattri with the loss and the output."""
     torch = import_torch()
     shape = problem.tensors("train")[0].shape[1:]
 
     def logits(parameters, data):
-        X, y = data  # of one example, without a first axis, or of several
+        X, y = data  # one example without a batch axis, or several
         X, y = X.reshape(-1, *shape), y.reshape(-1)
         return problem.network.raw(parameters, X), y
 
@@ -165,7 +184,7 @@ def _make_task(problem, states):
         return call(*logits(parameters, data), reduction="sum")
 
     def measure(parameters, data):
-        # What it calls positive lowers the measurement.
+        # Positive scores of dattri lower the measurement.
         return -problem.outputs(*logits(parameters, data)).sum()
 
     task = import_peer("dattri.task")

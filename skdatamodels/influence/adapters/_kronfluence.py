@@ -1,4 +1,4 @@
-"""Methods of kronfluence."""
+"""Adapter to kronfluence."""
 
 from numbers import Real
 from tempfile import TemporaryDirectory
@@ -33,41 +33,46 @@ def kronfluence_influence(
     random_state=None,
     verbose=0,
 ):
-    """Influence functions by kronfluence: EK-FAC, an approximate curvature by layers.
+    """Influence functions by kronfluence, with EK-FAC, a curvature by layers.
 
-    Only parameters of ``torch.nn.Linear`` and ``torch.nn.Conv2d`` take part. Tested
-    with kronfluence 1.0.1.
+    Only parameters of ``torch.nn.Linear`` and ``torch.nn.Conv2d`` are used. Tested with
+    kronfluence 1.0.1.
 
     Parameters
     ----------
-    module, train, targets, output
-        As for :func:`skdatamodels.influence.influence_functions`.
+    module : torch.nn.Module
+        A trained network, as for :func:`skdatamodels.influence.influence_functions`.
+    train, targets : Examples
+        The training set and the targets.
+    output : str or callable, default="margin"
+        Output to measure on a target: "margin", "log_odds" or "cross_entropy", or a
+        callable as for :func:`skdatamodels.influence.influence_functions`.
     strategy : {"ekfac", "kfac", "diagonal", "identity"}, default="ekfac"
-        Form of the Fisher matrix of each layer. "identity" makes it a gradient dot
-        product.
+        Approximation of the Fisher matrix of each layer. "identity" gives gradient dot
+        products.
     damping : float >= 0, default=None
         Added to the eigenvalues of the Fisher matrix of the sum of cross entropies.
-        None stands for a tenth of a layer's mean eigenvalue.
+        None means a tenth of the mean eigenvalue of a layer.
     batch_size : int, default=256
-        Examples at a time.
+        Number of examples in a batch.
     random_state : int, RandomState, Generator or None, default=None
-        Determines the classes that are drawn from the model to estimate the Fisher
+        Determines the classes that are sampled from the model to estimate the Fisher
         matrix.
     verbose : int, default=0
-        1 shows kronfluence's progress.
+        If not 0, show the progress bars of kronfluence.
 
     Returns
     -------
     influence : float64 array of shape (n_targets, n_train)
-        In the output's unit per example (with "identity": per unit of learning rate);
-        positive where the example's presence raises the output.
+        Influence in the output's unit per example (with "identity", per unit of
+        learning rate). Positive if the presence of the example raises the output.
 
     Raises
     ------
     ImportError
         If kronfluence is not installed.
     ValueError
-        If a score is not finite, or the classes differ from the module's.
+        If a score is not finite, or the classes differ from those of the module.
 
     References
     ----------
@@ -106,13 +111,13 @@ def kronfluence_influence(
             ),
         )
         scores = analyzer.load_pairwise_scores("scores")["all_modules"]
-    # Its Fisher matrix is a mean over examples.
+    # kronfluence's Fisher matrix is a mean over examples.
     scale = 1 if strategy == "identity" else n_train
     return problem.influence(scores, "kronfluence") / scale
 
 
 def _make_task(problem):
-    """Say to kronfluence what the loss and the output are."""
+    """Return a task of kronfluence with the loss and the output."""
     torch = import_torch()
 
     class Task(import_peer("kronfluence").Task):
@@ -125,7 +130,7 @@ def _make_task(problem):
             return torch.nn.functional.cross_entropy(logits, y, reduction="sum")
 
         def compute_measurement(self, batch, model):
-            # What it calls positive lowers the measurement.
+            # Positive scores of kronfluence lower the measurement.
             X, y = batch
             return -problem.outputs(model(X), y).sum()
 

@@ -1,4 +1,4 @@
-"""What the adapters share: import, data, outputs, and the check of scores."""
+"""Shared by the adapters: imports, data, outputs, and checks of scores."""
 
 import warnings
 from contextlib import contextmanager, nullcontext, redirect_stderr, redirect_stdout
@@ -18,7 +18,7 @@ from skdatamodels.influence._torch import (
     output_function,
 )
 
-OPTIONS = {  # of all adapters
+OPTIONS = {  # parameters of all adapters
     "train": [Examples],
     "targets": [Examples],
     "output": [str, callable],
@@ -28,7 +28,7 @@ OPTIONS = {  # of all adapters
 
 
 def import_peer(name, package=None):
-    """Import a module of another package, or say how to install it."""
+    """Import a module of another package, or raise an error that tells how to."""
     package = package or name.partition(".")[0]
     try:
         return import_module(name)
@@ -41,13 +41,13 @@ def import_peer(name, package=None):
 class Problem:
     """A copy of the module, and the examples as tensors.
 
-    The constructor checks what the gradient baselines check.
+    The constructor does the same checks as the gradient baselines.
     """
 
     def __init__(self, module, train, targets, output):
         if output in OF_REGRESSION:
             raise ValueError(
-                f"The adapters are for classifiers, and output={output!r} for "
+                f"The adapters are for classifiers, but output={output!r} is for "
                 "regression."
             )
         self.network = Network(module, train, targets)
@@ -60,48 +60,49 @@ class Problem:
         return self.network.batch(part, slice(None))
 
     def data_set(self, part):
-        """Return the same as a torch data set."""
+        """Return them as a torch data set."""
         return import_torch().utils.data.TensorDataset(*self.tensors(part))
 
     def batches(self, part, batch_size):
-        """Yield tensors of a batch at a time, in order."""
+        """Yield batches of tensors, in order."""
         size = {"train": self.n_train, "targets": self.n_targets}[part]
         for start in range(0, size, batch_size):
             yield self.network.batch(part, slice(start, start + batch_size))
 
     def outputs(self, logits, y):
-        """Return outputs (n,) of logits (n, n_classes)."""
+        """Return outputs (n,) for logits (n, n_classes)."""
         return import_torch().func.vmap(self.of_example)(logits, y)
 
     def influence(self, scores, peer):
-        """Return scores as a float64 array (n_targets, n_train), if all are finite.
+        """Validate scores and return them as a float64 array (n_targets, n_train).
 
         Raises
         ------
         ValueError
-            If one is not, or the shape is another.
+            If a score is not finite, or the shape is wrong.
         """
         if hasattr(scores, "detach"):
             scores = scores.detach().cpu().numpy()
         scores = np.array(scores, dtype=np.float64)
         if scores.shape != (self.n_targets, self.n_train):
             raise ValueError(
-                f"{peer} gave scores of shape {scores.shape} for {self.n_targets} "
+                f"{peer} returned scores of shape {scores.shape} for {self.n_targets} "
                 f"targets and {self.n_train} training examples."
             )
         if not np.isfinite(scores).all():
             target, example = np.argwhere(~np.isfinite(scores))[0]
             raise ValueError(
-                f"{peer} gave a score that is not finite, first for target {target} "
-                f"and train example {example}: try more damping, or another method."
+                f"{peer} returned a score that is not finite, first for target "
+                f"{target} and train example {example}. Try more damping, or another "
+                "method."
             )
         return scores
 
 
 def quiet(verbose):
-    """Keep what a peer prints unasked, progress bars included, off the screen.
+    """Suppress what a peer prints, including progress bars, unless `verbose`.
 
-    Its warnings come after it has ended.
+    Its warnings are issued when it has finished.
     """
     return nullcontext() if verbose else _quiet()
 

@@ -1,4 +1,4 @@
-"""TRAK by its authors' package, traker."""
+"""Adapter to traker, the package by the authors of TRAK."""
 
 from logging import INFO, WARNING
 from numbers import Integral, Real
@@ -35,40 +35,49 @@ def traker_trak(
     random_state=None,
     verbose=0,
 ):
-    """TRAK by traker, in single precision: see :func:`skdatamodels.influence.trak`.
+    """TRAK by traker, in single precision; see :func:`skdatamodels.influence.trak`.
 
-    traker divides the scores of each checkpoint by a number of its own, so that with
-    several checkpoints the means differ from those of
-    :func:`skdatamodels.influence.trak`. Tested with traker 0.3.2.
+    traker scales the scores of each checkpoint differently. So with several checkpoints
+    the means differ from those of :func:`skdatamodels.influence.trak`. Tested with
+    traker 0.3.2.
 
     Parameters
     ----------
-    module, train, targets, checkpoints, output
-        As for :func:`skdatamodels.influence.trak`.
+    module : torch.nn.Module
+        A trained network, as for :func:`skdatamodels.influence.trak`.
+    train, targets : Examples
+        The training set and the targets.
+    checkpoints : sequence of dict or path, default=None
+        Final states of the module from several trainings, as for
+        :func:`skdatamodels.influence.trak`. None uses only the state of `module`.
+    output : str or callable, default="margin"
+        Output to measure on a target: "margin", "log_odds" or "cross_entropy", or a
+        callable as for :func:`skdatamodels.influence.trak`.
     projection_dim : int, default=2048
-        Features that gradients are projected to. None projects nothing and takes
-        n_parameters² numbers of memory.
+        Number of features to project the gradients to. None does not project them, and
+        needs memory for n_parameters² numbers.
     damping : float >= 0, default=0
-        Added to the diagonal of the features' Gram matrix, as there.
+        Added to the diagonal of the Gram matrix of the features, as for
+        :func:`skdatamodels.influence.trak`.
     batch_size : int, default=64
-        Examples whose gradients are in memory at a time.
+        Number of examples whose gradients are in memory at a time.
     random_state : int, RandomState, Generator or None, default=None
         Determines the projections.
     verbose : int, default=0
-        1 shows traker's messages.
+        If not 0, show the messages of traker.
 
     Returns
     -------
     influence : float64 array of shape (n_targets, n_train)
-        Positive where the example's presence raises the output. Only the order of a
-        target's weights means something.
+        Influence. Positive if the presence of the example raises the output. Only the
+        order of the weights of a target is meaningful.
 
     Raises
     ------
     ImportError
         If traker is not installed.
     ValueError
-        If a score is not finite, or the classes differ from the module's.
+        If a score is not finite, or the classes differ from those of the module.
 
     References
     ----------
@@ -79,7 +88,7 @@ def traker_trak(
     checkpoints = check_checkpoints(checkpoints, problem.module)
     trak, task = import_peer("trak", "traker"), _make_task()
     n_parameters = sum(value.numel() for value in problem.module.parameters())
-    n_features = projection_dim or 1  # what is not projected keeps its length
+    n_features = projection_dim or 1  # without projection, lengths do not change
     device, projector = str(problem.network.device), None
     if projection_dim is None:
         projectors = import_peer("trak.projectors", "traker")
@@ -96,10 +105,10 @@ def traker_trak(
             projector_seed=entropy_from(random_state) % 2**31,
             use_half_precision=False,
             logging_level=INFO if verbose else WARNING,
-            # It divides gradients by the root of their number, and not projections.
+            # traker divides gradients by the root of their number, but not projections.
             lambda_reg=damping * n_features / n_parameters,
         )
-        # A projection of one block that it has freed it would not make again.
+        # traker would not recreate a projection of one block after freeing it.
         traker.projector.free_memory = lambda: None
         for number, checkpoint in enumerate(checkpoints):
             traker.load_checkpoint(
@@ -118,7 +127,7 @@ def traker_trak(
 
 
 def _make_task():
-    """Say to traker what is measured: the log-odds, until `measure` is changed."""
+    """Return a task of traker. It measures log-odds until `measure` is changed."""
     torch = import_torch()
     package = import_peer("trak.modelout_functions", "traker")
 
