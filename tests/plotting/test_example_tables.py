@@ -175,7 +175,7 @@ def test_other_columns_are_refused():
     train, targets = Examples(FRAME[:4], LABELS[:4]), FRAME[4:]
     others = {
         "same columns; train has": targets.rename(columns={"age": "years"}),
-        "tables of the same": targets[["age", "height"]].to_numpy(),
+        "tables with the same": targets[["age", "height"]].to_numpy(),
     }
     for message, X in others.items():
         with pytest.raises(ValueError, match=message):
