@@ -222,7 +222,7 @@ def _columns(X, rows, like):
         names = list(like.columns)
         if not is_frame(X) or set(X.columns) != set(names):
             raise ValueError(
-                "targets and train must have the same columns; train has "
+                "targets and train must be tables with the same columns; train has "
                 f"{shorten(names, 200)}."
             )
         return [_plain(column.to_numpy()) for _, column in columns_of(part[names])]

@@ -1,4 +1,4 @@
-"""Training many models on subsets."""
+"""Training of many models on subsets."""
 
 from skdatamodels.training._learners.image_beton import read_image_beton
 from skdatamodels.training._learners.image_learner import ImageLearner

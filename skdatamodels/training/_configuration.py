@@ -1,4 +1,4 @@
-"""Describing what runs were made with, so that equal descriptions mean equal runs."""
+"""Description of a configuration: equal descriptions mean equal runs."""
 
 import dataclasses
 import hashlib
@@ -13,28 +13,29 @@ from skdatamodels._content import Content, NoContentError
 from skdatamodels._sklearn_compat import RequestMethod
 from skdatamodels._source import globals_used
 
-_MOST_ITEMS = 32  # of a list or dict; a longer one is described as a whole
-_RECORDED = {"skdatamodels", "sklearn", "numpy", "scipy"}  # with all runs
+_MOST_ITEMS = 32  # longer lists and dicts are described by a digest
+# Their versions are recorded with all runs.
+_RECORDED = {"skdatamodels", "sklearn", "numpy", "scipy"}
 _PLAIN = bool, int, float, str
-# Of classes: what Python and scikit-learn put there, by name and by type.
+# Attributes that Python and scikit-learn add to classes, by name and by type.
 _NOT_CODE = re.compile("_abc_impl|_sklearn_|__annotate")
 _NOT_CODE_EITHER = GetSetDescriptorType, MemberDescriptorType, RequestMethod
 
 
 class Description(NamedTuple):
-    """What runs are made with.
+    """Description of a configuration.
 
     Parameters
     ----------
     entries : dict of str to str, int, float, bool or None
-        Parameters, at every depth, and under ``code[...]`` the user's own functions and
-        classes that they use and what these read from their modules.
+        Parameters, at every depth. Keys ``code[...]`` contain the user's functions and
+        classes that the parameters use, and the globals that these read.
     defaults : set of str
-        Which entries are parameters of estimators at their defaults.
+        Names of the entries that are parameters of estimators with default values.
     versions : dict of str to str
-        Versions of the libraries whose functions and classes are in use.
+        Versions of the libraries whose functions and classes are used.
     unseen : list of str
-        Which entries stand for something that cannot be told from another of its type.
+        Names of objects that cannot be distinguished from others of their type.
     """
 
     entries: dict
@@ -44,24 +45,26 @@ class Description(NamedTuple):
 
 
 def describe(**parameters):
-    """Describe parameters, so that those built alike are described alike.
+    """Describe parameters, so that equal parameters have equal descriptions.
 
-    Estimators become their class and parameters, at every depth; examples their
-    fingerprint; functions their name and a digest of their code, and what they close
-    over; objects their class and state; anything large a digest.
+    Estimators are described by their class and parameters, at every depth; examples by
+    their fingerprint; functions by their name, a digest of their code, and their
+    closure; other objects by their class and state; anything large by a digest.
 
     Parameters
     ----------
     **parameters : dict of str to object
+        Parameters to describe.
 
     Returns
     -------
     description : Description
+        Their description.
 
     Raises
     ------
     TypeError
-        If a parameter, or something in it, does not pickle.
+        If a parameter, or a part of it, cannot be pickled.
 
     Examples
     --------
@@ -78,10 +81,12 @@ def describe(**parameters):
         except NoContentError as error:
             raise TypeError(
                 f"A store cannot tell whether {error.name} is the same next time: "
-                f"{error}. Leave it out, or the store."
+                f"{error}. Remove it, or train without a store."
             ) from error
         except RecursionError as error:
-            raise TypeError(f"{name} is nested too deeply for a store.") from error
+            raise TypeError(
+                f"{name} is nested too deeply to be described for a store."
+            ) from error
     describer.add_code()
     return Description(
         describer.entries,
@@ -92,7 +97,7 @@ def describe(**parameters):
 
 
 def digest(configuration):
-    """Return a hexadecimal digest of a configuration."""
+    """Return the hexadecimal digest of a configuration."""
     text = json.dumps(configuration, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -104,8 +109,8 @@ class _Describer:
         self._followed, self._used = {}, {}  # by id; by place
 
     def add(self, value, name, cloned=False):
-        """Add the entries of a value, and of its parts where they can be named."""
-        while name in self.entries:  # two functions may have one name
+        """Add the entries of a value, and those of its parts if they have names."""
+        while name in self.entries:  # two functions may have the same name
             name += "'"
         try:
             with self.content.opened(value, cloned) as (label, parts, named, *_, deep):
@@ -128,7 +133,7 @@ class _Describer:
                 self.defaults.add(name + suffix)
 
     def add_code(self):
-        """Add the user's own functions and classes that were reached, and so on."""
+        """Add the user's functions and classes that were reached, recursively."""
         while self.content.reached:
             thing = self.content.reached.pop(0)
             if id(thing) in self._followed:
@@ -152,7 +157,7 @@ class _Describer:
             members = {k: v for k, v in members.items() if not _is_generated(v)}
         for name, member in sorted(members.items()):
             if name.startswith("__") and not inspect.isroutine(member):
-                continue  # but for methods, these are what Python notes of a class
+                continue  # Python's own attributes of a class, except methods
             if not _NOT_CODE.match(name) and not isinstance(member, _NOT_CODE_EITHER):
                 self._add_used(member, f"{place}.{name}")
 
@@ -173,7 +178,7 @@ def _is_generated(member):
 
 
 def _versions(libraries):
-    """Return versions by package, where a package tells one."""
+    """Return the versions of packages that have one, by name."""
     versions = {
         name: getattr(sys.modules.get(name), "__version__", None)
         for name in sorted(libraries - _RECORDED - sys.stdlib_module_names)
@@ -182,10 +187,10 @@ def _versions(libraries):
 
 
 def _plain_defaults(kind):
-    """Return the defaults of a class's parameters, where they are plain values."""
+    """Return the defaults of a class's parameters that are plain values."""
     try:
         parameters = inspect.signature(kind).parameters
-    except (TypeError, ValueError):  # of a class in C
+    except (TypeError, ValueError):  # a class written in C
         return {}
     defaults = {name: parameter.default for name, parameter in parameters.items()}
     return {k: v for k, v in defaults.items() if v is None or type(v) in _PLAIN}

@@ -1,4 +1,4 @@
-"""Saying that runs failed: an error or a warning."""
+"""Error or warning about failed runs."""
 
 import warnings
 
@@ -6,21 +6,23 @@ from skdatamodels.training._hints import MISSES_A_CLASS
 
 
 def report_failures(failures, n_tried, n_finished, retries, on_failure):
-    """Raise, or warn the caller of the trainer, about runs that failed.
+    """Raise an error or warn about failed runs.
 
     Parameters
     ----------
     failures : list of (int, str)
-        Position and traceback of each run that failed, in order.
+        Position and traceback of each failed run, in order.
     n_tried, n_finished : int
-        Runs that were tried, and runs asked for that have outputs.
+        Number of runs that were tried, and number of runs that have outputs.
     retries : int
+        Number of retries of each run.
     on_failure : {"raise", "nan"}
+        Whether to raise an error or to warn.
 
     Raises
     ------
     RuntimeError
-        If runs failed and `on_failure` is "raise", or none is finished.
+        If runs failed, and `on_failure` is "raise" or no run is finished.
     """
     if not failures:
         return
@@ -33,7 +35,7 @@ def report_failures(failures, n_tried, n_finished, retries, on_failure):
         f"{position} of X:\n{text}"
     )
     if n_finished == 0:
-        message = "No run succeeded, so training was given up. " + message
+        message = "No run succeeded, so training was stopped. " + message
     if on_failure == "raise" or n_finished == 0:
         raise RuntimeError(message)
     warnings.warn(message, RuntimeWarning, stacklevel=5)

@@ -1,27 +1,30 @@
-"""Hints on why an estimator could not be fitted to a subset."""
+"""Hints about why an estimator could not be fitted to a subset."""
 
 import re
 
 import numpy as np
 
-# In the hint on a run whose subset misses a class, by which such runs are counted.
+# Part of the hint on subsets that miss a class. It serves to count such runs.
 MISSES_A_CLASS = "has no example of"
-# A class with so few examples in a subset is worth a word: some estimators split it.
+# A class with fewer examples in a subset is mentioned: some estimators split it.
 _FEW = 10
-# What boosters say of labels that are no codes: XGBoost, LightGBM, CatBoost.
+# Errors of XGBoost, LightGBM and CatBoost about labels that are not codes.
 _ON_LABELS = "invalid classes|label must be|labels? (from|should be)|convert string"
 
 
 def add_hints(error, X, y, classes):
-    """Add notes to an error of ``fit``, which a traceback shows after its message.
+    """Add hints to an error of ``fit``, as notes that a traceback shows at its end.
 
     Parameters
     ----------
     error : Exception
-    X, y : array-like of shape (n_subset, ...), array of shape (n_subset,)
-        What the estimator was to be fitted to.
+        The error.
+    X : array-like of shape (n_subset, ...)
+        Inputs that the estimator was fitted to.
+    y : array of shape (n_subset,)
+        Labels that the estimator was fitted to.
     classes : array of shape (n_classes,) or None
-        All classes of the training set; None for a regression.
+        All classes of the training set. None for regression.
     """
     hints, message = [_hint_on_inputs(X)], str(error)
     if classes is not None:
@@ -34,7 +37,7 @@ def add_hints(error, X, y, classes):
 
 
 def _hint_on_classes(message, y, classes):
-    """Tell of classes that the subset misses, or of small ones that may be why."""
+    """Return a hint about classes that are missing or rare in the subset."""
     found, counts = np.unique(y, return_counts=True)
     missing = np.setdiff1d(classes, found).tolist()
     if missing:
@@ -46,13 +49,13 @@ def _hint_on_classes(message, y, classes):
     else:
         return None
     return (
-        f'The subset {what}. With design="stratified" each subset gets its share of '
-        "every class; a larger alpha gets more."
+        f'The subset {what}. With design="stratified", each subset gets its share of '
+        "every class. A larger alpha gives larger subsets."
     )
 
 
 def _hint_on_labels(message, classes):
-    """Tell of label codes, if the error is about labels that are none."""
+    """Return a hint about label codes, if the error is about labels."""
     are_codes = classes.dtype.kind in "biuf" and np.array_equal(
         classes, np.arange(len(classes))
     )
@@ -61,18 +64,19 @@ def _hint_on_labels(message, classes):
     first = ", ".join(map(repr, classes[:3].tolist()))
     return (
         f"The labels are {first}{', …' * (len(classes) > 3)}; some estimators, such as "
-        f"XGBClassifier, take the codes 0 to {len(classes) - 1} only. Give train and "
-        "targets codes: encoder = LabelEncoder().fit(y_train), encoder.transform(y)."
+        f"XGBClassifier, take the codes 0 to {len(classes) - 1} only. Encode the "
+        "labels of train and targets: encoder = LabelEncoder().fit(y_train), "
+        "encoder.transform(y)."
     )
 
 
 def _hint_on_inputs(X):
-    """Tell of inputs that need a vectorizer or an encoder first."""
+    """Return a hint about inputs that need a vectorizer."""
     if isinstance(X, np.ndarray) and X.ndim == 1 and X.dtype.kind in "OUT":
         kind = type(X[0]).__name__
         needed = "DictVectorizer" if isinstance(X[0], dict) else "TfidfVectorizer"
         return (
             f"X holds objects of type {kind}, not numbers: a pipeline that starts with "
-            f"a vectorizer, such as {needed}, makes numbers of them."
+            f"a vectorizer, such as {needed}, converts them."
         )
     return None

@@ -1,4 +1,4 @@
-"""What a trainer is asked for: run ids, or masks."""
+"""Validation of the input of a trainer: run ids or masks."""
 
 import hashlib
 from collections import Counter
@@ -18,18 +18,21 @@ def check_rows(X, n_train):
     Parameters
     ----------
     X : array-like of shape (n_runs,) or (n_runs, n_train)
+        Run ids or masks.
     n_train : int
+        Number of training examples.
 
     Returns
     -------
     rows : int64 array or PackedMasks
+        The run ids or masks.
 
     Raises
     ------
     TypeError
-        If X is TrainingRuns, which are trained already.
+        If X is TrainingRuns, which are already trained.
     ValueError
-        If X is neither; if run ids repeat or are negative; if masks are not 0/1.
+        If X is neither, run ids repeat or are negative, or masks are not 0/1.
 
     Examples
     --------
@@ -41,8 +44,8 @@ def check_rows(X, n_train):
     """
     if isinstance(X, TrainingRuns):
         raise TypeError(
-            "X is TrainingRuns, which are trained already. To train their subsets "
-            "again, give their masks: X.packed."
+            "X is TrainingRuns, which are trained already. To train on their subsets "
+            "again, pass their masks: X.packed."
         )
     if not isinstance(X, PackedMasks):
         rows = _as_array(unmasked(X, "X"))
@@ -54,7 +57,7 @@ def check_rows(X, n_train):
         raise ValueError(
             "X must be run ids (n_runs,), such as np.arange(1000), or 0/1 masks "
             f"(n_runs, n_train) with n_train={n_train} and at least one run, got "
-            f"{describe_kind(X)}. The examples do not belong in X. Give them to "
+            f"{describe_kind(X)}. The examples do not belong in X. Pass them to "
             "the constructor: SubsetTrainer(estimator, train=Examples(X_train, "
             "y_train), targets=Examples(X_test, y_test))."
         )
@@ -62,7 +65,7 @@ def check_rows(X, n_train):
 
 
 def mask_keys(masks):
-    """Key of each row: a digest of the mask, and how often it came before."""
+    """Return a key for each mask: its digest, and how often it occurred before."""
     seen, keys = Counter(), []
     for row in masks.bits:
         mask = row.tobytes()
@@ -73,7 +76,7 @@ def mask_keys(masks):
 
 
 def _as_array(X):
-    """Return X as an array; one without dimensions, if X is nothing like rows."""
+    """Return X as an array, or a 0-d array if X cannot be converted."""
     try:
         return np.asarray(X)
     except (ValueError, TypeError):  # a pair of X and y; Examples

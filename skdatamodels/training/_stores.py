@@ -1,4 +1,4 @@
-"""Finding the store of a description under a root, and saying why it is a new one."""
+"""Finding the store of a configuration, and warning if it is a new one."""
 
 import io
 import pickle
@@ -21,23 +21,27 @@ _SEE = 'See "What a store can see" in the documentation.'
 
 
 def open_store(root, title, parameters, n_train, n_targets, *, output, entropy):
-    """Open the store of some parameters under a root, or make it.
+    """Open the store of a configuration, or create it.
 
     Parameters
     ----------
     root : path-like
+        Folder that contains the stores.
     title : str
-        What the name of the folder begins with.
+        Start of the name of the store's folder.
     parameters : dict of str to object
+        The configuration.
     n_train, n_targets : int
+        Numbers of training examples and targets.
     output : OutputInfo
-        What is measured, for a new store.
+        Description of the output, for a new store.
     entropy : int
         Seed, for a new store.
 
     Returns
     -------
     store : RunStore
+        The store.
 
     Raises
     ------
@@ -47,8 +51,8 @@ def open_store(root, title, parameters, n_train, n_targets, *, output, entropy):
     Warns
     -----
     UserWarning
-        If the store is new though another differs only in what is not plain to see, or
-        if it may not be found again; if the store was begun with other versions.
+        If the store is new although another one has the same settings, if it may not
+        be found again, or if it was created with other versions of libraries.
     """
     description = describe(**parameters)
     path = absolute(root) / f"{title}-{digest(description.entries)[:10]}"
@@ -72,42 +76,43 @@ def open_store(root, title, parameters, n_train, n_targets, *, output, entropy):
     if description.unseen:
         _warn(
             f"The training reads {', '.join(description.unseen)}, which cannot be "
-            "described: if that has changed, or does, the store does not notice. "
-            + _SEE
+            "described. The store does not notice if this changes. " + _SEE
         )
     _warn_of_other_versions(store, library_versions() | description.versions)
     return store
 
 
 def warn_if_changed(store, parameters):
-    """Warn if a training has changed the parameters that its runs are found by.
+    """Warn if training has changed the parameters that identify the store.
 
     Parameters
     ----------
     store : RunStore
+        Store that the runs were written to.
     parameters : dict of str to object
+        The configuration after training.
     """
     try:
         changed = _differences(store, describe(**parameters))
-    except TypeError as error:  # it keeps what does not pickle, such as an open file
+    except TypeError as error:  # it contains something new that cannot be pickled
         changed = {"": str(error)}
     if changed:
         _warn(
-            f"The training has changed what the runs in {store.path} are known by, so "
-            f"the next call may not find them: {_some(changed)}. Keep what changes "
-            "out of the estimator, and out of what it reads."
+            f"The training has changed parameters that identify the runs in "
+            f"{store.path}, so the next call may not find them: {_some(changed)}. Keep "
+            "whatever changes out of the estimator and of what it reads."
         )
 
 
 def _stores_like(path, description, shape):
-    """List stores beside `path` with what differs in them, where no setting does."""
+    """Return stores with the same settings as `path` would have, and differences."""
     found = []
     for folder in sorted(path.parent.glob("*")):
         if folder.name[:-10] != path.name[:-10]:
             continue
         try:
             store = RunStore(folder)
-        except (OSError, ValueError):  # it's no store, or is being made
+        except (OSError, ValueError):  # not a store, or one that is being created
             continue
         unlike = _differences(store, description)
         settings = [
@@ -121,18 +126,18 @@ def _stores_like(path, description, shape):
 
 
 def _differences(store, description):
-    """Say what differs, but for parameters that are new and at their default."""
+    """Return the differences, except new parameters with their default values."""
     found = differences(store.configuration, description.entries)
     new = description.defaults - store.configuration.keys()
     return {key: text for key, text in found.items() if key not in new}
 
 
 def _is_setting(name, description, stored):
-    """Say whether an entry differs by what the user has written, plain to see."""
+    """Return whether a different entry is a setting that the user changed visibly."""
     asked = description.entries
     if name.startswith("code[") or name not in stored or name not in asked:
         return False
-    if name in ("train", "targets"):  # what applications edit, they train by masks
+    if name in ("train", "targets"):  # applications train edited examples with masks
         return asked["masks"] == "given"
     one, other = (str(entries[name]) for entries in (stored, asked))
     digests = _DIGEST.search(one) and _DIGEST.search(other)
@@ -143,8 +148,8 @@ def _warn_of_a_new_one(path, near):
     if near:
         store, unlike = near[0]
         _warn(
-            f"There are no such runs yet, so they begin in a new folder, {path.name}. "
-            f"Those in {store.path} differ only in {_some(unlike)}. They are not used. "
+            f"There are no such runs yet, so a new folder is created, {path.name}. The "
+            f"runs in {store.path} differ only in {_some(unlike)}. They are not used. "
             + _SEE
         )
 
@@ -152,19 +157,19 @@ def _warn_of_a_new_one(path, near):
 def _warn_if_not_found_again(parameters, description):
     try:
         copied = describe(**_copy(parameters))
-    except Exception:  # what does not pickle is told when it is sent to workers
+    except Exception:  # sending it to the workers raises the error
         return
     unlike = differences(description.entries, copied.entries)
     if unlike:
         _warn(
-            "A copy of the parameters is not described as they are, so another session "
-            f"may not find these runs: {_some(unlike)}. A class says by __getstate__ "
-            f"or __reduce__ what its objects are known by. {_SEE}"
+            "A copy of the parameters has a different description, so another session "
+            f"may not find these runs: {_some(unlike)}. In a class, __getstate__ or "
+            f"__reduce__ can return what identifies an object. {_SEE}"
         )
 
 
 class _Copier(pickle.Pickler):
-    """Pickles objects, but neither code nor data, which may be large."""
+    """Pickler that leaves out code, and data, which may be large."""
 
     def __init__(self, file):
         super().__init__(file)
@@ -195,7 +200,7 @@ def _warn_of_other_versions(store, versions):
     if other:
         _warn(
             f"The runs in {store.path} were begun with other versions: {other}. New "
-            "runs may not be comparable with them; a new store is safer."
+            "runs may not be comparable with them. A new store is safer."
         )
 
 

@@ -1,4 +1,4 @@
-"""SubsetTrainer: a transformer from run ids, or masks, to runs."""
+"""SubsetTrainer: a transformer from run ids or masks to runs."""
 
 import os
 import time
@@ -41,90 +41,95 @@ from skdatamodels.training._unseen_classes import UnseenClasses
 
 
 class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
-    """Train a model on each of many subsets, and measure it on the targets.
+    """Train a model on each of many subsets and measure it on the targets.
 
-    Rows of X are runs: :meth:`transform` takes run ids, draws the subset of each from
-    the design, trains, and returns the runs. Run i depends on the configuration,
-    `random_state` and i alone: not on `n_jobs`, the joblib backend, or which other runs
-    are asked for, or when; but for rounding, where models are trained many at a time.
-    Each worker trains with one BLAS and OpenMP thread.
+    The samples in X are runs: :meth:`transform` takes run ids, draws the subset of each
+    run from the design, trains the models, and returns the runs. Run i depends only on
+    the configuration, `random_state` and i. It does not depend on `n_jobs`, the joblib
+    backend, or which other runs are trained, except for rounding if models are trained
+    together. Each worker trains with one BLAS and OpenMP thread.
 
     Parameters
     ----------
     estimator : classifier, regressor, TorchLearner or callable
-        Cloned for each run. Of its ``random_state`` parameters, at any depth, those
-        that are None get a seed of the run. A callable ``(train_indices, seed) ->
-        outputs`` takes the indices of the subset, an int64 array, and the seed of the
-        run, an int below 2**32, and returns an array (n_targets,).
+        Model to train, which is cloned for each run. Its ``random_state`` parameters
+        that are None, at any depth, are set from the seed of the run. A callable
+        ``(train_indices, seed) -> outputs`` gets the indices of the subset, an int64
+        array, and the seed of the run, an int below 2**32. It returns an array of shape
+        (n_targets,).
     train, targets : Examples
         Training set and targets.
     alpha : float in (0, 1), or sequence of them, default=0.5
-        Subsampling fraction. Of several, the runs take turns.
+        Fraction of the training set in a subset. With several fractions, runs use them
+        in turn.
     design : str, default="uniform"
-        How subsets are drawn; see :func:`skdatamodels.masks.sample_masks`. A subset and
-        its complement, in the designs that pair them, share the seed of the training.
+        How subsets are drawn; see :func:`skdatamodels.masks.sample_masks`. In paired
+        designs, a subset and its complement are trained with the same seed.
     output : str, callable or OutputInfo, optional
-        What is measured; see :data:`skdatamodels.outputs.OUTPUTS`. The default is
+        Output to measure; see :data:`skdatamodels.outputs.OUTPUTS`. The default is
         "margin" for classifiers and "prediction" for regressors. A callable estimator
-        measures itself: say here what, by a name or an
-        :class:`~skdatamodels.outputs.OutputInfo`, for the runs to know it.
+        returns its own outputs; here, their name or
+        :class:`~skdatamodels.outputs.OutputInfo` describes them.
     fast : bool, default=True
-        Whether `Ridge`, `RidgeClassifier` and `LogisticRegression` may be trained many
-        at a time, where that gives what their own fits would (:doc:`/training`).
-        Runs that are trained so have a store of their own, for they agree with the
-        others to a tolerance only.
+        Whether `Ridge`, `RidgeClassifier` and `LogisticRegression` may be trained
+        together, which is much faster. It is done only if the results match those of
+        their own ``fit`` (:doc:`/training`). Since they match only to a tolerance, such
+        runs have a separate store.
     store : path-like, optional
-        Folder under which runs are kept, one :class:`RunStore` for each configuration.
-        Runs that are there already are read, not trained. Without it, each call trains.
+        Folder that contains a :class:`RunStore` for each configuration. Runs that are
+        already stored are read instead of trained. Without a store, each call trains
+        all runs.
     n_jobs : int, optional
-        Number of workers, as in joblib; ``joblib.parallel_config`` chooses the backend.
+        Number of workers, as in joblib. Use ``joblib.parallel_config`` to choose the
+        backend.
     random_state : int, RandomState instance or None, default=None
-        Seed of subsets and trainings. With a store, an int or None; None then means
-        the seed that the store was begun with.
+        Seed of the subsets and of training. With a store, it must be an int or None,
+        and None means the seed that the store was created with.
     retries : int, default=1
-        How often a run that fails is tried again.
+        Number of times that a failed run is tried again.
     on_failure : {"raise", "nan"}, default="raise"
-        What to do about runs that failed for good, once all others are done: raise an
-        error, or warn and give them outputs of NaN. A failed run is never stored; the
-        next call tries it again.
+        What to do if runs still fail after all retries. "raise" raises an error once
+        all other runs are done; "nan" warns and sets their outputs to NaN. Failed runs
+        are never stored, and the next call tries them again.
     unseen_class : {"nan", "floor"}, default="nan"
-        The output of a scikit-learn estimator on targets of a class that the subset of
-        the run has no example of. "nan": NaN, which leaves the run out of the
-        datamodels and the scores of these targets. "floor": what the class would give
-        if it had the probability 1 / (subset size + number of classes). Other learners
-        give outputs of their own.
+        Output of a scikit-learn estimator for targets of a class that is missing in the
+        subset. With "nan", it is NaN, and datamodels and scores of these targets ignore
+        the run. With "floor", it is the output for a class with probability
+        1 / (subset size + number of classes). Other learners decide themselves.
     timeout : float, optional
-        Seconds that a run may take; one that takes longer has failed. Each worker then
-        trains in a second process beside it, which is ended at the limit. Runs that
-        are trained together have the sum of their limits. Not on Windows.
+        Time limit of a run, in seconds. A run that takes longer fails. Each worker
+        trains in a child process, which is killed at the limit. Runs that are trained
+        together share the sum of their limits. Not available on Windows.
     verbose : int, default=0
         If not 0, show a progress bar.
 
     Attributes
     ----------
     entropy_ : int
-        Seed in use.
+        The seed that is used.
 
     Raises
     ------
     TypeError, ValueError
-        Before any training: if the estimator gives no such output, alpha gives
-        an empty or a full subset, a target has a class that is not in `train`, run ids
-        repeat or are negative (or 10⁸ and more, with a store), masks are not 0/1 or of
+        Before training, if the estimator does not have this output, a subset would be
+        empty or complete, a target has a class that is not in `train`, run ids repeat
+        or are negative (or 10⁸ or more, with a store), masks are not 0/1 or have
         another width, or runs in the store are damaged.
     RuntimeError
-        After training: if runs failed and `on_failure` is "raise", or all failed.
+        After training, if runs failed and `on_failure` is "raise", or if all failed.
     OSError
-        If the store cannot be written; what it holds is safe, and the same call
-        resumes. Before any training, if the disk has no space for the runs.
+        If the store cannot be written. Its runs are safe, and the same call resumes. If
+        the disk is too small for the runs, this is raised before training.
 
     Notes
     -----
-    X may also be explicit masks (n_runs, n_train), as bool, uint8 or
-    :class:`PackedMasks`; `alpha` and `design` then do not matter. A row that is given
-    several times is trained with as many seeds: so noise is measured.
+    X may also contain masks of shape (n_runs, n_train), as bool, uint8 or
+    :class:`PackedMasks`. Then `alpha` and `design` are ignored. A mask that occurs
+    several times is trained with a different seed each time, which allows you to
+    measure the noise of training.
 
-    The result of `transform` is :class:`TrainingRuns`, whatever ``set_output`` says.
+    The result of `transform` is always :class:`TrainingRuns`, regardless of
+    ``set_output``.
 
     References
     ----------
@@ -197,14 +202,14 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
         self.verbose = verbose
 
     def _validate_params(self):
-        # scikit-learn's own error would print the whole table that was given instead
+        # The error of scikit-learn would print the whole table that was passed instead.
         check_examples(self.train, "train")
         check_examples(self.targets, "targets")
         check_trainable(self.estimator)
         super()._validate_params()
 
     def fit(self, X, y=None):
-        """Check everything and fix the seed; trains nothing.
+        """Check the parameters and fix the seed. Nothing is trained.
 
         Parameters
         ----------
@@ -216,12 +221,13 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
         Returns
         -------
         self : SubsetTrainer
+            The trainer itself.
         """
         self._begin(X, anew=True)
         return self
 
     def transform(self, X):
-        """Train the runs that are not stored yet and return all that are asked for.
+        """Train the runs that are not stored yet, and return all runs in X.
 
         Parameters
         ----------
@@ -236,7 +242,7 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
         return self._transform(*self._begin(X, anew=not hasattr(self, "entropy_")))
 
     def fit_transform(self, X, y=None):
-        """Fix the seed, and train as :meth:`transform` does.
+        """Fix the seed and train the runs, as :meth:`transform` does.
 
         Parameters
         ----------
@@ -253,19 +259,19 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
         return self._transform(*self._begin(X, anew=True))
 
     def draw_subsets(self, runs, random_state):
-        """Return the subsets that the design gives to some runs; trains nothing.
+        """Return the subsets of runs without training.
 
         Parameters
         ----------
         runs : int or int array-like of shape (n_runs,)
             Number of runs, or their ids.
         random_state : int
-            Seed; with ``entropy_``, the subsets are those that :meth:`transform` trains
-            on.
+            Seed. Pass ``entropy_`` for the subsets that :meth:`transform` uses.
 
         Returns
         -------
         masks : PackedMasks of shape (n_runs, n_train)
+            The subsets.
         """
         return sample_masks(
             runs,
@@ -277,34 +283,35 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
         )
 
     def get_feature_names_out(self, input_features=None):
-        """Name the columns of the masks of the runs: by the ids of `train`.
+        """Return the names of the columns of the masks, which are the ids of `train`.
 
         Parameters
         ----------
         input_features : array-like of str, default=None
-            Ignored: rows of X are runs, and have no features.
+            Ignored, because the samples in X are runs, which have no features.
 
         Returns
         -------
         names : str array of shape (n_train,)
+            The ids of the training examples, as str.
         """
         return np.array([str(name) for name in self.train.ids.tolist()], dtype=object)
 
     @property
     def output_info(self):
-        """What is measured, as :class:`~skdatamodels.outputs.OutputInfo`."""
+        """Description of the output, :class:`~skdatamodels.outputs.OutputInfo`."""
         try:
             output = self.output
             if output is None:
                 output = default_output(self.estimator)
             return info_of_output(output)
-        except (TypeError, ValueError) as error:  # `dir` and so reprs ask for it too
+        except (TypeError, ValueError) as error:  # `dir`, and hence reprs, read it
             raise AttributeError(str(error)) from error
 
     def set_output(self, *, transform=None):
-        """Do nothing: runs are no table, and :meth:`transform` always returns runs.
+        """Do nothing, since :meth:`transform` always returns runs.
 
-        It is here for the other steps of a pipeline, which take the setting.
+        The method exists so that it can be called on pipelines with other transformers.
 
         Parameters
         ----------
@@ -314,6 +321,7 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
         Returns
         -------
         self : SubsetTrainer
+            The trainer itself.
         """
         return self
 
@@ -325,13 +333,13 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
         return tags
 
     def _begin(self, X, anew):
-        """Check everything, and return what :meth:`_transform` needs.
+        """Check everything, and return the arguments of :meth:`_transform`.
 
-        `anew` says whether to fix the seed.
+        If `anew`, the seed is fixed.
         """
         learner, rows = self._learner(), check_rows(X, len(self.train))
         self._check_sizes(learner, rows)
-        if anew or isinstance(self.random_state, Integral):  # perhaps set since `fit`
+        if anew or isinstance(self.random_state, Integral):  # may be set after `fit`
             entropy = entropy_from(self.random_state)
         else:
             entropy = self.entropy_
@@ -369,9 +377,9 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
 
         where, todo = find()
         failures = []
-        if len(todo):  # else a store that cannot be written will do
+        if len(todo):  # otherwise, a read-only store is enough
             with store.lock():
-                where, todo = find()  # others may have written meanwhile
+                where, todo = find()  # others may have written runs since
                 done = np.delete(np.arange(len(where)), todo)
                 store.check(where[done], masks[done], seeds[done])
                 store.check_room(where[todo])
@@ -391,17 +399,17 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
         return TrainingRuns(masks, outputs, seeds=seeds)
 
     def _with_targets(self, learner, runs, warn):
-        """Return the runs with what is known of their outputs and targets."""
+        """Add what is known about outputs and targets to the runs."""
         known = {"seeds": runs.seeds, "output": self.output_info}
         outputs, named = runs.outputs, OUTPUTS.get(known["output"].name)
         classifies = getattr(learner, "classes", None) is not None
         if classifies or (named and named.task == "classification"):
             found = UnseenClasses(runs.packed, self.train.y, self.targets.y)
-            what = "are what the learner gives"
+            what = "are those of the learner"
             if isinstance(learner, EstimatorLearner):
-                what = "are low guesses, as unseen_class='floor' asks"
+                what = "are low guesses, because of unseen_class='floor'"
                 if self.unseen_class == "nan":
-                    what = "are NaN, and so left out of datamodels and scores"
+                    what = "are NaN, which datamodels and scores ignore"
                     outputs = found.without(outputs)
             if warn:
                 found.warn(what, self.design, stacklevel=4)
@@ -410,7 +418,7 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
         return TrainingRuns(runs.packed, outputs, **known)
 
     def _learner(self):
-        """Return the function that trains one run; checks all that can be checked."""
+        """Check everything, and return the function that trains a run."""
         self._validate_params()
         check_design(self.design, len(self.train), self.alpha, self.train.y)
         if hasattr(self.estimator, "make_learner"):
@@ -422,7 +430,7 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
         )
 
     def _check_sizes(self, learner, rows):
-        """Raise if the learner cannot train on subsets as small as these."""
+        """Raise if the smallest subset is too small for the learner."""
         if not hasattr(learner, "check_subset_size"):
             return
         size = subset_size(len(self.train), min(check_alphas(self.alpha)))
@@ -431,7 +439,7 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
         learner.check_subset_size(size)
 
     def _plan(self, rows, entropy):
-        """Return masks and training seeds of run ids or explicit masks."""
+        """Return the masks and training seeds for run ids or given masks."""
         if isinstance(rows, PackedMasks):
             keys = mask_keys(rows)
             masks = rows
@@ -442,7 +450,7 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
         return masks, np.array(seeds, dtype=np.uint32)
 
     def _train(self, learner, masks, seeds, todo, save):
-        """Train some runs, save them as they come, and return the failures by run."""
+        """Train runs, save each when it is done, and return failures in order."""
         limited, failures = nullcontext(learner), []
         if self.timeout is not None:
             limited = closing(TimeLimited(learner, self.timeout))
@@ -466,15 +474,15 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
         return sorted(failures)
 
     def _open_store(self, learner, explicit, entropy):
-        """Open or make the store of this configuration, or None if there is none."""
+        """Return the store of this configuration, or None without a store."""
         if self.store is None:
             return None
         if self.random_state is not None and not isinstance(
             self.random_state, Integral
         ):
             raise ValueError(
-                "With a store, random_state must be an int or None: the runs of a "
-                f"{type(self.random_state).__name__} could not be resumed."
+                "With a store, random_state must be an int or None: runs with a "
+                f"{type(self.random_state).__name__} cannot be resumed."
             )
         name = getattr(self.estimator, "__name__", type(self.estimator).__name__)
         alphas = "-".join(f"{alpha:g}" for alpha in check_alphas(self.alpha))[:40]
@@ -490,7 +498,7 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
         )
 
     def _known_by(self, learner, explicit):
-        """Return what runs depend on, as parameters by name."""
+        """Return the parameters that determine the runs, by name."""
         names = ["estimator", "train", "targets", "random_state"]
         if not explicit:
             names += ["alpha", "design"]

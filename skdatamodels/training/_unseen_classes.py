@@ -1,28 +1,30 @@
-"""Runs whose subset has no example of a class: counted, told, and left out."""
+"""Runs whose subset misses a class: counts, a warning, and missing outputs."""
 
 import warnings
 
 import numpy as np
 
-_FEW = 0.01  # share of the runs that is not worth a word
+_FEW = 0.01  # share of the runs up to which there is no warning
 
 
 class UnseenClasses:
-    """Which classes each run saw no example of.
+    """Classes that are missing in the subset of each run.
 
     Parameters
     ----------
     masks : PackedMasks of shape (n_runs, n_train)
+        Subsets.
     y_train : array of shape (n_train,)
+        Classes of the training examples.
     y_targets : array of shape (n_targets,)
-        Their classes are among those of `y_train`.
+        Classes of the targets, which must occur in `y_train`.
 
     Attributes
     ----------
     unseen : bool array of shape (n_runs, n_classes)
-        Classes of the targets alone.
+        Whether each class of the targets is missing in each subset.
     n_unseen : int array of shape (n_runs,)
-        Number of classes of the targets that each run missed.
+        Number of classes of the targets that are missing in each subset.
 
     Examples
     --------
@@ -46,11 +48,11 @@ class UnseenClasses:
         self.classes, self.unseen = classes[of_targets], unseen[:, of_targets]
         self.n_unseen = self.unseen.sum(axis=1)
         self._class_of_target = np.searchsorted(self.classes, y_targets)
-        # Then there is nothing to tell the class from.
+        # Then there is no other class to distinguish it from.
         self._saw_one = (~unseen).sum(axis=1) == 1
 
     def warn(self, what_becomes_of_outputs, design, stacklevel):
-        """Warn of runs that missed a class, if they are more than a few."""
+        """Warn about runs that missed a class, if there are more than a few."""
         n_runs, n_missing = len(self.unseen), int((self.n_unseen > 0).sum())
         if n_missing <= _FEW * n_runs:
             return
@@ -73,9 +75,9 @@ class UnseenClasses:
         )
 
     def without(self, outputs):
-        """Return outputs (n_runs, n_targets) with NaN on targets of unseen classes.
+        """Return outputs (n_runs, n_targets) with NaN for targets of unseen classes.
 
-        Where a run saw a single class, all its outputs are NaN.
+        If a run saw only one class, all its outputs are NaN.
         """
         if not self.unseen.any() and not self._saw_one.any():
             return outputs

@@ -75,9 +75,9 @@ def test_votes_of_all_trees_are_no_outliers(output, expected):
 
 
 def test_outputs_on_unseen_classes_are_missing():
-    with pytest.warns(UserWarning, match="are low guesses, as unseen_class='floor'"):
+    with pytest.warns(UserWarning, match="are low guesses, because of unseen_class"):
         floor = make_trainer(unseen_class="floor").transform(np.arange(60))
-    with pytest.warns(UserWarning, match="are NaN, and so left out of datamodels"):
+    with pytest.warns(UserWarning, match="are NaN, which datamodels and scores ignore"):
         runs = make_trainer().transform(np.arange(60))
     expected = np.where(missed(runs)[:, None] & RARE, np.nan, floor.outputs)
     assert_array_equal(runs.outputs, expected)
@@ -103,7 +103,7 @@ def test_other_learners_give_outputs_of_their_own():
         return np.ones(len(TARGETS))
 
     trainer = SubsetTrainer(learner, TRAIN, TARGETS, output="margin", random_state=0)
-    with pytest.warns(UserWarning, match="are what the learner gives"):
+    with pytest.warns(UserWarning, match="are those of the learner"):
         runs = trainer.transform(np.arange(60))
     assert_array_equal(runs.outputs, 1)
     assert_array_equal(runs.n_missed_classes, missed(runs))

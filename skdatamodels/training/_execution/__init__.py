@@ -1,1 +1,1 @@
-"""Runs on processes, threads and clusters, within a time limit."""
+"""Execution of runs in processes, threads and clusters, with a time limit."""

@@ -1,4 +1,4 @@
-"""What a worker does: train a chunk of runs, and tell what came of each."""
+"""The work of a worker: training a chunk of runs and returning the results."""
 
 import threading
 import time
@@ -16,14 +16,16 @@ from skdatamodels.masks import PackedMasks
 
 
 class Runs(NamedTuple):
-    """Runs to be trained.
+    """Runs to train.
 
     Parameters
     ----------
     which : int array of shape (n_runs,)
-        Positions among all runs that are asked for.
+        Positions of the runs among all runs of the call.
     masks : PackedMasks of shape (n_runs, n_train)
+        Subsets.
     seeds : int array of shape (n_runs,)
+        Seeds of training.
     """
 
     which: np.ndarray
@@ -31,25 +33,26 @@ class Runs(NamedTuple):
     seeds: np.ndarray
 
     def take(self, rows):
-        """Return some of the runs, by an int array of rows."""
+        """Return the runs in some rows, an int array."""
         return Runs(self.which[rows], self.masks[rows], self.seeds[rows])
 
 
 @dataclass(frozen=True)
 class TrainedChunk:
-    """What came of a chunk of runs.
+    """Results of a chunk of runs.
 
     Parameters
     ----------
     which : int array of shape (n_runs,)
+        Positions of the runs among all runs of the call.
     outputs : float32 array of shape (n_runs, n_targets)
-        All finite, or all NaN for a run that failed.
+        Outputs, which are all finite, or all NaN if a run failed.
     tracebacks : list of str
-        Of the runs that failed, in their order.
+        Tracebacks of the failed runs, in order.
     warned : list of (type, str)
-        Category and first message, for each run and each category that it warned of.
+        For each run, the categories of its warnings, each with the first message.
     seconds : float
-        How long the chunk took.
+        Duration of the chunk.
     """
 
     which: np.ndarray
@@ -60,33 +63,34 @@ class TrainedChunk:
 
     @property
     def finished(self):
-        """Which runs have outputs, bool array of shape (n_runs,)."""
+        """Whether each run has outputs, bool array of shape (n_runs,)."""
         return ~np.isnan(self.outputs).any(axis=1)
 
     @property
     def failures(self):
-        """Run and traceback of each run that failed, list of (int, str)."""
+        """Position and traceback of each failed run, list of (int, str)."""
         failed = self.which[~self.finished].tolist()
         return list(zip(failed, self.tracebacks, strict=True))
 
 
 class ChunkTrainer:
-    """Train chunks of runs; is sent to the workers.
+    """Function that trains chunks of runs. It is sent to the workers.
 
     Parameters
     ----------
     learner : callable
         See :func:`skdatamodels.training._execution.driver.train_runs`.
     n_targets : int
+        Number of targets.
     retries : int
-        How often a run that fails is tried again.
+        Number of times that a failed run is tried again.
     """
 
     def __init__(self, learner, n_targets, retries):
         self.learner, self.n_targets, self.retries = learner, n_targets, retries
 
     def __call__(self, runs):
-        """Return the TrainedChunk of some Runs."""
+        """Train some Runs and return their TrainedChunk."""
         start = time.perf_counter()
         outputs, tracebacks, warned = self._nothing(len(runs.which)), [], []
         with single_threaded(), _warnings_by_run():
@@ -107,14 +111,14 @@ class ChunkTrainer:
         return TrainedChunk(runs.which, outputs, tracebacks, warned, seconds)
 
     def lost(self, runs, text):
-        """Return the TrainedChunk of a run that took its worker with it."""
+        """Return the TrainedChunk of a run whose worker died."""
         return TrainedChunk(runs.which, self._nothing(1), [text], [], 0.0)
 
     def _nothing(self, n_runs):
         return np.full((n_runs, self.n_targets), np.nan, dtype=np.float32)
 
     def _train_together(self, masks, seeds, outputs):
-        """Fill in the outputs of the runs that the learner can train together."""
+        """Set the outputs of runs that the learner can train together."""
         if not hasattr(self.learner, "train_many"):
             return []
         _run.warned = {}
@@ -123,13 +127,13 @@ class ChunkTrainer:
             if many.shape == outputs.shape:
                 with np.errstate(over="ignore"):
                     outputs[:] = many
-        except Exception:  # each run is tried by itself then, and tells what is wrong
+        except Exception:  # then each run is trained alone, and raises its own error
             _run.warned = {}
         warned, _run.warned = list(_run.warned.items()), None
         return warned
 
     def _try(self, train_indices, seed):
-        """Return the outputs of one run; raise what it raised the last time."""
+        """Return the outputs of a run, or raise its last error."""
         for _ in range(self.retries):
             try:
                 return self._measure(train_indices, seed)
@@ -138,12 +142,12 @@ class ChunkTrainer:
         return self._measure(train_indices, seed)
 
     def _measure(self, train_indices, seed):
-        """Return the outputs of one run as float32, or raise if they are no outputs."""
+        """Return the outputs of a run as float32, or raise if they are invalid."""
         outputs = as_real(self.learner(train_indices, seed), "outputs of a run")
         if outputs.shape != (self.n_targets,):
             raise ValueError(
-                f"A run must give one output a target, shape ({self.n_targets},); got "
-                f"{outputs.shape}."
+                "A run must give one output per target, shape "
+                f"({self.n_targets},); got {outputs.shape}."
             )
         with np.errstate(over="ignore"):
             outputs = outputs.astype(np.float32)
@@ -154,7 +158,7 @@ class ChunkTrainer:
 
 
 class _Run(threading.local):
-    """The run that this thread is training."""
+    """State of the run that this thread trains."""
 
     warned = None  # {category: first message}
 
@@ -164,7 +168,7 @@ _run = _Run()
 
 @contextmanager
 def _keep_warnings():
-    """Keep warnings with the run that they come from."""
+    """Collect warnings by run instead of showing them."""
     with warnings.catch_warnings():
         show = warnings.showwarning
 

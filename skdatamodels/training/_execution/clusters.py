@@ -1,4 +1,4 @@
-"""Sending chunks of runs to a cluster that may grow, shrink and lose workers."""
+"""Training on a cluster that may grow, shrink and lose workers."""
 
 import warnings
 from collections import Counter, deque
@@ -8,26 +8,28 @@ from itertools import islice
 
 import numpy as np
 
-_LOOK_SECONDS = 2.0  # how often to see whether there are more workers
-_QUEUED = 2  # chunks that a thread of the cluster has at hand
+_LOOK_SECONDS = 2.0  # interval of checks for new workers
+_QUEUED = 2  # chunks that are sent ahead for each thread of the cluster
 
 
 def train_on_cluster(cluster, work, runs, todo, pace):
-    """Yield what came of the chunks of some runs, as they come.
+    """Train runs on a cluster, and yield the results of each chunk when it is done.
 
-    A cluster sends a task again if its worker dies, and gives it up after some deaths.
-    The runs of a chunk that is given up are sent one by one; one of them that is given
-    up again is sent in the end, with no other at work.
+    If a worker dies, the cluster sends its task to another worker, and gives up after a
+    few deaths. Then the runs of the chunk are sent one by one. Runs that are given up
+    again are sent at the end, while no other run is being trained.
 
     Parameters
     ----------
     cluster : _Dask or _Ray
+        The cluster.
     work, runs, todo, pace
         As in :func:`skdatamodels.training._execution.workers.train_chunks`.
 
     Yields
     ------
     chunk : TrainedChunk
+        Results of a chunk.
     """
     shared = cluster.share(work)
     fresh = pace.chunks(todo, cluster.count_threads)
@@ -62,7 +64,7 @@ def train_on_cluster(cluster, work, runs, todo, pace):
 
 
 def find_cluster(backend):
-    """Return the cluster that a backend of joblib stands for, or None."""
+    """Return the cluster of a joblib backend, or None if it has none."""
     kinds = {"DaskDistributedBackend": _Dask, "RayBackend": _Ray}
     kind = kinds.get(type(backend).__name__)
     return None if kind is None else kind(backend)
@@ -71,8 +73,8 @@ def find_cluster(backend):
 class _Dask:
     """Tasks of a dask client.
 
-    The backend of joblib 1.6 keeps to the number of workers at its start, and waits for
-    ever for a task that dask has given up.
+    The dask backend of joblib 1.6 is not used, because it ignores workers that join
+    later and waits forever for a task that dask has given up.
     """
 
     def __init__(self, backend):
@@ -82,14 +84,14 @@ class _Dask:
         return max(1, sum(self.client.ncores().values()))
 
     def share(self, work):
-        # The result of a task can be made again if the workers that have it are gone,
-        # scattered data cannot.
+        # If the workers that have it are lost, dask can compute the result of a task
+        # again. Scattered data would be lost.
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Sending large graph")
             return self.client.submit(_same, work, pure=False)
 
     def is_lost(self, shared):
-        return shared.status == "error"  # a worker died while it was made again
+        return shared.status == "error"  # a worker died during recomputation
 
     def submit(self, shared, runs):
         return self.client.submit(_call, shared, runs, pure=False)
@@ -109,7 +111,7 @@ class _Dask:
 
 
 class _Ray:
-    """Tasks of Ray; its backend for joblib cannot give results as they come."""
+    """Tasks of Ray, whose joblib backend cannot return results one by one."""
 
     def __init__(self, backend):
         import ray
@@ -126,7 +128,7 @@ class _Ray:
         return self.ray.put(work)
 
     def is_lost(self, shared):
-        return False  # the driver has it
+        return False  # the driver holds it
 
     def submit(self, shared, runs):
         return self._call.remote(shared, runs)
@@ -152,7 +154,7 @@ def _call(work, runs):
 
 
 def _next(again, fresh):
-    """Yield chunks: those that were lost come first."""
+    """Yield chunks, starting with those that were lost."""
     while True:
         which = again.popleft() if again else next(fresh, None)
         if which is None:
@@ -161,7 +163,7 @@ def _next(again, fresh):
 
 
 def _fetch(cluster, task):
-    """Return the result and None, or None and why there is none."""
+    """Return the result and None, or None and the error."""
     try:
         return cluster.result(task), None
     except (Exception, CancelledError) as error:

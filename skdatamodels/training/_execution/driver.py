@@ -1,4 +1,4 @@
-"""Training many runs in parallel: chunks of runs out, outputs in, nothing lost."""
+"""Training of many runs in parallel, with progress and warnings."""
 
 import warnings
 from collections import Counter
@@ -14,33 +14,37 @@ from skdatamodels.training._execution.workers import train_chunks
 
 
 def train_runs(learner, masks, seeds, todo, n_targets, *, n_jobs, retries, verbose):
-    """Train some runs, and yield what came of them, a chunk at a time.
+    """Train runs, and yield the results chunk by chunk.
 
     Parameters
     ----------
     learner : callable
-        ``(train_indices, seed) -> outputs (n_targets,)``. It may also have a method
-        ``train_many(masks, seeds) -> outputs (n_runs, n_targets)``, which is tried
-        first; runs that get NaN there, or all if it fails, are trained one by one. If
-        it has ``prepare()``, this is called once, here, before anything else. If it
-        has a number ``block_size``, chunks are multiples of it where they can be.
+        ``(train_indices, seed) -> outputs (n_targets,)``. If it has a method
+        ``train_many(masks, seeds) -> outputs (n_runs, n_targets)``, this is called
+        first; runs that get NaN, or all runs if it fails, are then trained one by one.
+        If it has a method ``prepare()``, this is called once, in the main process,
+        before training. If it has an int ``block_size``, chunks are multiples of it if
+        possible.
     masks : PackedMasks of shape (n_runs, n_train)
+        Subsets of all runs.
     seeds : int array of shape (n_runs,)
+        Seeds of all runs.
     todo : int array
-        Which of the runs to train.
+        Positions of the runs to train.
     n_targets : int
+        Number of targets.
     n_jobs, retries, verbose : int
         As in :class:`SubsetTrainer`.
 
     Yields
     ------
     chunk : TrainedChunk
-        Close the generator to end the workers before all runs are done.
+        Results of a chunk. Close the generator to stop training early.
 
     Warns
     -----
     Warning
-        In the end, of each category that trainings warned of, with the first message.
+        At the end, once for each category of warnings, with the first message.
     """
     if hasattr(learner, "prepare") and len(todo):
         with single_threaded():
@@ -56,7 +60,7 @@ def train_runs(learner, masks, seeds, todo, n_targets, *, n_jobs, retries, verbo
         closing(train_chunks(work, runs, todo, pace, n_jobs)) as chunks,
     ):
         for chunk in chunks:
-            if pace.stopped:  # wait for workers that are still at it, no more
+            if pace.stopped:  # only wait for the workers to finish
                 continue
             n_failed = len(chunk.tracebacks)
             pace.record(len(chunk.which) - n_failed, n_failed, chunk.seconds)
@@ -71,7 +75,7 @@ def _progress(n_runs, n_done, verbose):
 
 
 class _Warnings:
-    """Warnings of trainings: counted by category, and told in the end."""
+    """Counts of warnings by category, which are shown at the end."""
 
     def __init__(self):
         self._counts, self._first = Counter(), {}
@@ -89,10 +93,10 @@ class _Warnings:
 
 @contextmanager
 def _no_error_of_loky():
-    """Show the warning that a worker was replaced, even if warnings are errors.
+    """Keep loky's warning that a worker was replaced from becoming an error.
 
-    loky warns in the thread that looks after its workers, and an error would end that
-    thread and leave us waiting for ever.
+    loky warns in the thread that manages its workers. If warnings are errors, this
+    would end the thread, and we would wait forever.
     """
     with warnings.catch_warnings():
         warnings.filterwarnings("default", "A worker stopped while some jobs were")

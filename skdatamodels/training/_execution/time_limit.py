@@ -1,4 +1,4 @@
-"""A time limit for each run, kept by a process that ends itself."""
+"""A time limit for runs, enforced by child processes that end themselves."""
 
 import contextlib
 import faulthandler
@@ -18,35 +18,35 @@ from multiprocessing.connection import Connection
 import cloudpickle
 
 _ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")}
-_LOOK_SECONDS = 0.5  # how often to see whether a process that is silent lives
+_LOOK_SECONDS = 0.5  # interval of checks that the child is alive
 
 
 class TimeLimited:
-    """A learner whose runs may take so long and no longer.
+    """A learner whose runs have a time limit.
 
-    A training that hangs in a loop of C or on a lock cannot be stopped from inside. So
-    each worker gives its runs to a process beside it, the child, whose watchdog ends it
-    at the limit; the next run gets another child. A run that crashes is the end of a
-    child too, and not of a worker.
+    Training that hangs in C code or on a lock cannot be stopped from inside. Therefore,
+    each worker trains in a child process, whose watchdog ends it at the limit. The next
+    run gets a new child. If a run crashes, only the child dies, not the worker.
 
     Parameters
     ----------
     learner : callable
-        ``(train_indices, seed) -> outputs``; may have ``train_many`` and the rest of
-        what :func:`skdatamodels.training._execution.driver.train_runs` looks for.
+        ``(train_indices, seed) -> outputs``. It may have ``train_many`` and the other
+        attributes that :func:`skdatamodels.training._execution.driver.train_runs` uses.
     seconds : float
-        Limit of a run. A block of n runs that are trained together has n times as long.
+        Time limit of a run. The limit of n runs that are trained together is n times
+        as long.
     key : str, optional
-        What children of this learner are known by.
+        Key that identifies the children of this learner.
 
     Raises
     ------
     NotImplementedError
-        On Windows: without process groups, what a run has started would live on.
+        On Windows, which has no process groups to end a run with all its processes.
 
     Notes
     -----
-    What the learner prints goes to stderr.
+    Output that the learner prints goes to stderr.
 
     Examples
     --------
@@ -69,8 +69,8 @@ class TimeLimited:
         if not hasattr(os, "killpg"):
             raise NotImplementedError(
                 f"timeout={seconds} needs Linux or macOS: this system has no process "
-                "groups, by which a run is ended with all that it has started. Use "
-                "timeout=None."
+                "groups, which are needed to end a run and the processes that it has "
+                "started. Use timeout=None."
             )
         self.learner, self.seconds = learner, seconds
         self.key = uuid.uuid4().hex if key is None else key
@@ -82,24 +82,24 @@ class TimeLimited:
         return getattr(self.learner, name)
 
     def __call__(self, train_indices, seed):
-        """Return the outputs of a run, or raise if there are none in time."""
+        """Return the outputs of a run, or raise if it exceeds the limit."""
         return self._ask("__call__", 1, train_indices, seed)
 
     @property
     def train_many(self):
-        """Train several runs; there if the learner has it."""
-        self.learner.train_many  # noqa: B018, an AttributeError if it has not
+        """Function that trains several runs, if the learner has one."""
+        self.learner.train_many  # noqa: B018, an AttributeError if there is none
         return lambda masks, seeds: self._ask("train_many", len(masks), masks, seeds)
 
     def close(self):
-        """End the child of this thread, if there is one."""
+        """End the child process of this thread, if there is one."""
         if getattr(_mine, "key", None) == self.key:
             _mine.child.end()
             _mine.key = None
 
     def _ask(self, method, n_runs, *args):
         if getattr(_mine, "key", None) != self.key or not _mine.child.alive:
-            _mine.child = _Child(self.learner)  # another learner's child ends
+            _mine.child = _Child(self.learner)  # ends the child of another learner
             _mine.key = self.key
         try:
             failure, outputs, warned = _mine.child.ask(
@@ -139,32 +139,32 @@ class _Child:
         self._process.stdin.close()
         self._process.stdout.close()
         self.end = weakref.finalize(self, _end, self._process, self._trace, os.getpid())
-        with contextlib.suppress(OSError):  # it is dead, as the first run will find
+        with contextlib.suppress(OSError):  # it has died; the first run will notice
             self._inbox.send_bytes(cloudpickle.dumps(learner))
 
     @property
     def alive(self):
         if not hasattr(os, "waitid"):  # macOS before Python 3.13
             return self._process.poll() is None
-        # its id stays its own, for `_end`, as long as nobody waits for it
+        # WNOWAIT keeps the process id reserved until `_end` waits for it.
         options = os.WEXITED | os.WNOHANG | os.WNOWAIT
         ended = self._process.returncode is not None
         return not ended and os.waitid(os.P_PID, self._process.pid, options) is None
 
     def ask(self, question):
-        """Return the answer; EOFError if the process dies instead."""
+        """Return the answer, or raise EOFError if the process dies."""
         try:
             self._inbox.send_bytes(cloudpickle.dumps(question))
-            # The end of the process is no end of the pipe if its own children hold it.
+            # The pipe may stay open after the process ends, if its children hold it.
             while not self._outbox.poll(_LOOK_SECONDS):
                 if not self.alive and not self._outbox.poll():
                     raise EOFError
             return cloudpickle.loads(self._outbox.recv_bytes())
-        except OSError:  # it died before it read the question, or amid its answer
+        except OSError:  # it died before it read the question or while it answered
             raise EOFError from None
 
     def reason(self, seconds):
-        """Return an error that says why the process died."""
+        """Return an error with the reason why the process died."""
         self._trace.seek(0)
         trace = self._trace.read().decode(errors="replace")
         self.end()
@@ -181,7 +181,7 @@ class _Child:
 
 
 def _end(process, trace, owner):
-    if os.getpid() != owner:  # a copy of the owner, by fork
+    if os.getpid() != owner:  # a fork of the owner
         return
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
@@ -190,16 +190,16 @@ def _end(process, trace, owner):
 
 
 def serve(trace):
-    """Train the runs that are asked for on stdin; called in a child.
+    """Train the runs that are requested on stdin. This is called in the child.
 
     Parameters
     ----------
     trace : int
-        File descriptor to which the watchdog writes where a run was when it ended it.
+        File descriptor to which the watchdog writes the traceback of a stopped run.
     """
     inbox = Connection(os.dup(0), writable=False)
     outbox = Connection(os.dup(1), readable=False)
-    os.dup2(2, 1)  # what a learner prints is no answer
+    os.dup2(2, 1)  # so that prints of the learner do not mix with answers
     loading, learner, _ = _attempt(partial(cloudpickle.loads, inbox.recv_bytes()))
     with contextlib.suppress(EOFError):
         while True:
@@ -213,7 +213,7 @@ def serve(trace):
 
 
 def _attempt(work):
-    """Return the traceback if it fails, the result, and warnings by category."""
+    """Call `work`; return the traceback or None, the result, and its warnings."""
     failure = result = None
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")

@@ -1,4 +1,4 @@
-"""Sending chunks of runs to workers, and again if a worker dies."""
+"""Sending chunks of runs to workers, again if a worker dies."""
 
 import warnings
 from collections import Counter
@@ -9,31 +9,35 @@ from joblib.parallel import get_active_backend
 
 from skdatamodels.training._execution.clusters import find_cluster, train_on_cluster
 
-# A run that was lost with a worker so often may be the reason, and is sent alone.
+# A run whose worker died this often may be the cause, and is sent alone.
 _SUSPECT = 2
 
 
 def train_chunks(work, runs, todo, pace, n_jobs):
-    """Yield what came of the chunks of some runs, as they come.
+    """Train runs, and yield the results of each chunk when it is done.
 
-    If a worker dies (killed, crashed, out of memory), joblib gives up all chunks that
-    it has sent. They are sent again to new workers. Runs that were lost twice are sent
-    one at a time in the end, so that one that kills its worker takes no other with it.
+    If a worker dies (killed, crashed, out of memory), joblib drops all chunks that it
+    has sent. They are sent again to new workers. Runs that were lost twice are sent one
+    at a time at the end, so that a run that kills its worker affects no other run.
 
     Parameters
     ----------
     work : ChunkTrainer
-        Called in a worker; a run that dies alone is sent again ``work.retries`` times.
+        Function to call in the workers. A run that kills its worker when it is alone
+        is sent again ``work.retries`` times.
     runs : Runs
-        All that are asked for.
+        All runs of the call.
     todo : int array
-        Which of them to train.
+        Positions of the runs to train.
     pace : Pace
+        Chooses the size of chunks.
     n_jobs : int
+        Number of workers.
 
     Yields
     ------
     chunk : TrainedChunk
+        Results of a chunk.
     """
     backend, _ = get_active_backend()
     cluster = find_cluster(backend)
@@ -63,16 +67,16 @@ def train_chunks(work, runs, todo, pace, n_jobs):
 
 
 def _parallel_options(backend, n_jobs):
-    """Return what Parallel needs so that it hands on results as they come."""
+    """Return the parameters of a Parallel that returns results one by one."""
     if backend.supports_return_generator:
         return {"n_jobs": n_jobs}
     n_workers = effective_n_jobs(n_jobs)
     if n_workers == 1:
         return {"n_jobs": 1, "backend": "sequential"}
     warnings.warn(
-        f"joblib's {type(backend).__name__} cannot hand on results as they come, nor "
-        'tell that a worker died. Runs are trained by "loky" instead; they are the '
-        "same.",
+        f"joblib's {type(backend).__name__} cannot return results one by one, or "
+        'detect that a worker died. Runs are trained by "loky" instead, with the same '
+        "results.",
         UserWarning,
         stacklevel=8,
     )
@@ -80,7 +84,7 @@ def _parallel_options(backend, n_jobs):
 
 
 def _send(work, runs, todo, pace, options, sent):
-    """Return an iterator of results; adds to `sent` what goes to the workers."""
+    """Return an iterator over results; appends each chunk that is sent to `sent`."""
     n_workers = effective_n_jobs(options["n_jobs"])
 
     def tasks():

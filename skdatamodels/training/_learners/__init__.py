@@ -1,1 +1,1 @@
-"""What trains a model on a subset, or many at once."""
+"""Learners, which train a model on a subset, or many models together."""

@@ -1,4 +1,4 @@
-"""What the learners that train many runs together have in common."""
+"""Base class of scikit-learn learners that train many runs together."""
 
 import numpy as np
 
@@ -7,11 +7,12 @@ from skdatamodels.training._learners.learners import EstimatorLearner
 
 
 class BlockLearner(EstimatorLearner):
-    """Train blocks of runs together, each to the result of the estimator's own fit.
+    """Base class of learners that train blocks of runs together.
 
-    Called with one subset it fits the estimator as :class:`EstimatorLearner` does;
-    :meth:`train_many` is the fast path. A subclass gives ``block_size``, the number of
-    runs of a block, and ``raw_outputs(masks)``.
+    The results are those of the estimator's own ``fit``. For a single subset, the
+    learner fits the estimator like :class:`EstimatorLearner`; :meth:`train_many` is the
+    fast path. A subclass defines ``block_size``, the number of runs in a block, and
+    ``raw_outputs(masks)``.
 
     Parameters
     ----------
@@ -21,18 +22,18 @@ class BlockLearner(EstimatorLearner):
 
     @property
     def block_size(self):
-        """Runs that are computed together; it depends on the data alone."""
+        """Number of runs in a block, which depends only on the data."""
         raise NotImplementedError
 
     @classmethod
     def serves(cls, estimator, train, targets):
-        """Tell whether the fast path gives what the estimator's own fit would."""
+        """Return whether the fast path gives the results of the estimator's own fit."""
         raise NotImplementedError
 
     def raw_outputs(self, masks):
-        """Return raw outputs (block_size, n_targets, ...) of dense float masks.
+        """Return raw outputs (block_size, n_targets, ...) for dense float masks.
 
-        Rows of zeros are padding. NaN stands for a run to be trained by itself.
+        Rows of zeros are padding. NaN marks runs that must be trained one by one.
         """
         raise NotImplementedError
 
@@ -42,21 +43,22 @@ class BlockLearner(EstimatorLearner):
         Parameters
         ----------
         masks : bool array of shape (n_runs, n_train)
+            Subsets.
         seeds : int array of shape (n_runs,)
-            Not used: these estimators have no randomness.
+            Ignored, because these estimators are deterministic.
 
         Returns
         -------
         outputs : float64 array of shape (n_runs, n_targets)
-            NaN for runs that the estimator has to fit itself, such as those that miss
-            a class.
+            Outputs. NaN for runs that must be trained one by one, such as those that
+            miss a class.
         """
         outputs = np.full((len(masks), len(self.y)), np.nan)
         complete = np.flatnonzero(self._have_all_classes(masks))
         for start in range(0, len(complete), self.block_size):
             rows = complete[start : start + self.block_size]
-            # A block is always full, so products always have the same shape: BLAS
-            # then sums each run's numbers in the same order, whatever is beside it.
+            # Blocks are padded, so that all products have the same shape. Then BLAS
+            # sums the numbers of a run in the same order, whatever the other runs are.
             block = np.zeros((self.block_size, masks.shape[1]))
             block[: len(rows)] = masks[rows]
             raw = self.raw_outputs(block)[: len(rows)]
@@ -80,22 +82,25 @@ def measure_many(output, raw, y):
     Parameters
     ----------
     output : Output
+        Output to measure.
     raw : array of shape (n_runs, n_targets, ...)
         Logits or predictions.
     y : array of shape (n_targets,)
+        True values, or columns of the true classes.
 
     Returns
     -------
     outputs : float64 array of shape (n_runs, n_targets)
+        The outputs.
     """
-    if output not in OUTPUTS.values():  # it may look at all the targets of a run
+    if output not in OUTPUTS.values():  # a user's output may depend on all targets
         return np.stack([output(one, y) for one in raw])
     stacked = raw.reshape(-1, *raw.shape[2:])
     return output(stacked, np.tile(y, len(raw))).reshape(raw.shape[:2])
 
 
 def is_plain_array(X):
-    """Tell whether scikit-learn would compute on X as it is, a float64 matrix."""
+    """Return whether scikit-learn would use X as a float64 matrix."""
     return (
         isinstance(X, np.ndarray)
         and X.ndim == 2

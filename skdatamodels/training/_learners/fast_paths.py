@@ -1,4 +1,4 @@
-"""Which learner trains a scikit-learn estimator."""
+"""Choice of the learner for a scikit-learn estimator."""
 
 from skdatamodels.training._learners.learners import EstimatorLearner
 from skdatamodels.training._learners.logistic_learner import LogisticLearner
@@ -8,19 +8,23 @@ FAST_LEARNERS = (RidgeLearner, LogisticLearner)
 
 
 def estimator_learner(estimator, train, targets, output, *, fast):
-    """Return the fastest learner that gives what the estimator's own fit would.
+    """Return the fastest learner that gives the results of the estimator's own fit.
 
     Parameters
     ----------
     estimator : classifier or regressor
+        The estimator.
     train, targets : Examples
+        Training set and targets.
     output : str or callable
+        Output to measure.
     fast : bool
-        If False, the estimator fits each run itself.
+        If False, the estimator's own ``fit`` is used.
 
     Returns
     -------
     learner : EstimatorLearner
+        The learner.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Images that FFCV reads from its ``.beton`` files, batch by batch."""
+"""Images in FFCV's ``.beton`` files, which are read batch by batch."""
 
 import os
 import zlib
@@ -10,7 +10,7 @@ import numpy as np
 from skdatamodels._examples import Examples
 from skdatamodels.runs._beton import import_ffcv, open_reader
 
-_SAMPLED = 20  # images whose bytes are compared with what was read before
+_SAMPLED = 20  # images whose checksums are compared
 
 
 def read_image_beton(path):
@@ -21,14 +21,15 @@ def read_image_beton(path):
     Parameters
     ----------
     path : path-like
-        ``.beton`` file with fields ``image`` (RGB, raw or JPEG, all of one size) and
-        ``label`` (int). More fields are ignored.
+        ``.beton`` file with the fields ``image`` (RGB, raw or JPEG, all of the same
+        size) and ``label`` (int). Other fields are ignored.
 
     Returns
     -------
     examples : Examples
-        X is int64 (n, 2): the number of the image in the file and a checksum of its
-        bytes. By it, other pictures are other examples to a store. y has the labels.
+        `X` is an int64 array of shape (n, 2), which contains the position of each image
+        in the file and a checksum of its bytes. With the checksum, a store notices if
+        images change. `y` contains the labels.
 
     Raises
     ------
@@ -37,12 +38,12 @@ def read_image_beton(path):
     FileNotFoundError
         If there is no such file.
     ValueError
-        If it is not a finished FFCV file with these fields, is cut short, or its images
-        differ in size.
+        If the file is not a complete FFCV file with these fields, or its images have
+        different sizes.
 
     See Also
     --------
-    ImageLearner : It trains on them.
+    ImageLearner : Trains on the images.
 
     Examples
     --------
@@ -57,16 +58,19 @@ def read_image_beton(path):
 
 
 class ImageFile:
-    """What is known of an FFCV file of images without decoding them.
+    """Metadata of an FFCV file of images, which are not decoded.
 
     Parameters
     ----------
     path : path-like
+        The ``.beton`` file.
 
     Attributes
     ----------
     labels : int array of shape (n,)
+        Labels of the images.
     shape : (height, width, 3)
+        Shape of the images.
     other_fields : list of str
         Fields other than ``image``.
     """
@@ -96,7 +100,7 @@ class ImageFile:
         self._starts, self._lengths = self._places(reader, images)
 
     def checksums(self, rows):
-        """Return a checksum of the bytes of each of these images, int64."""
+        """Return a checksum of the bytes of each image in `rows`, int64 array."""
         content = np.memmap(self.path, np.uint8, "r")
         return np.array(
             [
@@ -109,23 +113,24 @@ class ImageFile:
         )
 
     def check(self, examples, name):
-        """Raise unless these examples were read from this file, all or some."""
+        """Raise if the examples were not read from this file."""
         X = examples.X
         if getattr(X, "dtype", None) != np.int64 or X.ndim != 2 or X.shape[1] != 2:
             raise TypeError(
-                f"{name} must be what read_image_beton made of {self.path}, or a part."
+                f"{name} must be what read_image_beton made of {self.path}, or a part "
+                "of it."
             )
         some = X[np.linspace(0, len(X) - 1, min(len(X), _SAMPLED)).astype(int)]
         if not 0 <= X[:, 0].min() <= X[:, 0].max() < len(self.labels) or (
             (self.checksums(some[:, 0]) != some[:, 1]).any()
         ):
             raise ValueError(
-                f"{name} has other images than {self.path}: read them from this "
-                "file by read_image_beton."
+                f"{name} has other images than {self.path}. Read them from this file "
+                "with read_image_beton."
             )
 
     def _places(self, reader, images):
-        """Return start and length, in bytes, of each image."""
+        """Return the start and the length, in bytes, of each image."""
         table = np.sort(reader.alloc_table, order="ptr")
         at = np.searchsorted(table["ptr"], images["data_ptr"])
         at = np.minimum(at, len(table) - 1)
@@ -138,11 +143,11 @@ class ImageFile:
 
 
 def check_pair(paths, train, targets):
-    """Return (height, width, 3) of the images in both files, which fit the examples."""
+    """Check two files against the examples, and return (height, width, 3)."""
     if len(paths) != 2:
         raise ValueError(
-            "beton must be two files, of the training images and of the targets, got "
-            f"{len(paths)}."
+            "beton must be two files, one of the training images and one of the "
+            f"targets, got {len(paths)}."
         )
     files = [ImageFile(path) for path in paths]
     for file, examples, name in zip(
@@ -158,15 +163,16 @@ def check_pair(paths, train, targets):
 
 
 class BetonImages:
-    """Images that FFCV decodes when a batch of them is due.
+    """Images in a file, which FFCV decodes batch by batch.
 
     Parameters
     ----------
     path : str
+        The ``.beton`` file.
     examples : Examples
-        What :func:`read_image_beton` made of the file, or a part.
+        The result of :func:`read_image_beton` for this file, or a part of it.
     settings : ImageLearner
-        For `device` and `n_readers`.
+        Learner with the parameters `device` and `n_readers`.
     """
 
     def __init__(self, path, examples, settings):
@@ -178,9 +184,9 @@ class BetonImages:
         return len(self.rows)
 
     def batches(self, rows, size):
-        """Yield batches (size, height, width, channels) of these rows, in this order.
+        """Yield batches (size, height, width, channels) of images, in order of `rows`.
 
-        The last one may be smaller.
+        The last batch may be smaller.
         """
         import_ffcv()
         from ffcv.fields.rgb_image import SimpleRGBImageDecoder
@@ -191,7 +197,7 @@ class BetonImages:
             loader = Loader(
                 os.fspath(self.path),
                 batch_size=size,
-                num_workers=self.n_readers,  # its default ignores the affinity
+                num_workers=self.n_readers,  # the default ignores CPU affinity
                 os_cache=True,
                 order=OrderOption.SEQUENTIAL,
                 indices=self.rows[rows],
@@ -199,17 +205,17 @@ class BetonImages:
                 pipelines={"image": [SimpleRGBImageDecoder(), ToTensor()]}
                 | dict.fromkeys(self.other_fields),
             )
-            # closing ends the thread that reads ahead
+            # Closing ends the thread that reads ahead.
             with closing(iter(loader)) as batches:
                 for (x,) in batches:
                     restore()
-                    # FFCV writes a later batch over this one
+                    # FFCV overwrites this batch with a later one.
                     yield x.to(self.device, copy=True)
 
 
 @contextmanager
 def keeping_threads():
-    """Yield a function that puts back the numbers of threads that FFCV sets."""
+    """Yield a function that restores the numbers of threads that FFCV changes."""
     import numba
     import torch
 

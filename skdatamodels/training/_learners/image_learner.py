@@ -1,4 +1,4 @@
-"""ImageLearner: one network a run, on images that stay on the device."""
+"""ImageLearner: one network per run, on images that stay on the device."""
 
 import os
 from functools import cached_property
@@ -14,70 +14,76 @@ from skdatamodels.training._learners.network_learner import (
 
 
 class ImageLearner(NetworkLearner):
-    """Train a network on images for each subset, by the paper's recipe.
+    """Train a network on images for each subset, with the training recipe of the paper.
 
-    It is given to :class:`SubsetTrainer` in the place of an estimator. Images are kept
-    on the device, a byte a colour, and shifted, mirrored and covered there. Training is
-    stochastic gradient descent with one cycle of the learning rate. The defaults are
-    the settings for CIFAR-10.
+    Pass it to :class:`SubsetTrainer` as the estimator. Images are kept on the device as
+    bytes, and are augmented there: they are shifted, mirrored and partly covered.
+    Training uses stochastic gradient descent with one cycle of the learning rate. The
+    defaults are the settings for CIFAR-10.
 
     Parameters
     ----------
     module_factory : callable
-        ``module_factory() -> torch.nn.Module``, called once a run after torch's
-        generator was given the seed of the run. The module maps images ``(batch,
-        channels, height, width)`` to logits ``(batch, n_classes)``; it may keep
-        buffers, as BatchNorm does.
+        Function ``module_factory() -> torch.nn.Module``. It is called once per run,
+        after torch's generator is seeded with the seed of the run. The module maps
+        images of shape (batch, channels, height, width) to logits of shape (batch,
+        n_classes). It may have buffers, such as those of BatchNorm. Examples are
         :func:`~skdatamodels.training.resnet9` and
-        :func:`~skdatamodels.training.resnet18` make some.
+        :func:`~skdatamodels.training.resnet18`.
     epochs : int, default=24
-        How often a run sees each example of its subset. An epoch has ``subset size //
-        batch_size`` batches; the few examples that are left over, others each time,
-        wait for the next.
+        Number of passes over the subset. An epoch has ``subset size // batch_size``
+        batches. The few examples that are left over, which differ from epoch to epoch,
+        are skipped.
     batch_size : int, default=512
+        Number of images in a batch.
     lr : float, default=0.5
-        Highest learning rate.
+        Maximum learning rate.
     peak_epoch : float, default=5
-        When the learning rate is highest. It rises to there from 0, linearly, and falls
-        to 0 at the end.
+        Epoch at which the learning rate reaches its maximum. It rises linearly from 0,
+        and then falls linearly to 0 at the end.
     momentum : float, default=0.9
+        Momentum of the gradient descent.
     weight_decay : float, default=5e-4
+        Weight decay of the gradient descent.
     label_smoothing : float in [0, 1), default=0.1
+        Label smoothing of the cross-entropy.
     crop : int, default=4
-        Pixels by which an image is shifted at most, up or down and left or right, at
-        random. What comes in is the image, reflected at its edge.
+        Maximum random shift, in pixels, in each direction. The image is extended by
+        reflection at its edge.
     flip : bool, default=True
-        Mirror half of the images in training, at random.
+        Whether to mirror training images at random, with probability ½.
     cutout : int, default=8
-        Side of a square at a random place that gets the mean colour. 0 for none.
+        Side, in pixels, of a square at a random place that is replaced by the mean
+        colour. 0 means no square.
     flip_targets : bool, default=True
-        Measure the mean of the logits of a target and its mirror image.
+        Whether to measure the mean of the logits of a target and of its mirror image.
     half : bool, default=True
-        Compute in half precision, on CUDA only.
+        Whether to compute in half precision. It is used only on CUDA.
     device : str, default="cpu"
-        Where torch computes.
+        Device on which torch computes.
     beton : (path-like, path-like), default=None
-        FFCV files of the training images and the targets. FFCV then reads each batch
-        from there, and `train` and `targets` of the trainer must be what
-        :func:`read_image_beton` made of these files. For images that do not fit on the
-        device.
+        FFCV files of the training images and of the targets, for images that do not fit
+        on the device. FFCV reads each batch from these files, and `train` and `targets`
+        of the trainer must come from them by :func:`read_image_beton`.
     n_readers : int, default=1
-        Threads in which FFCV reads.
+        Number of threads in which FFCV reads.
 
     Raises
     ------
     ImportError
-        If torch, or FFCV where it is needed, is not installed.
+        If torch is not installed, or if FFCV is needed and not installed.
     TypeError, ValueError
-        If a parameter is wrong, examples are no such images, the module does not give
-        such logits, or a subset is smaller than a batch.
+        If a parameter is invalid, the examples are not images in this format, the
+        module does not return logits of this shape, or a subset is smaller than a
+        batch.
 
     Notes
     -----
-    Colours are scaled by mean and standard deviation of 2,000 training images, the same
-    for all runs. All that is random in a run follows from its seed. A run does not
-    depend on others; on CUDA it repeats but for rounding. Threads train in turns, since
-    torch's generator is one for the process: use processes (``n_jobs``).
+    Colours are standardised by the mean and standard deviation of 2,000 training
+    images, which are the same for all runs. The seed of a run determines everything
+    random in it. Runs do not depend on each other. On CUDA they are reproducible except
+    for rounding. Since torch has one generator per process, threads train in turns; use
+    processes (``n_jobs``).
 
     References
     ----------
@@ -173,7 +179,7 @@ class ImageLearner(NetworkLearner):
 
 
 class BoundImageLearner(BoundNetworkLearner):
-    """An :class:`ImageLearner` with the images that it trains and is measured on.
+    """An :class:`ImageLearner` with its training images and targets.
 
     Parameters
     ----------
@@ -187,7 +193,7 @@ class BoundImageLearner(BoundNetworkLearner):
         self._check_module()
 
     def __call__(self, train_indices, seed):
-        """Return the outputs (n_targets,) of a network trained on these images."""
+        """Train a network on these images, and return its outputs (n_targets,)."""
         from skdatamodels.training._learners.image_training import train_and_measure
 
         self.check_subset_size(len(train_indices))
@@ -201,7 +207,7 @@ class BoundImageLearner(BoundNetworkLearner):
 
     @cached_property
     def _data(self):
-        """Images, labels, targets and scale of colours, on the device."""
+        """Images, labels, targets and colour scale, on the device."""
         import torch
 
         from skdatamodels.training._learners.image_training import colour_scale
@@ -212,7 +218,7 @@ class BoundImageLearner(BoundNetworkLearner):
         return images, y, targets, colour_scale(images)
 
     def _open(self, examples, which):
-        """Return the images of the training set, 0, or the targets, 1."""
+        """Return the images of the training set (0) or of the targets (1)."""
         if self.settings.beton is None:
             from skdatamodels.training._learners.image_training import ResidentImages
 
@@ -240,12 +246,12 @@ class BoundImageLearner(BoundNetworkLearner):
         return self.train.shape[1:]
 
     def _check_images(self, shape):
-        """Raise if the images are too small for what is done to them."""
+        """Raise if the images are too small for the augmentation."""
         self.image_shape = shape
         for name in ("crop", "cutout"):
             if getattr(self.settings, name) >= min(shape[:2]):
                 raise ValueError(
-                    f"{name}={getattr(self.settings, name)} is too much for images of "
+                    f"{name}={getattr(self.settings, name)} is too large for images of "
                     f"{shape[0]} by {shape[1]} pixels."
                 )
 
@@ -267,6 +273,6 @@ class BoundImageLearner(BoundNetworkLearner):
             ) from error
         if found != (2, len(self.classes)):
             raise ValueError(
-                f"The module gives outputs of shape {found} for two images; they have "
-                f"{len(self.classes)} classes, so it must be (2, {len(self.classes)})."
+                f"The module gives outputs of shape {found} for two images. With "
+                f"{len(self.classes)} classes, it must be (2, {len(self.classes)})."
             )

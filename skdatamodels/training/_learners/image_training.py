@@ -1,4 +1,4 @@
-"""Training one network on images that are cut, mirrored and covered on the device."""
+"""Training of one network on images that are augmented on the device."""
 
 from contextlib import closing
 from itertools import islice
@@ -12,16 +12,18 @@ from skdatamodels.training._learners.stacked_modules import make_module
 from skdatamodels.training._learners.stacked_training import draw_batches
 
 _TARGET_ROWS = 1024  # targets that are measured together
-_SCALE_ROWS = 2000  # images from which the mean colour is taken
+_SCALE_ROWS = 2000  # images from which the colour scale is computed
 
 
 class ResidentImages:
-    """Images that stay on the device as they are, a byte a colour.
+    """Images that stay on the device, as bytes.
 
     Parameters
     ----------
     X : uint8 array of shape (n, height, width, channels)
+        The images.
     device : str
+        Device on which torch computes.
     """
 
     def __init__(self, X, device):
@@ -31,16 +33,16 @@ class ResidentImages:
         return len(self.X)
 
     def batches(self, rows, size):
-        """Yield batches (size, height, width, channels) of these rows, in this order.
+        """Yield batches (size, height, width, channels) of images, in order of `rows`.
 
-        The last one may be smaller.
+        The last batch may be smaller.
         """
         for part in torch.as_tensor(rows, device=self.X.device).split(size):
             yield self.X[part]
 
 
 def colour_scale(images):
-    """Return mean and standard deviation (channels,) of some of the images."""
+    """Return the mean and standard deviation (channels,) of a sample of images."""
     rows = np.linspace(0, len(images) - 1, min(len(images), _SCALE_ROWS)).astype(int)
     with closing(images.batches(rows, len(rows))) as batches:
         pixels = next(batches).double().flatten(0, 2)
@@ -49,21 +51,27 @@ def colour_scale(images):
 
 
 def train_and_measure(settings, images, y, targets, scale, subset, seed):
-    """Train a network on some of the images and return its logits for the targets.
+    """Train a network on a subset of the images and return its logits for the targets.
 
     Parameters
     ----------
     settings : ImageLearner
+        Learner with the parameters of the training.
     images, targets : ResidentImages or BetonImages
-    y : int64 tensor of shape (n_train,), on the device
-    scale : (mean, deviation), tensors of shape (channels,) on the device
+        Training images and targets.
+    y : int64 tensor of shape (n_train,)
+        Columns of the classes, on the device.
+    scale : (mean, deviation), tensors of shape (channels,)
+        Scale of the colours, on the device.
     subset : int array
-        At least a batch.
+        Indices of the training images, at least one batch.
     seed : int
+        Seed of the run.
 
     Returns
     -------
     logits : float64 array of shape (n_targets, n_classes)
+        The logits.
     """
     with (
         single_torch_thread(),
@@ -79,7 +87,7 @@ def train_and_measure(settings, images, y, targets, scale, subset, seed):
 def _train(network, settings, images, y, scale, subset, seed):
     per_epoch = len(subset) // settings.batch_size
     n_steps = settings.epochs * per_epoch
-    # of equal length, and the order of a stacked run with this seed
+    # Batches have equal lengths, and the same order as in a stacked run with this seed.
     rows = np.stack(
         list(islice(draw_batches(subset, settings.batch_size, seed), n_steps))
     )
@@ -88,7 +96,7 @@ def _train(network, settings, images, y, scale, subset, seed):
         lr=settings.lr,
         momentum=settings.momentum,
         weight_decay=settings.weight_decay,
-        fused=y.is_cuda or None,  # then nothing waits for the check of the scaler
+        fused=y.is_cuda or None,  # avoids waiting for the scaler's check
     )
     scaler = torch.amp.GradScaler(y.device.type, enabled=_is_half(settings))
     augment = Augmentation(settings, np.random.default_rng([seed, 1]))
@@ -99,7 +107,7 @@ def _train(network, settings, images, y, scale, subset, seed):
         for x, label, rate in zip(batches, labels, rates, strict=True):
             optimizer.param_groups[0]["lr"] = rate
             optimizer.zero_grad()
-            with _precision(settings):  # which keeps the weights that it has rounded
+            with _precision(settings):  # caches the rounded weights
                 logits = network(augment(x, *scale))
                 loss = F.cross_entropy(
                     logits, label, label_smoothing=settings.label_smoothing
@@ -119,32 +127,36 @@ def _precision(settings):
 
 
 def learning_rates(settings, per_epoch):
-    """Return the rate of each step as a part of the highest.
+    """Return the learning rate of each step, relative to the maximum.
 
-    It rises from 0 to the peak and falls to 0, linearly; a step has the rate of its
-    middle.
+    It rises linearly from 0 to the peak, and then falls linearly to 0. A step has the
+    rate of its middle.
 
     Parameters
     ----------
     settings : ImageLearner
+        Learner with the parameters of the training.
     per_epoch : int
-        Steps of an epoch.
+        Number of steps in an epoch.
 
     Returns
     -------
-    rates : float64 array
+    rates : float64 array of shape (n_steps,)
+        Relative learning rates, from 0 to 1.
     """
     epoch = (np.arange(settings.epochs * per_epoch) + 0.5) / per_epoch
     return np.interp(epoch, [0, settings.peak_epoch, settings.epochs], [0, 1, 0])
 
 
 class Augmentation:
-    """Random shifts, mirror images and covered squares; each image has its own.
+    """Random shifts, mirroring and covered squares, drawn for each image.
 
     Parameters
     ----------
     settings : ImageLearner
+        Learner with the parameters of the augmentation.
     rng : numpy Generator
+        Source of randomness.
     """
 
     def __init__(self, settings, rng):
@@ -152,12 +164,14 @@ class Augmentation:
         self.cutout, self.rng = settings.cutout, rng
 
     def __call__(self, x, mean, deviation):
-        """Return what the network sees of images, a tensor (n, channels, h, w).
+        """Return augmented images, a tensor of shape (n, channels, height, width).
 
         Parameters
         ----------
         x : uint8 tensor of shape (n, height, width, channels)
+            Images.
         mean, deviation : tensors of shape (channels,)
+            Scale of the colours.
         """
         n, height, width, _ = x.shape
         draws = self.draw(n, height, width)
@@ -180,7 +194,7 @@ class Augmentation:
         return x
 
     def draw(self, n, height, width):
-        """Return (5, n) ints: shift down and right, mirrored or not, square."""
+        """Return int array (5, n): shifts down and right, mirrored, top, left."""
         half = self.cutout // 2
         low = np.array([-self.crop, -self.crop, 0, -half, -half])
         high = np.array(
@@ -190,18 +204,18 @@ class Augmentation:
 
 
 def normalize(x, mean, deviation):
-    """Return images (n, height, width, channels) as the network takes them.
+    """Return images (n, height, width, channels) in the format of the network.
 
-    In half precision where autocast is on.
+    They are in half precision if autocast is enabled.
     """
     half = torch.is_autocast_enabled(x.device.type)
     dtype = torch.float16 if half else torch.float32
     x = (x.to(dtype) - mean.to(dtype)) / deviation.to(dtype)
-    return x.permute(0, 3, 1, 2)  # in memory the channels stay last
+    return x.permute(0, 3, 1, 2)  # channels stay last in memory
 
 
 def _reflect(index, size):
-    """Mirror indices beyond an edge at the pixel that is the edge."""
+    """Reflect indices beyond an edge at the pixel on the edge."""
     index = index.abs()
     return torch.where(index < size, index, 2 * (size - 1) - index)
 

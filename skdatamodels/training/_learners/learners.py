@@ -23,17 +23,18 @@ class EstimatorLearner:
     Parameters
     ----------
     estimator : classifier or regressor
-        Cloned for each run. Each of its ``random_state`` parameters, at any depth,
-        that is None gets a seed of the run; one that is set stays as it is.
+        Model to train, which is cloned for each run. Its ``random_state`` parameters
+        that are None, at any depth, are set from the seed of the run.
     train, targets : Examples
+        Training set and targets.
     output : str, callable or None
-        See :data:`skdatamodels.outputs.OUTPUTS`.
+        Output to measure; see :data:`skdatamodels.outputs.OUTPUTS`.
 
     Raises
     ------
     TypeError, ValueError
-        If the estimator does not give that output, a target has a class that no
-        training example has, or train and targets differ in the shape of an example.
+        If the estimator does not have this output, a target has a class that no
+        training example has, or examples of `train` and `targets` differ in shape.
     """
 
     def __init__(self, estimator, train, targets, output):
@@ -53,14 +54,14 @@ class EstimatorLearner:
         ]
 
     def __call__(self, train_indices, seed):
-        """Return the outputs (n_targets,) of a model trained on these examples."""
+        """Train a model on these examples, and return its outputs (n_targets,)."""
         model = clone(self.estimator)
         if self.seeded:
             seeds = np.random.SeedSequence(seed).generate_state(len(self.seeded))
             named = zip(self.seeded, map(int, seeds), strict=True)
             model.set_params(**dict(named))
         X, y = self.train.X, self.train.y
-        # safe_indexing serves frames and sparse matrices, but takes its time
+        # safe_indexing supports frames and sparse matrices, but is slow.
         is_array = isinstance(X, np.ndarray)
         subset = X[train_indices] if is_array else safe_indexing(X, train_indices)
         try:
@@ -72,9 +73,10 @@ class EstimatorLearner:
         return self.output(raw, self.y)
 
     def _zeros(self, subset):
-        """Say what probabilities of 0 are taken to be: a bounded output needs nothing.
+        """Return the arguments of `raw_outputs` that replace probabilities of 0.
 
-        By the rule of succession, that the next example is of a class not seen yet.
+        By the rule of succession, this is the probability that the next example is of
+        an unseen class. Bounded outputs do not need it.
         """
         if self.classes is None or self.output.bounded:
             return {}
@@ -82,7 +84,7 @@ class EstimatorLearner:
 
 
 def check_trainable(estimator):
-    """Raise TypeError, with what is wanted, if this cannot be an estimator."""
+    """Raise TypeError if this is not an estimator."""
     _refuse_classes(estimator, "estimator")
     kinds = hasattr(estimator, "fit"), hasattr(estimator, "make_learner")
     if not (any(kinds) or callable(estimator)):
@@ -93,20 +95,20 @@ def check_trainable(estimator):
 
 
 def _refuse_classes(estimator, name):
-    """Raise TypeError if an estimator, or a step of one, is a class."""
+    """Raise TypeError if an estimator, or a step of it, is a class."""
     if isinstance(estimator, type):
         raise TypeError(
             f"{name} must be an instance: {estimator.__name__}(…), not the class."
         )
     for kind in ("steps", "estimators", "transformers"):
-        named = getattr(estimator, kind, None)  # of others it may be anything
+        named = getattr(estimator, kind, None)  # in other classes it may be anything
         for entry in named if isinstance(named, list) else ():
             if isinstance(entry, tuple) and len(entry) > 1:
                 _refuse_classes(entry[1], f"{entry[0]!r} of {name}")
 
 
 def true_values(train, targets):
-    """Return y of the targets as float64; raise if a y does not hold numbers."""
+    """Return y of the targets as float64; raise if y does not contain numbers."""
     for name, part in (("train", train), ("targets", targets)):
         refuse_disguised(part.y, f"{name}.y of a regression")
         values = np.asarray(part.y, np.float64)
@@ -114,9 +116,9 @@ def true_values(train, targets):
 
 
 def output_for(output, task, learner):
-    """Return an output; raise if it is not for the task of a learner, named so.
+    """Return an output, or raise if it is not for the task.
 
-    None stands for the default of the task.
+    None means the default of the task. `learner` is the name in the error.
     """
     output = get_output(DEFAULT_OUTPUTS[task] if output is None else output)
     if output.task not in (None, task):
@@ -127,9 +129,7 @@ def output_for(output, task, learner):
 
 
 def default_output(estimator):
-    """Return the name of the output that is measured if none is asked for.
-
-    None of what measures itself.
+    """Return the name of the default output, or None for a callable.
 
     Raises
     ------

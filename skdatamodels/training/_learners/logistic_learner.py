@@ -1,4 +1,4 @@
-"""Logistic regression on many subsets, from the optimum on all the examples."""
+"""Logistic regression on many subsets, starting from the fit on all examples."""
 
 import warnings
 
@@ -18,37 +18,39 @@ _SAME_OBJECTIVE = {
     "verbose": (0,),
     "n_jobs": (None,),
 }
-_MOST_PARAMETERS = 2000  # the preconditioner is a square matrix of these
+_MOST_PARAMETERS = 2000  # rows of the preconditioner, a square matrix
 _BLOCK_BYTES = 1 << 24
-_LOOSEST_TOL = 1e-4  # scikit-learn's default; a looser fit is not near the optimum
-_CLOSER = 100  # than the estimator's own stopping rule
-_WIDEST_GAP = 0.05  # from the estimator's fit to the optimum, in SDs of the logits
+_LOOSEST_TOL = 1e-4  # scikit-learn's default; looser fits are far from the optimum
+_CLOSER = 100  # factor by which tol is smaller than the estimator's
+_WIDEST_GAP = 0.05  # between the estimator's fit and the optimum, in SDs of the logits
 _MAX_ITER, _MEMORY, _MAX_CUTS, _STEEP = 60, 8, 5, 0.9
 
 
 class LogisticLearner(BlockLearner):
     """Minimise the objectives of many subsets, all from the same start.
 
-    The optimum on all the examples is near that of each subset, and the inverse Hessian
-    there is nearly the same for all. A quasi-Newton method (L-BFGS) with this as its
-    first guess therefore needs few steps, and the product with it is shared by the
-    runs of a block.
+    The optimum on all examples is close to that of each subset, and the inverse Hessian
+    there is nearly the same for all subsets. With these as initial values, a
+    quasi-Newton method (L-BFGS) needs only a few steps. The runs of a block share the
+    product with the inverse Hessian.
 
     Parameters
     ----------
     estimator : LogisticRegression
+        The estimator.
     train, targets, output
         As for :class:`EstimatorLearner`.
 
     Notes
     -----
-    The objective is the estimator's. A run is done when no entry of the gradient of the
-    mean loss exceeds ``tol / 100``, with the estimator's ``tol``. So its outputs are
-    nearer the optimum than those of the estimator's own fit, and differ from these by
-    as much as these stop short, which is measured first: if the fit on all examples
-    stops at ``max_iter``, or gives a target a logit that is off the optimum by more
-    than a twentieth of the logits' standard deviation, the estimator fits all runs
-    itself. So it does with a run that is not done in 60 steps.
+    The objective is that of the estimator. A run has converged when no entry of the
+    gradient of the mean loss exceeds ``tol / 100``, where ``tol`` is that of the
+    estimator. Its outputs are closer to the optimum than those of the estimator's own
+    fit. The two differ by the error of the estimator's fit, which is therefore measured
+    first, on all examples. If that fit stops at ``max_iter``, or the logit of a target
+    differs from that at the optimum by more than a twentieth of the logits' standard
+    deviation, the estimator fits all runs itself. It also fits runs that do not
+    converge in 60 steps.
 
     References
     ----------
@@ -75,7 +77,7 @@ class LogisticLearner(BlockLearner):
 
     @classmethod
     def serves(cls, estimator, train, targets):
-        """Tell whether the fast path gives what the estimator's own fit would."""
+        """Return whether the fast path gives the results of the estimator's own fit."""
         if type(estimator) is not LogisticRegression or train.y.dtype.kind == "f":
             return False
         if not (is_plain_array(train.X) and is_plain_array(targets.X)):
@@ -92,15 +94,15 @@ class LogisticLearner(BlockLearner):
 
     @property
     def block_size(self):
-        """Runs that are computed together; it depends on the data alone."""
-        # 24 suits the kernels of BLAS: whole tiles, so no run is summed differently
+        """Number of runs in a block, which depends only on the data."""
+        # With 24, the kernels of BLAS use whole tiles, and sum all runs alike.
         return int(np.clip(_BLOCK_BYTES // (8 * self.train.X.size), 1, 24))
 
     def prepare(self):
-        """Fit all the examples, once for all runs."""
+        """Fit the estimator to all examples, once for all runs."""
         model = clone(self.estimator)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a fit that does not converge is not used
+            warnings.simplefilter("ignore")  # a fit that has not converged is not used
             model.fit(self.train.X, self.train.y)
         if model.n_iter_.max() >= model.max_iter:
             return
@@ -111,7 +113,7 @@ class LogisticLearner(BlockLearner):
         optimum = self._minimise([everything])[0]
         X = self._design(self.targets.X)
         gap = np.abs(X @ (optimum - fit).T).max()
-        is_near = gap <= _WIDEST_GAP * (X @ fit.T).std()  # not so for NaN
+        is_near = gap <= _WIDEST_GAP * (X @ fit.T).std()  # False for NaN
         self._start = optimum if is_near else None
 
     def raw_outputs(self, masks):
@@ -131,7 +133,7 @@ class LogisticLearner(BlockLearner):
         return coef.reshape(-1, *self._start.shape)
 
     def _objective(self, rows):
-        """Return the gradient of the objective of a subset; None for an empty one."""
+        """Return the gradient of a subset's objective, or None if it is empty."""
         if not len(rows):
             return None
         X, y = self._design(self.train.X[rows]), self._column_of_class()[rows]
@@ -150,7 +152,7 @@ class LogisticLearner(BlockLearner):
         return gradient
 
     def _hessian(self, coef):
-        """Return the Hessian of a typical subset's objective, at an optimum of all."""
+        """Return the Hessian of a typical subset's objective at `coef`."""
         X = self._design(self.train.X)
         p = _probabilities(coef @ X.T)
         n_columns, n_features = coef.shape
@@ -162,13 +164,14 @@ class LogisticLearner(BlockLearner):
         penalty = np.tile(self._penalty(len(X) / 2), n_columns)
         hessian = hessian.reshape(len(penalty), -1) + np.diag(penalty)
         if self.estimator.fit_intercept and n_columns > 1:
-            # The objective does not see what all intercepts share, nor need we.
+            # The objective is constant along a shift of all intercepts. Curvature is
+            # added there to make the Hessian invertible.
             last = np.arange(n_columns) * n_features + n_features - 1
             hessian[np.ix_(last, last)] += 1 / n_columns
         return hessian
 
     def _penalty(self, n):
-        """Return the curvature of the penalty of each feature, beside a mean loss."""
+        """Return the curvature of each feature's penalty, relative to a mean loss."""
         penalty = np.full(self._start.shape[1], 1 / (self.estimator.C * n))
         if self.estimator.fit_intercept:
             penalty[-1] = 0.0
@@ -183,25 +186,27 @@ class LogisticLearner(BlockLearner):
 
 
 def minimise(gradients, start, inverse, tol):
-    """Minimise several convex functions by L-BFGS with one preconditioner.
+    """Minimise several convex functions by L-BFGS with a common preconditioner.
 
-    Steps are not searched along: from so near an optimum a full step is good, and a
-    function for which it is not does not converge and is told.
+    There is no line search: this close to the optimum, a full step is usually good.
+    Functions for which it is not may fail to converge, and get NaN.
 
     Parameters
     ----------
     gradients : list of callable or None
-        ``(parameters,) -> gradient``, one a function; None is left where it starts.
+        ``(parameters,) -> gradient`` for each function. If None, the result is the
+        start.
     start : array of shape (n_functions, n_parameters)
+        Initial parameters.
     inverse : array of shape (n_parameters, n_parameters)
-        Guess of the inverse Hessians, positive definite and symmetric.
+        Approximation of the inverse Hessians, symmetric and positive definite.
     tol : float
-        A function is done when no entry of its gradient is larger.
+        A function has converged when no entry of its gradient exceeds `tol`.
 
     Returns
     -------
     minimisers : array of shape (n_functions, n_parameters)
-        NaN for a function that is not done in time.
+        The minimisers. NaN for functions that did not converge.
     """
     x, pairs = start.copy(), []
     todo = np.array([gradient is not None for gradient in gradients])
@@ -225,10 +230,11 @@ def minimise(gradients, start, inverse, tol):
 
 
 def _advance(slope, gradients, x, step, todo):
-    """Take a step each; one that goes too far is cut where the slope is about 0.
+    """Take a step for each function, and shorten steps that are too long.
 
-    Along a line a convex function has a rising slope. A step that ends on a rise as
-    steep as its beginning fell is cut by the secant rule.
+    The slope of a convex function increases along a line. If it rises at the end of a
+    step about as steeply as it fell at the start, the step is shortened by the secant
+    rule, to where the slope is about 0.
     """
     fall, origin, todo = _dot(slope, step), x.copy(), todo.copy()
     for _ in range(_MAX_CUTS):
@@ -249,7 +255,7 @@ def _update(slope, gradients, x, todo):
 
 
 def _times_inverse_hessian(slope, inverse, pairs):
-    """Two-loop recursion of L-BFGS, a row a function."""
+    """Two-loop recursion of L-BFGS, with one row per function."""
     direction, along = slope.copy(), []
     for step, change, weight in reversed(pairs):
         along.append(weight * _dot(step, direction)[:, None])
@@ -265,7 +271,7 @@ def _dot(a, b):
 
 
 def _probabilities(logits):
-    """Softmax over the rows, in place; for a single row, the logistic function."""
+    """Compute softmax over the rows, in place; the logistic function for one row."""
     if len(logits) == 1:
         return expit(logits, out=logits)
     logits -= logits.max(axis=0)

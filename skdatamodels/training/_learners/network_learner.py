@@ -1,4 +1,4 @@
-"""What the learners that train torch modules have in common."""
+"""Base classes of learners that train torch modules."""
 
 from functools import cached_property
 
@@ -14,47 +14,52 @@ from skdatamodels.training._learners.learners import (
 
 
 class NetworkLearner(BaseEstimator):
-    """Settings of a training; :class:`SubsetTrainer` gives it the examples.
+    """Base class of settings, without examples, which :class:`SubsetTrainer` adds.
 
-    A subclass gives ``_bind(train, targets, output)``, which returns what trains.
+    A subclass defines ``_bind(train, targets, output)``, which returns a learner.
     """
 
     @property
     def task(self):
-        """What modules are trained for: "classification" or "regression"."""
+        """Task of the modules: "classification" or "regression"."""
         squared = getattr(self, "loss", None) == "squared_error"
         return "regression" if squared else "classification"
 
     @property
     def default_output(self):
-        """Name of the output that is measured if none is asked for."""
+        """Name of the default output."""
         return DEFAULT_OUTPUTS[self.task]
 
     def make_learner(self, train, targets, output):
-        """Return what trains runs on these examples; checks all that can be checked.
+        """Check the parameters, and return a learner for these examples.
 
         Parameters
         ----------
         train, targets : Examples
+            Training set and targets.
         output : str or callable
+            Output to measure.
 
         Returns
         -------
         learner : callable
-            ``(train_indices, seed) -> outputs``, perhaps with ``train_many``.
+            ``(train_indices, seed) -> outputs``. It may have ``train_many``.
         """
         self._validate_params()
         return self._bind(train, targets, output)
 
 
 class BoundNetworkLearner:
-    """A :class:`NetworkLearner` with the examples that it trains and is measured on.
+    """A :class:`NetworkLearner` with its training examples and targets.
 
     Parameters
     ----------
     settings : NetworkLearner
+        Parameters of the training.
     train, targets : Examples
+        Training set and targets.
     output : str or callable
+        Output to measure.
     """
 
     def __init__(self, settings, train, targets, output):
@@ -80,16 +85,16 @@ class BoundNetworkLearner:
         if size < self.settings.batch_size:
             raise ValueError(
                 f"A subset has {size} examples, fewer than a batch of "
-                f"batch_size={self.settings.batch_size}: take a larger alpha or a "
+                f"batch_size={self.settings.batch_size}. Use a larger alpha or a "
                 "smaller batch_size."
             )
 
     @cached_property
     def _data(self):
-        """Return the examples as they are computed with, on the device."""
+        """Return the examples as tensors on the device."""
         raise NotImplementedError
 
     def __getstate__(self):
         state = self.__dict__.copy()
-        state.pop("_data", None)  # sooner made than sent to a worker
+        state.pop("_data", None)  # faster to make again than to send to a worker
         return state

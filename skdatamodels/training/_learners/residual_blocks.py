@@ -1,4 +1,4 @@
-"""What residual networks are made of."""
+"""Building blocks of residual networks."""
 
 from torch import nn
 
@@ -20,14 +20,14 @@ class Residual(nn.Sequential):
 
 
 class LargestOfChannel(nn.Module):
-    """Each channel's largest value; unlike AdaptiveMaxPool2d it repeats on CUDA."""
+    """Maximum of each channel. Unlike AdaptiveMaxPool2d, deterministic on CUDA."""
 
     def forward(self, x):
         return x.amax(dim=(2, 3))
 
 
 class Scale(nn.Module):
-    """Multiplication by a constant, so that training starts from small logits."""
+    """Multiplication by a constant, so that training starts with small logits."""
 
     def __init__(self, factor):
         super().__init__()
@@ -38,7 +38,7 @@ class Scale(nn.Module):
 
 
 class Block(nn.Module):
-    """Two convolutions with a way past them."""
+    """Two convolutions with a shortcut."""
 
     def __init__(self, n_in, n_out, stride):
         super().__init__()

@@ -4,22 +4,24 @@
 def resnet9(n_classes=10, *, n_channels=3, width=64):
     """Return a network of nine layers for images of about 32 by 32 pixels.
 
-    Eight convolutions, each with batch normalisation and ReLU; two pairs of them are
-    residual.
+    The network has eight convolutions, each with batch normalisation and ReLU, and a
+    linear layer. Two pairs of convolutions are residual.
 
     Parameters
     ----------
     n_classes : int, default=10
+        Number of classes.
     n_channels : int, default=3
-        Colours of an image.
+        Number of colour channels of an image.
     width : int, default=64
-        Channels after the first layer; the other layers have two or four times as many.
+        Number of channels after the first layer. The other convolutions have two or
+        four times as many.
 
     Returns
     -------
     network : torch.nn.Module
-        Images (batch, n_channels, height, width) to logits (batch, n_classes). Height
-        and width are at least 12.
+        Module that maps images of shape (batch, n_channels, height, width) to logits of
+        shape (batch, n_classes). Height and width must be at least 12.
 
     References
     ----------
@@ -55,14 +57,18 @@ def resnet18(n_classes=10, *, n_channels=3, width=64):
     Parameters
     ----------
     n_classes : int, default=10
+        Number of classes.
     n_channels : int, default=3
+        Number of colour channels of an image.
     width : int, default=64
-        Channels of the first stage of four; each has twice as many as the one before.
+        Number of channels in the first of four stages. Each stage has twice as many as
+        the one before.
 
     Returns
     -------
     network : torch.nn.Module
-        Images (batch, n_channels, height, width) to logits (batch, n_classes).
+        Module that maps images of shape (batch, n_channels, height, width) to logits of
+        shape (batch, n_classes).
 
     References
     ----------
@@ -100,7 +106,7 @@ def resnet18(n_classes=10, *, n_channels=3, width=64):
 
 
 def _torch_parts():
-    """Import what networks are made of, which needs torch."""
+    """Import the parts of the networks, which need torch."""
     try:
         from torch import nn
     except ImportError as error:

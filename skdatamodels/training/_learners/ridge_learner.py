@@ -7,29 +7,31 @@ from sklearn.linear_model import Ridge, RidgeClassifier
 
 from skdatamodels.training._learners.block_learner import BlockLearner, is_plain_array
 
-# Above this the products take as long as the estimator's own, and memory besides.
+# Above this size, the products are as slow as the estimator's own fits, and they need
+# more memory.
 _MOMENT_BYTES = 1 << 28
-# With less regularisation than this part of the trace, rounding errors of a normal
-# matrix could show in the outputs.
+# With less regularisation, relative to the trace, rounding errors of the normal matrix
+# could affect the outputs.
 _LEAST_RIDGE = 1e-9
 
 
 class RidgeLearner(BlockLearner):
     """Solve the normal equations of many subsets together.
 
-    A subset S enters ridge regression through its moments alone, which are sums over
-    its examples: of 1, x, y, x yᵀ and the half vec(x xᵀ). So with a row of these for
-    each example, the moments of all runs of a block are a product, masks @ rows.
+    Ridge regression depends on a subset only through its moments: sums over its
+    examples of 1, x, y, x yᵀ and the upper half of x xᵀ. With a row of these for each
+    example, the moments of all runs in a block are the product masks @ rows.
 
     Parameters
     ----------
     estimator : Ridge or RidgeClassifier
+        The estimator.
     train, targets, output
         As for :class:`EstimatorLearner`.
 
     Notes
     -----
-    Outputs equal those of the estimator's own fit but for rounding.
+    Outputs equal those of the estimator's own fit, up to rounding.
 
     Examples
     --------
@@ -46,7 +48,7 @@ class RidgeLearner(BlockLearner):
     array([0.33333333, 0.66666667])
     """
 
-    # In multiples of 24 the kernels of BLAS see whole tiles, and sum all runs alike.
+    # With multiples of 24, the kernels of BLAS use whole tiles, and sum all runs alike.
     block_size = 96
 
     def __init__(self, estimator, train, targets, output):
@@ -54,12 +56,12 @@ class RidgeLearner(BlockLearner):
         self._rows = None
 
     def __getstate__(self):
-        # sooner computed than sent to a worker
+        # Rows are faster to compute again than to send to a worker.
         return self.__dict__ | {"_rows": None}
 
     @classmethod
     def serves(cls, estimator, train, targets):
-        """Tell whether the fast path gives what the estimator's own fit would."""
+        """Return whether the fast path gives the results of the estimator's own fit."""
         if type(estimator) not in (Ridge, RidgeClassifier):
             return False
         alpha, X = estimator.alpha, train.X
@@ -93,7 +95,7 @@ class RidgeLearner(BlockLearner):
             xy = xy - n[:, :, None] * x[:, :, None] * y[:, None, :]
         gram[:, np.arange(n_features), np.arange(n_features)] += self.estimator.alpha
         coef = np.linalg.solve(gram, xy)
-        # one product for all runs, with wide matrices
+        # One product for all runs, because large products are faster.
         stacked = coef.transpose(0, 2, 1).reshape(-1, n_features)
         raw = stacked @ (self.targets.X - self._centre()).T
         raw = raw.reshape(len(masks), -1, len(self.targets)).transpose(0, 2, 1)
@@ -104,23 +106,23 @@ class RidgeLearner(BlockLearner):
         return raw if raw.shape[2] > 1 else np.concatenate([0 * raw, raw], axis=2)
 
     def _moment_rows(self):
-        """Return 1, x and the half of x xᵀ of each example, (n_train, n_moments)."""
+        """Return 1, x and the upper half of x xᵀ for each example, one per row."""
         x = self.train.X - self._centre()
         first, second = np.triu_indices(x.shape[1])
         ones = np.ones((len(x), 1))
         return np.concatenate([ones, x, x[:, first] * x[:, second]], axis=1)
 
     def _response_moments(self, masks, total):
-        """Return the sums of y, (n_runs, n_columns), and of x yᵀ, of each run.
+        """Return the sums of y, (n_runs, n_columns), and of x yᵀ, for each run.
 
-        `total` are the sums of 1 and x. With y of ±1 for a class, the sums of y and x y
-        are twice those of 1 and x over the class, less `total`.
+        `total` contains the sums of 1 and x. For classes, y is ±1, so the sums of y and
+        x y are twice the sums of 1 and x over the class, minus `total`.
         """
         basic = self._rows[:, : total.shape[1]]
         if self.classes is None:
             sums = [masks @ (basic * self.train.y[:, None])]
         else:
-            # of two classes the second has a column
+            # With two classes, there is one column, for the second class.
             shown = self.classes if len(self.classes) > 2 else self.classes[1:]
             members = [np.flatnonzero(self.train.y == label) for label in shown]
             sums = [2 * (masks[:, rows] @ basic[rows]) - total for rows in members]
@@ -128,5 +130,5 @@ class RidgeLearner(BlockLearner):
         return stacked[:, 0], stacked[:, 1:]
 
     def _centre(self):
-        # An intercept takes up any shift, and moments about a far origin cancel badly.
+        # With an intercept, X can be shifted. Moments about the mean round less.
         return self.train.X.mean(axis=0) if self.estimator.fit_intercept else 0.0

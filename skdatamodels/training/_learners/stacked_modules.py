@@ -1,4 +1,4 @@
-"""Modules of one architecture, their parameters stacked."""
+"""Stacking of the parameters of several modules with the same architecture."""
 
 from copy import deepcopy
 from functools import partial
@@ -23,29 +23,30 @@ _ACTIVATIONS = (
     nn.Softplus,
     nn.Identity,
 )
-_MEMORY_SHARE = 0.1  # of the machine's, for there may be other workers
-_STATES = 6  # copies of the parameters that a training holds
+_MEMORY_SHARE = 0.1  # of the available memory, since there may be other workers
+_STATES = 6  # copies of the parameters during training
 
 
 class StackedModules:
-    """The way in which several modules of one architecture are computed together.
+    """Joint computation of several modules with the same architecture.
 
     Parameters
     ----------
     factory : callable
-        Makes a module.
+        Function that returns a module.
     X : array of shape (2, ...)
-        Two examples, to try the module on.
+        Two examples, on which the module is tried.
 
     Attributes
     ----------
     obstacle : str or None
-        Why modules of this kind cannot be stacked.
+        Reason why these modules cannot be stacked. None if they can be.
     output_shape : tuple
-        Of the output for an example.
+        Shape of the output for an example.
     n_parameters : int
+        Number of parameters of a module.
     trainable : list of str
-        Names of the parameters that are not frozen (``requires_grad=False``).
+        Names of the parameters that are not frozen by ``requires_grad=False``.
     """
 
     def __init__(self, factory, X):
@@ -62,18 +63,18 @@ class StackedModules:
         if not isinstance(output, torch.Tensor):
             raise TypeError(
                 f"The module gives a {type(output).__name__}, and a tensor is needed: "
-                "put a module around it that returns the logits."
+                "wrap it in a module that returns the logits."
             )
         self.output_shape = tuple(output.shape[1:])
         self.is_mlp = _is_mlp(module, x)
         self.obstacle = None if self.is_mlp else _obstacle(module, x)
 
     def make(self, seed):
-        """Return the module that this seed gives."""
+        """Return the module for a seed."""
         return unwrapped(make_module(self.factory, seed))
 
     def initial(self, seeds, device):
-        """Return the first parameters of runs by name, each (n_runs, ...)."""
+        """Return the initial parameters of runs by name, each (n_runs, ...)."""
         modules = [dict(self.make(seed).named_parameters()) for seed in seeds]
         stacks = {
             name: torch.stack([module[name].detach().float() for module in modules])
@@ -82,21 +83,23 @@ class StackedModules:
         return {name: stack.to(device) for name, stack in stacks.items()}
 
     def forward_for(self, seeds, device):
-        """Return a module, and how several like it are computed.
+        """Return a module, and a function that computes several modules like it.
 
         Parameters
         ----------
         seeds : list of int
+            Seeds of the runs.
         device : str
+            Device on which torch computes.
 
         Returns
         -------
         module : torch.nn.Module
-            Its mode, training or evaluation, is that of the computation.
+            Module whose mode, training or evaluation, `forward` uses.
         forward : callable
             ``(parameters, x of shape (n_runs, batch, ...)) -> outputs``.
         """
-        # If it keeps buffers, there is but one run, and they are that run's.
+        # If the module has buffers, there is only one run, to which they belong.
         module = self.make(seeds[0]).to(device)
         if self.is_mlp:
             return module, partial(_mlp, module)
@@ -105,7 +108,7 @@ class StackedModules:
         return module, torch.vmap(partial(functional_call, module))
 
     def fitting(self, rows, device):
-        """Return how many runs fit in memory, with batches of so many rows."""
+        """Return how many runs fit in memory, with batches of `rows` rows."""
         if torch.device(device).type == "cuda":
             room = 0.5 * torch.cuda.mem_get_info(device)[0]
         else:
@@ -115,15 +118,15 @@ class StackedModules:
 
 
 def make_module(factory, seed):
-    """Return the module that this seed gives, in float32, and leave torch's generators.
+    """Return the module for a seed, in float32. Torch's generators are restored.
 
-    It is a copy, for a factory that gives the same module again would hand over what
-    the last run has made of it.
+    The module is copied, because a factory may always return the same object, which the
+    last run has trained.
 
     Raises
     ------
     TypeError
-        If it is no module.
+        If the factory does not return a module.
     """
     with seeded_torch(seed):
         module = factory()
@@ -132,7 +135,7 @@ def make_module(factory, seed):
             "module_factory must return a torch.nn.Module, got "
             f"{type(module).__name__}."
         )
-    return deepcopy(module).float()  # as data, steps and outputs are
+    return deepcopy(module).float()  # the type of data, steps and outputs
 
 
 def as_tensor(X, device="cpu"):
@@ -141,7 +144,7 @@ def as_tensor(X, device="cpu"):
 
 
 def _is_mlp(module, x):
-    """Tell whether it is a plain chain of linear layers and activations."""
+    """Return whether the module is a chain of linear layers and activations."""
     if type(module) is not nn.Sequential or _shares(module):
         return False
     flat = x.ndim == 2
@@ -156,17 +159,18 @@ def _is_mlp(module, x):
 
 
 def _shares(module):
-    """Tell whether a layer is there twice, or two layers have a parameter together."""
+    """Return whether a layer occurs twice, or two layers share a parameter."""
     layers, parameters = list(module), list(module.named_parameters())
     names = module.named_parameters(remove_duplicate=False)
     return len(set(layers)) < len(layers) or len(parameters) < len(list(names))
 
 
 def _mlp(module, parameters, x):
-    """Batched matrix products; several times as fast as vmap for small layers.
+    """Compute MLPs by batched matrix products.
 
-    Features come before examples in memory: products with narrow matrices, and softmax,
-    are several times as fast so.
+    For small layers, this is several times faster than vmap. Features come before
+    examples in memory, which makes softmax and products with narrow matrices several
+    times faster.
     """
     x = x.flatten(2).mT
     for name, layer in module.named_children():
@@ -210,7 +214,7 @@ def _is_random(part):
 
 
 def _count_activations(module, x):
-    """Return how many numbers the layers give for an example, and the output."""
+    """Return the number of activations for an example, and the output."""
     counts = [x[0].numel()]
     handles = [
         part.register_forward_hook(

@@ -1,4 +1,4 @@
-"""Training a block of stacked modules, each run on batches of its own subset."""
+"""Training of a block of stacked modules, each on batches of its own subset."""
 
 import math
 from contextlib import nullcontext
@@ -19,28 +19,32 @@ def train_block(modules, settings, data, subsets, seeds):
     Parameters
     ----------
     modules : StackedModules
+        The modules.
     settings : TorchLearner
+        Learner with the parameters of the training.
     data : (X, y, target X), tensors on the device
-        y is int64 (classes) or float32.
+        Training set and targets. `y` is int64 for classes, else float32.
     subsets : list of int array
-        Indices of each run's training examples, at least a batch.
+        Indices of each run's training examples, at least one batch.
     seeds : list of int
+        Seeds of the runs.
 
     Returns
     -------
     raw : float64 array of shape (n_runs, n_targets, ...)
+        Logits or predictions.
     """
     X, y, target_X = data
     device = X.device
     n_steps = np.array([count_steps(settings, len(subset)) for subset in subsets])
-    # Runs with most steps come first, so those still at it are always in front.
+    # Runs are sorted by their number of steps, so those that continue come first.
     order = np.argsort(-n_steps, kind="stable")
     n_steps, seeds = n_steps[order], [seeds[i] for i in order]
     batches = [
         draw_batches(subsets[i], settings.batch_size, seed)
         for i, seed in zip(order, seeds, strict=True)
     ]
-    # What cannot be stacked may draw random numbers at any step.
+    # Modules that cannot be stacked may draw random numbers at any step.
     seeded = seeded_torch(seeds[0]) if modules.obstacle else nullcontext()
     with single_torch_thread(), seeded:
         parameters = modules.initial(seeds, device)
@@ -54,13 +58,13 @@ def train_block(modules, settings, data, subsets, seeds):
             for name in modules.trainable
         }
         for step in range(n_steps[0]):
-            n = np.searchsorted(-n_steps, -step, side="left")  # with more steps
+            n = np.searchsorted(-n_steps, -step, side="left")  # runs that continue
             picked = torch.from_numpy(np.stack([next(b) for b in batches[:n]]))
             picked = picked.to(device)
             x = X.index_select(0, picked.view(-1)).view(*picked.shape, *X.shape[1:])
             values = {k: p[:n].detach() for k, p in parameters.items()}
             leaves = [values[name].requires_grad_() for name in modules.trainable]
-            with _precision(settings, device):  # weights are rounded anew each time
+            with _precision(settings, device):  # rounds the weights in each step
                 loss = _total_loss(settings, forward(values, x), y[picked])
             gradients = torch.autograd.grad(loss, leaves)
             rates = settings.lr * relative_rate(settings.schedule, step, n_steps[:n])
@@ -86,18 +90,21 @@ def count_steps(settings, subset_size):
 
 
 def relative_rate(schedule, step, n_steps):
-    """Return the learning rate of a step as a part of the highest.
+    """Return the learning rate of a step, relative to the maximum.
 
     Parameters
     ----------
     schedule : {"constant", "cosine", "triangle"}
+        Schedule of the learning rate.
     step : int
-    n_steps : int array
-        Steps of each run.
+        Position of the step, from 0.
+    n_steps : int array of shape (n_runs,)
+        Number of steps of each run.
 
     Returns
     -------
-    rates : float64 array
+    rates : float64 array of shape (n_runs,)
+        Relative learning rates, from 0 to 1.
     """
     if schedule == "constant":
         return np.ones(len(n_steps))
@@ -108,7 +115,7 @@ def relative_rate(schedule, step, n_steps):
 
 
 def draw_batches(subset, batch_size, seed):
-    """Yield batches for ever, in another order each epoch."""
+    """Yield batches forever, in a new random order each epoch."""
     rng = np.random.default_rng(seed)
     n_batches = len(subset) // batch_size
     while True:
@@ -117,11 +124,11 @@ def draw_batches(subset, batch_size, seed):
 
 
 def _total_loss(settings, outputs, y):
-    """Sum over runs of the mean over a batch: runs do not see each other's."""
+    """Return the sum over runs of the mean loss, which keeps gradients separate."""
     if settings.loss == "squared_error":
         return F.mse_loss(outputs.reshape(y.shape), y, reduction="sum") / y.shape[1]
     losses = F.cross_entropy(
-        outputs.transpose(1, 2),  # torch's softmax is slow over a last, short dimension
+        outputs.transpose(1, 2),  # torch's softmax is slow over a short last dimension
         y,
         label_smoothing=settings.label_smoothing,
         reduction="sum",
@@ -131,7 +138,7 @@ def _total_loss(settings, outputs, y):
 
 @torch.no_grad()
 def _update(settings, parameter, gradient, state, rates, step):
-    """Take a step of SGD or AdamW, as torch.optim does, in place."""
+    """Take a step of SGD or AdamW in place, as in torch.optim."""
     first, second = state
     rates = rates.view(-1, *[1] * (parameter.ndim - 1))
     if settings.optimizer == "sgd":

@@ -1,4 +1,4 @@
-"""TorchLearner: many torch modules of one architecture, trained at once."""
+"""TorchLearner: torch modules of one architecture, trained together."""
 
 import warnings
 from functools import cached_property
@@ -17,62 +17,70 @@ from skdatamodels.training._learners.network_learner import (
 class TorchLearner(NetworkLearner):
     """Train torch modules of one architecture on many subsets at once.
 
-    It is given to :class:`SubsetTrainer` in the place of an estimator. The parameters
-    of the runs of a block are stacked, and each run takes its own batches from the
-    training set, by its own seed. What a run gives does not depend on the block that it
-    is in, but for rounding.
+    Pass it to :class:`SubsetTrainer` as the estimator. The parameters of the runs in a
+    block are stacked, and each run draws its batches with its own seed. Except for
+    rounding, the outputs of a run do not depend on the other runs in its block.
 
     Parameters
     ----------
     module_factory : callable
-        ``module_factory() -> torch.nn.Module``, called once a run after torch's
-        generator was given a seed of the run. The module maps inputs ``(batch, ...)``
-        to logits ``(batch, n_classes)``, or to predictions ``(batch,)`` or
-        ``(batch, 1)`` if the loss is "squared_error".
+        Function ``module_factory() -> torch.nn.Module``. It is called once per run,
+        after torch's generator is seeded with the seed of the run. The module maps
+        inputs of shape (batch, ...) to logits of shape (batch, n_classes). If the loss
+        is "squared_error", it returns predictions of shape (batch,) or (batch, 1).
     loss : {"cross_entropy", "squared_error"}, default="cross_entropy"
+        Loss function, "cross_entropy" for classification and "squared_error" for
+        regression.
     epochs : int, default=None
-        How often a run sees each example of its subset: steps grow with the subset.
-        An epoch has ``subset size // batch_size`` batches; the few examples that are
-        left over in an epoch, others each time, wait for the next.
+        Number of passes over the subset, so that larger subsets take more steps. An
+        epoch has ``subset size // batch_size`` batches. The few examples that are left
+        over, which differ from epoch to epoch, are skipped.
     steps : int, default=None
-        Number of steps, the same for subsets of all sizes. Give this or `epochs`.
+        Number of steps, which does not depend on the size of the subset. Exactly one of
+        `epochs` and `steps` is required.
     batch_size : int, default=64
+        Number of examples in a batch.
     optimizer : {"sgd", "adamw"}, default="sgd"
+        Optimizer.
     lr : float, default=0.1
-        Highest learning rate.
+        Maximum learning rate.
     momentum : float, default=0.9
-        Of SGD (without dampening). For AdamW it is the first beta; the second is 0.999.
+        Momentum of SGD, without dampening. For AdamW it is the first beta; the second
+        is 0.999.
     weight_decay : float, default=0.0
-        Coupled for SGD, decoupled for AdamW, as in torch.
+        Weight decay, which is coupled for SGD and decoupled for AdamW, as in torch.
     schedule : {"constant", "cosine", "triangle"}, default="cosine"
-        Learning rate over the steps of a run: constant; from `lr` to 0 by half a
-        cosine; up to `lr` over the first fifth of the steps and down to 0, linearly.
+        Learning rate over the steps of a run. "constant" is always `lr`. "cosine" falls
+        from `lr` to 0 along half a cosine. "triangle" rises linearly to `lr` in the
+        first fifth of the steps, and then falls linearly to 0.
     label_smoothing : float in [0, 1), default=0.0
+        Label smoothing of the cross-entropy.
     mixed_precision : bool, default=False
-        Train with products of matrices in bfloat16, where torch's autocast has them.
-        Parameters, steps and outputs stay in float32. For GPUs: a CPU may be slower.
+        Whether to compute in bfloat16 where torch's autocast does so, such as matrix
+        products. Parameters, steps and outputs stay in float32. Use this on GPUs; it
+        may be slower on CPUs.
     n_together : int, default=None
-        Runs of a block. None takes as many as memory allows, up to 64 on a CPU and 512
-        on a GPU.
+        Number of runs in a block. By default, as many as fit in memory, up to 64 on a
+        CPU and 512 on a GPU.
     device : str, default="cpu"
-        Where torch computes.
+        Device on which torch computes.
 
     Raises
     ------
     ImportError
         If torch is not installed.
     TypeError, ValueError
-        If a parameter is wrong, the module does not give such outputs, or a subset is
-        smaller than a batch.
+        If a parameter is invalid, the module does not return outputs of this shape, or
+        a subset is smaller than a batch.
 
     Notes
     -----
     A :class:`torch.nn.Sequential` of linear layers and activations is computed by
-    batched matrix products, other modules by :func:`torch.vmap`. Modules that keep
-    buffers (BatchNorm) or draw random numbers (Dropout) are trained one by one, with a
-    warning, and in turns where several threads train. On a CPU, so is best whatever
-    spends its time in convolutions: there set ``n_together=1``. Modules are computed in
-    float32, whatever their factory makes, and out of ``DataParallel``.
+    batched matrix products, other modules by :func:`torch.vmap`. Modules with buffers
+    (BatchNorm) or random numbers (Dropout) are trained one by one, with a warning; if
+    there are several threads, they train in turns. Set ``n_together=1`` to train
+    modules one by one on a CPU if convolutions take most of the time. Modules are
+    always converted to float32, and taken out of ``DataParallel``.
 
     References
     ----------
@@ -148,12 +156,12 @@ class TorchLearner(NetworkLearner):
 
     def _bind(self, train, targets, output):
         if (self.epochs is None) == (self.steps is None):
-            raise ValueError("Give either epochs or steps, and not both.")
+            raise ValueError("Set either epochs or steps, but not both.")
         return BoundTorchLearner(self, train, targets, output)
 
 
 class BoundTorchLearner(BoundNetworkLearner):
-    """A :class:`TorchLearner` with the examples that it trains and is measured on.
+    """A :class:`TorchLearner` with its training examples and targets.
 
     Parameters
     ----------
@@ -179,11 +187,11 @@ class BoundTorchLearner(BoundNetworkLearner):
         self.block_size = self._choose_block_size()
 
     def __call__(self, train_indices, seed):
-        """Return the outputs (n_targets,) of a model trained on these examples."""
+        """Train a model on these examples, and return its outputs (n_targets,)."""
         return self._train_block([np.asarray(train_indices)], [seed])[0]
 
     def train_many(self, masks, seeds):
-        """Return outputs (n_runs, n_targets) of several runs, a block at a time."""
+        """Train several runs in blocks, and return outputs (n_runs, n_targets)."""
         subsets = [np.flatnonzero(mask) for mask in masks]
         blocks = [
             self._train_block(
@@ -230,7 +238,7 @@ class BoundTorchLearner(BoundNetworkLearner):
         allowed = [(), (1,)] if self.classes is None else [(len(self.classes),)]
         if width not in allowed:
             raise ValueError(
-                f"The module gives outputs of shape {width} for an example; "
+                f"The module gives outputs of shape {width} for an example, but "
                 f"loss={self.settings.loss!r} needs {allowed[-1]}."
             )
 

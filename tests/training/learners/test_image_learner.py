@@ -291,8 +291,8 @@ def test_a_run_that_diverges_says_so(images):
     ("settings", "error", "message"),
     [
         ({"peak_epoch": 3}, ValueError, r"peak_epoch=3 must be less than epochs=3"),
-        ({"crop": 7}, ValueError, r"crop=7 is too much for images of 9 by 7 pixels"),
-        ({"cutout": 8}, ValueError, r"cutout=8 is too much"),
+        ({"crop": 7}, ValueError, r"crop=7 is too large for images of 9 by 7 pixels"),
+        ({"cutout": 8}, ValueError, r"cutout=8 is too large"),
         ({"lr": 0}, ValueError, r"'lr' parameter of ImageLearner must be"),
         ({"output": "prediction"}, ValueError, r"ImageLearner is for classification"),
         ({"factory": lambda: nn.Conv2d(3, 1, 1)}, ValueError, r"cannot take images"),
