@@ -189,3 +189,10 @@ def test_metadata_is_routed_through_a_pipeline():
         )
         expected = by_hand.score(MASKS[test].astype(float), OUTPUTS[test], weight[test])
         assert score == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("lam", ["validation", 0.1])
+def test_a_splitter_that_is_not_used_is_told(lam):
+    runs, _ = make_linear_runs(60, 5, 2, random_state=0)
+    with pytest.warns(UserWarning, match="cv is used with lam='cv' only"):
+        DatamodelRegressor(lam, cv=KFold(3), random_state=0).fit(runs)

@@ -156,3 +156,28 @@ def test_excluded_examples_leave_their_runs_out(runs, form, lam):
 def test_bad_input(runs, parameters, message):
     with pytest.raises(ValueError, match=message):
         DatamodelRegressor(**parameters).fit(runs[0])
+
+
+def test_a_prior_may_be_computed_in_the_fit():
+    from sklearn.linear_model import Ridge
+    from sklearn.model_selection import GridSearchCV
+
+    from skdatamodels import Examples
+    from skdatamodels.influence import Attribution, ridge_influence
+
+    runs, _ = make_linear_runs(60, 12, 3, random_state=0)
+    rng = np.random.default_rng(0)
+    train = Examples(rng.standard_normal((12, 4)), rng.standard_normal(12))
+    prior = Attribution(
+        ridge_influence, train, train[:3], estimator=Ridge(), output="prediction"
+    )
+    model = DatamodelRegressor(0.05, prior=prior).fit(runs)
+    expected = DatamodelRegressor(0.05, prior=prior()).fit(runs)
+    np.testing.assert_array_equal(model.coef_, expected.coef_)
+    search = GridSearchCV(model, {"prior__damping": [0.0, 5.0]}, cv=2).fit(runs)
+    for damping, score in zip(
+        [0.0, 5.0], search.cv_results_["split0_test_score"], strict=True
+    ):
+        prior.set_params(damping=damping)
+        model = DatamodelRegressor(0.05, prior=prior()).fit(runs[30:])
+        assert score == pytest.approx(model.score(runs[:30]))
