@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from sklearn.base import BaseEstimator, clone
+from sklearn.utils import check_array
 
 from skdatamodels import Examples
 
@@ -476,3 +477,12 @@ def test_ids_at_positions_of_any_shape():
     for wrong in ([3], [-2], [0.0], [True]):
         with pytest.raises(ValueError, match="positions must be integers from 0 to 2"):
             examples.ids_at(wrong)
+
+
+def test_they_are_no_array():
+    examples = Examples(np.zeros((3, 2, 2)), [0, 1, 0])
+    assert np.shape(examples) == (3, 2, 2)
+    assert np.ndim(examples) == 3
+    for convert in (np.asarray, np.array, check_array):
+        with pytest.raises(TypeError, match=r"These are Examples, not an array: give"):
+            convert(examples)
