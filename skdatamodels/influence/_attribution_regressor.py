@@ -120,7 +120,7 @@ class AttributionRegressor(MaskRegressor):
         self.exclude = exclude
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None, *, sample_weight=None):
+    def fit(self, X, y=None, *, groups=None, sample_weight=None):
         """Compute the attributions, if they are to be computed, and scale them.
 
         Parameters
@@ -131,6 +131,8 @@ class AttributionRegressor(MaskRegressor):
             Outputs. TrainingRuns bring their own; y is then fitted in place of them,
             and what the runs know of their outputs is not taken over. NaN stands for a
             run that has no output for the target, and is left out.
+        groups : Ignored
+            Not used, present for searches that hand groups to each of their candidates.
         sample_weight : array-like of shape (n_runs,), default=None
             How many runs each run counts as, not negative.
 

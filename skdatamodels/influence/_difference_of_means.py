@@ -65,7 +65,7 @@ class DifferenceOfMeans(MaskRegressor):
     _parameter_constraints = {}
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None, *, sample_weight=None):
+    def fit(self, X, y=None, *, groups=None, sample_weight=None):
         """Take the differences of means.
 
         Parameters
@@ -76,6 +76,8 @@ class DifferenceOfMeans(MaskRegressor):
             Outputs. TrainingRuns bring their own; y is then fitted in place of them,
             and what the runs know of their outputs is not taken over. NaN stands for a
             run that has no output for the target, and is left out of its means.
+        groups : Ignored
+            Not used, present for searches that hand groups to each of their candidates.
         sample_weight : array-like of shape (n_runs,), default=None
             Weight of each run in the means, not negative.
 
