@@ -7,14 +7,11 @@ import numpy as np
 from scipy.special import expit, softmax
 from sklearn.base import clone, is_classifier
 
-from skdatamodels._examples import Examples
 from skdatamodels._sklearn_compat import Interval
 from skdatamodels.influence._checks import check_same_examples
 from skdatamodels.outputs import check_output, log_odds, raw_outputs
 
 OPTIONS = {  # of the influence functions
-    "train": [Examples],
-    "targets": [Examples],
     "damping": [Interval(Real, 0, None, closed="left")],
 }
 
@@ -44,16 +41,21 @@ def fit_linear(estimator, train, targets, output, kinds):
 
     A subclass may minimise something else; a search or pipeline certainly does.
     """
+    check_same_examples(train, targets)
     if type(estimator) not in kinds:
+        takes = " or ".join(kind.__name__ for kind in kinds)
+        cure = ""
+        if hasattr(estimator, "steps"):
+            cure = (
+                ": transform X first, for example Examples(scaler.fit_transform(X), y)"
+            )
         raise TypeError(
-            f"{type(estimator).__name__} has no closed form here: it is for "
-            f"{' and '.join(kind.__name__ for kind in kinds)} alone. Put what comes "
-            "before the model in a pipeline into the examples."
+            f"{type(estimator).__name__} has no closed form here. It must be a {takes}"
+            f"{cure}."
         )
     if not (is_classifier(estimator) or train.y.dtype.kind in "biuf"):
         raise ValueError(f"A regression needs numbers as y, train.y is {train.y.dtype}")
     y_train, y_targets, classes = train.y, targets.y, None
-    check_same_examples(train, targets)
     if is_classifier(estimator):
         y_train, y_targets, classes = check_same_examples(train, targets, classes=True)
     output = check_output(output, estimator, classes)
