@@ -316,6 +316,11 @@ def mean_weights(weights, *, target_classes=None, balance=True):
     >>> mean_weights(weights, balance=False).round(2)
     array([0.47, 0.2 ])
     """
+    return _mean_weights(weights, target_classes, balance)
+
+
+def _mean_weights(weights, target_classes, balance):
+    """Do what `mean_weights` does; a warning names the caller of the caller."""
     if target_classes is None:
         target_classes = getattr(last_step(weights), "target_classes_", None)
     info = getattr(last_step(weights), "output_info_", OutputInfo())
@@ -327,7 +332,7 @@ def mean_weights(weights, *, target_classes=None, balance=True):
             "and examples of a small class may look harmful. Give target_classes, or "
             "balance=False if there are none.",
             UserWarning,
-            stacklevel=2,
+            stacklevel=3,
         )
     n_targets = weights.shape[0]
     share = np.full(n_targets, 1 / n_targets)
@@ -357,8 +362,9 @@ def harmful_examples(
     """Find the training examples that make the outputs of the targets worse on average.
 
     They may have a wrong label or value. Targets that are training examples
-    should have been left out of their own datamodels: every example speaks for its own
-    label, right or wrong.
+    should have been left out of their own datamodels, by
+    ``DatamodelRegressor(exclude=np.arange(n_train))`` if the targets are the training
+    set: every example speaks for its own label, right or wrong.
 
     Parameters
     ----------
@@ -389,8 +395,8 @@ def harmful_examples(
     Raises
     ------
     ValueError
-        If nothing tells whether higher is better (an output like "prediction" has no
-        better), weights are no finite matrix, classes or `train` do not fit them, or
+        If nothing tells whether higher is better (an output like "prediction" does not
+        tell), weights are no finite matrix, classes or `train` do not fit them, or
         `n_examples` is below 1.
 
     Examples
@@ -404,7 +410,7 @@ def harmful_examples(
     >>> found.examples, found.mean_weights
     (array([2, 0]), array([0.375, 0.125]))
     """
-    mean = mean_weights(weights, target_classes=target_classes, balance=balance)
+    mean = _mean_weights(weights, target_classes, balance)
     sign = sign_of_better(weights, higher_is_better)
     found = similar_examples(sign * mean[None], n_examples, train=train)
     there = found.negative[0] >= 0
