@@ -171,6 +171,18 @@ class Examples:
         """Shape of `X`: (n, ...)."""
         return self._X.shape
 
+    @property
+    def ndim(self):
+        """Number of dimensions of `X`."""
+        return len(self.shape)
+
+    def __array__(self, dtype=None, copy=None):
+        raise TypeError(
+            "These are Examples, not an array: give .X where inputs are wanted, .y "
+            "where labels are, .metadata where metadata are, or a fitted "
+            "DatamodelRegressor where weights are wanted."
+        )
+
     def __len__(self):
         return len(self._y)
 

@@ -37,6 +37,12 @@ def test_reference_lists_the_names_that_no_room_has():
     )
 
 
+def test_reference_says_which_names_are_main():
+    start = REFERENCE.read_text("utf-8").partition("are private.")[0]
+    main = {name for name in skdatamodels.__all__ if not name.startswith("_")}
+    assert set(re.findall(r"``(\w+)``", start)) - {"skdatamodels"} == main
+
+
 def test_modules_of_rooms_are_private():
     for room in ROOMS:
         package = importlib.import_module(f"skdatamodels.{room}")

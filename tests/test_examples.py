@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from sklearn.base import BaseEstimator, clone
+from sklearn.utils import check_array
 
 from skdatamodels import Examples
 
@@ -502,3 +503,12 @@ def test_rows_that_do_not_belong_together_are_noticed():
     with pytest.raises(ValueError, match=r"indexes of X and y differ.*y\.to_numpy"):
         Examples(named, y)
     assert Examples(named, y[::-1]).ids.tolist() == [7, 6, 5]
+
+
+def test_they_are_no_array():
+    examples = Examples(np.zeros((3, 2, 2)), [0, 1, 0])
+    assert np.shape(examples) == (3, 2, 2)
+    assert np.ndim(examples) == 3
+    for convert in (np.asarray, np.array, check_array):
+        with pytest.raises(TypeError, match=r"These are Examples, not an array: give"):
+            convert(examples)

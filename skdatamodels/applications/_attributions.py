@@ -47,6 +47,11 @@ def check_weights(weights, name="weights"):
     """
     weights = weights_of(weights)
     refuse_disguised(weights, name)
+    if np.ndim(weights) == 1:
+        raise ValueError(
+            f"{name} must have shape (n_targets, n_train), got 1-d weights of shape "
+            f"{np.shape(weights)}: for a single target give coef_[[0]], not coef_[0]."
+        )
     return check_array(weights, accept_sparse="csr", dtype=FLOATS, input_name=name)
 
 
@@ -81,10 +86,11 @@ def sign_of_better(weights, higher_is_better):
         )
     info = getattr(last_step(weights), "output_info_", None)
     known = None if info is None else info.higher_is_better
-    if info is not None and info.name == "prediction":
+    if info is not None and info.name == "prediction" and higher_is_better is None:
         raise ValueError(
             "The runs measure the output 'prediction', for which neither higher nor "
-            "lower values are better. Train with output='squared_error' instead."
+            "lower values are better. Train with output='squared_error' instead, or "
+            "pass higher_is_better if one is better here."
         )
     if known is None and higher_is_better is None:
         what = "It is not known"

@@ -319,6 +319,11 @@ def mean_weights(weights, *, target_classes=None, balance=True):
     >>> mean_weights(weights, balance=False).round(2)
     array([0.47, 0.2 ])
     """
+    return _mean_weights(weights, target_classes, balance)
+
+
+def _mean_weights(weights, target_classes, balance):
+    """Do what `mean_weights` does; a warning names the caller of the caller."""
     if target_classes is None:
         target_classes = getattr(last_step(weights), "target_classes_", None)
     info = getattr(last_step(weights), "output_info_", OutputInfo())
@@ -330,7 +335,7 @@ def mean_weights(weights, *, target_classes=None, balance=True):
             "weight, and examples of a small class may look harmful. Pass "
             "target_classes, or balance=False if there are no classes.",
             UserWarning,
-            stacklevel=2,
+            stacklevel=3,
         )
     n_targets = weights.shape[0]
     share = np.full(n_targets, 1 / n_targets)
@@ -359,9 +364,9 @@ def harmful_examples(
 ):
     """Find the training examples that make the outputs of the targets worse on average.
 
-    Such examples may have a wrong label or value. If the targets are training examples,
-    each should have been left out of its own datamodel, because every example supports
-    its own label, right or wrong.
+    Such examples may have a wrong label or value. If the targets are the training set,
+    fit their datamodels with ``DatamodelRegressor(exclude=np.arange(n_train))``,
+    because every example supports its own label, right or wrong.
 
     Parameters
     ----------
@@ -410,7 +415,7 @@ def harmful_examples(
     >>> found.examples, found.mean_weights
     (array([2, 0]), array([0.375, 0.125]))
     """
-    mean = mean_weights(weights, target_classes=target_classes, balance=balance)
+    mean = _mean_weights(weights, target_classes, balance)
     sign = sign_of_better(weights, higher_is_better)
     found = similar_examples(sign * mean[None], n_examples, train=train)
     there = found.negative[0] >= 0

@@ -120,7 +120,7 @@ class AttributionRegressor(MaskRegressor):
         self.exclude = exclude
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None, *, sample_weight=None):
+    def fit(self, X, y=None, *, groups=None, sample_weight=None):
         """Compute the attributions, unless they are given, and scale them.
 
         Parameters
@@ -131,6 +131,8 @@ class AttributionRegressor(MaskRegressor):
             Outputs. Not needed if X is TrainingRuns. If given, y is fitted instead of
             the outputs of the runs, and their output information is ignored. NaN means
             that a run has no output for the target; such runs are left out.
+        groups : Ignored
+            Not used, present for searches that hand groups to each of their candidates.
         sample_weight : array-like of shape (n_runs,), default=None
             Number of runs that each run counts as. Must not be negative.
 

@@ -65,7 +65,7 @@ class DifferenceOfMeans(MaskRegressor):
     _parameter_constraints = {}
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None, *, sample_weight=None):
+    def fit(self, X, y=None, *, groups=None, sample_weight=None):
         """Compute the differences of means.
 
         Parameters
@@ -77,6 +77,8 @@ class DifferenceOfMeans(MaskRegressor):
             the outputs of the runs, and their output information is ignored. NaN means
             that a run has no output for the target; such runs are left out of its
             means.
+        groups : Ignored
+            Not used, present for searches that hand groups to each of their candidates.
         sample_weight : array-like of shape (n_runs,), default=None
             Weight of each run in the means. Must not be negative.
 

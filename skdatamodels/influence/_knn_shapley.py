@@ -5,7 +5,6 @@ from numbers import Integral
 import numpy as np
 from sklearn.metrics.pairwise import euclidean_distances
 
-from skdatamodels._examples import Examples
 from skdatamodels._sklearn_compat import Interval, validate_params
 from skdatamodels.influence._checks import check_embeddings, check_same_examples
 from skdatamodels.masks._packed import row_blocks
@@ -14,11 +13,7 @@ __all__ = ["knn_shapley"]
 
 
 @validate_params(
-    {
-        "train": [Examples],
-        "targets": [Examples],
-        "n_neighbors": [Interval(Integral, 1, None, closed="left")],
-    },
+    {"n_neighbors": [Interval(Integral, 1, None, closed="left")]},
     prefer_skip_nested_validation=True,
 )
 def knn_shapley(train, targets, *, n_neighbors=5):

@@ -7,7 +7,6 @@ import numpy as np
 from scipy.special import expit, softmax
 from sklearn.base import clone, is_classifier
 
-from skdatamodels._examples import Examples
 from skdatamodels._sklearn_compat import Interval
 from skdatamodels.influence._checks import check_same_examples
 from skdatamodels.outputs import check_output, log_odds, raw_outputs
@@ -44,16 +43,21 @@ def fit_linear(estimator, train, targets, output, kinds):
 
     Subclasses are refused because they may minimise another objective.
     """
+    check_same_examples(train, targets)
     if type(estimator) not in kinds:
+        takes = " or ".join(kind.__name__ for kind in kinds)
+        cure = ""
+        if hasattr(estimator, "steps"):
+            cure = (
+                ": transform X first, for example Examples(scaler.fit_transform(X), y)"
+            )
         raise TypeError(
-            f"{type(estimator).__name__} has no closed form here, only "
-            f"{' and '.join(kind.__name__ for kind in kinds)}. Apply the steps that "
-            "come before the model in a pipeline to the examples."
+            f"{type(estimator).__name__} has no closed form here. It must be a {takes}"
+            f"{cure}."
         )
     if not (is_classifier(estimator) or train.y.dtype.kind in "biuf"):
         raise ValueError(f"A regression needs numbers as y, got {train.y.dtype}.")
     y_train, y_targets, classes = train.y, targets.y, None
-    check_same_examples(train, targets)
     if is_classifier(estimator):
         y_train, y_targets, classes = check_same_examples(train, targets, classes=True)
     output = check_output(output, estimator, classes)

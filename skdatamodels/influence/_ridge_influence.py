@@ -3,7 +3,6 @@
 import numpy as np
 from sklearn.linear_model import Ridge, RidgeClassifier
 
-from skdatamodels._examples import Examples
 from skdatamodels._sklearn_compat import validate_params
 from skdatamodels.influence._linear_models import (
     OPTIONS,
@@ -89,10 +88,6 @@ def ridge_influence(estimator, train, targets, *, output, damping=0.0):
     return kernel * (gradient @ _residual(fit).T)
 
 
-@validate_params(
-    {"train": [Examples], "targets": [Examples]},
-    prefer_skip_nested_validation=True,
-)
 def ridge_leave_one_out(estimator, train, targets, *, output):
     """Exact leave-one-out effects of ridge regression.
 

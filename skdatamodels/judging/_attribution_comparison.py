@@ -13,6 +13,11 @@ from skdatamodels._tables import (
 )
 from skdatamodels.metrics import ScoreInterval
 
+_NOTES = {  # below the table, by column
+    "slope": "slope: 1 if weights have the right scale, above 1 if they are too small",
+    "seconds": "seconds: time to compute or fit the weights",
+}
+
 
 @dataclass(frozen=True, eq=False)
 class AttributionComparison:
@@ -156,7 +161,8 @@ class AttributionComparison:
             "seconds": np.round(self.seconds, 1),
         }
         columns = {name: c for name, c in columns.items() if _is_known(np.asarray(c))}
-        return Table(self._title(), columns)
+        notes = [note for name, note in _NOTES.items() if name in columns]
+        return Table(self._title(), columns, notes=tuple(notes))
 
     def _intervals(self):
         cells = format_column([*self.lds, *self.lds_low, *self.lds_high])

@@ -72,8 +72,10 @@ def resolve(name, given, shape):
     estimator = last_step(given)
     if hasattr(estimator, "fit") and not hasattr(estimator, "coef_"):
         raise ValueError(
-            f"{name!r} is a {type(estimator).__name__} without coef_. Fit it first, or "
-            "pass a function that fits it; the time of a function is measured."
+            f"{name!r} is a {type(given).__name__} without coef_. Give an attribution "
+            "matrix (n_targets, n_train), a regressor that was fitted on runs, such as "
+            "DatamodelRegressor, or a function that returns either, whose time is then "
+            "measured."
         )
     params = estimator.get_params() if hasattr(estimator, "get_params") else {}
     weights = _check_weights(name, getattr(estimator, "coef_", estimator), shape)

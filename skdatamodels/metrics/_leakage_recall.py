@@ -63,7 +63,7 @@ def metadata_distances(*, train, targets, metric="haversine"):
         if part.ndim != 2 or part.shape[1] != 2:
             raise ValueError(
                 "haversine needs two columns, latitude and longitude in degrees; got "
-                f"shape {part.shape}."
+                f"shape {part.shape}. Give such metadata, or pass metric='euclidean'."
             )
         if not (abs(part) <= [90, 360]).all():  # NaN too
             raise ValueError(

@@ -335,7 +335,7 @@ def get_output(output):
         return Output(name, output, "user-defined", None)
     error = ValueError if isinstance(output, str) else TypeError
     raise error(
-        f"output must be one of {', '.join(OUTPUTS)}, or a callable"
+        f"output must be one of {', '.join(sorted(OUTPUTS))}, or a callable"
         f" (raw_outputs, y) -> (n_targets,); got {output!r}."
     )
 

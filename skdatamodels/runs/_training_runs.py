@@ -51,6 +51,8 @@ class TrainingRuns:
         Number of the targets' classes that each run has not seen.
     shape : tuple (n_runs, n_train)
         Shape of the masks.
+    ndim : int
+        Number of dimensions of the masks, 2.
     n_runs : int
         Number of runs.
     n_train : int
@@ -127,6 +129,16 @@ class TrainingRuns:
     def shape(self):
         """Shape of the masks: tuple (n_runs, n_train)."""
         return self.packed.shape
+
+    @property
+    def ndim(self):
+        """Number of dimensions of the masks: 2."""
+        return len(self.shape)
+
+    def __array__(self, dtype=None, copy=None):
+        raise TypeError(
+            "These are TrainingRuns, not an array: give runs.outputs or runs.masks."
+        )
 
     @property
     def n_runs(self):

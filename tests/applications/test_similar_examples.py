@@ -1,5 +1,7 @@
 """Extreme weights by sorting, and self-influence on a rule that is known."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -110,6 +112,12 @@ def test_harmful_on_balance(container):
     assert len(harmful_examples(WEIGHTS, 1, **kept)[0]) == 1
 
 
+def test_weights_of_one_target_need_two_dimensions():
+    with pytest.raises(ValueError, match=r"got 1-d .* give coef_\[\[0\]\], not"):
+        similar_examples(WEIGHTS[0])
+    assert similar_examples(WEIGHTS[[0]]).positive.shape == (1, 5)
+
+
 def test_what_raises_losses_is_harmful():
     as_losses = harmful_examples(-WEIGHTS, 100, higher_is_better=False, balance=False)
     as_margins = harmful_examples(WEIGHTS, 100, higher_is_better=True, balance=False)
@@ -128,9 +136,10 @@ def test_wrong_values_are_harmful_to_a_regression(output):
     trainer = SubsetTrainer(Ridge(), train, targets, output=output, random_state=0)
     model = DatamodelRegressor(random_state=0).fit(trainer.transform(np.arange(600)))
     if output == "prediction":
-        for said in (None, True):
-            with pytest.raises(ValueError, match="Train with output='squared_error'"):
-                harmful_examples(model, 8, higher_is_better=said)
+        with pytest.raises(ValueError, match="Train with output='squared_error'"):
+            harmful_examples(model, 8)
+        told = harmful_examples(model, 8, higher_is_better=True)
+        assert_array_equal(told.examples, np.argsort(model.coef_.mean(axis=0))[:8])
         return
     suspects = harmful_examples(model, 8)
     assert np.isin(suspects.examples, wrong).sum() >= 6
@@ -152,6 +161,15 @@ def test_classes_of_targets_count_the_same(container):
         assert_allclose(mean_weights(container(weights)), weights.mean(axis=0))
     with pytest.raises(ValueError, match=r"one class per target, shape \(6,\); got"):
         mean_weights(weights, target_classes=classes[:5])
+
+
+@pytest.mark.parametrize(
+    "find", [mean_weights, partial(harmful_examples, higher_is_better=True)]
+)
+def test_the_warning_names_the_line_of_the_user(find):
+    with pytest.warns(UserWarning, match="classes of the targets") as caught:
+        find(WEIGHTS)
+    assert [warning.filename for warning in caught] == [__file__]
 
 
 def test_a_fitted_regressor_knows_direction_and_classes():

@@ -295,3 +295,9 @@ def test_known_direction_is_kept():
     model.fit(runs, runs.outputs)
     assert model.output_info_.name == "unknown"
     assert model.fit(PackedMasks.from_dense(RUNS.masks), RUNS.outputs)
+
+
+def test_groups_are_ignored():
+    groups = np.arange(len(RUNS)) % 5
+    fitted = AttributionRegressor(TAU).fit(RUNS, groups=groups)
+    assert_array_equal(fitted.coef_, AttributionRegressor(TAU).fit(RUNS).coef_)

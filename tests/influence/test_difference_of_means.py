@@ -188,3 +188,9 @@ def test_weights_of_runs_are_runs_repeated(missing):
         weighted = DifferenceOfMeans().fit(masks, outputs, sample_weight=scale * weight)
         assert_allclose(weighted.coef_, repeated.coef_, atol=1e-12)
         assert_allclose(weighted.intercept_, repeated.intercept_)
+
+
+def test_groups_are_ignored():
+    masks, outputs = np.eye(4, dtype=bool), np.arange(8.0).reshape(4, 2)
+    fitted = DifferenceOfMeans().fit(masks, outputs, groups=[0, 0, 1, 1])
+    assert_allclose(fitted.coef_, DifferenceOfMeans().fit(masks, outputs).coef_)

@@ -72,9 +72,14 @@ TRAIN, TARGETS = _examples(0, 5)
         (TRAIN, TARGETS, 0, "'n_neighbors' parameter"),
         (TRAIN, Examples(TARGETS.X, [0, 8]), 1, r"not in the training set: \[8\]"),
         (TRAIN, Examples(np.zeros((2, 3)), [0, 1]), 1, "they must be the same"),
-        (TRAIN.X, TARGETS, 1, "'train' parameter"),
     ],
 )
 def test_bad_input(train, targets, n_neighbors, message):
     with pytest.raises(ValueError, match=message):
         knn_shapley(train, targets, n_neighbors=n_neighbors)
+
+
+def test_a_table_is_not_printed_whole():
+    pd = pytest.importorskip("pandas")
+    with pytest.raises(TypeError, match=r"train must be Examples, got DataFrame of sh"):
+        knn_shapley(pd.DataFrame(TRAIN.X), TARGETS)

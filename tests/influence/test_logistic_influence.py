@@ -100,8 +100,13 @@ def test_separable_classes_have_no_optimum():
 @pytest.mark.parametrize(
     ("estimator", "options", "error", "message"),
     [
-        (LogisticRegressionCV(), {}, TypeError, "LogisticRegressionCV has no closed"),
-        (make_pipeline(_model()), {}, TypeError, "before the model in a pipeline"),
+        (LogisticRegressionCV(), {}, TypeError, r"be a LogisticRegression\."),
+        (
+            make_pipeline(_model()),
+            {},
+            TypeError,
+            "Regression: transform X first",
+        ),
         (_model(l1_ratio=0.5, solver="saga"), {}, ValueError, "Set l1_ratio=0"),
         (_model(penalty=None), {}, ValueError, "set C=numpy.inf"),
         (_model(solver="liblinear"), {}, ValueError, "penalises the intercept"),
@@ -122,5 +127,5 @@ def test_targets_of_another_kind(make_classification):
         logistic_influence(_model(), train, Examples(targets.X, ["fox"] * 8))
     with pytest.raises(ValueError, match=r"shape \(4,\), one of targets.X has \(3,\)"):
         logistic_influence(_model(), train, Examples(targets.X[:, 1:], targets.y))
-    with pytest.raises(ValueError, match="'train' parameter"):
+    with pytest.raises(TypeError, match=r"train must be Examples, got .* of shape"):
         logistic_influence(_model(), train.X, targets)

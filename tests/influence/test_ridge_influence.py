@@ -121,7 +121,7 @@ def test_the_only_example_of_a_class(make_classification):
 @pytest.mark.parametrize(
     ("model", "n_classes", "output", "error", "message"),
     [
-        (RidgeCV(), 0, "prediction", TypeError, "RidgeCV has no closed form"),
+        (RidgeCV(), 0, "prediction", TypeError, r"be a Ridge or RidgeClassifier\."),
         (Ridge(positive=True), 0, "prediction", ValueError, "Set positive=False"),
         (Ridge(alpha=[1.0]), 0, "prediction", ValueError, "a single number"),
         (Ridge(), 0, "margin", ValueError, "is for classification"),

@@ -278,6 +278,15 @@ def test_table_leaves_out_what_nobody_asked_for():
     assert len(table) == 3
 
 
+def test_notes_below_the_table_explain_its_columns():
+    comparison = compare({"one": WEIGHTS / 2})
+    *_, slope, seconds = repr(comparison).splitlines()
+    assert slope.startswith("slope: ")
+    assert slope.endswith("above 1 if they are too small")
+    assert seconds.startswith("seconds: ")
+    assert comparison.slope[0] > 1
+
+
 def test_a_turned_sign_is_pointed_out():
     with pytest.warns(UserWarning, match="'loss' ranks the runs in reverse order"):
         table = compare({"loss": -WEIGHTS})
@@ -305,7 +314,8 @@ OTHER = Examples(TRAIN.X + 1, TRAIN.y)
         ({"m": {"a": WEIGHTS[1:], "b": WEIGHTS}}, {}, "'m, a' has shape"),
         ({"m": lambda: WEIGHTS[1:]}, {}, "'m' has shape"),
         ({"m": Ridge().fit(np.eye(3), np.eye(3))}, {}, r"'m' has shape \(3, 3\)"),
-        ({"m": Ridge()}, {}, "'m' is a Ridge without coef_"),
+        ({"m": Ridge()}, {}, "'m' is a Ridge without coef_.* fitted on runs"),
+        ({"m": make_pipeline(Ridge())}, {}, "'m' is a Pipeline without coef_"),
         ({"m": np.full((8, 16), "a")}, {}, "numeric attribution matrix, got dtype <U1"),
         ({"m": nan_at(2, 5)}, {}, "'m' has the weight nan at target 2, training .* 5"),
         (

@@ -76,7 +76,7 @@ def test_any_callable():
         ([[2]], [[0.0, 0.0]], "rows of the 2 training"),
         ([[-2]], [[0.0, 0.0]], "rows of the 2 training"),
         ([[0.0]], [[0.0, 0.0]], "rows of the 2 training"),
-        ([[0]], [[0.0]], "two columns"),
+        ([[0]], [[0.0]], "two columns, .* metric='euclidean'"),
         ([[0]], [[91.0, 0.0]], "-90 to 90"),
         ([[0]], [[np.nan, 0.0]], "-90 to 90"),
     ],

@@ -82,7 +82,7 @@ def test_arrays_say_it_if_told():
     assert TrainingRuns(masks, outputs).output_info.sign is None
     assert TrainingRuns(masks, outputs, output="cross_entropy").output_info.sign == -1
     assert TrainingRuns(masks, outputs, output=PROFIT).output_info is PROFIT
-    with pytest.raises(ValueError, match="output must be one of margin"):
+    with pytest.raises(ValueError, match="one of confidence, correctness, cross"):
         TrainingRuns(masks, outputs, output="profit")
     with pytest.raises(TypeError, match="higher_is_better must be True, False or"):
         OutputInfo("profit", "euros", higher_is_better="yes")

@@ -11,7 +11,7 @@ from sklearn.model_selection import (
     cross_validate,
     train_test_split,
 )
-from sklearn.utils import _safe_indexing, indexable
+from sklearn.utils import _safe_indexing, check_array, indexable
 
 from skdatamodels.masks import PackedMasks
 from skdatamodels.runs import TrainingRuns
@@ -149,3 +149,12 @@ def test_nan_stands_for_a_run_without_output():
 def test_wrong_input(masks, outputs, seeds, message):
     with pytest.raises(ValueError, match=message):
         TrainingRuns(masks, outputs, seeds=seeds)
+
+
+def test_they_are_no_array():
+    runs = TrainingRuns(np.eye(3, 4), np.ones((3, 2)))
+    assert np.shape(runs) == (3, 4)
+    assert np.ndim(runs) == 2
+    for convert in (np.asarray, np.array, check_array):
+        with pytest.raises(TypeError, match=r"give runs\.outputs or runs\.masks"):
+            convert(runs)
