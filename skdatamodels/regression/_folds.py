@@ -134,9 +134,9 @@ class Splits(NamedTuple):
         folds = []
         for train, held_out in zip(self.train, self.held_out, strict=True):
             fit_on, judges = rows[train[rows]], rows[held_out[rows]]
+            others = (train[rows] != held_out[rows]).all()
             if len(fit_on) < 2:
                 judges = judges[:0]
-            others = len(fit_on) + len(judges) == len(rows)
             folds.append(Fold(judges, None if others else fit_on))
         return folds
 

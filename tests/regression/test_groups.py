@@ -61,6 +61,16 @@ def test_splitters_give_the_folds(solver, kind):
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
+def test_a_train_part_that_overlaps_the_test_part_is_fitted_as_it_is(solver):
+    splits = [(np.arange(40), np.arange(20, 40))]  # as many as there are runs
+    model = DatamodelRegressor("cv", cv=splits, n_lams=4, solver=solver, tol=1e-8)
+    model.fit(MASKS, OUTPUTS)
+    for j, y in enumerate(OUTPUTS.T):
+        by_hand = errors_by_hand(y, model.lams_[j], splits)
+        assert_allclose(model.validation_error_[j], by_hand, rtol=1e-3)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
 def test_a_fold_that_a_target_cannot_use_is_left_out_for_it(solver):
     Y, splits = OUTPUTS.copy(), list(KFold(3).split(MASKS))
     Y[:20, 0] = np.nan  # the first fold is not there
