@@ -12,8 +12,6 @@ from skdatamodels.influence._checks import check_same_examples
 from skdatamodels.outputs import check_output, log_odds, raw_outputs
 
 OPTIONS = {  # parameters of all influence functions of linear models
-    "train": [Examples],
-    "targets": [Examples],
     "damping": [Interval(Real, 0, None, closed="left")],
 }
 
