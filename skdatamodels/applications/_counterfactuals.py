@@ -161,7 +161,7 @@ class CounterfactualEffects:
         ImportError
             If pandas is not installed.
         """
-        names = ("target", "heuristic", "size", "predicted", "true", "error")
+        names = [name for name in self.__dataclass_fields__ if name != "removed"]
         return import_pandas().DataFrame({name: getattr(self, name) for name in names})
 
     def _table(self):

@@ -411,23 +411,22 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
     def _split(self, n_runs, kept, groups, pairs):
         """Return the Cut or Splits of the kept runs; None if lam is given."""
-        chosen = isinstance(self.lam, str)
+        if not isinstance(self.lam, str):
+            return None
         # a few runs cannot judge a prior
         n_judges = self.validation_fraction * len(kept)
         few = self.prior is not None and n_judges < _MIN_JUDGES
-        by_folds = chosen and (self.lam == "cv" or few)
-        if not (by_folds or self.cv is None or isinstance(self.cv, Integral)):
-            warnings.warn(
-                f"cv is used with lam='cv' only, got lam={self.lam!r}.",
-                UserWarning,
-                stacklevel=4,
-            )
+        by_number = self.cv is None or isinstance(self.cv, Integral)
         units = pairs if groups is None else groups
-        if not chosen:
-            return None
-        if not by_folds:
+        if self.lam == "validation" and not few:
+            if not by_number:
+                warnings.warn(
+                    "cv is used with lam='cv' only, got lam='validation'.",
+                    UserWarning,
+                    stacklevel=4,
+                )
             return Cut.of([1 - self.validation_fraction, 1], len(kept), units)
-        if self.cv is None or isinstance(self.cv, Integral):
+        if by_number:
             n_folds = 5 if self.cv is None else self.cv
             return Cut.of(np.linspace(0, 1, n_folds + 1), len(kept), units)
         if hasattr(self.cv, "split"):

@@ -201,8 +201,7 @@ def test_metadata_is_routed_through_a_pipeline():
         assert score == pytest.approx(expected)
 
 
-@pytest.mark.parametrize("lam", ["validation", 0.1])
-def test_a_splitter_that_is_not_used_is_told(lam):
+def test_a_splitter_that_is_not_used_is_told():
     runs, _ = make_linear_runs(60, 5, 2, random_state=0)
     with pytest.warns(UserWarning, match="cv is used with lam='cv' only"):
-        DatamodelRegressor(lam, cv=KFold(3), random_state=0).fit(runs)
+        DatamodelRegressor(cv=KFold(3), random_state=0).fit(runs)
