@@ -68,7 +68,10 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     cv : int, splitter or iterable, default=5
         Folds for "cv": their number, a scikit-learn splitter such as
         :class:`~sklearn.model_selection.GroupKFold`, or an iterable of pairs (train,
-        test) of row indices. With a number, the runs are shuffled, the usable runs of
+        test) of row indices. A splitter gets one sample for each pair of runs that
+        share a training seed (or for each run, if there are `groups` or no pairs), and
+        none for runs of weight 0. Given pairs of indices are used as they are, and no
+        index may be repeated. With a number, the runs are shuffled, the usable runs of
         each target are cut into equal parts, and the runs of a group stay together; see
         `fit`.
     prior : AttributionMatrix, array-like or sparse (n_targets, n_train), or callable
