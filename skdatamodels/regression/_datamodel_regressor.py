@@ -19,6 +19,7 @@ from skdatamodels.regression._checks import (
     check_outputs,
     check_prior,
     warn_if_constant,
+    warn_if_few,
 )
 from skdatamodels.regression._choose_solver import check_weights_fit, choose_solver
 from skdatamodels.regression._convergence import warn_unless_converged
@@ -182,7 +183,8 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     counting, for masks), and the fit then uses only this matrix.
 
     A run of weight 2 counts as two runs in the fit, in held-out errors and in their
-    standard error. A run of weight 0 is ignored. Weights slow down the fit, and double
+    standard error. So with `one_standard_error`, weights should be about 1 on average,
+    not sum to 1. A run of weight 0 is ignored. Weights slow down the fit, and double
     its memory, only if there are many different values.
 
     A subset and its complement that are trained with the same seed form a pair, and
@@ -319,6 +321,8 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             X, Y, weight = X[kept], Y[kept], weight[kept]
             groups, pairs = (check_groups(g, n_runs, kept) for g in (groups, pairs))
         split = self._split(n_runs, kept, groups, pairs)
+        if self.one_standard_error and split is not None:
+            warn_if_few(weight)
         weight = None if (weight == 1).all() else weight
         order_by = pairs if groups is None else groups
         self._fit(X, Y, weight, split, order_by, one=y.ndim == 1)

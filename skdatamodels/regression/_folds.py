@@ -171,8 +171,8 @@ def _members(part, n_units):
     times = np.bincount(part, minlength=n_units)
     if times.max() > 1:
         raise ValueError(
-            f"cv has index {times.argmax()} {times.max()} times in one part of a split. "
-            "A run counts once: remove repeated indices."
+            f"cv has index {times.argmax()} {times.max()} times in one part of a split."
+            " A run counts once: remove repeated indices."
         )
     return times > 0
 
