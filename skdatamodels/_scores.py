@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.metrics import r2_score
 
-from skdatamodels._numbers import as_real
+from skdatamodels._numbers import as_real, check_sample_weight
 from skdatamodels._scaling import exponents, scaled
 
 
@@ -24,13 +24,14 @@ def mean_r2(y_true, y_pred, sample_weight=None):
         Mean R².
     """
     y_true = as_real(y_true, "outputs y")
+    if sample_weight is not None:
+        sample_weight = check_sample_weight(sample_weight, len(y_true))
     size = exponents(y_true)
     y_true, y_pred = scaled(y_true, size), scaled(y_pred, size)
     if not (np.isnan(y_true).any() or np.isnan(y_pred).any()):
         return r2_score(y_true, y_pred, sample_weight=sample_weight)
     columns = (y.reshape(len(y), -1).T for y in (y_true, y_pred))
-    weight = np.ones(len(y_true)) if sample_weight is None else sample_weight
-    weight, scores = np.asarray(weight), []
+    weight, scores = check_sample_weight(sample_weight, len(y_true)), []
     for true, pred in zip(*columns, strict=True):
         usable = ~np.isnan(true) & ~np.isnan(pred)
         if usable.any():

@@ -192,6 +192,7 @@ class LeakageDetector(OutlierMixin, BaseEstimator):
             swap_hint(got, [(n,) for n in X.shape[::-1]]),
         )
         self.candidates_, self.evidence_ = self._propose(X, target_representation)
+        vars(self).pop("candidate_ids_", None)  # of an earlier fit
         if self.train is not None:
             self.candidate_ids_ = self.train.ids_at(self.candidates_)
         parts = self._score_parts(self.evidence_[:, 0])

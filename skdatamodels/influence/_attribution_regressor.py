@@ -134,7 +134,9 @@ class AttributionRegressor(MaskRegressor):
         groups : Ignored
             Not used, present for searches that hand groups to each of their candidates.
         sample_weight : array-like of shape (n_runs,), default=None
-            Number of runs that each run counts as. Must not be negative.
+            Number of runs that each run counts as. Must not be negative. Weights that
+            sum to less than (Σw)²/Σw² count as this number of runs; for n equal weights
+            it is n.
 
         Returns
         -------
@@ -155,7 +157,9 @@ class AttributionRegressor(MaskRegressor):
         -----
         UserWarning
             If some targets have no output: their weights are 0 and their intercepts
-            NaN. If the attributions have the wrong sign: their scales are then 0.
+            NaN. If the attributions of all targets together have the wrong sign: most
+            scales are then 0. There is no warning for single targets whose scales are
+            0 because their own sign is wrong; see `scale_`.
         """
         masks, outputs, known, one = self._check_runs(X, y, sample_weight, self.exclude)
         tau = _weights_of(self.attribution, (outputs.shape[1], masks.shape[1]))

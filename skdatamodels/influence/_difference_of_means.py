@@ -5,6 +5,7 @@ import numpy as np
 from skdatamodels._scaling import exponents, scaled
 from skdatamodels._sklearn_compat import fit_context
 from skdatamodels.influence._mask_regressor import MaskRegressor
+from skdatamodels.masks._packed import row_blocks
 
 
 class DifferenceOfMeans(MaskRegressor):
@@ -101,21 +102,35 @@ class DifferenceOfMeans(MaskRegressor):
             NaN.
         """
         masks, outputs, known, one = self._check_runs(X, y, sample_weight)
+        largest = known.max(axis=0)  # products of huge or tiny weights would overflow
+        known = known / np.where(largest > 0, largest, 1)
         size = exponents(outputs)
         outputs, n_runs = scaled(outputs, size), known.sum(axis=0)
         mean = (known * outputs).sum(axis=0) / np.where(n_runs > 0, n_runs, 1)
-        total = masks.T_dot(known * (outputs - mean))
-        n_in = masks.T_dot(known)
-        # Outputs are centred, so those without an example sum to -total, and
-        # total / n_in - (-total) / n_out = total * n_runs / (n_in * n_out).
-        pairs = n_in * (n_runs - n_in)
-        # with weights, rounding can leave a difference where there is none
-        seen = masks.T_dot(known > 0)
-        differs = (seen > 0) & (seen < (known > 0).sum(axis=0))
-        coef = np.where(differs, total * n_runs, 0) / np.where(differs, pairs, 1)
-        coef = coef.T
+        n_in, n_out = _two_sides(masks, known)
+        sum_in, sum_out = _two_sides(masks, known * (outputs - mean))
+        differs = (n_in > 0) & (n_out > 0)
+        means = (
+            total / np.where(differs, n, 1)
+            for total, n in ((sum_in, n_in), (sum_out, n_out))
+        )
+        coef = np.where(differs, np.subtract(*means), 0).T
         share = n_in / np.where(n_runs > 0, n_runs, np.nan)
         intercept = mean - (coef.T * share).sum(axis=0)
         coef, intercept = np.ldexp(coef, size[:, None]), np.ldexp(intercept, size)
         self._set_weights(coef, intercept, one)
         return self
+
+
+def _two_sides(masks, values):
+    """Sum values over the runs with each example, and over those without it.
+
+    Both are summed: if a run with the example weighs much more than all without it, the
+    difference between the total and one side loses the other side.
+    """
+    sides = np.zeros((2, masks.shape[1], values.shape[1]))
+    for rows in row_blocks(len(masks), 8 * max(sides.shape)):
+        block = masks.dense(rows, np.float64)
+        sides[0] += block.T @ values[rows]
+        sides[1] += (1 - block).T @ values[rows]
+    return sides

@@ -21,15 +21,21 @@ def centred_sums(known, x, y):
     Returns
     -------
     n_runs, x_mean, y_mean, xx, xy, yy : arrays of shape (n_targets,)
-        Sums of weights, means, and sums of squares and products.
+        Numbers of runs, means, and sums of squares and products. The number of runs is
+        the sum of the weights, but at least (Σw)²/Σw², the number of equal weights
+        that would give means of the same variance. So weights that sum to little, such
+        as 1/n, do not make the runs too few to tell.
     """
-    n_runs = np.broadcast_to(known.sum(axis=0), x.shape[1:])
-    divisor = np.where(n_runs > 0, n_runs, 1)
+    total = np.broadcast_to(known.sum(axis=0), x.shape[1:])
+    divisor = np.where(total > 0, total, 1)
+    share = known / divisor
+    squares = (share**2).sum(axis=0)
+    n_runs = np.maximum(total, (total > 0) / np.where(squares > 0, squares, 1))
     x_mean, y_mean = ((known * values).sum(axis=0) / divisor for values in (x, y))
     x, y = x - x_mean, y - y_mean
     xx, xy, yy = ((known * a * b).sum(axis=0) for a, b in ((x, x), (x, y), (y, y)))
-    xx[xx <= _ROUNDING * n_runs * x_mean**2] = 0
-    yy[yy <= _ROUNDING * n_runs * y_mean**2] = 0
+    xx[xx <= _ROUNDING * total * x_mean**2] = 0
+    yy[yy <= _ROUNDING * total * y_mean**2] = 0
     return n_runs, x_mean, y_mean, xx, xy, yy
 
 

@@ -26,6 +26,19 @@ def warn_if_constant(X):
         )
 
 
+def warn_if_few(weight):
+    """Warn if weights of runs sum to far less than the number of the runs."""
+    if weight.sum() < 0.1 * len(weight):
+        warnings.warn(
+            f"The weights of the {len(weight)} runs sum to {weight.sum():.3g}. Weights "
+            "count runs, so one_standard_error takes the standard error of so few runs "
+            "and chooses too large a lam. Multiply the weights so that their mean is "
+            "about 1.",
+            UserWarning,
+            stacklevel=5,
+        )
+
+
 def check_outputs(y):
     """Check outputs; floating-point arrays are returned without a copy."""
     refuse_disguised(y, "outputs y")
@@ -74,6 +87,12 @@ def check_groups(groups, n_runs, kept=slice(None)):
         raise ValueError(
             f"groups must be one label for each of the {n_runs} runs, got shape "
             f"{labels.shape}."
+        )
+    missing = np.asarray((labels != labels) | np.equal(labels, None), bool)
+    if missing.any():
+        raise ValueError(
+            f"groups has no label for run {missing.argmax()} (NaN or None). Give each "
+            "run a label, its own if it belongs to no other."
         )
     return np.unique(labels[kept], return_inverse=True)[1]
 

@@ -19,6 +19,7 @@ from skdatamodels.regression._checks import (
     check_outputs,
     check_prior,
     warn_if_constant,
+    warn_if_few,
 )
 from skdatamodels.regression._choose_solver import check_weights_fit, choose_solver
 from skdatamodels.regression._convergence import warn_unless_converged
@@ -68,7 +69,10 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     cv : int, splitter or iterable, default=5
         Folds for "cv": their number, a scikit-learn splitter such as
         :class:`~sklearn.model_selection.GroupKFold`, or an iterable of pairs (train,
-        test) of row indices. With a number, the runs are shuffled, the usable runs of
+        test) of row indices. A splitter gets one sample for each pair of runs that
+        share a training seed (or for each run, if there are `groups` or no pairs), and
+        none for runs of weight 0. Given pairs of indices are used as they are, and no
+        index may be repeated. With a number, the runs are shuffled, the usable runs of
         each target are cut into equal parts, and the runs of a group stay together; see
         `fit`.
     prior : AttributionMatrix, array-like or sparse (n_targets, n_train), or callable
@@ -179,7 +183,8 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     counting, for masks), and the fit then uses only this matrix.
 
     A run of weight 2 counts as two runs in the fit, in held-out errors and in their
-    standard error. A run of weight 0 is ignored. Weights slow down the fit, and double
+    standard error. So with `one_standard_error`, weights should be about 1 on average,
+    not sum to 1. A run of weight 0 is ignored. Weights slow down the fit, and double
     its memory, only if there are many different values.
 
     A subset and its complement that are trained with the same seed form a pair, and
@@ -316,6 +321,8 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             X, Y, weight = X[kept], Y[kept], weight[kept]
             groups, pairs = (check_groups(g, n_runs, kept) for g in (groups, pairs))
         split = self._split(n_runs, kept, groups, pairs)
+        if self.one_standard_error and split is not None:
+            warn_if_few(weight)
         weight = None if (weight == 1).all() else weight
         order_by = pairs if groups is None else groups
         self._fit(X, Y, weight, split, order_by, one=y.ndim == 1)

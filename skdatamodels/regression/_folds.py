@@ -99,7 +99,14 @@ class Splits(NamedTuple):
         # the splitter requires groups
         if groups is None and hasattr(splitter, "set_split_request"):
             groups = np.arange(len(rows)) if pairs is not None else None
-        return cls._of(splitter.split(rows, None, groups), len(rows), unit)
+        try:
+            splits = list(splitter.split(rows, None, groups))
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"cv={splitter!r} cannot split the runs. It gets {len(rows)} samples, "
+                f"their groups if there are any, and no classes y. {error}"
+            ) from error
+        return cls._of(splits, len(rows), unit)
 
     @classmethod
     def given(cls, splits, n_runs, kept):
@@ -108,14 +115,17 @@ class Splits(NamedTuple):
 
     @classmethod
     def _of(cls, splits, n_units, unit):
-        train, held_out = [], []
-        for split in splits:
-            for part, parts in zip(split, (train, held_out), strict=True):
-                chosen = np.zeros(n_units, bool)
-                chosen[part] = True
-                parts.append(chosen[unit])
-        if not train:
-            raise ValueError("cv contains no split.")
+        splits = list(splits)
+        if not splits:
+            raise ValueError(
+                "cv contains no split. A generator can be used only once: give a list."
+            )
+        if not all(hasattr(split, "__len__") and len(split) == 2 for split in splits):
+            raise ValueError("cv must contain pairs (train, test) of row indices.")
+        train, held_out = (
+            [_members(part, n_units)[unit] for part in parts]
+            for parts in zip(*splits, strict=True)
+        )
         return cls(train, held_out)
 
     n_least = 3  # runs: one to hold out, and two to fit on
@@ -139,6 +149,32 @@ class Splits(NamedTuple):
                 judges = judges[:0]
             folds.append(Fold(judges, None if others else fit_on))
         return folds
+
+
+def _members(part, n_units):
+    """Return which units a part of a given split contains, a bool array."""
+    part = np.asarray(part)
+    if part.dtype == bool and part.shape == (n_units,):
+        return part
+    if part.ndim != 1 or (part.size and part.dtype.kind not in "iu"):
+        raise ValueError(
+            "cv must contain pairs (train, test) of row indices, got an array of "
+            f"{part.dtype} of shape {part.shape} as one of them."
+        )
+    part = part.astype(int)
+    if part.size and not 0 <= part.min() <= part.max() < n_units:
+        raise ValueError(
+            f"cv has the indices {part.min()} to {part.max()}, but there are {n_units} "
+            "samples. A splitter gets one sample for each pair of runs that share a "
+            "training seed, and none for runs of weight 0."
+        )
+    times = np.bincount(part, minlength=n_units)
+    if times.max() > 1:
+        raise ValueError(
+            f"cv has index {times.argmax()} {times.max()} times in one part of a split."
+            " A run counts once: remove repeated indices."
+        )
+    return times > 0
 
 
 def shuffled(rng, n_runs, groups):

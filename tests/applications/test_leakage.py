@@ -144,6 +144,8 @@ def test_candidates_bear_the_ids_of_the_training_set():
     )
     assert not there.all()
     assert set(detector.candidate_ids_[~there]) == {None}
+    again = clone(detector).fit(weights).set_params(train=None).fit(weights[:, :9])
+    assert not hasattr(again, "candidate_ids_")  # those of the first fit
     with pytest.raises(ValueError, match="train has 15 examples, but the attribution"):
         clone(detector).set_params(train=train[:15]).fit(weights)
 

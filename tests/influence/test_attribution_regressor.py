@@ -143,6 +143,17 @@ def test_weights_of_runs_are_runs_repeated():
     assert_allclose(weighted.intercept_, repeated.intercept_)
 
 
+@pytest.mark.parametrize("size", [1e-9, 1 / RUNS.n_runs, 1])
+def test_weights_that_sum_to_little_are_as_none(size):
+    weight = np.full(RUNS.n_runs, size)
+    weighted = AttributionRegressor(TAU).fit(RUNS, sample_weight=weight)
+    plain = AttributionRegressor(TAU).fit(RUNS)
+    assert_allclose(weighted.coef_, plain.coef_)
+    assert weighted.pooled_scale_ == pytest.approx(plain.pooled_scale_)
+    with pytest.warns(UserWarning, match="predict larger outputs where .* smaller"):
+        AttributionRegressor(-TAU).fit(RUNS, sample_weight=weight)
+
+
 def _never(train, targets):
     raise AssertionError("computed before the shapes were checked")
 

@@ -1,4 +1,5 @@
 import pickle
+from fractions import Fraction
 from types import SimpleNamespace
 
 import numpy as np
@@ -172,6 +173,33 @@ def test_a_target_without_outputs_is_told_and_the_others_are_as_without_it():
     assert np.isnan(influence.intercept_[1])
     score = influence.score(MASKS, outputs)
     assert score == pytest.approx(others.score(MASKS, outputs[:, [0, 2]]))
+
+
+def _weighted_means(masks, outputs, weight):
+    """Differences of weighted means, in exact fractions."""
+    weight, coef = [Fraction(w) for w in weight], []
+    for y in outputs.T:
+        coef.append([])
+        for column in masks.T:
+            means = []
+            for side in (True, False):
+                rows = np.flatnonzero(column == side)
+                total = sum(weight[i] * Fraction(y[i]) for i in rows)
+                means.append(total / sum(weight[i] for i in rows))
+            coef[-1].append(float(means[0] - means[1]))
+    return coef
+
+
+@pytest.mark.parametrize("weight", [1e155, 1e-200, 1e-320, 1.0])
+@pytest.mark.parametrize("first", [1, 1e16])
+def test_weights_of_any_size_give_the_weighted_means(weight, first):
+    weights = np.full(len(MASKS), weight)
+    weights[0] *= first
+    found = DifferenceOfMeans().fit(MASKS, OUTPUTS, sample_weight=weights)
+    assert_allclose(found.coef_, _weighted_means(MASKS, OUTPUTS, weights), atol=1e-9)
+    mean = np.average(OUTPUTS, axis=0, weights=weights / weights.max())
+    share = np.average(MASKS, axis=0, weights=weights / weights.max())
+    assert_allclose(found.intercept_, mean - found.coef_ @ share)
 
 
 @pytest.mark.parametrize("missing", [False, True])

@@ -119,6 +119,17 @@ def test_weights_count_as_repeated_runs():
     assert weighted[1] == pytest.approx(repeated[1])
 
 
+def test_weights_below_one_count_as_their_effective_number():
+    """Half the runs share all the weight but for a rest: as those alone."""
+    known, x, y = _data(np.random.default_rng(0), missing=0)
+    known[::2] = 1e-12
+    alone = _scales(np.ones(x[1::2].shape), x[1::2], y[1::2])
+    for size in (1, 0.01):
+        scale, pooled = _scales(size * known, x, y)
+        assert_allclose(scale, alone[0], rtol=1e-6)
+        assert pooled == pytest.approx(alone[1])
+
+
 def test_targets_that_cannot_tell():
     rng = np.random.default_rng(0)
     known, x, y = _data(rng, missing=0)

@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.model_selection import GroupKFold, KFold, ShuffleSplit, TimeSeriesSplit
+from sklearn.model_selection import (
+    GroupKFold,
+    KFold,
+    PredefinedSplit,
+    ShuffleSplit,
+    StratifiedKFold,
+    TimeSeriesSplit,
+)
 
 from skdatamodels.regression._folds import Cut, Splits, shuffled
 
@@ -109,6 +116,53 @@ def test_given_splits_are_of_all_runs():
     np.testing.assert_array_equal(kept[second.train], [3, 4, 5])
     with pytest.raises(ValueError, match="cv contains no split"):
         Splits.given([], 6, kept)
+
+
+@pytest.mark.parametrize(
+    ("splits", "message"),
+    [
+        ([([0, 1, 1, 2], [3, 4])], "cv has index 1 2 times in one part"),
+        ([([0, 1, 2], [4, 3, 4])], "cv has index 4 2 times in one part"),
+        ([np.arange(3)], r"pairs \(train, test\)"),
+        ([np.arange(2)], r"pairs \(train, test\)"),
+        ([0, 1], r"pairs \(train, test\)"),
+        ([([0, 1], [2], [3])], r"pairs \(train, test\)"),
+        ([([0.0, 1.0, 2.0], [3])], r"row indices, got an array of float64"),
+        ([([True, False], [3])], r"row indices, got an array of bool"),
+        ([([0, 1, 2], [3, 6])], "cv has the indices 3 to 6, but there are 6 samples"),
+        ([([0, 1, -1], [3])], "cv has the indices -1 to 1"),
+    ],
+)
+def test_wrong_splits_are_told(splits, message):
+    with pytest.raises(ValueError, match=message):
+        Splits.given(splits, 6, np.arange(6))
+
+
+def test_bool_arrays_are_splits():
+    train = np.array([1, 1, 0, 0, 1, 0], bool)
+    (fold,) = Splits.given([(train, ~train)], 6, np.arange(6))(np.arange(6))
+    np.testing.assert_array_equal(fold.held_out, np.flatnonzero(~train))
+    np.testing.assert_array_equal(fold.train_of(np.arange(6)), np.flatnonzero(train))
+
+
+@pytest.mark.parametrize(
+    ("splitter", "message"),
+    [
+        (StratifiedKFold(2), "StratifiedKFold.* gets 3 samples.* no classes y"),
+        (KFold(9), "gets 3 samples.*n_splits=9"),
+        (PredefinedSplit([0, 0, 1, 1, 2, 2]), "one sample for each pair of runs"),
+    ],
+)
+def test_a_splitter_that_cannot_split_is_told(splitter, message):
+    with pytest.raises(ValueError, match=message):
+        Splits.by(splitter, 6, None, np.array([0, 1, 2, 0, 1, 2]))
+
+
+def test_a_generator_that_was_used_is_told():
+    splits = iter([([0, 1, 2], [3])])
+    Splits.given(splits, 6, np.arange(6))
+    with pytest.raises(ValueError, match="A generator can be used only once"):
+        Splits.given(splits, 6, np.arange(6))
 
 
 def test_a_target_needs_a_split_with_runs_on_both_sides():

@@ -121,6 +121,21 @@ def test_too_few_groups_are_told():
         DatamodelRegressor().fit(MASKS, OUTPUTS, groups=two[1:])
 
 
+@pytest.mark.parametrize(
+    "labels",
+    [
+        [0.0, 1.0, np.nan],
+        ["a", "b", None],
+        np.array(["a", "b", np.nan], object),
+        np.array(["2020", "2021", "NaT"], "datetime64[Y]"),
+    ],
+)
+def test_a_run_without_a_group_is_told(labels):
+    groups = np.tile(np.asarray(labels), 20)
+    with pytest.raises(ValueError, match="groups has no label for run 2"):
+        DatamodelRegressor().fit(MASKS, OUTPUTS, groups=groups)
+
+
 def paired_training_runs(design, rows):
     masks = sample_masks(rows, 10, 0.5, design=design, random_state=0)
     rng = np.random.default_rng(1)

@@ -158,6 +158,31 @@ def test_bad_weights(sample_weight, message):
         DatamodelRegressor(0.1).fit(MASKS, OUTPUTS, sample_weight=sample_weight)
 
 
+@pytest.mark.parametrize("outputs", [OUTPUTS, GAPS], ids=["all", "gaps"])
+@pytest.mark.parametrize("weight", [np.r_[-1.0, np.ones(N_RUNS - 1)], np.ones(9)])
+def test_bad_weights_of_a_score(weight, outputs):
+    model = DatamodelRegressor(0.1).fit(MASKS, OUTPUTS)
+    with pytest.raises(ValueError, match="sample_weight must be"):
+        model.score(MASKS, outputs, sample_weight=weight)
+
+
+@pytest.mark.parametrize("sum_of_weights", [1, 0.5 * N_RUNS, N_RUNS])
+def test_one_standard_error_of_few_runs_is_told(sum_of_weights):
+    """A weight of c is c runs: the standard error has a factor of 1/√c."""
+    weight = np.full(N_RUNS, sum_of_weights / N_RUNS)
+    model = model_of("gram", "validation", one_standard_error=True)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        weighted = model.fit(MASKS, OUTPUTS, sample_weight=weight).lam_
+    found = [str(warning.message) for warning in told]
+    if sum_of_weights == 1:
+        (message,) = found
+        assert "weights of the 60 runs sum to 1." in message
+        assert (weighted > model.fit(MASKS, OUTPUTS).lam_).any()
+    else:
+        assert not found
+
+
 def test_equal_weights_are_counted_as_none():
     plain = DatamodelRegressor(0.1).fit(MASKS, OUTPUTS).coef_
     for weight in (1, 1.0, np.ones(N_RUNS, int)):
