@@ -1,12 +1,50 @@
 """Choosing a solver for a problem, and checking that it fits into memory."""
 
 import warnings
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
 from skdatamodels._memory import available_memory
 from skdatamodels.masks import PackedMasks
-from skdatamodels.regression._solver import SOLVERS
+
+
+class Solver(NamedTuple):
+    """A solver, and what it supports."""
+
+    load: Callable  # returns ``fit``; imports its dependencies, which may be slow
+    real_columns: bool = False  # whether it accepts real columns besides masks
+    on_gpu: bool = False
+
+
+def _gram():
+    from skdatamodels.regression._gram.solver import fit_groups
+
+    return fit_groups
+
+
+def _residual():
+    from skdatamodels.regression._mask_solver import mask_solver
+    from skdatamodels.regression._residual.residual_path import solve
+
+    # products of residuals are too small for several BLAS threads
+    return mask_solver(solve, blas_threads=1)
+
+
+def _saga():
+    from skdatamodels.regression._mask_solver import mask_solver
+    from skdatamodels.regression._saga.saga_path import solve
+
+    return mask_solver(solve)
+
+
+SOLVERS = {
+    "gram": Solver(_gram, real_columns=True, on_gpu=True),
+    "residual": Solver(_residual),
+    "saga": Solver(_saga, on_gpu=True),
+}
+"""Solvers by name."""
 
 # With fewer runs than this share of the training examples, descent on residuals is
 # several times as fast as a Gram matrix (solvers.rst).

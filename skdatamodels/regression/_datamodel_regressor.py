@@ -21,11 +21,15 @@ from skdatamodels.regression._checks import (
     warn_if_constant,
     warn_if_few,
 )
-from skdatamodels.regression._choose_solver import check_weights_fit, choose_solver
+from skdatamodels.regression._choose_solver import (
+    SOLVERS,
+    check_weights_fit,
+    choose_solver,
+)
 from skdatamodels.regression._convergence import warn_unless_converged
 from skdatamodels.regression._fits import computing_dtype, join
 from skdatamodels.regression._folds import Cut, Splits, shuffled
-from skdatamodels.regression._solver import SOLVERS, Problem, Settings
+from skdatamodels.regression._solver import Problem, Settings
 from skdatamodels.regression._target_groups import (
     check_enough,
     group_targets,

@@ -12,11 +12,11 @@ targets in the groups of the problem:
 If ``problem.lam`` is None, the solver also chooses lam and the strength of the prior,
 by the error on the folds of each group. It stops on the duality gap.
 
-To add a solver, write it in its own module and add it to `SOLVERS`. If you have a
-function that solves paths on masks and outputs, `mask_solver` makes a solver of it.
+To add a solver, write it in its own module and add it to `SOLVERS` in `_choose_solver`.
+If you have a function that solves paths on masks and outputs, `mask_solver` makes a
+solver of it.
 """
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -52,40 +52,3 @@ class Settings(NamedTuple):
         """Make Settings from the parameters of an estimator."""
         own = {name: getattr(estimator, name) for name in cls._fields[:-2]}
         return cls(**own, seed=seed, ops=ops)
-
-
-class Solver(NamedTuple):
-    """A solver, and what it supports."""
-
-    load: Callable  # returns ``fit``; imports its dependencies, which may be slow
-    real_columns: bool = False  # whether it accepts real columns besides masks
-    on_gpu: bool = False
-
-
-def _gram():
-    from skdatamodels.regression._gram.solver import fit_groups
-
-    return fit_groups
-
-
-def _residual():
-    from skdatamodels.regression._mask_solver import mask_solver
-    from skdatamodels.regression._residual.residual_path import solve
-
-    # products of residuals are too small for several BLAS threads
-    return mask_solver(solve, blas_threads=1)
-
-
-def _saga():
-    from skdatamodels.regression._mask_solver import mask_solver
-    from skdatamodels.regression._saga.saga_path import solve
-
-    return mask_solver(solve)
-
-
-SOLVERS = {
-    "gram": Solver(_gram, real_columns=True, on_gpu=True),
-    "residual": Solver(_residual),
-    "saga": Solver(_saga, on_gpu=True),
-}
-"""Solvers by name."""

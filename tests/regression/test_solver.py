@@ -7,9 +7,9 @@ from sklearn.linear_model import Lasso
 
 from skdatamodels import DatamodelRegressor
 from skdatamodels.datasets import make_linear_runs
-from skdatamodels.regression import _solver
+from skdatamodels.regression._choose_solver import SOLVERS, Solver
 from skdatamodels.regression._mask_solver import mask_solver
-from skdatamodels.regression._solver import SOLVERS, Settings, Solver
+from skdatamodels.regression._solver import Settings
 
 RUNS, COEF = make_linear_runs(60, 12, 3, noise=1.0, random_state=0)
 OUTPUTS = RUNS.outputs.astype(np.float64)
@@ -72,6 +72,6 @@ def test_settings_are_parameters_of_the_regressor():
 
 @pytest.mark.parametrize("name", SOLVERS)
 def test_each_solver_loads_and_is_a_choice(name):
-    assert callable(_solver.SOLVERS[name].load())
+    assert callable(SOLVERS[name].load())
     runs, _ = make_linear_runs(20, 6, 1)
     assert DatamodelRegressor(0.1, solver=name).fit(runs).solver_ == name
