@@ -26,10 +26,7 @@ class Fold(NamedTuple):
 
 
 class Cut(NamedTuple):
-    """Cut the runs into parts of whole units, whose numbers of runs are near the shares.
-
-    With one part, the other runs are never held out.
-    """
+    """Cut the runs into parts of whole units, near the wanted shares of the runs."""
 
     fractions: np.ndarray  # increasing; the edges of the parts
     unit: np.ndarray  # (n_runs,), number of the unit of each run
