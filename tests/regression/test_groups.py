@@ -1,6 +1,7 @@
 """Runs that belong together are never divided between fit and judgement."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn import config_context
@@ -126,6 +127,7 @@ def test_too_few_groups_are_told():
     [
         [0.0, 1.0, np.nan],
         ["a", "b", None],
+        pd.array(["a", "b", None], dtype="string"),
         np.array(["a", "b", np.nan], object),
         np.array(["2020", "2021", "NaT"], "datetime64[Y]"),
     ],
