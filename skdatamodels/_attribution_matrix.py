@@ -4,7 +4,7 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.utils import check_array
 
-from skdatamodels._frozen import frozen_csr, read_only
+from skdatamodels._frozen import frozen_csr, is_fixed, read_only, shell_of_csr
 from skdatamodels._numbers import refuse_disguised
 
 __all__ = ["AttributionMatrix"]
@@ -21,8 +21,9 @@ class AttributionMatrix:
     ----------
     weights : array-like or sparse matrix of shape (n_targets, n_train)
         Positive where the presence of the training example raises the output. Sparse
-        weights are stored as CSR. A writeable array is copied once; a read-only array
-        or memory map is used without a copy, so its owner must not change it. Types
+        weights are stored as CSR. A writeable array, or a view of one, is copied once;
+        a read-only array or memory map is used without a copy, so its owner must not
+        change it. Types
         other than float32 are converted to float64.
 
     Attributes
@@ -50,18 +51,20 @@ class AttributionMatrix:
     True
     """
 
+    __iter__ = None  # rows can be indexed, but not iterated over
     __slots__ = ("_weights",)
 
     def __init__(self, weights):
-        fixed = isinstance(weights, np.ndarray) and not weights.flags.writeable
-        checked = _checked(weights, "weights", copy=not (fixed or sp.issparse(weights)))
+        copy = not (is_fixed(weights) or sp.issparse(weights))
+        checked = _checked(weights, "weights", copy=copy)
         checked = frozen_csr(checked) if sp.issparse(checked) else checked
         object.__setattr__(self, "_weights", read_only(checked))
 
     @property
     def weights(self):
         """The matrix, read-only."""
-        return self._weights
+        weights = self._weights
+        return shell_of_csr(weights) if sp.issparse(weights) else weights
 
     @property
     def shape(self):

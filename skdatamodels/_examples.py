@@ -16,7 +16,7 @@ from skdatamodels._frames import (
     is_pandas,
     shell_of,
 )
-from skdatamodels._frozen import frozen_array, frozen_csr, read_only
+from skdatamodels._frozen import frozen_array, frozen_csr, read_only, shell_of_csr
 from skdatamodels._sklearn_compat import safe_indexing
 
 __all__ = ["Examples"]
@@ -301,6 +301,8 @@ def _shallow(values):
     """Return `values` so that changing the result does not change the Examples."""
     if isinstance(values, dict):
         return MappingProxyType(values)
+    if sp.issparse(values):
+        return shell_of_csr(values)
     return shell_of(values) if is_frame(values) else values
 
 

@@ -11,7 +11,7 @@ from skdatamodels._numbers import unmasked
 def frozen_array(values, name):
     """Return an array that nobody else can write: a copy, unless it is read-only."""
     values = unmasked(values, name)
-    if isinstance(values, np.ndarray) and not values.flags.writeable:
+    if is_fixed(values):
         array = np.asarray(values)
     else:
         try:
@@ -32,6 +32,23 @@ def frozen_array(values, name):
     return array
 
 
+def is_fixed(values):
+    """Return whether values are an array that nobody can write, not even its base."""
+    if not isinstance(values, np.ndarray):
+        return False
+    while isinstance(values, np.ndarray):
+        if values.flags.writeable:
+            return False
+        values = values.base
+    return True
+
+
+def shell_of_csr(csr):
+    """Return a new object of the same arrays: who rebinds its data changes no other."""
+    parts = csr.data, csr.indices, csr.indptr
+    return type(csr)(parts, shape=csr.shape, copy=False)
+
+
 def frozen_csr(X):
     """Return a sparse matrix as canonical CSR that nobody else can write."""
     if X.ndim != 2:
@@ -44,7 +61,7 @@ def frozen_csr(X):
         csr = csr.copy()
         csr.sum_duplicates()  # the entries cannot be sorted in place later
     elif csr is X:  # a new object, because the owner of X can rebind X.data
-        csr = type(X)(parts, shape=X.shape, copy=False)
+        csr = shell_of_csr(csr)
     return csr
 
 

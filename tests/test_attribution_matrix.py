@@ -65,6 +65,31 @@ def test_a_read_only_array_is_not_copied(tmp_path):
     assert AttributionMatrix(np.arange(6).reshape(2, 3)).weights.dtype == np.float64
 
 
+def test_a_read_only_view_of_a_writeable_array_is_copied():
+    row = np.arange(4.0)
+    view = WEIGHTS.copy()[:, :]
+    view.setflags(write=False)
+    for given, base in [(np.broadcast_to(row, (3, 4)), row), (view, view.base)]:
+        held = AttributionMatrix(given)
+        before = np.array(given)
+        base[...] = -1
+        assert (given == -1).all()
+        assert_array_equal(held.weights, before)
+
+
+def test_sparse_weights_cannot_be_replaced():
+    held = AttributionMatrix(sparse.csr_array(WEIGHTS))
+    held.weights.data = np.full(held.weights.nnz, -1.0)
+    held.weights.indices = held.weights.indices[::-1]
+    assert_array_equal(np.asarray(held), WEIGHTS)
+    assert np.shares_memory(held.weights.data, held.weights.data)
+
+
+def test_is_not_iterated():
+    with pytest.raises(TypeError, match="not iterable"):
+        iter(AttributionMatrix(WEIGHTS))
+
+
 def test_shows_its_size_and_not_its_content():
     text = repr(AttributionMatrix(WEIGHTS))
     assert text == "AttributionMatrix(n_targets=3, n_train=4, float64)"

@@ -96,6 +96,16 @@ def test_writeable_arrays_are_copied_once_and_read_only_ones_never(tmp_path):
     assert np.shares_memory(Examples(csr, np.zeros(3)).X.data, csr.data)
 
 
+def test_what_another_can_write_is_copied():
+    row = np.arange(3.0)
+    examples = Examples(np.broadcast_to(row, (4, 3)), np.zeros(4))
+    csr = Examples(sp.csr_array(np.eye(3)), np.zeros(3))
+    row[:] = 9
+    csr.X.data = np.zeros(3)
+    np.testing.assert_array_equal(examples.X, np.tile(np.arange(3.0), (4, 1)))
+    np.testing.assert_array_equal(csr.X.toarray(), np.eye(3))
+
+
 @every_input
 def test_nothing_can_be_changed(X):
     examples = Examples(X, [0, 1, 0], metadata={"m": [1, 2, 3]})

@@ -88,11 +88,14 @@ def check_groups(groups, n_runs, kept=slice(None)):
             f"groups must be one label for each of the {n_runs} runs, got shape "
             f"{labels.shape}."
         )
-    missing = np.asarray((labels != labels) | np.equal(labels, None), bool)
-    if missing.any():
+    if labels.dtype == object:  # None, pandas' NA, which equals nothing, or NaN
+        missing = [v is None or str(v) == "<NA>" or v != v for v in labels]
+    else:
+        missing = labels != labels
+    if np.any(missing):
         raise ValueError(
-            f"groups has no label for run {missing.argmax()} (NaN or None). Give each "
-            "run a label, its own if it belongs to no other."
+            f"groups has no label for run {np.argmax(missing)} (NaN or None). Give each"
+            " run a label, its own if it belongs to no other."
         )
     return np.unique(labels[kept], return_inverse=True)[1]
 

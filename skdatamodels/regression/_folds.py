@@ -4,7 +4,6 @@ The rules for splitting are `Cut` and `Splits`. A rule is called with the usable
 some targets, and returns their folds.
 """
 
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -27,7 +26,7 @@ class Fold(NamedTuple):
 
 
 class Cut(NamedTuple):
-    """Cut the runs, in the given order, into parts that consist of whole units."""
+    """Cut the runs into parts of whole units, near the wanted shares of the runs."""
 
     fractions: np.ndarray  # increasing; the edges of the parts
     unit: np.ndarray  # (n_runs,), number of the unit of each run
@@ -66,11 +65,41 @@ class Cut(NamedTuple):
         """Return the folds of some runs; the runs of a unit must be consecutive."""
         unit = self.unit[rows]
         starts = np.flatnonzero(np.r_[True, unit[1:] != unit[:-1]])
-        edges = np.round(np.multiply(self.fractions, len(starts))).astype(int)
-        if self.n_folds == 1:  # hold out at least a unit; keep two if there are three
-            edges[0] = np.clip(edges[0], min(2, len(starts) - 1), len(starts) - 1)
-        bounds = np.r_[starts, len(rows)]
-        return [Fold(rows[bounds[a] : bounds[b]], None) for a, b in pairwise(edges)]
+        sizes = np.diff(np.r_[starts, len(rows)])
+        if self.n_folds == 1:
+            n_train = round(self.fractions[0] * len(rows))
+            part = _last_units(sizes, len(rows) - n_train)
+        elif sizes.min() == sizes.max():
+            edges = np.round(np.multiply(self.fractions, len(sizes))).astype(int)
+            part = np.repeat(np.arange(self.n_folds), np.diff(edges))
+        else:
+            part = _spread_units(sizes, np.diff(self.fractions))
+        part = np.repeat(part, sizes)
+        parts = [rows[part == k] for k in range(self.n_folds)]
+        # as in Splits, a fold needs two runs to fit on
+        return [Fold(p if len(rows) - len(p) >= 2 else p[:0], None) for p in parts]
+
+
+def _last_units(sizes, wanted):
+    """Return 0 for units to hold out, near the wanted number of runs, -1 for others."""
+    part, n = np.full(len(sizes), -1), 0
+    most = sizes.sum() - 2  # two runs to fit on
+    for k in range(len(sizes) - 1, -1, -1):
+        with_it = n + sizes[k]
+        if with_it <= most and abs(with_it - wanted) < abs(n - wanted):
+            part[k], n = 0, with_it
+    if n == 0:
+        part[len(sizes) - 1 - sizes[::-1].argmin()] = 0
+    return part
+
+
+def _spread_units(sizes, shares):
+    """Return the part of each unit: the largest first, where most runs are missing."""
+    part, filled = np.empty(len(sizes), int), [0.0] * len(shares)
+    for k in np.argsort(-sizes, kind="stable"):
+        part[k] = p = min(range(len(shares)), key=filled.__getitem__)
+        filled[p] += sizes[k] / shares[p]
+    return part
 
 
 class Splits(NamedTuple):

@@ -1,5 +1,7 @@
 """TrainingRuns: the masks and outputs of many trained models."""
 
+from hashlib import blake2b
+
 import numpy as np
 
 from skdatamodels._numbers import unmasked
@@ -230,19 +232,27 @@ def paired_runs(runs):
     """
     if runs.seeds is None:
         return None
-    order = np.argsort(runs.seeds, kind="stable")
-    first = np.flatnonzero(runs.seeds[order][1:] == runs.seeds[order][:-1])
-    linked, bits = np.zeros(len(order), bool), runs.packed.bits
+    seed = np.unique(runs.seeds, return_inverse=True)[1]
+    shared = np.flatnonzero(np.bincount(seed)[seed] > 1)
+    number, pair = {}, np.arange(runs.n_runs)
+    has_first = np.zeros(runs.n_runs, bool)  # does the run have the first example?
     everything = np.packbits(np.ones(runs.n_train, bool))
-    for block in row_blocks(len(first), 3 * bits.shape[1]):
-        a, b = order[first[block]], order[first[block] + 1]
-        linked[first[block] + 1] = ((bits[a] ^ bits[b]) == everything).all(axis=1)
-    if not linked.any():
+    for block in row_blocks(len(shared), 3 * len(everything)):
+        rows = shared[block]
+        bits = runs.packed.bits[rows]
+        has_first[rows] = bits[:, 0] >> 7
+        # a subset and its complement are alike as the one without the first example
+        bits = np.where(has_first[rows, None], bits ^ everything, bits)
+        for run, row in zip(rows, bits, strict=True):
+            key = seed[run], blake2b(row.tobytes(), digest_size=16).digest()
+            pair[run] = number.setdefault(key, run)
+    halves = np.bincount(pair), np.bincount(pair, weights=has_first)
+    n_runs, n_first = (half[pair] for half in halves)
+    paired = (n_first > 0) & (n_first < n_runs)
+    if not paired.any():
         return None
-    pair = np.empty(len(order), int)
-    pair[order] = np.cumsum(~linked) - 1
-    _, first_run, pair = np.unique(pair, return_index=True, return_inverse=True)
-    return np.argsort(np.argsort(first_run))[pair]  # numbered in the order of the runs
+    pair = np.where(paired, pair, np.arange(runs.n_runs))
+    return np.unique(pair, return_inverse=True)[1]  # in the order of the first runs
 
 
 def check_no_infinity(outputs, source):

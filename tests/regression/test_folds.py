@@ -33,7 +33,7 @@ def test_a_part_is_held_out_and_two_runs_remain(m, fraction):
 
 @given(st.integers(2, 8), st.integers(0, 60))
 def test_folds_cut_the_runs_into_equal_parts(n_folds, more):
-    rows = np.arange(n_folds + more)
+    rows = np.arange(max(n_folds, 4) + more)
     folds = split_of(np.linspace(0, 1, n_folds + 1), len(rows))(rows)
     np.testing.assert_array_equal(np.concatenate([f.held_out for f in folds]), rows)
     sizes = [len(fold.held_out) for fold in folds]
@@ -58,12 +58,55 @@ def test_groups_are_never_divided(data):
     rows = order[usable[order, 0]]
     for fold in split(rows):
         train = fold.train_of(rows)
-        assert len(fold.held_out)
-        assert len(train)
+        assert len(train) >= 2
+        if not len(fold.held_out):  # else fewer than two runs would remain
+            assert split.n_folds > 1 or len(rows) < 3
+            continue
         np.testing.assert_array_equal(
             np.sort(np.concatenate([train, fold.held_out])), np.sort(rows)
         )
         assert not set(groups[train]) & set(groups[fold.held_out])
+
+
+@given(st.lists(st.integers(1, 40), min_size=2, max_size=12), st.floats(0.05, 0.6))
+def test_the_held_out_share_of_unequal_groups_is_near_the_wanted_one(sizes, fraction):
+    groups = np.repeat(np.arange(len(sizes)), sizes)
+    n = len(groups)
+    if n < 3:
+        return
+    rows = np.arange(n)
+    (fold,) = split_of([1 - fraction, 1], n, groups)(rows)
+    held_out, wanted = len(fold.held_out), n - round((1 - fraction) * n)
+    assert 1 <= held_out <= n - 2
+    sizes, parts = np.array(sizes), np.unique(groups[fold.held_out])
+    assert sizes[parts].sum() == held_out  # whole groups
+    if abs(held_out - wanted) >= wanted:  # no group is as near as none
+        assert held_out == sizes.min()
+    more = held_out + np.delete(sizes, parts)
+    more = more[more <= n - 2]
+    if held_out != sizes.min():
+        assert (abs(more - wanted) >= abs(held_out - wanted)).all()
+
+
+@pytest.mark.parametrize("sizes", [(198, 2), (150, 40, 10), (100, *[10] * 10)])
+def test_a_large_group_is_not_the_only_one_to_be_held_out(sizes):
+    groups = np.repeat(np.arange(len(sizes)), sizes)
+    for seed in range(20):
+        rows = shuffled(np.random.RandomState(seed), 200, groups)
+        (fold,) = split_of([0.9, 1], 200, groups)(rows)
+        assert len(fold.held_out) <= 40
+
+
+@given(st.lists(st.integers(1, 30), min_size=4, max_size=30), st.integers(2, 4))
+def test_folds_of_unequal_groups_are_as_large_as_those_of_group_k_fold(sizes, n_folds):
+    groups = np.repeat(np.arange(len(sizes)), sizes)
+    rows = np.arange(len(groups))
+    folds = split_of(np.linspace(0, 1, n_folds + 1), len(groups), groups)(rows)
+    expected = GroupKFold(n_folds).split(groups, groups=groups)
+    expected = sorted(len(test) for train, test in expected if len(train) >= 2)
+    assert sorted(len(f.held_out) for f in folds if len(f.held_out)) == expected
+    for fold in folds:
+        assert not set(groups[fold.train_of(rows)]) & set(groups[fold.held_out])
 
 
 def test_runs_are_shuffled_by_group():

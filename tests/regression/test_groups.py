@@ -1,6 +1,7 @@
 """Runs that belong together are never divided between fit and judgement."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn import config_context
@@ -126,6 +127,7 @@ def test_too_few_groups_are_told():
     [
         [0.0, 1.0, np.nan],
         ["a", "b", None],
+        pd.array(["a", "b", None], dtype="string"),
         np.array(["a", "b", np.nan], object),
         np.array(["2020", "2021", "NaT"], "datetime64[Y]"),
     ],
@@ -156,8 +158,34 @@ def test_pairs_are_found(design):
     assert_array_equal(first_runs, np.sort(first_runs))  # in the order of the runs
     assert paired_runs(runs[rows % 2 == 0]) is None  # no two of a pair
     assert paired_runs(TrainingRuns(runs.packed, runs.outputs)) is None
-    one_seed = TrainingRuns(MASKS, OUTPUTS, seeds=np.zeros(60, int))
+    wide = np.random.default_rng(0).random((60, 40)) < 0.5  # no two are complements
+    one_seed = TrainingRuns(wide, OUTPUTS, seeds=np.zeros(60, int))
     assert paired_runs(one_seed) is None  # a seed alone makes no pair
+
+
+def test_pairs_are_found_in_any_order_among_runs_of_one_seed():
+    rng = np.random.default_rng(0)
+    masks = rng.random((12, 9)) < 0.5  # one byte is not full
+    masks = np.r_[masks, ~masks[:8], masks[:1], masks[9:10]]
+    for _ in range(5):
+        order = rng.permutation(len(masks))
+        seeds = rng.integers(0, 2, len(masks))
+        runs = TrainingRuns(masks[order], np.zeros((len(masks), 1)), seeds=seeds)
+        parts = {  # by definition
+            i: {
+                j
+                for j in range(len(masks))
+                if seeds[i] == seeds[j] and (masks[order[i]] != masks[order[j]]).all()
+            }
+            for i in range(len(masks))
+        }
+        found = paired_runs(runs)
+        assert found.max() == len(set(found)) - 1
+        for i, others in parts.items():
+            mates = set(np.flatnonzero(found == found[i])) - {i}
+            # a subset that occurs twice has the same complement
+            same = {k for j in others for k in parts[j]} - {i}
+            assert mates == others | same
 
 
 @pytest.mark.parametrize(

@@ -78,6 +78,7 @@ def test_equals_runs_repeated(solver, form, lam, problem):
         [(np.flatnonzero(s != k), np.flatnonzero(s == k)) for k in range(4)]
         for s in (SPLIT, SPLIT[rows])
     ]
+    folds = folds if lam == "cv" else (None, None)
     weighted, repeated = (
         model_of(solver, lam, cv=cv, **parameters).fit(X[r], GAPS[r], sample_weight=w)
         for cv, r, w in zip(
