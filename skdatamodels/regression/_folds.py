@@ -83,8 +83,10 @@ class Cut(NamedTuple):
 def _last_units(sizes, wanted):
     """Return 0 for units to hold out, near the wanted number of runs, -1 for others."""
     part, n = np.full(len(sizes), -1), 0
-    most = sizes.sum() - 2  # two runs to fit on
+    least, most = sizes.min(), sizes.sum() - 2  # two runs to fit on
     for k in range(len(sizes) - 1, -1, -1):
+        if least >= 2 * (wanted - n):  # no unit brings it nearer
+            break
         with_it = n + sizes[k]
         if with_it <= most and abs(with_it - wanted) < abs(n - wanted):
             part[k], n = 0, with_it
