@@ -169,9 +169,9 @@ def test_own_function():
         (
             lambda: get_output("loss"),
             ValueError,
-            "one of margin, log_odds.*callable.*'loss'",
+            "one of confidence, correctness.*callable.*'loss'",
         ),
-        (lambda: get_output(3), TypeError, "one of margin"),
+        (lambda: get_output(3), TypeError, "one of confidence"),
         (
             lambda: check_output("margin", Ridge()),
             ValueError,
