@@ -95,7 +95,7 @@ def test_files_of_the_authors_writer(tmp_path, monkeypatch):
             "other.beton", rows, mask=masks.astype(np.uint8),
             targets=outputs.astype(np.float16), more=outputs,
         )
-        packed._BLOCK_BYTES = 1000
+        _packed._BLOCK_BYTES = 1000
         for path, dtype in ("theirs.beton", np.float32), ("other.beton", np.float16):
             runs = read_beton(path)
             assert_array_equal(runs.masks, masks[order])
@@ -175,7 +175,7 @@ def test_files_that_cannot_be_read(tmp_path):
         infinite = outputs.copy()
         infinite[9, 2] = -np.inf
         write_as_the_authors_do("infinite.beton", rows, targets=infinite)
-        refuses("infinite.beton", "holds -inf at run 9, target 2")
+        refuses("infinite.beton", "has -inf at run 9, target 2")
         for changes in (
             {"mask": outputs}, {"targets": masks}, {"idx": outputs}, {"mask": rows},
             {"targets": np.stack([outputs] * 2, axis=2)},
