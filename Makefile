@@ -58,7 +58,7 @@ test: $(DEV) ## run the tests and the examples in docstrings and documentation
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
 coverage: $(DEV) ## the same, and fail if too little of the package was run
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --cov --cov-report term --cov-fail-under 85
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --cov --cov-report term --cov-fail-under 95
 
 lint: $(DEV) ## check style, docstrings, formatting and the layers of imports
 	$(BIN)/ruff check .
