@@ -55,10 +55,10 @@ demo: $(DEMO) ## datamodels of handwritten digits, start to end: writes demo/rep
 	$(BIN)/python examples/digits_demo.py
 
 test: $(DEV) ## run the tests and the examples in docstrings and documentation
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(COVER)
 
-coverage: $(DEV) ## the same, and fail if too little of the package was run
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --cov --cov-report term --cov-fail-under 95
+coverage: COVER := --cov --cov-report term --cov-fail-under 95
+coverage: test ## the same, and fail if too little of the package was run
 
 lint: $(DEV) ## check style, docstrings, formatting and the layers of imports
 	$(BIN)/ruff check .

@@ -21,10 +21,9 @@ class AttributionMatrix:
     ----------
     weights : array-like or sparse matrix of shape (n_targets, n_train)
         Positive where the presence of the training example raises the output. Sparse
-        weights are stored as CSR. A writeable array, or a view of one, is copied once;
-        a read-only array or memory map is used without a copy, so its owner must not
-        change it. Types
-        other than float32 are converted to float64.
+        weights are stored as CSR. A writeable array, or a view of one, is copied once.
+        A read-only array or memory map is not copied, so its owner must not change it.
+        Types other than float32 are converted to float64.
 
     Attributes
     ----------

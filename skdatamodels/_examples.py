@@ -308,10 +308,12 @@ def _shallow(values):
 
 def _default_ids(X):
     """Return the index of a data frame if it names each row, else positions."""
-    index = X.index if is_pandas(X) else None
-    if index is None or index.nlevels > 1 or not index.is_unique or index.hasnans:
-        return np.arange(X.shape[0])
-    return index.to_numpy()
+    if is_pandas(X):
+        index, names = X.index, X.index.to_numpy()
+        is_name = index.nlevels == 1 and names.dtype.kind not in "bfc"
+        if is_name and index.is_unique and not index.hasnans:
+            return names
+    return np.arange(X.shape[0])
 
 
 def _check_same_index(X, y):

@@ -499,6 +499,7 @@ def test_the_index_of_a_frame_gives_the_ids():
         ["p", "p", "q"],
         ["p", None, "q"],
         pd.MultiIndex.from_arrays([[1, 2, 3]] * 2),
+        [0.5, 1.5, np.inf],
     )
     for index in unusable:
         frame = FRAME.copy()

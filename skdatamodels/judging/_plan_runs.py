@@ -46,7 +46,7 @@ _TOL = 1e-2
 # Seconds before a progress bar appears.
 _QUIET = 5.0
 # Regressor parameters with a row for each target, and their number of dimensions.
-_ROWS = {"prior": 2, "penalty_factors": 2, "exclude": 1, "lam": 1}
+_ROWS = {"prior": 2, "attribution": 2, "penalty_factors": 2, "exclude": 1, "lam": 1}
 
 
 @dataclass(frozen=True, eq=False)
@@ -350,6 +350,7 @@ def _for_targets(regressor, targets, n_all):
     for name, value in regressor.get_params().items():
         shape, n_dimensions = np.shape(value), _ROWS.get(name.split("__")[-1])
         if len(shape) == n_dimensions and shape[0] == n_all:
+            value = value() if callable(value) else value  # an Attribution
             value = AttributionMatrix(value) if issparse(value) else value
             of_matrix = isinstance(value, AttributionMatrix)
             chosen[name] = (value if of_matrix else np.asarray(value))[targets]

@@ -84,12 +84,13 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         function, a similarity or gradients. By default, there is none. A callable, such
         as an :class:`~skdatamodels.influence.Attribution`, returns the matrix.
         :func:`~sklearn.base.clone` copies an array, and so does a search; an
-        :class:`AttributionMatrix` is shared. The prior
-        is used as an offset, scaled by least squares, and for penalty factors, which
-        are smaller for examples that it finds important. With "validation" and "cv",
-        the held-out error of all targets together decides which of the two are used, if
-        any; with a given lam both are. If "validation" would hold out fewer than 50
-        runs, too few to judge a prior, folds are used instead.
+        :class:`AttributionMatrix` is shared. The prior is used as an offset, scaled by
+        least squares, and for penalty factors, which are smaller for examples that it
+        finds important. With "validation" and "cv", the held-out error of all targets
+        together decides which of the two are used, if any (with solver "residual" or
+        "saga", of the targets that are fitted together); with a given lam both are. If
+        "validation" would hold out fewer than 50 runs, too few to judge a prior, folds
+        are used instead.
     penalty_factors : array-like of shape (n_train,) or (n_targets, n_train), optional
         Positive factors of the penalty of each weight. inf keeps a weight at 0, or at
         the offset of the prior.

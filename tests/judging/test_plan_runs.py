@@ -10,9 +10,14 @@ from scipy.sparse import csr_array
 from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 
-from skdatamodels import DatamodelRegressor, TrainingRuns
+from skdatamodels import DatamodelRegressor, Examples, TrainingRuns
 from skdatamodels.datasets import make_linear_runs
-from skdatamodels.influence import DifferenceOfMeans
+from skdatamodels.influence import (
+    Attribution,
+    AttributionRegressor,
+    DifferenceOfMeans,
+    random_influence,
+)
 from skdatamodels.judging import plan_runs
 from skdatamodels.judging._learning_curve import fit_curves, runs_for, square_at
 from skdatamodels.metrics import linear_datamodeling_score
@@ -271,3 +276,16 @@ def with_nan():
 def test_bad_input(runs, params, message):
     with pytest.raises(ValueError, match=message):
         plan(runs, **params)
+
+
+@pytest.mark.parametrize("attribution", [False, True])
+def test_runs_are_planned_for_a_prior_that_is_computed(attribution):
+    runs, _ = make_linear_runs(200, 12, 6, random_state=0)
+    train = Examples(np.eye(12), np.arange(12) % 2)
+    made = Attribution(random_influence, train, train[:6], random_state=0)
+    if attribution:
+        models = AttributionRegressor(made), AttributionRegressor(made())
+    else:
+        models = (DatamodelRegressor(0.05, prior=prior) for prior in (made, made()))
+    plans = [plan_runs(runs, regressor=m, n_targets=3, random_state=0) for m in models]
+    assert_array_equal(plans[0].scores, plans[1].scores)

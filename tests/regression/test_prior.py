@@ -181,3 +181,22 @@ def test_a_prior_may_be_computed_in_the_fit():
         prior.set_params(damping=damping)
         model = DatamodelRegressor(0.05, prior=prior()).fit(runs[30:])
         assert score == pytest.approx(model.score(runs[:30]))
+
+
+@pytest.mark.parametrize("lam", ["validation", "cv"])
+def test_all_targets_decide_on_the_prior_whatever_runs_they_can_use(lam):
+    """By itself, a target would follow the noise of its few held-out runs."""
+    runs, coef = make_linear_runs(200, 20, 6, noise=1.0, random_state=0)
+    Y = runs.outputs.astype(float)
+    Y[np.arange(6), np.arange(6)] = np.nan  # no two targets can use the same runs
+    noise = np.random.default_rng(0).standard_normal(coef.shape)
+    for prior in coef + 0.1 * noise, noise:
+        gram, residual = (
+            DatamodelRegressor(lam, solver=solver, prior=prior, random_state=0)
+            for solver in ("gram", "residual")
+        )
+        strength = gram.fit(runs.masks, Y).prior_strength_
+        assert (strength == strength[0]).all()
+        residual.fit(runs.masks, Y)
+        np.testing.assert_array_equal(strength, residual.prior_strength_)
+        np.testing.assert_allclose(gram.coef_, residual.coef_, atol=0.02)

@@ -125,13 +125,12 @@ class DeviceProblem(NamedTuple):
         """Return the problem of some targets."""
         if len(targets) == len(self.y_var):
             return self
-        rows = targets
         cov, y_var, factors, offset = self
         return DeviceProblem(
-            cov[rows],
-            y_var[rows],
-            factors if len(factors) == 1 else factors[rows],
-            None if offset is None else offset[rows],
+            cov[targets],
+            y_var[targets],
+            factors if len(factors) == 1 else factors[targets],
+            None if offset is None else offset[targets],
         )
 
     weights = InformedProblem.weights

@@ -1,5 +1,7 @@
 """The gram solver: it reads the runs once, then works on their moments."""
 
+from typing import NamedTuple
+
 import numpy as np
 from joblib import Parallel, delayed, parallel_config
 from scipy import sparse
@@ -45,68 +47,74 @@ def fit_groups(problem, settings):
         The targets of each group.
     """
     X, Y, weight, groups, lam, prior = problem
-    problems = (
-        (
-            *(X, Y, weight, group),
-            None if lam is None else lam[group.targets],
-            prior.of(group.targets),
-        )
-        for group in groups
-    )
+
+    def data():  # made when needed: the rows of a sparse prior become dense
+        for group in groups:
+            own_lam = None if lam is None else lam[group.targets]
+            yield X, Y, weight, group, own_lam, prior.of(group.targets)
+
+    strengths = STRENGTHS[:1] if prior.weights is None else STRENGTHS
     if settings.ops is not None:
         settings = settings._replace(n_jobs=1)
     # The rounding of a product depends on the number of BLAS threads: use one.
     with threadpool_limits(1, user_api="blas"):
         # Several groups are spread over the workers; of a single one, the blocks are.
         if len(groups) == 1:
-            fits = [fit(*next(problems), settings)]
+            fits = [fit(*next(data()), settings, strengths)]
         else:
-            alone = settings._replace(n_jobs=1)
-            fits = Parallel(n_jobs=settings.n_jobs, prefer="threads")(
-                delayed(_fit_alone)(*each, alone) for each in problems
-            )
+            if lam is None and len(strengths) > 1:
+                sums = _over_groups(held_out_errors, data(), settings, strengths)
+                s = choose_strength(np.concatenate(sums, axis=1))
+                strengths = strengths[s : s + 1]
+            fits = _over_groups(fit, data(), settings, strengths)
     return fits, [group.targets for group in groups]
 
 
+def _over_groups(task, data, settings, strengths):
+    """Run a task on each group, on a worker of its own."""
+    alone = settings._replace(n_jobs=1), strengths
+    return Parallel(n_jobs=settings.n_jobs, prefer="threads")(
+        delayed(_alone)(task, *each, *alone) for each in data
+    )
+
+
 @threadpool_limits.wrap(limits=1, user_api="blas")
-def _fit_alone(*problem):
-    """Fit a group on a worker, without starting further tasks.
+def _alone(task, *data):
+    """Run a task without starting further tasks.
 
     A task of a cluster that waits for tasks of the same cluster may deadlock.
     """
     with parallel_config("sequential"):
-        return fit(*problem)
+        return task(*data)
 
 
-def fit(X, Y, weight, group, lam, prior, settings):
+def fit(X, Y, weight, group, lam, prior, settings, strengths):
     """Fit the datamodels of the targets of a group; `lam` and `prior` are theirs.
+
+    Parameters
+    ----------
+    X, Y, weight, group, lam, prior : object
+        Parts of a Problem, of one group.
+    settings : Settings
+        How to fit.
+    strengths : sequence
+        Strengths of the prior to choose from. If lam is given, the last one is used.
 
     Returns
     -------
     fit : Fit
         Datamodels of these targets.
     """
-    rows, targets, folds = group
-    data = X, Y, weight, rows, targets, settings.n_jobs
-    runs = runs_on(settings.ops, *data)
-    total, strengths = runs.moments(rows), STRENGTHS[:1]
-    if prior.weights is not None:
-        strengths = STRENGTHS
-        total = total._replace(xx=runs.pair_sums(rows))
-    problems = inform(total, prior, strengths)
+    runs, total, problems = _begin(X, Y, weight, group, prior, settings, strengths)
     s, choice, start = len(strengths) - 1, None, None
     if lam is None:
-        # Hold one large matrix at a time if there is one fold, else two.
-        if len(folds) == 1:
-            total = total._replace(xx=None)
-        elif total.xx is None:
-            total = total._replace(xx=runs.pair_sums(rows))
-        s, choice, start = _choose(
-            runs, total, problems, group, prior, strengths, settings
-        )
-        lam = choice.lams[np.arange(len(targets)), choice.index]
+        total = _for_folds(runs, total, group)
+        found = _search(runs, total, problems, group, prior, settings, strengths)
+        s = choose_strength(found.sums)
+        choice, start = found.choice(s, settings), found.best[s]
+        lam = choice.lams[np.arange(len(group.targets)), choice.index]
     if total.xx is None:
-        total = total._replace(xx=runs.pair_sums(rows))
+        total = total._replace(xx=runs.pair_sums(group.rows))
     keep = settings.keep_path and choice is not None
     lams = choice.lams if keep else lam[:, None]
     x_mean, y_mean = runs.means(total)
@@ -119,8 +127,50 @@ def fit(X, Y, weight, group, lam, prior, settings):
     return assemble(coefs, intercepts, lams, gaps, n_iter, strengths[s], choice, keep)
 
 
-def _choose(runs, total, problems, group, prior, strengths, settings):
-    """Choose the strength of the prior and lam by the error on held-out folds."""
+def held_out_errors(X, Y, weight, group, lam, prior, settings, strengths):
+    """Return the errors of a group on its folds; the arguments are those of `fit`."""
+    runs, total, problems = _begin(X, Y, weight, group, prior, settings, strengths)
+    total = _for_folds(runs, total, group)
+    return _search(runs, total, problems, group, prior, settings, strengths).sums
+
+
+def _begin(X, Y, weight, group, prior, settings, strengths):
+    """Return the runs of a group, their moments, and its problem for each strength."""
+    data = X, Y, weight, group.rows, group.targets, settings.n_jobs
+    runs = runs_on(settings.ops, *data)
+    total = runs.moments(group.rows)
+    if prior.weights is not None:
+        total = total._replace(xx=runs.pair_sums(group.rows))
+    return runs, total, inform(total, prior, strengths)
+
+
+def _for_folds(runs, total, group):
+    """Return moments with `xx` for several folds: one large matrix, or else two."""
+    if len(group.folds) == 1:
+        return total._replace(xx=None)
+    if total.xx is None:
+        return total._replace(xx=runs.pair_sums(group.rows))
+    return total
+
+
+class _Search(NamedTuple):
+    """Paths on the training runs of all folds, for each strength of the prior."""
+
+    lams: np.ndarray  # (n_strengths, n_targets, n_lams)
+    sums: np.ndarray  # (n_strengths, n_targets, n_lams, 2), see `squared_errors`
+    gap: np.ndarray  # (n_strengths, n_targets), the largest
+    n_held_out: float  # sum of the weights of the held-out runs
+    best: list  # of CSR (n_targets, d): coefficients of least error in the last fold
+
+    def choice(self, s, settings):
+        """Choose lam at a strength."""
+        sums = self.sums[s], self.n_held_out
+        error, index = choose_lam(*sums, settings.one_standard_error)
+        return Choice(self.lams[s], error, index, self.gap[s])
+
+
+def _search(runs, total, problems, group, prior, settings, strengths):
+    """Follow the paths on the training runs of each fold, and judge them."""
     grid = settings.n_lams, settings.lam_min_ratio
     lams = np.stack([lam_grid(p.cov, p.penalty_factors, *grid) for p in problems])
     sums, worst = np.zeros((*lams.shape, 2)), np.zeros(lams.shape[:2])
@@ -147,9 +197,7 @@ def _choose(runs, total, problems, group, prior, strengths, settings):
             sums[s] += new
             best.append(coefs)
         n_held_out += weight_of(runs.weight, fold.held_out).sum()
-    s = choose_strength(sums)
-    error, index = choose_lam(sums[s], n_held_out, settings.one_standard_error)
-    return s, Choice(lams[s], error, index, worst[s]), best[s]
+    return _Search(lams, sums, worst, n_held_out, best)
 
 
 def _moments_of_training(runs, total, rows, fold):
