@@ -57,7 +57,7 @@ def fit_groups(problem, settings):
             strength = _choose_strength(problem, settings)
         fits, targets_of = [], []
         for group in problem.groups:
-            runs = _Runs.of(problem, group.rows, settings.seed)
+            runs = Runs.of(problem, group.rows, settings.seed)
             step = _BLOCK if _differ(problem.prior) else 64 * _BLOCK
             starts = range(step, len(group.targets), step)
             blocks = np.split(group.targets, starts)
@@ -106,7 +106,7 @@ def _fit(problem, runs, strength, targets):
     )
 
 
-class _Runs(NamedTuple):
+class Runs(NamedTuple):
     """The runs that some targets can use."""
 
     rows: np.ndarray  # (m,)
@@ -132,7 +132,7 @@ class _Runs(NamedTuple):
 
         Returns
         -------
-        runs : _Runs
+        runs : Runs
         """
         X, Y, weight = problem[:3]
         rows, dtype = np.sort(rows), computing_dtype(Y.dtype)
@@ -174,12 +174,12 @@ def _some(left_out, seed):
     ]
 
 
-class _System:
+class System:
     """The equations of targets that have the same runs and variances D.
 
     Parameters
     ----------
-    runs : _Runs
+    runs : Runs
         The runs.
     variances : float64 array of shape (d,)
         Relative prior variances D.
@@ -231,6 +231,34 @@ class _System:
             found.append(_left_out(runs, R - shrunk @ right, kept))
         return np.array(found)
 
+    def posterior(self, lam, sets=None):
+        """Return variances of weights given the outputs.
+
+        Parameters
+        ----------
+        lam : float
+            Strength.
+        sets : float64 array of shape (n_sets, d) or None
+            Factors of the weights in sums; None: each weight alone.
+
+        Returns
+        -------
+        variances : float64 array of shape (n_sets,) or (d,)
+            In the units of D.
+        """
+        runs, factor = self.runs, self._factor(self._least(lam))
+        V = np.float64(self._columns(slice(None))) / np.sqrt(runs.total)
+        if runs.gram is None:
+            if sets is None:
+                U = solve_triangular(factor, V, lower=True)
+                return self.root**2 * np.maximum(1 - (U**2).sum(axis=0), 0)
+            sums = (self.root * sets).T
+            U = solve_triangular(factor, V @ sums, lower=True)
+            return np.maximum((sums**2).sum(axis=0) - (U**2).sum(axis=0), 0)
+        # D - D·Zᵀ(…)⁻¹Z·D = lam·V(S + lam)⁻¹V
+        sums = np.diag(self.root) if sets is None else (self.root * sets).T
+        return lam * (solve_triangular(factor, sums, lower=True) ** 2).sum(axis=0)
+
     def _columns(self, rows):
         """Return rows of Z·√D."""
         Z = self.runs.Z[rows]
@@ -255,9 +283,13 @@ class _System:
         noise : float64 array of shape (n_targets,)
             Variance of the noise: squared residuals by degrees of freedom.
         """
-        lam = max(lam, _LEAST_LAM[self.runs.Z.dtype.itemsize] * self.size)
+        lam = self._least(lam)
         solve = self._solve_dual if self.runs.gram is None else self._solve_primal
         return solve(R, lam)
+
+    def _least(self, lam):
+        """Return lam, or the least one that rounding allows."""
+        return max(lam, _LEAST_LAM[self.runs.Z.dtype.itemsize] * self.size)
 
     def _factor(self, lam):
         """Return the lower Cholesky factor of the matrix plus lam."""
@@ -339,11 +371,17 @@ def _variance(residuals, freedom):
     return (residuals**2).sum(axis=0) / max(freedom, 1e-9 * len(residuals))
 
 
+def variances_of(offset, factors, n_targets):
+    """Return the variances D (n_targets, d) from prior weights and penalty factors."""
+    variances = np.broadcast_to(1 / factors, (n_targets, factors.shape[1]))
+    return variances if offset is None else variances * relative_size(offset)
+
+
 class _Part(NamedTuple):
     """Targets that share a system, and the right sides of their equations."""
 
     own: np.ndarray  # positions among the targets
-    system: _System
+    system: System
     lam: float | None
     offset: np.ndarray | None  # (n, d), weights of the prior
     R: np.ndarray  # (m, n), centred outputs less the prior's, times the root of weights
@@ -353,9 +391,8 @@ class _Part(NamedTuple):
 def _parts(problem, runs, targets):
     """Yield the parts of some targets that use the same runs."""
     offset, factors, _ = problem.prior.of(targets)
-    variances = np.broadcast_to(1 / factors, (len(targets), runs.Z.shape[1]))
-    if offset is not None:
-        variances = variances * relative_size(offset)
+    factors = np.atleast_2d(factors)
+    variances = variances_of(offset, factors, len(targets))
     y = np.float64(problem.Y[runs.rows][:, targets])
     y_mean = runs.root**2 @ y / runs.total
     R = (y - y_mean) * runs.root[:, None]
@@ -369,7 +406,7 @@ def _parts(problem, runs, targets):
     for (_, lam_of), own in alike.items():
         yield _Part(
             np.array(own),
-            _System(runs, variances[own[0]]),
+            System(runs, variances[own[0]]),
             lam_of,
             None if offset is None else offset[own],
             R[:, own],
@@ -388,7 +425,7 @@ def _choose_strength(problem, settings):
     for group in problem.groups:
         own = np.intersect1d(group.targets, judges)
         if len(own):
-            runs = _Runs.of(problem, group.rows, settings.seed)
+            runs = Runs.of(problem, group.rows, settings.seed)
             parts += _parts(problem, runs, own)
 
     found = _parallel(_relative_errors, ((part,) for part in parts), settings)
