@@ -36,6 +36,7 @@ from skdatamodels.regression._penalty import check_ridge_fits, choose_penalty
 from skdatamodels.regression._posterior import posterior_variance
 from skdatamodels.regression._prior import Prior
 from skdatamodels.regression._ridge import fit_groups as fit_ridge
+from skdatamodels.regression._ridge import name_of_ridge
 from skdatamodels.regression._solver import Problem, Settings
 from skdatamodels.regression._stack import fit_stack
 from skdatamodels.regression._target_groups import (
@@ -183,7 +184,8 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     loo_error_ : float64 array of shape (n_targets,)
         Mean squared error on runs that are left out of the fit one at a time, or a pair
         or group at a time. It is exact; if there are more runs than training examples,
-        it is the mean over 1,000 of them. Only for the ridge.
+        it is the mean over 1,000 of them. With "conjugate_gradient", the error of
+        generalised cross-validation. Only for the ridge.
     noise_variance_ : float64 array of shape (n_targets,)
         Variance of the outputs about the fit. Only for the ridge.
     dual_gap_ : float64 array of shape (n_targets,)
@@ -195,8 +197,9 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         Strength of the prior as offset (0 or 1) and as exponent of the penalty factors
         (0 or 0.5), or of the variances of the ridge (1); 0 without a prior.
     solver_ : str
-        The solver that was used; of the ridge, "dual" (a system for each target with a
-        row for each run) or "primal" (a row for each training example).
+        The solver that was used; of the ridge, "dual" (each target has a system with a
+        row for each run), "primal" (with a row for each training example) or
+        "conjugate_gradient" (if both are more than 4,000).
     output_info_ : OutputInfo
         What the outputs measure, if X was TrainingRuns with this information.
     target_classes_ : array of shape (n_targets,) or None
@@ -436,8 +439,7 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         if self.penalty_ == "l1":
             return SOLVERS[self.solver_].load()
         check_ridge_fits(problem)
-        few = min(len(group.rows) for group in problem.groups) <= problem.X.shape[1]
-        self.solver_ = "dual" if few else "primal"
+        self.solver_ = name_of_ridge(problem)
         return fit_ridge
 
     def _set_prior(self, prior, units, dtype):
