@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ["BoostedTrees", "read_boosted_trees"]
+__all__ = ["BoostedTrees", "check_booster", "read_boosted_trees"]
 
 _READERS = {
     "sklearn": "_sklearn_trees",
@@ -63,19 +63,31 @@ class BoostedTrees(NamedTuple):
     fitted_start: bool = True
 
 
+def check_booster(estimator):
+    """Raise an error if the closed form does not cover an estimator, fitted or not.
+
+    It looks at the parameters only, so that bad ones are refused before the fit.
+    """
+    _reader(estimator).check_booster(estimator)
+
+
 def read_boosted_trees(model, train_X, targets_X):
     """Read a fitted model of scikit-learn, LightGBM or XGBoost as BoostedTrees.
 
     The library is only imported if the model is of that library.
     """
+    return _reader(model).read_boosted_trees(model, train_X, targets_X)
+
+
+def _reader(model):
+    """Return the module that reads models of this kind."""
     library = library_of(model)
     if library not in _READERS:
         raise TypeError(
-            f"{type(model).__name__} is not a gradient boosting model of "
-            "scikit-learn, LightGBM or XGBoost."
+            f"{type(model).__name__} has no closed form here. It must be a gradient "
+            "boosting model of scikit-learn, LightGBM or XGBoost."
         )
-    reader = import_module(f"skdatamodels.influence.{_READERS[library]}")
-    return reader.read_boosted_trees(model, train_X, targets_X)
+    return import_module(f"skdatamodels.influence.{_READERS[library]}")
 
 
 def library_of(model):
