@@ -11,14 +11,15 @@ from skdatamodels.influence._checks import check_same_examples
 from skdatamodels.influence._linear_models import check_derivative, output_gradient
 from skdatamodels.outputs import check_output, raw_outputs
 
+_PLAIN = (str, int, float, type(None))  # others are compared elementwise, or not at all
+
 
 class SubsetFit(NamedTuple):
     """A model fitted on a subset, and the derivative of the output on the targets.
 
     `subset` are indices of training examples. y_train has class columns, or values in a
     regression, where classes is None. raw are logits (n_targets, n_classes) or
-    predictions (n_targets,), and gradient is the derivative of the output by them. It
-    is 0 for targets of a class that the model has not seen.
+    predictions (n_targets,), and gradient is the derivative of the output by them.
     """
 
     model: object
@@ -57,8 +58,6 @@ def fit_on_subset(estimator, train, targets, output, subset, check):
         options = {"y": y_targets, "zero_proba": 1 / (len(subset) + len(classes))}
     raw = raw_outputs(model, targets.X, classes, **options)
     gradient = output_gradient(output.name, raw, y_targets)
-    if classes is not None:
-        gradient[~np.isin(classes[y_targets], model.classes_)] = 0
     return SubsetFit(model, subset, y_train, classes, raw, gradient)
 
 
@@ -79,15 +78,28 @@ def as_subset(subset, n_train):
                 f"subset is a mask of {len(given)} examples, but there are {n_train}."
             )
         given = every[given]
-    if not given.size or given.min() < 0 or given.max() >= n_train:
+    if not given.size:
+        raise ValueError("subset is empty. A model needs training examples.")
+    if given.min() < 0 or given.max() >= n_train:
         raise ValueError(
-            f"subset must have one or more indices from 0 to {n_train - 1}"
-            + (
-                f", got {given.min()} to {given.max()}."
-                if given.size
-                else ", got none."
-            )
+            f"subset must have indices from 0 to {n_train - 1}, got {given.min()} to "
+            f"{given.max()}."
         )
     if len(np.unique(given)) < len(given):
         raise ValueError("subset has an example twice.")
     return given.astype(np.int64)
+
+
+def refuse_parameters(estimator, covered):
+    """Raise an error if a parameter has none of the values that a closed form covers.
+
+    covered: the values by the name of the parameter. Estimators without it are right.
+    """
+    for name, values in covered.items():
+        value = getattr(estimator, name, values[0])
+        if not (isinstance(value, _PLAIN) and value in values):
+            needed = " or ".join(map(repr, values))
+            raise ValueError(
+                f"{type(estimator).__name__}({name}={value!r}) has no closed form "
+                f"here. It needs {name}={needed}."
+            )

@@ -12,6 +12,7 @@ from sklearn.ensemble import (
 )
 
 from skdatamodels.influence._boosted_trees import BoostedTrees, number_leaves
+from skdatamodels.influence._fitted_on_subset import refuse_parameters
 
 __all__ = ["check_booster", "read_boosted_trees"]
 
@@ -38,13 +39,7 @@ def check_booster(estimator):
         covered["early_stopping"] = (False, "auto")
     else:
         covered["init"] = (None, "zero")
-    for parameter, values in covered.items():
-        value = getattr(estimator, parameter, values[0])
-        if not any(value is v or (np.isscalar(v) and value == v) for v in values):
-            raise ValueError(
-                f"{name}({parameter}={value!r}) has no closed form here. It needs "
-                f"{parameter}={' or '.join(map(repr, values))}."
-            )
+    refuse_parameters(estimator, covered)
 
 
 def read_boosted_trees(model, train_X, targets_X):

@@ -27,15 +27,14 @@ MODELS = {
     "hist regressor": HistGradientBoostingRegressor(**SMALL, l2_regularization=1.0),
     "regressor": GradientBoostingRegressor(**SLOW, learning_rate=0.5),
 }
+OUTPUTS = {
+    "classifier": [(2, "margin"), (2, "confidence"), (3, "margin"), (3, "log_odds")],
+    "regressor": [(0, "prediction"), (0, "squared_error")],
+}
 CASES = [
     (name, n_classes, output)
     for name, model in MODELS.items()
-    for n_classes, output in (
-        [(2, "margin"), (2, "confidence"), (3, "log_odds"), (3, "cross_entropy")]
-        + [(3, "margin")]
-        if is_classifier(model)
-        else [(0, "prediction"), (0, "squared_error")]
-    )
+    for n_classes, output in OUTPUTS[model._estimator_type]
 ]
 EVERY_CASE = pytest.mark.parametrize(("name", "n_classes", "output"), CASES)
 
