@@ -20,7 +20,9 @@ def boosting_influence(
     estimator, train, targets, *, output=None, knock_on=True, subset=None
 ):
     """TODO."""
-    fit = fit_on_subset(estimator, train, targets, output, subset, check_booster)
+    fit = fit_on_subset(
+        estimator, train, targets, output, subset, check_booster, least_classes=2
+    )
     trees = read_boosted_trees(fit.model, train.X, targets.X)
     y, gradient = fit.y_train[:, None], fit.gradient.reshape(len(targets), -1)
     unseen = np.zeros(len(train), dtype=bool)

@@ -30,10 +30,11 @@ class SubsetFit(NamedTuple):
     gradient: np.ndarray
 
 
-def fit_on_subset(estimator, train, targets, output, subset, check):
+def fit_on_subset(estimator, train, targets, output, subset, check, *, least_classes=1):
     """Fit a clone of the estimator on a subset; a FrozenEstimator is used as it is.
 
-    `check` gets the estimator, and raises an error if it has no closed form.
+    `check` gets the estimator, and raises an error if it has no closed form. The subset
+    must have examples of `least_classes` classes.
     """
     check_same_examples(train, targets)
     frozen = isinstance(estimator, FrozenEstimator)
@@ -47,6 +48,12 @@ def fit_on_subset(estimator, train, targets, output, subset, check):
     output = check_output(output, estimator, classes)
     check_derivative(output.name)
     subset = as_subset(subset, len(train))
+    seen = np.unique(train.y[subset]).tolist()
+    if classes is not None and len(seen) < least_classes:
+        raise ValueError(
+            f"The subset has only the class {seen}, but {type(estimator).__name__} "
+            "needs two or more."
+        )
     if frozen:
         check_is_fitted(estimator)
         model = estimator

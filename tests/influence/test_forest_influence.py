@@ -175,7 +175,7 @@ def reference(model, train, targets, output, parent_weight=1.0, subset=None):
 
 def assert_close(influence, expected):
     known = np.isfinite(expected)
-    assert known.mean() > 0.5
+    assert known.mean() > 0.3
     assert abs(expected[known]).max() > 1e-3
     influence, expected = influence[known], expected[known]
     assert_allclose(influence, expected, rtol=1e-5, atol=1e-7 * abs(expected).max())
