@@ -1,5 +1,6 @@
 """Boosted trees of any library, in one form."""
 
+from collections.abc import Sequence
 from importlib import import_module
 from typing import NamedTuple
 
@@ -31,8 +32,9 @@ class BoostedTrees(NamedTuple):
         Labels in the order of the scores; None in a regression.
     learning_rate : float
         Factor of each leaf's value.
-    l2 : float
-        Added to the Hessian sum of a leaf.
+    l2 : sequence of n_rounds sequences of n_scores floats or arrays (n_leaves,)
+        Added to the Hessian sums of a tree's leaves. Infinite for a tree whose value is
+        fixed, because it found no split.
     start : float64 ndarray of shape (n_scores,)
         Scores before the first round.
     train_leaves : int32 ndarray of shape (n_rounds, n_scores, n_train)
@@ -54,7 +56,7 @@ class BoostedTrees(NamedTuple):
     loss: str
     classes: np.ndarray | None
     learning_rate: float
-    l2: float
+    l2: Sequence
     start: np.ndarray
     train_leaves: np.ndarray
     target_leaves: np.ndarray

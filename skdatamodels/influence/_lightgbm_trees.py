@@ -81,11 +81,13 @@ def read_boosted_trees(model, train_X, targets_X):
     n_scores, trees = dump["num_tree_per_iteration"], dump["tree_info"]
     leaves = [_leaves(tree["tree_structure"], dump, options) for tree in trees]
     values = [value for value, l2, hessian in leaves]
-    start, averaged = np.zeros(n_scores), options["boost_from_average"] == "1"
-    if averaged:  # the first trees contain it
-        start = np.array([_start(*tree) for tree in leaves[:n_scores]])
-        for k in range(n_scores):
-            values[k] = values[k] - start[k]
+    averaged = options["boost_from_average"] == "1"
+    # Without a split in the first round, the best constants take the place of trees.
+    fitted = averaged or all(len(value) == 1 for value in values[:n_scores])
+    start = np.zeros(n_scores)
+    for k in range(n_scores) if fitted else ():  # the first trees contain it
+        start[k] = _start(*leaves[k])
+        values[k] = values[k] - start[k]
     return BoostedTrees(
         loss=_LOSSES[options["objective"]],
         classes=getattr(model, "classes_", None),
@@ -96,7 +98,7 @@ def read_boosted_trees(model, train_X, targets_X):
         target_leaves=_leaves_of(model, targets_X, n_scores),
         values=by_round(values, n_scores),
         hessian_scale=n_scores / (n_scores - 1) if n_scores > 1 else 1.0,
-        fitted_start=averaged,
+        fitted_start=fitted,
     )
 
 
