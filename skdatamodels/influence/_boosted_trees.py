@@ -12,6 +12,7 @@ _READERS = {
     "sklearn": "_sklearn_trees",
     "lightgbm": "_lightgbm_trees",
     "xgboost": "_xgboost_trees",
+    "catboost": "_catboost_trees",
 }
 
 
@@ -74,7 +75,7 @@ def check_booster(estimator):
 
 
 def read_boosted_trees(model, train_X, targets_X):
-    """Read a fitted model of scikit-learn, LightGBM or XGBoost as BoostedTrees.
+    """Read a fitted model of any library as BoostedTrees.
 
     The library is only imported if the model is of that library.
     """
@@ -87,7 +88,7 @@ def _reader(model):
     if library not in _READERS:
         raise TypeError(
             f"{type(model).__name__} has no closed form here. It must be a gradient "
-            "boosting model of scikit-learn, LightGBM or XGBoost."
+            "boosting model of scikit-learn, LightGBM, XGBoost or CatBoost."
         )
     return import_module(f"skdatamodels.influence.{_READERS[library]}")
 

@@ -3,11 +3,11 @@
 __all__ = ["by_round", "check_options", "given_options"]
 
 
-def given_options(estimator, main_names):
+def given_options(params, main_names):
     """Return parameters that are not None, as text, under the library's main names."""
     given = {
         main_names.get(name, name): value
-        for name, value in estimator.get_params(deep=False).items()
+        for name, value in params.items()
         if value is not None
     }
     return {
@@ -42,7 +42,7 @@ def check_options(estimator, options, kinds, objectives, covered):
         raise TypeError(
             f"{name} has no closed form here. It must be a {' or '.join(kinds)}."
         )
-    own = callable(estimator.objective)
+    own = callable(estimator.get_params().get("objective"))
     if own or options.get("objective", objectives[0]) not in objectives:
         what = "a function" if own else repr(options["objective"])
         raise ValueError(

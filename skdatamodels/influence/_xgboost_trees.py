@@ -88,7 +88,7 @@ def read_boosted_trees(model, train_X, targets_X):
 
 def _options(estimator):
     """Return options as text: all, under their main names, if it is fitted."""
-    options = given_options(estimator, _MAIN_NAMES)
+    options = given_options(estimator.get_params(), _MAIN_NAMES)
     if not estimator.__sklearn_is_fitted__():
         return options
     return options | _flat(json.loads(estimator.get_booster().save_config()))

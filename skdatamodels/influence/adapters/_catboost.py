@@ -18,8 +18,8 @@ _OUTPUTS = {
 _COVERED = {
     "auto_class_weights": "None",
     "class_weights": None,
-    "model_shrink_rate": 0,
     "langevin": False,
+    "model_shrink_rate": 0,
 }
 
 
@@ -38,10 +38,13 @@ def catboost_importance(
 
     CatBoost keeps the splits of the trees fixed and differentiates the loss of a target
     with respect to the weight of a training example. The derivative of the output
-    follows from that of the loss. The score before the first tree is kept fixed, too.
+    follows from that of the loss. With "AllPoints" and one iteration in the leaves, it
+    equals :func:`skdatamodels.influence.boosting_influence`, but that the score before
+    the first tree is kept fixed, too. With several iterations, the default of
+    classifiers of many trees, it is an approximation.
 
-    Tested with CatBoost 1.2.10. CatBoost itself leaves the score before the first tree
-    (`boost_from_average`) out of account; this is corrected here.
+    Tested with CatBoost 1.2.10, which leaves the score before the first tree
+    (`boost_from_average`) out of account. For "RMSE", this is corrected here.
 
     Parameters
     ----------
