@@ -76,7 +76,8 @@ def _follow_rounds(trees, y, subset):
                 for moment in (gradient, hessian)
             )
             # without a Hessian, a leaf adds nothing
-            rate = np.divide(trees.learning_rate, H + trees.l2, out=0 * H, where=H > 0)
+            H += trees.l2[t][k]
+            rate = np.divide(trees.learning_rate, H, out=np.zeros_like(H), where=H > 0)
             value = (-G * rate / trees.learning_rate)[leaves]
             direct[t, k] = -rate[leaves] * (gradient[k] + value * hessian[k])
             pull = rate[leaves] * base[k] * (1 + value * bend[k])

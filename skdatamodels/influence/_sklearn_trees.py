@@ -60,7 +60,7 @@ def _read_histogram(model, train_X, targets_X):
     return BoostedTrees(
         **_loss(model),
         learning_rate=model.learning_rate,
-        l2=model.l2_regularization,
+        l2=np.full(train_leaves.shape[:2], model.l2_regularization),
         start=np.ravel(model._baseline_prediction),
         train_leaves=train_leaves,
         target_leaves=target_leaves,
@@ -110,7 +110,7 @@ def _read_gradient_boosting(model, train_X, targets_X):
     return BoostedTrees(
         **loss,
         learning_rate=model.learning_rate,
-        l2=0.0,
+        l2=np.zeros(leaves.shape[:2]),
         start=_start(model, train_X, leaves[0, :, 0], values[0]),
         train_leaves=leaves[..., :n_train],
         target_leaves=leaves[..., n_train:],
