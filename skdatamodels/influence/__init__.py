@@ -2,8 +2,10 @@
 
 from skdatamodels.influence._attribution import Attribution
 from skdatamodels.influence._attribution_regressor import AttributionRegressor
+from skdatamodels.influence._boosting_influence import boosting_influence
 from skdatamodels.influence._controls import random_influence, same_class_influence
 from skdatamodels.influence._difference_of_means import DifferenceOfMeans
+from skdatamodels.influence._forest_influence import forest_influence
 from skdatamodels.influence._influence_functions import influence_functions
 from skdatamodels.influence._knn_shapley import knn_shapley
 from skdatamodels.influence._last_layer_influence import last_layer_influence
@@ -19,6 +21,8 @@ __all__ = [
     "AttributionRegressor",
     "DifferenceOfMeans",
     "banzhaf_values",
+    "boosting_influence",
+    "forest_influence",
     "gradient_dot",
     "influence_functions",
     "knn_shapley",
