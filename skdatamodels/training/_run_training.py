@@ -128,7 +128,7 @@ class RunTraining:
         return np.flatnonzero(~np.isin(where, list(models)))[:n_missing]
 
     def _unpacked(self, models, runs_in):
-        """Return a KeptModel for each packed model; `runs_in(rows)` gives their runs."""
+        """Return a KeptModel of each packed model; `runs_in(rows)` gives their runs."""
         if not models:
             return ()
         rows, contents = zip(*sorted(models.items()), strict=True)

@@ -31,6 +31,7 @@ from skdatamodels.training._learners.learners import (
     default_output,
 )
 from skdatamodels.training._rows import check_rows, mask_keys
+from skdatamodels.training._run_attributions import run_attributions
 from skdatamodels.training._run_training import RunTraining
 from skdatamodels.training._stores import open_store
 from skdatamodels.training._unseen_classes import UnseenClasses
@@ -356,6 +357,7 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
 
     def _transform(self, learner, rows, entropy, store):
         explicit = isinstance(rows, PackedMasks)
+        entropy = entropy if store is None else store.entropy
         masks, seeds = self._plan(rows, entropy)
         training = RunTraining(self, learner, masks, seeds)
         if store is None:
@@ -365,11 +367,14 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
             runs, models = training.in_store(
                 store, None if explicit else rows, known_by
             )
-        return self._with_targets(learner, runs, models, warn=not explicit)
+        given = masks if explicit else None
+        attributions = run_attributions(self, models, store, given, entropy)
+        known = {"models": models, "attributions": attributions}
+        return self._with_targets(learner, runs, known, warn=not explicit)
 
-    def _with_targets(self, learner, runs, models, warn):
+    def _with_targets(self, learner, runs, known, warn):
         """Add what is known about outputs and targets to the runs."""
-        known = {"seeds": runs.seeds, "output": self.output_info, "models": models}
+        known |= {"seeds": runs.seeds, "output": self.output_info}
         outputs, named = runs.outputs, OUTPUTS.get(known["output"].name)
         classifies = getattr(learner, "classes", None) is not None
         if classifies or (named and named.task == "classification"):
