@@ -261,7 +261,6 @@ def test_killed_while_models_are_written(tmp_path):
             process.stdout.readline()
             time.sleep(seconds)
             os.killpg(process.pid, signal.SIGKILL)
-            assert process.stdout.read() == b""
     runs = trainer.fit_transform(np.arange(80))
     expected = clone(trainer).set_params(store=None).fit_transform(np.arange(80))
     np.testing.assert_array_equal(runs.outputs, expected.outputs)
