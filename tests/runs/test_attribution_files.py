@@ -55,7 +55,8 @@ def test_new_ones_replace_the_old(files):
         (files.folder / "left_over.npy").write_bytes(b"of a killed process")
         files.write(matrices(1), SECONDS, {})
     assert_reads(files, 1)
-    assert len(list(files.folder.glob("*.npy"))) == 2
+    if sys.platform != "win32":  # there, a mapped file cannot be removed
+        assert len(list(files.folder.glob("*.npy"))) == 2
     np.testing.assert_array_equal(before, matrices(0)["a"])  # still mapped
 
 
