@@ -12,7 +12,7 @@ import pytest
 from skdatamodels import RunStore
 from skdatamodels.runs._attribution_files import AttributionFiles
 
-SECONDS = {"a": 1.5, "b/../c": 0.25}
+ABOUT = {"seconds": {"a": 1.5, "b/../c": 0.25}, "notes": ["one", "two"]}
 
 
 def matrices(seed):
@@ -35,12 +35,13 @@ def assert_reads(files, seed, made_from=None):
     for name, matrix in expected.items():
         np.testing.assert_array_equal(found[name], matrix)
         assert found[name].dtype == matrix.dtype
-    assert found.seconds == SECONDS
+    assert found.about == ABOUT
+    assert found.seconds == ABOUT["seconds"]
 
 
 def test_what_is_written_is_read(files):
     with files.lock():
-        files.write(matrices(0), SECONDS, {"version": 1, "models": True})
+        files.write(matrices(0), ABOUT, {"version": 1, "models": True})
     assert_reads(files, 0)
     assert_reads(files, 0, {"models": True, "version": 1})
     for other in ({"version": 2, "models": True}, {"version": 1}):
@@ -50,10 +51,10 @@ def test_what_is_written_is_read(files):
 
 def test_new_ones_replace_the_old(files):
     with files.lock():
-        files.write(matrices(0), SECONDS, {})
+        files.write(matrices(0), ABOUT, {})
         before = files.read()["a"]
         (files.folder / "left_over.npy").write_bytes(b"of a killed process")
-        files.write(matrices(1), SECONDS, {})
+        files.write(matrices(1), ABOUT, {})
     assert_reads(files, 1)
     if sys.platform != "win32":  # there, a mapped file cannot be removed
         assert len(list(files.folder.glob("*.npy"))) == 2
@@ -62,14 +63,14 @@ def test_new_ones_replace_the_old(files):
 
 def test_a_full_disk_leaves_the_old(files, monkeypatch):
     with files.lock():
-        files.write(matrices(0), SECONDS, {})
+        files.write(matrices(0), ABOUT, {})
 
         def full(*args, **kwargs):
             raise OSError(28, "No space left on device")
 
         monkeypatch.setattr(np, "save", full)
         with pytest.raises(OSError, match="No space left"):
-            files.write(matrices(1), SECONDS, {})
+            files.write(matrices(1), ABOUT, {})
     assert_reads(files, 0)
 
 
@@ -79,7 +80,7 @@ def test_the_room_is_checked_first(files, monkeypatch):
         lambda folder: type("Usage", (), {"total": 1000, "free": 10})(),
     )
     with files.lock(), pytest.raises(OSError, match="attributions needs 288 bytes"):
-        files.write(matrices(0), SECONDS, {})
+        files.write(matrices(0), ABOUT, {})
     assert not list(files.folder.glob("*.npy"))
 
 
@@ -101,7 +102,7 @@ with files.lock():
     while True:
         value += 1
         both = {name: np.full((4, 6), float(value)) for name in ("a", "b")}
-        files.write(both, {"a": 1.0, "b": 2.0}, {"value": value})
+        files.write(both, {"seconds": {}}, {"value": value})
 """
 
 
@@ -122,6 +123,6 @@ def test_killed_while_writing(files):
         assert (found["a"] == found["b"]).all()
         assert np.unique(found["a"]).size == 1
     with files.lock():  # is free again
-        files.write(matrices(0), SECONDS, {})
+        files.write(matrices(0), ABOUT, {})
     assert_reads(files, 0)
     assert len(list(files.folder.glob("*.npy"))) == 2
