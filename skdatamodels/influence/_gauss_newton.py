@@ -44,7 +44,8 @@ class GaussNewton:
             matrix = np.zeros((n_parameters, n_parameters))
             for block in roots:
                 block = block.astype(np.float64)
-                matrix += block.T @ block
+                with np.errstate(over="ignore", invalid="ignore"):  # checked below
+                    matrix += block.T @ block
             name = "gauss_newton matrix of the {n} parameters"
         else:
             self._roots = np.concatenate(list(roots))
@@ -52,8 +53,8 @@ class GaussNewton:
             name = "Gram matrix of the {n} outputs"
         if not np.isfinite(matrix.diagonal()).all():
             raise ValueError(
-                "The gauss_newton matrix is not finite, but the Jacobians are: training "
-                "may have diverged."
+                "The gauss_newton matrix is not finite, but the Jacobians are: "
+                "training may have diverged."
             )
         matrix[np.diag_indices_from(matrix)] += damping
         remedy = "train a network with fewer parameters"
