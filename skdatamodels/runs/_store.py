@@ -11,6 +11,7 @@ from skdatamodels.masks import PackedMasks
 from skdatamodels.masks._designs import check_run_ids
 from skdatamodels.masks._packed import as_slice, row_blocks
 from skdatamodels.outputs import OutputInfo, info_of_output
+from skdatamodels.runs._attribution_files import AttributionFiles
 from skdatamodels.runs._checksums import checksums
 from skdatamodels.runs._failures import append_failures, read_failures
 from skdatamodels.runs._growing_npy import GrowingNpy, may_hold_rows
@@ -43,6 +44,8 @@ class RunStore:
     ``outputs.npy``     float32 (n_rows, n_targets)
     ``checksums.npy``   uint32 (n_rows,), CRC-32 of each finished run; 0: not done
     ``failures.jsonl``  row, time and traceback of each run that failed
+    ``models/``         models of runs, if :class:`SubsetTrainer` keeps them
+    ``attributions/``   attribution matrices, if they were read from the runs
     ==================  ==============================================================
 
     The store is safe if a process is killed at any moment: the checksum of a row is
@@ -386,7 +389,8 @@ class RunStore:
         Returns
         -------
         runs : TrainingRuns
-            The runs, in the order of `rows`.
+            The runs, in the order of `rows`. They have the attributions that are stored
+            beside them, if any, but no models, because loading these can run code.
 
         Raises
         ------
@@ -403,8 +407,13 @@ class RunStore:
             array.read()[: len(done)][rows]
             for array in (self._masks, self._outputs, self._seeds)
         )
-        masks = PackedMasks(bits, self.n_train)
-        return TrainingRuns(masks, outputs, seeds=seeds, output=self.output_info)
+        return TrainingRuns(
+            PackedMasks(bits, self.n_train),
+            outputs,
+            seeds=seeds,
+            output=self.output_info,
+            attributions=AttributionFiles(self).lazy(),
+        )
 
     def check(self, rows, masks=None, seeds=None):
         """Check that rows hold undamaged finished runs with the given masks and seeds.
