@@ -38,7 +38,7 @@ class GaussNewton:
 
     def __init__(self, network, state, damping, subset, block_bytes):
         self._damping, self._roots = damping, None
-        n_rows, n_parameters = _shape(network, subset)
+        n_rows, n_parameters = gauss_newton_shape(network, subset)
         roots = _blocks_of_roots(network, state, subset, block_bytes)
         if n_parameters <= n_rows or damping == 0:
             matrix = np.zeros((n_parameters, n_parameters))
@@ -61,9 +61,11 @@ class GaussNewton:
         self._solve = factor_hessian(matrix, name, remedy)
 
     @staticmethod
-    def fits(network, subset):
-        """Return whether the arrays take at most about 1 GB each."""
-        n_rows, n_parameters = _shape(network, subset)
+    def fits(n_rows, n_parameters):
+        """Return whether the arrays take at most about 1 GB each.
+
+        `n_rows` is the size of the subset times the number of raw outputs.
+        """
         if n_parameters <= n_rows:
             return 8 * n_parameters**2 <= _MOST_BYTES
         return max(8 * n_rows**2, 4 * n_rows * n_parameters) <= _MOST_BYTES
@@ -85,7 +87,8 @@ class GaussNewton:
         return _float64_blocks(self._roots)
 
 
-def _shape(network, subset):
+def gauss_newton_shape(network, subset):
+    """Return the number of rows of B and of parameters."""
     n_outputs = 1 if network.classes is None else len(network.classes)
     n_parameters = sum(value.numel() for value in network.parameters.values())
     return len(subset) * n_outputs, n_parameters
@@ -112,7 +115,7 @@ def _gram(rows):
 def _blocks_of_roots(network, state, subset, block_bytes):
     """Yield the rows √C·J of the examples of the subset, in blocks."""
     torch = import_torch()
-    n_rows, _ = _shape(network, subset)
+    n_rows, _ = gauss_newton_shape(network, subset)
     for block in network.gradient_blocks(
         len(subset), block_bytes // (2 * (n_rows // len(subset)))
     ):

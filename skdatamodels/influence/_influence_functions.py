@@ -11,7 +11,7 @@ from skdatamodels._sklearn_compat import Interval, StrOptions, validate_params
 from skdatamodels.influence._checks import check_subset
 from skdatamodels.influence._conjugate_gradient import conjugate_gradient
 from skdatamodels.influence._curvature import Curvature
-from skdatamodels.influence._gauss_newton import GaussNewton
+from skdatamodels.influence._gauss_newton import GaussNewton, gauss_newton_shape
 from skdatamodels.influence._torch import OPTIONS, Network, check_products
 
 __all__ = ["influence_functions"]
@@ -182,7 +182,7 @@ def influence_functions(
 def _is_direct(solver, curvature, damping, network, subset):
     if solver == "auto":
         positive = curvature == "gauss_newton" and damping > 0
-        return positive and GaussNewton.fits(network, subset)
+        return positive and GaussNewton.fits(*gauss_newton_shape(network, subset))
     if solver == "direct" and curvature != "gauss_newton":
         raise ValueError(
             "solver='direct' is for curvature='gauss_newton', got "

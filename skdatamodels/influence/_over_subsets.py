@@ -174,9 +174,8 @@ def influences(function, todo, train, targets, params, n_jobs):
 
     `todo` has functions without arguments that return a KeptModel.
     """
-    takes = check_function(function)
     jobs = (
-        delayed(_influence)(function, takes, get, train, targets, params)
+        delayed(influence_of_model)(function, get, train, targets, params)
         for get in todo
     )
     matrices = Parallel(n_jobs=n_jobs, return_as="generator")(jobs)
@@ -191,7 +190,9 @@ def influences(function, todo, train, targets, params, n_jobs):
         yield matrix
 
 
-def _influence(function, takes, get, train, targets, params):
+def influence_of_model(function, get, train, targets, params):
+    """Return the influence at the KeptModel that `get` returns."""
+    takes = check_function(function)
     model, subset = get()
     if takes == "estimator":
         model, train, targets = split_pipeline(model, train, targets)
@@ -256,6 +257,10 @@ class SubsetModels:
     def job(self, alpha, entropy, number):
         """Return a function that returns the KeptModel with this number."""
         return _Job(self._train, self.subset(alpha, entropy, number), entropy, number)
+
+    def whole(self, entropy):
+        """Return the KeptModel of the whole training set."""
+        return _Job(self._train, np.arange(len(self._y)), entropy, 0)()
 
     def subset(self, alpha, entropy, number):
         """Return the indices of subset `number`, with every class if possible."""
