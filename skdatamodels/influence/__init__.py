@@ -2,6 +2,7 @@
 
 from skdatamodels.influence._attribution import Attribution
 from skdatamodels.influence._attribution_regressor import AttributionRegressor
+from skdatamodels.influence._boosting_influence import boosting_influence
 from skdatamodels.influence._controls import random_influence, same_class_influence
 from skdatamodels.influence._difference_of_means import DifferenceOfMeans
 from skdatamodels.influence._influence_functions import influence_functions
@@ -20,6 +21,7 @@ __all__ = [
     "AttributionRegressor",
     "DifferenceOfMeans",
     "banzhaf_values",
+    "boosting_influence",
     "gradient_dot",
     "influence_functions",
     "knn_shapley",

@@ -134,12 +134,17 @@ def output_gradient(name, raw, y):
     ValueError
         If the output has no known derivative.
     """
+    check_derivative(name)
+    return _GRADIENTS[name](raw, y)
+
+
+def check_derivative(name):
+    """Raise an error if the output has no known derivative."""
     if name not in _GRADIENTS:
         raise ValueError(
             f"output={name!r} has no known derivative. Use one of "
             f"{', '.join(name for name in _GRADIENTS)}."
         )
-    return _GRADIENTS[name](raw, y)
 
 
 def _of_prediction(raw, y):
