@@ -2,12 +2,14 @@
 
 from skdatamodels.influence._attribution import Attribution
 from skdatamodels.influence._attribution_regressor import AttributionRegressor
+from skdatamodels.influence._boosting_influence import boosting_influence
 from skdatamodels.influence._controls import random_influence, same_class_influence
 from skdatamodels.influence._difference_of_means import DifferenceOfMeans
 from skdatamodels.influence._influence_functions import influence_functions
 from skdatamodels.influence._knn_shapley import knn_shapley
 from skdatamodels.influence._last_layer_influence import last_layer_influence
 from skdatamodels.influence._logistic_influence import logistic_influence
+from skdatamodels.influence._over_subsets import over_subsets
 from skdatamodels.influence._representation import representation_similarity
 from skdatamodels.influence._ridge_influence import ridge_influence, ridge_leave_one_out
 from skdatamodels.influence._semivalues import banzhaf_values, shapley_values
@@ -19,11 +21,13 @@ __all__ = [
     "AttributionRegressor",
     "DifferenceOfMeans",
     "banzhaf_values",
+    "boosting_influence",
     "gradient_dot",
     "influence_functions",
     "knn_shapley",
     "last_layer_influence",
     "logistic_influence",
+    "over_subsets",
     "random_influence",
     "representation_similarity",
     "ridge_influence",

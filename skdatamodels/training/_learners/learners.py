@@ -5,6 +5,7 @@ from sklearn.base import clone
 
 from skdatamodels._examples import check_same_shape, describe_kind
 from skdatamodels._numbers import refuse_disguised
+from skdatamodels._random import set_seeds, unseeded
 from skdatamodels._sklearn_compat import safe_indexing
 from skdatamodels.outputs import (
     DEFAULT_OUTPUTS,
@@ -48,11 +49,7 @@ class EstimatorLearner(ModelLearner):
             self.y = encode_targets(targets.y, self.classes)
         else:
             self.y = true_values(train, targets)
-        self.seeded = [
-            name
-            for name, value in sorted(estimator.get_params(deep=True).items())
-            if name.split("__")[-1] == "random_state" and value is None
-        ]
+        self.seeded = unseeded(estimator)
 
     def train_and_measure(self, train_indices, seed):
         """Train a model on these examples, and return it with its outputs."""
@@ -63,11 +60,7 @@ class EstimatorLearner(ModelLearner):
 
     def train_model(self, train_indices, seed):
         """Return the estimator, fitted on these examples with the seed of a run."""
-        model = clone(self.estimator)
-        if self.seeded:
-            seeds = np.random.SeedSequence(seed).generate_state(len(self.seeded))
-            named = zip(self.seeded, map(int, seeds), strict=True)
-            model.set_params(**dict(named))
+        model = set_seeds(clone(self.estimator), self.seeded, seed)
         X, y = self.train.X, self.train.y
         # safe_indexing supports frames and sparse matrices, but is slow.
         is_array = isinstance(X, np.ndarray)

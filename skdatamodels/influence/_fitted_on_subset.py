@@ -1,0 +1,93 @@
+"""Models of scikit-learn's kind that are fitted on some of the training examples."""
+
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.base import clone, is_classifier
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils.validation import check_is_fitted
+
+from skdatamodels.influence._checks import check_same_examples
+from skdatamodels.influence._linear_models import check_derivative, output_gradient
+from skdatamodels.outputs import check_output, raw_outputs
+
+
+class SubsetFit(NamedTuple):
+    """A model fitted on a subset, and the derivative of the output on the targets.
+
+    `subset` are indices of training examples. y_train has class columns, or values in a
+    regression, where classes is None. raw are logits (n_targets, n_classes) or
+    predictions (n_targets,), and gradient is the derivative of the output by them. It
+    is 0 for targets of a class that the model has not seen.
+    """
+
+    model: object
+    subset: np.ndarray
+    y_train: np.ndarray
+    classes: np.ndarray | None
+    raw: np.ndarray
+    gradient: np.ndarray
+
+
+def fit_on_subset(estimator, train, targets, output, subset, check):
+    """Fit a clone of the estimator on a subset; a FrozenEstimator is used as it is.
+
+    `check` gets the estimator, and raises an error if it has no closed form.
+    """
+    check_same_examples(train, targets)
+    frozen = isinstance(estimator, FrozenEstimator)
+    estimator = estimator.estimator if frozen else estimator
+    check(estimator)
+    y_train, y_targets, classes = train.y, targets.y, None
+    if is_classifier(estimator):
+        y_train, y_targets, classes = check_same_examples(train, targets, classes=True)
+    elif train.y.dtype.kind not in "biuf":
+        raise ValueError(f"A regression needs numbers as y, got {train.y.dtype}.")
+    output = check_output(output, estimator, classes)
+    check_derivative(output.name)
+    subset = as_subset(subset, len(train))
+    if frozen:
+        check_is_fitted(estimator)
+        model = estimator
+    else:
+        part = train[subset]
+        model = clone(estimator).fit(part.X, part.y)
+    options = {}
+    if classes is not None:  # as runs do: a tree that is sure is not infinitely sure
+        options = {"y": y_targets, "zero_proba": 1 / (len(subset) + len(classes))}
+    raw = raw_outputs(model, targets.X, classes, **options)
+    gradient = output_gradient(output.name, raw, y_targets)
+    if classes is not None:
+        gradient[~np.isin(classes[y_targets], model.classes_)] = 0
+    return SubsetFit(model, subset, y_train, classes, raw, gradient)
+
+
+def as_subset(subset, n_train):
+    """Return the indices of a subset of the training set; None means all."""
+    every = np.arange(n_train)
+    if subset is None:
+        return every
+    given = np.asarray(subset)
+    if given.ndim != 1 or given.dtype.kind not in "iub":
+        raise TypeError(
+            "subset must be a 1-d array of indices or a bool mask of the training "
+            f"examples, got {given.dtype} of shape {given.shape}."
+        )
+    if given.dtype.kind == "b":
+        if len(given) != n_train:
+            raise ValueError(
+                f"subset is a mask of {len(given)} examples, but there are {n_train}."
+            )
+        given = every[given]
+    if not given.size or given.min() < 0 or given.max() >= n_train:
+        raise ValueError(
+            f"subset must have one or more indices from 0 to {n_train - 1}"
+            + (
+                f", got {given.min()} to {given.max()}."
+                if given.size
+                else ", got none."
+            )
+        )
+    if len(np.unique(given)) < len(given):
+        raise ValueError("subset has an example twice.")
+    return given.astype(np.int64)
