@@ -10,6 +10,7 @@ from skdatamodels.influence._influence_functions import influence_functions
 from skdatamodels.influence._knn_shapley import knn_shapley
 from skdatamodels.influence._last_layer_influence import last_layer_influence
 from skdatamodels.influence._logistic_influence import logistic_influence
+from skdatamodels.influence._over_subsets import over_subsets
 from skdatamodels.influence._representation import representation_similarity
 from skdatamodels.influence._ridge_influence import ridge_influence, ridge_leave_one_out
 from skdatamodels.influence._semivalues import banzhaf_values, shapley_values
@@ -28,6 +29,7 @@ __all__ = [
     "knn_shapley",
     "last_layer_influence",
     "logistic_influence",
+    "over_subsets",
     "random_influence",
     "representation_similarity",
     "ridge_influence",

@@ -3,7 +3,7 @@
 import numpy as np
 
 from skdatamodels._examples import Examples, check_examples, check_same_shape
-from skdatamodels._numbers import as_real
+from skdatamodels._numbers import as_real, unmasked
 from skdatamodels.outputs import encode_targets
 
 
@@ -45,3 +45,58 @@ def check_embeddings(train, targets):
             f"targets have {pair[1].shape[1]}. They must come from the same layer."
         )
     return pair
+
+
+def check_subset(subset, n_train):
+    """Return the indices of a subset of the training set, int64 and in order.
+
+    Parameters
+    ----------
+    subset : int array-like of shape (n_subset,), bool array of shape (n_train,) or None
+        Indices or mask of the examples that the model is trained on. None means all.
+    n_train : int
+        Number of training examples.
+
+    Returns
+    -------
+    subset : int64 array of shape (n_subset,)
+        The indices, sorted.
+
+    Raises
+    ------
+    ValueError
+        If `subset` is empty or not 1-d, a mask has another length, or an index repeats
+        or is not one of a training example.
+    """
+    if subset is None:
+        return np.arange(n_train)
+    subset = np.asarray(unmasked(subset, "subset"))
+    wrong = None
+    if subset.ndim != 1 or subset.dtype.kind not in "biu":
+        wrong = f"an array of shape {subset.shape} and dtype {subset.dtype}"
+    elif subset.dtype == bool:
+        wrong = f"a mask of length {len(subset)}" if len(subset) != n_train else None
+        subset = np.flatnonzero(subset)
+    elif subset.size and not 0 <= subset.min() <= subset.max() < n_train:
+        wrong = f"indices from {subset.min()} to {subset.max()}"
+    if wrong is None and subset.size == 0:
+        wrong = "no example"
+    if wrong is None and len(np.unique(subset)) < subset.size:
+        wrong = "indices that repeat"
+    if wrong is not None:
+        raise ValueError(
+            f"subset must contain different indices of the {n_train} training "
+            f"examples, or be a bool mask of that length; got {wrong}."
+        )
+    return np.sort(subset).astype(np.int64)
+
+
+def check_classes_of_subset(y_train, subset, classes):
+    """Raise if a class of the training set has no example in the subset."""
+    counts = np.bincount(y_train[subset], minlength=len(classes))
+    if not counts.all():
+        missing = classes[counts == 0].tolist()
+        raise ValueError(
+            f"The subset has no example of the classes {missing[:10]}, so the model "
+            "has no score for them. Use another subset."
+        )

@@ -62,6 +62,28 @@ def derivative_of_refits():
 
 
 @pytest.fixture
+def derivative_of_additions():
+    """Forward difference of refits over the weight of an example that joins a subset.
+
+    For those in the subset, the central difference at weight 1.
+    """
+
+    def compute(estimator, train, targets, output, subset, step=1e-4):
+        effect = np.empty((len(targets), len(train)))
+        for i in range(len(train)):
+            weights = np.zeros((2, len(train)))
+            weights[:, subset] = 1
+            weights[:, i] += [step, -step if i in subset else 0]
+            high, low = (
+                measure(estimator, train, targets, output, weight) for weight in weights
+            )
+            effect[:, i] = (high - low) / (2 * step if i in subset else step)
+        return effect
+
+    return compute
+
+
+@pytest.fixture
 def leave_one_out_refits():
     """Output with all examples less that of a refit without each."""
 
