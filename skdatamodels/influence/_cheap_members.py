@@ -72,9 +72,7 @@ def cheap_members(learner):
 
 
 def _over_models(name, function, todo, parts, *, scaled=False, seconds=0.0, **params):
-    jobs = [
-        partial(influence_of_model, function, get, *parts, params) for get in todo
-    ]
+    jobs = [partial(influence_of_model, function, get, *parts, params) for get in todo]
     return Member(name, jobs, scaled, seconds)
 
 
@@ -93,9 +91,7 @@ def _of_linear(learner):
     models = learner.models
     if learner.task == "classification":
         n_classes = len(np.unique(y))
-        models = [
-            kept for kept in models if len(np.unique(y[kept[1]])) == n_classes
-        ]
+        models = [kept for kept in models if len(np.unique(y[kept[1]])) == n_classes]
     parts, options = (learner.train, learner.targets), {"output": learner.output}
     name = function.__name__
     members = [_over_models(name, function, [learner.full_model], parts, **options)]
@@ -231,9 +227,7 @@ def _forest(learner, train, targets):
     """Return the influence in a random forest, over subsets."""
     classifies = learner.task == "classification"
     kind = RandomForestClassifier if classifies else RandomForestRegressor
-    model = kind(
-        50, min_samples_leaf=3, random_state=training_seed(learner.entropy, 0)
-    )
+    model = kind(50, min_samples_leaf=3, random_state=training_seed(learner.entropy, 0))
     plan = SubsetModels(model, train, targets, "estimator")
     n, d = train.shape
     return _over_models(

@@ -133,7 +133,9 @@ class LearnerModels:
         each = self.training_time()
         self.models.append(self._first)
         several = self.family in ("network", "forest", "boosting", "logistic", "ridge")
-        n_more = int(max(0, until - perf_counter()) // max(each, 1e-9)) if several else 0
+        n_more = (
+            int(max(0, until - perf_counter()) // max(each, 1e-9)) if several else 0
+        )
         jobs = (delayed(job)() for job in self.jobs()[1 : 1 + n_more])
         self.models.extend(Parallel(n_jobs=self.n_jobs)(jobs))
 
@@ -167,5 +169,3 @@ def _task(estimator, train):
         )
     continuous = type_of_target(train.y).startswith("continuous")
     return "regression" if continuous else "classification"
-
-
