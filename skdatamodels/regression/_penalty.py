@@ -17,9 +17,9 @@ _FEW_RUNS = 20
 def choose_penalty(problem, settings, solve_lasso):
     """Return "l1" or "l2", whichever predicts held-out runs better with this prior.
 
-    With very few runs it is "l2". Else a few targets are fitted on the runs of each fold by both. The LASSO gets its error
-    at the best lam, which flatters it a little, so it must be better by two standard
-    errors over targets.
+    With very few runs it is "l2". Else a few targets are fitted on the runs of each
+    fold by both. The LASSO gets its error at the best lam, which flatters it a little,
+    so it must be better by two standard errors over targets.
 
     Parameters
     ----------
