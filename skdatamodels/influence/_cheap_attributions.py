@@ -13,8 +13,8 @@ from skdatamodels._examples import Examples
 from skdatamodels._random import entropy_from
 from skdatamodels._sklearn_compat import Interval, validate_params
 from skdatamodels._tables import Table, shorten, table_html, table_text
-from skdatamodels.influence._checks import check_same_examples
 from skdatamodels.influence._cheap_members import cheap_members
+from skdatamodels.influence._checks import check_same_examples
 from skdatamodels.influence._learner_models import LearnerModels
 from skdatamodels.influence._over_subsets import Mean
 

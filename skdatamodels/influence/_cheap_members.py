@@ -12,7 +12,6 @@ from skdatamodels._examples import Examples
 from skdatamodels._random import training_seed
 from skdatamodels.influence._boosting_influence import boosting_influence
 from skdatamodels.influence._controls import same_class_influence
-from skdatamodels.influence._forest_influence import forest_influence
 from skdatamodels.influence._gauss_newton import GaussNewton
 from skdatamodels.influence._influence_functions import influence_functions
 from skdatamodels.influence._knn_shapley import knn_shapley
@@ -22,6 +21,14 @@ from skdatamodels.influence._over_subsets import SubsetModels, influence_of_mode
 from skdatamodels.influence._ridge_influence import ridge_influence
 from skdatamodels.influence._surrogate_table import surrogate_table
 from skdatamodels.influence._trak import trak
+
+try:
+    from skdatamodels.influence._forest_influence import forest_influence
+except ImportError:  # until it is merged
+
+    def forest_influence(estimator, train, targets, *, output=None, subset=None):
+        raise NotImplementedError
+
 
 _FLOPS = 2e10  # a second, of one worker: estimates of cost need no more than this
 _UNPROJECTED = 5000  # most training examples of TRAK without a projection
@@ -72,9 +79,7 @@ def cheap_members(learner):
 
 
 def _over_models(name, function, todo, parts, *, scaled=False, seconds=0.0, **params):
-    jobs = [
-        partial(influence_of_model, function, get, *parts, params) for get in todo
-    ]
+    jobs = [partial(influence_of_model, function, get, *parts, params) for get in todo]
     return Member(name, jobs, scaled, seconds)
 
 
@@ -93,9 +98,7 @@ def _of_linear(learner):
     models = learner.models
     if learner.task == "classification":
         n_classes = len(np.unique(y))
-        models = [
-            kept for kept in models if len(np.unique(y[kept[1]])) == n_classes
-        ]
+        models = [kept for kept in models if len(np.unique(y[kept[1]])) == n_classes]
     parts, options = (learner.train, learner.targets), {"output": learner.output}
     name = function.__name__
     members = [_over_models(name, function, [learner.full_model], parts, **options)]
@@ -231,9 +234,7 @@ def _forest(learner, train, targets):
     """Return the influence in a random forest, over subsets."""
     classifies = learner.task == "classification"
     kind = RandomForestClassifier if classifies else RandomForestRegressor
-    model = kind(
-        50, min_samples_leaf=3, random_state=training_seed(learner.entropy, 0)
-    )
+    model = kind(50, min_samples_leaf=3, random_state=training_seed(learner.entropy, 0))
     plan = SubsetModels(model, train, targets, "estimator")
     n, d = train.shape
     return _over_models(
