@@ -3,6 +3,10 @@
 from skdatamodels.influence._attribution import Attribution
 from skdatamodels.influence._attribution_regressor import AttributionRegressor
 from skdatamodels.influence._boosting_influence import boosting_influence
+from skdatamodels.influence._cheap_attributions import (
+    CheapAttributions,
+    cheap_attributions,
+)
 from skdatamodels.influence._controls import random_influence, same_class_influence
 from skdatamodels.influence._difference_of_means import DifferenceOfMeans
 from skdatamodels.influence._forest_influence import forest_influence
@@ -20,9 +24,11 @@ from skdatamodels.influence._trak import trak
 __all__ = [
     "Attribution",
     "AttributionRegressor",
+    "CheapAttributions",
     "DifferenceOfMeans",
     "banzhaf_values",
     "boosting_influence",
+    "cheap_attributions",
     "forest_influence",
     "gradient_dot",
     "influence_functions",

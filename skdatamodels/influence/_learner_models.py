@@ -1,6 +1,5 @@
 """A learner with its family, and models that it trains on random subsets."""
 
-from functools import partial
 from time import perf_counter
 
 import numpy as np
@@ -76,12 +75,12 @@ class LearnerModels:
     def __init__(self, estimator, train, targets, output, alpha, entropy, n_jobs):
         self.estimator, self.train, self.targets = estimator, train, targets
         self.alpha, self.entropy, self.n_jobs = alpha, entropy, n_jobs
-        self.models, self.notes, self._times = [], [], []
+        self.models, self.notes = [], []
+        self._plan = self._first = self._seconds = None
         self.family, self.task = _family(estimator), _task(estimator, train)
         if hasattr(estimator, "fit"):
             check_output(output, estimator, np.unique(train.y))
         self.output = self._measured(output)
-        self._plan = None
         if self.family == "network" or hasattr(estimator, "fit"):
             takes = "module" if self.family == "network" else "estimator"
             self._plan = SubsetModels(estimator, train, targets, takes, output)
@@ -93,14 +92,12 @@ class LearnerModels:
 
     def _measured(self, output):
         name = DEFAULT_OUTPUTS[self.task]
-        if output is not None:
-            given = info_of_output(output).name
-            known = _DERIVATIVES[self.task]
-            if known.get(given) != given:
-                name = known.get(given, name)
-                self.notes.append(f"Measured by {name!r} instead of {given!r}.")
-            else:
-                name = given
+        if output is None:
+            return name
+        given = info_of_output(output).name
+        name = _DERIVATIVES[self.task].get(given, name)
+        if name != given:
+            self.notes.append(f"They measure {name!r} instead of {given!r}.")
         return name
 
     def jobs(self, plan=None):
@@ -111,17 +108,16 @@ class LearnerModels:
         ]
 
     def training_time(self):
-        """Return the seconds that one training took; train one if none was."""
-        if not self._times:
+        """Return the seconds that one training takes; measure it once."""
+        if self._seconds is None:
             start = perf_counter()
             if self._plan is None:
                 size = max(1, round(self.alpha * len(self.train)))
                 self.estimator(np.arange(size), 0)
-                self._first = None
             else:
                 self._first = self.jobs()[0]()
-            self._times.append(perf_counter() - start)
-        return self._times[0]
+            self._seconds = perf_counter() - start
+        return self._seconds
 
     def train_models(self, until):
         """Train models, as many as fit until a point in time, at least one.

@@ -9,6 +9,7 @@ from sklearn.base import clone, is_classifier
 from sklearn.frozen import FrozenEstimator
 from tqdm.auto import tqdm
 
+from skdatamodels._process_state import single_threaded
 from skdatamodels._random import entropy_from, set_seeds, training_seed, unseeded
 from skdatamodels._sklearn_compat import Interval, safe_indexing, validate_params
 from skdatamodels.influence._checks import check_same_examples
@@ -73,7 +74,8 @@ def over_subsets(
         Number of subsets.
     random_state : int, RandomState, Generator or None, default=None
         Seed of the subsets and of training. Subset k and its model depend only on the
-        seed and k. A subset that lacks a class is drawn again, up to 20 times.
+        seed and k. A subset that lacks a class is drawn again, up to 20 times. Models
+        are trained with one thread each, as in runs.
     n_jobs : int, default=None
         Number of workers, as in joblib. Except for rounding, the result does not depend
         on it.
@@ -281,7 +283,8 @@ class _Job:
         self.seed = training_seed(entropy, number)
 
     def __call__(self):
-        return KeptModel(self.train(self.subset, self.seed), self.subset)
+        with single_threaded():  # as runs do
+            return KeptModel(self.train(self.subset, self.seed), self.subset)
 
 
 class _EstimatorTraining:

@@ -49,7 +49,11 @@ def surrogate_table(train, targets, n_outputs):
 
 def _as_columns(X):
     """Return a frame or a sparse matrix as it is, and an array as (n, n_features)."""
-    return X if is_frame(X) or sp.issparse(X) else X.reshape(len(X), -1)
+    if is_frame(X) or sp.issparse(X):
+        return X
+    X = X.reshape(len(X), -1)
+    is_number = X.dtype.kind in "biuf"
+    return X.astype(np.promote_types(X.dtype, np.float32)) if is_number else X
 
 
 def _dense(X):
@@ -76,6 +80,6 @@ def _kind(dtype):
         if dtype.is_temporal():
             return "time"
         return "number" if dtype.is_numeric() else "category"
-    return {"m": "time", "M": "time"}.get(
-        dtype.kind, "number" if dtype.kind in "biuf" else "category"
+    return dict.fromkeys("mM", "time").get(
+        dtype.kind, "number" if dtype.kind in "iuf" else "category"
     )

@@ -14,7 +14,7 @@ from skdatamodels.runs._lock import folder_lock
 from skdatamodels.runs._open_npy import open_npy
 from skdatamodels.runs._room import check_free
 
-_FOLDER, _INDEX = "attributions", "index.json"
+ATTRIBUTIONS, _INDEX = "attributions", "index.json"
 
 
 class StoredAttributions(dict):
@@ -47,7 +47,7 @@ class AttributionFiles:
     """
 
     def __init__(self, store):
-        self.folder = store.path / _FOLDER
+        self.folder = store.path / ATTRIBUTIONS
         self.shape = store.n_targets, store.n_train
 
     def lazy(self):

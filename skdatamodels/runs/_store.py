@@ -9,7 +9,7 @@ import numpy as np
 from skdatamodels.masks import PackedMasks
 from skdatamodels.masks._packed import as_slice, row_blocks
 from skdatamodels.outputs import OutputInfo, info_of_output
-from skdatamodels.runs._attribution_files import AttributionFiles
+from skdatamodels.runs._attribution_files import ATTRIBUTIONS, AttributionFiles
 from skdatamodels.runs._checksums import checksums
 from skdatamodels.runs._failures import append_failures, read_failures
 from skdatamodels.runs._growing_npy import GrowingNpy, may_hold_rows
@@ -24,6 +24,7 @@ from skdatamodels.runs._meta import (
     read_meta,
     write_meta,
 )
+from skdatamodels.runs._model_files import MODELS
 from skdatamodels.runs._paths import absolute, check_link
 from skdatamodels.runs._room import check_free, check_ids, check_length
 from skdatamodels.runs._run_checks import (
@@ -169,6 +170,7 @@ class RunStore:
             # A process that was killed in this function may have left some of these.
             arrays = [f"{name}.npy" for name in _ARRAYS]
             ours = {LOCK, SOFT_LOCK, META + ".tmp", _FAILURES, *arrays}
+            ours |= {ATTRIBUTIONS, MODELS}
             others = sorted({entry.name for entry in path.iterdir()} - ours)
             if others:
                 raise FileExistsError(

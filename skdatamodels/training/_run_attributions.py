@@ -106,7 +106,11 @@ class CheapOnes:
 
     def _compute_and_store(self):
         found, (files, made_from) = self._compute(), self.place
-        about = {"seconds": found.seconds, "failed": found.failed, "notes": found.notes}
+        about = {
+            "seconds": found.seconds,
+            "failed": found.failed,
+            "notes": [*found.notes],
+        }
         try:
             files.write(found, about, made_from)
         except OSError as error:

@@ -132,7 +132,9 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
     measure the noise of training.
 
     The result of `transform` is always :class:`TrainingRuns`, regardless of
-    ``set_output``.
+    ``set_output``. Its `attributions` are computed by
+    :func:`~skdatamodels.influence.cheap_attributions` when they are first read, and
+    kept in the store; ``DatamodelRegressor(prior="cheap")`` reads them.
 
     References
     ----------

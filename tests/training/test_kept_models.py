@@ -183,6 +183,20 @@ def test_a_store_alone_loads_no_models(trainer):
     assert RunStore(folder_of(trainer)).runs().models == ()
 
 
+def test_without_meta_json_nothing_is_emptied(trainer):
+    trainer.fit_transform(np.arange(6))
+    (folder_of(trainer) / "attributions").mkdir()
+    meta = folder_of(trainer) / "meta.json"
+    content = meta.read_bytes()
+    meta.unlink()
+    with pytest.raises(ValueError, match=r"meta\.json is missing in"):
+        trainer.fit_transform(np.arange(6))
+    meta.write_bytes(content)
+    runs = trainer.transform(np.arange(6))
+    assert_models_of(runs.models, runs, [0, 1, 2])
+    assert n_fits(trainer) == 6
+
+
 def test_callables_have_no_models(trainer):
     def learner(train_indices, seed):
         raise AssertionError("nothing is to be trained")
