@@ -9,6 +9,7 @@ from skdatamodels.influence._cheap_attributions import (
 )
 from skdatamodels.influence._controls import random_influence, same_class_influence
 from skdatamodels.influence._difference_of_means import DifferenceOfMeans
+from skdatamodels.influence._forest_influence import forest_influence
 from skdatamodels.influence._influence_functions import influence_functions
 from skdatamodels.influence._knn_shapley import knn_shapley
 from skdatamodels.influence._last_layer_influence import last_layer_influence
@@ -28,6 +29,7 @@ __all__ = [
     "banzhaf_values",
     "boosting_influence",
     "cheap_attributions",
+    "forest_influence",
     "gradient_dot",
     "influence_functions",
     "knn_shapley",

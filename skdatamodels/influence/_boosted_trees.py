@@ -1,5 +1,6 @@
 """Boosted trees of any library, in one form."""
 
+from collections.abc import Sequence
 from importlib import import_module
 from typing import NamedTuple
 
@@ -11,6 +12,7 @@ _READERS = {
     "sklearn": "_sklearn_trees",
     "lightgbm": "_lightgbm_trees",
     "xgboost": "_xgboost_trees",
+    "catboost": "_catboost_trees",
 }
 
 
@@ -31,8 +33,9 @@ class BoostedTrees(NamedTuple):
         Labels in the order of the scores; None in a regression.
     learning_rate : float
         Factor of each leaf's value.
-    l2 : float
-        Added to the Hessian sum of a leaf.
+    l2 : sequence of n_rounds sequences of n_scores floats or arrays (n_leaves,)
+        Added to the Hessian sums of a tree's leaves. Infinite for a tree whose value is
+        fixed, because it found no split.
     start : float64 ndarray of shape (n_scores,)
         Scores before the first round.
     train_leaves : int32 ndarray of shape (n_rounds, n_scores, n_train)
@@ -54,7 +57,7 @@ class BoostedTrees(NamedTuple):
     loss: str
     classes: np.ndarray | None
     learning_rate: float
-    l2: float
+    l2: Sequence
     start: np.ndarray
     train_leaves: np.ndarray
     target_leaves: np.ndarray
@@ -72,7 +75,7 @@ def check_booster(estimator):
 
 
 def read_boosted_trees(model, train_X, targets_X):
-    """Read a fitted model of scikit-learn, LightGBM or XGBoost as BoostedTrees.
+    """Read a fitted model of any library as BoostedTrees.
 
     The library is only imported if the model is of that library.
     """
@@ -85,7 +88,7 @@ def _reader(model):
     if library not in _READERS:
         raise TypeError(
             f"{type(model).__name__} has no closed form here. It must be a gradient "
-            "boosting model of scikit-learn, LightGBM or XGBoost."
+            "boosting model of scikit-learn, LightGBM, XGBoost or CatBoost."
         )
     return import_module(f"skdatamodels.influence.{_READERS[library]}")
 

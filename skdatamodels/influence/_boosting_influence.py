@@ -20,16 +20,23 @@ def boosting_influence(
     estimator, train, targets, *, output=None, knock_on=True, subset=None
 ):
     """TODO."""
-    fit = fit_on_subset(estimator, train, targets, output, subset, check_booster)
+    fit = fit_on_subset(
+        estimator, train, targets, output, subset, check_booster, least_classes=2
+    )
     trees = read_boosted_trees(fit.model, train.X, targets.X)
     y, gradient = fit.y_train[:, None], fit.gradient.reshape(len(targets), -1)
+    unseen = np.zeros(len(train), dtype=bool)
     if trees.classes is not None:
-        columns = encode_targets(trees.classes, fit.classes)
-        columns = columns[1:] if trees.loss == "log_loss" else columns
+        seen = encode_targets(trees.classes, fit.classes)
+        columns = seen[1:] if trees.loss == "log_loss" else seen
         y, gradient = y == columns, gradient[:, columns]  # one-hot
+        unseen = ~np.isin(fit.y_train, seen)
+        gradient[~np.isin(targets.y, trees.classes)] = 0
     rounds = _follow_rounds(trees, y, fit.subset)
     _check_values(rounds.values, trees)
-    return _sum_effects(trees, rounds, fit.subset, gradient, knock_on)
+    influence = _sum_effects(trees, rounds, fit.subset, gradient, knock_on)
+    influence[:, unseen] = 0
+    return influence
 
 
 class _Rounds(NamedTuple):
@@ -69,7 +76,8 @@ def _follow_rounds(trees, y, subset):
                 for moment in (gradient, hessian)
             )
             # without a Hessian, a leaf adds nothing
-            rate = np.divide(trees.learning_rate, H + trees.l2, out=0 * H, where=H > 0)
+            H += trees.l2[t][k]
+            rate = np.divide(trees.learning_rate, H, out=np.zeros_like(H), where=H > 0)
             value = (-G * rate / trees.learning_rate)[leaves]
             direct[t, k] = -rate[leaves] * (gradient[k] + value * hessian[k])
             pull = rate[leaves] * base[k] * (1 + value * bend[k])
@@ -84,7 +92,7 @@ def _moments(trees, scores):
     """Return expected values, Hessians, and how gradient and Hessian follow the scores.
 
     All have shape (n_scores, n_train). If the score, less the mean of the scores in a
-    softmax, rises by one, the gradient rises by `base` and the Hessian by `base * bend`.
+    softmax, rises by one, the gradient rises by `base`, the Hessian by `base * bend`.
     """
     if trees.loss == "squared_error":
         one = np.ones_like(scores)

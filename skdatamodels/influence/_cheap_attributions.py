@@ -46,6 +46,8 @@ class CheapAttributions(Mapping):
         Time that each one took, in seconds, without the training of the models.
     failed : dict of str to str
         Names of those that were left out, and why.
+    notes : list of str
+        What is worth knowing about all of them.
 
     Examples
     --------
@@ -60,7 +62,7 @@ class CheapAttributions(Mapping):
     def __init__(self, matrices, seconds, failed=None, notes=()):
         self._matrices = dict(matrices)
         self.seconds, self.failed = dict(seconds), dict(failed or {})
-        self._notes = tuple(notes)
+        self.notes = list(notes)
 
     def __getitem__(self, name):
         return self._matrices[name]
@@ -78,7 +80,7 @@ class CheapAttributions(Mapping):
         return Table(
             f"CheapAttributions of {n_targets} targets and {n_train} training examples",
             {"name": list(self), "seconds": seconds},
-            notes=(*self._notes, *left_out),
+            notes=(*self.notes, *left_out),
         )
 
     __repr__ = table_text

@@ -7,9 +7,11 @@ from sklearn.base import clone, is_classifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from skdatamodels.influence._checks import check_same_examples
+from skdatamodels.influence._checks import as_subset, check_same_examples
 from skdatamodels.influence._linear_models import check_derivative, output_gradient
 from skdatamodels.outputs import check_output, raw_outputs
+
+_PLAIN = (str, int, float, type(None))  # others are compared elementwise, or not at all
 
 
 class SubsetFit(NamedTuple):
@@ -17,8 +19,7 @@ class SubsetFit(NamedTuple):
 
     `subset` are indices of training examples. y_train has class columns, or values in a
     regression, where classes is None. raw are logits (n_targets, n_classes) or
-    predictions (n_targets,), and gradient is the derivative of the output by them. It
-    is 0 for targets of a class that the model has not seen.
+    predictions (n_targets,), and gradient is the derivative of the output by them.
     """
 
     model: object
@@ -29,10 +30,11 @@ class SubsetFit(NamedTuple):
     gradient: np.ndarray
 
 
-def fit_on_subset(estimator, train, targets, output, subset, check):
+def fit_on_subset(estimator, train, targets, output, subset, check, *, least_classes=1):
     """Fit a clone of the estimator on a subset; a FrozenEstimator is used as it is.
 
-    `check` gets the estimator, and raises an error if it has no closed form.
+    `check` gets the estimator, and raises an error if it has no closed form. The subset
+    must have examples of `least_classes` classes.
     """
     check_same_examples(train, targets)
     frozen = isinstance(estimator, FrozenEstimator)
@@ -46,6 +48,12 @@ def fit_on_subset(estimator, train, targets, output, subset, check):
     output = check_output(output, estimator, classes)
     check_derivative(output.name)
     subset = as_subset(subset, len(train))
+    seen = np.unique(train.y[subset]).tolist()
+    if classes is not None and len(seen) < least_classes:
+        raise ValueError(
+            f"The subset has only the class {seen}, but {type(estimator).__name__} "
+            "needs two or more."
+        )
     if frozen:
         check_is_fitted(estimator)
         model = estimator
@@ -57,37 +65,19 @@ def fit_on_subset(estimator, train, targets, output, subset, check):
         options = {"y": y_targets, "zero_proba": 1 / (len(subset) + len(classes))}
     raw = raw_outputs(model, targets.X, classes, **options)
     gradient = output_gradient(output.name, raw, y_targets)
-    if classes is not None:
-        gradient[~np.isin(classes[y_targets], model.classes_)] = 0
     return SubsetFit(model, subset, y_train, classes, raw, gradient)
 
 
-def as_subset(subset, n_train):
-    """Return the indices of a subset of the training set; None means all."""
-    every = np.arange(n_train)
-    if subset is None:
-        return every
-    given = np.asarray(subset)
-    if given.ndim != 1 or given.dtype.kind not in "iub":
-        raise TypeError(
-            "subset must be a 1-d array of indices or a bool mask of the training "
-            f"examples, got {given.dtype} of shape {given.shape}."
-        )
-    if given.dtype.kind == "b":
-        if len(given) != n_train:
+def refuse_parameters(estimator, covered):
+    """Raise an error if a parameter has none of the values that a closed form covers.
+
+    covered: the values by the name of the parameter. Estimators without it are right.
+    """
+    for name, values in covered.items():
+        value = getattr(estimator, name, values[0])
+        if not (isinstance(value, _PLAIN) and value in values):
+            needed = " or ".join(map(repr, values))
             raise ValueError(
-                f"subset is a mask of {len(given)} examples, but there are {n_train}."
+                f"{type(estimator).__name__}({name}={value!r}) has no closed form "
+                f"here. It needs {name}={needed}."
             )
-        given = every[given]
-    if not given.size or given.min() < 0 or given.max() >= n_train:
-        raise ValueError(
-            f"subset must have one or more indices from 0 to {n_train - 1}"
-            + (
-                f", got {given.min()} to {given.max()}."
-                if given.size
-                else ", got none."
-            )
-        )
-    if len(np.unique(given)) < len(given):
-        raise ValueError("subset has an example twice.")
-    return given.astype(np.int64)

@@ -12,6 +12,7 @@ from sklearn.ensemble import (
 )
 
 from skdatamodels.influence._boosted_trees import BoostedTrees, number_leaves
+from skdatamodels.influence._fitted_on_subset import refuse_parameters
 
 __all__ = ["check_booster", "read_boosted_trees"]
 
@@ -38,13 +39,7 @@ def check_booster(estimator):
         covered["early_stopping"] = (False, "auto")
     else:
         covered["init"] = (None, "zero")
-    for parameter, values in covered.items():
-        value = getattr(estimator, parameter, values[0])
-        if not any(value is v or (np.isscalar(v) and value == v) for v in values):
-            raise ValueError(
-                f"{name}({parameter}={value!r}) has no closed form here. It needs "
-                f"{parameter}={' or '.join(map(repr, values))}."
-            )
+    refuse_parameters(estimator, covered)
 
 
 def read_boosted_trees(model, train_X, targets_X):
@@ -65,7 +60,7 @@ def _read_histogram(model, train_X, targets_X):
     return BoostedTrees(
         **_loss(model),
         learning_rate=model.learning_rate,
-        l2=model.l2_regularization,
+        l2=np.full(train_leaves.shape[:2], model.l2_regularization),
         start=np.ravel(model._baseline_prediction),
         train_leaves=train_leaves,
         target_leaves=target_leaves,
@@ -115,7 +110,7 @@ def _read_gradient_boosting(model, train_X, targets_X):
     return BoostedTrees(
         **loss,
         learning_rate=model.learning_rate,
-        l2=0.0,
+        l2=np.zeros(leaves.shape[:2]),
         start=_start(model, train_X, leaves[0, :, 0], values[0]),
         train_leaves=leaves[..., :n_train],
         target_leaves=leaves[..., n_train:],

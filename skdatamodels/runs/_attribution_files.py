@@ -18,11 +18,19 @@ _FOLDER, _INDEX = "attributions", "index.json"
 
 
 class StoredAttributions(dict):
-    """Attribution matrices by name, with the seconds that each one took."""
+    """Attribution matrices by name.
 
-    def __init__(self, matrices, seconds):
+    Parameters
+    ----------
+    matrices : dict of str to memory map of shape (n_targets, n_train)
+        The matrices.
+    about : dict
+        What is known about them, with `seconds`, how long each one took.
+    """
+
+    def __init__(self, matrices, about):
         super().__init__(matrices)
-        self.seconds = seconds
+        self.about, self.seconds = about, about["seconds"]
 
 
 class AttributionFiles:
@@ -70,11 +78,8 @@ class AttributionFiles:
             index = json.loads((self.folder / _INDEX).read_text(encoding="utf-8"))
             if made_from not in (None, index["made_from"]):
                 raise ValueError(f"they were made from {index['made_from']}")
-            entries = index["attributions"]
-            return StoredAttributions(
-                {entry["name"]: self._open(entry) for entry in entries},
-                {entry["name"]: float(entry["seconds"]) for entry in entries},
-            )
+            matrices = {name: self._open(e) for name, e in index["files"].items()}
+            return StoredAttributions(matrices, index["about"])
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise ValueError(
                 f"The attributions in {self.folder} cannot be used: {error}. Delete "
@@ -88,27 +93,25 @@ class AttributionFiles:
         with folder_lock(self.folder):
             yield
 
-    def write(self, matrices, seconds, made_from):
+    def write(self, matrices, about, made_from):
         """Replace the attributions. The folder must be locked.
 
         Parameters
         ----------
         matrices : mapping of str to float array of shape (n_targets, n_train)
             The matrices.
-        seconds : dict of str to float
-            How long each one took.
+        about : dict
+            What is known about them, with values that JSON can represent. Its `seconds`
+            say how long each one took.
         made_from : dict
-            What they were made from, with values that JSON can represent.
+            What they were made from, with such values, too.
         """
         n_bytes = sum(matrix.nbytes for matrix in matrices.values())
         check_free(self.folder, n_bytes, "To store the attributions")
-        entries = [
-            {"name": name, "seconds": seconds[name], **self._save(matrix)}
-            for name, matrix in matrices.items()
-        ]
-        index = {"made_from": made_from, "attributions": entries}
+        files = {name: self._save(matrix) for name, matrix in matrices.items()}
+        index = {"made_from": made_from, "about": about, "files": files}
         write_atomically(self.folder / _INDEX, json.dumps(index, indent=1))
-        listed = {entry["file"] for entry in entries}
+        listed = {entry["file"] for entry in files.values()}
         for path in self.folder.glob("*.npy"):
             if path.name not in listed:
                 with suppress(OSError):  # on Windows, another process may read it

@@ -34,11 +34,11 @@ def run_attributions(settings, models, store, masks, seed):
 
     Returns
     -------
-    attributions : LazyAttributions, or None for a callable, which is not a model
+    attributions : LazyAttributions
     """
-    estimator = clone(settings.estimator, safe=False)  # it may be changed later
-    if not (hasattr(estimator, "fit") or hasattr(estimator, "make_learner")):
-        return None
+    estimator = settings.estimator
+    if hasattr(estimator, "get_params"):
+        estimator = clone(estimator)  # its parameters may be changed later
     alpha = float(np.mean(check_alphas(settings.alpha)))
     if masks is not None:
         share = masks.column_counts().mean() / len(masks)
@@ -106,8 +106,9 @@ class CheapOnes:
 
     def _compute_and_store(self):
         found, (files, made_from) = self._compute(), self.place
+        about = {"seconds": found.seconds, "failed": found.failed, "notes": found.notes}
         try:
-            files.write(found, found.seconds, made_from)
+            files.write(found, about, made_from)
         except OSError as error:
             self._warn(error)
         return found
@@ -129,7 +130,7 @@ class CheapOnes:
             found = files.read(made_from)
         except ValueError:
             return None
-        return influence.CheapAttributions(dict(found), found.seconds)
+        return influence.CheapAttributions(found, **found.about)
 
     def _compute(self):
         return influence.cheap_attributions(

@@ -20,9 +20,9 @@ TARGETS = Examples(RNG.standard_normal((5, 3)), np.arange(5) % 2)
 class Found(dict):
     """Stands for `CheapAttributions`."""
 
-    def __init__(self, matrices, seconds):
+    def __init__(self, matrices, seconds, failed, notes):
         super().__init__(matrices)
-        self.seconds = seconds
+        self.seconds, self.failed, self.notes = seconds, failed, notes
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def calls(monkeypatch):
         made.append(SimpleNamespace(estimator=estimator, **params))
         rng = np.random.default_rng(len(made))
         matrices = {name: rng.standard_normal((5, 24)) for name in ("one", "another")}
-        return Found(matrices, {"one": 0.5, "another": 2.0})
+        return Found(matrices, {"one": 0.5, "another": 2.0}, {"third": "why"}, ["so"])
 
     monkeypatch.setattr(influence, "cheap_attributions", compute, raising=False)
     monkeypatch.setattr(influence, "CheapAttributions", Found, raising=False)
@@ -107,12 +107,13 @@ def test_the_fraction_is_that_of_given_masks(calls, trainer):
     assert calls[0].models is None
 
 
-def test_a_callable_has_none(calls, trainer):
+def test_a_callable_has_some_too(calls, trainer):
     def learner(train_indices, seed):
         return np.zeros(5)
 
     trainer.set_params(estimator=learner, store=None)
-    assert trainer.fit_transform([0, 1]).attributions is None
+    assert len(trainer.fit_transform([0, 1]).attributions) == 2
+    assert calls[0].estimator is learner
 
 
 def test_other_calls_read_them_from_the_store(calls, trainer):
@@ -120,6 +121,8 @@ def test_other_calls_read_them_from_the_store(calls, trainer):
     again = clone(trainer).fit_transform(np.arange(3, 12)).attributions
     assert_same(again, first)
     assert again.seconds == {"one": 0.5, "another": 2.0}
+    assert again.found.failed == {"third": "why"}
+    assert again.found.notes == ["so"]
     assert len(calls) == 1
 
 
