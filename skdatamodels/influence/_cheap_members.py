@@ -12,6 +12,7 @@ from skdatamodels._examples import Examples
 from skdatamodels._random import training_seed
 from skdatamodels.influence._boosting_influence import boosting_influence
 from skdatamodels.influence._controls import same_class_influence
+from skdatamodels.influence._forest_influence import forest_influence
 from skdatamodels.influence._gauss_newton import GaussNewton
 from skdatamodels.influence._influence_functions import influence_functions
 from skdatamodels.influence._knn_shapley import knn_shapley
@@ -21,14 +22,6 @@ from skdatamodels.influence._over_subsets import SubsetModels, influence_of_mode
 from skdatamodels.influence._ridge_influence import ridge_influence
 from skdatamodels.influence._surrogate_table import surrogate_table
 from skdatamodels.influence._trak import trak
-
-try:
-    from skdatamodels.influence._forest_influence import forest_influence
-except ImportError:  # until it is merged
-
-    def forest_influence(estimator, train, targets, *, output=None, subset=None):
-        raise NotImplementedError
-
 
 _FLOPS = 2e10  # a second, of one worker: estimates of cost need no more than this
 _UNPROJECTED = 5000  # most training examples of TRAK without a projection

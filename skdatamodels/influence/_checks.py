@@ -3,7 +3,7 @@
 import numpy as np
 
 from skdatamodels._examples import Examples, check_examples, check_same_shape
-from skdatamodels._numbers import as_real, unmasked
+from skdatamodels._numbers import as_real
 from skdatamodels.outputs import encode_targets
 
 
@@ -47,48 +47,33 @@ def check_embeddings(train, targets):
     return pair
 
 
-def check_subset(subset, n_train):
-    """Return the indices of a subset of the training set, int64 and in order.
-
-    Parameters
-    ----------
-    subset : int array-like of shape (n_subset,), bool array of shape (n_train,) or None
-        Indices or mask of the examples that the model is trained on. None means all.
-    n_train : int
-        Number of training examples.
-
-    Returns
-    -------
-    subset : int64 array of shape (n_subset,)
-        The indices, sorted.
-
-    Raises
-    ------
-    ValueError
-        If `subset` is empty or not 1-d, a mask has another length, or an index repeats
-        or is not one of a training example.
-    """
+def as_subset(subset, n_train):
+    """Return the indices of a subset of the training set; None means all."""
+    every = np.arange(n_train)
     if subset is None:
-        return np.arange(n_train)
-    subset = np.asarray(unmasked(subset, "subset"))
-    wrong = None
-    if subset.ndim != 1 or subset.dtype.kind not in "biu":
-        wrong = f"an array of shape {subset.shape} and dtype {subset.dtype}"
-    elif subset.dtype == bool:
-        wrong = f"a mask of length {len(subset)}" if len(subset) != n_train else None
-        subset = np.flatnonzero(subset)
-    elif subset.size and not 0 <= subset.min() <= subset.max() < n_train:
-        wrong = f"indices from {subset.min()} to {subset.max()}"
-    if wrong is None and subset.size == 0:
-        wrong = "no example"
-    if wrong is None and len(np.unique(subset)) < subset.size:
-        wrong = "indices that repeat"
-    if wrong is not None:
-        raise ValueError(
-            f"subset must contain different indices of the {n_train} training "
-            f"examples, or be a bool mask of that length; got {wrong}."
+        return every
+    given = np.asarray(subset)
+    if given.ndim != 1 or given.dtype.kind not in "iub":
+        raise TypeError(
+            "subset must be a 1-d array of indices or a bool mask of the training "
+            f"examples, got {given.dtype} of shape {given.shape}."
         )
-    return np.sort(subset).astype(np.int64)
+    if given.dtype.kind == "b":
+        if len(given) != n_train:
+            raise ValueError(
+                f"subset is a mask of {len(given)} examples, but there are {n_train}."
+            )
+        given = every[given]
+    if not given.size:
+        raise ValueError("subset is empty. A model needs training examples.")
+    if given.min() < 0 or given.max() >= n_train:
+        raise ValueError(
+            f"subset must have indices from 0 to {n_train - 1}, got {given.min()} to "
+            f"{given.max()}."
+        )
+    if len(np.unique(given)) < len(given):
+        raise ValueError("subset has an example twice.")
+    return given.astype(np.int64)
 
 
 def check_classes_of_subset(y_train, subset, classes):

@@ -7,7 +7,7 @@ from sklearn.base import clone, is_classifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from skdatamodels.influence._checks import check_same_examples
+from skdatamodels.influence._checks import as_subset, check_same_examples
 from skdatamodels.influence._linear_models import check_derivative, output_gradient
 from skdatamodels.outputs import check_output, raw_outputs
 
@@ -66,35 +66,6 @@ def fit_on_subset(estimator, train, targets, output, subset, check, *, least_cla
     raw = raw_outputs(model, targets.X, classes, **options)
     gradient = output_gradient(output.name, raw, y_targets)
     return SubsetFit(model, subset, y_train, classes, raw, gradient)
-
-
-def as_subset(subset, n_train):
-    """Return the indices of a subset of the training set; None means all."""
-    every = np.arange(n_train)
-    if subset is None:
-        return every
-    given = np.asarray(subset)
-    if given.ndim != 1 or given.dtype.kind not in "iub":
-        raise TypeError(
-            "subset must be a 1-d array of indices or a bool mask of the training "
-            f"examples, got {given.dtype} of shape {given.shape}."
-        )
-    if given.dtype.kind == "b":
-        if len(given) != n_train:
-            raise ValueError(
-                f"subset is a mask of {len(given)} examples, but there are {n_train}."
-            )
-        given = every[given]
-    if not given.size:
-        raise ValueError("subset is empty. A model needs training examples.")
-    if given.min() < 0 or given.max() >= n_train:
-        raise ValueError(
-            f"subset must have indices from 0 to {n_train - 1}, got {given.min()} to "
-            f"{given.max()}."
-        )
-    if len(np.unique(given)) < len(given):
-        raise ValueError("subset has an example twice.")
-    return given.astype(np.int64)
 
 
 def refuse_parameters(estimator, covered):

@@ -8,7 +8,7 @@ from sklearn.exceptions import ConvergenceWarning
 from tqdm.auto import tqdm
 
 from skdatamodels._sklearn_compat import Interval, StrOptions, validate_params
-from skdatamodels.influence._checks import check_subset
+from skdatamodels.influence._checks import as_subset
 from skdatamodels.influence._conjugate_gradient import conjugate_gradient
 from skdatamodels.influence._curvature import Curvature
 from skdatamodels.influence._gauss_newton import GaussNewton, gauss_newton_shape
@@ -147,7 +147,7 @@ def influence_functions(
     >>> influence.shape
     (1, 3)
     """
-    subset = check_subset(subset, len(train))
+    subset = as_subset(subset, len(train))
     network = Network(module, train, targets, output)
     state = network.module.state_dict()
     for rows in network.gradient_blocks(len(train), block_bytes):

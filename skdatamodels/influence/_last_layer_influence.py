@@ -7,7 +7,7 @@ from scipy.special import softmax
 
 from skdatamodels._examples import Examples
 from skdatamodels._sklearn_compat import Interval, validate_params
-from skdatamodels.influence._checks import check_subset
+from skdatamodels.influence._checks import as_subset
 from skdatamodels.influence._linear_models import output_gradient
 from skdatamodels.influence._softmax_influence import softmax_influence
 from skdatamodels.influence._torch import OF_REGRESSION, Network, import_torch
@@ -116,7 +116,7 @@ def last_layer_influence(
             "regression. Use influence_functions, and freeze all but the last layer "
             "with requires_grad_(False)."
         )
-    subset = check_subset(subset, len(train))
+    subset = as_subset(subset, len(train))
     network = Network(module, train, targets)
     name, last = _last_layer(network.module, layer)
     parts = {

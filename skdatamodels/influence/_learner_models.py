@@ -28,6 +28,7 @@ _FAMILIES = {  # by the name of a base class
     "BaseGradientBoosting": "boosting",
     "LGBMModel": "boosting",
     "XGBModel": "boosting",
+    "CatBoost": "boosting",
 }
 _DERIVATIVES = {  # outputs with a derivative in all families, and their stand-ins
     "classification": {

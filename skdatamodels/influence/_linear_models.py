@@ -11,9 +11,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from skdatamodels._sklearn_compat import Interval
 from skdatamodels.influence._checks import (
+    as_subset,
     check_classes_of_subset,
     check_same_examples,
-    check_subset,
 )
 from skdatamodels.outputs import check_output, log_odds, raw_outputs
 
@@ -56,7 +56,7 @@ def fit_linear(estimator, train, targets, output, kinds, subset):
     another objective.
     """
     check_same_examples(train, targets)
-    subset = check_subset(subset, len(train))
+    subset = as_subset(subset, len(train))
     frozen, estimator = type(estimator) is FrozenEstimator, unfrozen(estimator)
     if type(estimator) not in kinds:
         takes = " or ".join(kind.__name__ for kind in kinds)

@@ -9,7 +9,7 @@ from tqdm.auto import tqdm
 from skdatamodels._random import entropy_from
 from skdatamodels._sklearn_compat import Interval, StrOptions, validate_params
 from skdatamodels.influence._checkpoints import check_checkpoints, load_state
-from skdatamodels.influence._checks import check_subset
+from skdatamodels.influence._checks import as_subset
 from skdatamodels.influence._projection import Projection
 from skdatamodels.influence._solve import solve_hessian
 from skdatamodels.influence._torch import OPTIONS, Network, import_torch
@@ -278,13 +278,13 @@ def _solve(gram, right_side, damping, n_examples):
 def _check_subsets(subset, n_checkpoints, n_train):
     """Return one subset for each checkpoint."""
     if not isinstance(subset, list | tuple) or all(np.ndim(one) == 0 for one in subset):
-        return [check_subset(subset, n_train)] * n_checkpoints
+        return [as_subset(subset, n_train)] * n_checkpoints
     if len(subset) != n_checkpoints:
         raise ValueError(
             f"Pass one subset for each checkpoint; got {len(subset)} subsets and "
             f"{n_checkpoints} checkpoints."
         )
-    return [check_subset(one, n_train) for one in subset]
+    return [as_subset(one, n_train) for one in subset]
 
 
 def _check_determined(subsets, damping, n_features, n_train):

@@ -323,7 +323,7 @@ def test_progress(make_classification, capsys):
         ({"solver": "lu"}, "'solver' parameter"),
         ({"solver": "direct", "curvature": "hessian"}, "is for curvature='gauss_n"),
         ({"solver": "direct", "damping": 0.0}, "gauss_newton .* singular.* damping"),
-        ({"subset": [0, 0]}, "indices that repeat"),
+        ({"subset": [0, 0]}, "an example twice"),
         ({"module": nn.Linear(4, 4)}, "logits of the 3 classes"),
     ],
 )

@@ -180,11 +180,11 @@ def test_inside_a_subset_as_without_the_others(make_regression):
 @pytest.mark.parametrize(
     ("subset", "message"),
     [
-        ([], "got an array of shape \\(0,\\)"),
-        ([-1], "indices from -1 to -1"),
-        ([1, 1, 2], "indices that repeat"),
-        (np.ones(7, bool), "a mask of length 7"),
-        (np.zeros(30, bool), "no example"),
+        ([0.0], "bool mask of the training examples, got float64"),
+        ([-1], "indices from 0 to 29, got -1 to -1"),
+        ([1, 1, 2], "an example twice"),
+        (np.ones(7, bool), "a mask of 7 examples"),
+        (np.zeros(30, bool), "subset is empty"),
         ([[0, 1]], r"shape \(1, 2\)"),
         (np.flatnonzero(np.arange(30) % 3), "no example of the classes"),
     ],
@@ -193,7 +193,7 @@ def test_bad_subset(subset, message, make_classification):
     train, targets = make_classification(3, 30)
     labels = np.array(["cat", "dog", "eel"])[np.arange(30) % 3]
     train = Examples(train.X, labels)
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises((TypeError, ValueError), match=message):
         ridge_influence(
             RidgeClassifier(), train, targets, output="margin", subset=subset
         )

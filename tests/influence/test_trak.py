@@ -230,7 +230,7 @@ def test_non_finite_gradient_names_example_and_parameter(make_classification):
         ({"projection": "sparse"}, "'projection' parameter"),
         ({"output": "accuracy"}, "output must be one of margin"),
         ({"damping": -1.0}, "'damping' parameter"),
-        ({"subset": [30]}, "indices from 30 to 30"),
+        ({"subset": [30]}, "indices from 0 to 29, got 30"),
         ({"subset": [[1, 2], [3]]}, "got 2 subsets and 1 checkpoints"),
         ({"subset": np.r_[:20], "damping": 0.0}, "20 examples of a subset do not"),
         ({"module": nn.Linear(4, 4)}, "logits of the 3 classes"),
