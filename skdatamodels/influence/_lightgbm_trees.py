@@ -7,6 +7,7 @@ import numpy as np
 from skdatamodels.influence._boosted_trees import BoostedTrees
 from skdatamodels.influence._booster_options import (
     by_round,
+    check_kind,
     check_options,
     given_options,
 )
@@ -57,10 +58,10 @@ def check_booster(estimator):
 
     Other names of options, which LightGBM takes too, are only seen after the fit.
     """
+    check_kind(estimator, ("LGBMClassifier", "LGBMRegressor"))
     options = _options(estimator)
     bagging = _OF_BAGGING if options.get("bagging_freq", "0") != "0" else {}
-    kinds = "LGBMClassifier", "LGBMRegressor"
-    check_options(estimator, options, kinds, list(_LOSSES), _COVERED | bagging)
+    check_options(estimator, options, list(_LOSSES), _COVERED | bagging)
 
 
 def read_boosted_trees(model, train_X, targets_X):

@@ -8,6 +8,7 @@ from scipy.special import logit
 from skdatamodels.influence._boosted_trees import BoostedTrees
 from skdatamodels.influence._booster_options import (
     by_round,
+    check_kind,
     check_options,
     given_options,
 )
@@ -36,8 +37,8 @@ _COVERED = {
 
 def check_booster(estimator):
     """Raise an error if the closed form does not cover an estimator, fitted or not."""
-    kinds = "XGBClassifier", "XGBRegressor"
-    check_options(estimator, _options(estimator), kinds, list(_LOSSES), _COVERED)
+    check_kind(estimator, ("XGBClassifier", "XGBRegressor"))
+    check_options(estimator, _options(estimator), list(_LOSSES), _COVERED)
 
 
 def read_boosted_trees(model, train_X, targets_X):
