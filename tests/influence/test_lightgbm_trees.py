@@ -8,7 +8,7 @@ from skdatamodels.influence import boosting_influence
 from skdatamodels.influence._boosted_trees import check_booster, read_boosted_trees
 from skdatamodels.outputs import get_output
 
-lightgbm = pytest.importorskip("lightgbm")
+lightgbm = pytest.importorskip("lightgbm", minversion="4.7")
 
 RATE, L2 = 0.3, 0.7
 OPTIONS = {

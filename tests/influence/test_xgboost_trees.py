@@ -8,7 +8,7 @@ from skdatamodels.influence import boosting_influence
 from skdatamodels.influence._boosted_trees import check_booster, read_boosted_trees
 from skdatamodels.outputs import get_output
 
-xgboost = pytest.importorskip("xgboost")
+xgboost = pytest.importorskip("xgboost", minversion="3.2")
 
 RATE, L2 = 0.3, 0.7
 OPTIONS = {
