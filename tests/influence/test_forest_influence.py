@@ -54,14 +54,18 @@ REGRESSORS = {
     "stump": ExtraTreeRegressor(**TREE, criterion="squared_error"),
     "bag": BaggingRegressor(**FEW, bootstrap_features=True),
 }
+OUTPUTS = {  # a tree has ties between classes, where the margin has no derivative
+    "forest": [(2, "margin"), (3, "margin")],
+    "forest of few draws": [(2, "cross_entropy"), (3, "log_odds")],
+    "extra": [(2, "margin"), (3, "confidence")],
+    "tree": [(2, "cross_entropy"), (3, "log_odds")],
+    "bag": [(2, "log_odds"), (3, "margin")],
+    "bag without repetition": [(2, "confidence"), (3, "cross_entropy")],
+}
 CASES = [
-    (model, n_classes, output)
-    for model, (n_classes, output) in zip(
-        [model for model in CLASSIFIERS.values() for _ in range(2)],
-        [(2, "margin"), (3, "confidence"), (3, "margin"), (2, "cross_entropy")] * 2
-        + [(3, "log_odds"), (2, "log_odds"), (2, "confidence"), (3, "cross_entropy")],
-        strict=True,
-    )
+    (CLASSIFIERS[name], n_classes, output)
+    for name, cases in OUTPUTS.items()
+    for n_classes, output in cases
 ] + [
     (model, 0, output)
     for model in REGRESSORS.values()
