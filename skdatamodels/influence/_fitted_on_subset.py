@@ -39,6 +39,11 @@ def fit_on_subset(estimator, train, targets, output, subset, check, *, least_cla
     check_same_examples(train, targets)
     frozen = isinstance(estimator, FrozenEstimator)
     estimator = estimator.estimator if frozen else estimator
+    if hasattr(estimator, "steps"):
+        raise TypeError(
+            f"{type(estimator).__name__} has no closed form here. Transform X first, "
+            "and pass the last step."
+        )
     check(estimator)
     y_train, y_targets, classes = train.y, targets.y, None
     if is_classifier(estimator):

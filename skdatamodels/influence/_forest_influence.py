@@ -284,8 +284,9 @@ def _effects(tree, chances, parent_weight):
     leaf = tree.train_nodes
     n, N, c = tree.size[leaf], tree.size[tree.parent[leaf]], tree.drawn
     rest = n - c + parent_weight
+    sizes, size_of = np.unique(rest, return_inverse=True)
     times = np.arange(1, len(chances))
-    moved = (chances[1:] * times / (rest[:, None] + times)).sum(axis=1)
+    moved = (chances[1:] * times / (sizes[:, None] + times)).sum(axis=1)[size_of]
     # An empty leaf has the mean of its parent.
     weight = np.where(rest > 0, parent_weight, 1.0)
     share = weight / np.maximum(N - c, 1)

@@ -21,6 +21,8 @@ from sklearn.ensemble import (
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.tree import (
     DecisionTreeClassifier,
     DecisionTreeRegressor,
@@ -317,8 +319,8 @@ def test_blocks_change_nothing(make_regression, monkeypatch):
 def test_predicts_real_runs():
     X, y = load_breast_cancer(return_X_y=True)
     train, targets = Examples(X[:120], y[:120]), Examples(X[120:160], y[120:160])
-    model = ExtraTreesClassifier(25, max_depth=4, random_state=0)
-    masks = sample_masks(60, len(train), 0.5, random_state=0)
+    model = ExtraTreesClassifier(15, max_depth=4, random_state=0)
+    masks = sample_masks(50, len(train), 0.5, random_state=0)
     trainer = SubsetTrainer(model, train, targets, output="confidence")
     outputs = trainer.fit_transform(masks).outputs
     matters = outputs.std(axis=0) > 0.01
@@ -337,6 +339,12 @@ def test_predicts_real_runs():
 @pytest.mark.parametrize(
     ("model", "options", "error", "message"),
     [
+        (
+            make_pipeline(StandardScaler(), RandomForestClassifier()),
+            {},
+            TypeError,
+            "Pipeline has no closed form here. Transform X first",
+        ),
         (LogisticRegression(), {}, TypeError, "LogisticRegression has no closed form"),
         (
             HistGradientBoostingRegressor(),
