@@ -19,8 +19,8 @@ from skdatamodels.masks._popcount import popcount
 
 _SUBSETS = 256  # of the eight runs of a byte
 _LEAST_NEW_COLUMNS = 64
-# Solve the working set to this fraction of the gap on all columns.
-_INNER = 0.3
+# Solve a working set to this fraction of `tol`, but at most this much in one go.
+_INNER, _LEAST_INNER = 0.7, 0.01
 
 _FASTMATH = {"contract", "reassoc", "nsz"}
 
@@ -305,7 +305,7 @@ def follow_path(words, z, root, lams, penalty, w, tol, max_iter, paths):
                 weights,
                 lam * penalty[members],
                 rr,
-                _INNER * gap,
+                max(_INNER * tol, _LEAST_INNER * gap),
                 max_iter - n_iter[k],
             )
             w[members] = weights
