@@ -204,15 +204,16 @@ def test_all_targets_decide_on_the_prior_whatever_runs_they_can_use(lam):
 
 
 @pytest.mark.parametrize("solver", ["gram", "residual"])
-@pytest.mark.parametrize(("lam", "n_runs"), [("validation", 520), ("cv", 60)])
+@pytest.mark.parametrize(("lam", "n_runs"), [("validation", 120), ("cv", 60)])
 def test_some_targets_choose_the_strength_for_all(solver, lam, n_runs):
     n = 2 * MOST_JUDGES  # every other target judges
-    runs, coef = make_linear_runs(n_runs, 10, n, noise=1.0, random_state=0)
+    runs, coef = make_linear_runs(n_runs, 30, n, noise=2.0, random_state=0)
     noise = np.random.default_rng(0).standard_normal(coef.shape)
     judging = np.arange(n)[:, None] % 2 == 0
     for good in True, False:
         prior = np.where(judging == good, coef, noise)
         parameters = {"lam": lam, "solver": solver, "random_state": 0, "tol": 1e-3}
+        parameters["validation_fraction"] = 0.5
         model = DatamodelRegressor(prior=prior, **parameters).fit(runs)
         strength = model.prior_strength_
         assert (strength == strength[0]).all()
