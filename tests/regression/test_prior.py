@@ -203,8 +203,10 @@ def test_all_targets_decide_on_the_prior_whatever_runs_they_can_use(lam):
         np.testing.assert_allclose(gram.coef_, residual.coef_, atol=0.02)
 
 
-@pytest.mark.parametrize("solver", ["gram", "residual"])
-@pytest.mark.parametrize(("lam", "n_runs"), [("validation", 120), ("cv", 60)])
+@pytest.mark.parametrize(
+    ("solver", "lam", "n_runs"),
+    [("gram", "validation", 120), ("gram", "cv", 60), ("residual", "validation", 120)],
+)
 def test_some_targets_choose_the_strength_for_all(solver, lam, n_runs):
     n = 2 * MOST_JUDGES  # every other target judges
     runs, coef = make_linear_runs(n_runs, 30, n, noise=2.0, random_state=0)
