@@ -86,9 +86,9 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         :func:`~sklearn.base.clone` copies an array, and so does a search; an
         :class:`AttributionMatrix` is shared. The prior is used as an offset, scaled by
         least squares, and for penalty factors, which are smaller for examples that it
-        finds important. With "validation" and "cv", the held-out error of all targets
-        together decides which of the two are used, if any (with solver "residual" or
-        "saga", of the targets that are fitted together); with a given lam both are. If
+        finds important. With "validation" and "cv", the held-out error of 64 targets
+        together, evenly spaced (of all, if there are fewer), decides for all targets
+        which of the two are used, if any; with a given lam both are. If
         "validation" would hold out fewer than 50 runs, too few to judge a prior, folds
         are used instead.
     penalty_factors : array-like of shape (n_train,) or (n_targets, n_train), optional
@@ -101,8 +101,8 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     solver : {"auto", "gram", "residual", "saga"}, default="auto"
         "gram": coordinate descent on the Gram matrix of the masks. The matrix is
         computed once for all targets that have the same usable runs. "residual":
-        coordinate descent on the residuals of the runs and a few columns at a time, for
-        fewer runs than training examples. "saga": the paper's algorithm, which streams
+        coordinate descent on a few columns at a time, for fewer runs than training
+        examples. "saga": the paper's algorithm, which streams
         over the masks many times. The last two store no matrix of size n_train², and
         accept masks only. "auto": "residual" if there are more than four times as many
         training examples as runs, else "gram" if its matrix fits into memory.

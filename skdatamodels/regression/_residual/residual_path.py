@@ -87,12 +87,13 @@ def residual_path(
 
     Notes
     -----
-    The method is cyclic coordinate descent on a working set. The set consists of the
-    columns with nonzero weights and at most as many others (or 64, if that is more),
-    those that violate their bound most. Each target has a solution with no more weights
-    than runs, so the sets are small if there are few runs. Memory: the result, a copy
-    of the packed masks by column, and in each thread 5 vectors of length d and a
-    working set, 4 bytes for each of its columns and runs.
+    The method is cyclic coordinate descent on the Gram matrix of a working set. The set
+    contains the columns with nonzero weights. When the gap of all columns is too large,
+    at most as many others join (or 64, if that is more), those that violate their bound
+    most. Each target has a solution with no more weights than runs, so the sets are
+    small if there are few runs. Memory: the result, a copy of the packed masks by
+    column, and in each thread 5 vectors of length d and 8 bytes for each pair of
+    columns of a working set, which has up to about four times as many as weights.
 
     References
     ----------
