@@ -48,9 +48,9 @@ def mask_solver(solve, blas_threads=None):
         """Fit the datamodels of groups of targets; a block may span several groups."""
         groups, lam, prior = problem.groups, problem.lam, problem.prior
         strengths = STRENGTHS[:1] if prior.weights is None else STRENGTHS
-        n_targets = sum(len(group.targets) for group in groups)
+        choose = lam is None and len(strengths) > 1
         with threadpool_limits(blas_threads, user_api="blas"):
-            if lam is None and len(strengths) > 1 and n_targets > MOST_JUDGES:
+            if choose and not _together(problem, settings):
                 some = judging_groups(groups)
                 found = _of_blocks(_search, problem, some, settings, strengths, solve)
                 sums = np.concatenate([each.sums for each in found[0]], axis=1)
@@ -59,6 +59,14 @@ def mask_solver(solve, blas_threads=None):
             return _of_blocks(_fit, problem, groups, settings, strengths, solve)
 
     return fit_groups
+
+
+def _together(problem, settings):
+    """Return whether all targets are in one block, and all choose the strength."""
+    targets = np.arange(sum(len(group.targets) for group in problem.groups))
+    dtype = computing_dtype(problem.Y.dtype, settings.ops)
+    blocks = _blocks(targets, *problem.X.shape, dtype, settings)
+    return len(targets) <= MOST_JUDGES and len(blocks) == 1
 
 
 def _of_blocks(task, problem, groups, settings, strengths, solve):
