@@ -18,13 +18,18 @@ from skdatamodels import DatamodelRegressor, PackedMasks, sample_masks
 from skdatamodels.metrics import linear_datamodeling_score
 
 
+def true_weights(rng, d, n_targets):
+    """Draw weights (d, n_targets), of which a tenth are not 0."""
+    coef = rng.standard_t(3, (d, n_targets)).astype(np.float32)
+    coef *= rng.random(coef.shape) < 0.1
+    return coef
+
+
 def simulate(d, m, n_targets):
     """Make masks of half-subsets, and outputs of half signal and half noise."""
     rng = np.random.default_rng(0)
     masks = sample_masks(m, d, 0.5, random_state=0)
-    coef = rng.standard_t(3, (d, n_targets)).astype(np.float32)
-    coef *= rng.random(coef.shape) < 0.1
-    Y = masks.dot(coef)
+    Y = masks.dot(true_weights(rng, d, n_targets))
     Y += Y.std(axis=0) * rng.standard_normal(Y.shape, np.float32)
     return masks, Y
 

@@ -8,7 +8,7 @@ _BLOCK = 4
 
 
 @njit(nogil=True)
-def _popcount(word):
+def popcount(word):
     """Count the ones in a 64-bit word (Warren, Hacker's Delight, §5-1).
 
     The compiler knows this sequence, and makes the processor's one instruction of it.
@@ -59,7 +59,7 @@ def pack_columns(bits, n_train):
 def _pair_count(a, b):
     total = 0
     for k in range(a.size):
-        total += _popcount(a[k] & b[k])
+        total += popcount(a[k] & b[k])
     return total
 
 
@@ -87,22 +87,22 @@ def add_pair_counts(words, start, stop, counts):
                 a2, a3 = words[i + 2, k], words[i + 3, k]
                 b0, b1 = words[j, k], words[j + 1, k]
                 b2, b3 = words[j + 2, k], words[j + 3, k]
-                c00 += _popcount(a0 & b0)
-                c01 += _popcount(a0 & b1)
-                c02 += _popcount(a0 & b2)
-                c03 += _popcount(a0 & b3)
-                c10 += _popcount(a1 & b0)
-                c11 += _popcount(a1 & b1)
-                c12 += _popcount(a1 & b2)
-                c13 += _popcount(a1 & b3)
-                c20 += _popcount(a2 & b0)
-                c21 += _popcount(a2 & b1)
-                c22 += _popcount(a2 & b2)
-                c23 += _popcount(a2 & b3)
-                c30 += _popcount(a3 & b0)
-                c31 += _popcount(a3 & b1)
-                c32 += _popcount(a3 & b2)
-                c33 += _popcount(a3 & b3)
+                c00 += popcount(a0 & b0)
+                c01 += popcount(a0 & b1)
+                c02 += popcount(a0 & b2)
+                c03 += popcount(a0 & b3)
+                c10 += popcount(a1 & b0)
+                c11 += popcount(a1 & b1)
+                c12 += popcount(a1 & b2)
+                c13 += popcount(a1 & b3)
+                c20 += popcount(a2 & b0)
+                c21 += popcount(a2 & b1)
+                c22 += popcount(a2 & b2)
+                c23 += popcount(a2 & b3)
+                c30 += popcount(a3 & b0)
+                c31 += popcount(a3 & b1)
+                c32 += popcount(a3 & b2)
+                c33 += popcount(a3 & b3)
             block = (
                 (c00, c01, c02, c03),
                 (c10, c11, c12, c13),

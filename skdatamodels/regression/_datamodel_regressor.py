@@ -107,14 +107,14 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     penalty : {"auto", "l1", "l2"}, default="auto"
         "l1": the LASSO. A prior is used as an offset and for penalty factors, which are
         smaller for examples that it finds important. If lam is chosen, the held-out
-        error of all targets together decides which of the two are used, if any (with
-        solver "residual" or "saga", of the targets that are fitted together); with a
-        given lam both are. "l2": the informed ridge, whose weights are spread about the
-        prior, more widely for examples that it finds important; see the notes. It is
-        made for few runs. "auto": "l1" without a useful prior, with a given lam,
-        `solver` or `device`, or if `keep_path` or `one_standard_error` is set; else
-        what predicts held-out runs of some targets better ("l2" without a trial if
-        there are more than 20 times as many training examples as runs).
+        error of 64 targets together, evenly spaced (of all, if there are fewer),
+        decides for all targets which of the two are used, if any; with a given lam both
+        are. "l2": the informed ridge, whose weights are spread about the prior, more
+        widely for examples that it finds important; see the notes. It is made for few
+        runs. "auto": "l1" without a useful prior, with a given lam, `solver` or
+        `device`, or if `keep_path` or `one_standard_error` is set; else what predicts
+        held-out runs of some targets better ("l2" without a trial if there are more
+        than 20 times as many training examples as runs).
     penalty_factors : array-like of shape (n_train,) or (n_targets, n_train), optional
         Positive factors of the penalty of each weight. inf keeps a weight at 0, or at
         the offset of the prior.
@@ -125,8 +125,8 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     solver : {"auto", "gram", "residual", "saga"}, default="auto"
         "gram": coordinate descent on the Gram matrix of the masks. The matrix is
         computed once for all targets that have the same usable runs. "residual":
-        coordinate descent on the residuals of the runs and a few columns at a time, for
-        fewer runs than training examples. "saga": the paper's algorithm, which streams
+        coordinate descent on a few columns at a time, for fewer runs than training
+        examples. "saga": the paper's algorithm, which streams
         over the masks many times. The last two store no matrix of size n_train², and
         accept masks only. "auto": "residual" if there are more than four times as many
         training examples as runs, else "gram" if its matrix fits into memory.

@@ -12,9 +12,11 @@ from threadpoolctl import threadpool_limits
 from skdatamodels.regression._fits import assemble, computing_dtype
 from skdatamodels.regression._prior import STRENGTHS, factors_of
 from skdatamodels.regression._selection import (
+    MOST_JUDGES,
     Choice,
     choose_lam,
     choose_strength,
+    judging_groups,
     lam_grid,
     squared_errors,
     walk_down,
@@ -44,23 +46,54 @@ def mask_solver(solve, blas_threads=None):
 
     def fit_groups(problem, settings):
         """Fit the datamodels of groups of targets; a block may span several groups."""
-        X, Y, weight, groups, lam, prior, _ = problem
-        dtype = computing_dtype(Y.dtype, settings.ops)
-        group_of = np.full(Y.shape[1], -1)
-        for g, group in enumerate(groups):
-            group_of[group.targets] = g
-        targets = np.flatnonzero(group_of >= 0)
-        fits, targets_of = [], _blocks(targets, *X.shape, dtype, settings)
-        for block in targets_of:
-            outputs = _Outputs(Y, weight, block, [groups[g] for g in group_of[block]])
-            lam_of = None if lam is None else lam[block]
-            with threadpool_limits(blas_threads, user_api="blas"):
-                fits.append(
-                    _fit(X, outputs, dtype, lam_of, prior.of(block), settings, solve)
-                )
-        return fits, targets_of
+        groups, lam, prior = problem.groups, problem.lam, problem.prior
+        strengths = STRENGTHS[:1] if prior.weights is None else STRENGTHS
+        choose = lam is None and len(strengths) > 1
+        with threadpool_limits(blas_threads, user_api="blas"):
+            if choose and not _together(problem, settings):
+                some = judging_groups(groups)
+                found = _of_blocks(_search, problem, some, settings, strengths, solve)
+                sums = np.concatenate([each.sums for each in found[0]], axis=1)
+                s = choose_strength(sums)
+                strengths = strengths[s : s + 1]
+            return _of_blocks(_fit, problem, groups, settings, strengths, solve)
 
     return fit_groups
+
+
+def _together(problem, settings):
+    """Return whether all targets are in one block, and all choose the strength."""
+    targets = np.arange(sum(len(group.targets) for group in problem.groups))
+    dtype = computing_dtype(problem.Y.dtype, settings.ops)
+    blocks = _blocks(targets, *problem.X.shape, dtype, settings)
+    return len(targets) <= MOST_JUDGES and len(blocks) == 1
+
+
+def _of_blocks(task, problem, groups, settings, strengths, solve):
+    """Run a task on each block of the targets of some groups.
+
+    Returns
+    -------
+    results : list
+        One for each block.
+    targets_of : list of int array
+        The targets of each block.
+    """
+    X, Y, weight, _, lam, prior, _ = problem
+    dtype = computing_dtype(Y.dtype, settings.ops)
+    group_of = np.full(Y.shape[1], -1)
+    for g, group in enumerate(groups):
+        group_of[group.targets] = g
+    targets = np.flatnonzero(group_of >= 0)
+    results, targets_of = [], _blocks(targets, *X.shape, dtype, settings)
+    for block in targets_of:
+        own = [groups[g] for g in group_of[block]]
+        outputs = _Outputs(Y, weight, block, own)
+        y = outputs.of([group.rows for group in own], dtype)
+        runs, lam_of = _Fitted(X, y, weight), None if lam is None else lam[block]
+        data = runs, outputs, lam_of, prior.of(block)
+        results.append(task(*data, settings, strengths, solve))
+    return results, targets_of
 
 
 def _blocks(targets, n_runs, d, dtype, settings):
@@ -117,23 +150,23 @@ class _Fitted(NamedTuple):
         return cls(X[rows], y[rows], None if weight is None else weight[rows])
 
 
-def _fit(X, outputs, dtype, lam, prior, settings, solve):
+def _fit(runs, outputs, lam, prior, settings, strengths, solve):
     """Fit the datamodels of a block of targets.
 
     Parameters
     ----------
-    X : PackedMasks of shape (n_runs, d)
-        Masks.
+    runs : _Fitted
+        Masks, and the outputs of these targets.
     outputs : _Outputs
-        Outputs of these targets.
-    dtype : dtype
-        Type of the computation.
+        Outputs of these targets, to be split into folds.
     lam : array of shape (n_targets,) or None
         Strengths; None: choose them.
     prior : Prior
         Prior of these targets.
     settings : Settings
         How to fit.
+    strengths : sequence
+        Strengths of the prior to choose from. If lam is given, the last one is used.
     solve : callable
         See `mask_solver`.
 
@@ -141,13 +174,11 @@ def _fit(X, outputs, dtype, lam, prior, settings, solve):
     -------
     fit : Fit
     """
-    strengths = STRENGTHS[:1] if prior.weights is None else STRENGTHS
     s, choice, start = len(strengths) - 1, None, None
-    runs = _Fitted(
-        X, outputs.of([g.rows for g in outputs.groups], dtype), outputs.weight
-    )
     if lam is None:
-        s, choice, start = _choose(runs, outputs, prior, strengths, settings, solve)
+        found = _search(runs, outputs, lam, prior, settings, strengths, solve)
+        s = choose_strength(found.sums)
+        choice, start = found.choice(s, settings), found.best[s]
         lam = choice.lams[np.arange(len(choice.lams)), choice.index]
     rest, offset, factors = _inform(runs, prior, strengths[s])
     keep = settings.keep_path and choice is not None
@@ -165,8 +196,24 @@ def _fit(X, outputs, dtype, lam, prior, settings, solve):
     return assemble(coefs, intercepts, lams, gaps, n_epochs, strengths[s], choice, keep)
 
 
-def _choose(runs, outputs, prior, strengths, settings, solve):
-    """Choose the strength of the prior and lam by the error on held-out folds."""
+class _Search(NamedTuple):
+    """Paths on the training runs of all folds, for each strength of the prior."""
+
+    lams: np.ndarray  # (n_strengths, n_targets, n_lams)
+    sums: np.ndarray  # (n_strengths, n_targets, n_lams, 2), see `squared_errors`
+    gap: np.ndarray  # (n_strengths, n_targets), the largest
+    n_held_out: np.ndarray  # (n_targets,), sum of the weights of the held-out runs
+    best: np.ndarray  # (n_strengths, n_targets, d): of least error in the last fold
+
+    def choice(self, s, settings):
+        """Choose lam at a strength."""
+        sums = self.sums[s], self.n_held_out
+        error, index = choose_lam(*sums, settings.one_standard_error)
+        return Choice(self.lams[s], error, index, self.gap[s])
+
+
+def _search(runs, outputs, _, prior, settings, strengths, solve):
+    """Follow the paths on the training runs of each fold; arguments as of `_fit`."""
     grid = settings.n_lams, settings.lam_min_ratio
     lams = []
     for strength in strengths:
@@ -197,9 +244,7 @@ def _choose(runs, outputs, prior, strengths, settings, solve):
             worst[s, some] = np.maximum(worst[s, some], gaps)
             best[s, some] = coefs
         n_held_out[some] += _weights_of_outputs(held_out).sum(axis=0)
-    s = choose_strength(sums)
-    error, index = choose_lam(sums[s], n_held_out, settings.one_standard_error)
-    return s, Choice(lams[s], error, index, worst[s]), best[s]
+    return _Search(lams, sums, worst, n_held_out, best)
 
 
 def _walk(runs, offset, factors, held_out, lams, settings, solve):

@@ -9,6 +9,7 @@ from skdatamodels.datasets import make_linear_runs
 from skdatamodels.metrics import linear_datamodeling_score
 from skdatamodels.regression._gram.moments import moments, pair_sums
 from skdatamodels.regression._prior import STRENGTHS, Prior, inform
+from skdatamodels.regression._selection import MOST_JUDGES
 
 FINE = {"tol": 1e-10, "max_iter": 100_000}
 
@@ -196,3 +197,28 @@ def test_all_targets_decide_on_the_prior_whatever_runs_they_can_use(lam):
         residual.fit(runs.masks, Y)
         np.testing.assert_array_equal(strength, residual.prior_strength_)
         np.testing.assert_allclose(gram.coef_, residual.coef_, atol=0.02)
+
+
+@pytest.mark.parametrize(
+    ("solver", "lam", "n_runs"),
+    [("gram", "validation", 120), ("gram", "cv", 60), ("residual", "validation", 120)],
+)
+def test_some_targets_choose_the_strength_for_all(solver, lam, n_runs):
+    n = 2 * MOST_JUDGES  # every other target judges
+    runs, coef = make_linear_runs(n_runs, 30, n, noise=2.0, random_state=0)
+    noise = np.random.default_rng(0).standard_normal(coef.shape)
+    judging = np.arange(n)[:, None] % 2 == 0
+    for good in True, False:
+        prior = np.where(judging == good, coef, noise)
+        parameters = {"lam": lam, "solver": solver, "random_state": 0, "tol": 1e-3}
+        parameters["validation_fraction"] = 0.5
+        model = DatamodelRegressor(prior=prior, **parameters).fit(runs)
+        strength = model.prior_strength_
+        assert (strength == strength[0]).all()
+        assert strength.any() == good
+        alone = DatamodelRegressor(prior=prior[::2], **parameters)
+        alone.fit(runs.masks, runs.outputs[:, ::2])  # all judge
+        np.testing.assert_array_equal(alone.prior_strength_, strength[::2])
+        np.testing.assert_allclose(alone.coef_, model.coef_[::2], atol=1e-5)
+        threads = DatamodelRegressor(prior=prior, n_jobs=2, **parameters).fit(runs)
+        np.testing.assert_array_equal(threads.coef_, model.coef_)

@@ -9,12 +9,16 @@ from sklearn.linear_model import Lasso
 from skdatamodels import PackedMasks
 from skdatamodels.masks import _packed
 from skdatamodels.regression._selection import (
+    MOST_JUDGES,
     choose_lam,
     choose_strength,
+    judges,
+    judging_groups,
     lam_grid,
     squared_errors,
     walk_down,
 )
+from skdatamodels.regression._target_groups import Group
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.random((50, 7)) < 0.5, RNG.standard_normal((50, 3)) + 4
@@ -131,3 +135,22 @@ def test_a_prior_that_does_not_clearly_help_is_left_out():
     assert choose_strength(sums) == 0
     sums[1, :, 0, 0] = 1 - gains - 0.2
     assert choose_strength(sums) == 1
+
+
+def test_judges_are_evenly_spaced():
+    np.testing.assert_array_equal(judges(np.arange(5) + 3), np.arange(5) + 3)
+    np.testing.assert_array_equal(judges(np.arange(MOST_JUDGES * 3))[:3], [0, 3, 6])
+    for n in (MOST_JUDGES, MOST_JUDGES + 1, 1000):
+        steps = np.diff(judges(np.arange(n)))
+        assert len(steps) == MOST_JUDGES - 1
+        assert steps.max() - steps.min() <= 1
+
+
+def test_judging_groups_hold_the_judges_and_keep_runs_and_folds():
+    n = 3 * MOST_JUDGES
+    parts = np.arange(n) % 3 == 0, np.arange(n) % 3 == 1, np.arange(n) % 3 == 2
+    groups = [Group(k, np.flatnonzero(part), [k]) for k, part in enumerate(parts)]
+    (only,) = judging_groups(groups)  # every third target judges
+    assert only.rows == 0
+    assert only.folds == [0]
+    np.testing.assert_array_equal(only.targets, np.arange(0, n, 3))

@@ -12,9 +12,12 @@ from skdatamodels.regression._gram.host import HostRuns
 from skdatamodels.regression._gram.moments import weight_of
 from skdatamodels.regression._prior import STRENGTHS, inform
 from skdatamodels.regression._selection import (
+    MOST_JUDGES,
     Choice,
     choose_lam,
     choose_strength,
+    judges,
+    judging_groups,
     lam_grid,
     walk_down,
 )
@@ -46,32 +49,37 @@ def fit_groups(problem, settings):
     targets_of : list of int array
         The targets of each group.
     """
-    X, Y, weight, groups, lam, prior, _ = problem
-
-    def data():  # made when needed: the rows of a sparse prior become dense
-        for group in groups:
-            own_lam = None if lam is None else lam[group.targets]
-            yield X, Y, weight, group, own_lam, prior.of(group.targets)
-
+    groups, lam, prior = problem.groups, problem.lam, problem.prior
     strengths = STRENGTHS[:1] if prior.weights is None else STRENGTHS
     if settings.ops is not None:
         settings = settings._replace(n_jobs=1)
     # The rounding of a product depends on the number of BLAS threads: use one.
     with threadpool_limits(1, user_api="blas"):
-        # Several groups are spread over the workers; of a single one, the blocks are.
-        if len(groups) == 1:
-            fits = [fit(*next(data()), settings, strengths)]
-        else:
-            if lam is None and len(strengths) > 1:
-                sums = _over_groups(held_out_errors, data(), settings, strengths)
-                s = choose_strength(np.concatenate(sums, axis=1))
-                strengths = strengths[s : s + 1]
-            fits = _over_groups(fit, data(), settings, strengths)
+        if lam is None and len(strengths) > 1 and len(groups) > 1:
+            some = judging_groups(groups)
+            sums = _of_groups(held_out_errors, problem, some, settings, strengths)
+            s = choose_strength(np.concatenate(sums, axis=1))
+            strengths = strengths[s : s + 1]
+        fits = _of_groups(fit, problem, groups, settings, strengths)
     return fits, [group.targets for group in groups]
 
 
-def _over_groups(task, data, settings, strengths):
-    """Run a task on each group, on a worker of its own."""
+def _of_groups(task, problem, groups, settings, strengths):
+    """Run a task on each group.
+
+    Several groups are spread over the workers; of a single one, the blocks are.
+    """
+    X, Y, weight, _, lam, prior, _ = problem
+    data = (  # made when needed: the rows of a sparse prior become dense
+        (
+            *(X, Y, weight, group),
+            None if lam is None else lam[group.targets],
+            prior.of(group.targets),
+        )
+        for group in groups
+    )
+    if len(groups) == 1:
+        return [task(*next(data), settings, strengths)]
     alone = settings._replace(n_jobs=1), strengths
     return Parallel(n_jobs=settings.n_jobs, prefer="threads")(
         delayed(_alone)(task, *each, *alone) for each in data
@@ -109,9 +117,9 @@ def fit(X, Y, weight, group, lam, prior, settings, strengths):
     s, choice, start = len(strengths) - 1, None, None
     if lam is None:
         total = _for_folds(runs, total, group)
-        found = _search(runs, total, problems, group, prior, settings, strengths)
-        s = choose_strength(found.sums)
-        choice, start = found.choice(s, settings), found.best[s]
+        s, choice, start = _choose(
+            runs, total, problems, group, prior, settings, strengths
+        )
         lam = choice.lams[np.arange(len(group.targets)), choice.index]
     if total.xx is None:
         total = total._replace(xx=runs.pair_sums(group.rows))
@@ -131,7 +139,9 @@ def held_out_errors(X, Y, weight, group, lam, prior, settings, strengths):
     """Return the errors of a group on its folds; the arguments are those of `fit`."""
     runs, total, problems = _begin(X, Y, weight, group, prior, settings, strengths)
     total = _for_folds(runs, total, group)
-    return _search(runs, total, problems, group, prior, settings, strengths).sums
+    folds = _folds(runs, total, group, prior, strengths)
+    which = range(len(strengths))
+    return _search(runs, folds, problems, which, slice(None), settings).sums
 
 
 def _begin(X, Y, weight, group, prior, settings, strengths):
@@ -153,14 +163,53 @@ def _for_folds(runs, total, group):
     return total
 
 
+def _choose(runs, total, problems, group, prior, settings, strengths):
+    """Choose the strength of the prior, and lam at this strength."""
+    which, data = range(len(strengths)), (runs, total, group, prior, strengths)
+    folds = list(_folds(*data)) if len(group.folds) == 1 else None
+    if len(which) > 1 and len(group.targets) > MOST_JUDGES:
+        some, of = judges(np.arange(len(group.targets))), folds or _folds(*data)
+        found = _search(runs, of, problems, which, some, settings)
+        which = [choose_strength(found.sums)]
+    found = _search(
+        runs, folds or _folds(*data), problems, which, slice(None), settings
+    )
+    s = choose_strength(found.sums)
+    return which[s], found.choice(s, settings), found.best_at(s)
+
+
+class _Fold(NamedTuple):
+    """What is needed to follow the paths on the training runs of a fold."""
+
+    problems: list  # of InformedProblem, one for each strength
+    means: tuple  # of columns and outputs
+    held_out: tuple  # columns, outputs and weights of runs
+    n_held_out: float  # sum of these weights
+    matrix: object  # of the training runs
+
+
+def _folds(runs, total, group, prior, strengths):
+    """Make the folds one after another, for each has a large matrix."""
+    for fold in group.folds:
+        if not len(fold.held_out):
+            continue
+        rest = _moments_of_training(runs, total, group.rows, fold)
+        informed, means = inform(rest, prior, strengths), runs.means(rest)
+        n_held_out = weight_of(runs.weight, fold.held_out).sum()
+        held_out = runs.held_out(fold.held_out)
+        matrix = runs.matrix(rest)
+        del rest
+        yield _Fold(informed, means, held_out, n_held_out, matrix)
+
+
 class _Search(NamedTuple):
-    """Paths on the training runs of all folds, for each strength of the prior."""
+    """Paths on the training runs of all folds, for some strengths of the prior."""
 
     lams: np.ndarray  # (n_strengths, n_targets, n_lams)
     sums: np.ndarray  # (n_strengths, n_targets, n_lams, 2), see `squared_errors`
     gap: np.ndarray  # (n_strengths, n_targets), the largest
     n_held_out: float  # sum of the weights of the held-out runs
-    best: list  # of CSR (n_targets, d): coefficients of least error in the last fold
+    best: sparse.csr_array  # (n_strengths * n_targets, d): of least error, last fold
 
     def choice(self, s, settings):
         """Choose lam at a strength."""
@@ -168,35 +217,39 @@ class _Search(NamedTuple):
         error, index = choose_lam(*sums, settings.one_standard_error)
         return Choice(self.lams[s], error, index, self.gap[s])
 
+    def best_at(self, s):
+        """Return the coefficients of least error in the last fold, at a strength."""
+        n_targets = self.lams.shape[1]
+        return self.best[s * n_targets : (s + 1) * n_targets]
 
-def _search(runs, total, problems, group, prior, settings, strengths):
-    """Follow the paths on the training runs of each fold, and judge them."""
+
+def _search(runs, folds, problems, which, some, settings):
+    """Follow the paths of some targets on each fold, and judge them.
+
+    `which` are the strengths, indices into the problems.
+    """
+    chosen = [problems[s].of(some, np.float64) for s in which]
     grid = settings.n_lams, settings.lam_min_ratio
-    lams = np.stack([lam_grid(p.cov, p.penalty_factors, *grid) for p in problems])
+    lams = np.stack([lam_grid(p.cov, p.penalty_factors, *grid) for p in chosen])
     sums, worst = np.zeros((*lams.shape, 2)), np.zeros(lams.shape[:2])
-    n_held_out, together = 0, settings.patience or settings.n_lams
-    for fold in group.folds:
-        if not len(fold.held_out):
-            continue
-        rest = _moments_of_training(runs, total, group.rows, fold)
-        informed = inform(rest, prior, strengths)
-        x_mean, y_mean = runs.means(rest)
-        X, Y, weight = runs.held_out(fold.held_out)
-        matrix, best = runs.matrix(rest), []
-        del rest
-        for s, problem in enumerate(informed):
-            parts = (
-                (
-                    *(lams[s, b], problem.of(b, runs.dtype)),
-                    *(X, Y[:, b], weight, (x_mean, y_mean[b])),
-                )
-                for b in runs.blocks(together)
+    n_held_out, best, targets = 0, None, np.arange(len(runs.targets))[some]
+    blocks = list(runs.blocks(settings.patience or settings.n_lams))
+    blocks = [b for b in blocks if b.start < len(targets)]
+    for fold in folds:
+        X, Y, weight = fold.held_out
+        x_mean, y_mean = fold.means
+        parts = (
+            (
+                *(lams[k, b], fold.problems[s].of(targets[b], runs.dtype)),
+                *(X, Y[:, targets[b]], weight, (x_mean, y_mean[targets[b]])),
             )
-            new, coefs, gaps = _run(_walk, matrix, parts, settings)
-            worst[s] = np.maximum(worst[s], gaps)
-            sums[s] += new
-            best.append(coefs)
-        n_held_out += weight_of(runs.weight, fold.held_out).sum()
+            for k, s in enumerate(which)
+            for b in blocks
+        )
+        new, best, gaps = _run(_walk, fold.matrix, parts, settings)
+        worst = np.maximum(worst, gaps.reshape(worst.shape))
+        sums += new.reshape(sums.shape)
+        n_held_out += fold.n_held_out
     return _Search(lams, sums, worst, n_held_out, best)
 
 

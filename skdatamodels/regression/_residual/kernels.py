@@ -2,52 +2,55 @@
 
 The expensive part is a scan of all d columns. It processes a byte, that is eight runs,
 at a time: the sums of the residuals over each of the 256 subsets of these runs are
-computed once, and looked up for each column. Between two scans, the descent works on a
-few unpacked columns.
+computed once, and looked up for each column. Between two scans, the descent works on
+the Gram matrix of a few columns.
 
 Each run has a weight. Rows of columns and outputs are multiplied by its square root, so
 that their products and squares have the weight. `root` is 0 for runs that are not
 usable, and 1 for the others if runs have no weights.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 
 from skdatamodels._numba import njit
-from skdatamodels.masks._popcount import pack_columns
+from skdatamodels.masks._popcount import popcount
 
-# Tables for this number of bytes stay in the nearest cache.
-_BYTES = 16
-# Passes between two computations of the gap on the working set, which cost about as
-# much as a pass.
-_PASSES_TO_GAP = 5
+_SUBSETS = 256  # of the eight runs of a byte
 _LEAST_NEW_COLUMNS = 64
-# Solve the working set to this fraction of the gap on all columns.
-_INNER = 0.3
+# Solve a working set to this fraction of `tol`, but at most this much in one go.
+_INNER, _LEAST_INNER = 0.7, 0.01
 
 _FASTMATH = {"contract", "reassoc", "nsz"}
 
 
-def pack_bytes(masks):
-    """Pack masks by column: bit k of byte b of a column is run 8·b + k.
+class _Columns(NamedTuple):
+    """Packed columns, and the runs that a target can use."""
 
-    Returns
-    -------
-    columns : uint8 array of shape (n_train, ceil(n_runs / 8))
-    """
-    words = pack_columns(np.ascontiguousarray(masks.bits), masks.n_train)
-    as_bytes = words.astype("<u8", copy=False).view(np.uint8)
-    return np.ascontiguousarray(as_bytes[:, : -(-len(masks) // 8)])
+    words: np.ndarray  # uint64 (d, n_words), see `pack_columns`
+    usable: np.ndarray  # uint64 (n_words,), the usable runs
+    squares: np.ndarray  # (64 * n_words,), weight of each run; 0 if not usable
+    weight: float  # sum of these weights
+    weighted: bool  # whether they are not all 0 or 1
+    share: np.ndarray  # (d,), fraction of the weight of runs that saw the example
+
+
+@njit(nogil=True)
+def _of_byte(sums, word, b):
+    subset = (word >> np.uint64(8 * b)) & np.uint64(_SUBSETS - 1)
+    return sums[np.uint64(_SUBSETS * b) + subset]
 
 
 @njit(nogil=True, fastmath=_FASTMATH)
-def correlate(columns, residual, total, share, out):
+def correlate(words, residual, total, share, out):
     """Set `out` to the covariance of each centred column with a residual.
 
     Parameters
     ----------
-    columns : uint8 array of shape (d, n_bytes)
-        See `pack_bytes`.
-    residual : array of shape (8 * n_bytes,)
+    words : uint64 array of shape (d, n_words)
+        See `pack_columns`.
+    residual : array of shape (64 * n_words,)
         Residuals times the weight of each run; 0 for runs that are not usable.
     total : float
         Total weight of the usable runs.
@@ -56,28 +59,94 @@ def correlate(columns, residual, total, share, out):
     out : array of shape (d,)
         Filled with the covariances.
     """
-    d, n_bytes = columns.shape
-    sums = np.zeros((_BYTES, 256))
+    d, n_words = words.shape
+    sums = np.zeros(_SUBSETS * 8)
     out[:] = -share * residual.sum()
-    for first in range(0, n_bytes, _BYTES):
-        n = min(_BYTES, n_bytes - first)
-        for b in range(n):
+    for w in range(n_words):
+        for b in range(8):
+            first = _SUBSETS * b
             for k in range(8):
-                value = residual[8 * (first + b) + k]
-                for subset in range(1 << k):
-                    sums[b, (1 << k) + subset] = sums[b, subset] + value
+                value = residual[64 * w + 8 * b + k]
+                for subset in range(first, first + (1 << k)):
+                    sums[subset + (1 << k)] = sums[subset] + value
         for i in range(d):
-            product = 0.0
-            for b in range(n):
-                product += sums[b, columns[i, first + b]]
-            out[i] += product
+            # written out, which is twice as fast as a loop
+            word = words[i, w]
+            pair0 = _of_byte(sums, word, 0) + _of_byte(sums, word, 1)
+            pair1 = _of_byte(sums, word, 2) + _of_byte(sums, word, 3)
+            pair2 = _of_byte(sums, word, 4) + _of_byte(sums, word, 5)
+            pair3 = _of_byte(sums, word, 6) + _of_byte(sums, word, 7)
+            out[i] += (pair0 + pair1) + (pair2 + pair3)
     out /= total
 
 
 @njit(nogil=True)
-def _unpack(column, root, out):
+def columns_of(words, root):
+    """Return the columns for a target, and which are constant."""
+    usable, squares = np.zeros(words.shape[1], np.uint64), root**2
     for t in range(root.size):
-        out[t] = root[t] if (column[t // 8] >> (t % 8)) & 1 else 0
+        usable[t // 64] |= np.uint64(root[t] > 0) << np.uint64(t % 64)
+    n_usable, counts = (root > 0).sum(), np.zeros(len(words))
+    _count_pairs(words, usable, np.arange(len(words)), counts)
+    weighted, share = (squares != (root > 0)).any(), counts / n_usable
+    if weighted:
+        correlate(words, squares, squares.sum(), np.zeros(len(words)), share)
+    columns = _Columns(words, usable, squares, squares.sum(), weighted, share)
+    return columns, (counts == 0) | (counts == n_usable)
+
+
+@njit(nogil=True)
+def _count_pairs(words, own, some, counts):
+    """Count the runs that a column shares with some columns."""
+    for k in range(some.size):
+        n = np.uint64(0)
+        for w in range(own.size):
+            n += popcount(own[w] & words[some[k], w])
+        counts[k] = n
+
+
+@njit(nogil=True)
+def _covariances(columns, i, some, out):
+    """Set `out` to the covariances of column i with some columns."""
+    words, usable, squares, weight, weighted, share = columns
+    if weighted:
+        column = np.zeros(squares.size)
+        _add_column(words[i], 1.0, squares, column)
+        correlate(words[some], column, weight, share[some], out)
+    else:
+        _count_pairs(words, words[i] & usable, some, out)
+        for k in range(some.size):
+            out[k] = out[k] / weight - share[i] * share[some[k]]
+
+
+@njit(nogil=True)
+def _add_column(column, factor, values, out):
+    """Add multiples of values to `out`, for the runs that saw the example."""
+    for w in range(column.size):
+        word = column[w]
+        for k in range(64):
+            seen = (word >> np.uint64(k)) & np.uint64(1)
+            out[64 * w + k] += factor * values[64 * w + k] * np.int64(seen)
+
+
+@njit(nogil=True)
+def enlarge(columns, chosen, members, gram):
+    """Add the chosen columns to a working set and to its Gram matrix.
+
+    If the matrix has no place for them, the set starts anew from the chosen columns.
+    """
+    inside = np.zeros(len(columns.words), np.bool_)
+    inside[members] = True
+    new = chosen[~inside[chosen]]
+    if members.size + new.size > len(gram):
+        members, new = chosen[:0], chosen
+        gram = np.empty((2 * chosen.size, 2 * chosen.size))
+    n, members = members.size, np.concatenate((members, new))
+    for k in range(n, members.size):
+        some = members[: k + 1]
+        _covariances(columns, members[k], some, gram[k, : k + 1])
+        gram[:k, k] = gram[k, :k]
+    return members, gram
 
 
 @njit(nogil=True, error_model="numpy")
@@ -146,77 +215,56 @@ def _working_set(q, w, lam, penalty):
 
 
 @njit(nogil=True, error_model="numpy", fastmath=_FASTMATH)
-def _descend(x, share, z, root, weight, residual, w, lam, penalty, tol, max_passes):
-    """Descend on unpacked columns x (n, n_rows); return the number of passes.
+def _descend(gram, q, w, threshold, rr, tol, max_passes):
+    """Descend on a working set; return the number of passes.
 
-    The columns are not centred; the residual is corrected by a shift.
+    `rr` is the mean square of the residual. A step changes it by what it changes q.
     """
-    shift, n_rows, q = 0.0, z.size, np.empty(w.size)
+    n = w.size
     for n_passes in range(1, max_passes + 1):
-        measures = n_passes % _PASSES_TO_GAP == 0 or n_passes == max_passes
-        for i in range(w.size):
-            g = share[i] * (1 - share[i])
-            total = 0.0
-            for t in range(n_rows):
-                total += x[i, t] * residual[t]
-            at = total / weight + shift * share[i] + g * w[i]
-            threshold = _threshold(lam, penalty[i])
-            new = (at - min(max(at, -threshold), threshold)) / g
+        for i in range(n):
+            row, bound = gram[i], threshold[i]
+            at = q[i] + row[i] * w[i]
+            new = (at - min(max(at, -bound), bound)) / row[i]
             step = new - w[i]
             if step != 0:
+                rr -= step * (2 * q[i] - step * row[i])
                 w[i] = new
-                shift += step * share[i]
-                for t in range(n_rows):
-                    residual[t] -= step * x[i, t]
-        if measures:
-            for t in range(n_rows):
-                residual[t] += shift * root[t]
-            shift = 0.0
-            for i in range(w.size):
-                total = 0.0
-                for t in range(n_rows):
-                    total += x[i, t] * residual[t]
-                q[i] = total / weight
-            excess, l1 = _excess(q, lam, penalty), _l1(w, lam, penalty)
-            if _relative_gap(z, residual, excess, l1, weight) <= tol:
-                return n_passes
+                for j in range(n):
+                    q[j] -= step * row[j]
+        excess, l1, qw = 1.0, 0.0, 0.0
+        for i in range(n):
+            l1 += threshold[i] * abs(w[i])
+            qw += q[i] * w[i]
+            if abs(q[i]) > excess * threshold[i]:
+                excess = abs(q[i]) / threshold[i]
+        s = 1 / excess
+        if (1 - s) ** 2 * rr - 2 * s * qw + 2 * l1 <= tol:
+            return n_passes
     return max_passes
 
 
 @njit(nogil=True)
-def _residual_of(columns, share, z, root, w):
+def _residual_of(columns, root, z, w):
     """Return the residual of an output, given weights."""
-    residual, x = z.copy(), np.empty(z.size, root.dtype)
-    for i in range(w.size):
-        if w[i] != 0:
-            _unpack(columns[i], root, x)
-            for t in range(z.size):
-                residual[t] -= w[i] * (x[t] - share[i] * root[t])
-    return residual
+    residual, shift = z.copy(), 0.0
+    for i in np.flatnonzero(w):
+        shift += w[i] * columns.share[i]
+        _add_column(columns.words[i], -w[i], root, residual)
+    return residual + shift * root
 
 
 @njit(nogil=True)
-def _shares(columns, root):
-    """Return the share of the weight of each column, and which are constant."""
-    share, of_runs = np.empty(len(columns)), np.empty(len(columns))
-    usable, nothing = (root > 0).astype(np.float64), np.zeros(len(columns))
-    squares = root.astype(np.float64) ** 2
-    correlate(columns, squares, squares.sum(), nothing, share)
-    correlate(columns, usable, usable.sum(), nothing, of_runs)  # exact
-    return share, (of_runs == 0) | (of_runs == 1)
-
-
-@njit(nogil=True)
-def follow_path(columns, z, root, lams, penalty, w, tol, max_iter, paths):
+def follow_path(words, z, root, lams, penalty, w, tol, max_iter, paths):
     """Solve the path of a target.
 
     Parameters
     ----------
-    columns : uint8 array of shape (d, n_bytes)
-        See `pack_bytes`.
-    z : float64 array of shape (8 * n_bytes,)
+    words : uint64 array of shape (d, n_words)
+        See `pack_columns`.
+    z : float64 array of shape (64 * n_words,)
         Outputs of mean 0 and variance 1, times `root`.
-    root : float array of shape (8 * n_bytes,)
+    root : float64 array of shape (64 * n_words,)
         Square roots of the weights of the runs; 0 where not usable.
     lams : array of shape (n_lams,)
         Strengths, decreasing.
@@ -233,12 +281,13 @@ def follow_path(columns, z, root, lams, penalty, w, tol, max_iter, paths):
         for outputs of mean 0, the gaps and the passes, which must be 0 at first.
     """
     coefs, intercepts, gaps, n_iter = paths
-    q, weight = np.empty(w.size), (root.astype(np.float64) ** 2).sum()
-    share, constant = _shares(columns, root)
+    columns, constant = columns_of(words, root)
+    weight, share = columns.weight, columns.share
     penalty = np.where(constant, np.inf, penalty)  # a constant column gets no weight
     w[penalty == np.inf] = 0
-    residual = _residual_of(columns, share, z, root, w)
-    correlate(columns, root * residual, weight, share, q)
+    q, residual = np.empty(w.size), _residual_of(columns, root, z, w)
+    correlate(words, root * residual, weight, share, q)
+    members, gram = np.empty(0, np.int64), np.empty((0, 0))
     given_up = False
     for k in range(lams.size):
         lam = lams[k]
@@ -248,15 +297,19 @@ def follow_path(columns, z, root, lams, penalty, w, tol, max_iter, paths):
             if gap <= tol or given_up or n_iter[k] >= max_iter:
                 break
             chosen = _working_set(q, w, lam, penalty)
-            x = np.empty((chosen.size, z.size), root.dtype)
-            for j in range(chosen.size):
-                _unpack(columns[chosen[j]], root, x[j])
-            few = share[chosen], z, root, weight, residual
-            weights, left = w[chosen], max_iter - n_iter[k]
+            members, gram = enlarge(columns, chosen, members, gram)
+            weights, rr = w[members], (residual**2).sum() / weight
             n_iter[k] += _descend(
-                x, *few, weights, lam, penalty[chosen], _INNER * gap, left
+                gram,
+                q[members],
+                weights,
+                lam * penalty[members],
+                rr,
+                max(_INNER * tol, _LEAST_INNER * gap),
+                max_iter - n_iter[k],
             )
-            w[chosen] = weights
-            correlate(columns, root * residual, weight, share, q)
+            w[members] = weights
+            residual = _residual_of(columns, root, z, w)
+            correlate(words, root * residual, weight, share, q)
         given_up |= not gap <= tol
         coefs[k], gaps[k], intercepts[k] = w, gap, -(w * share).sum()

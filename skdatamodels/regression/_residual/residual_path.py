@@ -87,12 +87,13 @@ def residual_path(
 
     Notes
     -----
-    The method is cyclic coordinate descent on a working set. The set consists of the
-    columns with nonzero weights and at most as many others (or 64, if that is more),
-    those that violate their bound most. Each target has a solution with no more weights
-    than runs, so the sets are small if there are few runs. Memory: the result, a copy
-    of the packed masks by column, and in each thread 5 vectors of length d and a
-    working set, 4 bytes for each of its columns and runs.
+    The method is cyclic coordinate descent on the Gram matrix of a working set. The set
+    contains the columns with nonzero weights. When the gap of all columns is too large,
+    at most as many others join (or 64, if that is more), those that violate their bound
+    most. Each target has a solution with no more weights than runs, so the sets are
+    small if there are few runs. Memory: the result, a copy of the packed masks by
+    column, and in each thread 5 vectors of length d and 8 bytes for each pair of
+    columns of a working set, which has up to about four times as many as weights.
 
     References
     ----------
@@ -125,29 +126,27 @@ def residual_path(
 
 def solve(masks, y, sample_weight, *, lams, penalty_factors, coef_init, settings):
     """Solve like :func:`residual_path`, without checks of limits and warnings."""
-    from skdatamodels.regression._residual.kernels import follow_path, pack_bytes
+    from skdatamodels.masks._popcount import pack_columns
+    from skdatamodels.regression._residual.kernels import follow_path
 
     masks, y, sample_weight, lams, penalty, start = check_arrays(
         masks, y, sample_weight, lams, penalty_factors, coef_init
     )
     targets = Targets.make(y, sample_weight)
     paths = Paths.make(targets, lams, masks.n_train)
-    columns = pack_bytes(masks)
+    words = pack_columns(np.ascontiguousarray(masks.bits), masks.n_train)
     penalty = penalty.astype(np.float64)
-    # 0 and 1 are exact in float32; square roots of weights are not
     root_of = np.sqrt(targets.weight)
-    root_of = root_of.astype(np.float32 if sample_weight is None else np.float64)
 
     def follow(j):
-        z, root = np.zeros(8 * columns.shape[1]), np.zeros(8 * columns.shape[1])
-        root = root.astype(root_of.dtype)
+        z, root = np.zeros((2, 64 * words.shape[1]))
         usable = np.flatnonzero(~np.isnan(targets.z[:, j]))
         root[usable] = root_of[usable]
         z[usable] = targets.z[usable, j] * root[usable]
         w = np.zeros(masks.n_train) if start is None else targets.standardised(start, j)
         found, factors = tuple(a[j] for a in paths[:4]), penalty[j % len(penalty)]
         limits = settings.tol, settings.max_iter
-        follow_path(columns, z, root, paths.lams[j], factors, w, *limits, found)
+        follow_path(words, z, root, paths.lams[j], factors, w, *limits, found)
         paths.coefs[j] *= targets.scale[j]
         paths.intercepts[j] = targets.mean[j] + targets.scale[j] * paths.intercepts[j]
 

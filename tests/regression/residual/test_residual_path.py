@@ -8,8 +8,13 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import Lasso
 
 from skdatamodels.masks import PackedMasks
+from skdatamodels.masks._popcount import pack_columns
 from skdatamodels.regression import residual_path
-from skdatamodels.regression._residual.kernels import correlate, pack_bytes
+from skdatamodels.regression._residual.kernels import (
+    columns_of,
+    correlate,
+    enlarge,
+)
 
 
 def problem(n_runs, d, n_targets=3, *, seed=0, lowest=0.02):
@@ -163,16 +168,39 @@ def test_a_path_ends_where_its_gap_is_not_reached():
 def test_correlations_by_bytes(n_runs, d, seed):
     rng = np.random.default_rng(seed)
     X = rng.random((n_runs, d)) < 0.5
-    columns = pack_bytes(PackedMasks.from_dense(X))
-    assert columns.shape == (d, -(-n_runs // 8))
-    unpacked = np.unpackbits(columns, axis=1, count=n_runs, bitorder="little")
-    np.testing.assert_array_equal(unpacked.T, X)
-    residual = np.zeros(8 * columns.shape[1])
+    words = pack_columns(PackedMasks.from_dense(X).bits, d)
+    residual = np.zeros(64 * words.shape[1])
     residual[:n_runs] = rng.standard_normal(n_runs)
     share, out = X.mean(axis=0), np.empty(d)
-    correlate(columns, residual, n_runs, share, out)
+    correlate(words, residual, n_runs, share, out)
     expected = (X - share).T @ residual[:n_runs] / n_runs
     np.testing.assert_allclose(out, expected, atol=1e-12)
+
+
+@given(st.integers(2, 200), st.booleans(), st.integers(0, 99))
+@settings(max_examples=30)
+def test_gram_matrix_of_a_working_set_that_grows(n_runs, weighted, seed):
+    rng = np.random.default_rng(seed)
+    X = rng.random((n_runs, 40)) < 0.5
+    weight = rng.integers(0, 2, n_runs).astype(float)  # 0: not usable
+    weight[0] = 1.0
+    weight *= rng.uniform(0.5, 3, n_runs) if weighted else 1
+    words = pack_columns(PackedMasks.from_dense(X).bits, 40)
+    root = np.zeros(64 * words.shape[1])
+    root[:n_runs] = np.sqrt(weight)
+    columns, constant = columns_of(words, root)
+    usable = X[weight > 0]
+    np.testing.assert_array_equal(constant, (usable == usable[0]).all(axis=0))
+    centred = X - np.average(X, axis=0, weights=weight)
+    members, gram = np.empty(0, np.int64), np.empty((0, 0))
+    for size in (3, 5, 30):
+        chosen = np.sort(rng.choice(40, size, replace=False))
+        members, gram = enlarge(columns, chosen, members, gram)
+        assert set(chosen) <= set(members)
+        assert len(set(members)) == len(members)
+        Z, n = centred[:, members], len(members)
+        expected = (Z * weight[:, None]).T @ Z / weight.sum()
+        np.testing.assert_allclose(gram[:n, :n], expected, atol=1e-12)
 
 
 @pytest.mark.parametrize(
