@@ -6,7 +6,6 @@ from skdatamodels._memory import available_memory
 from skdatamodels.regression._fits import computing_dtype
 from skdatamodels.regression._large_ridge import LARGE
 from skdatamodels.regression._ridge import fit_groups
-from skdatamodels.regression._selection import squared_errors
 
 # Targets that choose for all.
 _N_JUDGES = 20
@@ -60,6 +59,8 @@ def choose_penalty(problem, settings, solve_lasso):
 
 def _ridge_errors(problem, settings, judges):
     """Return the mean squared errors of the ridge on the held-out runs of all folds."""
+    from skdatamodels.regression._selection import squared_errors  # compiles
+
     X, Y, weight = problem[:3]
     weight = np.ones(len(Y)) if weight is None else weight
     squares, total = np.zeros((2, Y.shape[1]))

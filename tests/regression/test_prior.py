@@ -219,6 +219,5 @@ def test_some_targets_choose_the_strength_for_all(solver, lam, n_runs):
         alone = DatamodelRegressor(prior=prior[::2], **parameters)
         alone.fit(runs.masks, runs.outputs[:, ::2])  # all judge
         np.testing.assert_array_equal(alone.prior_strength_, strength[::2])
-        np.testing.assert_allclose(alone.coef_, model.coef_[::2], atol=1e-5)
         threads = DatamodelRegressor(prior=prior, n_jobs=2, **parameters).fit(runs)
         np.testing.assert_array_equal(threads.coef_, model.coef_)
