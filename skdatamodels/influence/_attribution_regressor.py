@@ -7,10 +7,10 @@ from scipy import sparse
 
 from skdatamodels._attribution_matrix import AttributionMatrix
 from skdatamodels._scaling import exponents, scaled
+from skdatamodels._shrunken_scales import centred_sums, shrunken_scales
 from skdatamodels._sklearn_compat import fit_context
 from skdatamodels.influence._attribution import Attribution
 from skdatamodels.influence._mask_regressor import MaskRegressor
-from skdatamodels.influence._shrunken_scales import centred_sums, shrunken_scales
 
 # Standard errors below 0 of the pooled scale. Random weights do not reach this.
 _SURELY_REVERSED = 4

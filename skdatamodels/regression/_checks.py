@@ -1,6 +1,7 @@
 """Checks of the inputs of a regression, before any work is done."""
 
 import warnings
+from collections.abc import Mapping
 
 import numpy as np
 from sklearn.utils import check_array
@@ -9,7 +10,6 @@ from skdatamodels._attribution_matrix import AttributionMatrix
 from skdatamodels._numbers import as_real, refuse_disguised, unmasked
 from skdatamodels.masks import PackedMasks
 from skdatamodels.masks._packed import row_blocks
-from skdatamodels.regression._prior import Prior
 
 
 def warn_if_constant(X):
@@ -100,17 +100,62 @@ def check_groups(groups, n_runs, kept=slice(None)):
     return np.unique(labels[kept], return_inverse=True)[1]
 
 
-def check_prior(weights, factors, n_targets, n_train):
-    """Check weights, which may be None, and penalty factors; return a Prior."""
-    if weights is not None:
-        weights = weights() if callable(weights) else weights
-        weights = AttributionMatrix.weights_of(weights, "prior")
-        if weights.shape != (n_targets, n_train):
+def check_prior(prior, attributions, n_targets, n_train):
+    """Check the matrices of a prior.
+
+    Parameters
+    ----------
+    prior : object
+        The parameter of :class:`DatamodelRegressor`.
+    attributions : mapping or None
+        What "cheap" means.
+    n_targets, n_train : int
+        Shape of a matrix.
+
+    Returns
+    -------
+    members : dict of name to float array or CSR of shape (n_targets, n_train)
+        Empty if there is no prior.
+    """
+    if prior is None:
+        return {}
+    if isinstance(prior, str):
+        if attributions is None:
             raise ValueError(
-                f"prior must have shape (n_targets, n_train) = ({n_targets}, {n_train})"
-                f", got {weights.shape}."
+                f"prior={prior!r} needs TrainingRuns that know attributions, as "
+                "SubsetTrainer returns them for scikit-learn estimators, boosters and "
+                "networks. Compute some by skdatamodels.influence.cheap_attributions, "
+                "and pass them as prior."
             )
-    return Prior(weights, check_factors(factors, n_targets, n_train))
+        prior = attributions
+    if isinstance(prior, Mapping):
+        given = {name: (f"prior {name!r}", prior[name]) for name in prior}
+    elif isinstance(prior, list | tuple) and all(map(_is_matrix, prior)):
+        given = {k: (f"prior {k}", matrix) for k, matrix in enumerate(prior)}
+    else:
+        given = {"prior": ("prior", prior)}
+    if not given:
+        raise ValueError("prior contains no matrix. Use None for no prior.")
+    return {
+        name: _check_member(label, matrix, n_targets, n_train)
+        for name, (label, matrix) in given.items()
+    }
+
+
+def _is_matrix(value):
+    known = isinstance(value, AttributionMatrix) or callable(value)
+    return known or getattr(value, "ndim", np.ndim(value)) == 2
+
+
+def _check_member(label, weights, n_targets, n_train):
+    weights = weights() if callable(weights) else weights
+    weights = AttributionMatrix.weights_of(weights, label)
+    if weights.shape != (n_targets, n_train):
+        raise ValueError(
+            f"{label} must have shape (n_targets, n_train) = ({n_targets}, {n_train})"
+            f", got {weights.shape}."
+        )
+    return weights
 
 
 def check_factors(factors, n_targets, n_train):

@@ -1,6 +1,7 @@
 """DatamodelRegressor: LASSO from masks to outputs, for all targets at once."""
 
 import warnings
+from collections.abc import Mapping
 from numbers import Integral, Real
 
 import numpy as np
@@ -13,7 +14,9 @@ from skdatamodels._numbers import check_sample_weight, refuse_disguised
 from skdatamodels._scores import mean_r2
 from skdatamodels._sklearn_compat import Interval, StrOptions, fit_context
 from skdatamodels.masks import PackedMasks, as_masks
+from skdatamodels.masks._packed import row_blocks
 from skdatamodels.regression._checks import (
+    check_factors,
     check_groups,
     check_lam,
     check_outputs,
@@ -29,7 +32,11 @@ from skdatamodels.regression._choose_solver import (
 from skdatamodels.regression._convergence import warn_unless_converged
 from skdatamodels.regression._fits import computing_dtype, join
 from skdatamodels.regression._folds import Cut, Splits, shuffled
+from skdatamodels.regression._penalty import check_ridge_fits, choose_penalty
+from skdatamodels.regression._prior import Prior
+from skdatamodels.regression._ridge import fit_groups as fit_ridge
 from skdatamodels.regression._solver import Problem, Settings
+from skdatamodels.regression._stack import fit_stack
 from skdatamodels.regression._target_groups import (
     check_enough,
     group_targets,
@@ -46,7 +53,9 @@ _MIN_JUDGES = 50
 class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     r"""Datamodels: for each target, a LASSO from subset masks to the target's output.
 
-    Row j of `coef_` and intercept j minimise, over the runs i,
+    With a `prior` and few runs, a ridge about the prior is fitted instead if it
+    predicts better. Without, row j of `coef_` and intercept j minimise, over the runs
+    i,
 
     .. math:: \frac{1}{2m} \sum_i
               s_i (y_{ij} - \mathrm{mask}_i^\top w - b)^2 + \lambda_j \|w\|_1 ,
@@ -59,11 +68,13 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     Parameters
     ----------
     lam : {"validation", "cv"}, float or array-like, default="validation"
-        Strength λ of the penalty, in units of the output. An array gives one value for
-        each target. "validation": fit a path on some of the runs, choose for each
-        target the lam with the smallest error on the other runs, and fit again on all
-        runs, as the paper does. "cv": the same with K folds. The paper's objective has
-        no factor ½; its λ is twice this one.
+        Strength λ of the penalty, in units of the output (in the ridge, without a
+        unit). An array gives one value for each target. "validation": fit a path on
+        some of the runs, choose for each target the lam with the smallest error on the
+        other runs, and fit again on all runs, as the paper does. "cv": the same with K
+        folds. The paper's objective has no factor ½; its λ is twice this one. The ridge
+        holds no runs out: both choose one strength for all targets, by the exact errors
+        on runs that are left out one at a time.
     n_lams : int, default=50
         Number of lams on the path that "validation" and "cv" choose from.
     lam_min_ratio : float, default=0.01
@@ -79,18 +90,28 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         index may be repeated. With a number, the runs are shuffled, the usable runs of
         each target are cut into equal parts, and the runs of a group stay together; see
         `fit`.
-    prior : AttributionMatrix, array-like or sparse (n_targets, n_train), or callable
-        Estimate of the weights by another method, in any scale, such as an influence
-        function, a similarity or gradients. By default, there is none. A callable, such
-        as an :class:`~skdatamodels.influence.Attribution`, returns the matrix.
+    prior : "cheap", matrix, list or dict of matrices, default=None
+        Estimates of the weights by other methods, such as influence functions or
+        similarities: attribution matrices of shape (n_targets, n_train), positive where
+        the example raises the output, in any unit. Each is an array, a sparse matrix,
+        an :class:`AttributionMatrix` or a callable that returns one, such as an
+        :class:`~skdatamodels.influence.Attribution`. Several are combined with weights
+        that are not negative and the same for all targets, and each target gets a
+        scale; both are fitted to the runs. So a useless matrix, or one of the wrong
+        sign, gets no weight. "cheap" uses the `attributions` of TrainingRuns, as
+        :class:`~skdatamodels.training.SubsetTrainer` returns them.
         :func:`~sklearn.base.clone` copies an array, and so does a search; an
-        :class:`AttributionMatrix` is shared. The prior is used as an offset, scaled by
-        least squares, and for penalty factors, which are smaller for examples that it
-        finds important. With "validation" and "cv", the held-out error of all targets
-        together decides which of the two are used, if any (with solver "residual" or
-        "saga", of the targets that are fitted together); with a given lam both are. If
-        "validation" would hold out fewer than 50 runs, too few to judge a prior, folds
-        are used instead.
+        AttributionMatrix is shared.
+    penalty : {"auto", "l1", "l2"}, default="auto"
+        "l1": the LASSO. A prior is used as an offset and for penalty factors, which are
+        smaller for examples that it finds important. If lam is chosen, the held-out
+        error of all targets together decides which of the two are used, if any (with
+        solver "residual" or "saga", of the targets that are fitted together); with a
+        given lam both are. "l2": the informed ridge, whose weights are spread about the
+        prior, more widely for examples that it finds important; see the notes. It is
+        made for few runs. "auto": "l1" without a useful prior, with a given lam,
+        `solver` or `device`, or if `keep_path` or `one_standard_error` is set; else
+        what predicts held-out runs of some targets better.
     penalty_factors : array-like of shape (n_train,) or (n_targets, n_train), optional
         Positive factors of the penalty of each weight. inf keeps a weight at 0, or at
         the offset of the prior.
@@ -150,6 +171,20 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         `sparse`, a CSR array (n_targets * n_lams, n_train).
     intercept_path_ : array of shape (n_targets, n_lams)
         Intercepts at each of `lams_`. Only if `coef_path_` is present.
+    penalty_ : {"l1", "l2"}
+        The penalty that was used.
+    prior_weights_ : dict of name to float
+        Weight of each matrix of the prior: the standard deviation of what it adds to
+        the prediction, in units of that of the output, averaged over targets. Names are
+        the keys of a dict, positions in a list, or "prior".
+    prior_coef_ : array of shape (n_targets, n_train)
+        The combined prior in units of the output. Only if a prior has a weight.
+    loo_error_ : float64 array of shape (n_targets,)
+        Mean squared error on runs that are left out of the fit one at a time, or a pair
+        or group at a time. It is exact; if there are more runs than training examples,
+        it is the mean over 1,000 of them. Only for the ridge.
+    noise_variance_ : float64 array of shape (n_targets,)
+        Variance of the outputs about the fit. Only for the ridge.
     dual_gap_ : float64 array of shape (n_targets,)
         Duality gap of the final fit, relative to half the variance of the outputs. If
         the prior is used as an offset, it is subtracted from the outputs first.
@@ -157,9 +192,10 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         Number of passes of the final fit.
     prior_strength_ : float64 array of shape (n_targets, 2)
         Strength of the prior as offset (0 or 1) and as exponent of the penalty factors
-        (0 or 0.5); 0 without a prior.
+        (0 or 0.5), or of the variances of the ridge (1); 0 without a prior.
     solver_ : str
-        The solver that was used.
+        The solver that was used; of the ridge, "dual" (a system for each target with a
+        row for each run) or "primal" (a row for each training example).
     output_info_ : OutputInfo
         What the outputs measure, if X was TrainingRuns with this information.
     target_classes_ : array of shape (n_targets,) or None
@@ -186,6 +222,15 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     X may be bool or uint8 masks, :class:`PackedMasks`, :class:`TrainingRuns`, or any
     real matrix. All targets share X, so its Gram matrix is computed once (exactly, by
     counting, for masks), and the fit then uses only this matrix.
+
+    The ridge has weights w = μ + δ, where μ is the combined prior and δ minimises
+
+    .. math:: \frac{1}{m} \sum_i s_i (y_{ij} - \mathrm{mask}_i^\top (\mu + \delta)
+              - b)^2 + \lambda_j \sum_k \delta_k^2 / D_k , \qquad
+              D_k = \frac{|\mu_k|}{\mathrm{mean} |\mu|} + 0.1
+
+    (D = 1 without a prior). If penalty factors are given, the variances D are divided
+    by them. This is the posterior mean if δ is normal with variances proportional to D.
 
     A run of weight 2 counts as two runs in the fit, in held-out errors and in their
     standard error. So with `one_standard_error`, weights should be about 1 on average,
@@ -234,7 +279,11 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         "lam_min_ratio": [Interval(Real, 0, 1, closed="neither")],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "cv": ["cv_object"],
-        "prior": [AttributionMatrix, callable, "array-like", "sparse matrix", None],
+        "prior": [
+            *(AttributionMatrix, callable, "array-like", "sparse matrix", Mapping),
+            *(StrOptions({"cheap"}), None),
+        ],
+        "penalty": [StrOptions({"auto", "l1", "l2"})],
         "penalty_factors": ["array-like", None],
         "exclude": ["array-like", None],
         "solver": [StrOptions({"auto", *SOLVERS})],
@@ -258,6 +307,7 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         validation_fraction=0.1,
         cv=5,
         prior=None,
+        penalty="auto",
         penalty_factors=None,
         exclude=None,
         solver="auto",
@@ -277,6 +327,7 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         self.validation_fraction = validation_fraction
         self.cv = cv
         self.prior = prior
+        self.penalty = penalty
         self.penalty_factors = penalty_factors
         self.exclude = exclude
         self.solver = solver
@@ -316,6 +367,9 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             Fitted estimator.
         """
         note_targets(self, X, y)
+        attributions = None
+        if isinstance(self.prior, str):
+            attributions = getattr(X, "attributions", None)
         splits = isinstance(self.lam, str) and isinstance(X, TrainingRuns)
         pairs = paired_runs(X) if splits else None
         X, y = self._check_data(X, y)
@@ -331,14 +385,15 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             warn_if_few(weight)
         weight = None if (weight == 1).all() else weight
         order_by = pairs if groups is None else groups
-        self._fit(X, Y, weight, split, order_by, one=y.ndim == 1)
+        self._fit(X, Y, weight, split, order_by, attributions, one=y.ndim == 1)
         return self
 
-    def _fit(self, X, Y, sample_weight, split, groups, one):
+    def _fit(self, X, Y, sample_weight, split, groups, attributions, one):
         """Fit on runs whose weights are positive."""
         n_runs, (n_targets, n_train) = len(Y), (Y.shape[1], X.shape[1])
         lam = None if isinstance(self.lam, str) else check_lam(self.lam, n_targets)
-        prior = check_prior(self.prior, self.penalty_factors, n_targets, n_train)
+        members = check_prior(self.prior, attributions, n_targets, n_train)
+        factors = check_factors(self.penalty_factors, n_targets, n_train)
         exclude = check_exclude(self.exclude, n_targets, n_train)
         ops = self._device_ops()
         dtype = computing_dtype(Y.dtype, ops)
@@ -348,14 +403,52 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             order = shuffled(rng, n_runs, groups)
         enough, targets = _group_targets(X, Y, exclude, split, order)
         units = Units.of(X, Y)
-        X, Y, lam = units.scale(X, Y, lam)
+        X, Y, lam = units.scale(X, Y, lam, self.penalty)
         warn_if_constant(X)
-        problem = Problem(X, Y, sample_weight, targets, lam, prior)
         settings = Settings.of(self, rng.randint(2**31 - 1), ops)
-        fit = join(*SOLVERS[self.solver_].load()(problem, settings), n_targets)
+        stack, self.prior_weights_ = None, {}
+        if members:
+            data = X, Y, sample_weight, exclude, units.targets, settings.seed
+            stack, self.prior_weights_ = fit_stack(members, *data)
+        prior = Prior(stack, factors, exclude)
+        problem = Problem(X, Y, sample_weight, targets, lam, prior, groups)
+        self.penalty_ = self._choose_penalty(problem, settings)
+        solve = self._solve(problem)
+        fit = join(*solve(problem, settings), n_targets)
         gaps = np.where(enough, fit.worst_gap, 0)[:, None]
         warn_unless_converged(gaps, self.tol, self.max_iter)
-        self._set_attributes(units.restore(fit, dtype), one)
+        self._set_attributes(units.restore(fit, dtype, self.penalty_), one)
+        self._set_prior(prior, units, dtype)
+
+    def _choose_penalty(self, problem, settings):
+        """Return the penalty of all targets."""
+        if self.penalty != "auto":
+            return self.penalty
+        of_lasso = self.keep_path or self.one_standard_error or self.solver != "auto"
+        given = problem.prior.weights is None or problem.lam is not None
+        if of_lasso or given or settings.ops is not None:
+            return "l1"
+        return choose_penalty(problem, settings, SOLVERS[self.solver_].load())
+
+    def _solve(self, problem):
+        """Return the solver of the penalty; set `solver_`."""
+        if self.penalty_ == "l1":
+            return SOLVERS[self.solver_].load()
+        check_ridge_fits(problem)
+        few = min(len(group.rows) for group in problem.groups) <= problem.X.shape[1]
+        self.solver_ = "dual" if few else "primal"
+        return fit_ridge
+
+    def _set_prior(self, prior, units, dtype):
+        """Set `prior_coef_`, if there is a prior."""
+        vars(self).pop("prior_coef_", None)
+        if prior.weights is None:
+            return
+        coef = np.empty((len(units.targets), self.n_features_in_), dtype)
+        for rows in row_blocks(len(coef), 8 * coef.shape[1]):
+            targets = np.arange(len(coef))[rows]
+            coef[rows] = prior.of(targets).weights
+        self.prior_coef_ = units.restore_weights(coef)
 
     def predict(self, X):
         """Predict the outputs of models trained on the given subsets.
@@ -426,6 +519,9 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         """Return the Cut or Splits of the kept runs; None if lam is given."""
         if not isinstance(self.lam, str):
             return None
+        if self.penalty == "l2":  # two units, so that one can be left out
+            units = pairs if groups is None else groups
+            return Cut.of([0, 0.5, 1], len(kept), units)
         # a few runs cannot judge a prior
         n_judges = self.validation_fraction * len(kept)
         few = self.prior is not None and n_judges < _MIN_JUDGES
@@ -457,17 +553,40 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     def _choose_solver(self, X, n_targets, weighted, dtype, ops):
         """Set `solver_`; raise MemoryError if the problem does not fit into memory."""
         chosen = isinstance(self.lam, str)
+        if self.penalty == "l2":
+            self._check_ridge(ops)
         if not self.sparse:
             n_lams = self.n_lams if self.keep_path and chosen else 1
             check_weights_fit(n_targets, X.shape[1], n_lams, dtype)
-        self.solver_ = choose_solver(
-            self.solver,
-            X,
-            weighted=weighted,
-            folds=chosen and self.lam == "cv",
-            dtype=dtype,
-            on_cpu=ops is None,
+        self.solver_ = (
+            None
+            if self.penalty == "l2"
+            else choose_solver(
+                self.solver,
+                X,
+                weighted=weighted,
+                folds=chosen and self.lam == "cv",
+                dtype=dtype,
+                on_cpu=ops is None,
+            )
         )
+
+    def _check_ridge(self, ops):
+        """Raise if parameters are for the LASSO only."""
+        of_lasso = {
+            "keep_path": self.keep_path,
+            "one_standard_error": self.one_standard_error,
+            "solver": self.solver != "auto",
+            "device": ops is not None,
+            "cv": hasattr(self.cv, "split") or hasattr(self.cv, "__len__"),
+        }
+        given = [name for name, used in of_lasso.items() if used]
+        if given:
+            raise ValueError(
+                f"penalty='l2' does not use {', '.join(given)}, which "
+                f"{'are' if len(given) > 1 else 'is'} for the LASSO. Leave it at the "
+                "default, or set penalty='l1'."
+            )
 
     def _set_attributes(self, fit, one):
         """Set the fitted attributes; if `one`, without the axis of the targets."""
@@ -477,8 +596,13 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         coef = fit.coef if self.sparse else fit.coef.toarray()
         self.coef_ = coef[0] if one and not self.sparse else coef
         self.intercept_ = float(fit.intercept[0]) if one else fit.intercept
-        for name in ("lams_", "validation_error_", "coef_path_", "intercept_path_"):
+        optional = "lams_ validation_error_ coef_path_ intercept_path_ loo_error_"
+        for name in (*optional.split(), "noise_variance_"):
             vars(self).pop(name, None)
+        if fit.left_out_error is not None:
+            self.loo_error_, self.noise_variance_ = fit.left_out_error, fit.noise
+        if fit.left_out_error is not None:
+            self.loo_error_, self.noise_variance_ = fit.left_out_error, fit.noise
         if fit.lams is not None:
             self.lams_, self.validation_error_ = fit.lams, fit.error
         if fit.coef_path is not None:

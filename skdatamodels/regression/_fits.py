@@ -16,10 +16,12 @@ class Fit(NamedTuple):
     worst_gap: np.ndarray  # (n_targets,), of all fits, on folds too
     n_iter: np.ndarray  # (n_targets,)
     strength: np.ndarray  # (n_targets, 2), of the prior
-    lams: np.ndarray | None  # (n_targets, n_lams), if lam was chosen
-    error: np.ndarray | None  # (n_targets, n_lams), held out; NaN if not computed
-    coef_path: sparse.csr_array | None  # (n_targets * n_lams, d), if kept
-    intercept_path: np.ndarray | None  # (n_targets, n_lams)
+    lams: np.ndarray | None = None  # (n_targets, n_lams), if lam was chosen
+    error: np.ndarray | None = None  # (n_targets, n_lams), held out; NaN: not computed
+    coef_path: sparse.csr_array | None = None  # (n_targets * n_lams, d), if kept
+    intercept_path: np.ndarray | None = None  # (n_targets, n_lams)
+    left_out_error: np.ndarray | None = None  # (n_targets,), of the ridge
+    noise: np.ndarray | None = None  # (n_targets,), variance; of the ridge
 
 
 def computing_dtype(dtype, ops=None):

@@ -10,7 +10,7 @@ from scipy import sparse
 from threadpoolctl import threadpool_limits
 
 from skdatamodels.regression._fits import assemble, computing_dtype
-from skdatamodels.regression._prior import STRENGTHS, factors_of, least_squares_scale
+from skdatamodels.regression._prior import STRENGTHS, factors_of
 from skdatamodels.regression._selection import (
     Choice,
     choose_lam,
@@ -44,7 +44,7 @@ def mask_solver(solve, blas_threads=None):
 
     def fit_groups(problem, settings):
         """Fit the datamodels of groups of targets; a block may span several groups."""
-        X, Y, weight, groups, lam, prior = problem
+        X, Y, weight, groups, lam, prior, _ = problem
         dtype = computing_dtype(Y.dtype, settings.ops)
         group_of = np.full(Y.shape[1], -1)
         for g, group in enumerate(groups):
@@ -231,14 +231,9 @@ def _inform(runs, prior, strength):
     factors = factors_of(prior, exponent)
     if not share:
         return runs, None, factors
-    X, Y, _ = runs
-    effect = X.dot(np.ascontiguousarray(prior.weights.T))
-    weight = _weights_of_outputs(runs)
-    centred = effect - (weight * effect).sum(axis=0) / weight.sum(axis=0)
-    fit = np.nansum(weight * centred * Y, axis=0)
-    scale = least_squares_scale(fit, (weight * centred**2).sum(axis=0))
-    rest = runs._replace(y=(Y - scale * effect).astype(Y.dtype))
-    return rest, (scale[:, None] * prior.weights).astype(Y.dtype), factors
+    effect = runs.X.dot(np.ascontiguousarray(prior.weights.T))
+    rest = runs._replace(y=(runs.y - effect).astype(runs.y.dtype))
+    return rest, prior.weights.astype(runs.y.dtype), factors
 
 
 def _covariances(X, Y, weight):

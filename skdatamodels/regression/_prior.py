@@ -1,9 +1,10 @@
 """Informed datamodels: a cheap attribution matrix as a prior for the LASSO.
 
-A prior τ for a target is used in two ways, each with its own strength:
+A prior τ for a target, in units of its output, is used in two ways, each with its own
+strength:
 
-- as an *offset* β·τ, scaled by least squares. The LASSO then models the difference δ
-  from it: minimise ‖y - X(βτ + δ)‖²/2m + lam·Σ pᵢ·abs(δᵢ) over δ;
+- as an *offset*. The LASSO then models the difference δ from it: minimise
+  ‖y - X(τ + δ)‖²/2m + lam·Σ pᵢ·abs(δᵢ) over δ;
 - as *penalty factors* pᵢ = (abs(τᵢ)/mean(abs(τ)) + 0.1)^(-e), which penalise the
   examples less that the prior finds important; with e = 0 all factors are 1.
 
@@ -14,9 +15,6 @@ y_var - 2c·w₀ + w₀·G·w₀: an informed problem is again a LASSO problem.
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy import sparse
-
-from skdatamodels._scaling import exponents, scaled
 
 # Strengths to choose from, as (whether to use the offset, exponent of the penalty
 # factors). The first uses no prior.
@@ -27,19 +25,24 @@ _FLOOR = 0.1
 class Prior(NamedTuple):
     """Prior weights and penalty factors."""
 
-    weights: Any  # (n_targets, d), an attribution matrix of any scale, or None
+    weights: (
+        Any  # Stack or float array (n_targets, d), in units of the outputs; or None
+    )
     penalty_factors: np.ndarray  # (d,) or (n_targets, d)
+    exclude: np.ndarray | None = None  # (n_targets,), examples of weight 0; -1 for none
 
     def of(self, targets):
-        """Return the prior of some targets: dense float64, scaled to about 1.
+        """Return the prior of some targets, with dense weights.
 
-        Only this part of a large matrix, which may be sparse, is copied.
+        Only this part of a stack of large matrices is computed.
         """
-        weights, factors = self
+        weights, factors, exclude = self
         if weights is not None:
             weights = weights[targets]
-            weights = weights.toarray() if sparse.issparse(weights) else weights
-            weights = scaled(weights.T, exponents(weights.T)).T
+        if weights is not None and exclude is not None:
+            exclude = exclude[targets]
+            some = np.flatnonzero(exclude >= 0)
+            weights[some, exclude[some]] = 0
         return Prior(weights, factors[targets] if factors.ndim == 2 else factors)
 
 
@@ -86,18 +89,17 @@ def inform(data, prior, strengths):
         One for each strength.
     """
     cov, y_var = data.covariances()
-    tau, factors = prior
+    tau, factors, _ = prior
     plain = InformedProblem(cov, y_var, np.atleast_2d(factors), None)
     if tau is None:
         return [plain]
     product = data.gram_dot(tau)
     energy = np.einsum("td,td->t", tau, product)
     fit = np.einsum("td,td->t", tau, cov)
-    scale = least_squares_scale(fit, energy)
     rest = plain._replace(
-        cov=cov - scale[:, None] * product,
-        y_var=np.maximum(y_var - 2 * scale * fit + scale**2 * energy, 0),
-        offset=scale[:, None] * tau,
+        cov=cov - product,
+        y_var=np.maximum(y_var - 2 * fit + energy, 0),
+        offset=tau,
     )
     return [
         (rest if share else plain)._replace(penalty_factors=factors_of(prior, exponent))
@@ -105,20 +107,16 @@ def inform(data, prior, strengths):
     ]
 
 
-def least_squares_scale(fit, energy):
-    """Return the scale that fits a prior best.
-
-    `fit` is its product with the outputs, `energy` that with itself, for each target.
-    """
-    return np.divide(fit, energy, out=np.zeros_like(fit), where=energy > 0)
-
-
 def factors_of(prior, exponent):
     """Return penalty factors (1 or n_targets, d) at a strength of the prior."""
     factors = np.atleast_2d(prior.penalty_factors)
     if not exponent:
         return factors
-    size = np.abs(prior.weights)
+    return factors * relative_size(prior.weights) ** -exponent
+
+
+def relative_size(weights):
+    """Return abs(τ)/mean(abs(τ)) + 0.1 for each row τ of weights."""
+    size = np.abs(weights)
     mean = size.mean(axis=1, keepdims=True)
-    relative = np.divide(size, mean, out=np.ones_like(size), where=mean > 0)
-    return factors * (relative + _FLOOR) ** -exponent
+    return np.divide(size, mean, out=np.ones_like(size), where=mean > 0) + _FLOOR

@@ -10,7 +10,8 @@ targets in the groups of the problem:
     The targets of each fit.
 
 If ``problem.lam`` is None, the solver also chooses lam and the strength of the prior,
-by the error on the folds of each group. It stops on the duality gap.
+by the error on the folds of each group, or, for the ridge, on left-out units. Solvers
+of the LASSO stop on the duality gap.
 
 To add a solver, write it in its own module and add it to `SOLVERS` in `_choose_solver`.
 If you have a function that solves paths on masks and outputs, `mask_solver` makes a
@@ -31,6 +32,9 @@ class Problem(NamedTuple):
     groups: list  # of Group: targets, the runs that they can use, their folds
     lam: np.ndarray | None  # (n_targets,); None: choose it on the folds
     prior: Any  # Prior
+    unit: np.ndarray | None = (
+        None  # (n_runs,), runs with the same are left out together
+    )
 
 
 class Settings(NamedTuple):

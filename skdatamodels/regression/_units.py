@@ -64,17 +64,27 @@ class Units(NamedTuple):
             columns = largest if abs(largest) > _MODERATE else 0
         return cls(columns, exponents(Y))
 
-    def scale(self, X, Y, lam):
+    def scale(self, X, Y, lam, penalty):
         """Return columns, outputs and lam (or None) in these units."""
         if self.columns:
             X = np.ldexp(X, -self.columns)
         if lam is not None:
             with np.errstate(over="ignore"):
-                lam = np.ldexp(lam, -self.targets - self.columns)
+                lam = np.ldexp(lam, -self._of_lam(penalty))
             lam = np.minimum(lam, np.finfo(np.float64).max)
         return X, ScaledOutputs(Y, self.targets), lam
 
-    def restore(self, fit, dtype):
+    def _of_lam(self, penalty):
+        """Return the exponent of lam, which has other units in a ridge."""
+        if penalty == "l2":
+            return np.full_like(self.targets, 2 * self.columns)
+        return self.targets + self.columns
+
+    def restore_weights(self, weights):
+        """Convert dense weights (n_targets, d) to the units of the data."""
+        return np.ldexp(weights, (self.targets - self.columns)[:, None])
+
+    def restore(self, fit, dtype, penalty):
         """Convert a fit to the units of the data.
 
         Parameters
@@ -83,6 +93,8 @@ class Units(NamedTuple):
             Fit in these units; its weights are overwritten.
         dtype : dtype
             Type of the intercepts.
+        penalty : {"l1", "l2"}
+            Penalty of the fit.
 
         Raises
         ------
@@ -94,8 +106,13 @@ class Units(NamedTuple):
             restored = fit._replace(
                 coef=_scale_rows(fit.coef, a - b),
                 intercept=np.ldexp(fit.intercept, a).astype(dtype),
-                lam=np.ldexp(fit.lam, a + b),
+                lam=np.ldexp(fit.lam, self._of_lam(penalty)),
             )
+            if fit.left_out_error is not None:
+                restored = restored._replace(
+                    left_out_error=np.ldexp(fit.left_out_error, 2 * a),
+                    noise=np.ldexp(fit.noise, 2 * a),
+                )
             if fit.lams is not None:
                 restored = restored._replace(
                     lams=np.ldexp(fit.lams, (a + b)[:, None]),

@@ -46,7 +46,7 @@ def fit_groups(problem, settings):
     targets_of : list of int array
         The targets of each group.
     """
-    X, Y, weight, groups, lam, prior = problem
+    X, Y, weight, groups, lam, prior, _ = problem
 
     def data():  # made when needed: the rows of a sparse prior become dense
         for group in groups:

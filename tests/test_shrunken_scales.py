@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from skdatamodels.influence._shrunken_scales import centred_sums, shrunken_scales
+from skdatamodels._shrunken_scales import centred_sums, shrunken_scales
 
 
 def _data(rng, n_runs=25, n_targets=6, spread=0.5, missing=0.2, mean=2.0):

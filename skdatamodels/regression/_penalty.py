@@ -1,0 +1,104 @@
+"""Choosing the penalty: LASSO or ridge, by the error on held-out runs."""
+
+import numpy as np
+
+from skdatamodels._memory import available_memory
+from skdatamodels.regression._fits import computing_dtype
+from skdatamodels.regression._ridge import fit_groups
+from skdatamodels.regression._selection import squared_errors
+
+# Targets that choose for all.
+_N_JUDGES = 20
+
+
+def choose_penalty(problem, settings, solve_lasso):
+    """Return "l1" or "l2", whichever predicts held-out runs better with this prior.
+
+    A few targets are fitted on the runs of each fold by both. The LASSO gets its error
+    at the best lam, which flatters it a little, so it must be better by two standard
+    errors over targets.
+
+    Parameters
+    ----------
+    problem : Problem
+        What to fit; its lam is None.
+    settings : Settings
+        How to fit.
+    solve_lasso : callable
+        A solver of the LASSO.
+
+    Returns
+    -------
+    penalty : {"l1", "l2"}
+    """
+    if _ridge_bytes(problem) > available_memory():
+        return "l1"
+    targets = np.sort(np.concatenate([group.targets for group in problem.groups]))
+    n = min(_N_JUDGES, len(targets))
+    judges = targets[np.linspace(0, len(targets) - 1, n).astype(int)]
+    groups = [
+        group._replace(targets=own)
+        for group in problem.groups
+        if len(own := np.intersect1d(group.targets, judges))
+    ]
+    problem = problem._replace(groups=groups)
+    settings = settings._replace(keep_path=False, one_standard_error=False)
+    fits, targets_of = solve_lasso(problem, settings)
+    order = np.argsort(np.concatenate(targets_of))
+    lasso = np.concatenate([np.nanmin(fit.error, axis=1) for fit in fits])[order]
+    ridge = _ridge_errors(problem, settings, judges)
+    gain = (ridge - lasso) / np.where(ridge + lasso > 0, ridge + lasso, 1)
+    doubt = gain.std(ddof=1) / np.sqrt(n) if n > 1 else 0.0
+    return "l1" if gain.mean() > 2 * doubt else "l2"
+
+
+def _ridge_errors(problem, settings, judges):
+    """Return the mean squared errors of the ridge on the held-out runs of all folds."""
+    X, Y, weight = problem[:3]
+    weight = np.ones(len(Y)) if weight is None else weight
+    squares, total = np.zeros((2, Y.shape[1]))
+    for f in range(max(len(group.folds) for group in problem.groups)):
+        folds = [
+            (group, group.folds[f])
+            for group in problem.groups
+            if len(group.folds[f].held_out)
+        ]
+        train = [
+            group._replace(rows=fold.train_of(group.rows)) for group, fold in folds
+        ]
+        if not train:
+            continue
+        fits, targets_of = fit_groups(problem._replace(groups=train), settings)
+        fit_of = {
+            target: (fit, j)
+            for fit, targets in zip(fits, targets_of, strict=True)
+            for j, target in enumerate(targets.tolist())
+        }
+        for group, fold in folds:
+            rows, own = fold.held_out, group.targets
+            found = [fit_of[target] for target in own.tolist()]
+            coefs = np.stack([fit.coef[[j]].toarray() for fit, j in found])
+            intercepts = np.array([[fit.intercept[j]] for fit, j in found])
+            y = Y[rows][:, own]
+            sums = squared_errors(X[rows], y, weight[rows], coefs, intercepts)
+            squares[own] += sums[:, 0, 0]
+            total[own] += weight[rows].sum()
+    return squares[judges] / total[judges]
+
+
+def check_ridge_fits(problem):
+    """Raise MemoryError if the ridge does not fit into memory."""
+    n_bytes, available = _ridge_bytes(problem), available_memory()
+    if n_bytes > available:
+        raise MemoryError(
+            f"penalty='l2' needs {n_bytes / 1e9:.1f} GB for its columns and systems, "
+            f"but only {available / 1e9:.1f} GB are available. Use penalty='l1', or "
+            "fit fewer runs."
+        )
+
+
+def _ridge_bytes(problem):
+    """Return the memory for dense columns, twice, and for some systems, in bytes."""
+    m = max(len(group.rows) for group in problem.groups)
+    d, itemsize = problem.X.shape[1], computing_dtype(problem.Y.dtype).itemsize
+    return 2 * m * d * itemsize + 8 * 6 * min(m, d) ** 2

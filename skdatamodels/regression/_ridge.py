@@ -1,0 +1,403 @@
+"""The informed ridge: regression on masks where a prior gives means and variances.
+
+For a target with prior weights μ, the weights are w = μ + δ, and δ minimises
+
+    ‖y - X(μ + δ) - b‖²/m + lam·Σ δᵢ²/Dᵢ ,   Dᵢ = (abs(μᵢ)/mean(abs(μ)) + 0.1)/pᵢ ,
+
+with penalty factors p. This is the posterior mean if δᵢ has variance v·Dᵢ and the
+outputs have noise of variance lam·m·v. With V = √D and Z the centred columns, in the
+*dual* form
+
+    K = Z·D·Zᵀ/m (m, m),   (K + lam)·a = r,   δ = D·Zᵀ·a/m,
+
+where r = y - Xμ, centred. The *primal* form solves a system of size d:
+
+    S = V·ZᵀZ·V/m (d, d),   (S + lam)·z = V·Zᵀ·r/m,   δ = V·z.
+
+The errors on left-out runs are exact and need no refit: if e = r - Zδ are the residuals
+and H is the matrix that maps outputs to fitted values, the errors on the runs of a unit
+are (1 - H)⁻¹·e, restricted to these runs. H = K(K + lam)⁻¹ + 11ᵀ/m; the second part is
+that of the intercept. Runs of weight s have rows of Z and r multiplied by √s.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from joblib import Parallel, delayed
+from scipy import sparse
+from scipy.linalg import cholesky, eigh, lapack, solve_triangular
+from threadpoolctl import threadpool_limits
+
+from skdatamodels.masks import PackedMasks
+from skdatamodels.regression._fits import Fit, computing_dtype
+from skdatamodels.regression._prior import relative_size
+
+# Tried strengths, relative to the mean eigenvalue of K or S.
+_GRID = np.geomspace(1e-4, 1e4, 33)
+# Targets that choose lam for all: fewer if systems are large, since more runs tell
+# more for each target.
+_MOST_JUDGES, _LEAST_JUDGES, _ROWS = 32, 4, 8000
+# Runs of the primal form whose left-out errors are computed.
+_MOST_LEFT_OUT = 1000
+_BLOCK = 16  # targets of one task
+# Least strength that rounding allows, relative to the mean eigenvalue, by bytes of a
+# number.
+_LEAST_LAM = {4: 1e-5, 8: 1e-11}
+
+
+def fit_groups(problem, settings):
+    """Fit the datamodels of groups of targets: a solver, see `_solver`.
+
+    If lam is None, one strength is chosen for all targets, relative to the mean
+    eigenvalue of each one's system, by the errors on left-out runs.
+    """
+    with threadpool_limits(1, user_api="blas"):
+        strength = None
+        if problem.lam is None:
+            strength = _choose_strength(problem, settings)
+        fits, targets_of = [], []
+        for group in problem.groups:
+            runs = _Runs.of(problem, group.rows, settings.seed)
+            step = _BLOCK if _differ(problem.prior) else 64 * _BLOCK
+            starts = range(step, len(group.targets), step)
+            blocks = np.split(group.targets, starts)
+            data = problem, runs, strength
+            fits += _parallel(_fit, ((*data, block) for block in blocks), settings)
+            targets_of += blocks
+    return fits, targets_of
+
+
+def _parallel(task, arguments, settings):
+    """Run a task in threads, each with one BLAS thread."""
+    alone = threadpool_limits.wrap(limits=1, user_api="blas")(task)
+    parallel = Parallel(n_jobs=settings.n_jobs, prefer="threads")
+    return parallel(delayed(alone)(*each) for each in arguments)
+
+
+def _differ(prior):
+    """Return whether targets have systems of their own."""
+    return prior.weights is not None or prior.penalty_factors.ndim == 2
+
+
+def _fit(problem, runs, strength, targets):
+    """Fit some targets that use the same runs."""
+    n, d = len(targets), runs.Z.shape[1]
+    dtype = computing_dtype(problem.Y.dtype)
+    coef, lam = np.empty((n, d), dtype), np.empty(n)
+    intercept, error, noise = np.empty((3, n))
+    for part in _parts(problem, runs, targets):
+        own, system = part.own, part.system
+        lam[own] = strength * system.size if part.lam is None else part.lam
+        delta, error[own], noise[own] = system.solve(part.R, lam[own][0])
+        weights = delta if part.offset is None else part.offset + delta
+        coef[own] = weights
+        intercept[own] = part.y_mean - weights @ runs.x_mean
+    given = problem.prior.weights is not None
+    return Fit(
+        coef=sparse.csr_array(coef),
+        intercept=intercept,
+        lam=lam,
+        gap=np.zeros(n),
+        worst_gap=np.zeros(n),
+        n_iter=np.ones(n, int),
+        strength=np.tile([1.0, 1.0] if given else [0.0, 0.0], (n, 1)),
+        left_out_error=error,
+        noise=noise,
+    )
+
+
+class _Runs(NamedTuple):
+    """The runs that some targets can use."""
+
+    rows: np.ndarray  # (m,)
+    Z: np.ndarray  # (m, d), centred columns, times the root of the weights
+    x_mean: np.ndarray  # (d,)
+    root: np.ndarray  # (m,), root of the weights
+    total: float  # sum of the weights
+    left_out: list  # of int arrays (n_units, size): the runs of units, by their size
+    gram: np.ndarray | None  # (d, d), ZᵀZ divided by the total, in the primal form
+
+    @classmethod
+    def of(cls, problem, rows, seed):
+        """Take rows of a problem; `seed` chooses which are left out if there are many.
+
+        Parameters
+        ----------
+        problem : Problem
+            What to fit.
+        rows : int array of shape (m,)
+            The runs.
+        seed : int
+            Chooses runs.
+
+        Returns
+        -------
+        runs : _Runs
+        """
+        X, Y, weight = problem[:3]
+        rows, dtype = np.sort(rows), computing_dtype(Y.dtype)
+        X = X.dense(rows, dtype) if isinstance(X, PackedMasks) else X[rows]
+        X = X.astype(dtype, copy=False)
+        weight = np.ones(len(rows)) if weight is None else weight[rows]
+        root, total = np.sqrt(weight), weight.sum()
+        x_mean = np.float64(weight @ X) / total
+        Z = (X - x_mean.astype(dtype)) * root[:, None].astype(dtype)
+        primal = len(rows) > X.shape[1]
+        unit = np.arange(len(rows)) if problem.unit is None else problem.unit[rows]
+        left_out = _by_size(unit)
+        if primal:
+            left_out = _some(left_out, seed)
+        gram = (Z.T @ Z).astype(np.float64) / total if primal else None
+        return cls(rows, Z, x_mean, root, total, left_out, gram)
+
+
+def _by_size(unit):
+    """Return the positions of the members of units, in one array for each size."""
+    order = np.argsort(unit, kind="stable")
+    sizes = np.unique(unit, return_counts=True)[1]
+    starts = np.cumsum(sizes) - sizes
+    return [
+        order[starts[sizes == size, None] + np.arange(size)]
+        for size in np.unique(sizes).tolist()
+    ]
+
+
+def _some(left_out, seed):
+    """Choose units at random, if they have more runs than are needed."""
+    n_runs = sum(units.size for units in left_out)
+    share, rng = _MOST_LEFT_OUT / n_runs, np.random.default_rng(seed)
+    if share >= 1:
+        return left_out
+    return [
+        units[np.sort(rng.choice(len(units), max(1, round(share * len(units))), False))]
+        for units in left_out
+    ]
+
+
+class _System:
+    """The equations of targets that have the same runs and variances D.
+
+    Parameters
+    ----------
+    runs : _Runs
+        The runs.
+    variances : float64 array of shape (d,)
+        Relative prior variances D.
+    """
+
+    def __init__(self, runs, variances):
+        self.runs, self.root = runs, np.sqrt(variances)
+        if runs.gram is None:
+            V = self._columns(slice(None))
+            self.matrix = _centred(np.float64(V @ V.T) / runs.total, runs.root)
+        else:
+            self.matrix = runs.gram * np.outer(self.root, self.root)
+        diagonal = np.diagonal(self.matrix)
+        # mean eigenvalue, without those that centring sets to 0
+        n = len(diagonal) - (runs.gram is None)
+        self.size = max(diagonal.sum() / max(n, 1), np.finfo(float).tiny)
+
+    def errors(self, R, lams):
+        """Return the errors of `solve` for several strengths.
+
+        Parameters
+        ----------
+        R : float64 array of shape (m, n_targets)
+            As in `solve`.
+        lams : float64 array of shape (n_lams,)
+            Strengths.
+
+        Returns
+        -------
+        errors : float64 array of shape (n_lams, n_targets)
+        """
+        runs, (values, vectors) = self.runs, eigh(self.matrix, check_finite=False)
+        values = np.maximum(values, 0)
+        # features F with FᵀF = diag(values): the fit is F·(FᵀF + lam)⁻¹·FᵀR
+        if runs.gram is None:
+            F = vectors * np.sqrt(values)
+        else:
+            scale = self.root[:, None] * vectors / np.sqrt(runs.total)
+            F = np.float64(runs.Z @ scale.astype(runs.Z.dtype))
+        right = F.T @ R
+        found = []
+        for lam in lams:
+            shrunk = F / (values + lam)
+
+            def kept(units, shrunk=shrunk):
+                H = shrunk[units] @ F[units].transpose(0, 2, 1)
+                return _without_mean(runs, units, H)
+
+            found.append(_left_out(runs, R - shrunk @ right, kept))
+        return np.array(found)
+
+    def _columns(self, rows):
+        """Return rows of Z·√D."""
+        Z = self.runs.Z[rows]
+        return Z * self.root.astype(Z.dtype)
+
+    def solve(self, R, lam):
+        """Solve the systems of some targets.
+
+        Parameters
+        ----------
+        R : float64 array of shape (m, n_targets)
+            Centred outputs less the prior's predictions, times the root of the weights.
+        lam : float
+            Strength.
+
+        Returns
+        -------
+        delta : float64 array of shape (n_targets, d)
+            Weights beyond those of the prior.
+        error : float64 array of shape (n_targets,)
+            Mean squared error on left-out runs.
+        noise : float64 array of shape (n_targets,)
+            Variance of the noise: squared residuals by degrees of freedom.
+        """
+        lam = max(lam, _LEAST_LAM[self.runs.Z.dtype.itemsize] * self.size)
+        solve = self._solve_dual if self.runs.gram is None else self._solve_primal
+        return solve(R, lam)
+
+    def _factor(self, lam):
+        """Return the lower Cholesky factor of the matrix plus lam."""
+        A = self.matrix.copy()
+        np.fill_diagonal(A, np.diagonal(A) + lam)
+        return cholesky(A, lower=True, overwrite_a=True, check_finite=False)
+
+    def _solve_dual(self, R, lam):
+        runs, factor = self.runs, self._factor(lam)
+        inverse = _symmetric(lapack.dpotri(factor, lower=True)[0])
+        a = inverse @ R
+        delta = (self._columns(slice(None)).T @ a.astype(runs.Z.dtype)).T
+        delta = np.float64(delta) * (self.root / runs.total)
+        kept = lam * inverse - np.outer(runs.root, runs.root) / runs.total  # 1 - H
+        errors = _left_out(
+            runs, lam * a, lambda units: kept[units[..., None], units[:, None]]
+        )
+        freedom = np.trace(kept) - (len(kept) - runs.total)
+        return delta, errors, _variance(lam * a, freedom)
+
+    def _solve_primal(self, R, lam):
+        runs, factor = self.runs, self._factor(lam)
+        product = runs.Z.T @ R.astype(runs.Z.dtype)
+        right = self.root[:, None] * np.float64(product) / runs.total
+        z = lapack.dpotrs(factor, right, lower=True)[0]
+        delta = self.root * z.T
+        residuals = R - np.float64(runs.Z @ delta.T.astype(runs.Z.dtype))
+
+        def kept(units):
+            V = np.float64(self._columns(units.ravel())).T
+            U = solve_triangular(factor, V, lower=True, check_finite=False).T
+            U = U.reshape(*units.shape, -1) / np.sqrt(runs.total)
+            return _without_mean(runs, units, U @ U.transpose(0, 2, 1))
+
+        half = lapack.dtrtri(factor, lower=True)[0]
+        used = len(half) - lam * (np.tril(half) ** 2).sum()
+        errors = _left_out(runs, residuals, kept)
+        return delta, errors, _variance(residuals, runs.total - 1 - used)
+
+
+def _centred(K, root):
+    """Subtract the mean that rounding left in K: H = 1 in an interpolation needs it."""
+    unit = root / np.linalg.norm(root)
+    mean = K @ unit
+    K = K - np.outer(mean, unit) - np.outer(unit, mean)
+    return K + (unit @ mean) * np.outer(unit, unit)
+
+
+def _without_mean(runs, units, H):
+    """Return 1 - H for the runs of units, where H lacks the part of the intercept."""
+    roots = runs.root[units]
+    H = H + roots[:, :, None] * roots[:, None] / runs.total
+    return np.eye(units.shape[1]) - H
+
+
+def _symmetric(lower):
+    """Copy the lower triangle of a matrix to the upper one."""
+    return np.tril(lower) + np.tril(lower, -1).T
+
+
+def _left_out(runs, residuals, kept):
+    """Return mean squared errors on left-out runs (n_targets,)."""
+    squares, total = np.zeros(residuals.shape[1]), 0.0
+    for units in runs.left_out:
+        blocks = kept(units)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            if units.shape[1] == 1:
+                errors = residuals[units[:, 0]] / blocks[:, 0]
+            elif units.size == len(residuals) and len(units) == 1:  # nothing is left
+                errors = np.full((1, *residuals.shape), np.nan)
+            else:
+                errors = np.linalg.solve(blocks, residuals[units])
+        squares += (errors**2).reshape(-1, len(squares)).sum(axis=0)
+        total += (runs.root[units] ** 2).sum()
+    return squares / total
+
+
+def _variance(residuals, freedom):
+    return (residuals**2).sum(axis=0) / max(freedom, 1e-9 * len(residuals))
+
+
+class _Part(NamedTuple):
+    """Targets that share a system, and the right sides of their equations."""
+
+    own: np.ndarray  # positions among the targets
+    system: _System
+    lam: float | None
+    offset: np.ndarray | None  # (n, d), weights of the prior
+    R: np.ndarray  # (m, n), centred outputs less the prior's, times the root of weights
+    y_mean: np.ndarray  # (n,)
+
+
+def _parts(problem, runs, targets):
+    """Yield the parts of some targets that use the same runs."""
+    offset, factors, _ = problem.prior.of(targets)
+    variances = np.broadcast_to(1 / factors, (len(targets), runs.Z.shape[1]))
+    if offset is not None:
+        variances = variances * relative_size(offset)
+    y = np.float64(problem.Y[runs.rows][:, targets])
+    y_mean = runs.root**2 @ y / runs.total
+    R = (y - y_mean) * runs.root[:, None]
+    if offset is not None:
+        R -= np.float64(runs.Z @ offset.T.astype(runs.Z.dtype))
+    lam = problem.lam if problem.lam is None else problem.lam[targets]
+    alike = {}
+    for j, variance in enumerate(variances):
+        key = variance.tobytes() if _differ(problem.prior) else None
+        alike.setdefault((key, None if lam is None else lam[j]), []).append(j)
+    for (_, lam_of), own in alike.items():
+        yield _Part(
+            np.array(own),
+            _System(runs, variances[own[0]]),
+            lam_of,
+            None if offset is None else offset[own],
+            R[:, own],
+            y_mean[own],
+        )
+
+
+def _choose_strength(problem, settings):
+    """Return the strength, relative to the size of a system, of least error."""
+    targets = np.sort(np.concatenate([group.targets for group in problem.groups]))
+    m = max(len(group.rows) for group in problem.groups)
+    n = max(_ROWS // min(m, problem.X.shape[1]), _LEAST_JUDGES)
+    n = min(n, _MOST_JUDGES, len(targets))
+    judges = targets[np.linspace(0, len(targets) - 1, n).astype(int)]
+    parts = []
+    for group in problem.groups:
+        own = np.intersect1d(group.targets, judges)
+        if len(own):
+            runs = _Runs.of(problem, group.rows, settings.seed)
+            parts += _parts(problem, runs, own)
+
+    found = _parallel(_relative_errors, ((part,) for part in parts), settings)
+    found = np.concatenate(found, axis=1).mean(axis=1)
+    return _GRID[np.where(np.isfinite(found), found, np.inf).argmin()]
+
+
+def _relative_errors(part):
+    """Return errors on left-out runs, relative to those of the prior (n_grid, n)."""
+    spread = (part.R**2).sum(axis=0) / part.system.runs.total
+    errors = part.system.errors(part.R, _GRID * part.system.size)
+    return np.divide(errors, spread, out=np.zeros_like(errors), where=spread > 0)

@@ -1,0 +1,241 @@
+"""A stack: non-negative combination of attribution matrices, fitted to runs.
+
+The members τ₁, …, τ_K may come from different methods, in different units. With ỹ and
+X̃ the centred outputs and masks, the pooled weights b ≥ 0 minimise
+
+    Σ_targets ‖ỹ - Σ_k b_k X̃τ_k‖² / ‖ỹ‖² ,
+
+a non-negative least squares problem with one unknown for each member. Then each target
+has its own scale, which is shrunk towards the pooled one.
+"""
+
+import warnings
+from itertools import combinations
+from typing import NamedTuple
+
+import numpy as np
+from scipy import sparse
+from scipy.optimize import nnls
+
+from skdatamodels._scaling import scaled
+from skdatamodels._shrunken_scales import shrunken_scales
+from skdatamodels.runs._usable_runs import usable_runs
+
+# A weight for each member and a scale for each target need no more runs than this.
+_MOST_RUNS = 2000
+# With fewer runs than this, all members have the same weight.
+_LEAST_RUNS = 20
+_N_FOLDS = 5
+_BLOCK_BYTES = 2**27
+# Largest difference of two exponents, so that products do not overflow.
+_FARTHEST = 200
+
+
+class Stack(NamedTuple):
+    """A combination of members, in units of the outputs that it was fitted to."""
+
+    members: dict  # name -> float array or CSR of shape (n_targets, d)
+    sizes: dict  # name -> exponent of two of the member
+    shift: np.ndarray  # (n_targets,), exponents of two of the targets
+    pooled: np.ndarray  # (n_members,), weights of the scaled members
+    scale: np.ndarray  # (n_targets,)
+    weights: dict  # name -> standard deviation of what the member predicts, in shares
+
+    def __getitem__(self, targets):
+        """Return the combined weights of some targets, float64 (n, d)."""
+        rows = sum(
+            weight * self.member(name, targets)
+            for name, weight in zip(self.members, self.pooled, strict=True)
+            if weight
+        )
+        return rows * self.scale[targets, None]
+
+    def member(self, name, targets):
+        """Return the scaled weights of a member for some targets, float64 (n, d)."""
+        rows = self.members[name][targets]
+        rows = rows.toarray() if sparse.issparse(rows) else rows
+        return scaled(rows, self.sizes[name] + self.shift[targets, None])
+
+
+def fit_stack(members, X, Y, sample_weight, exclude, shift, seed):
+    """Combine attribution matrices to predict runs.
+
+    Parameters
+    ----------
+    members : dict of str to array or CSR of shape (n_targets, d)
+        Attribution matrices.
+    X : PackedMasks or float array of shape (n_runs, d)
+        Columns.
+    Y : float array of shape (n_runs, n_targets)
+        Outputs; NaN where there is none.
+    sample_weight : array of shape (n_runs,) or None
+        Weight of each run.
+    exclude : int array of shape (n_targets,) or None
+        See :class:`DatamodelRegressor`.
+    shift : int array of shape (n_targets,)
+        Exponents of two by which the outputs were divided.
+    seed : int
+        Chooses the runs if there are more than are needed.
+
+    Returns
+    -------
+    stack : Stack or None
+        None if no combination predicts runs that it was not fitted to.
+    weights : dict of str to float
+        Weight of each member: the standard deviation of its share in the prediction, in
+        units of the standard deviation of the output, averaged over targets.
+
+    Raises
+    ------
+    ValueError
+        If a member is 0 everywhere, or two members are equal.
+    """
+    shift = np.clip(shift - shift.max(), -_FARTHEST, 0)
+    sizes = {name: _exponent(name, matrix) for name, matrix in members.items()}
+    _refuse_equal(members)
+    n_targets, n_members = Y.shape[1], len(members)
+    stack = Stack(members, sizes, shift, np.ones(n_members), np.ones(n_targets), {})
+    rows = np.arange(len(Y))
+    if len(rows) > _MOST_RUNS:
+        rng = np.random.default_rng(seed)
+        rows = np.sort(rng.choice(rows, _MOST_RUNS, replace=False))
+    X, Y = X[rows], Y[rows]
+    weight = np.ones(len(rows)) if sample_weight is None else sample_weight[rows]
+    sums = _Sums.empty(n_targets, n_members)
+    step = max(1, _BLOCK_BYTES // (8 * n_members * (X.shape[1] + len(rows))))
+    for start in range(0, n_targets, step):
+        block = np.arange(start, min(start + step, n_targets))
+        y, known = Y[:, block], weight[:, None]
+        of_block = None if exclude is None else exclude[block]
+        usable = usable_runs(X, y, of_block)
+        known = known * (np.ones(y.shape) if usable is None else usable)
+        tau = np.concatenate([stack.member(name, block) for name in members])
+        if exclude is not None:
+            _set_zero(tau, np.tile(of_block, n_members))
+        fitted = X.dot(np.ascontiguousarray(tau.T))
+        sums.add(block, fitted.reshape(len(rows), n_members, -1), y, known)
+    few = len(rows) < _LEAST_RUNS
+    if few and n_members > 1:
+        warnings.warn(
+            f"Only {len(rows)} runs: too few to weigh the {n_members} matrices of the "
+            f"prior, which takes {_LEAST_RUNS}. They have equal weights.",
+            UserWarning,
+            stacklevel=6,
+        )
+    pooled, spread = sums.pooled_weights(few)
+    names = list(members)
+    weights = dict(zip(names, (pooled * spread).tolist(), strict=True))
+    if not pooled.any():
+        return None, weights
+    return stack._replace(pooled=pooled, scale=sums.scales(pooled)), weights
+
+
+class _Sums(NamedTuple):
+    """Sums of squares and products about the means, relative to those of outputs."""
+
+    n_runs: np.ndarray  # (n_targets,)
+    xx: np.ndarray  # (n_targets, n_members, n_members)
+    xy: np.ndarray  # (n_targets, n_members)
+    yy: np.ndarray  # (n_targets,), 1, or 0 for constant outputs
+    folds_xx: np.ndarray  # (n_folds, n_members, n_members), over targets
+    folds_xy: np.ndarray  # (n_folds, n_members)
+
+    @classmethod
+    def empty(cls, n_targets, n):
+        shapes = (), (n, n), (n,), ()
+        of_targets = (np.zeros((n_targets, *shape)) for shape in shapes)
+        return cls(*of_targets, np.zeros((_N_FOLDS, n, n)), np.zeros((_N_FOLDS, n)))
+
+    def add(self, block, fitted, y, known):
+        """Add a block of targets: predictions of members (n_runs, n_members, n)."""
+        y = np.nan_to_num(y).astype(np.float64)
+        total = known.sum(axis=0)
+        share = known / np.where(total > 0, total, 1)
+        y = y - (share * y).sum(axis=0)
+        x = fitted - np.einsum("it,ikt->kt", share, fitted)
+        spread = np.sqrt((share * y**2).sum(axis=0))
+        # the rounding error of the mean is not a spread
+        spread[spread < 1e-12] = 0
+        unit = np.divide(1, spread, out=np.zeros_like(spread), where=spread > 0)
+        root = np.sqrt(share)
+        x, y = x * (root * unit)[:, None], y * root * unit
+        self.n_runs[block], self.yy[block] = total, unit > 0
+        x_t, y_t = x.transpose(2, 1, 0), y.T[:, :, None]  # (n, n_members, n_runs)
+        self.xx[block] = x_t @ x_t.transpose(0, 2, 1)
+        self.xy[block] = (x_t @ y_t)[:, :, 0]
+        for fold in range(_N_FOLDS):
+            part = x[fold::_N_FOLDS].transpose(1, 0, 2).reshape(x.shape[1], -1)
+            self.folds_xx[fold] += part @ part.T
+            self.folds_xy[fold] += part @ y[fold::_N_FOLDS].ravel()
+
+    def pooled_weights(self, equal):
+        """Return pooled weights, all 0 if they do not predict, and members' spreads."""
+        xx, xy = self.xx.sum(axis=0), self.xy.sum(axis=0)
+        spread = np.sqrt(np.diagonal(xx) / max(self.yy.sum(), 1))
+        unit = np.divide(1, spread, out=np.zeros_like(spread), where=spread > 0)
+        # standardised members
+        xx, xy = xx * np.outer(unit, unit), xy * unit
+        folds_xx = self.folds_xx * np.outer(unit, unit)
+        folds_xy = self.folds_xy * unit
+        fit = _equal_weights if equal else _least_squares
+        gain = 0.0
+        for of_xx, of_xy in zip(folds_xx, folds_xy, strict=True):
+            b = fit(xx - of_xx, xy - of_xy)
+            gain += 2 * b @ of_xy - b @ of_xx @ b
+        if gain <= 0:
+            return np.zeros_like(xy), spread
+        return fit(xx, xy) * unit, spread
+
+    def scales(self, pooled):
+        """Return the scale of each target, shrunk towards that of all targets."""
+        xx = np.einsum("k,tkl,l->t", pooled, self.xx, pooled)
+        xy, m = self.xy @ pooled, self.n_runs
+        return shrunken_scales(m, m * xx, m * xy, m * self.yy)[0]
+
+
+def _least_squares(xx, xy):
+    """Return non-negative weights that minimise bᵀ·xx·b - 2·xy·b."""
+    values, vectors = np.linalg.eigh(xx)
+    large = values > 1e-10 * values.max(initial=0)
+    root = np.sqrt(values[large])
+    A = root[:, None] * vectors[:, large].T
+    return nnls(A, vectors[:, large].T @ xy / root)[0] if large.any() else 0 * xy
+
+
+def _equal_weights(xx, xy):
+    """Return equal weights of standardised members, scaled by least squares."""
+    b = (np.diagonal(xx) > 0).astype(float)
+    energy = b @ xx @ b
+    return b * max(b @ xy / energy, 0.0) if energy > 0 else 0 * b
+
+
+def _set_zero(tau, exclude):
+    some = np.flatnonzero(exclude >= 0)
+    tau[some, exclude[some]] = 0
+
+
+def _exponent(name, matrix):
+    """Return the exponent of two of the largest weight; raise if all are 0."""
+    values = matrix.data if sparse.issparse(matrix) else matrix
+    largest = max(values.max(initial=0), -values.min(initial=0))
+    if largest == 0:
+        raise ValueError(
+            f"prior {name!r} is 0 everywhere, so it says nothing: leave it out."
+        )
+    return int(np.frexp(largest)[1])
+
+
+def _refuse_equal(members):
+    for (one, a), (other, b) in combinations(members.items(), 2):
+        if sparse.issparse(a) != sparse.issparse(b):
+            continue
+        same = abs(a - b).nnz == 0 if sparse.issparse(a) else _same(a, b)
+        if same:
+            raise ValueError(
+                f"prior {one!r} and prior {other!r} are the same matrix: leave one out."
+            )
+
+
+def _same(a, b):
+    """Compare large arrays, which may be memory maps, a row at a time."""
+    return all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))

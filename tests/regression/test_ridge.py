@@ -1,0 +1,229 @@
+"""The informed ridge, compared with refits by scikit-learn."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.linear_model import Ridge
+
+from skdatamodels import DatamodelRegressor, PackedMasks
+from skdatamodels.datasets import make_linear_runs
+
+WIDE, TALL = (30, 45), (60, 20)  # fewer and more runs than training examples
+
+
+def make(shape, n_targets=3, random_state=0):
+    n_runs, n_train = shape
+    runs, coef = make_linear_runs(
+        n_runs, n_train, n_targets, noise=0.5, random_state=random_state
+    )
+    noise = np.random.default_rng(random_state).standard_normal(coef.shape)
+    return runs.masks, runs.outputs.astype(float), coef + 0.3 * noise
+
+
+def variances_of(offset):
+    return np.abs(offset) / np.abs(offset).mean() + 0.1
+
+
+def refit(X, y, lam, offset, variances, sample_weight=None, rows=slice(None)):
+    """Return weights and intercept, fitted to some rows by scikit-learn."""
+    weight = np.ones(len(X)) if sample_weight is None else sample_weight
+    root, rest = np.sqrt(variances), y - X @ offset
+    ridge = Ridge(alpha=weight.sum() * lam, solver="cholesky")
+    ridge.fit((X * root)[rows], rest[rows], sample_weight=weight[rows])
+    return offset + root * ridge.coef_, ridge.intercept_
+
+
+def left_out_error(X, y, lam, offset, variances, unit, sample_weight=None):
+    """Refit without the runs of each unit; return the mean squared error on them."""
+    weight = np.ones(len(X)) if sample_weight is None else sample_weight
+    squares = np.zeros(len(X))
+    for u in np.unique(unit):
+        data = X, y, lam, offset, variances, weight
+        coef, intercept = refit(*data, rows=unit != u)
+        squares[unit == u] = ((y - X @ coef - intercept)[unit == u]) ** 2
+    return np.average(squares, weights=weight)
+
+
+@pytest.mark.parametrize("shape", [WIDE, TALL])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("informed", [False, True])
+@pytest.mark.parametrize("form", [PackedMasks.from_dense, np.float64])
+def test_weights_and_left_out_errors_are_those_of_refits(
+    shape, weighted, informed, form
+):
+    masks, Y, prior = make(shape)
+    weight = np.random.default_rng(1).uniform(0.2, 3, len(Y)) if weighted else None
+    model = DatamodelRegressor(
+        0.05, penalty="l2", prior=prior if informed else None, random_state=0
+    ).fit(form(masks), Y, sample_weight=weight)
+    assert model.solver_ == ("dual" if shape == WIDE else "primal")
+    X = masks.astype(float)
+    for j, y in enumerate(Y.T):
+        offset = model.prior_coef_[j] if informed else np.zeros(X.shape[1])
+        variances = variances_of(offset) if informed else np.ones(X.shape[1])
+        data = X, y, 0.05, offset, variances
+        coef, intercept = refit(*data, weight)
+        np.testing.assert_allclose(model.coef_[j], coef, atol=1e-8)
+        assert model.intercept_[j] == pytest.approx(intercept)
+        expected = left_out_error(*data, np.arange(len(y)), weight)
+        assert model.loo_error_[j] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("shape", [WIDE, TALL])
+def test_groups_are_left_out_together(shape):
+    masks, Y, prior = make(shape)
+    unit = np.random.default_rng(2).permutation(len(Y)) // 3
+    unit[unit == 4] = 5  # of two sizes
+    model = DatamodelRegressor(penalty="l2", prior=prior, random_state=0)
+    model.fit(masks, Y, groups=unit)
+    for j, y in enumerate(Y.T):
+        offset = model.prior_coef_[j]
+        data = masks.astype(float), y, model.lam_[j], offset, variances_of(offset)
+        expected = left_out_error(*data, unit)
+        assert model.loo_error_[j] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("shape", [WIDE, TALL])
+def test_lam_has_the_smallest_left_out_error_of_all_targets(shape):
+    masks, Y, _ = make(shape, n_targets=4)
+    chosen = DatamodelRegressor(penalty="l2", random_state=0).fit(masks, Y)
+    assert (chosen.lam_ == chosen.lam_[0]).all()  # without a prior, D = 1 for all
+
+    def error(lam):
+        model = DatamodelRegressor(lam, penalty="l2").fit(masks, Y)
+        return (model.loo_error_ / Y.var(axis=0)).mean()
+
+    others = chosen.lam_[0] * np.geomspace(0.01, 100, 9)
+    assert error(chosen.lam_[0]) <= min(error(lam) for lam in others) + 1e-12
+
+
+def test_runs_without_an_output_are_left_out_of_the_fit():
+    masks, Y, prior = make(TALL)
+    Y[::4, 1] = np.nan
+    model = DatamodelRegressor(
+        0.1, penalty="l2", prior=prior, exclude=[-1, -1, 7], random_state=0
+    ).fit(masks, Y)
+    for j, rows in ((1, ~np.isnan(Y[:, 1])), (2, ~masks[:, 7])):
+        offset = model.prior_coef_[j]
+        data = masks[rows].astype(float), Y[rows, j], 0.1, offset, variances_of(offset)
+        np.testing.assert_allclose(model.coef_[j], refit(*data)[0], atol=1e-8)
+        expected = left_out_error(*data, np.arange(rows.sum()))
+        assert model.loo_error_[j] == pytest.approx(expected)
+    assert model.coef_[2, 7] == 0
+    assert model.prior_coef_[2, 7] == 0
+
+
+def test_penalty_factors_divide_the_variances():
+    masks, Y, prior = make(WIDE)
+    factors = np.random.default_rng(0).uniform(0.3, 3, 45)
+    factors[:5] = np.inf
+    model = DatamodelRegressor(
+        0.05, penalty="l2", prior=prior, penalty_factors=factors
+    ).fit(masks, Y)
+    np.testing.assert_allclose(model.coef_[:, :5], model.prior_coef_[:, :5])
+    for j, offset in enumerate(model.prior_coef_):
+        data = (
+            masks.astype(float),
+            Y[:, j],
+            0.05,
+            offset,
+            variances_of(offset) / factors,
+        )
+        np.testing.assert_allclose(model.coef_[j], refit(*data)[0], atol=1e-8)
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    shape=st.sampled_from([WIDE, TALL]),
+    scale=st.sampled_from([1e-30, 1e-3, 1e5, 1e30]),
+    shift=st.floats(-2, 2),
+    seed=st.integers(0, 100),
+)
+def test_outputs_in_other_units_give_weights_in_these_units(shape, scale, shift, seed):
+    masks, Y, prior = make(shape, random_state=seed)
+    one, other = (
+        DatamodelRegressor(penalty="l2", prior=prior, random_state=0).fit(masks, y)
+        for y in (Y, scale * (Y + shift))
+    )
+    np.testing.assert_allclose(other.coef_, scale * one.coef_, atol=1e-6 * scale)
+    np.testing.assert_allclose(other.lam_, one.lam_)
+    np.testing.assert_allclose(other.loo_error_, scale**2 * one.loo_error_, rtol=1e-5)
+
+
+def test_float32_outputs_interpolate_without_a_wrong_error():
+    """Nearly all of 1 - H is cancelled where lam is small."""
+    masks, Y, _ = make((40, 300))
+    models = [
+        DatamodelRegressor(1e-2, penalty="l2").fit(masks, Y.astype(dtype))
+        for dtype in (np.float64, np.float32)
+    ]
+    np.testing.assert_allclose(models[0].loo_error_, models[1].loo_error_, rtol=1e-3)
+    assert models[1].coef_.dtype == np.float32
+
+
+def test_many_runs_are_judged_by_some_of_them():
+    masks, Y, _ = make((1500, 10))
+    model = DatamodelRegressor(1e-3, penalty="l2", random_state=0).fit(masks, Y)
+    data = masks.astype(float), Y[:, 0], 1e-3, np.zeros(10), np.ones(10)
+    expected = left_out_error(*data, np.arange(1500))
+    assert model.loo_error_[0] != expected
+    assert model.loo_error_[0] == pytest.approx(expected, rel=0.05)
+
+
+def test_noise_variance_is_that_of_the_outputs():
+    masks, Y, _ = make((400, 20))
+    model = DatamodelRegressor(penalty="l2", random_state=0).fit(masks, Y)
+    np.testing.assert_allclose(model.noise_variance_, 0.25, rtol=0.25)
+
+
+@pytest.mark.parametrize("shape", [WIDE, TALL])
+def test_threads_and_blocks_do_not_change_the_result(shape, monkeypatch):
+    masks, Y, prior = make(shape, n_targets=40)
+    fitted = []
+    for n_jobs, block in ((1, 16), (2, 16), (1, 7)):
+        monkeypatch.setattr("skdatamodels.regression._ridge._BLOCK", block)
+        model = DatamodelRegressor(
+            penalty="l2", prior=prior, random_state=0, n_jobs=n_jobs
+        )
+        fitted.append(model.fit(masks, Y).coef_)
+    np.testing.assert_array_equal(fitted[0], fitted[1])
+    np.testing.assert_allclose(fitted[0], fitted[2], rtol=1e-9)
+
+
+def test_one_target_sparse_and_constant_outputs():
+    masks, Y, _ = make(WIDE)
+    model = DatamodelRegressor(0.1, penalty="l2").fit(masks, Y[:, 0])
+    assert model.coef_.shape == (45,)
+    sparse = DatamodelRegressor(0.1, penalty="l2", sparse=True).fit(masks, Y)
+    np.testing.assert_allclose(sparse.coef_.toarray()[0], model.coef_)
+    Y[:, 1] = 7
+    model = DatamodelRegressor(penalty="l2", random_state=0).fit(masks, Y)
+    assert not model.coef_[1].any()
+    assert model.intercept_[1] == 7
+    assert model.loo_error_[1] == 0
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"keep_path": True}, "does not use keep_path, which is for the LASSO"),
+        ({"solver": "gram", "one_standard_error": True}, "one_standard_error, solver"),
+        ({"cv": [([0, 1], [2])]}, "does not use cv"),
+    ],
+)
+def test_parameters_of_the_lasso_are_refused(parameters, message):
+    masks, Y, _ = make(WIDE)
+    with pytest.raises(ValueError, match=message):
+        DatamodelRegressor(penalty="l2", **parameters).fit(masks, Y)
+    with pytest.raises(ValueError, match="has enough"):
+        DatamodelRegressor(penalty="l2").fit(masks[:6], Y[:6], groups=np.zeros(6))
+
+
+def test_columns_that_do_not_fit_into_memory_are_refused(monkeypatch):
+    masks, Y, prior = make(WIDE)
+    monkeypatch.setattr("skdatamodels.regression._penalty.available_memory", lambda: 1)
+    with pytest.raises(MemoryError, match="penalty='l2' needs"):
+        DatamodelRegressor(penalty="l2").fit(masks, Y)
+    model = DatamodelRegressor(prior=prior, random_state=0).fit(masks, Y)
+    assert model.penalty_ == "l1"

@@ -1,0 +1,147 @@
+"""Several attribution matrices as a prior, compared with least squares."""
+
+import numpy as np
+import pytest
+from scipy import sparse
+from scipy.optimize import lsq_linear
+
+from skdatamodels import DatamodelRegressor
+from skdatamodels.datasets import make_linear_runs
+from skdatamodels.metrics import linear_datamodeling_score
+from skdatamodels.regression import AttributionMatrix
+
+INFORMED = {"penalty": "l2", "random_state": 0}
+
+
+@pytest.fixture
+def data():
+    runs, coef = make_linear_runs(600, 80, 12, noise=1.0, random_state=3)
+    rng = np.random.default_rng(0)
+    members = {
+        "noisy": 50 * (coef + 0.5 * rng.standard_normal(coef.shape)),
+        "half": coef * (rng.random(coef.shape) < 0.5),
+        "random": rng.standard_normal(coef.shape),
+        "reversed": -coef,
+    }
+    return runs, members
+
+
+def test_pooled_weights_are_non_negative_least_squares(data):
+    runs, members = data
+    runs = runs[:100]
+    X, Y = (
+        runs.masks - runs.masks.mean(axis=0),
+        runs.outputs - runs.outputs.mean(axis=0),
+    )
+    spread = Y.std(axis=0)
+    columns = {name: X @ tau.T / spread for name, tau in members.items()}
+    A = np.stack([column.ravel() for column in columns.values()], axis=1)
+    b = lsq_linear(A, (Y / spread).ravel(), bounds=(0, np.inf), tol=1e-14).x
+    model = DatamodelRegressor(prior=members, **INFORMED).fit(runs)
+    for k, (name, column) in enumerate(columns.items()):
+        expected = b[k] * np.sqrt((column**2).mean())
+        assert model.prior_weights_[name] == pytest.approx(expected, abs=1e-5)
+    assert model.prior_weights_["reversed"] == 0
+    combined = sum(b_k * tau for b_k, tau in zip(b, members.values(), strict=True))
+    scale = model.prior_coef_ / combined
+    np.testing.assert_allclose(scale, np.tile(scale[:, :1], 80), rtol=1e-3)
+    own = np.array([(X @ w) @ y / ((X @ w) @ (X @ w)) for w, y in zip(combined, Y.T)])
+    low, high = np.sort([own, np.ones(12)], axis=0)  # shrunk to about 1
+    assert ((scale[:, 0] > low - 0.05) & (scale[:, 0] < high + 0.05)).all()
+
+
+def test_members_of_any_form_and_unit_give_the_same(data):
+    runs, members = data
+    runs = runs[:100]
+    expected = DatamodelRegressor(prior=members, **INFORMED).fit(runs)
+    forms = [
+        lambda a: 2.0**20 * a,
+        sparse.csr_array,
+        AttributionMatrix,
+        lambda a: lambda: a,  # a function that returns it
+    ]
+    forms = dict(zip(members, forms, strict=True))
+    mixed = {name: forms[name](tau) for name, tau in members.items()}
+    model = DatamodelRegressor(prior=mixed, **INFORMED).fit(runs)
+    np.testing.assert_allclose(model.coef_, expected.coef_, rtol=1e-9)
+    model = DatamodelRegressor(prior=list(mixed.values()), **INFORMED).fit(runs)
+    np.testing.assert_allclose(model.coef_, expected.coef_, rtol=1e-9)
+    assert list(model.prior_weights_) == [0, 1, 2, 3]
+
+
+def test_a_stack_is_better_than_its_members_and_bad_ones_cost_little(data):
+    runs, members = data
+    held_out = runs[100:]
+
+    def score(prior):
+        model = DatamodelRegressor(prior=prior, **INFORMED).fit(runs[:100])
+        return linear_datamodeling_score(held_out.outputs, model.predict(held_out))
+
+    good = {name: members[name] for name in ("noisy", "half")}
+    alone = max(score(members["noisy"]), score(members["half"]))
+    assert score(good) > alone
+    assert score(members) > score(good) - 0.01
+    assert score(members["reversed"]) == pytest.approx(score(None), abs=1e-6)
+
+
+def test_a_prior_without_weight_is_not_used(data):
+    runs, members = data
+    model = DatamodelRegressor(prior=members["reversed"], random_state=0)
+    model.fit(runs[:100])
+    plain = DatamodelRegressor(lam="cv", random_state=0).fit(runs[:100])
+    np.testing.assert_array_equal(model.coef_, plain.coef_)
+    assert model.prior_weights_ == {"prior": 0}
+    assert model.penalty_ == "l1"
+    assert not hasattr(model, "prior_coef_")
+
+
+def test_few_runs_give_equal_weights(data):
+    runs, members = data
+    members = {name: members[name] for name in ("noisy", "half")}
+    with pytest.warns(UserWarning, match="Only 15 runs: too few to weigh the 2"):
+        model = DatamodelRegressor(prior=members, **INFORMED).fit(runs[:15])
+    assert model.prior_weights_["noisy"] == pytest.approx(model.prior_weights_["half"])
+
+
+def test_blocks_of_targets_do_not_change_the_stack(data, monkeypatch):
+    runs, members = data
+    exclude = np.r_[np.arange(6), np.full(6, -1)]
+    whole, parts = (
+        DatamodelRegressor(prior=members, exclude=exclude, **INFORMED) for _ in range(2)
+    )
+    whole.fit(runs[:100])
+    monkeypatch.setattr("skdatamodels.regression._stack._BLOCK_BYTES", 1)
+    parts.fit(runs[:100])
+    np.testing.assert_allclose(parts.coef_, whole.coef_, rtol=1e-9)
+    assert not whole.coef_[np.arange(6), np.arange(6)].any()
+
+
+def test_many_runs_are_sampled(data, monkeypatch):
+    runs, members = data
+    whole = DatamodelRegressor(prior=members, **INFORMED).fit(runs)
+    monkeypatch.setattr("skdatamodels.regression._stack._MOST_RUNS", 400)
+    model = DatamodelRegressor(prior=members, **INFORMED).fit(runs)
+    assert model.prior_weights_ != whole.prior_weights_
+    for name, weight in whole.prior_weights_.items():
+        assert model.prior_weights_[name] == pytest.approx(weight, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda m: m | {"random": np.ones((12, 79))}, "prior 'random' must have shape"),
+        (
+            lambda m: m | {"random": np.full((12, 80), np.nan)},
+            "prior 'random' contains",
+        ),
+        (lambda m: m | {"half": np.zeros((12, 80))}, "prior 'half' is 0 everywhere"),
+        (lambda m: m | {"half": m["noisy"]}, "'noisy' and prior 'half' are the same"),
+        (lambda m: [m["half"], m["half"]], "prior 0 and prior 1 are the same"),
+        (lambda m: {}, "prior contains no matrix"),
+        (lambda m: "cheap", "needs TrainingRuns that know attributions"),
+    ],
+)
+def test_bad_input(data, change, message):
+    runs, members = data
+    with pytest.raises(ValueError, match=message):
+        DatamodelRegressor(prior=change(members)).fit(runs[:50])
