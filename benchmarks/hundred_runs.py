@@ -57,7 +57,7 @@ class Fit:
     def __init__(self, method, runs, matrices, masks):
         penalty, stacked = METHODS[method]
         model = DatamodelRegressor(
-            penalty=penalty, prior=matrices if stacked else None, random_state=0
+            penalty=penalty, prior=dict(matrices) if stacked else None, random_state=0
         )
         start = time.perf_counter()
         self.model = model.fit(runs)
@@ -106,18 +106,19 @@ def few_targets(runs, repeats, targets, n_targets):
     return part, repeats[:, :, :n_targets], targets[:n_targets]
 
 
-def print_alone(judge, attributions, first):
+def print_alone(judge, attributions, runs):
     """Print the scores of the attributions alone, and of their stack."""
+    # so strong a penalty leaves the weights of the prior as they are
+    stack = DatamodelRegressor(1e9, penalty="l2", prior=dict(attributions)).fit(runs)
     print("\n| attributions alone | LDS | seconds | weight in the stack |")
     print("|---|---|---|---|")
-    weights = first.model.prior_weights_
     for name, matrix in attributions.items():
         score = judge.score(judge.masks.dot(matrix.T))
         seconds = attributions.seconds.get(name, 0)
-        weight = weights.get(name, 0)
+        weight = stack.prior_weights_.get(name, 0)
         print(f"| {name} | {score} | {seconds:.1f} | {weight:.2f} |")
-    stack = judge.score(judge.masks.dot(first.model.stack_.T))
-    print(f"| their stack, weighted on {first.n_runs} runs | {stack} | | |", flush=True)
+    score = judge.score(stack.predict(judge.masks))
+    print(f"| their stack, weighted on {len(runs)} runs | {score} | | |", flush=True)
 
 
 def print_datamodels(judge, fits, sizes, price):
@@ -175,7 +176,7 @@ def report(name, sizes, n_targets, store):
     def price(method, n_runs):
         return n_runs * each + spent * METHODS[method][1]
 
-    print_alone(judge, attributions, fits("l2 + stack", min(sizes)))
+    print_alone(judge, attributions, runs[: min(sizes)])
     print_datamodels(judge, fits, sizes, price)
     if n_targets is None:
         print_wanted(judge, fits, case.wanted, most)
