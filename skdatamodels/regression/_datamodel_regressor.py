@@ -10,7 +10,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skdatamodels._attribution_matrix import AttributionMatrix
-from skdatamodels._numbers import check_sample_weight, refuse_disguised
+from skdatamodels._numbers import as_real, check_sample_weight, refuse_disguised
 from skdatamodels._scores import mean_r2
 from skdatamodels._sklearn_compat import Interval, StrOptions, fit_context
 from skdatamodels.masks import PackedMasks, as_masks
@@ -33,8 +33,10 @@ from skdatamodels.regression._convergence import warn_unless_converged
 from skdatamodels.regression._fits import computing_dtype, join
 from skdatamodels.regression._folds import Cut, Splits, shuffled
 from skdatamodels.regression._penalty import check_ridge_fits, choose_penalty
+from skdatamodels.regression._posterior import posterior_variance
 from skdatamodels.regression._prior import Prior
 from skdatamodels.regression._ridge import fit_groups as fit_ridge
+from skdatamodels.regression._ridge import name_of_ridge
 from skdatamodels.regression._solver import Problem, Settings
 from skdatamodels.regression._stack import fit_stack
 from skdatamodels.regression._target_groups import (
@@ -182,7 +184,8 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     loo_error_ : float64 array of shape (n_targets,)
         Mean squared error on runs that are left out of the fit one at a time, or a pair
         or group at a time. It is exact; if there are more runs than training examples,
-        it is the mean over 1,000 of them. Only for the ridge.
+        it is the mean over 1,000 of them. With "conjugate_gradient", the error of
+        generalised cross-validation. Only for the ridge.
     noise_variance_ : float64 array of shape (n_targets,)
         Variance of the outputs about the fit. Only for the ridge.
     dual_gap_ : float64 array of shape (n_targets,)
@@ -194,8 +197,9 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         Strength of the prior as offset (0 or 1) and as exponent of the penalty factors
         (0 or 0.5), or of the variances of the ridge (1); 0 without a prior.
     solver_ : str
-        The solver that was used; of the ridge, "dual" (a system for each target with a
-        row for each run) or "primal" (a row for each training example).
+        The solver that was used; of the ridge, "dual" (each target has a system with a
+        row for each run), "primal" (with a row for each training example) or
+        "conjugate_gradient" (if both are more than 4,000).
     output_info_ : OutputInfo
         What the outputs measure, if X was TrainingRuns with this information.
     target_classes_ : array of shape (n_targets,) or None
@@ -435,8 +439,7 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         if self.penalty_ == "l1":
             return SOLVERS[self.solver_].load()
         check_ridge_fits(problem)
-        few = min(len(group.rows) for group in problem.groups) <= problem.X.shape[1]
-        self.solver_ = "dual" if few else "primal"
+        self.solver_ = name_of_ridge(problem)
         return fit_ridge
 
     def _set_prior(self, prior, units, dtype):
@@ -490,6 +493,67 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         """
         return mean_r2(outputs_of(X, y), self.predict(X), sample_weight)
 
+    def posterior_variance(self, X, y=None, *, sets=None, sample_weight=None):
+        """Return how uncertain the weights of the ridge are, or sums of weights.
+
+        The variances are those of the Bayesian model whose posterior mean are the
+        weights: normal weights about the prior, and independent normal noise of
+        variance `noise_variance_`. They are right if the prior is.
+
+        Parameters
+        ----------
+        X : TrainingRuns, PackedMasks or array-like of shape (n_runs, n_train)
+            The runs that the regressor was fitted to.
+        y : array-like of shape (n_runs, n_targets) or (n_runs,), optional
+            Their outputs, as in `fit`.
+        sets : array-like of shape (n_sets, n_train), optional
+            Masks of sets of training examples. By default, each example is a set.
+        sample_weight : array-like of shape (n_runs,), optional
+            Weights of the runs, as in `fit`.
+
+        Returns
+        -------
+        variance : float64 array of shape (n_targets, n_sets), or (n_sets,) for 1-d y
+            Variance of the sum of the weights of each set, in squared units of the
+            output; NaN for targets without a datamodel.
+
+        Raises
+        ------
+        ValueError
+            If the regressor is not a ridge (``penalty_ == "l2"``), or data do not fit.
+        """
+        check_is_fitted(self)
+        if self.penalty_ != "l2":
+            raise ValueError(
+                "The LASSO has no posterior variances. Fit with penalty='l2'."
+            )
+        X, y = self._check_data(X, y, reset=False)
+        Y, (n_runs, d) = y.reshape(len(y), -1), X.shape
+        weight = check_sample_weight(sample_weight, n_runs)
+        kept = np.flatnonzero(weight)
+        X, Y, weight = X[kept], Y[kept], weight[kept]
+        if sets is not None:
+            sets = np.atleast_2d(as_real(sets, "sets")).astype(np.float64)
+            if sets.shape[1:] != (d,):
+                raise ValueError(
+                    f"sets must have a column for each of the {d} training examples, "
+                    f"got shape {sets.shape}."
+                )
+        n_targets = Y.shape[1]
+        exclude = check_exclude(self.exclude, n_targets, d)
+        usable = usable_runs(X, Y, exclude)
+        fitted = np.flatnonzero(np.isfinite(self.lam_))
+        groups = group_targets(usable, fitted, np.arange(len(Y)), None)
+        offset = getattr(self, "prior_coef_", None)
+        offset = None if offset is None else np.atleast_2d(offset).astype(np.float64)
+        factors = check_factors(self.penalty_factors, n_targets, d)
+        prior = Prior(offset, factors, exclude)
+        problem = Problem(X, Y, weight, groups, self.lam_, prior)
+        found = posterior_variance(
+            problem, self.lam_, self.noise_variance_, sets, self.n_jobs
+        )
+        return found[0] if y.ndim == 1 else found
+
     def _check_X(self, X, reset):
         """Return X as PackedMasks, or as an array if it is not a mask matrix."""
         X = X.packed if isinstance(X, TrainingRuns) else X
@@ -504,9 +568,9 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         # checks only the names and the number of the columns
         return validate_data(self, X, reset=reset, skip_check_array=True)
 
-    def _check_data(self, X, y):
+    def _check_data(self, X, y, reset=True):
         y = outputs_of(X, y)
-        X = self._check_X(X, reset=True)
+        X = self._check_X(X, reset)
         y = check_outputs(y)
         if y.ndim > 2 or len(y) != X.shape[0]:
             raise ValueError(

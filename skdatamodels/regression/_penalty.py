@@ -4,6 +4,7 @@ import numpy as np
 
 from skdatamodels._memory import available_memory
 from skdatamodels.regression._fits import computing_dtype
+from skdatamodels.regression._large_ridge import LARGE
 from skdatamodels.regression._ridge import fit_groups
 from skdatamodels.regression._selection import squared_errors
 
@@ -101,4 +102,5 @@ def _ridge_bytes(problem):
     """Return the memory for dense columns, twice, and for some systems, in bytes."""
     m = max(len(group.rows) for group in problem.groups)
     d, itemsize = problem.X.shape[1], computing_dtype(problem.Y.dtype).itemsize
-    return 2 * m * d * itemsize + 8 * 6 * min(m, d) ** 2
+    systems = 0 if min(m, d) > LARGE else 8 * 6 * min(m, d) ** 2
+    return 2 * m * d * itemsize + systems

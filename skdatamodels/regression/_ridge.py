@@ -30,6 +30,7 @@ from threadpoolctl import threadpool_limits
 
 from skdatamodels.masks import PackedMasks
 from skdatamodels.regression._fits import Fit, computing_dtype
+from skdatamodels.regression._large_ridge import LARGE, LargeSystem
 from skdatamodels.regression._prior import relative_size
 
 # Tried strengths, relative to the mean eigenvalue of K or S.
@@ -55,16 +56,32 @@ def fit_groups(problem, settings):
         strength = None
         if problem.lam is None:
             strength = _choose_strength(problem, settings)
-        fits, targets_of = [], []
-        for group in problem.groups:
-            runs = _Runs.of(problem, group.rows, settings.seed)
-            step = _BLOCK if _differ(problem.prior) else 64 * _BLOCK
-            starts = range(step, len(group.targets), step)
-            blocks = np.split(group.targets, starts)
-            data = problem, runs, strength
-            fits += _parallel(_fit, ((*data, block) for block in blocks), settings)
-            targets_of += blocks
-    return fits, targets_of
+        if len(problem.groups) > 1:
+            data = ((problem, settings, strength, group) for group in problem.groups)
+            fits = _parallel(_fit_group, data, settings)
+            return fits, [group.targets for group in problem.groups]
+        (group,) = problem.groups
+        runs = Runs.of(problem, group.rows, settings.seed)
+        large = min(runs.Z.shape) > LARGE
+        step = 4 * _BLOCK if large else _BLOCK
+        if not (large or _differ(problem.prior)):  # all targets share a system
+            step = 64 * _BLOCK
+        blocks = np.split(group.targets, range(step, len(group.targets), step))
+        data = ((problem, runs, settings, strength, block) for block in blocks)
+        return _parallel(_fit, data, settings), blocks
+
+
+def name_of_ridge(problem):
+    """Return the form of the systems: dual, primal or conjugate_gradient."""
+    m, d = min(len(group.rows) for group in problem.groups), problem.X.shape[1]
+    if min(m, d) > LARGE:
+        return "conjugate_gradient"
+    return "dual" if m <= d else "primal"
+
+
+def _fit_group(problem, settings, strength, group):
+    runs = Runs.of(problem, group.rows, settings.seed)
+    return _fit(problem, runs, settings, strength, group.targets)
 
 
 def _parallel(task, arguments, settings):
@@ -79,16 +96,16 @@ def _differ(prior):
     return prior.weights is not None or prior.penalty_factors.ndim == 2
 
 
-def _fit(problem, runs, strength, targets):
+def _fit(problem, runs, settings, strength, targets):
     """Fit some targets that use the same runs."""
     n, d = len(targets), runs.Z.shape[1]
     dtype = computing_dtype(problem.Y.dtype)
     coef, lam = np.empty((n, d), dtype), np.empty(n)
     intercept, error, noise = np.empty((3, n))
-    for part in _parts(problem, runs, targets):
+    for part in _parts(problem, runs, targets, settings):
         own, system = part.own, part.system
         lam[own] = strength * system.size if part.lam is None else part.lam
-        delta, error[own], noise[own] = system.solve(part.R, lam[own][0])
+        delta, error[own], noise[own] = system.solve(part.R, lam[own])
         weights = delta if part.offset is None else part.offset + delta
         coef[own] = weights
         intercept[own] = part.y_mean - weights @ runs.x_mean
@@ -106,7 +123,7 @@ def _fit(problem, runs, strength, targets):
     )
 
 
-class _Runs(NamedTuple):
+class Runs(NamedTuple):
     """The runs that some targets can use."""
 
     rows: np.ndarray  # (m,)
@@ -132,7 +149,7 @@ class _Runs(NamedTuple):
 
         Returns
         -------
-        runs : _Runs
+        runs : Runs
         """
         X, Y, weight = problem[:3]
         rows, dtype = np.sort(rows), computing_dtype(Y.dtype)
@@ -142,7 +159,7 @@ class _Runs(NamedTuple):
         root, total = np.sqrt(weight), weight.sum()
         x_mean = np.float64(weight @ X) / total
         Z = (X - x_mean.astype(dtype)) * root[:, None].astype(dtype)
-        primal = len(rows) > X.shape[1]
+        primal = LARGE >= X.shape[1] < len(rows)
         unit = np.arange(len(rows)) if problem.unit is None else problem.unit[rows]
         left_out = _by_size(unit)
         if primal:
@@ -174,12 +191,12 @@ def _some(left_out, seed):
     ]
 
 
-class _System:
+class System:
     """The equations of targets that have the same runs and variances D.
 
     Parameters
     ----------
-    runs : _Runs
+    runs : Runs
         The runs.
     variances : float64 array of shape (d,)
         Relative prior variances D.
@@ -197,19 +214,19 @@ class _System:
         n = len(diagonal) - (runs.gram is None)
         self.size = max(diagonal.sum() / max(n, 1), np.finfo(float).tiny)
 
-    def errors(self, R, lams):
+    def errors(self, R, strengths):
         """Return the errors of `solve` for several strengths.
 
         Parameters
         ----------
         R : float64 array of shape (m, n_targets)
             As in `solve`.
-        lams : float64 array of shape (n_lams,)
-            Strengths.
+        strengths : float64 array of shape (n_strengths,)
+            Strengths, relative to the mean eigenvalue.
 
         Returns
         -------
-        errors : float64 array of shape (n_lams, n_targets)
+        errors : float64 array of shape (n_strengths, n_targets)
         """
         runs, (values, vectors) = self.runs, eigh(self.matrix, check_finite=False)
         values = np.maximum(values, 0)
@@ -221,7 +238,7 @@ class _System:
             F = np.float64(runs.Z @ scale.astype(runs.Z.dtype))
         right = F.T @ R
         found = []
-        for lam in lams:
+        for lam in strengths * self.size:
             shrunk = F / (values + lam)
 
             def kept(units, shrunk=shrunk):
@@ -230,6 +247,34 @@ class _System:
 
             found.append(_left_out(runs, R - shrunk @ right, kept))
         return np.array(found)
+
+    def posterior(self, lam, sets=None):
+        """Return variances of weights given the outputs.
+
+        Parameters
+        ----------
+        lam : float
+            Strength.
+        sets : float64 array of shape (n_sets, d) or None
+            Factors of the weights in sums; None: each weight alone.
+
+        Returns
+        -------
+        variances : float64 array of shape (n_sets,) or (d,)
+            In the units of D.
+        """
+        runs, factor = self.runs, self._factor(self._least(lam))
+        V = np.float64(self._columns(slice(None))) / np.sqrt(runs.total)
+        if runs.gram is None:
+            if sets is None:
+                U = solve_triangular(factor, V, lower=True)
+                return self.root**2 * np.maximum(1 - (U**2).sum(axis=0), 0)
+            sums = (self.root * sets).T
+            U = solve_triangular(factor, V @ sums, lower=True)
+            return np.maximum((sums**2).sum(axis=0) - (U**2).sum(axis=0), 0)
+        # D - D·Zᵀ(…)⁻¹Z·D = lam·V(S + lam)⁻¹V
+        sums = np.diag(self.root) if sets is None else (self.root * sets).T
+        return lam * (solve_triangular(factor, sums, lower=True) ** 2).sum(axis=0)
 
     def _columns(self, rows):
         """Return rows of Z·√D."""
@@ -243,8 +288,8 @@ class _System:
         ----------
         R : float64 array of shape (m, n_targets)
             Centred outputs less the prior's predictions, times the root of the weights.
-        lam : float
-            Strength.
+        lam : float64 array of shape (n_targets,)
+            Strength, the same for all.
 
         Returns
         -------
@@ -255,9 +300,13 @@ class _System:
         noise : float64 array of shape (n_targets,)
             Variance of the noise: squared residuals by degrees of freedom.
         """
-        lam = max(lam, _LEAST_LAM[self.runs.Z.dtype.itemsize] * self.size)
+        lam = self._least(lam[0])
         solve = self._solve_dual if self.runs.gram is None else self._solve_primal
         return solve(R, lam)
+
+    def _least(self, lam):
+        """Return lam, or the least one that rounding allows."""
+        return max(lam, _LEAST_LAM[self.runs.Z.dtype.itemsize] * self.size)
 
     def _factor(self, lam):
         """Return the lower Cholesky factor of the matrix plus lam."""
@@ -339,29 +388,38 @@ def _variance(residuals, freedom):
     return (residuals**2).sum(axis=0) / max(freedom, 1e-9 * len(residuals))
 
 
+def variances_of(offset, factors, n_targets):
+    """Return the variances D (n_targets, d) from prior weights and penalty factors."""
+    variances = np.broadcast_to(1 / factors, (n_targets, factors.shape[1]))
+    return variances if offset is None else variances * relative_size(offset)
+
+
 class _Part(NamedTuple):
     """Targets that share a system, and the right sides of their equations."""
 
     own: np.ndarray  # positions among the targets
-    system: _System
-    lam: float | None
+    system: System | LargeSystem
+    lam: float | np.ndarray | None
     offset: np.ndarray | None  # (n, d), weights of the prior
     R: np.ndarray  # (m, n), centred outputs less the prior's, times the root of weights
     y_mean: np.ndarray  # (n,)
 
 
-def _parts(problem, runs, targets):
+def _parts(problem, runs, targets, settings):
     """Yield the parts of some targets that use the same runs."""
     offset, factors, _ = problem.prior.of(targets)
-    variances = np.broadcast_to(1 / factors, (len(targets), runs.Z.shape[1]))
-    if offset is not None:
-        variances = variances * relative_size(offset)
+    factors = np.atleast_2d(factors)
+    variances = variances_of(offset, factors, len(targets))
     y = np.float64(problem.Y[runs.rows][:, targets])
     y_mean = runs.root**2 @ y / runs.total
     R = (y - y_mean) * runs.root[:, None]
     if offset is not None:
         R -= np.float64(runs.Z @ offset.T.astype(runs.Z.dtype))
     lam = problem.lam if problem.lam is None else problem.lam[targets]
+    if min(runs.Z.shape) > LARGE:
+        system = LargeSystem(runs, variances, settings.seed)
+        yield _Part(np.arange(len(targets)), system, lam, offset, R, y_mean)
+        return
     alike = {}
     for j, variance in enumerate(variances):
         key = variance.tobytes() if _differ(problem.prior) else None
@@ -369,7 +427,7 @@ def _parts(problem, runs, targets):
     for (_, lam_of), own in alike.items():
         yield _Part(
             np.array(own),
-            _System(runs, variances[own[0]]),
+            System(runs, variances[own[0]]),
             lam_of,
             None if offset is None else offset[own],
             R[:, own],
@@ -388,8 +446,8 @@ def _choose_strength(problem, settings):
     for group in problem.groups:
         own = np.intersect1d(group.targets, judges)
         if len(own):
-            runs = _Runs.of(problem, group.rows, settings.seed)
-            parts += _parts(problem, runs, own)
+            runs = Runs.of(problem, group.rows, settings.seed)
+            parts += _parts(problem, runs, own, settings)
 
     found = _parallel(_relative_errors, ((part,) for part in parts), settings)
     found = np.concatenate(found, axis=1).mean(axis=1)
@@ -399,5 +457,5 @@ def _choose_strength(problem, settings):
 def _relative_errors(part):
     """Return errors on left-out runs, relative to those of the prior (n_grid, n)."""
     spread = (part.R**2).sum(axis=0) / part.system.runs.total
-    errors = part.system.errors(part.R, _GRID * part.system.size)
+    errors = part.system.errors(part.R, _GRID)
     return np.divide(errors, spread, out=np.zeros_like(errors), where=spread > 0)

@@ -227,3 +227,39 @@ def test_columns_that_do_not_fit_into_memory_are_refused(monkeypatch):
         DatamodelRegressor(penalty="l2").fit(masks, Y)
     model = DatamodelRegressor(prior=prior, random_state=0).fit(masks, Y)
     assert model.penalty_ == "l1"
+
+
+@pytest.mark.parametrize("shape", [WIDE, TALL])
+def test_posterior_variances_are_those_of_the_normal_model(shape):
+    masks, Y, prior = make(shape)
+    Y[::5, 1] = np.nan
+    weight = np.random.default_rng(1).uniform(0.2, 3, len(Y))
+    factors = np.random.default_rng(2).uniform(0.5, 2, shape[1])
+    model = DatamodelRegressor(
+        0.05, penalty="l2", prior=prior, penalty_factors=factors, random_state=0
+    ).fit(masks, Y, sample_weight=weight)
+    sets = np.random.default_rng(0).random((4, shape[1])) < 0.5
+    single = model.posterior_variance(masks, Y, sample_weight=weight)
+    sums = model.posterior_variance(masks, Y, sets=sets, sample_weight=weight)
+    for j in range(3):
+        rows = ~np.isnan(Y[:, j])
+        s, m = weight[rows], weight[rows].sum()
+        X = masks[rows] - np.average(masks[rows], axis=0, weights=s)
+        noise = model.noise_variance_[j]
+        variances = variances_of(model.prior_coef_[j]) / factors * noise / (0.05 * m)
+        precision = np.diag(1 / variances) + (X.T * s) @ X / noise
+        covariance = np.linalg.inv(precision)
+        np.testing.assert_allclose(single[j], np.diagonal(covariance))
+        np.testing.assert_allclose(sums[j], np.diagonal(sets @ covariance @ sets.T))
+
+
+def test_posterior_variance_of_bad_input():
+    masks, Y, _ = make(WIDE)
+    with pytest.raises(ValueError, match="The LASSO has no posterior variances"):
+        DatamodelRegressor(0.1).fit(masks, Y).posterior_variance(masks, Y)
+    model = DatamodelRegressor(0.1, penalty="l2").fit(masks, Y)
+    with pytest.raises(ValueError, match="a column for each of the 45"):
+        model.posterior_variance(masks, Y, sets=np.ones((1, 44)))
+    one = DatamodelRegressor(0.1, penalty="l2").fit(masks, Y[:, 0])
+    found = one.posterior_variance(masks, Y[:, 0])
+    np.testing.assert_allclose(found, model.posterior_variance(masks, Y)[0])

@@ -45,7 +45,8 @@ def test_pooled_weights_are_non_negative_least_squares(data):
     combined = sum(b_k * tau for b_k, tau in zip(b, members.values(), strict=True))
     scale = model.prior_coef_ / combined
     np.testing.assert_allclose(scale, np.tile(scale[:, :1], 80), rtol=1e-3)
-    own = np.array([(X @ w) @ y / ((X @ w) @ (X @ w)) for w, y in zip(combined, Y.T)])
+    fitted = X @ combined.T
+    own = (fitted * Y).sum(axis=0) / (fitted**2).sum(axis=0)
     low, high = np.sort([own, np.ones(12)], axis=0)  # shrunk to about 1
     assert ((scale[:, 0] > low - 0.05) & (scale[:, 0] < high + 0.05)).all()
 
