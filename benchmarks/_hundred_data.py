@@ -185,6 +185,7 @@ CASES = {
         "margin",
         is_random=True,
         wanted=2000,
+        most=2000,
     ),
     "forest": Case(
         "cell segmentation, forest of 40 trees",
@@ -193,6 +194,7 @@ CASES = {
         "confidence",
         is_random=True,
         wanted=2000,
+        most=2000,
     ),
     "boosting": Case(
         "credit status (categories, missing values), boosting of 40 trees",

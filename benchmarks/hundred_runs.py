@@ -151,7 +151,8 @@ def report(name, sizes, n_targets, store):
     """Print the tables of one data set."""
     case = CASES[name]
     train, targets = case.load()
-    most = max(case.most, *sizes) if n_targets is None else max(sizes)
+    most = case.most if n_targets is None else max(sizes)
+    sizes = sorted({min(n_runs, most) for n_runs in sizes})
     runs, masks, repeats = read_runs(case, train, targets, most, store)
     runs, repeats, targets = few_targets(runs, repeats, targets, n_targets)
     each = seconds_per_run(case, train, targets, 32)
