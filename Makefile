@@ -10,9 +10,13 @@ CONSTRAINTS ?= --constraint constraints.txt
 # There is none for macOS.
 ifneq ($(shell uname),Darwin)
 CUDA_COMPILER := cuda-core cuda-bindings==13.* nvidia-cuda-nvrtc==13.*
+# Without -cpu it brings 400 MB for cards, but not on macOS.
+XGBOOST := xgboost-cpu
+else
+XGBOOST := xgboost
 endif
-# Packages that adapters are tested with: small ones.
-PEERS := captum==0.9.* traker==0.3.*
+# Packages that adapters and readers of trees are tested with: no large ones.
+PEERS := captum==0.9.* catboost==1.2.* lightgbm==4.7.* traker==0.3.* $(XGBOOST)==3.2.*
 
 BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 PIP := $(BIN)/python -m pip --disable-pip-version-check

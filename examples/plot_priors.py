@@ -1,11 +1,11 @@
 """
-Fewer trainings with a prior
-============================
+A hundred runs with a prior
+===========================
 
 Datamodels are expensive because hundreds of models have to be trained. Cheap
-attribution methods are right in outline and wrong in detail. If you pass such a method
-to :class:`~skdatamodels.regression.DatamodelRegressor` as a prior, only the detail has
-to be learnt from runs. Which methods are worth it?
+attribution methods are right in outline and wrong in detail. If you pass them to
+:class:`~skdatamodels.regression.DatamodelRegressor` as a prior, only the detail has to
+be learnt from runs.
 """
 
 # %%
@@ -32,8 +32,8 @@ judging = runs[800:]
 # %%
 # Priors
 # ------
-# None of the priors trains more than one model, and none of these models is the kernel
-# machine. The random prior shows what a useless prior costs.
+# None of these methods trains more than one model, and none of these models is the
+# kernel machine. The random matrix shows what a useless prior costs.
 
 from sklearn.linear_model import LogisticRegression
 
@@ -45,7 +45,7 @@ from skdatamodels.influence import (
     same_class_influence,
 )
 
-priors = {
+methods = {
     "influence of a logistic model": logistic_influence(
         LogisticRegression(), train, targets
     ),
@@ -53,32 +53,40 @@ priors = {
     "same class": same_class_influence(train, targets),
     "similar pixels": representation_similarity(train.X, targets.X),
     "random": random_influence(train, targets),
+}
+priors = {
     "no prior": None,
+    "influence of a logistic model": methods["influence of a logistic model"],
+    "random": methods["random"],
+    "all five": methods,
 }
 
 # %%
-# We fit with each prior, on more and more runs. The sign and the scale of a prior do
-# not matter, because they are fitted. Held-out runs decide whether the prior is used.
+# We fit with each prior, on more and more runs. The scales of the matrices do not
+# matter, because they are fitted.
 
 from skdatamodels import DatamodelRegressor
 from skdatamodels.metrics import lds_interval
 
 sizes = [50, 100, 200, 400, 800]
-scores = {
-    name: [
-        lds_interval(
-            judging.outputs,
-            DatamodelRegressor(prior=prior, random_state=0)
-            .fit(runs[:size])
-            .predict(judging),
-            random_state=0,
-        )
+scores, penalties = {}, {}
+for name, prior in priors.items():
+    models = [
+        DatamodelRegressor(prior=prior, random_state=0).fit(runs[:size])
         for size in sizes
     ]
-    for name, prior in priors.items()
-}
-for name, intervals in scores.items():
-    print(f"{name:<30}" + "".join(f"{one.score:7.2f}" for one in intervals))
+    scores[name] = [
+        lds_interval(judging.outputs, model.predict(judging), random_state=0)
+        for model in models
+    ]
+    penalties[name] = [model.penalty_ for model in models]
+    print(
+        f"{name:<30}"
+        + "".join(
+            f"{one.score:6.2f} {penalty}"
+            for one, penalty in zip(scores[name], penalties[name], strict=True)
+        )
+    )
 
 # %%
 
@@ -89,24 +97,27 @@ LDSCurveDisplay.from_predictions(
 )
 
 # %%
-# Random weights and similar pixels are on the same line: these two priors are not used.
-# The line without a prior is nearly the same; there, lam was chosen on a tenth of the
-# runs, and not by folds. With 50 runs and the influence of a logistic model, a
-# datamodel is as good as one with more than 200 runs and no prior.
+# What each matrix is worth
+# -------------------------
+# The weights of the matrices are fitted to the runs, so a useless one costs nothing.
+# Each weight is the standard deviation of what the matrix adds to the prediction, in
+# units of that of the output:
+
+for name, weight in models[-1].prior_weights_.items():
+    print(f"{name:<30}{weight:6.2f}")
+
+# %%
+# The penalty was chosen by the error on held-out runs. l2 is a ridge that starts from
+# the prior; l1 is the LASSO.
 #
 # What to do
 # ----------
-# - Always pass the best cheap matrix that you have. For networks, that was the
-#   influence of a few networks of the same kind, trained on everything, or of a
-#   logistic regression; for forests, the k-NN Shapley values.
-# - A useless prior costs next to nothing: a prior that does not clearly help is
-#   ignored.
-# - The gain is largest with few runs, and vanishes with many. Train a fifth of the runs
-#   that you planned, fit with a prior, and let
-#   :func:`~skdatamodels.judging.plan_runs` tell you whether more runs would pay.
+# - Pass every cheap matrix that you have, or ``prior="cheap"``, which computes what
+#   suits your learner.
+# - The gain is largest with few runs, and vanishes with many. Start with a hundred
+#   runs, and let :func:`~skdatamodels.judging.plan_runs` tell you whether more runs
+#   would pay.
 # - A prior knows only what its model knows. What is special about your learner must
 #   come from its runs. So judge the result on runs, and never rely on the prior alone.
 #
-# `benchmarks/priors.py` has networks and forests on two data sets at full size: with
-# the best prior, 100 runs did the work of 600 to 740 for a network, and of 800 for a
-# forest.
+# :doc:`/how_many_runs` has networks, forests and boosting on real data.

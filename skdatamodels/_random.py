@@ -38,3 +38,20 @@ def training_seed(entropy, *key):
     """Return the training seed of the run with this key, an int below 2**32."""
     sequence = np.random.SeedSequence(entropy, spawn_key=(*map(int, key), _TRAINING))
     return int(sequence.generate_state(1)[0])
+
+
+def unseeded(estimator):
+    """Return the names of `random_state` parameters at any depth that are None."""
+    return [
+        name
+        for name, value in sorted(estimator.get_params(deep=True).items())
+        if name.split("__")[-1] == "random_state" and value is None
+    ]
+
+
+def set_seeds(estimator, names, seed):
+    """Set parameters, such as those that `unseeded` returns, from the seed of a run."""
+    if names:
+        seeds = map(int, np.random.SeedSequence(seed).generate_state(len(names)))
+        estimator.set_params(**dict(zip(names, seeds, strict=True)))
+    return estimator

@@ -41,3 +41,12 @@ def test_constraints_name_what_development_installs():
         for name in pins_in((ROOT / "constraints.txt").read_text())
     }
     assert names - {"skdatamodels"} <= pinned
+
+
+def test_constraints_name_the_packages_of_the_adapters():
+    makefile = (ROOT / "Makefile").read_text()
+    (peers,) = re.findall(r"^PEERS := (.*)$", makefile, flags=re.MULTILINE)
+    names = set(re.findall(r"([\w-]+)==", peers))
+    assert {"captum", "catboost", "lightgbm", "traker"} <= names
+    (xgboost, _) = re.findall(r"^XGBOOST := (.*)$", makefile, flags=re.MULTILINE)
+    assert names | {xgboost} <= set(pins_in((ROOT / "constraints.txt").read_text()))

@@ -38,7 +38,7 @@ class Edits:
     def __init__(self, trainer, sets=None, labels=()):
         train = trainer.train
         # a whole class may be removed: its outputs are then valid, not missing
-        self.trainer = clone(trainer).set_params(unseen_class="floor")
+        self.trainer = clone(trainer).set_params(unseen_class="floor", keep_models=0)
         self.n_trained, self._outputs = 0, {}
         self._y, copies = train.y, []
         for label in np.unique(labels):

@@ -45,3 +45,43 @@ def check_embeddings(train, targets):
             f"targets have {pair[1].shape[1]}. They must come from the same layer."
         )
     return pair
+
+
+def as_subset(subset, n_train):
+    """Return the indices of a subset of the training set; None means all."""
+    every = np.arange(n_train)
+    if subset is None:
+        return every
+    given = np.asarray(subset)
+    if given.ndim != 1 or given.dtype.kind not in "iub":
+        raise TypeError(
+            "subset must be a 1-d array of indices or a bool mask of the training "
+            f"examples, got {given.dtype} of shape {given.shape}."
+        )
+    if given.dtype.kind == "b":
+        if len(given) != n_train:
+            raise ValueError(
+                f"subset is a mask of {len(given)} examples, but there are {n_train}."
+            )
+        given = every[given]
+    if not given.size:
+        raise ValueError("subset is empty. A model needs training examples.")
+    if given.min() < 0 or given.max() >= n_train:
+        raise ValueError(
+            f"subset must have indices from 0 to {n_train - 1}, got {given.min()} to "
+            f"{given.max()}."
+        )
+    if len(np.unique(given)) < len(given):
+        raise ValueError("subset has an example twice.")
+    return given.astype(np.int64)
+
+
+def check_classes_of_subset(y_train, subset, classes):
+    """Raise if a class of the training set has no example in the subset."""
+    counts = np.bincount(y_train[subset], minlength=len(classes))
+    if not counts.all():
+        missing = classes[counts == 0].tolist()
+        raise ValueError(
+            f"The subset has no example of the classes {missing[:10]}, so the model "
+            "has no score for them. Use another subset."
+        )

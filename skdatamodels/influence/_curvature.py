@@ -8,7 +8,7 @@ _forwards = threading.Lock()  # torch's forward-mode level is shared by all thre
 
 
 class Curvature:
-    """Second derivatives of the sum of losses over the training examples.
+    """Second derivatives of the sum of losses over a subset of the training examples.
 
     Parameters
     ----------
@@ -21,20 +21,22 @@ class Curvature:
         eigenvalues.
     damping : float
         Added to the diagonal.
+    subset : int array of shape (n_subset,)
+        Indices of the examples.
     block_bytes : int
         Maximum size of a block, in bytes. One vector on one example counts as one
         gradient.
     """
 
-    def __init__(self, network, state, kind, damping, block_bytes):
+    def __init__(self, network, state, kind, damping, subset, block_bytes):
         self.network, self.damping = network, damping
         self._of_block = self._hessian if kind == "hessian" else self._gauss_newton
         self._state = state
         self._trained = {name: state[name] for name in network.parameters}
-        n_train = len(network.parts["train"][1])
-        self._blocks = network.gradient_blocks(n_train, block_bytes)
-        longest = self._blocks[0].stop
-        at_once = network.gradient_blocks(n_train * longest, block_bytes)[0].stop
+        blocks = network.gradient_blocks(len(subset), block_bytes)
+        self._blocks = [subset[rows] for rows in blocks]
+        longest = blocks[0].stop
+        at_once = network.gradient_blocks(len(subset) * longest, block_bytes)[0].stop
         self._n_vectors = max(1, at_once // longest)
 
     def product(self, vectors):
@@ -53,7 +55,7 @@ class Curvature:
                 part = torch.func.vmap(of_one, chunk_size=self._n_vectors)(vectors)
             if not torch.isfinite(part).all():
                 raise ValueError(
-                    f"The curvature at train examples {rows.start} to {rows.stop - 1} "
+                    f"The curvature at train examples {rows[0]} to {rows[-1]} "
                     "is not finite: training may have diverged."
                 )
             products += part

@@ -1,4 +1,4 @@
-"""Influence functions of a network through all layers, by conjugate gradient."""
+"""Influence functions of a network through all layers."""
 
 import warnings
 from numbers import Integral, Real
@@ -8,8 +8,10 @@ from sklearn.exceptions import ConvergenceWarning
 from tqdm.auto import tqdm
 
 from skdatamodels._sklearn_compat import Interval, StrOptions, validate_params
+from skdatamodels.influence._checks import as_subset
 from skdatamodels.influence._conjugate_gradient import conjugate_gradient
 from skdatamodels.influence._curvature import Curvature
+from skdatamodels.influence._gauss_newton import GaussNewton, gauss_newton_shape
 from skdatamodels.influence._torch import OPTIONS, Network, check_products
 
 __all__ = ["influence_functions"]
@@ -22,6 +24,7 @@ _VECTORS = 8  # maximum number of vectors in memory per target
     | {
         "curvature": [StrOptions({"gauss_newton", "hessian"})],
         "damping": [Interval(Real, 0, None, closed="left")],
+        "solver": [StrOptions({"auto", "direct", "conjugate_gradient"})],
         "tol": [Interval(Real, 0, 1, closed="neither")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
     },
@@ -35,8 +38,10 @@ def influence_functions(
     output="margin",
     curvature="gauss_newton",
     damping=0.0,
+    solver="auto",
     tol=1e-3,
     max_iter=1000,
+    subset=None,
     block_bytes=2**28,
     verbose=0,
 ):
@@ -64,14 +69,25 @@ def influence_functions(
         Added to the diagonal. A network with more parameters than examples needs
         damping. A weight decay of w in training corresponds to a damping of w times
         n_train.
+    solver : {"auto", "direct", "conjugate_gradient"}, default="auto"
+        "direct" forms the Gauss-Newton matrix, or its dual, whose size is the number of
+        training examples times that of classes, and factors it once for all targets.
+        "conjugate_gradient" needs little memory, but many passes over the training set
+        for each block of targets. "auto" is direct if the curvature is Gauss-Newton,
+        `damping` is above 0 and the arrays take at most about 1 GB each.
     tol : float, default=1e-3
-        A linear system is solved if the norm of its residual is below `tol` times the
-        norm of the gradient of the target's output.
+        With conjugate gradient, a linear system is solved if the norm of its residual
+        is below `tol` times the norm of the gradient of the target's output.
     max_iter : int, default=1000
-        Maximum number of products with the curvature. Each is a pass over the training
-        set.
+        Maximum number of products with the curvature in conjugate gradient. Each is a
+        pass over the training set.
+    subset : int array-like or bool mask of shape (n_train,), default=None
+        The training examples that the module was trained on, whose losses make the
+        curvature. All training examples have an influence: for those outside the
+        subset, it is the first-order effect of adding them. None means all.
     block_bytes : int, default=2**28
-        Maximum memory, in bytes, for gradients and vectors of the linear systems.
+        Maximum memory, in bytes, for gradients and vectors of the linear systems,
+        besides the arrays of the direct solver.
     verbose : int, default=0
         If not 0, show a progress bar.
 
@@ -88,7 +104,8 @@ def influence_functions(
     ValueError
         If the curvature is zero or negative in some direction, a gradient is not finite
         (the message names the example and the parameter), the number of logits is not
-        the number of classes, or a target has an unknown class.
+        the number of classes, a target has an unknown class, or the solver is "direct"
+        and the curvature is the Hessian.
 
     Warns
     -----
@@ -104,7 +121,9 @@ def influence_functions(
     -----
     The influence is -h·H⁻¹gᵢ, where H is the damped curvature, gᵢ the gradient of the
     cross entropy of example i, and h the gradient of the target's output. One linear
-    system is solved per target.
+    system is solved per target. The softmax does not change if all logits grow alike,
+    so without damping the matrix of a classifier is singular: only conjugate gradient,
+    which stays in the span of the gradients, can then solve these systems.
 
     References
     ----------
@@ -128,27 +147,48 @@ def influence_functions(
     >>> influence.shape
     (1, 3)
     """
+    subset = as_subset(subset, len(train))
     network = Network(module, train, targets, output)
     state = network.module.state_dict()
-    n_train = len(train)
-    for rows in network.gradient_blocks(n_train, block_bytes):
+    for rows in network.gradient_blocks(len(train), block_bytes):
         network.gradients(state, "train", rows, network.loss)  # checks them
-    matrix = Curvature(network, state, curvature, damping, block_bytes)
-    influence = np.empty((len(targets), n_train))
+    direct = _is_direct(solver, curvature, damping, network, subset)
+    if direct:
+        matrix = GaussNewton(network, state, damping, subset, block_bytes)
+    else:
+        matrix = Curvature(network, state, curvature, damping, subset, block_bytes)
+    influence = np.empty((len(targets), len(train)))
     options = {"tol": tol, "max_iter": max_iter}
     with tqdm(total=len(targets), unit="target", disable=not verbose) as progress:
         for block in network.gradient_blocks(len(targets), block_bytes // _VECTORS):
             h = network.gradients(state, "targets", block, output)
-            solution = conjugate_gradient(
-                matrix.product, h, progress=progress, **options
-            )
-            _check(solution, curvature, **options, damping=damping)
-            for rows in network.gradient_blocks(n_train, block_bytes):
+            if direct:
+                x = matrix.solve(h)
+                progress.update(len(h))
+            else:
+                solution = conjugate_gradient(
+                    matrix.product, h, progress=progress, **options
+                )
+                _check(solution, curvature, **options, damping=damping)
+                x = solution.x
+            for rows in network.gradient_blocks(len(train), block_bytes):
                 g = network.gradients(state, "train", rows, network.loss)
-                products = (solution.x @ g.T).double().cpu().numpy()
+                products = (x @ g.T).double().cpu().numpy()
                 check_products(products, ("targets", "train"), (block, rows))
                 influence[block, rows] = -products
     return influence
+
+
+def _is_direct(solver, curvature, damping, network, subset):
+    if solver == "auto":
+        positive = curvature == "gauss_newton" and damping > 0
+        return positive and GaussNewton.fits(*gauss_newton_shape(network, subset))
+    if solver == "direct" and curvature != "gauss_newton":
+        raise ValueError(
+            "solver='direct' is for curvature='gauss_newton', got "
+            f"curvature={curvature!r}. Set solver='conjugate_gradient'."
+        )
+    return solver == "direct"
 
 
 def _check(solution, curvature, *, tol, max_iter, damping):

@@ -7,6 +7,7 @@ from scipy.special import softmax
 
 from skdatamodels._examples import Examples
 from skdatamodels._sklearn_compat import Interval, validate_params
+from skdatamodels.influence._checks import as_subset
 from skdatamodels.influence._linear_models import output_gradient
 from skdatamodels.influence._softmax_influence import softmax_influence
 from skdatamodels.influence._torch import OF_REGRESSION, Network, import_torch
@@ -34,6 +35,7 @@ def last_layer_influence(
     layer=None,
     damping=0.0,
     batch_size=256,
+    subset=None,
 ):
     """Influence functions of the last layer of a network.
 
@@ -59,6 +61,10 @@ def last_layer_influence(
         decay of w in training corresponds to a damping of w times n_train.
     batch_size : int, default=256
         Number of examples in a forward pass.
+    subset : int array-like or bool mask of shape (n_train,), default=None
+        The training examples that the module was trained on, whose losses make the
+        Hessian. All training examples have an influence: for those outside the subset,
+        it is the first-order effect of adding them. None means all.
 
     Returns
     -------
@@ -72,8 +78,8 @@ def last_layer_influence(
         If torch is not installed.
     ValueError
         If the layer does not exist or does not compute the logits, the Hessian is
-        singular, an embedding is not finite, or the number of logits is not the number
-        of classes.
+        singular, an embedding is not finite, the number of logits is not the number of
+        classes, or `subset` does not contain training examples.
 
     See Also
     --------
@@ -110,6 +116,7 @@ def last_layer_influence(
             "regression. Use influence_functions, and freeze all but the last layer "
             "with requires_grad_(False)."
         )
+    subset = as_subset(subset, len(train))
     network = Network(module, train, targets)
     name, last = _last_layer(network.module, layer)
     parts = {
@@ -125,6 +132,7 @@ def last_layer_influence(
         np.eye(len(network.classes))[y_train] - proba,
         proba,
         output_gradient(output, raw, y_targets),
+        subset=subset,
         weights=np.ones(len(A)),
         penalty=np.zeros(A.shape[1]),
         damping=damping,

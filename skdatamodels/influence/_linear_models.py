@@ -6,9 +6,15 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import expit, softmax
 from sklearn.base import clone, is_classifier
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils.validation import check_is_fitted
 
 from skdatamodels._sklearn_compat import Interval
-from skdatamodels.influence._checks import check_same_examples
+from skdatamodels.influence._checks import (
+    as_subset,
+    check_classes_of_subset,
+    check_same_examples,
+)
 from skdatamodels.outputs import check_output, log_odds, raw_outputs
 
 OPTIONS = {  # parameters of all influence functions of linear models
@@ -17,17 +23,19 @@ OPTIONS = {  # parameters of all influence functions of linear models
 
 
 class LinearFit(NamedTuple):
-    """A linear model fitted on the full training set, and its arrays.
+    """A linear model fitted on a subset of the training set, and its arrays.
 
     Shapes: A (n_train, d) and Z (n_targets, d), with a last column of ones if the model
-    has an intercept; weights (n_train,) of the losses; raw (n_targets, n_classes) or
-    (n_targets,), as returned by `raw_outputs`. y are class columns, or values in a
-    regression, where classes is None.
+    has an intercept; subset (n_subset,), indices of training examples; weights
+    (n_train,) of the losses; raw (n_targets, n_classes) or (n_targets,), as returned by
+    `raw_outputs`. y are class columns, or values in a regression, where classes is
+    None.
     """
 
     model: object
     A: np.ndarray
     Z: np.ndarray
+    subset: np.ndarray
     weights: np.ndarray
     raw: np.ndarray
     y_train: np.ndarray
@@ -36,12 +44,20 @@ class LinearFit(NamedTuple):
     output: object
 
 
-def fit_linear(estimator, train, targets, output, kinds):
-    """Fit a clone of the estimator, whose type must be one of `kinds`.
+def unfrozen(estimator):
+    """Return the model inside a FrozenEstimator; return other estimators as is."""
+    return estimator.estimator if type(estimator) is FrozenEstimator else estimator
 
-    Subclasses are refused because they may minimise another objective.
+
+def fit_linear(estimator, train, targets, output, kinds, subset):
+    """Fit a clone of the estimator on the subset, unless it is frozen.
+
+    Its type must be one of `kinds`. Subclasses are refused because they may minimise
+    another objective.
     """
     check_same_examples(train, targets)
+    subset = as_subset(subset, len(train))
+    frozen, estimator = type(estimator) is FrozenEstimator, unfrozen(estimator)
     if type(estimator) not in kinds:
         takes = " or ".join(kind.__name__ for kind in kinds)
         cure = ""
@@ -58,14 +74,29 @@ def fit_linear(estimator, train, targets, output, kinds):
     y_train, y_targets, classes = train.y, targets.y, None
     if is_classifier(estimator):
         y_train, y_targets, classes = check_same_examples(train, targets, classes=True)
+        check_classes_of_subset(y_train, subset, classes)
     output = check_output(output, estimator, classes)
     X, Z = (_dense(part.X) for part in (train, targets))
     weights = _loss_weights(estimator, y_train, classes)
-    model = clone(estimator).fit(X, train.y)
+    if frozen:
+        model = _fitted(estimator, classes)
+    else:
+        model = clone(estimator).fit(X[subset], train.y[subset])
     if model.fit_intercept:
         X, Z = (np.c_[part, np.ones(len(part))] for part in (X, Z))
     raw = raw_outputs(model, _dense(targets.X))
-    return LinearFit(model, X, Z, weights, raw, y_train, y_targets, classes, output)
+    ys = y_train, y_targets, classes
+    return LinearFit(model, X, Z, subset, weights, raw, *ys, output)
+
+
+def _fitted(model, classes):
+    check_is_fitted(model)
+    if classes is not None and not np.array_equal(model.classes_, classes):
+        raise ValueError(
+            f"The frozen model has the classes {model.classes_.tolist()[:10]}, but the "
+            f"training set has {classes.tolist()[:10]}."
+        )
+    return model
 
 
 def _dense(X):
@@ -103,12 +134,17 @@ def output_gradient(name, raw, y):
     ValueError
         If the output has no known derivative.
     """
+    check_derivative(name)
+    return _GRADIENTS[name](raw, y)
+
+
+def check_derivative(name):
+    """Raise an error if the output has no known derivative."""
     if name not in _GRADIENTS:
         raise ValueError(
             f"output={name!r} has no known derivative. Use one of "
             f"{', '.join(name for name in _GRADIENTS)}."
         )
-    return _GRADIENTS[name](raw, y)
 
 
 def _of_prediction(raw, y):

@@ -10,6 +10,7 @@ from skdatamodels.influence._linear_models import (
     fit_linear,
     output_gradient,
     penalty_of,
+    unfrozen,
 )
 from skdatamodels.influence._softmax_influence import softmax_influence
 from skdatamodels.outputs import raw_outputs
@@ -18,7 +19,9 @@ __all__ = ["logistic_influence"]
 
 
 @validate_params(OPTIONS, prefer_skip_nested_validation=True)
-def logistic_influence(estimator, train, targets, *, output="log_odds", damping=0.0):
+def logistic_influence(
+    estimator, train, targets, *, output="log_odds", damping=0.0, subset=None
+):
     """Influence functions of logistic regression, in closed form.
 
     The effect is the derivative of the output with respect to the weight of the example
@@ -30,7 +33,9 @@ def logistic_influence(estimator, train, targets, *, output="log_odds", damping=
     ----------
     estimator : LogisticRegression
         With an L2 penalty, or without (``C=numpy.inf``). It is cloned and fitted here.
-        The closed form holds at the optimum, so use a small `tol`.
+        The closed form holds at the optimum, so use a small `tol`. A model that is
+        already fitted on `subset` is used as it is if it is wrapped in
+        :class:`sklearn.frozen.FrozenEstimator`.
     train, targets : Examples
         The training set and the targets, with X of shape (n, n_features). Sparse X is
         made dense.
@@ -39,6 +44,11 @@ def logistic_influence(estimator, train, targets, *, output="log_odds", damping=
         depends on the logits of all classes.
     damping : float >= 0, default=0
         Added to the diagonal of the Hessian of ``sum of losses + |coef|²/(2·C)``.
+    subset : int array-like or bool mask of shape (n_train,), default=None
+        The training examples that the model is fitted on, whose losses make the
+        Hessian. All training examples have an influence: for those outside the subset,
+        it is the derivative at weight 0, the first-order effect of adding them. None
+        means all.
 
     Returns
     -------
@@ -53,8 +63,8 @@ def logistic_influence(estimator, train, targets, *, output="log_odds", damping=
     ValueError
         If the Hessian is singular, the model separates the classes and has no penalty,
         the penalty is not L2, `class_weight` is "balanced", the solver penalises the
-        intercept, the output has no derivative, or a target has a class that no
-        training example has.
+        intercept, the output has no derivative, a target has a class that no training
+        example has, or `subset` lacks a class.
 
     See Also
     --------
@@ -81,8 +91,8 @@ def logistic_influence(estimator, train, targets, *, output="log_odds", damping=
     >>> logistic_influence(LogisticRegression(), train, targets).round(2)
     array([[ 0.27,  0.09, -1.12,  1.02]])
     """
-    _check_objective(estimator)
-    fit = fit_linear(estimator, train, targets, output, (LogisticRegression,))
+    _check_objective(unfrozen(estimator))
+    fit = fit_linear(estimator, train, targets, output, (LogisticRegression,), subset)
     n_classes = len(fit.classes)
     proba = softmax(raw_outputs(fit.model, fit.A[:, : train.shape[1]]), axis=1)
     _check_optimum(fit, proba)
@@ -92,6 +102,7 @@ def logistic_influence(estimator, train, targets, *, output="log_odds", damping=
         np.eye(n_classes)[fit.y_train] - proba,
         proba,
         output_gradient(fit.output.name, fit.raw, fit.y_targets),
+        subset=fit.subset,
         weights=fit.weights,
         penalty=penalty_of(fit, 1 / fit.model.C),
         damping=damping,
@@ -116,7 +127,7 @@ def _check_objective(estimator):
 def _check_optimum(fit, proba):
     # If the optimum is at infinity, the whole Hessian tends to 0, which its condition
     # number does not show.
-    if np.isinf(fit.model.C) and (proba * (1 - proba)).max() < 1e-6:
+    if np.isinf(fit.model.C) and (proba * (1 - proba))[fit.subset].max() < 1e-6:
         raise ValueError(
             "The model separates the classes of the training set, so its weights grow "
             "without limit if there is no penalty. Set a finite C."

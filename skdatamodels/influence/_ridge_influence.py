@@ -9,6 +9,7 @@ from skdatamodels.influence._linear_models import (
     fit_linear,
     output_gradient,
     penalty_of,
+    unfrozen,
 )
 from skdatamodels.influence._solve import solve_hessian
 from skdatamodels.masks._packed import row_blocks
@@ -17,7 +18,7 @@ __all__ = ["ridge_influence", "ridge_leave_one_out"]
 
 
 @validate_params(OPTIONS, prefer_skip_nested_validation=True)
-def ridge_influence(estimator, train, targets, *, output, damping=0.0):
+def ridge_influence(estimator, train, targets, *, output, damping=0.0, subset=None):
     """Influence functions of ridge regression, in closed form.
 
     The effect is the derivative of the output with respect to the weight of the example
@@ -27,7 +28,8 @@ def ridge_influence(estimator, train, targets, *, output, damping=0.0):
     Parameters
     ----------
     estimator : Ridge or RidgeClassifier
-        It is cloned and fitted here.
+        It is cloned and fitted here. A model that is already fitted on `subset` is used
+        as it is if it is wrapped in :class:`sklearn.frozen.FrozenEstimator`.
     train, targets : Examples
         The training set and the targets, with X of shape (n, n_features) and y of shape
         (n,). Sparse X is made dense.
@@ -38,6 +40,11 @@ def ridge_influence(estimator, train, targets, *, output, damping=0.0):
     damping : float >= 0, default=0
         Added to the diagonal of ``XᵀX + alpha·I``, including the entry of the
         intercept.
+    subset : int array-like or bool mask of shape (n_train,), default=None
+        The training examples that the model is fitted on, whose losses make the
+        Hessian. All training examples have an influence: for those outside the subset,
+        it is the derivative at weight 0, the first-order effect of adding them. None
+        means all.
 
     Returns
     -------
@@ -51,8 +58,8 @@ def ridge_influence(estimator, train, targets, *, output, damping=0.0):
         If the estimator is neither Ridge nor RidgeClassifier.
     ValueError
         If the Hessian is singular, the estimator has ``positive=True`` or
-        ``class_weight="balanced"``, the output has no derivative, or a target has a
-        class that no training example has.
+        ``class_weight="balanced"``, the output has no derivative, a target has a class
+        that no training example has, or `subset` lacks a class.
 
     See Also
     --------
@@ -81,7 +88,7 @@ def ridge_influence(estimator, train, targets, *, output, damping=0.0):
     >>> ridge_leave_one_out(Ridge(), *data, output="prediction").round(2)
     array([[ 0.67, -0.5 ,  5.  ]])
     """
-    fit = _fit_ridge(estimator, train, targets, output)
+    fit = _fit_ridge(estimator, train, targets, output, subset)
     gradient = output_gradient(fit.output.name, fit.raw, fit.y_targets)
     gradient = _by_column(gradient, fit)
     kernel, _ = _kernel(fit, damping)
@@ -159,17 +166,19 @@ def ridge_leave_one_out(estimator, train, targets, *, output):
     return effect
 
 
-def _fit_ridge(estimator, train, targets, output):
-    if getattr(estimator, "positive", False):
+def _fit_ridge(estimator, train, targets, output, subset=None):
+    model, kinds = unfrozen(estimator), (Ridge, RidgeClassifier)
+    if getattr(model, "positive", False):
         raise ValueError("positive=True has no closed form. Set positive=False.")
-    if type(estimator) in (Ridge, RidgeClassifier) and np.ndim(estimator.alpha):
+    if type(model) in kinds and np.ndim(model.alpha):
         raise ValueError("alpha must be a single number.")
-    return fit_linear(estimator, train, targets, output, (Ridge, RidgeClassifier))
+    return fit_linear(estimator, train, targets, output, kinds, subset)
 
 
 def _kernel(fit, damping):
     """Return zᵀM⁻¹a for targets and examples, times their weights, and leverages."""
-    M = fit.A.T @ (fit.weights[:, None] * fit.A)
+    A = fit.A[fit.subset]
+    M = A.T @ (fit.weights[fit.subset][:, None] * A)
     M[np.diag_indices_from(M)] += penalty_of(fit, fit.model.alpha) + damping
     solved = solve_hessian(M, fit.A.T) * fit.weights
     return fit.Z @ solved, np.einsum("if,fi->i", fit.A, solved)

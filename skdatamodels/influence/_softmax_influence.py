@@ -6,12 +6,13 @@ from skdatamodels.influence._solve import solve_hessian
 
 
 def softmax_influence(
-    A, Z, residual, proba, gradient, *, weights, penalty, damping, fixed_logit
+    A, Z, residual, proba, gradient, *, subset, weights, penalty, damping, fixed_logit
 ):
     """Return -h·H⁻¹gᵢ for each target and training example.
 
-    H is the Hessian of the weighted sum of cross entropies plus the penalty, gᵢ the
-    gradient of the loss of example i, and h the gradient of the target's output.
+    H is the Hessian of the weighted sum of cross entropies over the subset plus the
+    penalty, gᵢ the gradient of the loss of example i, and h the gradient of the
+    target's output.
 
     Parameters
     ----------
@@ -21,6 +22,8 @@ def softmax_influence(
         One-hot classes minus probabilities, and probabilities.
     gradient : float64 array of shape (n_targets, n_classes)
         Gradient of the output with respect to the logits. Rows sum to 0.
+    subset : int array of shape (n_subset,)
+        Indices of the examples that the model was trained on.
     weights : float64 array of shape (n_train,)
         Weights of the losses.
     penalty : float64 array of shape (d,)
@@ -48,7 +51,7 @@ def softmax_influence(
     which does not change the result.
     """
     d, free = A.shape[1], slice(int(fixed_logit), None)
-    hessian = _curvature(A, proba, weights, free)
+    hessian = _curvature(A[subset], proba[subset], weights[subset], free)
     n_free, feature = len(hessian), np.arange(d)
     if not fixed_logit:
         mean = np.einsum("afaf->", hessian) / (n_free * d)

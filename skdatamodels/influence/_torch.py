@@ -194,9 +194,8 @@ class Network:
         torch = import_torch()
         function = output_function(output)
 
-        def measure(parameters, x, y):
-            fixed = {k: v for k, v in state.items() if k not in parameters}
-            return function(self.raw({**fixed, **parameters}, x[None])[0], y)
+        def measure(trained, x, y):
+            return function(self.raw({**state, **trained}, x[None])[0], y)
 
         trained = {name: state[name] for name in self.parameters}
         of_each = torch.func.vmap(torch.func.grad(measure), in_dims=(None, 0, 0))
@@ -216,6 +215,23 @@ class Network:
                     "is not finite: training may have diverged."
                 )
         return torch.cat([value.flatten(1) for value in gradients.values()], dim=1)
+
+    def jacobians(self, state, part, rows):
+        """Return raw outputs (n_rows, n_outputs) and their flat Jacobians.
+
+        The Jacobians have shape (n_rows, n_outputs, n_parameters).
+        """
+        func = import_torch().func
+
+        def raw(trained, x):
+            values = self.raw({**state, **trained}, x[None]).flatten()
+            return values, values
+
+        trained = {name: state[name] for name in self.parameters}
+        of_each = func.vmap(func.jacrev(raw, has_aux=True), in_dims=(None, 0))
+        jacobians, values = of_each(trained, self.batch(part, rows)[0])
+        flat = [value.flatten(2) for value in jacobians.values()]
+        return values, import_torch().cat(flat, dim=2)
 
 
 def check_products(products, parts, blocks):

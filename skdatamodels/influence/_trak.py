@@ -9,6 +9,7 @@ from tqdm.auto import tqdm
 from skdatamodels._random import entropy_from
 from skdatamodels._sklearn_compat import Interval, StrOptions, validate_params
 from skdatamodels.influence._checkpoints import check_checkpoints, load_state
+from skdatamodels.influence._checks import as_subset
 from skdatamodels.influence._projection import Projection
 from skdatamodels.influence._solve import solve_hessian
 from skdatamodels.influence._torch import OPTIONS, Network, import_torch
@@ -37,6 +38,7 @@ def trak(
     projection_dim=None,
     projection="sign",
     damping=None,
+    subset=None,
     block_bytes=2**28,
     random_state=None,
     verbose=0,
@@ -77,6 +79,11 @@ def trak(
         lengths on average, so a damping has the same meaning for any `projection_dim`.
         None means the mean squared length of the features of the training examples. 0
         is the published method, which needs far fewer features than examples.
+    subset : int array-like, bool mask of shape (n_train,) or list of them, default=None
+        The training examples that the module was trained on, whose features make the
+        Gram matrix. With several checkpoints, one subset for all, or a list with one
+        for each. All training examples have an influence: for those outside the
+        subset, it is the first-order effect of adding them. None means all.
     block_bytes : int, default=2**28
         Maximum memory for gradients, in bytes. In addition, the projected gradients and
         a square matrix are held, which has n_train or `projection_dim` rows, whichever
@@ -100,8 +107,9 @@ def trak(
     ValueError
         If the Gram matrix of the features is singular, a checkpoint does not match the
         module, a gradient is not finite (the message names the example and the
-        parameter), there are fewer parameters than `projection_dim`, or the classes
-        differ from those of the module.
+        parameter), there are fewer parameters than `projection_dim`, the classes differ
+        from those of the module, or `damping` is 0 and a subset has fewer examples than
+        there are features.
 
     See Also
     --------
@@ -141,6 +149,8 @@ def trak(
             f"projection_dim={projection_dim} is more than the {n_parameters} "
             "parameters of the module. Use a smaller number, or None not to project."
         )
+    subsets = _check_subsets(subset, len(checkpoints), len(train))
+    _check_determined(subsets, damping, projection_dim or n_parameters, len(train))
     entropy = entropy_from(random_state)
     effect, pull = np.zeros((len(targets), len(train))), np.zeros(len(train))
     features = _Features(network, output, projection_dim, block_bytes)
@@ -148,12 +158,13 @@ def trak(
     with tqdm(total=total, unit="gradient", disable=not verbose) as progress:
         for number, checkpoint in enumerate(checkpoints):
             state = load_state(checkpoint, number, network.module)
+            how = subsets[number], damping, progress
             if projection_dim is None:
-                effect += features.regress(state, damping, progress)
+                effect += features.regress(state, *how)
             else:
                 key = projection, entropy, number
                 project = Projection(n_parameters, projection_dim, *key)
-                effect += features.regress_projected(state, project, damping, progress)
+                effect += features.regress_projected(state, project, *how)
             pull += features.pull(state)
     return effect * pull / len(checkpoints) ** 2
 
@@ -172,7 +183,7 @@ class _Features:
                 network.n_dot(part, "train", block_bytes) for part in self.outputs
             )
 
-    def regress(self, state, damping, progress):
+    def regress(self, state, subset, damping, progress):
         """Return φΦᵀ(ΦΦᵀ)⁻¹ (n_targets, n_train), from products of gradients."""
         gram, cross = (
             self.network.dot(
@@ -184,27 +195,34 @@ class _Features:
             )
             for part, output in self.outputs.items()
         )
-        return self._solve(gram, cross.T, damping).T
+        return self._regress_products(gram, cross, subset, damping)
 
-    def regress_projected(self, state, project, damping, progress):
+    def regress_projected(self, state, project, subset, damping, progress):
         """Return φ(ΦᵀΦ)⁻¹Φᵀ, or φΦᵀ(ΦΦᵀ)⁻¹ with more features than examples."""
         train, targets = (
             self._project(state, part, project, progress) for part in self.outputs
         )
-        if train.shape[1] > len(train):
-            return self._solve(train @ train.T, train @ targets.T, damping).T
-        return self._solve(train.T @ train, targets.T, damping).T @ train.T
+        if train.shape[1] > len(subset):
+            products = train @ train.T, targets @ train.T
+            return self._regress_products(*products, subset, damping)
+        used = train[subset]
+        solved, _ = _solve(used.T @ used, targets.T, damping, len(subset))
+        return solved.T @ train.T
 
-    def _solve(self, gram, right_side, damping):
-        """Solve with the damped Gram matrix of the features."""
-        if damping is None:  # the trace of either form is the sum of squared lengths
-            damping = np.trace(gram) / self.n["train"]
-        gram[np.diag_indices_from(gram)] += damping
-        name, remedy = (
-            "Gram matrix of the features, of shape ({n}, {n}),",
-            "use a small projection_dim",
-        )
-        return solve_hessian(gram, right_side, name, remedy)
+    def _regress_products(self, gram, cross, subset, damping):
+        """Return φΦᵀ(ΦΦᵀ)⁻¹ from products of all examples, where Φ has the subset.
+
+        Outside the subset, φ·(ΦᵀΦ + λI)⁻¹fᵢ = (φ·fᵢ - φΦᵀ(ΦΦᵀ + λI)⁻¹Φfᵢ)/λ.
+        """
+        own = gram[np.ix_(subset, subset)]
+        solved, damping = _solve(own, cross[:, subset].T, damping, len(subset))
+        effect = np.empty(cross.shape)
+        effect[:, subset] = solved.T
+        others = np.delete(np.arange(len(gram)), subset)
+        if len(others):
+            rest = cross[:, others] - solved.T @ gram[np.ix_(subset, others)]
+            effect[:, others] = rest / damping
+        return effect
 
     def _project(self, state, part, project, progress):
         projected = np.empty((self.n[part], project.n_out))
@@ -243,3 +261,37 @@ class _Features:
             else:
                 pull[rows] = expit(-log_odds(raw, y))
         return pull
+
+
+def _solve(gram, right_side, damping, n_examples):
+    """Solve with the damped Gram matrix of the features; also return the damping."""
+    if damping is None:  # the trace of either form is the sum of squared lengths
+        damping = np.trace(gram) / n_examples
+    gram[np.diag_indices_from(gram)] += damping
+    name, remedy = (
+        "Gram matrix of the features, of shape ({n}, {n}),",
+        "use a small projection_dim",
+    )
+    return solve_hessian(gram, right_side, name, remedy), damping
+
+
+def _check_subsets(subset, n_checkpoints, n_train):
+    """Return one subset for each checkpoint."""
+    if not isinstance(subset, list | tuple) or all(np.ndim(one) == 0 for one in subset):
+        return [as_subset(subset, n_train)] * n_checkpoints
+    if len(subset) != n_checkpoints:
+        raise ValueError(
+            f"Pass one subset for each checkpoint; got {len(subset)} subsets and "
+            f"{n_checkpoints} checkpoints."
+        )
+    return [as_subset(one, n_train) for one in subset]
+
+
+def _check_determined(subsets, damping, n_features, n_train):
+    fewest = min(map(len, subsets))
+    if damping == 0 and fewest < min(n_features, n_train):
+        raise ValueError(
+            f"Without damping, the {fewest} examples of a subset do not determine the "
+            f"{n_features} features that the other examples have. Set damping above 0, "
+            "or a smaller projection_dim."
+        )

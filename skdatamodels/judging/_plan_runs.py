@@ -5,7 +5,6 @@ from numbers import Integral, Real
 
 import numpy as np
 from joblib import Parallel, delayed
-from scipy.sparse import issparse
 from sklearn.base import clone
 from threadpoolctl import threadpool_limits
 from tqdm.auto import tqdm
@@ -30,6 +29,7 @@ from skdatamodels.judging._learning_curve import (
     runs_for,
     square_at,
 )
+from skdatamodels.judging._rows_of_targets import for_targets
 from skdatamodels.metrics import (
     ScoreInterval,
     linear_datamodeling_score,
@@ -37,7 +37,7 @@ from skdatamodels.metrics import (
     optimal_mse,
 )
 from skdatamodels.metrics._lds import bootstrap_scores, check_finite
-from skdatamodels.regression import AttributionMatrix, DatamodelRegressor
+from skdatamodels.regression import DatamodelRegressor
 from skdatamodels.runs import TrainingRuns
 
 # Tolerance of the default regressor. The usual 1e-4 takes eight times as long, and the
@@ -45,8 +45,6 @@ from skdatamodels.runs import TrainingRuns
 _TOL = 1e-2
 # Seconds before a progress bar appears.
 _QUIET = 5.0
-# Regressor parameters with a row for each target, and their number of dimensions.
-_ROWS = {"prior": 2, "attribution": 2, "penalty_factors": 2, "exclude": 1, "lam": 1}
 
 
 @dataclass(frozen=True, eq=False)
@@ -291,9 +289,10 @@ def plan_runs(
     splits = [
         (rng.permutation(len(runs)), rng.integers(2**31)) for _ in range(n_splits)
     ]
+    attributions = getattr(runs, "attributions", None)
     predictions = _predict_left_out(
         TrainingRuns(runs.packed, outputs[:, targets]),
-        _for_targets(regressor, targets, outputs.shape[1]),
+        for_targets(regressor, targets, outputs.shape[1], attributions),
         [
             (order[n_test:][:size], order[:n_test])
             for order, _ in splits
@@ -342,19 +341,6 @@ def _draw_targets(n_all, n_targets, rng):
     if n_targets is None or n_targets >= n_all:
         return np.arange(n_all)
     return np.sort(rng.choice(n_all, n_targets, replace=False))
-
-
-def _for_targets(regressor, targets, n_all):
-    """Return a clone whose parameters have only the rows of some targets."""
-    chosen = {}
-    for name, value in regressor.get_params().items():
-        shape, n_dimensions = np.shape(value), _ROWS.get(name.split("__")[-1])
-        if len(shape) == n_dimensions and shape[0] == n_all:
-            value = value() if callable(value) else value  # an Attribution
-            value = AttributionMatrix(value) if issparse(value) else value
-            of_matrix = isinstance(value, AttributionMatrix)
-            chosen[name] = (value if of_matrix else np.asarray(value))[targets]
-    return clone(regressor).set_params(**chosen)
 
 
 def _predict_left_out(runs, regressor, tasks, n_jobs, verbose):

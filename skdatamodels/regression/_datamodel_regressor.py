@@ -113,7 +113,8 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         prior, more widely for examples that it finds important; see the notes. It is
         made for few runs. "auto": "l1" without a useful prior, with a given lam,
         `solver` or `device`, or if `keep_path` or `one_standard_error` is set; else
-        what predicts held-out runs of some targets better.
+        what predicts held-out runs of some targets better ("l2" without a trial if
+        there are more than 20 times as many training examples as runs).
     penalty_factors : array-like of shape (n_train,) or (n_targets, n_train), optional
         Positive factors of the penalty of each weight. inf keeps a weight at 0, or at
         the offset of the prior.

@@ -10,14 +10,16 @@ from skdatamodels.regression._selection import squared_errors
 
 # Targets that choose for all.
 _N_JUDGES = 20
+# With more training examples for each run than this, so few runs would not tell.
+_FEW_RUNS = 20
 
 
 def choose_penalty(problem, settings, solve_lasso):
     """Return "l1" or "l2", whichever predicts held-out runs better with this prior.
 
-    A few targets are fitted on the runs of each fold by both. The LASSO gets its error
-    at the best lam, which flatters it a little, so it must be better by two standard
-    errors over targets.
+    With very few runs it is "l2". Else a few targets are fitted on the runs of each
+    fold by both. The LASSO gets its error at the best lam, which flatters it a little,
+    so it must be better by two standard errors over targets.
 
     Parameters
     ----------
@@ -34,6 +36,9 @@ def choose_penalty(problem, settings, solve_lasso):
     """
     if _ridge_bytes(problem) > available_memory():
         return "l1"
+    n_runs = max(len(group.rows) for group in problem.groups)
+    if problem.X.shape[1] > _FEW_RUNS * n_runs:
+        return "l2"
     targets = np.sort(np.concatenate([group.targets for group in problem.groups]))
     n = min(_N_JUDGES, len(targets))
     judges = targets[np.linspace(0, len(targets) - 1, n).astype(int)]

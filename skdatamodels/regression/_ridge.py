@@ -37,7 +37,7 @@ from skdatamodels.regression._prior import relative_size
 _GRID = np.geomspace(1e-4, 1e4, 33)
 # Targets that choose lam for all: fewer if systems are large, since more runs tell
 # more for each target.
-_MOST_JUDGES, _LEAST_JUDGES, _ROWS = 32, 4, 8000
+_MOST_JUDGES, _LEAST_JUDGES, _ROWS = 32, 4, 5000
 # Runs of the primal form whose left-out errors are computed.
 _MOST_LEFT_OUT = 1000
 _BLOCK = 16  # targets of one task

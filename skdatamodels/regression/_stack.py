@@ -27,8 +27,8 @@ _MOST_RUNS = 2000
 _LEAST_RUNS = 20
 _N_FOLDS = 5
 _BLOCK_BYTES = 2**27
-# Largest difference of two exponents, so that products do not overflow.
-_FARTHEST = 200
+# Largest scaled weight, so that products do not overflow.
+_LARGEST = 1e60
 
 
 class Stack(NamedTuple):
@@ -54,7 +54,9 @@ class Stack(NamedTuple):
         """Return the scaled weights of a member for some targets, float64 (n, d)."""
         rows = self.members[name][targets]
         rows = rows.toarray() if sparse.issparse(rows) else rows
-        return scaled(rows, self.sizes[name] + self.shift[targets, None])
+        with np.errstate(over="ignore"):
+            rows = scaled(rows, self.sizes[name] + self.shift[targets, None])
+        return np.clip(rows, -_LARGEST, _LARGEST)
 
 
 def fit_stack(members, X, Y, sample_weight, exclude, shift, seed):
@@ -90,7 +92,7 @@ def fit_stack(members, X, Y, sample_weight, exclude, shift, seed):
     ValueError
         If a member is 0 everywhere, or two members are equal.
     """
-    shift = np.clip(shift - shift.max(), -_FARTHEST, 0)
+    shift = shift - shift.max()
     sizes = {name: _exponent(name, matrix) for name, matrix in members.items()}
     _refuse_equal(members)
     n_targets, n_members = Y.shape[1], len(members)

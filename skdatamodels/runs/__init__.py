@@ -1,11 +1,13 @@
 """Runs: the training subset of each model and its outputs on the targets."""
 
 from skdatamodels.runs._beton import read_beton, write_beton
+from skdatamodels.runs._kept_models import KeptModel
 from skdatamodels.runs._released import export_released, import_released
 from skdatamodels.runs._store import RunStore
 from skdatamodels.runs._training_runs import TrainingRuns
 
 __all__ = [
+    "KeptModel",
     "RunStore",
     "TrainingRuns",
     "export_released",

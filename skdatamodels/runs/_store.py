@@ -6,11 +6,10 @@ from itertools import chain, count
 
 import numpy as np
 
-from skdatamodels._numbers import as_real, unmasked
 from skdatamodels.masks import PackedMasks
-from skdatamodels.masks._designs import check_run_ids
 from skdatamodels.masks._packed import as_slice, row_blocks
 from skdatamodels.outputs import OutputInfo, info_of_output
+from skdatamodels.runs._attribution_files import ATTRIBUTIONS, AttributionFiles
 from skdatamodels.runs._checksums import checksums
 from skdatamodels.runs._failures import append_failures, read_failures
 from skdatamodels.runs._growing_npy import GrowingNpy, may_hold_rows
@@ -25,8 +24,14 @@ from skdatamodels.runs._meta import (
     read_meta,
     write_meta,
 )
+from skdatamodels.runs._model_files import MODELS
 from skdatamodels.runs._paths import absolute, check_link
 from skdatamodels.runs._room import check_free, check_ids, check_length
+from skdatamodels.runs._run_checks import (
+    check_expected,
+    check_new_runs,
+    check_undamaged,
+)
 from skdatamodels.runs._training_runs import TrainingRuns
 
 _FAILURES = "failures.jsonl"
@@ -43,6 +48,8 @@ class RunStore:
     ``outputs.npy``     float32 (n_rows, n_targets)
     ``checksums.npy``   uint32 (n_rows,), CRC-32 of each finished run; 0: not done
     ``failures.jsonl``  row, time and traceback of each run that failed
+    ``models/``         models of runs, if :class:`SubsetTrainer` keeps them
+    ``attributions/``   attribution matrices, if they were read from the runs
     ==================  ==============================================================
 
     The store is safe if a process is killed at any moment: the checksum of a row is
@@ -163,6 +170,7 @@ class RunStore:
             # A process that was killed in this function may have left some of these.
             arrays = [f"{name}.npy" for name in _ARRAYS]
             ours = {LOCK, SOFT_LOCK, META + ".tmp", _FAILURES, *arrays}
+            ours |= {ATTRIBUTIONS, MODELS}
             others = sorted({entry.name for entry in path.iterdir()} - ours)
             if others:
                 raise FileExistsError(
@@ -324,7 +332,7 @@ class RunStore:
         """
         if len(rows) == len(masks) == 0:
             return
-        rows, runs = self._check_runs(rows, masks, seeds, outputs)
+        rows, runs = check_new_runs(self, rows, masks, seeds, outputs)
         with self.lock():
             finished = rows[self.done(rows)]
             if finished.size:
@@ -339,36 +347,6 @@ class RunStore:
                 array.grow(int(rows.max()) + 1)
             for array, values in zip(arrays, content, strict=True):
                 array.write(rows, values)
-
-    def _check_runs(self, rows, masks, seeds, outputs):
-        """Validate runs; return rows (int64) and TrainingRuns."""
-        rows, seeds = check_run_ids(rows), np.asarray(unmasked(seeds, "seeds"))
-        check_ids(rows)
-        with np.errstate(over="ignore"):
-            outputs = as_real(outputs, "outputs").astype(np.float32, copy=False)
-        integers = seeds.dtype.kind in "iu" and seeds.ndim == 1
-        if not integers or not ((seeds >= 0) & (seeds < 2**32)).all():
-            raise ValueError(
-                f"Seeds must be integers from 0 to 2**32 - 1, one per run, got {seeds}."
-            )
-        with np.errstate(over="ignore"):
-            runs = TrainingRuns(
-                masks, outputs.astype(np.float32, copy=False), seeds=seeds
-            )
-        if (runs.n_train, runs.n_targets) != (self.n_train, self.n_targets):
-            raise ValueError(
-                f"{self.path} has runs with n_train={self.n_train} and n_targets="
-                f"{self.n_targets}, got {runs.n_train} and {runs.n_targets}."
-            )
-        if len(rows) != len(runs):
-            raise ValueError(f"Got {len(rows)} rows for {len(runs)} runs.")
-        if not np.isfinite(runs.outputs).all():
-            run, target = np.argwhere(~np.isfinite(runs.outputs))[0]
-            raise ValueError(
-                f"The output for row {rows[run]}, target {target} is "
-                f"{runs.outputs[run, target]}: only finite outputs are stored."
-            )
-        return rows, runs
 
     def runs(self, rows=None, *, masks=None, seeds=None):
         """Return finished runs, after comparing them with their checksums.
@@ -386,7 +364,8 @@ class RunStore:
         Returns
         -------
         runs : TrainingRuns
-            The runs, in the order of `rows`.
+            The runs, in the order of `rows`. They have the attributions that are stored
+            beside them, if any, but no models, because loading these can run code.
 
         Raises
         ------
@@ -403,8 +382,13 @@ class RunStore:
             array.read()[: len(done)][rows]
             for array in (self._masks, self._outputs, self._seeds)
         )
-        masks = PackedMasks(bits, self.n_train)
-        return TrainingRuns(masks, outputs, seeds=seeds, output=self.output_info)
+        return TrainingRuns(
+            PackedMasks(bits, self.n_train),
+            outputs,
+            seeds=seeds,
+            output=self.output_info,
+            attributions=AttributionFiles(self).lazy(),
+        )
 
     def check(self, rows, masks=None, seeds=None):
         """Check that rows hold undamaged finished runs with the given masks and seeds.
@@ -424,43 +408,10 @@ class RunStore:
             If a row is not done, is damaged, or has another mask or seed. The message
             names the rows and says what to do.
         """
-        missing = np.setdiff1d(rows, np.flatnonzero(self.done()))
-        if missing.size:
-            raise ValueError(
-                f"{missing.size} of {len(rows)} rows of {self.path} are not done, "
-                f"among them {missing[:5].tolist()}."
-            )
-        damaged = self.damaged(rows)
-        if damaged.size:
-            cure = (
-                "Discard them: store = RunStore(path); store.discard(store.damaged()). "
-                "They are trained again when they are next requested."
-            )
-            if damaged.size == len(rows) > 1:
-                cure = (
-                    f"As all of them are damaged, {META} may belong to another "
-                    f"configuration: if so, restore the right one. {cure}"
-                )
-            raise ValueError(
-                f"{damaged.size} of {len(rows)} runs in {self.path} are damaged, among "
-                f"them rows {damaged[:5].tolist()}: they differ from what was written "
-                f"with this configuration. {cure}"
-            )
-        if masks is None:
-            return
-        rows, bits = np.asarray(rows), self._masks.read()
-        other = self._seeds.read()[rows] != seeds
-        for block in row_blocks(len(rows), 2 * self._masks.row_bytes):
-            part = as_slice(rows[block])
-            other[block] |= (bits[part] != masks.bits[block]).any(axis=1)
-        if other.any():
-            raise ValueError(
-                f"{other.sum()} of {len(rows)} runs in {self.path} have other masks or "
-                "seeds than those drawn for them now, among them rows "
-                f"{rows[other][:5].tolist()}: the seed in {META} has changed, or "
-                "another version of skdatamodels drew the masks. Restore the original "
-                f"{META}, or choose another folder."
-            )
+        check_undamaged(self, rows)
+        if masks is not None:
+            stored = self._masks.read(), self._seeds.read()
+            check_expected(self.path, rows, stored, (masks, seeds))
 
     def damaged(self, rows=None):
         """Find finished runs that have changed since they were written.

@@ -34,6 +34,12 @@ class TrainingRuns:
         targets.
     n_missed_classes : int array of shape (n_runs,), default=None
         Number of the targets' classes that have no example in the subset of the run.
+    attributions : mapping of str to array-like of shape (n_targets, n_train), \
+            default=None
+        Attribution matrices that cost little, by name. They belong to the learner, not
+        to a run, so that parts of the runs share them.
+    models : sequence of KeptModel, default=()
+        Models of some runs, which parts of the runs share, too.
 
     Attributes
     ----------
@@ -51,6 +57,11 @@ class TrainingRuns:
         Class of each target.
     n_missed_classes : int array of shape (n_runs,) or None
         Number of the targets' classes that each run has not seen.
+    attributions : mapping or None
+        Attribution matrices by name. Those of :class:`SubsetTrainer` are computed when
+        they are first read.
+    models : tuple of KeptModel
+        Models of some runs.
     shape : tuple (n_runs, n_train)
         Shape of the masks.
     ndim : int
@@ -90,6 +101,8 @@ class TrainingRuns:
         output=None,
         target_classes=None,
         n_missed_classes=None,
+        attributions=None,
+        models=(),
     ):
         self.packed = as_masks(masks)
         self.outputs = np.asanyarray(unmasked(outputs, "outputs"))
@@ -97,6 +110,7 @@ class TrainingRuns:
         self.output_info = info_of_output(output)
         self.target_classes = _optional(target_classes, "target_classes")
         self.n_missed_classes = _optional(n_missed_classes, "n_missed_classes")
+        self.attributions, self.models = attributions, tuple(models)
         if self.outputs.ndim != 2 or self.outputs.dtype.kind != "f":
             raise ValueError(
                 "outputs must be a floating-point array of shape (n_runs, n_targets), "
@@ -176,6 +190,8 @@ class TrainingRuns:
             output=self.output_info,
             target_classes=self.target_classes,
             n_missed_classes=missed,
+            attributions=self.attributions,
+            models=self.models,
         )
 
     def __repr__(self):

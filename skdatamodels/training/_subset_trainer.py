@@ -1,8 +1,7 @@
 """SubsetTrainer: a transformer from run ids or masks to runs."""
 
 import os
-import time
-from contextlib import closing, nullcontext
+from functools import partial
 from numbers import Integral, Real
 
 import numpy as np
@@ -22,13 +21,9 @@ from skdatamodels.masks._designs import (
     check_design,
     seed_runs,
 )
-from skdatamodels.masks._packed import as_slice
 from skdatamodels.outputs import OUTPUTS, OutputInfo, info_of_output
 from skdatamodels.runs import TrainingRuns
-from skdatamodels.runs._paths import directory_kept, readable
-from skdatamodels.training._execution.driver import train_runs
-from skdatamodels.training._execution.time_limit import TimeLimited
-from skdatamodels.training._failed_runs import report_failures
+from skdatamodels.runs._paths import readable
 from skdatamodels.training._learners.fast_paths import FAST_LEARNERS, estimator_learner
 from skdatamodels.training._learners.learners import (
     EstimatorLearner,
@@ -36,7 +31,9 @@ from skdatamodels.training._learners.learners import (
     default_output,
 )
 from skdatamodels.training._rows import check_rows, mask_keys
-from skdatamodels.training._stores import open_store, warn_if_changed
+from skdatamodels.training._run_attributions import run_attributions
+from skdatamodels.training._run_training import RunTraining
+from skdatamodels.training._stores import open_store
 from skdatamodels.training._unseen_classes import UnseenClasses
 
 
@@ -100,6 +97,11 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
         Time limit of a run, in seconds. A run that takes longer fails. Each worker
         trains in a child process, which is killed at the limit. Runs that are trained
         together share the sum of their limits. Not available on Windows.
+    keep_models : int, default=0
+        Number of runs whose models are kept, as ``runs.models``. They are those of the
+        first runs in X. With a store, models are files in the folder of the runs, and
+        those that are there come first, whichever runs X contains. Only estimators,
+        `TorchLearner` and `ImageLearner` have models. See :ref:`kept_models`.
     verbose : int, default=0
         If not 0, show a progress bar.
 
@@ -114,7 +116,8 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
         Before training, if the estimator does not have this output, a subset would be
         empty or complete, a target has a class that is not in `train`, run ids repeat
         or are negative (or 10⁸ or more, with a store), masks are not 0/1 or have
-        another width, or runs in the store are damaged.
+        another width, runs in the store are damaged, or `keep_models` is not 0 and the
+        learner has no models.
     RuntimeError
         After training, if runs failed and `on_failure` is "raise", or if all failed.
     OSError
@@ -129,7 +132,9 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
     measure the noise of training.
 
     The result of `transform` is always :class:`TrainingRuns`, regardless of
-    ``set_output``.
+    ``set_output``. Its `attributions` are computed by
+    :func:`~skdatamodels.influence.cheap_attributions` when they are first read, and
+    kept in the store; ``DatamodelRegressor(prior="cheap")`` reads them.
 
     References
     ----------
@@ -163,6 +168,7 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
         "on_failure": [StrOptions({"raise", "nan"})],
         "unseen_class": [StrOptions({"nan", "floor"})],
         "timeout": [Interval(Real, 0, None, closed="neither"), None],
+        "keep_models": [Interval(Integral, 0, None, closed="left")],
         "verbose": ["verbose"],
     }
 
@@ -183,6 +189,7 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
         on_failure="raise",
         unseen_class="nan",
         timeout=None,
+        keep_models=0,
         verbose=0,
     ):
         self.estimator = estimator
@@ -199,6 +206,7 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
         self.on_failure = on_failure
         self.unseen_class = unseen_class
         self.timeout = timeout
+        self.keep_models = keep_models
         self.verbose = verbose
 
     def _validate_params(self):
@@ -339,6 +347,7 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
         """
         learner, rows = self._learner(), check_rows(X, len(self.train))
         self._check_sizes(learner, rows)
+        self._check_models(learner)
         if anew or isinstance(self.random_state, Integral):  # may be set after `fit`
             entropy = entropy_from(self.random_state)
         else:
@@ -349,58 +358,25 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
         return learner, rows, entropy, store
 
     def _transform(self, learner, rows, entropy, store):
-        if store is None:
-            runs = self._transform_in_memory(learner, rows, entropy)
-        else:
-            runs = self._transform_in_store(learner, rows, store)
-        return self._with_targets(learner, runs, warn=not isinstance(rows, PackedMasks))
-
-    def _transform_in_memory(self, learner, rows, entropy):
-        masks, seeds = self._plan(rows, entropy)
-        outputs = np.full((len(masks), len(self.targets)), np.nan, np.float32)
-        todo = np.arange(len(masks))
-        failures = self._train(learner, masks, seeds, todo, outputs.__setitem__)
-        n_finished = (~np.isnan(outputs[:, 0])).sum()
-        report_failures(failures, len(todo), n_finished, self.retries, self.on_failure)
-        return TrainingRuns(masks, outputs, seeds=seeds)
-
-    def _transform_in_store(self, learner, rows, store):
-        masks, seeds = self._plan(rows, store.entropy)
         explicit = isinstance(rows, PackedMasks)
+        entropy = entropy if store is None else store.entropy
+        masks, seeds = self._plan(rows, entropy)
+        training = RunTraining(self, learner, masks, seeds)
+        if store is None:
+            runs, models = training.in_memory()
+        else:
+            known_by = partial(self._known_by, learner, explicit)
+            runs, models = training.in_store(
+                store, None if explicit else rows, known_by
+            )
+        given = masks if explicit else None
+        attributions = run_attributions(self, models, store, given, entropy)
+        known = {"models": models, "attributions": attributions}
+        return self._with_targets(learner, runs, known, warn=not explicit)
 
-        def find():
-            where = store.rows_for(masks, seeds) if explicit else rows
-            return where, np.flatnonzero(~store.done(where))
-
-        def save(which, outputs):
-            store.write(where[which], masks[which], seeds[which], outputs)
-
-        where, todo = find()
-        failures = []
-        if len(todo):  # otherwise, a read-only store is enough
-            with store.lock():
-                where, todo = find()  # others may have written runs since
-                done = np.delete(np.arange(len(where)), todo)
-                store.check(where[done], masks[done], seeds[done])
-                store.check_room(where[todo])
-                failures = self._train(learner, masks, seeds, todo, save)
-                store.record_failures(
-                    {"row": int(where[i]), "time": time.time(), "traceback": text}
-                    for i, text in failures
-                )
-            warn_if_changed(store, self._known_by(learner, explicit))
-        done = np.flatnonzero(store.done(where))
-        report_failures(failures, len(todo), len(done), self.retries, self.on_failure)
-        if not failures:
-            return store.runs(as_slice(where), masks=masks, seeds=seeds)
-        outputs = np.full((len(masks), len(self.targets)), np.nan, np.float32)
-        runs = store.runs(where[done], masks=masks[done], seeds=seeds[done])
-        outputs[done] = runs.outputs
-        return TrainingRuns(masks, outputs, seeds=seeds)
-
-    def _with_targets(self, learner, runs, warn):
+    def _with_targets(self, learner, runs, known, warn):
         """Add what is known about outputs and targets to the runs."""
-        known = {"seeds": runs.seeds, "output": self.output_info}
+        known |= {"seeds": runs.seeds, "output": self.output_info}
         outputs, named = runs.outputs, OUTPUTS.get(known["output"].name)
         classifies = getattr(learner, "classes", None) is not None
         if classifies or (named and named.task == "classification"):
@@ -429,6 +405,16 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
             self.estimator, self.train, self.targets, self.output, fast=self.fast
         )
 
+    def _check_models(self, learner):
+        """Raise if models are to be kept, and the learner does not return any."""
+        if self.keep_models and not hasattr(learner, "train_and_measure"):
+            raise TypeError(
+                f"keep_models={self.keep_models} needs a scikit-learn estimator, a "
+                "TorchLearner or an ImageLearner. A "
+                f"{type(self.estimator).__name__} returns outputs, not models: set "
+                "keep_models=0."
+            )
+
     def _check_sizes(self, learner, rows):
         """Raise if the smallest subset is too small for the learner."""
         if not hasattr(learner, "check_subset_size"):
@@ -448,30 +434,6 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
             masks = self.draw_subsets(rows, entropy)
         seeds = [training_seed(entropy, *key) for key in keys]
         return masks, np.array(seeds, dtype=np.uint32)
-
-    def _train(self, learner, masks, seeds, todo, save):
-        """Train runs, save each when it is done, and return failures in order."""
-        limited, failures = nullcontext(learner), []
-        if self.timeout is not None:
-            limited = closing(TimeLimited(learner, self.timeout))
-        with limited as learner, directory_kept():
-            chunks = train_runs(
-                learner,
-                masks,
-                seeds,
-                todo,
-                len(self.targets),
-                n_jobs=self.n_jobs,
-                retries=self.retries,
-                verbose=self.verbose,
-            )
-            with closing(chunks):
-                for chunk in chunks:
-                    finished = chunk.finished
-                    if finished.any():
-                        save(chunk.which[finished], chunk.outputs[finished])
-                    failures += chunk.failures
-        return sorted(failures)
 
     def _open_store(self, learner, explicit, entropy):
         """Return the store of this configuration, or None without a store."""

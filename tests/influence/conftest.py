@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.special import expit, logit, softmax
 from sklearn.base import clone, is_classifier
 from sklearn.linear_model import LogisticRegression
 
@@ -61,6 +62,28 @@ def derivative_of_refits():
 
 
 @pytest.fixture
+def derivative_of_additions():
+    """Forward difference of refits over the weight of an example that joins a subset.
+
+    For those in the subset, the central difference at weight 1.
+    """
+
+    def compute(estimator, train, targets, output, subset, step=1e-4):
+        effect = np.empty((len(targets), len(train)))
+        for i in range(len(train)):
+            weights = np.zeros((2, len(train)))
+            weights[:, subset] = 1
+            weights[:, i] += [step, -step if i in subset else 0]
+            high, low = (
+                measure(estimator, train, targets, output, weight) for weight in weights
+            )
+            effect[:, i] = (high - low) / (2 * step if i in subset else step)
+        return effect
+
+    return compute
+
+
+@pytest.fixture
 def leave_one_out_refits():
     """Output with all examples less that of a refit without each."""
 
@@ -73,6 +96,84 @@ def leave_one_out_refits():
             without = measure(estimator, rest, targets, output, ones[1:])
             effect[:, i] = full - without
         return effect
+
+    return compute
+
+
+def table(n_classes, categories=False, n_train=40, n_targets=6):
+    """A data frame with missing values; y are codes of unequal classes, or numbers.
+
+    With `categories`, it has a column of 3 categories and one of 12.
+    """
+    pd = pytest.importorskip("pandas")
+    rng = np.random.default_rng(n_classes)
+    X = pd.DataFrame(rng.normal(size=(n_train + n_targets, 3)), columns=list("abc"))
+    y = X["a"] + X["b"] * X["c"] + 0.3 * rng.normal(size=len(X))
+    if categories:
+        for name, n_values in (("few", 3), ("many", 12)):
+            codes = rng.integers(n_values, size=len(X))
+            X[name] = pd.Categorical(codes)
+            y += codes % 3
+        X.loc[::11, "many"] = np.nan
+    X.loc[::7, "b"] = np.nan
+    y = np.array(10 * y)
+    if n_classes:
+        shares = {2: [0.4], 3: [0.25, 0.6]}[n_classes]
+        y = np.digitize(y, np.quantile(y, shares))
+    parts = np.split(np.arange(len(X)), [n_train])
+    return tuple(Examples(X.iloc[rows], y[rows], allow_nan=True) for rows in parts)
+
+
+@pytest.fixture
+def make_table():
+    return table
+
+
+@pytest.fixture
+def refit_leaves():
+    """Scores (n, n_scores) by trees whose splits stay and whose leaves are refitted.
+
+    The first examples, as many as rows in z (one-hot classes or values), are fitted on,
+    with weights; leaves (n_rounds, n_scores, n) are those of all examples. start None
+    is the constant with the least loss.
+    """
+
+    best_constant = {"squared_error": np.array, "log_loss": logit, "softmax": np.log}
+    expected = {
+        "squared_error": np.array,
+        "log_loss": expit,
+        "softmax": lambda scores: softmax(scores, axis=1),
+    }
+
+    def compute(leaves, z, weight, *, loss, rate, l2, scale=1.0, start=None):
+        n = len(z)
+        if start is None:
+            start = best_constant[loss](np.average(z, axis=0, weights=weight))
+        scores = np.tile(np.asarray(start, dtype=float), (leaves.shape[2], 1))
+        for of_round in leaves:
+            p = expected[loss](scores[:n])
+            hessian = np.ones_like(p) if loss == "squared_error" else p * (1 - p)
+            for k, leaf in enumerate(of_round):
+                sums = [
+                    np.bincount(leaf[:n], weight * part[:, k], minlength=max(leaf) + 1)
+                    for part in (z - p, scale * hessian)
+                ]
+                scores[:, k] += rate * (sums[0] / (sums[1] + l2))[leaf]
+        return scores
+
+    return compute
+
+
+@pytest.fixture
+def derivative_by_weights():
+    """Central difference of a function of the weights of examples, at weight 1."""
+
+    def compute(function, n_train, step=1e-4, every=1):
+        columns = []
+        for i in range(0, n_train, every):
+            change = step * (np.arange(n_train) == i)
+            columns.append((function(1 + change) - function(1 - change)) / (2 * step))
+        return np.array(columns).T
 
     return compute
 

@@ -14,6 +14,8 @@ from skdatamodels.influence import (
 torch = pytest.importorskip("torch")
 nn = torch.nn
 
+from skdatamodels.influence import _gauss_newton  # noqa: E402
+
 
 def _module(dtype=torch.float64):
     torch.manual_seed(0)
@@ -60,25 +62,100 @@ def naive(naive_influence):
     return compute
 
 
-@pytest.mark.parametrize("curvature", ["gauss_newton", "hessian"])
+@pytest.mark.parametrize(
+    ("curvature", "solver"),
+    [
+        ("gauss_newton", "direct"),
+        ("gauss_newton", "conjugate_gradient"),
+        ("hessian", "conjugate_gradient"),
+    ],
+)
 @pytest.mark.parametrize("output", ["margin", "log_odds", "cross_entropy", _square])
-def test_equals_the_definition(output, curvature, make_classification, naive):
+def test_equals_the_definition(output, curvature, solver, make_classification, naive):
     damping = 0.3 if curvature == "gauss_newton" else 60.0
     options = {"output": output, "curvature": curvature, "damping": damping}
     data, module = make_classification(3), _module()
     expected = naive(_module(), *data, **options)
-    influence = influence_functions(module, *data, **options, tol=1e-10)
+    influence = influence_functions(module, *data, **options, solver=solver, tol=1e-10)
     assert module.training
     assert_allclose(influence, expected, rtol=1e-7, atol=1e-10)
 
 
+@pytest.mark.parametrize("solver", ["direct", "conjugate_gradient"])
 @pytest.mark.parametrize("block_bytes", [1, 3000, 30_000])
-def test_blocks_change_nothing(block_bytes, make_classification):
+def test_blocks_change_nothing(block_bytes, solver, make_classification):
     train, targets = make_classification(3)
-    data, options = (train[:5], targets[:3]), {"damping": 0.5, "tol": 1e-10}
+    data = train[:5], targets[:3]
+    options = {"damping": 0.5, "tol": 1e-10, "solver": solver}
     whole = influence_functions(_module(), *data, **options)
     blocks = influence_functions(_module(), *data, **options, block_bytes=block_bytes)
     assert_allclose(blocks, whole, rtol=1e-7, atol=1e-10)
+
+
+@pytest.mark.parametrize("n_train", [9, 30])  # 33 parameters, 27 or 90 outputs
+def test_both_forms_are_blocks_of_float64(n_train, make_classification, monkeypatch):
+    """The matrix, and its dual with blocks smaller than the number of outputs."""
+    monkeypatch.setattr(_gauss_newton, "_ROWS", 7)
+    train, targets = make_classification(3)
+    data, options = (train[:n_train], targets), {"damping": 1e-4, "tol": 1e-13}
+    by_products = influence_functions(
+        _module(), *data, **options, solver="conjugate_gradient"
+    )
+    direct = influence_functions(_module(), *data, **options, solver="direct")
+    assert_allclose(direct, by_products, rtol=1e-6, atol=1e-7)
+
+
+def test_regression_equals_numpy(make_regression):
+    """The residual of a linear module times the inverse of XᵀX, by the loss (f-y)²."""
+    train, targets = make_regression()
+    module = nn.Linear(4, 1).double()
+    A, Z = (np.c_[part.X, np.ones(len(part))] for part in (train, targets))
+    with torch.no_grad():
+        residual = train.y - module(torch.tensor(train.X)).numpy()[:, 0]
+    for damping in (0.0, 0.5):
+        inverse = np.linalg.inv(2 * A.T @ A + damping * np.eye(5))
+        influence = influence_functions(
+            module,
+            train,
+            targets,
+            output="prediction",
+            damping=damping,
+            solver="direct",
+        )
+        assert_allclose(influence, Z @ inverse @ A.T * 2 * residual, rtol=1e-8)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"solver": "direct"},
+        {"solver": "conjugate_gradient"},
+        {"solver": "conjugate_gradient", "curvature": "hessian"},
+    ],
+)
+def test_subset(options, make_classification):
+    """Inside as without the others; outside the curvature does not count them."""
+    train, targets = make_classification(3)
+    options = options | {"damping": 60.0, "tol": 1e-12}
+    subset, rows = np.r_[3:20], np.r_[3:20, 25]
+    influence = influence_functions(_module(), train, targets, **options, subset=subset)
+    inside = influence_functions(_module(), train[subset], targets, **options)
+    assert_allclose(influence[:, subset], inside, rtol=1e-6)
+    swapped = influence_functions(
+        _module(), train[rows], targets, **options, subset=np.arange(17)
+    )
+    assert_allclose(influence[:, 25], swapped[:, 17], rtol=1e-6)
+    both = influence_functions(_module(), train[rows], targets, **options)
+    assert abs(both[:, 17] / influence[:, 25] - 1).max() > 1e-3
+
+
+def test_auto_is_direct_where_it_fits(make_classification, monkeypatch):
+    data, options = make_classification(3), {"damping": 0.1}
+    monkeypatch.setattr(_gauss_newton, "_MOST_BYTES", 8 * 33**2)
+    influence_functions(_module(), *data, **options, max_iter=1)
+    monkeypatch.setattr(_gauss_newton, "_MOST_BYTES", 8 * 33**2 - 1)
+    with pytest.warns(ConvergenceWarning):
+        influence_functions(_module(), *data, **options, max_iter=1)
 
 
 class _Transformer(nn.Module):
@@ -120,7 +197,9 @@ def test_tol_bounds_the_error(make_classification):
     """A residual r of the system moves each influence by r·gᵢ/damping at most."""
     data, damping, tol = make_classification(3), 0.5, 0.05
     exact = influence_functions(_module(), *data, damping=damping, tol=1e-10)
-    rough = influence_functions(_module(), *data, damping=damping, tol=tol)
+    rough = influence_functions(
+        _module(), *data, damping=damping, tol=tol, solver="conjugate_gradient"
+    )
     g = _norms(_module().eval(), data[0], "loss")
     h = _norms(_module().eval(), data[1], "margin")
     assert abs(rough - exact).max() > 1e-6
@@ -183,18 +262,28 @@ def test_negative_direction_names_the_remedies(make_classification):
 def test_unsolved_is_told(make_classification):
     data = make_classification(3)
     with pytest.warns(ConvergenceWarning, match=r"After 2 iterations.* residual"):
-        influence_functions(_module(), *data, damping=1e-3, max_iter=2)
+        influence_functions(
+            _module(),
+            *data,
+            damping=1e-3,
+            max_iter=2,
+            solver="conjugate_gradient",
+        )
 
 
 @pytest.mark.parametrize(
-    ("value", "message"),
+    ("value", "solver", "message"),
     [
-        (1e200, r"gradient of train example 7 by the parameter '0.weight'"),
+        (1e200, "direct", r"gradient of train example 7 by the parameter '0.weight'"),
         # Where the gradient is finite and its square is not.
-        (1e100, "curvature at train examples 0 to 29 is not finite"),
+        (
+            1e100,
+            "conjugate_gradient",
+            "curvature at train examples 0 to 29 is not finite",
+        ),
     ],
 )
-def test_non_finite_numbers_are_named(value, message, make_classification):
+def test_non_finite_numbers_are_named(value, solver, message, make_classification):
     train, targets = make_classification(3)
     X = np.array(train.X)
     X[7] = value
@@ -202,7 +291,19 @@ def test_non_finite_numbers_are_named(value, message, make_classification):
     with torch.no_grad():
         module[1].weight[:] = torch.arange(9).double().reshape(3, 3) * 1e120
     with pytest.raises(ValueError, match=message):
-        influence_functions(module, Examples(X, train.y), targets, damping=1.0)
+        influence_functions(
+            module, Examples(X, train.y), targets, damping=1.0, solver=solver
+        )
+
+
+def test_overflow_of_the_matrix_is_told(make_classification):
+    train, targets = make_classification(3)
+    module = nn.Sequential(nn.Linear(4, 3), nn.Linear(3, 3)).double()
+    with torch.no_grad():
+        module[0].bias[:] = 1e160
+        module[1].weight[:] = 0
+    with pytest.raises(ValueError, match="gauss_newton matrix is not finite"):
+        influence_functions(module, train, targets, damping=1.0)
 
 
 def test_progress(make_classification, capsys):
@@ -219,6 +320,10 @@ def test_progress(make_classification, capsys):
         ({"damping": -1.0}, "'damping' parameter"),
         ({"curvature": "fisher"}, "'curvature' parameter"),
         ({"tol": 0.0}, "'tol' parameter"),
+        ({"solver": "lu"}, "'solver' parameter"),
+        ({"solver": "direct", "curvature": "hessian"}, "is for curvature='gauss_n"),
+        ({"solver": "direct", "damping": 0.0}, "gauss_newton .* singular.* damping"),
+        ({"subset": [0, 0]}, "an example twice"),
         ({"module": nn.Linear(4, 4)}, "logits of the 3 classes"),
     ],
 )

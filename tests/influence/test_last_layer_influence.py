@@ -110,3 +110,22 @@ def test_non_finite_embedding(make_classification):
 def test_bad_input(module, options, message, make_classification):
     with pytest.raises(ValueError, match=message):
         last_layer_influence(module, *make_classification(3), **options)
+
+
+@pytest.mark.parametrize("output", ["margin", "cross_entropy"])
+def test_subset(output, make_classification):
+    """Inside as without the others; outside the Hessian does not count them."""
+    train, targets = make_classification(3)
+    options = {"output": output, "damping": 0.3}
+    subset, rows = np.r_[3:20], np.r_[3:20, 25]
+    influence = last_layer_influence(
+        _module(), train, targets, **options, subset=subset
+    )
+    inside = last_layer_influence(_module(), train[subset], targets, **options)
+    assert_allclose(influence[:, subset], inside, rtol=1e-8)
+    both = last_layer_influence(_module(), train[rows], targets, **options)
+    one = last_layer_influence(
+        _module(), train[rows], targets, **options, subset=np.arange(17)
+    )
+    assert_allclose(influence[:, 25], one[:, 17], rtol=1e-8)
+    assert abs(both[:, 17] / one[:, 17] - 1).max() > 1e-3

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 from numpy.testing import assert_allclose
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression, LogisticRegressionCV
 from sklearn.pipeline import make_pipeline
 
@@ -129,3 +130,19 @@ def test_targets_of_another_kind(make_classification):
         logistic_influence(_model(), train, Examples(targets.X[:, 1:], targets.y))
     with pytest.raises(TypeError, match=r"train must be Examples, got .* of shape"):
         logistic_influence(_model(), train.X, targets)
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_subset_equals_the_derivative_of_refits(
+    n_classes, frozen, make_classification, derivative_of_additions
+):
+    train, targets = make_classification(n_classes)
+    subset, model = np.r_[4:22], _model(class_weight={"cat": 3.0})
+    expected = derivative_of_additions(model, train, targets, "log_odds", subset)
+    inside = logistic_influence(model, train[subset], targets)
+    if frozen:
+        model = FrozenEstimator(model.fit(train.X[subset], train.y[subset]))
+    influence = logistic_influence(model, train, targets, subset=subset)
+    assert_allclose(influence, expected, rtol=1e-3, atol=1e-3 * abs(expected).max())
+    assert_allclose(influence[:, subset], inside, rtol=1e-6, atol=1e-9)

@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import Ridge, RidgeClassifier, RidgeCV
 
 from skdatamodels import Examples
@@ -144,4 +146,65 @@ def test_influence_needs_a_derivative(make_classification):
     with pytest.raises(ValueError, match=r"no known derivative\. Use one of margin"):
         ridge_influence(
             RidgeClassifier(), *make_classification(2), output="correctness"
+        )
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+@pytest.mark.parametrize(
+    ("model", "n_classes", "output"),
+    [
+        (Ridge(), 0, "squared_error"),
+        (RidgeClassifier(class_weight={"cat": 3.0}), 2, "log_odds"),
+        (RidgeClassifier(), 3, "margin"),
+    ],
+)
+def test_subset_equals_the_derivative_of_refits(
+    model, n_classes, output, frozen, data, derivative_of_additions
+):
+    (train, targets), subset = data, np.r_[4:18]
+    expected = derivative_of_additions(model, train, targets, output, subset)
+    if frozen:
+        model = FrozenEstimator(model.fit(train.X[subset], train.y[subset]))
+    influence = ridge_influence(model, train, targets, output=output, subset=subset)
+    assert_allclose(influence, expected, rtol=1e-3, atol=1e-3 * abs(expected).max())
+
+
+def test_inside_a_subset_as_without_the_others(make_regression):
+    (train, targets), mask = make_regression(), np.arange(25) % 3 > 0
+    options = {"output": "prediction", "damping": 0.5}
+    influence = ridge_influence(Ridge(), train, targets, **options, subset=mask)
+    inside = ridge_influence(Ridge(), train[mask], targets, **options)
+    assert_allclose(influence[:, mask], inside, rtol=1e-10)
+
+
+@pytest.mark.parametrize(
+    ("subset", "message"),
+    [
+        ([0.0], "bool mask of the training examples, got float64"),
+        ([-1], "indices from 0 to 29, got -1 to -1"),
+        ([1, 1, 2], "an example twice"),
+        (np.ones(7, bool), "a mask of 7 examples"),
+        (np.zeros(30, bool), "subset is empty"),
+        ([[0, 1]], r"shape \(1, 2\)"),
+        (np.flatnonzero(np.arange(30) % 3), "no example of the classes"),
+    ],
+)
+def test_bad_subset(subset, message, make_classification):
+    train, targets = make_classification(3, 30)
+    labels = np.array(["cat", "dog", "eel"])[np.arange(30) % 3]
+    train = Examples(train.X, labels)
+    with pytest.raises((TypeError, ValueError), match=message):
+        ridge_influence(
+            RidgeClassifier(), train, targets, output="margin", subset=subset
+        )
+
+
+def test_a_frozen_model_must_know_the_classes(make_classification):
+    train, targets = make_classification(3)
+    model = RidgeClassifier().fit(train.X, train.y == "cat")
+    with pytest.raises(ValueError, match=r"frozen model has the classes \[False"):
+        ridge_influence(FrozenEstimator(model), train, targets, output="margin")
+    with pytest.raises(NotFittedError):
+        ridge_influence(
+            FrozenEstimator(RidgeClassifier()), train, targets, output="margin"
         )

@@ -110,6 +110,44 @@ def test_blocks_change_nothing(block_bytes, projection_dim, make_classification)
     assert_allclose(blocks, whole, rtol=1e-8, atol=1e-10)
 
 
+@pytest.mark.parametrize("projection_dim", [None, 9, 40])
+def test_subset(projection_dim, make_classification):
+    """Inside as without the others; outside, by the inverse that has not seen them."""
+    (train, targets), subset = make_classification(3), np.r_[2:22]
+    options = {"projection_dim": projection_dim, "damping": 0.3, "random_state": 4}
+    influence = trak(_module(), train, targets, **options, subset=subset)
+    inside = trak(_module(), train[subset], targets, **options)
+    assert_allclose(influence[:, subset], inside, rtol=1e-8, atol=1e-10)
+    P = np.eye(53)
+    if projection_dim is not None:
+        (P,) = _matrices("sign", projection_dim, [0], 4)
+    features, proba = _gradients(_module().eval(), train, "log_odds")
+    of_targets, _ = _gradients(_module().eval(), targets, "margin")
+    used = features[subset] @ P
+    inverse = np.linalg.inv(used.T @ used + 0.3 * np.eye(len(P.T)))
+    expected = of_targets @ P @ inverse @ (features @ P).T * (1 - proba)
+    assert_allclose(influence, expected, rtol=1e-6, atol=1e-8)
+
+
+def test_a_subset_for_each_checkpoint(make_classification):
+    (train, targets), modules = make_classification(3), [_module(1), _module(2)]
+    states, subsets = [module.state_dict() for module in modules], [[1, 5, 7], [2, 3]]
+    given = {"checkpoints": states, "damping": 0.3}
+    influence = trak(modules[0], train, targets, subset=subsets, **given)
+    effects, doubts = [], []
+    for module, subset in zip(modules, subsets, strict=True):
+        _, proba = _gradients(module.eval(), train, "log_odds")
+        alone = trak(module, train, targets, subset=subset, damping=0.3)
+        effects.append(alone / (1 - proba))
+        doubts.append(1 - proba)
+    expected = np.mean(effects, axis=0) * np.mean(doubts, axis=0)
+    assert_allclose(influence, expected, rtol=1e-8)
+    for_all = trak(modules[0], train, targets, subset=subsets[0], **given)
+    twice = [subsets[0]] * 2
+    same = trak(modules[0], train, targets, subset=twice, **given)
+    assert_allclose(for_all, same, rtol=1e-12)
+
+
 def test_many_projections_tend_to_none(make_classification):
     """The mean over projections comes near the whole gradients' influence."""
     data, state = make_classification(3), _module().state_dict()
@@ -192,6 +230,9 @@ def test_non_finite_gradient_names_example_and_parameter(make_classification):
         ({"projection": "sparse"}, "'projection' parameter"),
         ({"output": "accuracy"}, "output must be one of margin"),
         ({"damping": -1.0}, "'damping' parameter"),
+        ({"subset": [30]}, "indices from 0 to 29, got 30"),
+        ({"subset": [[1, 2], [3]]}, "got 2 subsets and 1 checkpoints"),
+        ({"subset": np.r_[:20], "damping": 0.0}, "20 examples of a subset do not"),
         ({"module": nn.Linear(4, 4)}, "logits of the 3 classes"),
     ],
 )

@@ -289,3 +289,31 @@ def test_runs_are_planned_for_a_prior_that_is_computed(attribution):
         models = (DatamodelRegressor(0.05, prior=prior) for prior in (made, made()))
     plans = [plan_runs(runs, regressor=m, n_targets=3, random_state=0) for m in models]
     assert_array_equal(plans[0].scores, plans[1].scores)
+
+
+@pytest.mark.parametrize("form", [dict, list, "sparse", "cheap"])
+def test_runs_are_planned_for_several_priors(form):
+    runs, coef = make_linear_runs(200, 12, 6, random_state=0)
+    rng = np.random.default_rng(0)
+    members = {name: coef + rng.normal(size=coef.shape) for name in ("a", "b")}
+    prior = {
+        dict: members,
+        list: [*members.values()],
+        "sparse": {name: csr_array(member) for name, member in members.items()},
+        "cheap": "cheap",
+    }[form]
+    if form == "cheap":
+        runs = TrainingRuns(runs.packed, runs.outputs, attributions=members)
+    some = plan_runs(
+        runs,
+        regressor=DatamodelRegressor(0.05, prior=prior),
+        n_targets=3,
+        random_state=0,
+    )
+    prior = {name: member[some.targets] for name, member in members.items()}
+    alone = plan_runs(
+        of_targets(runs, some.targets),
+        regressor=DatamodelRegressor(0.05, prior=prior),
+        random_state=0,
+    )
+    assert_allclose(some.scores, alone.scores, atol=1e-6)

@@ -63,7 +63,7 @@ def on_device(request, monkeypatch):
 
 
 def residual_problems(
-    Y, exclude=None, penalty_factors=None, prior=None, sample_weight=None
+    Y, model, exclude=None, penalty_factors=None, prior=None, sample_weight=None
 ):
     """Yield, for each target, X, y less the offset, weights, factors, offset."""
     weight = np.ones(len(Y)) if sample_weight is None else sample_weight
@@ -74,8 +74,7 @@ def residual_problems(
         X, y, offset = RUNS.masks[usable].astype(float), y[usable], np.zeros(40)
         factors = np.ones(40) if penalty_factors is None else penalty_factors
         if prior is not None:
-            effect = (X - X.mean(axis=0)) @ prior[j]
-            offset = (effect @ y) / (effect @ effect) * prior[j]
+            offset = model.prior_coef_[j]
             size = np.abs(prior[j])
             factors = factors * (size / size.mean() + 0.1) ** -0.5
         yield X, y - X @ offset, weight[usable], factors, offset
@@ -94,7 +93,7 @@ def test_objective_is_within_the_gap_of_the_optimum(
     model.fit(*FORMS[form](Y), sample_weight=weight)
     assert model.solver_ == solver
     assert model.dual_gap_.max() <= model.tol
-    for j, each in enumerate(residual_problems(Y, **parameters)):
+    for j, each in enumerate(residual_problems(Y, model, **parameters)):
         X, y, w, factors, offset = each
 
         def objective(delta, b, X=X, y=y, w=w, factors=factors):

@@ -43,21 +43,42 @@ def test_bad_lam(lam, message):
 
 
 def test_no_prior_treats_all_alike():
-    weights, factors = _checks.check_prior(None, None, 2, 3)
-    assert weights is None
-    assert factors.tolist() == [1, 1, 1]
+    assert _checks.check_prior(None, None, 2, 3) == {}
+    assert _checks.check_factors(None, 2, 3).tolist() == [1, 1, 1]
 
 
 @pytest.mark.parametrize(
-    ("weights", "factors", "message"),
+    ("prior", "message"),
     [
-        (np.ones((3, 2)), None, r"\(n_targets, n_train\) = \(2, 3\), got \(3, 2\)"),
-        (np.full((2, 3), np.nan), None, "prior contains NaN"),
-        (None, np.ones(2), r"of shape \(3,\) or \(2, 3\), got shape \(2,\)"),
-        (None, [1, 0, 1], "must be positive"),
-        (None, [1, np.nan, 1], "must be positive"),
+        (np.ones((3, 2)), r"\(n_targets, n_train\) = \(2, 3\), got \(3, 2\)"),
+        (np.full((2, 3), np.nan), "prior contains NaN"),
+        ([np.ones((2, 3)), np.ones((3, 2))], "prior 1 must have shape"),
+        ([], "prior contains no matrix"),
+        ("cheap", "needs TrainingRuns that know attributions"),
     ],
 )
-def test_bad_prior(weights, factors, message):
+def test_bad_prior(prior, message):
     with pytest.raises(ValueError, match=message):
-        _checks.check_prior(weights, factors, 2, 3)
+        _checks.check_prior(prior, None, 2, 3)
+
+
+@pytest.mark.parametrize(
+    ("factors", "message"),
+    [
+        (np.ones(2), r"of shape \(3,\) or \(2, 3\), got shape \(2,\)"),
+        ([1, 0, 1], "must be positive"),
+        ([1, np.nan, 1], "must be positive"),
+    ],
+)
+def test_bad_penalty_factors(factors, message):
+    with pytest.raises(ValueError, match=message):
+        _checks.check_factors(factors, 2, 3)
+
+
+def test_rows_of_numbers_are_one_matrix_and_matrices_are_several():
+    rows = [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]
+    one = _checks.check_prior(rows, None, 2, 3)
+    np.testing.assert_array_equal(one["prior"], rows)
+    assert list(_checks.check_prior([rows, np.eye(2, 3)], None, 2, 3)) == [0, 1]
+    named = _checks.check_prior("cheap", {"a": rows}, 2, 3)
+    assert list(named) == ["a"]

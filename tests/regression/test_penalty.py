@@ -56,3 +56,15 @@ def test_refits_forget_the_other_penalty():
     assert model.penalty_ == "l1"
     for name in ("loo_error_", "noise_variance_", "prior_coef_"):
         assert not hasattr(model, name)
+
+
+def test_very_few_runs_take_the_ridge_without_a_trial(monkeypatch):
+    def trial(*data):
+        raise AssertionError("the LASSO was fitted")
+
+    monkeypatch.setattr("skdatamodels.regression._penalty._ridge_errors", trial)
+    runs, coef = make_linear_runs(30, 601, 3, random_state=0)
+    model = DatamodelRegressor(prior=coef, random_state=0).fit(runs)
+    assert model.penalty_ == "l2"
+    with pytest.raises(AssertionError, match="was fitted"):
+        model.set_params(prior=coef[:, :600]).fit(runs.masks[:, :600], runs.outputs)

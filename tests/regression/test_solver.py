@@ -57,7 +57,12 @@ def test_a_solver_of_ones_own(monkeypatch, lam, Y, parameters, sample_weight):
     if lam != 0.05:
         assert_allclose(theirs.validation_error_, ours.validation_error_, rtol=1e-4)
     if "keep_path" in parameters:
-        assert_allclose(theirs.coef_path_, ours.coef_path_, atol=1e-4)
+        # subsets have one size, so the sum of the weights is free at small lams
+        paths = (
+            model.coef_path_ @ RUNS.masks.T + model.intercept_path_[:, :, None]
+            for model in (theirs, ours)
+        )
+        assert_allclose(*paths, atol=1e-3)
 
 
 def test_settings_are_parameters_of_the_regressor():

@@ -59,6 +59,8 @@ def test_a_power_of_two_changes_no_digit(dtype, k, solver, lam, prior):
     given_lam = isinstance(lam, float)
     base = DatamodelRegressor(lam, **parameters).fit(RUNS.masks, Y)
     lam = np.ldexp(lam, powers) if given_lam else lam
+    if prior is not None:
+        parameters["prior"] = np.ldexp(prior, powers[:, None])
     model = DatamodelRegressor(lam, **parameters)
     model.fit(RUNS.masks, np.ldexp(Y, powers))
     assert model.coef_.dtype == dtype

@@ -5,7 +5,7 @@ import time
 import traceback
 import warnings
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -53,6 +53,8 @@ class TrainedChunk:
         For each run, the categories of its warnings, each with the first message.
     seconds : float
         Duration of the chunk.
+    models : dict of int to bytes, default={}
+        The packed models of the runs whose models are kept, by position.
     """
 
     which: np.ndarray
@@ -60,6 +62,7 @@ class TrainedChunk:
     tracebacks: list
     warned: list
     seconds: float
+    models: dict = field(default_factory=dict)
 
     @property
     def finished(self):
@@ -84,31 +87,38 @@ class ChunkTrainer:
         Number of targets.
     retries : int
         Number of times that a failed run is tried again.
+    kept : int array, default=()
+        Positions of the runs whose models are kept. They are trained one by one.
     """
 
-    def __init__(self, learner, n_targets, retries):
+    def __init__(self, learner, n_targets, retries, kept=()):
         self.learner, self.n_targets, self.retries = learner, n_targets, retries
+        self.kept = frozenset(map(int, kept))
 
     def __call__(self, runs):
         """Train some Runs and return their TrainedChunk."""
         start = time.perf_counter()
         outputs, tracebacks, warned = self._nothing(len(runs.which)), [], []
+        kept, models = np.array([i in self.kept for i in runs.which.tolist()]), {}
         with single_threaded(), _warnings_by_run():
             masks = runs.masks.dense()
-            warned += self._train_together(masks, runs.seeds, outputs)
-            for row, mask, seed in zip(outputs, masks, runs.seeds, strict=True):
+            warned += self._train_together(masks, runs.seeds, outputs, ~kept)
+            for i, row in enumerate(outputs):
                 if np.isfinite(row).all():
                     continue
                 row[:] = np.nan
                 _run.warned = {}
+                run = np.flatnonzero(masks[i]), int(runs.seeds[i])
                 try:
-                    row[:] = self._try(np.flatnonzero(mask), int(seed))
+                    row[:], model = self._try(*run, kept[i])
+                    if kept[i]:
+                        models[int(runs.which[i])] = model
                 except (Exception, SystemExit):
                     tracebacks.append(traceback.format_exc())
                 warned += _run.warned.items()
                 _run.warned = None
         seconds = time.perf_counter() - start
-        return TrainedChunk(runs.which, outputs, tracebacks, warned, seconds)
+        return TrainedChunk(runs.which, outputs, tracebacks, warned, seconds, models)
 
     def lost(self, runs, text):
         """Return the TrainedChunk of a run whose worker died."""
@@ -117,33 +127,41 @@ class ChunkTrainer:
     def _nothing(self, n_runs):
         return np.full((n_runs, self.n_targets), np.nan, dtype=np.float32)
 
-    def _train_together(self, masks, seeds, outputs):
+    def _train_together(self, masks, seeds, outputs, together):
         """Set the outputs of runs that the learner can train together."""
-        if not hasattr(self.learner, "train_many"):
+        if not hasattr(self.learner, "train_many") or not together.any():
             return []
         _run.warned = {}
         try:
-            many = as_real(self.learner.train_many(masks, seeds), "outputs of runs")
-            if many.shape == outputs.shape:
+            many = self.learner.train_many(masks[together], seeds[together])
+            many = as_real(many, "outputs of runs")
+            if many.shape == (together.sum(), self.n_targets):
                 with np.errstate(over="ignore"):
-                    outputs[:] = many
+                    outputs[together] = many
         except Exception:  # then each run is trained alone, and raises its own error
             _run.warned = {}
         warned, _run.warned = list(_run.warned.items()), None
         return warned
 
-    def _try(self, train_indices, seed):
-        """Return the outputs of a run, or raise its last error."""
+    def _try(self, train_indices, seed, keep):
+        """Return the outputs of a run and its model, or raise its last error."""
         for _ in range(self.retries):
             try:
-                return self._measure(train_indices, seed)
+                return self._train(train_indices, seed, keep)
             except (Exception, SystemExit):
                 continue
-        return self._measure(train_indices, seed)
+        return self._train(train_indices, seed, keep)
 
-    def _measure(self, train_indices, seed):
+    def _train(self, train_indices, seed, keep):
+        """Return the outputs of a run, and its packed model if it is kept."""
+        if not keep:
+            return self._checked(self.learner(train_indices, seed)), None
+        model, outputs = self.learner.train_and_measure(train_indices, seed)
+        return self._checked(outputs), self.learner.pack_model(model)
+
+    def _checked(self, outputs):
         """Return the outputs of a run as float32, or raise if they are invalid."""
-        outputs = as_real(self.learner(train_indices, seed), "outputs of a run")
+        outputs = as_real(outputs, "outputs of a run")
         if outputs.shape != (self.n_targets,):
             raise ValueError(
                 "A run must give one output per target, shape "

@@ -13,7 +13,9 @@ from skdatamodels.training._execution.pace import Pace
 from skdatamodels.training._execution.workers import train_chunks
 
 
-def train_runs(learner, masks, seeds, todo, n_targets, *, n_jobs, retries, verbose):
+def train_runs(
+    learner, masks, seeds, todo, n_targets, *, n_jobs, retries, verbose, kept=()
+):
     """Train runs, and yield the results chunk by chunk.
 
     Parameters
@@ -35,6 +37,9 @@ def train_runs(learner, masks, seeds, todo, n_targets, *, n_jobs, retries, verbo
         Number of targets.
     n_jobs, retries, verbose : int
         As in :class:`SubsetTrainer`.
+    kept : int array, default=()
+        Positions of the runs whose models are returned with the outputs. The learner
+        must be a `ModelLearner`.
 
     Yields
     ------
@@ -49,7 +54,7 @@ def train_runs(learner, masks, seeds, todo, n_targets, *, n_jobs, retries, verbo
     if hasattr(learner, "prepare") and len(todo):
         with single_threaded():
             learner.prepare()
-    work = ChunkTrainer(learner, n_targets, retries)
+    work = ChunkTrainer(learner, n_targets, retries, kept)
     runs = Runs(np.arange(len(masks)), masks, seeds)
     n_done = len(masks) - len(todo)
     pace, told = Pace(getattr(learner, "block_size", 1), n_done), _Warnings()

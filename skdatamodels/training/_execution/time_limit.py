@@ -85,6 +85,10 @@ class TimeLimited:
         """Return the outputs of a run, or raise if it exceeds the limit."""
         return self._ask("__call__", 1, train_indices, seed)
 
+    def train_and_measure(self, train_indices, seed):
+        """Return the model and the outputs of a run, or raise if it is too slow."""
+        return self._ask("train_and_measure", 1, train_indices, seed)
+
     @property
     def train_many(self):
         """Function that trains several runs, if the learner has one."""

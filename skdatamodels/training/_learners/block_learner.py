@@ -67,6 +67,26 @@ class BlockLearner(EstimatorLearner):
                 outputs[rows[usable]] = measure_many(self.output, raw[usable], self.y)
         return outputs
 
+    def train_and_measure(self, train_indices, seed):
+        """Fit the estimator on these examples, and return it with the run's outputs.
+
+        The outputs are those of the fast path, if it gives any: whether a model is kept
+        must not change its run.
+        """
+        mask = np.zeros((1, len(self.train)), dtype=bool)
+        mask[0, train_indices] = True
+        try:
+            outputs = self.train_many(mask, [seed])[0]
+        except Exception:  # then the estimator's own fit raises its own error
+            outputs = np.array([np.nan])
+        if np.isfinite(outputs).all():
+            return self.train_model(train_indices, seed), outputs
+        return super().train_and_measure(train_indices, seed)
+
+    def __call__(self, train_indices, seed):
+        """Fit the estimator on these examples, and return its outputs (n_targets,)."""
+        return super().train_and_measure(train_indices, seed)[1]
+
     def _have_all_classes(self, masks):
         if self.classes is None:
             return masks.any(axis=1)

@@ -192,18 +192,39 @@ class BoundImageLearner(BoundNetworkLearner):
         self._check_images(self._image_shape())
         self._check_module()
 
-    def __call__(self, train_indices, seed):
-        """Train a network on these images, and return its outputs (n_targets,)."""
-        from skdatamodels.training._learners.image_training import train_and_measure
+    def train_and_measure(self, train_indices, seed):
+        """Train a network on these images, and return it with its outputs.
+
+        The model takes images (n, height, width, channels), with values from 0 to 255.
+        """
+        import torch
+
+        from skdatamodels.training._learners.image_training import (
+            PixelNetwork,
+            train_and_measure,
+        )
 
         self.check_subset_size(len(train_indices))
         images, y, targets, scale = self._data
-        logits = train_and_measure(
+        network, logits = train_and_measure(
             self.settings, images, y, targets, scale, np.asarray(train_indices), seed
         )
         if not np.isfinite(logits).all():
             raise ValueError("Logits are not finite: training diverged. Lower lr.")
-        return self.output(logits, self.y)
+        outputs = self.output(logits, self.y)
+        network = network.to("cpu", memory_format=torch.contiguous_format)
+        return PixelNetwork(network, *(part.cpu() for part in scale)).eval(), outputs
+
+    def make_model(self, seed):
+        """Return the module of a run before its training, on the CPU."""
+        import torch
+
+        from skdatamodels.training._learners.image_training import PixelNetwork
+        from skdatamodels.training._learners.stacked_modules import make_module
+
+        blank = torch.zeros(self.image_shape[-1])
+        network = make_module(self.settings.module_factory, seed)
+        return PixelNetwork(network, blank, blank.clone())
 
     @cached_property
     def _data(self):

@@ -50,8 +50,30 @@ def colour_scale(images):
     return mean.float(), deviation.clamp(min=1).float()  # of 256 grey levels
 
 
+class PixelNetwork(torch.nn.Module):
+    """A network that takes images as they are in the examples.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        Network that takes images of shape (n, channels, height, width).
+    mean, deviation : tensors of shape (channels,)
+        Scale of the colours.
+    """
+
+    def __init__(self, network, mean, deviation):
+        super().__init__()
+        self.network = network
+        self.register_buffer("mean", mean)
+        self.register_buffer("deviation", deviation)
+
+    def forward(self, x):
+        """Return the logits of images (n, height, width, channels) from 0 to 255."""
+        return self.network(normalize(x, self.mean, self.deviation))
+
+
 def train_and_measure(settings, images, y, targets, scale, subset, seed):
-    """Train a network on a subset of the images and return its logits for the targets.
+    """Train a network on a subset of the images and measure it on the targets.
 
     Parameters
     ----------
@@ -70,6 +92,8 @@ def train_and_measure(settings, images, y, targets, scale, subset, seed):
 
     Returns
     -------
+    network : torch.nn.Module
+        The trained network, on the device.
     logits : float64 array of shape (n_targets, n_classes)
         The logits.
     """
@@ -81,7 +105,7 @@ def train_and_measure(settings, images, y, targets, scale, subset, seed):
         network = make_module(settings.module_factory, seed)
         network = network.to(y.device, memory_format=torch.channels_last)
         _train(network, settings, images, y, scale, subset, seed)
-        return _measure(network, settings, targets, scale)
+        return network, _measure(network, settings, targets, scale)
 
 
 def _train(network, settings, images, y, scale, subset, seed):

@@ -5,6 +5,7 @@ from sklearn.base import clone
 
 from skdatamodels._examples import check_same_shape, describe_kind
 from skdatamodels._numbers import refuse_disguised
+from skdatamodels._random import set_seeds, unseeded
 from skdatamodels._sklearn_compat import safe_indexing
 from skdatamodels.outputs import (
     DEFAULT_OUTPUTS,
@@ -15,9 +16,10 @@ from skdatamodels.outputs import (
     raw_outputs,
 )
 from skdatamodels.training._hints import add_hints
+from skdatamodels.training._learners.model_learner import ModelLearner
 
 
-class EstimatorLearner:
+class EstimatorLearner(ModelLearner):
     """Train a scikit-learn estimator on a subset and measure it on the targets.
 
     Parameters
@@ -47,19 +49,18 @@ class EstimatorLearner:
             self.y = encode_targets(targets.y, self.classes)
         else:
             self.y = true_values(train, targets)
-        self.seeded = [
-            name
-            for name, value in sorted(estimator.get_params(deep=True).items())
-            if name.split("__")[-1] == "random_state" and value is None
-        ]
+        self.seeded = unseeded(estimator)
 
-    def __call__(self, train_indices, seed):
-        """Train a model on these examples, and return its outputs (n_targets,)."""
-        model = clone(self.estimator)
-        if self.seeded:
-            seeds = np.random.SeedSequence(seed).generate_state(len(self.seeded))
-            named = zip(self.seeded, map(int, seeds), strict=True)
-            model.set_params(**dict(named))
+    def train_and_measure(self, train_indices, seed):
+        """Train a model on these examples, and return it with its outputs."""
+        model = self.train_model(train_indices, seed)
+        zeros = self._zeros(len(train_indices))
+        raw = raw_outputs(model, self.targets.X, self.classes, **zeros)
+        return model, self.output(raw, self.y)
+
+    def train_model(self, train_indices, seed):
+        """Return the estimator, fitted on these examples with the seed of a run."""
+        model = set_seeds(clone(self.estimator), self.seeded, seed)
         X, y = self.train.X, self.train.y
         # safe_indexing supports frames and sparse matrices, but is slow.
         is_array = isinstance(X, np.ndarray)
@@ -69,10 +70,9 @@ class EstimatorLearner:
         except Exception as error:
             add_hints(error, subset, y[train_indices], self.classes)
             raise
-        raw = raw_outputs(model, self.targets.X, self.classes, **self._zeros(subset))
-        return self.output(raw, self.y)
+        return model
 
-    def _zeros(self, subset):
+    def _zeros(self, n_subset):
         """Return the arguments of `raw_outputs` that replace probabilities of 0.
 
         By the rule of succession, this is the probability that the next example is of
@@ -80,7 +80,7 @@ class EstimatorLearner:
         """
         if self.classes is None or self.output.bounded:
             return {}
-        return {"y": self.y, "zero_proba": 1 / (subset.shape[0] + len(self.classes))}
+        return {"y": self.y, "zero_proba": 1 / (n_subset + len(self.classes))}
 
 
 def check_trainable(estimator):

@@ -1,5 +1,6 @@
 """Base classes of learners that train torch modules."""
 
+import io
 from functools import cached_property
 
 import numpy as np
@@ -7,10 +8,8 @@ from sklearn.base import BaseEstimator
 
 from skdatamodels._examples import check_same_shape
 from skdatamodels.outputs import DEFAULT_OUTPUTS, encode_targets
-from skdatamodels.training._learners.learners import (
-    output_for,
-    true_values,
-)
+from skdatamodels.training._learners.learners import output_for, true_values
+from skdatamodels.training._learners.model_learner import ModelLearner
 
 
 class NetworkLearner(BaseEstimator):
@@ -49,7 +48,7 @@ class NetworkLearner(BaseEstimator):
         return self._bind(train, targets, output)
 
 
-class BoundNetworkLearner:
+class BoundNetworkLearner(ModelLearner):
     """A :class:`NetworkLearner` with its training examples and targets.
 
     Parameters
@@ -89,6 +88,34 @@ class BoundNetworkLearner:
                 "smaller batch_size."
             )
 
+    def make_model(self, seed):
+        """Return the module of a run before its training, on the CPU."""
+        raise NotImplementedError
+
+    def pack_model(self, model):
+        """Return the parameters and buffers of a module as bytes."""
+        import torch
+
+        file = io.BytesIO()
+        torch.save(_tensors(model), file)
+        return file.getvalue()
+
+    def unpack_model(self, content, seed):
+        """Return the module in the result of :meth:`pack_model`; no code is run."""
+        import torch
+
+        model = self.make_model(seed)
+        stored = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+        tensors = _tensors(model)
+        if {name: value.shape for name, value in stored.items()} != {
+            name: value.shape for name, value in tensors.items()
+        }:
+            raise ValueError("The module has other parameters than the stored one.")
+        with torch.no_grad():
+            for name, value in tensors.items():
+                value.copy_(stored[name])
+        return model.eval()
+
     @cached_property
     def _data(self):
         """Return the examples as tensors on the device."""
@@ -98,3 +125,12 @@ class BoundNetworkLearner:
         state = self.__dict__.copy()
         state.pop("_data", None)  # faster to make again than to send to a worker
         return state
+
+
+def _tensors(module):
+    """Return the parameters and buffers of a module by name."""
+    return {
+        name: value.detach()
+        for of_kind in (module.named_parameters(), module.named_buffers())
+        for name, value in of_kind
+    }

@@ -34,6 +34,28 @@ def train_block(modules, settings, data, subsets, seeds):
     raw : float64 array of shape (n_runs, n_targets, ...)
         Logits or predictions.
     """
+    return _train(modules, settings, data, subsets, seeds)[0]
+
+
+def train_module(modules, settings, data, subset, seed):
+    """Train a single run; see :func:`train_block`.
+
+    Returns
+    -------
+    module : torch.nn.Module
+        The trained module, in evaluation mode on the CPU.
+    raw : float64 array of shape (1, n_targets, ...)
+        Logits or predictions.
+    """
+    raw, module, parameters = _train(modules, settings, data, [subset], [seed])
+    with torch.no_grad():
+        for name, value in module.named_parameters():
+            value.copy_(parameters[name][0])
+    return module.cpu().eval(), raw
+
+
+def _train(modules, settings, data, subsets, seeds):
+    """Train a block; return raw outputs, the module that computed, and parameters."""
     X, y, target_X = data
     device = X.device
     n_steps = np.array([count_steps(settings, len(subset)) for subset in subsets])
@@ -74,7 +96,7 @@ def train_block(modules, settings, data, subsets, seeds):
                 _update(settings, parameters[name][:n], gradient, state, rates, step)
         module.eval()
         raw = _measure(forward, parameters, target_X)
-    return raw[np.argsort(order)]
+    return raw[np.argsort(order)], module, parameters
 
 
 def _precision(settings, device):

@@ -186,9 +186,24 @@ class BoundTorchLearner(BoundNetworkLearner):
             )
         self.block_size = self._choose_block_size()
 
+    def train_and_measure(self, train_indices, seed):
+        """Train a module on these examples, and return it with its outputs."""
+        from skdatamodels.training._learners.stacked_training import train_module
+
+        self.check_subset_size(len(train_indices))
+        subset = np.asarray(train_indices)
+        module, raw = train_module(
+            self._modules, self.settings, self._data, subset, int(seed)
+        )
+        return module, self._outputs(raw)[0]
+
     def __call__(self, train_indices, seed):
         """Train a model on these examples, and return its outputs (n_targets,)."""
         return self._train_block([np.asarray(train_indices)], [seed])[0]
+
+    def make_model(self, seed):
+        """Return the module of a run before its training, on the CPU."""
+        return self._modules.make(seed)
 
     def train_many(self, masks, seeds):
         """Train several runs in blocks, and return outputs (n_runs, n_targets)."""
@@ -214,8 +229,12 @@ class BoundTorchLearner(BoundNetworkLearner):
             subsets,
             [int(seed) for seed in seeds],
         )
+        return self._outputs(raw)
+
+    def _outputs(self, raw):
+        """Return the outputs (n_runs, n_targets); NaN if raw ones are not finite."""
         raw = raw if self.classes is not None else raw.reshape(raw.shape[:2])
-        outputs = np.full((len(subsets), len(self.y)), np.nan)
+        outputs = np.full((len(raw), len(self.y)), np.nan)
         finite = np.isfinite(raw.reshape(len(raw), -1)).all(axis=1)
         if finite.any():
             outputs[finite] = measure_many(self.output, raw[finite], self.y)

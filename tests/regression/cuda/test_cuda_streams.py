@@ -30,7 +30,7 @@ def masks_and_outputs(d, dtype=np.float64):
 @pytest.mark.parametrize("weighted", [False, True])
 def test_moments(ops, d, dtype, rows, targets, weighted):
     X, Y = masks_and_outputs(d, dtype)
-    X, Y, _ = Units.of(X, Y).scale(X, Y, None)
+    X, Y, _ = Units.of(X, Y).scale(X, Y, None, "l1")
     shift = Y[:, targets].mean(axis=0)
     weight = np.random.default_rng(2).random(90) if weighted else None
     data = X, Y, rows, targets, weight

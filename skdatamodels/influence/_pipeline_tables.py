@@ -1,0 +1,33 @@
+"""The last step of a fitted pipeline, with the table that reaches it."""
+
+from skdatamodels._examples import Examples
+from skdatamodels._last_step import chosen_by_search
+
+
+def split_pipeline(model, train, targets):
+    """Return the last step of a fitted pipeline, and both parts as it sees them.
+
+    Parameters
+    ----------
+    model : fitted estimator
+        Pipelines and searches may be nested. Any other estimator is returned as is.
+    train, targets : Examples
+        Examples as the whole pipeline sees them.
+
+    Returns
+    -------
+    model : fitted estimator
+        The last step.
+    train, targets : Examples
+        The same examples, with X transformed by all other steps.
+    """
+    model = chosen_by_search(model)
+    if not hasattr(model, "steps"):
+        return model, train, targets
+    if len(model.steps) > 1:
+        before = model[:-1]
+        train, targets = (
+            Examples(before.transform(part.X), part.y, part.ids, allow_nan=True)
+            for part in (train, targets)
+        )
+    return split_pipeline(model.steps[-1][1], train, targets)

@@ -1,0 +1,30 @@
+"""KeptModel: a trained model and the subset that it was trained on."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+
+class KeptModel(NamedTuple):
+    """A model that a run has trained, which is kept beside the run's outputs.
+
+    Parameters
+    ----------
+    model : estimator or torch.nn.Module
+        The fitted scikit-learn estimator, or the module, in evaluation mode on the CPU.
+    subset : int64 array of shape (n_subset,)
+        Indices of the training examples that it was trained on, in increasing order.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.linear_model import Ridge
+    >>> from skdatamodels.runs import KeptModel
+    >>> subset = np.array([0, 2])
+    >>> model = Ridge().fit([[0.0], [1.0]], [0.0, 3.0])
+    >>> KeptModel(model, subset).subset
+    array([0, 2])
+    """
+
+    model: object
+    subset: np.ndarray
