@@ -1,6 +1,6 @@
 """Options of boosters that the closed form does not cover are refused by name."""
 
-__all__ = ["by_round", "check_options", "given_options"]
+__all__ = ["by_round", "check_kind", "check_options", "given_options"]
 
 
 def given_options(params, main_names):
@@ -16,7 +16,16 @@ def given_options(params, main_names):
     }
 
 
-def check_options(estimator, options, kinds, objectives, covered):
+def check_kind(estimator, kinds):
+    """Raise TypeError unless the class of an estimator has one of these names."""
+    name = type(estimator).__name__
+    if name not in kinds:
+        raise TypeError(
+            f"{name} has no closed form here. It must be a {' or '.join(kinds)}."
+        )
+
+
+def check_options(estimator, options, objectives, covered):
     """Raise an error if the closed form does not cover an option of a booster.
 
     Parameters
@@ -25,23 +34,17 @@ def check_options(estimator, options, kinds, objectives, covered):
     options : dict of str to str
         Its options, as the library writes them. Those that are missing have defaults,
         which are covered.
-    kinds, objectives : sequence of str
-        Names of the classes and of the objectives that are covered.
+    objectives : sequence of str
+        Names of the objectives that are covered.
     covered : dict of str to str
         Value that each option must have; "" for constraints, which must all be 0.
 
     Raises
     ------
-    TypeError
-        If the class of the estimator is not one of `kinds`.
     ValueError
         If an option or the objective is not covered.
     """
     name = type(estimator).__name__
-    if name not in kinds:
-        raise TypeError(
-            f"{name} has no closed form here. It must be a {' or '.join(kinds)}."
-        )
     own = callable(estimator.get_params().get("objective"))
     if own or options.get("objective", objectives[0]) not in objectives:
         what = "a function" if own else repr(options["objective"])

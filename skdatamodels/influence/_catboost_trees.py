@@ -3,7 +3,11 @@
 import numpy as np
 
 from skdatamodels.influence._boosted_trees import BoostedTrees
-from skdatamodels.influence._booster_options import check_options, given_options
+from skdatamodels.influence._booster_options import (
+    check_kind,
+    check_options,
+    given_options,
+)
 
 __all__ = ["check_booster", "read_boosted_trees"]
 
@@ -28,9 +32,9 @@ _COVERED = {
 
 def check_booster(estimator):
     """Raise an error if the closed form does not cover an estimator, fitted or not."""
-    kinds = "CatBoostClassifier", "CatBoostRegressor"
+    check_kind(estimator, ("CatBoostClassifier", "CatBoostRegressor"))
     options = _options(estimator)
-    check_options(estimator, options, kinds, list(_LOSSES), _COVERED)
+    check_options(estimator, options, list(_LOSSES), _COVERED)
 
 
 def read_boosted_trees(model, train_X, targets_X):

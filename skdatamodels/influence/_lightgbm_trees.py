@@ -7,6 +7,7 @@ import numpy as np
 from skdatamodels.influence._boosted_trees import BoostedTrees
 from skdatamodels.influence._booster_options import (
     by_round,
+    check_kind,
     check_options,
     given_options,
 )
@@ -57,10 +58,10 @@ def check_booster(estimator):
 
     Other names of options, which LightGBM takes too, are only seen after the fit.
     """
+    check_kind(estimator, ("LGBMClassifier", "LGBMRegressor"))
     options = _options(estimator)
     bagging = _OF_BAGGING if options.get("bagging_freq", "0") != "0" else {}
-    kinds = "LGBMClassifier", "LGBMRegressor"
-    check_options(estimator, options, kinds, list(_LOSSES), _COVERED | bagging)
+    check_options(estimator, options, list(_LOSSES), _COVERED | bagging)
 
 
 def read_boosted_trees(model, train_X, targets_X):
@@ -80,14 +81,7 @@ def read_boosted_trees(model, train_X, targets_X):
     dump = model.booster_.dump_model()
     n_scores, trees = dump["num_tree_per_iteration"], dump["tree_info"]
     leaves = [_leaves(tree["tree_structure"], dump, options) for tree in trees]
-    values = [value for value, l2, hessian in leaves]
-    averaged = options["boost_from_average"] == "1"
-    # Without a split in the first round, the best constants take the place of trees.
-    fitted = averaged or all(len(value) == 1 for value in values[:n_scores])
-    start = np.zeros(n_scores)
-    for k in range(n_scores) if fitted else ():  # the first trees contain it
-        start[k] = _start(*leaves[k])
-        values[k] = values[k] - start[k]
+    values, start, fitted = _split_start(leaves, n_scores, options)
     return BoostedTrees(
         loss=_LOSSES[options["objective"]],
         classes=getattr(model, "classes_", None),
@@ -136,6 +130,22 @@ def _extra_l2(node, dump, options):
     n_bins = len(dump["feature_infos"][feature]["values"])
     one_by_one = n_bins <= int(options["max_cat_to_onehot"])
     return 0.0 if one_by_one else float(options["cat_l2"])
+
+
+def _split_start(leaves, n_scores, options):
+    """Return the values without the start, the start, and whether it is fitted.
+
+    If it is, the first trees contain it. Without a split in the first round, LightGBM
+    puts the best constants in place of the trees in any case.
+    """
+    values, start = [value for value, _, _ in leaves], np.zeros(n_scores)
+    fitted = options["boost_from_average"] == "1"
+    if fitted or all(len(value) == 1 for value in values[:n_scores]):
+        start = np.array([_start(*tree) for tree in leaves[:n_scores]])
+        for k in range(n_scores):
+            values[k] = values[k] - start[k]
+        fitted = True
+    return values, start, fitted
 
 
 def _start(values, l2, hessians):

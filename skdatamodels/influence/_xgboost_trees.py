@@ -8,6 +8,7 @@ from scipy.special import logit
 from skdatamodels.influence._boosted_trees import BoostedTrees
 from skdatamodels.influence._booster_options import (
     by_round,
+    check_kind,
     check_options,
     given_options,
 )
@@ -36,8 +37,8 @@ _COVERED = {
 
 def check_booster(estimator):
     """Raise an error if the closed form does not cover an estimator, fitted or not."""
-    kinds = "XGBClassifier", "XGBRegressor"
-    check_options(estimator, _options(estimator), kinds, list(_LOSSES), _COVERED)
+    check_kind(estimator, ("XGBClassifier", "XGBRegressor"))
+    check_options(estimator, _options(estimator), list(_LOSSES), _COVERED)
 
 
 def read_boosted_trees(model, train_X, targets_X):
@@ -53,37 +54,51 @@ def read_boosted_trees(model, train_X, targets_X):
         If the closed form does not cover an option of the model.
     """
     check_booster(model)
-    booster, options = model.get_booster(), _options(model)
+    options = _options(model)
     loss = _LOSSES[options["objective"]]
     n_scores = len(model.classes_) if loss == "softmax" else 1
-    start = np.atleast_1d(np.array(json.loads(options["base_score"]), dtype=np.float64))
-    start = np.broadcast_to(logit(start) if loss == "log_loss" else start, n_scores)
     train_nodes, target_nodes = (_nodes(model, X) for X in (train_X, targets_X))
-    saved = json.loads(bytes(booster.save_raw("json")))
+    saved = json.loads(bytes(model.get_booster().save_raw("json")))
     trees = saved["learner"]["gradient_booster"]["model"]["trees"][: len(train_nodes)]
-    l2, values = [], []
-    for tree, *nodes in zip(trees, train_nodes, target_nodes, strict=True):
-        found = np.flatnonzero(np.array(tree["left_children"]) == -1)
-        value = np.array(tree["split_conditions"], dtype=np.float64)[found]
-        # Under min_child_weight the root is 0, whatever its gradients.
-        fixed = len(found) == 1 and value[0] == 0
-        l2.append(np.full(len(found), np.inf if fixed else float(options["lambda"])))
-        values.append(value)
+    read = [_leaves(tree, float(options["lambda"])) for tree in trees]
+    for (found, _, _), *nodes in zip(read, train_nodes, target_nodes, strict=True):
         for part in nodes:
             part[:] = np.searchsorted(found, part)
-    shape = (-1, n_scores)
     return BoostedTrees(
         loss=loss,
         classes=getattr(model, "classes_", None),
         learning_rate=float(options["eta"]),
-        l2=by_round(l2, n_scores),
-        start=start,
-        train_leaves=train_nodes.reshape(*shape, train_nodes.shape[1]),
-        target_leaves=target_nodes.reshape(*shape, target_nodes.shape[1]),
-        values=by_round(values, n_scores),
+        l2=by_round([l2 for _, _, l2 in read], n_scores),
+        start=_start(options, loss, n_scores),
+        train_leaves=train_nodes.reshape(-1, n_scores, train_nodes.shape[1]),
+        target_leaves=target_nodes.reshape(-1, n_scores, target_nodes.shape[1]),
+        values=by_round([values for _, values, _ in read], n_scores),
         hessian_scale=2.0 if loss == "softmax" else 1.0,
-        fitted_start=options["boost_from_average"] == "1",
+        fitted_start=_is_fitted(options, loss),
     )
+
+
+def _leaves(tree, l2):
+    """Return nodes that are leaves, their values, and what is added to Hessians."""
+    found = np.flatnonzero(np.array(tree["left_children"]) == -1)
+    values = np.array(tree["split_conditions"], dtype=np.float64)[found]
+    # Under min_child_weight the root is 0, whatever its gradients.
+    fixed = len(found) == 1 and values[0] == 0
+    return found, values, np.full(len(found), np.inf if fixed else l2)
+
+
+def _start(options, loss, n_scores):
+    start = np.array(json.loads(options["base_score"]), dtype=np.float64, ndmin=1)
+    return np.broadcast_to(logit(start) if loss == "log_loss" else start, n_scores)
+
+
+def _is_fitted(options, loss):
+    """Return whether the start is the best constant.
+
+    Before 3.2, classifiers start from a step towards it.
+    """
+    exact = loss == "squared_error" or options["version"] >= [3, 2]
+    return options["boost_from_average"] == "1" and exact
 
 
 def _options(estimator):

@@ -8,7 +8,7 @@ from skdatamodels.influence import boosting_influence
 from skdatamodels.influence._boosted_trees import check_booster, read_boosted_trees
 from skdatamodels.outputs import get_output
 
-lightgbm = pytest.importorskip("lightgbm")
+lightgbm = pytest.importorskip("lightgbm", minversion="4.7")
 
 RATE, L2 = 0.3, 0.7
 OPTIONS = {
@@ -211,9 +211,13 @@ def test_refuses_another_name_of_an_option_after_the_fit(make_table):
         boosting_influence(model, train, targets)
 
 
-def test_refuses_other_classes():
+def test_refuses_other_classes(make_table):
     with pytest.raises(TypeError, match="LGBMRanker has no closed form here"):
         check_booster(lightgbm.LGBMRanker())
+    train, _ = make_table(2)
+    model = booster(2).fit(train.X, train.y)
+    with pytest.raises(TypeError, match="Booster has no closed form here"):
+        check_booster(model.booster_)
 
 
 @CASES

@@ -8,7 +8,7 @@ from skdatamodels.influence import boosting_influence
 from skdatamodels.influence._boosted_trees import check_booster, read_boosted_trees
 from skdatamodels.outputs import get_output
 
-xgboost = pytest.importorskip("xgboost")
+xgboost = pytest.importorskip("xgboost", minversion="3.2")
 
 RATE, L2 = 0.3, 0.7
 OPTIONS = {
@@ -194,9 +194,13 @@ def test_refuses_options_by_name(options, message, make_table):
         boosting_influence(FrozenEstimator(model), train, targets)
 
 
-def test_refuses_other_classes():
+def test_refuses_other_classes(make_table):
     with pytest.raises(TypeError, match="XGBRFClassifier has no closed form here"):
         check_booster(xgboost.XGBRFClassifier())
+    train, _ = make_table(2)
+    model = booster(2).fit(train.X, train.y)
+    with pytest.raises(TypeError, match="Booster has no closed form here"):
+        check_booster(model.get_booster())
 
 
 @CASES

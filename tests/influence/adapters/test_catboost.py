@@ -1,3 +1,5 @@
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -182,3 +184,11 @@ def test_an_exact_prediction():
     exact = Examples(targets.X, model.predict(targets.X), allow_nan=True)
     with pytest.raises(ValueError, match="prediction for target 0 is exact"):
         catboost_importance(FrozenEstimator(model), train, exact)
+
+
+def test_says_how_to_install(monkeypatch):
+    train, targets = problem()
+    model = classifier()
+    monkeypatch.setitem(sys.modules, "catboost", None)
+    with pytest.raises(ImportError, match="pip install catboost"):
+        catboost_importance(model, train, targets)
