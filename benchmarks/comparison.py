@@ -12,7 +12,6 @@ import numpy as np
 from _machine import describe_machine
 from _torch_runs import load_torch_runs
 from baselines import averaged
-from priors import train_networks
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from training import make_mlp
 
@@ -21,6 +20,30 @@ from skdatamodels import influence as cheap
 from skdatamodels.applications import CounterfactualEvaluation, DataSupportSearch
 from skdatamodels.judging import compare_attributions
 from skdatamodels.plotting import AttributionComparisonDisplay
+
+
+def train_networks(make_module, train, n_networks, epochs=15, batch_size=64):
+    """Return networks trained like those of the runs, but on all examples."""
+    import torch
+
+    X, y = torch.tensor(train.X, dtype=torch.float32), torch.tensor(train.y)
+    networks = []
+    for seed in range(n_networks):
+        torch.manual_seed(seed)
+        module = make_module()
+        steps = epochs * (len(X) // batch_size)
+        optimizer = torch.optim.SGD(module.parameters(), lr=0.1, momentum=0.9)
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+        for _ in range(epochs):
+            order = torch.randperm(len(X))
+            for batch in order[: len(X) // batch_size * batch_size].split(batch_size):
+                loss = torch.nn.functional.cross_entropy(module(X[batch]), y[batch])
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+                schedule.step()
+        networks.append((module, [module.state_dict()]))
+    return networks
 
 
 def make_network_methods(train, targets, n_networks):

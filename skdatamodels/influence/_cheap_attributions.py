@@ -174,11 +174,11 @@ def cheap_attributions(
       :func:`influence_functions`, averaged over models of subsets.
 
     All but the first also get surrogates, that is, the influence in other models of the
-    same data: logistic or ridge regression on standardised inputs with several
-    penalties, the same on an approximate Gaussian kernel, a random forest, nearest
-    neighbours, and the indicator of the same class. Other learners get nothing else. A
-    data frame is encoded for them: categories one-hot, missing values by the median. If
-    the learner is a pipeline, they see the table that reaches its last step.
+    same data: logistic or ridge regression on standardised inputs of length 1 with
+    several penalties, the same on an approximate Gaussian kernel, a random forest,
+    nearest neighbours, and the indicator of the same class. Other learners get nothing
+    else. A data frame is encoded for them: categories one-hot, missing values by the
+    median. If the learner is a pipeline, they see the table that reaches its last step.
 
     An attribution that fails, is not finite, is zero or equals another one up to its
     scale is left out.
@@ -211,7 +211,8 @@ def cheap_attributions(
         print(_announcement(members, learner, start, budget))
     found, seconds, failed = {}, {}, {}
     with tqdm(total=len(members), unit="attribution", disable=not verbose) as progress:
-        for member in members:
+        # The cheapest first, so that a dear one does not crowd out all others.
+        for member in sorted(members, key=lambda member: member.seconds):
             begin = perf_counter()
             matrix, reason = _compute(member, deadline, n_jobs)
             reason = reason or _flaw(matrix, found)
@@ -225,6 +226,9 @@ def cheap_attributions(
     if not found:
         reasons = "; ".join(f"{name}: {why}" for name, why in failed.items())
         raise ValueError(f"No attribution could be computed. {reasons}")
+    found = {
+        member.name: found[member.name] for member in members if member.name in found
+    }
     return CheapAttributions(found, seconds, failed, learner.notes)
 
 

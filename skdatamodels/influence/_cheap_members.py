@@ -27,6 +27,9 @@ _FLOPS = 2e10  # a second, of one worker: estimates of cost need no more than th
 _UNPROJECTED = 5000  # most training examples of TRAK without a projection
 _PROJECTION = 2048
 _KERNEL_FEATURES = 300
+# The penalties suit rows of length 1. On Fashion-MNIST, the LDS of logistic regression
+# is .62 with 0.3, .65 with 1 and .60 with 3; the best one depends on the data.
+_STRENGTHS = (0.3, 1.0, 3.0)
 # Of the sums over a training set. On digits, the LDS of the last layer is .64 with 1
 # and .59 with 10; that of one influence function .40 with 1, .56 with 10, .54 with 50.
 _LAST_DAMPING, _DAMPING = 1.0, 10.0
@@ -154,16 +157,16 @@ def _surrogates(learner):
     """Return attributions of other models of the same data."""
     classifies = learner.task == "classification"
     n_outputs = len(np.unique(learner.train.y)) if classifies else 1
-    train, targets = surrogate_table(*learner.tables(), n_outputs)
+    train, targets = _of_length_one(*surrogate_table(*learner.tables(), n_outputs))
     parts, kernel = (train, targets), _kernel_table(train, targets, n_outputs)
     options = {"output": learner.output}
     members = []
     if classifies:
-        for C in (1.0, 0.3, 0.1):
+        for C in _STRENGTHS:
             model = LogisticRegression(C=C, max_iter=500)
             job = partial(logistic_influence, model, *parts, **options)
             members.append(Member(f"logistic C={C}", [job], seconds=_cost(*parts)))
-        model = LogisticRegression(C=10.0, max_iter=500)
+        model = LogisticRegression(C=3.0, max_iter=500)
         job = partial(logistic_influence, model, *kernel, **options)
         members.append(Member("kernel logistic", [job], seconds=_cost(*kernel)))
         sign = -1.0 if learner.output == "cross_entropy" else 1.0
@@ -171,10 +174,10 @@ def _surrogates(learner):
             job = partial(_times, sign, function, *parts)
             members.append(Member(function.__name__, [job]))
     else:
-        for alpha in (1.0, 10.0, 100.0):
+        for alpha in _STRENGTHS:
             job = partial(ridge_influence, Ridge(alpha=alpha), *parts, **options)
             members.append(Member(f"ridge alpha={alpha:g}", [job]))
-        for alpha in (0.1, 1.0):
+        for alpha in (0.3, 3.0):
             job = partial(ridge_influence, Ridge(alpha=alpha), *kernel, **options)
             members.append(Member(f"kernel ridge alpha={alpha:g}", [job]))
     if learner.family in ("boosting", "other"):
@@ -192,6 +195,14 @@ def _cost(train, targets):
     width = d * len(np.unique(train.y))
     flops = (500 * 4 + width / 2 + len(targets)) * n * width + width**3
     return flops / _FLOPS
+
+
+def _of_length_one(train, targets):
+    """Divide both tables by the root of the mean squared length of training rows."""
+    length = np.sqrt((train.X**2).sum(axis=1).mean()) or 1.0
+    return tuple(
+        Examples(part.X / length, part.y, part.ids) for part in (train, targets)
+    )
 
 
 def _kernel_table(train, targets, n_outputs):

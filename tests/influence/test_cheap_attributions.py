@@ -184,6 +184,18 @@ def test_other_learners_get_surrogates(model, make):
     assert max(scores.values()) > 0.3
 
 
+def test_surrogates_get_rows_of_length_one():
+    """So the penalties suit any number of columns."""
+    train, targets = _wine()
+    found = cheap_attributions(SVC(), train, targets, random_state=0)
+    mean, root = train.X.mean(axis=0), train.X.std(axis=0) * np.sqrt(train.X.shape[1])
+    parts = [Examples((part.X - mean) / root, part.y) for part in (train, targets)]
+    for C in (0.3, 1.0, 3.0):
+        model = LogisticRegression(C=C, tol=1e-8, max_iter=1000)
+        expected = logistic_influence(model, *parts, output="margin")
+        assert_allclose(found[f"logistic C={C}"], expected, rtol=0.02, atol=1e-3)
+
+
 def test_network(monkeypatch):
     torch = pytest.importorskip("torch")
     from skdatamodels.training import TorchLearner
@@ -305,6 +317,23 @@ def test_a_small_budget_takes_fewer_models(monkeypatch):
     _given(monkeypatch, Member("slow", [slow] * 1000))
     cheap_attributions(LogisticRegression(), train, targets, budget=3.0)
     assert 1 <= len(calls) < 20
+
+
+def test_a_dear_member_does_not_crowd_out_the_others(monkeypatch):
+    """Its cost, which is an estimate, is far too low."""
+    train, targets = _wine()
+    good = np.random.default_rng(0).normal(size=(20, 60))
+    clock = [0.0]
+    monkeypatch.setattr(_cheap_attributions, "perf_counter", lambda: clock[0])
+
+    def dear():
+        clock[0] += 100
+        return good**2
+
+    members = Member("dear", [dear], seconds=0.1), Member("good", [lambda: good])
+    _given(monkeypatch, *members)
+    found = cheap_attributions(LogisticRegression(), train, targets, budget=5.0)
+    assert list(found) == ["dear", "good"]
 
 
 def test_no_member_at_all_is_an_error(monkeypatch):
