@@ -130,9 +130,9 @@ class LearnerModels:
         each = self.training_time()
         self.models.append(self._first)
         several = self.family in ("network", "forest", "boosting", "logistic", "ridge")
-        n_more = (
-            int(max(0, until - perf_counter()) // max(each, 1e-9)) if several else 0
-        )
+        n_more = _N_MODELS if several else 0
+        if several and np.isfinite(until):
+            n_more = int(max(0, until - perf_counter()) // max(each, 1e-9))
         jobs = (delayed(job)() for job in self.jobs()[1 : 1 + n_more])
         self.models.extend(Parallel(n_jobs=self.n_jobs)(jobs))
 
