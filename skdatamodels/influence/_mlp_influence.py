@@ -68,9 +68,9 @@ def mlp_influence(
         besides the penalty `alpha`. A network with more parameters than examples needs
         it.
     share : float in (0, 1], default=0.99
-        Share of the trace of this matrix to keep, for ``layers="all"``. An example that
-        the network is sure about adds next to nothing to it, so most of the rows and of
-        the time can be saved. 1 keeps all.
+        Share of the trace of this matrix to keep. An example that the network is sure
+        about adds next to nothing to it, so that most of its rows can be left out. 1
+        keeps all, as ``layers="last"`` always does for a classifier.
     subset : array-like of shape (n_subset,), default=None
         Indices of the training examples that the network is fitted on, or a bool mask.
         None means all.
@@ -330,7 +330,7 @@ def _roots(state, layers):
 
 
 def _strongest(roots, share):
-    """Return the longest rows that make up a share of the sum of squared lengths."""
+    """Return the longest rows, which make up a share of the trace of BᵀB."""
     squares = roots.squares()
     order = np.argsort(squares, kind="stable")
     weak = np.cumsum(squares[order]) <= (1 - share) * squares.sum()
