@@ -171,7 +171,9 @@ def cheap_attributions(
     - Logistic and ridge regression: their own influence.
     - Trees: :func:`forest_influence` or :func:`boosting_influence`, averaged over
       models of subsets.
-    - Networks: :func:`trak`, :func:`last_layer_influence` and
+    - `MLPClassifier` and `MLPRegressor`: :func:`mlp_influence` through all layers and
+      the last, averaged over models of subsets.
+    - Networks of torch: :func:`trak`, :func:`last_layer_influence` and
       :func:`influence_functions`, averaged over models of subsets.
 
     All but the first also get surrogates, that is, the influence in other models of the
