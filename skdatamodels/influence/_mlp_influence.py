@@ -11,7 +11,6 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 from skdatamodels._sklearn_compat import Interval, StrOptions, validate_params
 from skdatamodels.influence._fitted_on_subset import fit_on_subset, refuse_parameters
 from skdatamodels.influence._linear_models import dense_table
-from skdatamodels.influence._softmax_influence import softmax_influence
 from skdatamodels.influence._solve import factor_hessian
 from skdatamodels.masks._packed import row_blocks
 from skdatamodels.outputs import encode_targets
@@ -62,7 +61,7 @@ def mlp_influence(
         "prediction" or "squared_error" for a regressor. None means "margin" or
         "prediction". See :data:`skdatamodels.outputs.OUTPUTS`.
     layers : {"all", "last"}, default="all"
-        "last" keeps the hidden layers fixed, which is faster.
+        "last" keeps the hidden layers fixed.
     damping : float >= 0, default=3
         Added to the diagonal of the matrix of second derivatives of the sum of losses,
         besides the penalty `alpha`. A network with more parameters than examples needs
@@ -70,7 +69,7 @@ def mlp_influence(
     share : float in (0, 1], default=0.99
         Share of the trace of this matrix to keep. An example that the network is sure
         about adds next to nothing to it, so that most of its rows can be left out. 1
-        keeps all, as ``layers="last"`` always does for a classifier.
+        keeps all.
     subset : array-like of shape (n_subset,), default=None
         Indices of the training examples that the network is fitted on, or a bool mask.
         None means all.
@@ -137,8 +136,6 @@ def mlp_influence(
         estimator, train, targets, output, subset, _check_mlp, least_classes=2
     )
     state = _read_state(fit, train, targets)
-    if layers == "last" and fit.classes is not None:
-        return _of_last_layer(state, damping)
     layers = slice(-1 if layers == "last" else None, None)
     roots = _strongest(_roots(state, layers), share)
     of_train = _gradients(state, state.train, state.residual, layers)
@@ -220,7 +217,8 @@ def _read_state(fit, train, targets):
     else:
         seen = encode_targets(model.classes_, fit.classes)
         units = seen[-raw.shape[1] :]  # of two classes, only the second has a unit
-        residual = _proba(raw) - (fit.y_train[:, None] == units)
+        proba = expit(raw) if len(units) == 1 else softmax(raw, axis=1)
+        residual = proba - (fit.y_train[:, None] == units)
         residual[~np.isin(fit.y_train, seen)] = 0
         gradient = fit.gradient[:, units]
         gradient[~np.isin(targets.y, model.classes_)] = 0
@@ -246,10 +244,6 @@ def _forward(model, X):
         raw = inputs[-1] @ coef.astype(np.float64) + intercept
         inputs.append(function(raw))
     return inputs[:-1], raw
-
-
-def _proba(raw):
-    return expit(raw) if raw.shape[1] == 1 else softmax(raw, axis=1)
 
 
 class _Gradients(NamedTuple):
@@ -334,6 +328,7 @@ def _strongest(roots, share):
     squares = roots.squares()
     order = np.argsort(squares, kind="stable")
     weak = np.cumsum(squares[order]) <= (1 - share) * squares.sum()
+    weak[-1] = False  # also if the network is so sure that all are 0
     return roots.rows(np.sort(order[~weak]))
 
 
@@ -380,28 +375,3 @@ def _by_outputs(roots, of_train, of_targets, penalty, damping):
             indirect = x.T @ roots.products(others, *scales)
             influence[rows, columns] = indirect - some.products(others, *scales)
     return influence
-
-
-def _of_last_layer(state, damping):
-    """Return the influence of a softmax regression on the last hidden layer."""
-    last = state.train[-1], state.targets[-1]
-    A, Z = (np.c_[inputs, np.ones(len(inputs))] for inputs in last)
-    single = state.raw.shape[1] == 1
-    residual, proba, gradient = (
-        np.pad(part, ((0, 0), (int(single), 0)))  # the fixed logit of the first class
-        for part in (-state.residual, _proba(state.raw), state.gradient)
-    )
-    penalty = np.full(A.shape[1], state.penalty)
-    penalty[-1] = 0
-    return softmax_influence(
-        A,
-        Z,
-        residual,
-        proba,
-        gradient,
-        subset=state.subset,
-        weights=np.ones(len(A)),
-        penalty=penalty,
-        damping=damping,
-        fixed_logit=single,
-    )

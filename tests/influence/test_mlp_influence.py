@@ -152,7 +152,9 @@ def test_equals_the_functions_of_torch(n_classes, sizes, data):
     assert_allclose(influence, expected, rtol=1e-6, atol=1e-9)
     if n_classes:
         expected = last_layer_influence(module, *data, **options, damping=0.7)
-        influence = mlp_influence(*given, **options, layers="last", damping=0.7)
+        influence = mlp_influence(
+            *given, **options, layers="last", damping=0.7, share=1
+        )
         assert_allclose(influence, expected, rtol=1e-6, atol=1e-9)
 
 
@@ -188,6 +190,23 @@ def test_a_share_is_nearly_all(data):
     every, most = (mlp_influence(model, *data, share=share) for share in (1, 0.99))
     assert np.corrcoef(every.ravel(), most.ravel())[0, 1] > 0.999
     assert abs(every - most).max() > 1e-9
+
+
+@pytest.mark.parametrize("n_classes", [3])
+def test_a_network_that_is_certain(data):
+    """Without curvature, it is the product of gradients over the damping."""
+    train, targets = data
+    model = _fitted(_network(3, (), alpha=0), train)
+    model.coefs_[0] = model.coefs_[0] * 1e6
+    model = FrozenEstimator(model)
+    influence = mlp_influence(model, train, targets, damping=0.5)
+    wrong = model.predict(train.X) != train.y
+    assert not influence[:, ~wrong].any()
+    inner = (targets.X @ train.X.T + 1)[:, wrong]
+    possible = np.array([-2, -1, 0, 1, 2]) / 0.5  # gradients by logits are -1, 0 or 1
+    factors = influence[:, wrong] / inner
+    assert_allclose(abs(factors[..., None] - possible).min(axis=-1), 0, atol=1e-9)
+    assert wrong.any()
 
 
 @pytest.mark.parametrize("layers", ["all", "last"])
