@@ -260,10 +260,7 @@ def _announcement(members, learner, start, budget):
 def _compute(member, left, by_clock, n_jobs):
     """Return the matrix, or None and a reason; stop `by_clock` after half of `left`."""
     if member.seconds > left:
-        return (
-            None,
-            f"it takes about {member.seconds:.1f} s, but at most {left:.1f} s are allowed",
-        )
+        return None, f"it takes about {member.seconds:.1f} s, the limit is {left:.1f} s"
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of surrogates that do not converge
