@@ -13,7 +13,7 @@ from skdatamodels._examples import Examples
 from skdatamodels._random import entropy_from
 from skdatamodels._sklearn_compat import Interval, validate_params
 from skdatamodels._tables import Table, shorten, table_html, table_text
-from skdatamodels.influence._cheap_members import cheap_members
+from skdatamodels.influence._cheap_members import cheap_members, surrogates
 from skdatamodels.influence._checks import check_same_examples
 from skdatamodels.influence._learner_models import LearnerModels
 from skdatamodels.influence._over_subsets import Mean
@@ -138,9 +138,10 @@ def cheap_attributions(
     budget : float, default=None
         Limit for the total time, in seconds: what would take longer is left out, or
         averaged over fewer models, so that the result depends on the speed of the
-        machine. By default, no clock is read: an attribution is left out, or averaged
-        over fewer models, if it would by its number of operations take longer than 50
-        trainings, and longer than 20 seconds.
+        machine. By default, an attribution is left out, or averaged over fewer models,
+        if it would by its number of operations take longer than 50 trainings, and
+        longer than 20 seconds. All together may take a few times as long. The clock
+        then matters only for attributions that are near this limit.
     random_state : int, RandomState, Generator or None, default=None
         Seed of the subsets, of training and of surrogate models.
     n_jobs : int, default=None
@@ -205,22 +206,59 @@ def cheap_attributions(
     )
     if models is not None and len(models):
         learner.models = list(models)
+    clock = _Clock(learner, start, budget)
+    learner.train_models(until=np.inf if budget is None else start + budget / 2)
+    members = cheap_members(learner)
     if budget is None:
-        learner.train_models(until=np.inf)
-        most = max(_TRAININGS * learner.training_time(), _LEAST_SECONDS)
-        members = [_shortened(member, most) for member in cheap_members(learner)]
-    else:
-        learner.train_models(until=start + budget / 2)
-        members = cheap_members(learner)
+        members = [_shortened(member, clock.most) for member in members]
     if verbose:
         print(_announcement(members, learner, start, budget))
     found, seconds, failed = {}, {}, {}
+    results = found, seconds, failed
+    _compute_all(members, clock, n_jobs, verbose, *results)
+    if not found and learner.family in ("logistic", "ridge"):
+        others = surrogates(learner)
+        _compute_all(others, clock, n_jobs, verbose, *results)
+        members = members + others
+    if not found:
+        reasons = "; ".join(f"{name}: {why}" for name, why in failed.items())
+        raise ValueError(f"No attribution could be computed. {reasons}")
+    best = members[0].name
+    if learner.family != "other" and best in failed and "it takes" not in failed[best]:
+        warnings.warn(
+            f"{best}, the attribution that suits {type(estimator).__name__}, was left "
+            f"out: {failed[best]} The others know less of the model.",
+            UserWarning,
+            stacklevel=2,
+        )
+    found = {
+        member.name: found[member.name] for member in members if member.name in found
+    }
+    return CheapAttributions(found, seconds, failed, learner.notes)
+
+
+class _Clock:
+    """Limits for the time of a member.
+
+    Without a budget, members have a limit for their estimated time only.
+    """
+
+    def __init__(self, learner, start, budget):
+        self.end = None if budget is None else start + budget
+        self.most = max(_TRAININGS * learner.training_time(), _LEAST_SECONDS)
+
+    def left(self):
+        """Return the limit for the estimated time of the next member."""
+        return self.most if self.end is None else max(self.end - perf_counter(), 0.0)
+
+
+def _compute_all(members, clock, n_jobs, verbose, found, seconds, failed):
+    """Add the results of members to dicts by name."""
     with tqdm(total=len(members), unit="attribution", disable=not verbose) as progress:
         # The cheapest first, so that a dear one does not crowd out all others.
         for member in sorted(members, key=lambda member: member.seconds):
             begin = perf_counter()
-            left = most if budget is None else start + budget - begin
-            matrix, reason = _compute(member, left, budget is not None, n_jobs)
+            matrix, reason = _compute(member, clock, n_jobs)
             reason = reason or _flaw(matrix, found)
             if reason:
                 failed[member.name] = shorten(reason, _REASON)
@@ -229,13 +267,6 @@ def cheap_attributions(
                 found[member.name].setflags(write=False)
                 seconds[member.name] = perf_counter() - begin
             progress.update()
-    if not found:
-        reasons = "; ".join(f"{name}: {why}" for name, why in failed.items())
-        raise ValueError(f"No attribution could be computed. {reasons}")
-    found = {
-        member.name: found[member.name] for member in members if member.name in found
-    }
-    return CheapAttributions(found, seconds, failed, learner.notes)
 
 
 def _shortened(member, most):
@@ -257,14 +288,16 @@ def _announcement(members, learner, start, budget):
     )
 
 
-def _compute(member, left, by_clock, n_jobs):
-    """Return the matrix, or None and a reason; stop `by_clock` after half of `left`."""
+def _compute(member, clock, n_jobs):
+    """Return the matrix, or None and a reason; a budget is shared out by halves."""
+    left = clock.left()
     if member.seconds > left:
         return None, f"it takes about {member.seconds:.1f} s, the limit is {left:.1f} s"
+    seconds = np.inf if clock.end is None else left / 2
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of surrogates that do not converge
-            return _average(member, left / 2 if by_clock else np.inf, n_jobs), None
+            return _average(member, seconds, n_jobs), None
     except Exception as error:
         return None, f"{type(error).__name__}: {error}"
 

@@ -25,7 +25,7 @@ from skdatamodels.influence._ridge_influence import ridge_influence
 from skdatamodels.influence._surrogate_table import surrogate_table
 from skdatamodels.influence._trak import trak
 
-_FLOPS = 2e10  # a second, of one worker: estimates of cost need no more than this
+_FLOPS = 5e9  # a second, of one worker: estimates of cost need no more than this
 _UNPROJECTED = 5000  # most training examples of TRAK without a projection
 _PROJECTION = 2048
 _KERNEL_FEATURES = 300
@@ -79,7 +79,7 @@ def cheap_members(learner):
     members = [] if own is None else own(learner)
     if learner.family in ("logistic", "ridge"):
         return members
-    return members + _surrogates(learner)
+    return members + surrogates(learner)
 
 
 def _over_models(name, function, todo, parts, *, scaled=False, seconds=0.0, **params):
@@ -116,9 +116,23 @@ def _of_trees(learner):
     functions = {"forest": forest_influence, "boosting": boosting_influence}
     function = functions[learner.family]
     parts, models = (learner.train, learner.targets), _kept(learner.models)
-    return [
-        _over_models(function.__name__, function, models, parts, output=learner.output)
-    ]
+    options = {"output": learner.output}
+    if learner.family == "boosting":
+        options["seconds"] = _seconds_of_boosting(learner)
+    return [_over_models(function.__name__, function, models, parts, **options)]
+
+
+def _seconds_of_boosting(learner):
+    """Estimate the time of a model: all examples move, in each tree, each other one."""
+    model, subset = learner.models[0]
+    model = last_step(model)
+    n_rounds = getattr(model, "n_iter_", None) or model.get_params().get("n_estimators")
+    n_scores = 1
+    if learner.task == "classification":
+        n_classes = len(np.unique(learner.train.y))
+        n_scores = n_classes if n_classes > 2 else 1
+    n_moved = len(subset) + len(learner.targets)
+    return 2e-9 * (n_rounds or 100) * n_scores * len(learner.train) * n_moved
 
 
 def _of_network(learner):
@@ -185,7 +199,7 @@ def _of_mlp(learner):
     ]
 
 
-def _surrogates(learner):
+def surrogates(learner):
     """Return attributions of other models of the same data."""
     classifies = learner.task == "classification"
     n_outputs = len(np.unique(learner.train.y)) if classifies else 1

@@ -42,7 +42,7 @@ def fit_on_subset(estimator, train, targets, output, subset, check, *, least_cla
     if hasattr(estimator, "steps"):
         raise TypeError(
             f"{type(estimator).__name__} has no closed form here. Transform X first, "
-            "and pass the last step."
+            "and pass the last step, or use over_subsets, which takes pipelines."
         )
     check(estimator)
     y_train, y_targets, classes = train.y, targets.y, None

@@ -36,7 +36,7 @@ _DERIVATIVES = {  # outputs with a derivative in all families, and their stand-i
         "margin": "margin",
         "log_odds": "log_odds",
         "cross_entropy": "cross_entropy",
-        "confidence": "log_odds",
+        "confidence": "confidence",
     },
     "regression": {"prediction": "prediction", "squared_error": "squared_error"},
 }
@@ -99,6 +99,8 @@ class LearnerModels:
             return name
         given = info_of_output(output).name
         name = _DERIVATIVES[self.task].get(given, name)
+        if name == "confidence" and self.family == "network":
+            name = "log_odds"  # torch's functions do not differentiate it
         if name != given:
             self.notes.append(f"They measure {name!r} instead of {given!r}.")
         return name

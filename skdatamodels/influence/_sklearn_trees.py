@@ -32,7 +32,10 @@ def check_booster(estimator):
     name = type(estimator).__name__
     if type(estimator) not in _KINDS:
         kinds = ", ".join(kind.__name__ for kind in _KINDS)
-        raise TypeError(f"{name} has no closed form here. It must be one of {kinds}.")
+        raise TypeError(
+            f"{name} has no closed form here. It must be one of {kinds}, or of "
+            "LightGBM, XGBoost or CatBoost. For forests, use forest_influence."
+        )
     covered = dict(_COVERED)
     if isinstance(estimator, _HISTOGRAM):
         del covered["n_iter_no_change"]  # it is ignored without early stopping

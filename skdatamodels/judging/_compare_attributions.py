@@ -229,7 +229,7 @@ def compare_attributions(
     entropy = entropy_from(random_state)
     # spawned, so that they differ from a user's generator with the same seed
     control_rng, split_rng = np.random.default_rng(entropy).spawn(2)
-    controls = _controls(train, targets, control_rng, runs.output_info.sign or 1)
+    controls = _controls(train, targets, control_rng, runs.output_info)
     tuned = any(isinstance(given, dict) for given in attributions.values())
     tuning, reported = _split(runs, tuning_fraction if tuned else 0, split_rng)
     retrained = targets_to_retrain(counterfactuals, reported.targets)
@@ -337,14 +337,16 @@ def _check_unseen(runs, seen_runs):
         )
 
 
-def _controls(train, targets, rng, sign):
-    """Return the controls; `sign` is -1 where lower outputs are better."""
+def _controls(train, targets, rng, output):
+    """Return the controls that suit an output."""
 
     def random():
         return random_influence(train, targets, random_state=rng)
 
-    if type_of_target(train.y).startswith("continuous"):
+    of_regression = output.name in ("prediction", "squared_error")
+    if of_regression or type_of_target(train.y).startswith("continuous"):
         return {"random": random}
+    sign = output.sign or 1  # -1 where lower outputs are better
     same_class = sign * same_class_influence(train, targets)  # checks classes now
     return {"random": random, "same class": lambda: same_class}
 

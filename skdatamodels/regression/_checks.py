@@ -148,6 +148,8 @@ def _is_matrix(value):
 
 
 def _check_member(label, weights, n_targets, n_train):
+    if weights is None:
+        raise ValueError(f"{label} is None: leave it out.")
     weights = weights() if callable(weights) else weights
     weights = AttributionMatrix.weights_of(weights, label)
     if weights.shape != (n_targets, n_train):

@@ -147,8 +147,8 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     keep_path : bool, default=False
         Whether to keep the weights at every lam, of the fit on all runs.
     sparse : bool, default=False
-        Whether to store weights as a sparse matrix (CSR). The dense matrix is then
-        never formed.
+        Whether to store weights as a sparse matrix (CSR). With the LASSO, the dense
+        matrix is then never formed. `prior_coef_` is dense.
     tol : float, default=1e-4
         Duality gap to reach, relative to half the variance of the target's outputs.
     max_iter : int, default=5000
@@ -188,7 +188,9 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         The combined prior in units of the output. Only if a prior has a weight.
     loo_error_ : float64 array of shape (n_targets,)
         Mean squared error on runs that are left out of the fit one at a time, or a pair
-        or group at a time. It is exact; if there are more runs than training examples,
+        or group at a time. It is exact given the prior, which all runs have weighed,
+        so it is too small if there are few runs and targets and many matrices. If there
+        are more runs than training examples,
         it is the mean over 1,000 of them. With "conjugate_gradient", the error of
         generalised cross-validation. Only for the ridge.
     noise_variance_ : float64 array of shape (n_targets,)
@@ -379,7 +381,8 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         attributions = None
         if isinstance(self.prior, str):
             attributions = getattr(X, "attributions", None)
-        splits = isinstance(self.lam, str) and isinstance(X, TrainingRuns)
+        splits = isinstance(self.lam, str) or self.penalty == "l2"
+        splits = isinstance(X, TrainingRuns) and splits
         pairs = paired_runs(X) if splits else None
         X, y = self._check_data(X, y)
         Y, n_runs = y.reshape(len(y), -1), len(y)
@@ -417,7 +420,7 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         settings = Settings.of(self, rng.randint(2**31 - 1), ops)
         stack, self.prior_weights_ = None, {}
         if members:
-            data = X, Y, sample_weight, exclude, units.targets, settings.seed
+            data = X, Y, sample_weight, exclude, groups, units.targets, settings.seed
             stack, self.prior_weights_ = fit_stack(members, *data)
         prior = Prior(stack, factors, exclude)
         problem = Problem(X, Y, sample_weight, targets, lam, prior, groups)
@@ -456,7 +459,8 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         for rows in row_blocks(len(coef), 8 * coef.shape[1]):
             targets = np.arange(len(coef))[rows]
             coef[rows] = prior.of(targets).weights
-        self.prior_coef_ = units.restore_weights(coef)
+        coef = units.restore_weights(coef)
+        self.prior_coef_ = coef[0] if np.ndim(self.intercept_) == 0 else coef
 
     def predict(self, X):
         """Predict the outputs of models trained on the given subsets.

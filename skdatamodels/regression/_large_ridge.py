@@ -7,7 +7,7 @@ few large eigenvalues, so some ten products are enough.
 The left-out errors would need the diagonal of an inverse for each target. It is almost
 constant for random masks, so its mean is used (generalised cross-validation), which is
 estimated from one random vector of signs p: tr(1 - H) = E[lam·pᵀ(K + lam)⁻¹p] for p
-without its mean.
+without its mean. This is right for independent runs of equal weight only.
 """
 
 import warnings
@@ -78,8 +78,8 @@ class LargeSystem:
         kept = lam * (self.signs @ found[:, n:])  # tr(1 - H)
         squares, m = (residuals**2).sum(axis=0), len(R)
         errors = squares / runs.total * (m / kept) ** 2
-        freedom = np.maximum(kept - (m - runs.total), 1e-9 * m)
-        return a, errors, squares / freedom
+        noise = squares / runs.total * m / np.maximum(kept, 1e-9 * m)
+        return a, errors, noise
 
 
 def _conjugate_gradient(product, right):

@@ -33,7 +33,7 @@ def choose_penalty(problem, settings, solve_lasso):
     -------
     penalty : {"l1", "l2"}
     """
-    if _ridge_bytes(problem) > available_memory():
+    if _ridge_bytes(problem) > available_memory() or _too_large(problem):
         return "l1"
     n_runs = max(len(group.rows) for group in problem.groups)
     if problem.X.shape[1] > _FEW_RUNS * n_runs:
@@ -112,7 +112,13 @@ def check_parameters_of_ridge(regressor):
 
 
 def check_ridge_fits(problem):
-    """Raise MemoryError if the ridge does not fit into memory."""
+    """Raise an error if the ridge does not suit large systems, or the memory."""
+    if _too_large(problem):
+        raise ValueError(
+            f"With more than {LARGE:,} runs and training examples, penalty='l2' is for "
+            "independent runs of equal weight, without groups, and pairs that share a "
+            "training seed. Use penalty='l1'."
+        )
     n_bytes, available = _ridge_bytes(problem), available_memory()
     if n_bytes > available:
         raise MemoryError(
@@ -120,6 +126,15 @@ def check_ridge_fits(problem):
             f"but only {available / 1e9:.1f} GB are available. Use penalty='l1', or "
             "fit fewer runs."
         )
+
+
+def _too_large(problem):
+    """Return whether runs of a large system are not independent, of equal weight."""
+    m = max(len(group.rows) for group in problem.groups)
+    weight, unit = problem.sample_weight, problem.unit
+    unequal = weight is not None and (weight != weight[0]).any()
+    together = unit is not None and len(np.unique(unit)) < len(unit)
+    return min(m, problem.X.shape[1]) > LARGE and (unequal or together)
 
 
 def _ridge_bytes(problem):

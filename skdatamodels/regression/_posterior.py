@@ -62,7 +62,7 @@ def posterior_variance(model, X, Y, weight, sets):
             for each in zip(variances, lam, strict=True)
         )
         rows = Parallel(n_jobs=model.n_jobs, prefer="threads")(tasks)
-        scale = model.noise_variance_[targets] / (lam * runs.total)
+        scale = model.noise_variance_[targets] / runs.total
         found[targets] = scale[:, None] * np.array(rows)
     return found
 
@@ -78,5 +78,5 @@ def _check_sets(sets, d):
 
 
 def _of_target(runs, variances, lam, sets):
-    """Return the posterior variances of a target, in units of the prior's v."""
+    """Return the posterior variances of a target, in units of noise / runs."""
     return System(runs, variances).posterior(lam, sets)

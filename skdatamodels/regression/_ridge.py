@@ -43,7 +43,7 @@ _MOST_LEFT_OUT = 1000
 _BLOCK = 16  # targets of one task
 # Least strength that rounding allows, relative to the mean eigenvalue, by bytes of a
 # number.
-_LEAST_LAM = {4: 1e-5, 8: 1e-11}
+_LEAST_LAM = {4: 1e-5, 8: 1e-10}
 
 
 def fit_groups(problem, settings):
@@ -167,6 +167,17 @@ class Runs(NamedTuple):
         gram = (Z.T @ Z).astype(np.float64) / total if primal else None
         return cls(rows, Z, x_mean, root, total, left_out, gram)
 
+    def noise(self, residuals, freedom):
+        """Return the variance of the noise, from residuals and degrees of freedom.
+
+        Weights count runs, but at least as many as equal weights that would give means
+        of the same variance, so that weights that sum to little do not matter.
+        """
+        weight = self.root**2
+        n_runs = max(self.total, self.total**2 / (weight**2).sum())
+        mean = (residuals**2).sum(axis=0) / self.total
+        return mean * n_runs / max(n_runs - freedom, 1e-9 * n_runs)
+
 
 def _by_size(unit):
     """Return the positions of the members of units, in one array for each size."""
@@ -261,20 +272,21 @@ class System:
         Returns
         -------
         variances : float64 array of shape (n_sets,) or (d,)
-            In the units of D.
+            In the units of D, divided by lam.
         """
-        runs, factor = self.runs, self._factor(self._least(lam))
+        lam = self._least(lam)
+        runs, factor = self.runs, self._factor(lam)
         V = np.float64(self._columns(slice(None))) / np.sqrt(runs.total)
         if runs.gram is None:
             if sets is None:
                 U = solve_triangular(factor, V, lower=True)
-                return self.root**2 * np.maximum(1 - (U**2).sum(axis=0), 0)
+                return self.root**2 * np.maximum(1 - (U**2).sum(axis=0), 0) / lam
             sums = (self.root * sets).T
             U = solve_triangular(factor, V @ sums, lower=True)
-            return np.maximum((sums**2).sum(axis=0) - (U**2).sum(axis=0), 0)
+            return np.maximum((sums**2).sum(axis=0) - (U**2).sum(axis=0), 0) / lam
         # D - D·Zᵀ(…)⁻¹Z·D = lam·V(S + lam)⁻¹V
         sums = np.diag(self.root) if sets is None else (self.root * sets).T
-        return lam * (solve_triangular(factor, sums, lower=True) ** 2).sum(axis=0)
+        return (solve_triangular(factor, sums, lower=True) ** 2).sum(axis=0)
 
     def _columns(self, rows):
         """Return rows of Z·√D."""
@@ -308,24 +320,28 @@ class System:
         """Return lam, or the least one that rounding allows."""
         return max(lam, _LEAST_LAM[self.runs.Z.dtype.itemsize] * self.size)
 
-    def _factor(self, lam):
-        """Return the lower Cholesky factor of the matrix plus lam."""
-        A = self.matrix.copy()
+    def _factor(self, lam, extra=0.0):
+        """Return the lower Cholesky factor of the matrix plus lam, and a matrix."""
+        A = self.matrix + extra
         np.fill_diagonal(A, np.diagonal(A) + lam)
         return cholesky(A, lower=True, overwrite_a=True, check_finite=False)
 
     def _solve_dual(self, R, lam):
-        runs, factor = self.runs, self._factor(lam)
+        runs, unit = self.runs, self.runs.root / np.sqrt(self.runs.total)
+        # K maps the unit vector to 0. An eigenvalue there keeps the inverse from being
+        # large in its direction, and its part is subtracted without a loss of digits.
+        mean = np.outer(unit, unit)
+        factor = self._factor(lam, self.size * mean)
         inverse = _symmetric(lapack.dpotri(factor, lower=True)[0])
+        inverse -= mean / (self.size + lam)
         a = inverse @ R
         delta = (self._columns(slice(None)).T @ a.astype(runs.Z.dtype)).T
         delta = np.float64(delta) * (self.root / runs.total)
-        kept = lam * inverse - np.outer(runs.root, runs.root) / runs.total  # 1 - H
+        kept = lam * inverse  # 1 - H
         errors = _left_out(
             runs, lam * a, lambda units: kept[units[..., None], units[:, None]]
         )
-        freedom = np.trace(kept) - (len(kept) - runs.total)
-        return delta, errors, _variance(lam * a, freedom)
+        return delta, errors, runs.noise(lam * a, len(kept) - np.trace(kept))
 
     def _solve_primal(self, R, lam):
         runs, factor = self.runs, self._factor(lam)
@@ -344,7 +360,7 @@ class System:
         half = lapack.dtrtri(factor, lower=True)[0]
         used = len(half) - lam * (np.tril(half) ** 2).sum()
         errors = _left_out(runs, residuals, kept)
-        return delta, errors, _variance(residuals, runs.total - 1 - used)
+        return delta, errors, runs.noise(residuals, 1 + used)
 
 
 def _centred(K, root):
@@ -382,10 +398,6 @@ def _left_out(runs, residuals, kept):
         squares += (errors**2).reshape(-1, len(squares)).sum(axis=0)
         total += (runs.root[units] ** 2).sum()
     return squares / total
-
-
-def _variance(residuals, freedom):
-    return (residuals**2).sum(axis=0) / max(freedom, 1e-9 * len(residuals))
 
 
 def variances_of(offset, factors, n_targets):

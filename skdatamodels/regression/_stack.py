@@ -26,6 +26,9 @@ _MOST_RUNS = 2000
 # With fewer runs than this, all members have the same weight.
 _LEAST_RUNS = 20
 _N_FOLDS = 5
+# Mean correlation, in standard errors of that of one target. Random weights do not
+# reach it.
+_SURELY_REVERSED = 3
 _BLOCK_BYTES = 2**27
 # Largest scaled weight, so that products do not overflow.
 _LARGEST = 1e60
@@ -59,7 +62,7 @@ class Stack(NamedTuple):
         return np.clip(rows, -_LARGEST, _LARGEST)
 
 
-def fit_stack(members, X, Y, sample_weight, exclude, shift, seed):
+def fit_stack(members, X, Y, sample_weight, exclude, unit, shift, seed):
     """Combine attribution matrices to predict runs.
 
     Parameters
@@ -74,6 +77,8 @@ def fit_stack(members, X, Y, sample_weight, exclude, shift, seed):
         Weight of each run.
     exclude : int array of shape (n_targets,) or None
         See :class:`DatamodelRegressor`.
+    unit : int array of shape (n_runs,) or None
+        Runs that belong together have the same number.
     shift : int array of shape (n_targets,)
         Exponents of two by which the outputs were divided.
     seed : int
@@ -102,6 +107,10 @@ def fit_stack(members, X, Y, sample_weight, exclude, shift, seed):
         rng = np.random.default_rng(seed)
         rows = np.sort(rng.choice(rows, _MOST_RUNS, replace=False))
     X, Y = X[rows], Y[rows]
+    fold = np.arange(len(rows))
+    if unit is not None:
+        fold = np.unique(unit[rows], return_inverse=True)[1]
+    n_units, fold = fold.max() + 1, fold % _N_FOLDS
     weight = np.ones(len(rows)) if sample_weight is None else sample_weight[rows]
     sums = _Sums.empty(n_targets, n_members)
     step = max(1, _BLOCK_BYTES // (8 * n_members * (X.shape[1] + len(rows))))
@@ -115,7 +124,8 @@ def fit_stack(members, X, Y, sample_weight, exclude, shift, seed):
         if exclude is not None:
             _set_zero(tau, np.tile(of_block, n_members))
         fitted = X.dot(np.ascontiguousarray(tau.T))
-        sums.add(block, fitted.reshape(len(rows), n_members, -1), y, known)
+        fitted = fitted.reshape(len(rows), n_members, -1)
+        sums.add(block, fitted, y, known, fold)
     few = len(rows) < _LEAST_RUNS
     if few and n_members > 1:
         warnings.warn(
@@ -126,6 +136,7 @@ def fit_stack(members, X, Y, sample_weight, exclude, shift, seed):
         )
     pooled, spread = sums.pooled_weights(few)
     names = list(members)
+    _warn_if_reversed(names, sums.signs() * np.sqrt(n_units / len(rows)))
     weights = dict(zip(names, (pooled * spread).tolist(), strict=True))
     if not pooled.any():
         return None, weights
@@ -148,7 +159,7 @@ class _Sums(NamedTuple):
         of_targets = (np.zeros((n_targets, *shape)) for shape in shapes)
         return cls(*of_targets, np.zeros((_N_FOLDS, n, n)), np.zeros((_N_FOLDS, n)))
 
-    def add(self, block, fitted, y, known):
+    def add(self, block, fitted, y, known, fold_of):
         """Add a block of targets: predictions of members (n_runs, n_members, n)."""
         y = np.nan_to_num(y).astype(np.float64)
         total = known.sum(axis=0)
@@ -161,14 +172,17 @@ class _Sums(NamedTuple):
         unit = np.divide(1, spread, out=np.zeros_like(spread), where=spread > 0)
         root = np.sqrt(share)
         x, y = x * (root * unit)[:, None], y * root * unit
-        self.n_runs[block], self.yy[block] = total, unit > 0
+        squares = (share**2).sum(axis=0)
+        equal = np.divide(1, squares, out=np.zeros_like(squares), where=squares > 0)
+        self.n_runs[block], self.yy[block] = np.maximum(total, equal), unit > 0
         x_t, y_t = x.transpose(2, 1, 0), y.T[:, :, None]  # (n, n_members, n_runs)
         self.xx[block] = x_t @ x_t.transpose(0, 2, 1)
         self.xy[block] = (x_t @ y_t)[:, :, 0]
         for fold in range(_N_FOLDS):
-            part = x[fold::_N_FOLDS].transpose(1, 0, 2).reshape(x.shape[1], -1)
+            own = fold_of == fold
+            part = x[own].transpose(1, 0, 2).reshape(x.shape[1], -1)
             self.folds_xx[fold] += part @ part.T
-            self.folds_xy[fold] += part @ y[fold::_N_FOLDS].ravel()
+            self.folds_xy[fold] += part @ y[own].ravel()
 
     def pooled_weights(self, equal):
         """Return pooled weights, all 0 if they do not predict, and members' spreads."""
@@ -187,6 +201,14 @@ class _Sums(NamedTuple):
         if gain <= 0:
             return np.zeros_like(xy), spread
         return fit(xx, xy) * unit, spread
+
+    def signs(self):
+        """Return mean correlations with the outputs, by their error of a single one."""
+        size = np.sqrt(np.einsum("tkk->tk", self.xx) * self.yy[:, None])
+        known = size > 0
+        ratio = np.divide(self.xy, size, out=np.zeros_like(size), where=known)
+        ratio *= np.sqrt(self.n_runs)[:, None]
+        return ratio.sum(axis=0) / np.maximum(known.sum(axis=0), 1)
 
     def scales(self, pooled):
         """Return the scale of each target, shrunk towards that of all targets."""
@@ -209,6 +231,18 @@ def _equal_weights(xx, xy):
     b = (np.diagonal(xx) > 0).astype(float)
     energy = b @ xx @ b
     return b * max(b @ xy / energy, 0.0) if energy > 0 else 0 * b
+
+
+def _warn_if_reversed(names, signs):
+    for name, sign in zip(names, signs.tolist(), strict=True):
+        if sign < -_SURELY_REVERSED:
+            warnings.warn(
+                f"prior {name!r} predicts larger outputs where they are smaller, so it "
+                "gets no weight. It must be positive if the presence of an example "
+                "raises the output: is its sign that of a loss?",
+                UserWarning,
+                stacklevel=7,
+            )
 
 
 def _set_zero(tau, exclude):

@@ -32,7 +32,7 @@ class ModelFiles:
 
     def rows(self):
         """Return the rows of finished runs that have a file, increasing int64 array."""
-        names = [path.name for path in self.folder.glob("*") if path.name.isdigit()]
+        names = [path.name for path in self.folder.glob("*") if path.name.isdecimal()]
         return np.intersect1d(np.array(names, dtype=np.int64), self._finished())
 
     def read(self, row):

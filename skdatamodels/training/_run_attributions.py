@@ -134,7 +134,10 @@ class CheapOnes:
             found = files.read(made_from)
         except ValueError:
             return None
-        return influence.CheapAttributions(found, **found.about)
+        try:
+            return influence.CheapAttributions(found, **found.about) if found else None
+        except TypeError:  # another version has written other things about them
+            return None
 
     def _compute(self):
         return influence.cheap_attributions(

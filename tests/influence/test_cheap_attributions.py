@@ -323,7 +323,7 @@ def test_useless_members_are_left_out(monkeypatch):
     assert found.failed["twice"] == "it equals good"
     assert found.failed["odd"] == "it is not finite"
     assert found.failed["failing"] == "ValueError: the Hessian is singular"
-    assert found.failed["slow"].startswith("it takes about 1000000000.0 s, but")
+    assert found.failed["slow"].startswith("it takes about 1000000000.0 s, the")
     assert "Left out: zero: it is zero" in repr(found)
     assert "<td>mean</td>" in found._repr_html_()
 
@@ -364,7 +364,7 @@ def test_a_dear_member_does_not_crowd_out_the_others(monkeypatch):
 def test_no_member_at_all_is_an_error(monkeypatch):
     _given(monkeypatch, Member("zero", [lambda: np.zeros((20, 60))]))
     with pytest.raises(ValueError, match=r"could be computed\. zero: it is zero"):
-        cheap_attributions(Ridge(), *_diabetes())
+        cheap_attributions(KNeighborsRegressor(), *_diabetes())
 
 
 def test_verbose_tells_the_cost_first(capsys):
@@ -397,3 +397,28 @@ def test_a_mapping_of_its_own():
     found = CheapAttributions({"a": np.ones((1, 2))}, {"a": 0.5})
     assert (len(found), list(found), found.failed) == (1, ["a"], {})
     assert dict(found)["a"].shape == (1, 2)
+
+
+def test_linear_models_without_a_closed_form_get_surrogates():
+    model = LogisticRegression(class_weight="balanced")
+    train, targets = _wine()
+    with pytest.warns(UserWarning, match="logistic_influence, the attribution that"):
+        found = cheap_attributions(model, train, targets, random_state=0)
+    assert "knn_shapley" in found
+    assert "logistic_influence" in found.failed
+
+
+def test_a_budget_that_is_spent_on_training_leaves_what_costs_nothing():
+    train, targets = _wine()
+    forest = RandomForestClassifier(50, random_state=0)
+    found = cheap_attributions(forest, train, targets, budget=1e-3, random_state=0)
+    assert {"knn_shapley", "same_class_influence"} <= set(found)
+
+
+def test_forests_measure_confidence():
+    train, targets = _wine()
+    forest = RandomForestClassifier(20, random_state=0)
+    found = cheap_attributions(
+        forest, train, targets, output="confidence", random_state=0
+    )
+    assert not found.notes

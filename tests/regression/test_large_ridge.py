@@ -11,26 +11,26 @@ from skdatamodels.datasets import make_linear_runs
 def fit_both(shape, monkeypatch, **parameters):
     runs, coef = make_linear_runs(*shape, 5, noise=1.0, random_state=0)
     prior = coef + 0.5 * np.random.default_rng(0).standard_normal(coef.shape)
-    weight = np.random.default_rng(1).uniform(0.5, 2, shape[0])
     models = []
     for large in (4000, 10):
         monkeypatch.setattr("skdatamodels.regression._ridge.LARGE", large)
         model = DatamodelRegressor(
             penalty="l2", prior=prior, random_state=0, **parameters
         )
-        models.append(model.fit(runs, sample_weight=weight))
+        models.append(model.fit(runs))
     return models
 
 
-@pytest.mark.parametrize("shape", [(200, 300), (300, 100)])
+@pytest.mark.parametrize("shape", [(600, 900), (900, 300)])
 def test_weights_are_those_of_the_matrices(shape, monkeypatch):
     direct, large = fit_both(shape, monkeypatch, lam=[0.03, 0.1, 0.3, 1.0, 3.0])
     assert large.solver_ == "conjugate_gradient"
     spread = np.abs(direct.coef_).max()
     np.testing.assert_allclose(large.coef_, direct.coef_, atol=2e-3 * spread)
     np.testing.assert_allclose(large.intercept_, direct.intercept_, atol=0.02)
-    np.testing.assert_allclose(large.loo_error_, direct.loo_error_, rtol=0.1)
-    np.testing.assert_allclose(large.noise_variance_, direct.noise_variance_, rtol=0.1)
+    # the mean of the diagonal, for one vector of signs
+    np.testing.assert_allclose(large.loo_error_, direct.loo_error_, rtol=0.3)
+    np.testing.assert_allclose(large.noise_variance_, direct.noise_variance_, rtol=0.3)
 
 
 def test_lam_is_near_that_of_the_matrices(monkeypatch):
@@ -44,3 +44,15 @@ def test_systems_that_are_not_solved_are_told(monkeypatch):
     monkeypatch.setattr("skdatamodels.regression._large_ridge._MAX_ITER", 2)
     with pytest.warns(ConvergenceWarning, match="were not solved in 2 iterations"):
         fit_both((200, 300), monkeypatch, lam=1e-3)
+
+
+def test_runs_that_are_not_independent_are_refused(monkeypatch):
+    monkeypatch.setattr("skdatamodels.regression._penalty.LARGE", 10)
+    runs, coef = make_linear_runs(60, 80, 3, random_state=0)
+    model = DatamodelRegressor(penalty="l2", random_state=0)
+    with pytest.raises(ValueError, match="independent runs of equal weight"):
+        model.fit(runs, groups=np.arange(60) // 2)
+    with pytest.raises(ValueError, match="independent runs of equal weight"):
+        model.fit(runs, sample_weight=np.linspace(1, 2, 60))
+    auto = DatamodelRegressor(prior=coef, random_state=0)
+    assert auto.fit(runs, groups=np.arange(60) // 2).penalty_ == "l1"

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import Ridge
 
-from skdatamodels import DatamodelRegressor, PackedMasks
+from skdatamodels import DatamodelRegressor, PackedMasks, TrainingRuns
 from skdatamodels.datasets import make_linear_runs
 
 WIDE, TALL = (30, 45), (60, 20)  # fewer and more runs than training examples
@@ -263,3 +263,47 @@ def test_posterior_variance_of_bad_input():
     one = DatamodelRegressor(0.1, penalty="l2").fit(masks, Y[:, 0])
     found = one.posterior_variance(masks, Y[:, 0])
     np.testing.assert_allclose(found, model.posterior_variance(masks, Y)[0])
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1 / 60, 1.0])
+def test_weights_that_sum_to_little_give_the_same_noise(scale):
+    masks, Y, prior = make(TALL)
+    one, other = (
+        DatamodelRegressor(penalty="l2", prior=prior, random_state=0).fit(
+            masks, Y, sample_weight=np.full(len(Y), s)
+        )
+        for s in (1.0, scale)
+    )
+    np.testing.assert_allclose(other.noise_variance_, one.noise_variance_)
+    np.testing.assert_allclose(other.coef_, one.coef_, atol=1e-9)
+
+
+def test_without_a_penalty_the_posterior_is_that_of_least_squares():
+    masks, Y, _ = make((90, 20))
+    masks = np.random.default_rng(0).random((90, 20)) < 0.5  # of all sizes
+    model = DatamodelRegressor(0.0, penalty="l2").fit(masks, Y)
+    X = masks - masks.mean(axis=0)
+    expected = np.diagonal(np.linalg.inv(X.T @ X)) * model.noise_variance_[:, None]
+    np.testing.assert_allclose(model.posterior_variance(masks, Y), expected, rtol=1e-6)
+
+
+def test_pairs_are_left_out_together_with_a_given_lam():
+    runs, _ = make_linear_runs(30, 45, 2, random_state=0)
+    masks = np.concatenate([runs.masks, ~runs.masks])
+    noise = 3 * np.random.default_rng(0).standard_normal((30, 2))
+    Y = masks[:, :2] + np.concatenate([noise, noise])
+    pairs = TrainingRuns(masks, Y, seeds=np.tile(np.arange(30), 2))
+    model = DatamodelRegressor(0.1, penalty="l2").fit(pairs)
+    for j, y in enumerate(Y.T):
+        data = masks.astype(float), y, 0.1, np.zeros(45), np.ones(45)
+        expected = left_out_error(*data, np.tile(np.arange(30), 2))
+        assert model.loo_error_[j] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("lam", [1e-8, 1e-6])
+def test_a_small_lam_keeps_its_digits(lam):
+    masks, Y, _ = make((30, 50))
+    model = DatamodelRegressor(lam, penalty="l2").fit(masks, Y)
+    data = masks.astype(float), Y[:, 0], lam, np.zeros(50), np.ones(50)
+    expected = left_out_error(*data, np.arange(30))
+    assert model.loo_error_[0] == pytest.approx(expected, rel=1e-4)
