@@ -1,6 +1,6 @@
 """Datamodels of handwritten digits, from training to pictures.
 
-The demo trains 300 small neural networks on random halves of 1,200 digits, computes
+The demo trains 200 small neural networks on random halves of 1,200 digits, computes
 cheap attributions of these networks, and fits a datamodel for each of 597 other digits
 with the attributions as a prior. It scores the datamodels on held-out subsets, shows
 the training digits with the largest weights, trains again without them, and looks for
@@ -267,7 +267,7 @@ def main():
     start = time.perf_counter()
     out = arguments.out
     out.mkdir(parents=True, exist_ok=True)
-    sizes, n_held_out, n_removals = [50, 100, 200, 300], 100, 10
+    sizes, n_held_out, n_removals = [50, 100, 200], 75, 8
     if arguments.quick:
         sizes, n_held_out, n_removals = [25, 50], 40, 2
 

@@ -14,6 +14,7 @@ from skdatamodels.influence._influence_functions import influence_functions
 from skdatamodels.influence._knn_shapley import knn_shapley
 from skdatamodels.influence._last_layer_influence import last_layer_influence
 from skdatamodels.influence._logistic_influence import logistic_influence
+from skdatamodels.influence._mlp_influence import mlp_influence
 from skdatamodels.influence._over_subsets import over_subsets
 from skdatamodels.influence._representation import representation_similarity
 from skdatamodels.influence._ridge_influence import ridge_influence, ridge_leave_one_out
@@ -35,6 +36,7 @@ __all__ = [
     "knn_shapley",
     "last_layer_influence",
     "logistic_influence",
+    "mlp_influence",
     "over_subsets",
     "random_influence",
     "representation_similarity",

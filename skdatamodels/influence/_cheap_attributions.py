@@ -21,7 +21,7 @@ from skdatamodels.influence._over_subsets import Mean
 __all__ = ["CheapAttributions", "cheap_attributions"]
 
 _TRAININGS = 50  # that the default budget pays for
-_LEAST_SECONDS = 5.0  # of the default budget
+_LEAST_SECONDS = 20.0  # of the default budget
 _SAME = 1e-6  # relative difference of two matrices that are the same up to scale
 _REASON = 150  # characters of the reason why a member is left out
 
@@ -136,10 +136,11 @@ def cheap_attributions(
         :attr:`skdatamodels.runs.TrainingRuns.models`. By default, 16 models are
         trained, or fewer if they would take more than half of the budget.
     budget : float, default=None
-        Limit for the total time, in seconds. By default the time of 50 trainings, but
-        not less than 5 seconds. What would take longer is left out, or averaged over
-        fewer models. The time of a step is estimated, so a single step may exceed the
-        limit.
+        Limit for the total time, in seconds: what would take longer is left out, or
+        averaged over fewer models, so that the result depends on the speed of the
+        machine. By default, no clock is read: an attribution is left out, or averaged
+        over fewer models, if it would by its number of operations take longer than 50
+        trainings, and longer than 20 seconds.
     random_state : int, RandomState, Generator or None, default=None
         Seed of the subsets, of training and of surrogate models.
     n_jobs : int, default=None
@@ -170,7 +171,9 @@ def cheap_attributions(
     - Logistic and ridge regression: their own influence.
     - Trees: :func:`forest_influence` or :func:`boosting_influence`, averaged over
       models of subsets.
-    - Networks: :func:`trak`, :func:`last_layer_influence` and
+    - `MLPClassifier` and `MLPRegressor`: :func:`mlp_influence` through all layers and
+      the last, averaged over models of subsets.
+    - Networks of torch: :func:`trak`, :func:`last_layer_influence` and
       :func:`influence_functions`, averaged over models of subsets.
 
     All but the first also get surrogates, that is, the influence in other models of the
@@ -203,10 +206,12 @@ def cheap_attributions(
     if models is not None and len(models):
         learner.models = list(models)
     if budget is None:
-        budget = max(_TRAININGS * learner.training_time(), _LEAST_SECONDS)
-    deadline = start + budget
-    learner.train_models(until=start + budget / 2)
-    members = cheap_members(learner)
+        learner.train_models(until=np.inf)
+        most = max(_TRAININGS * learner.training_time(), _LEAST_SECONDS)
+        members = [_shortened(member, most) for member in cheap_members(learner)]
+    else:
+        learner.train_models(until=start + budget / 2)
+        members = cheap_members(learner)
     if verbose:
         print(_announcement(members, learner, start, budget))
     found, seconds, failed = {}, {}, {}
@@ -214,7 +219,8 @@ def cheap_attributions(
         # The cheapest first, so that a dear one does not crowd out all others.
         for member in sorted(members, key=lambda member: member.seconds):
             begin = perf_counter()
-            matrix, reason = _compute(member, deadline, n_jobs)
+            left = most if budget is None else start + budget - begin
+            matrix, reason = _compute(member, left, budget is not None, n_jobs)
             reason = reason or _flaw(matrix, found)
             if reason:
                 failed[member.name] = shorten(reason, _REASON)
@@ -232,24 +238,33 @@ def cheap_attributions(
     return CheapAttributions(found, seconds, failed, learner.notes)
 
 
+def _shortened(member, most):
+    """Average over fewer models, a power of two, to take at most so many seconds."""
+    n_models = len(member.jobs)
+    while n_models > 1 and n_models * member.seconds > most:
+        n_models = 2 ** ((n_models - 1).bit_length() - 1)
+    return member._replace(jobs=member.jobs[:n_models])
+
+
 def _announcement(members, learner, start, budget):
     names = ", ".join(member.name for member in members)
     spent = perf_counter() - start
+    ahead = sum(member.seconds * len(member.jobs) for member in members)
+    limit = f"about {ahead:.1f} s" if budget is None else f"at most {budget:.1f} s"
     return (
-        f"{len(members)} attributions over {len(learner.models)} models ({names}): at "
-        f"most {max(budget, spent):.1f} s, of which {spent:.1f} s are spent."
+        f"{len(members)} attributions over {len(learner.models)} models ({names}): "
+        f"{limit}, after {spent:.1f} s for the models."
     )
 
 
-def _compute(member, deadline, n_jobs):
-    """Return the matrix, or None and a reason."""
-    left = deadline - perf_counter()
+def _compute(member, left, by_clock, n_jobs):
+    """Return the matrix, or None and a reason; stop `by_clock` after half of `left`."""
     if member.seconds > left:
-        return None, f"it takes about {member.seconds:.1f} s, but {left:.1f} s are left"
+        return None, f"it takes about {member.seconds:.1f} s, the limit is {left:.1f} s"
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of surrogates that do not converge
-            return _average(member, left / 2, n_jobs), None
+            return _average(member, left / 2 if by_clock else np.inf, n_jobs), None
     except Exception as error:
         return None, f"{type(error).__name__}: {error}"
 
@@ -258,8 +273,9 @@ def _average(member, seconds, n_jobs):
     """Average over as many models as fit in the time, at least one."""
     start, mean = perf_counter(), Mean(member.scaled)
     mean.add(member.jobs[0]())
-    each = perf_counter() - start
-    most = 1 + int(max(0, seconds - each) // each) if each > 0 else len(member.jobs)
+    each, most = perf_counter() - start, len(member.jobs)
+    if np.isfinite(seconds) and each > 0:
+        most = 1 + int(max(0, seconds - each) // each)
     others = (delayed(job)() for job in member.jobs[1:most])
     for matrix in Parallel(n_jobs=n_jobs, return_as="generator")(others):
         mean.add(matrix)

@@ -29,6 +29,7 @@ _FAMILIES = {  # by the name of a base class
     "LGBMModel": "boosting",
     "XGBModel": "boosting",
     "CatBoost": "boosting",
+    "BaseMultilayerPerceptron": "mlp",
 }
 _DERIVATIVES = {  # outputs with a derivative in all families, and their stand-ins
     "classification": {
@@ -61,8 +62,9 @@ class LearnerModels:
 
     Attributes
     ----------
-    family : {"logistic", "ridge", "forest", "boosting", "network", "other"}
-        What is known about the learner.
+    family : str
+        What is known about the learner: "logistic", "ridge", "forest", "boosting",
+        "network" (of torch), "mlp" (of scikit-learn) or "other".
     task : {"classification", "regression"}
         Its task.
     output : str
@@ -129,10 +131,10 @@ class LearnerModels:
             return
         each = self.training_time()
         self.models.append(self._first)
-        several = self.family in ("network", "forest", "boosting", "logistic", "ridge")
-        n_more = (
-            int(max(0, until - perf_counter()) // max(each, 1e-9)) if several else 0
-        )
+        several = self.family != "other"
+        n_more = _N_MODELS if several else 0
+        if several and np.isfinite(until):
+            n_more = int(max(0, until - perf_counter()) // max(each, 1e-9))
         jobs = (delayed(job)() for job in self.jobs()[1 : 1 + n_more])
         self.models.extend(Parallel(n_jobs=self.n_jobs)(jobs))
 

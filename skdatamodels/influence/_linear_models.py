@@ -76,7 +76,7 @@ def fit_linear(estimator, train, targets, output, kinds, subset):
         y_train, y_targets, classes = check_same_examples(train, targets, classes=True)
         check_classes_of_subset(y_train, subset, classes)
     output = check_output(output, estimator, classes)
-    X, Z = (_dense(part.X) for part in (train, targets))
+    X, Z = (dense_table(part.X) for part in (train, targets))
     weights = _loss_weights(estimator, y_train, classes)
     if frozen:
         model = _fitted(estimator, classes)
@@ -84,7 +84,7 @@ def fit_linear(estimator, train, targets, output, kinds, subset):
         model = clone(estimator).fit(X[subset], train.y[subset])
     if model.fit_intercept:
         X, Z = (np.c_[part, np.ones(len(part))] for part in (X, Z))
-    raw = raw_outputs(model, _dense(targets.X))
+    raw = raw_outputs(model, dense_table(targets.X))
     ys = y_train, y_targets, classes
     return LinearFit(model, X, Z, subset, weights, raw, *ys, output)
 
@@ -99,7 +99,7 @@ def _fitted(model, classes):
     return model
 
 
-def _dense(X):
+def dense_table(X):
     X = np.asarray(X.toarray() if hasattr(X, "toarray") else X, dtype=np.float64)
     if X.ndim != 2:
         raise ValueError(f"X must have shape (n, n_features), got {X.shape}.")

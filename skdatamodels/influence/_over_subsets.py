@@ -58,8 +58,8 @@ def over_subsets(
     ----------
     function : callable
         A function of :mod:`skdatamodels.influence` with the parameter `subset`:
-        :func:`logistic_influence`, :func:`ridge_influence`, :func:`forest_influence` or
-        :func:`boosting_influence`, which take an estimator, or
+        :func:`logistic_influence`, :func:`ridge_influence`, :func:`forest_influence`,
+        :func:`boosting_influence` or :func:`mlp_influence`, which take an estimator, or
         :func:`last_layer_influence`, :func:`influence_functions` or :func:`trak`, which
         take a module.
     train, targets : Examples

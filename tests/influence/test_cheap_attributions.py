@@ -1,3 +1,5 @@
+import warnings
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
@@ -7,8 +9,10 @@ from sklearn.ensemble import (
     HistGradientBoostingRegressor,
     RandomForestClassifier,
 )
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.neighbors import KNeighborsRegressor
+from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
@@ -235,6 +239,27 @@ def test_regression_network_is_measured_by_its_prediction():
     assert found.failed == {}
     assert list(found)[:2] == ["trak", "influence_functions"]
     assert min(_scores(found, model, train, targets, n_runs=60).values()) > 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "make"), [(MLPClassifier, _wine), (MLPRegressor, _diabetes)]
+)
+def test_networks_of_scikit_learn(kind, make):
+    """As the last step of a pipeline, with the table that reaches them."""
+    train, targets = make()
+    network = kind(hidden_layer_sizes=8, solver="lbfgs", alpha=0.1, max_iter=50)
+    if kind is MLPRegressor:
+        train, targets = (Examples(p.X, (p.y - 150) / 75) for p in (train, targets))
+    model = make_pipeline(StandardScaler(), network)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        found = cheap_attributions(model, train, targets, random_state=0, budget=120)
+        scores = _scores(found, model, train, targets, n_runs=60)
+    assert found.failed == {}
+    own = ["mlp_influence", "mlp_influence of the last layer"]
+    assert list(found)[:2] == own
+    assert len(found) >= 7
+    assert min(scores[name] for name in own) > 0.1
 
 
 def test_models_of_runs_are_used():
