@@ -10,7 +10,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skdatamodels._attribution_matrix import AttributionMatrix
-from skdatamodels._numbers import as_real, check_sample_weight, refuse_disguised
+from skdatamodels._numbers import check_sample_weight, refuse_disguised
 from skdatamodels._scores import mean_r2
 from skdatamodels._sklearn_compat import Interval, StrOptions, fit_context
 from skdatamodels.masks import PackedMasks, as_masks
@@ -32,7 +32,11 @@ from skdatamodels.regression._choose_solver import (
 from skdatamodels.regression._convergence import warn_unless_converged
 from skdatamodels.regression._fits import computing_dtype, join
 from skdatamodels.regression._folds import Cut, Splits, shuffled
-from skdatamodels.regression._penalty import check_ridge_fits, choose_penalty
+from skdatamodels.regression._penalty import (
+    check_parameters_of_ridge,
+    check_ridge_fits,
+    choose_penalty,
+)
 from skdatamodels.regression._posterior import posterior_variance
 from skdatamodels.regression._prior import Prior
 from skdatamodels.regression._ridge import fit_groups as fit_ridge
@@ -529,30 +533,8 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
                 "The LASSO has no posterior variances. Fit with penalty='l2'."
             )
         X, y = self._check_data(X, y, reset=False)
-        Y, (n_runs, d) = y.reshape(len(y), -1), X.shape
-        weight = check_sample_weight(sample_weight, n_runs)
-        kept = np.flatnonzero(weight)
-        X, Y, weight = X[kept], Y[kept], weight[kept]
-        if sets is not None:
-            sets = np.atleast_2d(as_real(sets, "sets")).astype(np.float64)
-            if sets.shape[1:] != (d,):
-                raise ValueError(
-                    f"sets must have a column for each of the {d} training examples, "
-                    f"got shape {sets.shape}."
-                )
-        n_targets = Y.shape[1]
-        exclude = check_exclude(self.exclude, n_targets, d)
-        usable = usable_runs(X, Y, exclude)
-        fitted = np.flatnonzero(np.isfinite(self.lam_))
-        groups = group_targets(usable, fitted, np.arange(len(Y)), None)
-        offset = getattr(self, "prior_coef_", None)
-        offset = None if offset is None else np.atleast_2d(offset).astype(np.float64)
-        factors = check_factors(self.penalty_factors, n_targets, d)
-        prior = Prior(offset, factors, exclude)
-        problem = Problem(X, Y, weight, groups, self.lam_, prior)
-        found = posterior_variance(
-            problem, self.lam_, self.noise_variance_, sets, self.n_jobs
-        )
+        weight = check_sample_weight(sample_weight, len(y))
+        found = posterior_variance(self, X, y.reshape(len(y), -1), weight, sets)
         return found[0] if y.ndim == 1 else found
 
     def _check_X(self, X, reset):
@@ -619,7 +601,7 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         """Set `solver_`; raise MemoryError if the problem does not fit into memory."""
         chosen = isinstance(self.lam, str)
         if self.penalty == "l2":
-            self._check_ridge(ops)
+            check_parameters_of_ridge(self)
         if not self.sparse:
             n_lams = self.n_lams if self.keep_path and chosen else 1
             check_weights_fit(n_targets, X.shape[1], n_lams, dtype)
@@ -635,23 +617,6 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
                 on_cpu=ops is None,
             )
         )
-
-    def _check_ridge(self, ops):
-        """Raise if parameters are for the LASSO only."""
-        of_lasso = {
-            "keep_path": self.keep_path,
-            "one_standard_error": self.one_standard_error,
-            "solver": self.solver != "auto",
-            "device": ops is not None,
-            "cv": hasattr(self.cv, "split") or hasattr(self.cv, "__len__"),
-        }
-        given = [name for name, used in of_lasso.items() if used]
-        if given:
-            raise ValueError(
-                f"penalty='l2' does not use {', '.join(given)}, which "
-                f"{'are' if len(given) > 1 else 'is'} for the LASSO. Leave it at the "
-                "default, or set penalty='l1'."
-            )
 
     def _set_attributes(self, fit, one):
         """Set the fitted attributes; if `one`, without the axis of the targets."""

@@ -93,6 +93,24 @@ def _ridge_errors(problem, settings, judges):
     return squares[judges] / total[judges]
 
 
+def check_parameters_of_ridge(regressor):
+    """Raise if parameters of a DatamodelRegressor are for the LASSO only."""
+    of_lasso = {
+        "keep_path": regressor.keep_path,
+        "one_standard_error": regressor.one_standard_error,
+        "solver": regressor.solver != "auto",
+        "device": regressor.device != "cpu",
+        "cv": hasattr(regressor.cv, "split") or hasattr(regressor.cv, "__len__"),
+    }
+    given = [name for name, used in of_lasso.items() if used]
+    if given:
+        raise ValueError(
+            f"penalty='l2' does not use {', '.join(given)}, which "
+            f"{'are' if len(given) > 1 else 'is'} for the LASSO. Leave it at the "
+            "default, or set penalty='l1'."
+        )
+
+
 def check_ridge_fits(problem):
     """Raise MemoryError if the ridge does not fit into memory."""
     n_bytes, available = _ridge_bytes(problem), available_memory()

@@ -4,10 +4,16 @@ import numpy as np
 from joblib import Parallel, delayed
 from threadpoolctl import threadpool_limits
 
+from skdatamodels._numbers import as_real
+from skdatamodels.regression._checks import check_factors
+from skdatamodels.regression._prior import Prior
 from skdatamodels.regression._ridge import Runs, System, variances_of
+from skdatamodels.regression._solver import Problem
+from skdatamodels.regression._target_groups import group_targets
+from skdatamodels.runs._usable_runs import check_exclude, usable_runs
 
 
-def posterior_variance(problem, lam, noise, sets, n_jobs):
+def posterior_variance(model, X, Y, weight, sets):
     """Return variances of weights, or of sums of weights, given the outputs.
 
     With noise of variance s² and lam·m = s²/v, the weights δ have prior variances v·D,
@@ -15,35 +21,60 @@ def posterior_variance(problem, lam, noise, sets, n_jobs):
 
     Parameters
     ----------
-    problem : Problem
-        What was fitted; the weights of its prior are those that were used.
-    lam, noise : float64 array of shape (n_targets,)
-        Strengths, and variances of the noise.
-    sets : float64 array of shape (n_sets, d) or None
+    model : DatamodelRegressor
+        A fitted ridge.
+    X : PackedMasks or float array of shape (n_runs, d)
+        Columns of the runs that it was fitted to.
+    Y : float array of shape (n_runs, n_targets)
+        Their outputs.
+    weight : float64 array of shape (n_runs,)
+        Their weights.
+    sets : array-like of shape (n_sets, d) or None
         Factors of the weights in each sum; None: each weight alone.
-    n_jobs : int or None
-        Number of threads.
 
     Returns
     -------
     variance : float64 array of shape (n_targets, n_sets or d)
         NaN for targets without a datamodel.
     """
-    n_targets, d = problem.Y.shape[1], problem.X.shape[1]
+    n_targets, d = Y.shape[1], X.shape[1]
+    sets = sets if sets is None else _check_sets(sets, d)
+    kept = np.flatnonzero(weight)
+    X, Y, weight = X[kept], Y[kept], weight[kept]
+    exclude = check_exclude(model.exclude, n_targets, d)
+    fitted = np.flatnonzero(np.isfinite(model.lam_))
+    order = np.arange(len(Y))
+    groups = group_targets(usable_runs(X, Y, exclude), fitted, order, None)
+    offset = getattr(model, "prior_coef_", None)
+    offset = None if offset is None else np.atleast_2d(offset).astype(np.float64)
+    factors = check_factors(model.penalty_factors, n_targets, d)
+    prior = Prior(offset, factors, exclude)
+    problem = Problem(X, Y, weight, groups, model.lam_, prior)
     found = np.full((n_targets, d if sets is None else len(sets)), np.nan)
     of_one = threadpool_limits.wrap(limits=1, user_api="blas")(_of_target)
-    for group in problem.groups:
-        runs = Runs.of(problem, group.rows, seed=0)
-        offset, factors, _ = problem.prior.of(group.targets)
-        variances = variances_of(offset, np.atleast_2d(factors), len(group.targets))
+    for group in groups:
+        runs, targets = Runs.of(problem, group.rows, seed=0), group.targets
+        offset, factors, _ = prior.of(targets)
+        variances = variances_of(offset, np.atleast_2d(factors), len(targets))
+        lam = model.lam_[targets]
         tasks = (
-            delayed(of_one)(runs, variance, lam[target], sets)
-            for target, variance in zip(group.targets, variances, strict=True)
+            delayed(of_one)(runs, *each, sets)
+            for each in zip(variances, lam, strict=True)
         )
-        rows = Parallel(n_jobs=n_jobs, prefer="threads")(tasks)
-        scale = noise[group.targets] / (lam[group.targets] * runs.total)
-        found[group.targets] = scale[:, None] * np.array(rows)
+        rows = Parallel(n_jobs=model.n_jobs, prefer="threads")(tasks)
+        scale = model.noise_variance_[targets] / (lam * runs.total)
+        found[targets] = scale[:, None] * np.array(rows)
     return found
+
+
+def _check_sets(sets, d):
+    sets = np.atleast_2d(as_real(sets, "sets")).astype(np.float64)
+    if sets.shape[1:] != (d,):
+        raise ValueError(
+            f"sets must have a column for each of the {d} training examples, got shape "
+            f"{sets.shape}."
+        )
+    return sets
 
 
 def _of_target(runs, variances, lam, sets):

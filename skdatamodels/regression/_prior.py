@@ -43,7 +43,8 @@ class Prior(NamedTuple):
             exclude = exclude[targets]
             some = np.flatnonzero(exclude >= 0)
             weights[some, exclude[some]] = 0
-        return Prior(weights, factors[targets] if factors.ndim == 2 else factors)
+        own = factors.ndim == 2 and len(factors) > 1
+        return Prior(weights, factors[targets] if own else factors)
 
 
 class InformedProblem(NamedTuple):
