@@ -1,7 +1,8 @@
 """A stack: non-negative combination of attribution matrices, fitted to runs.
 
-The members τ₁, …, τ_K may come from different methods, in different units. With ỹ and
-X̃ the centred outputs and masks, the pooled weights b ≥ 0 minimise
+The members τ₁, …, τ_K may come from different methods, in different units, which may
+even differ between targets. With ỹ and X̃ the centred outputs and masks, each member is
+scaled for each target so that ‖X̃τ_k‖ = ‖ỹ‖. The pooled weights b ≥ 0 minimise
 
     Σ_targets ‖ỹ - Σ_k b_k X̃τ_k‖² / ‖ỹ‖² ,
 
@@ -40,18 +41,21 @@ class Stack(NamedTuple):
     members: dict  # name -> float array or CSR of shape (n_targets, d)
     sizes: dict  # name -> exponent of two of the member
     shift: np.ndarray  # (n_targets,), exponents of two of the targets
-    pooled: np.ndarray  # (n_members,), weights of the scaled members
+    norms: np.ndarray  # (n_targets, n_members), by which members are divided
+    pooled: np.ndarray  # (n_members,), weights of the divided members
     scale: np.ndarray  # (n_targets,)
-    weights: dict  # name -> standard deviation of what the member predicts, in shares
 
     def __getitem__(self, targets):
         """Return the combined weights of some targets, float64 (n, d)."""
-        rows = sum(
-            weight * self.member(name, targets)
-            for name, weight in zip(self.members, self.pooled, strict=True)
-            if weight
+        norms = self.norms[targets]
+        factors = np.divide(
+            self.pooled, norms, out=np.zeros_like(norms), where=norms > 0
         )
-        return rows * self.scale[targets, None]
+        return self.scale[targets, None] * sum(
+            factors[:, [k]] * self.member(name, targets)
+            for k, name in enumerate(self.members)
+            if self.pooled[k]
+        )
 
     def member(self, name, targets):
         """Return the scaled weights of a member for some targets, float64 (n, d)."""
@@ -90,7 +94,7 @@ def fit_stack(members, X, Y, sample_weight, exclude, unit, shift, seed):
         None if no combination predicts runs that it was not fitted to.
     weights : dict of str to float
         Weight of each member: the standard deviation of its share in the prediction, in
-        units of the standard deviation of the output, averaged over targets.
+        units of the standard deviation of the output.
 
     Raises
     ------
@@ -101,7 +105,9 @@ def fit_stack(members, X, Y, sample_weight, exclude, unit, shift, seed):
     sizes = {name: _exponent(name, matrix) for name, matrix in members.items()}
     _refuse_equal(members)
     n_targets, n_members = Y.shape[1], len(members)
-    stack = Stack(members, sizes, shift, np.ones(n_members), np.ones(n_targets), {})
+    sums = _Sums.empty(n_targets, n_members)
+    equal = np.ones(n_members), np.ones(n_targets)
+    stack = Stack(members, sizes, shift, sums.norms, *equal)
     rows = np.arange(len(Y))
     if len(rows) > _MOST_RUNS:
         rng = np.random.default_rng(seed)
@@ -112,7 +118,6 @@ def fit_stack(members, X, Y, sample_weight, exclude, unit, shift, seed):
         fold = np.unique(unit[rows], return_inverse=True)[1]
     n_units, fold = fold.max() + 1, fold % _N_FOLDS
     weight = np.ones(len(rows)) if sample_weight is None else sample_weight[rows]
-    sums = _Sums.empty(n_targets, n_members)
     step = max(1, _BLOCK_BYTES // (8 * n_members * (X.shape[1] + len(rows))))
     for start in range(0, n_targets, step):
         block = np.arange(start, min(start + step, n_targets))
@@ -134,18 +139,22 @@ def fit_stack(members, X, Y, sample_weight, exclude, unit, shift, seed):
             UserWarning,
             stacklevel=6,
         )
-    pooled, spread = sums.pooled_weights(few)
+    pooled = sums.pooled_weights(few)
     names = list(members)
     _warn_if_reversed(names, sums.signs() * np.sqrt(n_units / len(rows)))
-    weights = dict(zip(names, (pooled * spread).tolist(), strict=True))
+    weights = dict(zip(names, pooled.tolist(), strict=True))
     if not pooled.any():
         return None, weights
     return stack._replace(pooled=pooled, scale=sums.scales(pooled)), weights
 
 
 class _Sums(NamedTuple):
-    """Sums of squares and products about the means, relative to those of outputs."""
+    """Sums of squares and products about the means, relative to those of outputs.
 
+    Members are divided by their `norms`, so that their sums of squares are 1, or 0.
+    """
+
+    norms: np.ndarray  # (n_targets, n_members)
     n_runs: np.ndarray  # (n_targets,)
     xx: np.ndarray  # (n_targets, n_members, n_members)
     xy: np.ndarray  # (n_targets, n_members)
@@ -155,7 +164,7 @@ class _Sums(NamedTuple):
 
     @classmethod
     def empty(cls, n_targets, n):
-        shapes = (), (n, n), (n,), ()
+        shapes = (n,), (), (n, n), (n,), ()
         of_targets = (np.zeros((n_targets, *shape)) for shape in shapes)
         return cls(*of_targets, np.zeros((_N_FOLDS, n, n)), np.zeros((_N_FOLDS, n)))
 
@@ -172,6 +181,9 @@ class _Sums(NamedTuple):
         unit = np.divide(1, spread, out=np.zeros_like(spread), where=spread > 0)
         root = np.sqrt(share)
         x, y = x * (root * unit)[:, None], y * root * unit
+        norms = np.sqrt((x**2).sum(axis=0))
+        x = np.divide(x, norms, out=np.zeros_like(x), where=norms > 0)
+        self.norms[block] = norms.T
         squares = (share**2).sum(axis=0)
         equal = np.divide(1, squares, out=np.zeros_like(squares), where=squares > 0)
         self.n_runs[block], self.yy[block] = np.maximum(total, equal), unit > 0
@@ -185,30 +197,21 @@ class _Sums(NamedTuple):
             self.folds_xy[fold] += part @ y[own].ravel()
 
     def pooled_weights(self, equal):
-        """Return pooled weights, all 0 if they do not predict, and members' spreads."""
+        """Return pooled weights, all 0 if they do not predict."""
         xx, xy = self.xx.sum(axis=0), self.xy.sum(axis=0)
-        spread = np.sqrt(np.diagonal(xx) / max(self.yy.sum(), 1))
-        unit = np.divide(1, spread, out=np.zeros_like(spread), where=spread > 0)
-        # standardised members
-        xx, xy = xx * np.outer(unit, unit), xy * unit
-        folds_xx = self.folds_xx * np.outer(unit, unit)
-        folds_xy = self.folds_xy * unit
         fit = _equal_weights if equal else _least_squares
         gain = 0.0
-        for of_xx, of_xy in zip(folds_xx, folds_xy, strict=True):
+        for of_xx, of_xy in zip(self.folds_xx, self.folds_xy, strict=True):
             b = fit(xx - of_xx, xy - of_xy)
             gain += 2 * b @ of_xy - b @ of_xx @ b
         if gain <= 0:
-            return np.zeros_like(xy), spread
-        return fit(xx, xy) * unit, spread
+            return np.zeros_like(xy)
+        return fit(xx, xy)
 
     def signs(self):
         """Return mean correlations with the outputs, by their error of a single one."""
-        size = np.sqrt(np.einsum("tkk->tk", self.xx) * self.yy[:, None])
-        known = size > 0
-        ratio = np.divide(self.xy, size, out=np.zeros_like(size), where=known)
-        ratio *= np.sqrt(self.n_runs)[:, None]
-        return ratio.sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+        ratio = self.xy * np.sqrt(self.n_runs)[:, None]
+        return ratio.sum(axis=0) / np.maximum((self.norms > 0).sum(axis=0), 1)
 
     def scales(self, pooled):
         """Return the scale of each target, shrunk towards that of all targets."""

@@ -34,7 +34,7 @@ def test_few_weights_take_the_lasso():
 
 @pytest.mark.parametrize(
     "parameters",
-    [{"lam": 0.1}, {"solver": "gram"}, {"keep_path": True, "n_lams": 5}],
+    [{"lam": 0.1}, {"solver": "gram"}, {"keep_path": True, "n_lams": 5, "lam_min_ratio": 0.1}],
 )
 def test_parameters_of_the_lasso_choose_it(parameters):
     assert fit(60, 150, **parameters).penalty_ == "l1"

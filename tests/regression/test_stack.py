@@ -41,15 +41,19 @@ def test_pooled_weights_are_non_negative_least_squares(data):
         runs.outputs - runs.outputs.mean(axis=0),
     )
     spread = Y.std(axis=0)
-    columns = {name: X @ tau.T / spread for name, tau in members.items()}
+    unscaled = {name: X @ tau.T for name, tau in members.items()}
+    scales = {name: spread / fitted.std(axis=0) for name, fitted in unscaled.items()}
+    columns = {name: unscaled[name] * scales[name] / spread for name in members}
     A = np.stack([column.ravel() for column in columns.values()], axis=1)
     b = lsq_linear(A, (Y / spread).ravel(), bounds=(0, np.inf), tol=1e-14).x
     model = fit_told(members, runs)
-    for k, (name, column) in enumerate(columns.items()):
-        expected = b[k] * np.sqrt((column**2).mean())
-        assert model.prior_weights_[name] == pytest.approx(expected, abs=1e-5)
+    for weight, name in zip(b, members, strict=True):
+        assert model.prior_weights_[name] == pytest.approx(weight, abs=1e-5)
     assert model.prior_weights_["reversed"] == 0
-    combined = sum(b_k * tau for b_k, tau in zip(b, members.values(), strict=True))
+    combined = sum(
+        weight * scales[name][:, None] * members[name]
+        for weight, name in zip(b, members, strict=True)
+    )
     scale = model.prior_coef_ / combined
     np.testing.assert_allclose(scale, np.tile(scale[:, :1], 80), rtol=1e-3)
     fitted = X @ combined.T
@@ -167,3 +171,13 @@ def test_runs_of_a_group_do_not_judge_each_other():
         model.fit(X, Y, groups=np.repeat(np.arange(25), 4))
         weighed += any(model.prior_weights_.values())
     assert weighed < 6
+
+
+def test_a_member_may_have_other_units_for_each_target(data):
+    runs, members = data
+    good = {name: members[name] for name in ("noisy", "half")}
+    one = DatamodelRegressor(prior=good, **INFORMED).fit(runs[:100])
+    units = np.geomspace(1e-3, 1e3, 12)[:, None]
+    good["noisy"] = units * good["noisy"]
+    other = DatamodelRegressor(prior=good, **INFORMED).fit(runs[:100])
+    np.testing.assert_allclose(other.coef_, one.coef_, atol=1e-9)
