@@ -17,8 +17,9 @@ def choose_penalty(problem, settings, solve_lasso):
     """Return "l1" or "l2", whichever predicts held-out runs better with this prior.
 
     With very few runs it is "l2". Else a few targets are fitted on the runs of each
-    fold by both. The LASSO gets its error at the best lam, which flatters it a little,
-    so it must be better by two standard errors over targets.
+    fold by both. The LASSO gets its error at the lam that is best for all of them, in
+    shares of each one's largest: the best of each would flatter it. It must be better
+    by two standard errors over targets.
 
     Parameters
     ----------
@@ -50,11 +51,24 @@ def choose_penalty(problem, settings, solve_lasso):
     settings = settings._replace(keep_path=False, one_standard_error=False)
     fits, targets_of = solve_lasso(problem, settings)
     order = np.argsort(np.concatenate(targets_of))
-    lasso = np.concatenate([np.nanmin(fit.error, axis=1) for fit in fits])[order]
+    lasso = _at_common_lam(np.concatenate([fit.error for fit in fits])[order])
     ridge = _ridge_errors(problem, settings, judges)
     gain = (ridge - lasso) / np.where(ridge + lasso > 0, ridge + lasso, 1)
     doubt = gain.std(ddof=1) / np.sqrt(n) if n > 1 else 0.0
     return "l1" if gain.mean() > 2 * doubt else "l2"
+
+
+def _at_common_lam(errors):
+    """Return the errors (n_targets,) at the place on the path that is best for all.
+
+    A path that has ended early, where errors (n_targets, n_lams) are NaN, stays there.
+    """
+    last = np.maximum.accumulate(
+        np.where(np.isnan(errors), 0, np.arange(errors.shape[1])), axis=1
+    )
+    errors = np.take_along_axis(errors, last, axis=1)
+    start = np.where(errors[:, :1] > 0, errors[:, :1], 1)
+    return errors[:, (errors / start).mean(axis=0).argmin()]
 
 
 def _ridge_errors(problem, settings, judges):

@@ -5,6 +5,7 @@ import pytest
 
 from skdatamodels import DatamodelRegressor
 from skdatamodels.datasets import make_linear_runs
+from skdatamodels.regression._penalty import _at_common_lam
 
 
 def fit(n_runs, n_informative, noise_of_prior=0.5, **parameters):
@@ -34,7 +35,11 @@ def test_few_weights_take_the_lasso():
 
 @pytest.mark.parametrize(
     "parameters",
-    [{"lam": 0.1}, {"solver": "gram"}, {"keep_path": True, "n_lams": 5, "lam_min_ratio": 0.1}],
+    [
+        {"lam": 0.1},
+        {"solver": "gram"},
+        {"keep_path": True, "n_lams": 5, "lam_min_ratio": 0.1},
+    ],
 )
 def test_parameters_of_the_lasso_choose_it(parameters):
     assert fit(60, 150, **parameters).penalty_ == "l1"
@@ -68,3 +73,8 @@ def test_very_few_runs_take_the_ridge_without_a_trial(monkeypatch):
     assert model.penalty_ == "l2"
     with pytest.raises(AssertionError, match="was fitted"):
         model.set_params(prior=coef[:, :600]).fit(runs.masks[:, :600], runs.outputs)
+
+
+def test_errors_are_those_of_one_place_on_the_paths():
+    errors = np.array([[4.0, 2.0, np.nan, np.nan], [1.0, 0.9, 0.3, 0.5]])
+    np.testing.assert_array_equal(_at_common_lam(errors), [2.0, 0.3])
