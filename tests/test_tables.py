@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import BaseEstimator
+from sklearn.dummy import DummyRegressor
 
 from skdatamodels import Examples, PackedMasks, RunStore
 from skdatamodels._tables import (
@@ -26,11 +27,12 @@ from skdatamodels.applications import (
     similar_examples,
 )
 from skdatamodels.datasets import ReleasedDatamodels, make_linear_runs
-from skdatamodels.influence import DifferenceOfMeans
+from skdatamodels.influence import CheapAttributions, DifferenceOfMeans
 from skdatamodels.judging import compare_attributions, plan_runs
 from skdatamodels.metrics import LeakageRecall, ScoreInterval, lds_interval
 from skdatamodels.outputs import OUTPUTS, OutputInfo
 from skdatamodels.regression import AttributionMatrix
+from skdatamodels.runs import KeptModel
 
 
 class Shown:
@@ -195,6 +197,10 @@ RESULTS = {
     "ReleasedDatamodels": lambda folder: ReleasedDatamodels(
         np.eye(50, 400), np.ones(50), np.ones(50)
     ),
+    "CheapAttributions": lambda folder: CheapAttributions(
+        {"a": np.ones((1, 2))}, {"a": 0.25}, {"b": "it is zero"}
+    ),
+    "KeptModel": lambda folder: KeptModel(DummyRegressor(), np.arange(100)),
     "RunPlan": lambda folder: _plan(),
     "RunStore": _store,
     "ScoreInterval": lambda folder: ScoreInterval(1 / 3, 0.3, 0.4),

@@ -22,9 +22,15 @@ class KeptModel(NamedTuple):
     >>> from skdatamodels.runs import KeptModel
     >>> subset = np.array([0, 2])
     >>> model = Ridge().fit([[0.0], [1.0]], [0.0, 3.0])
-    >>> KeptModel(model, subset).subset
+    >>> kept = KeptModel(model, subset)
+    >>> kept
+    KeptModel(Ridge, 2 examples)
+    >>> kept.subset
     array([0, 2])
     """
 
     model: object
     subset: np.ndarray
+
+    def __repr__(self):
+        return f"KeptModel({type(self.model).__name__}, {len(self.subset)} examples)"

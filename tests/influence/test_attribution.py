@@ -123,6 +123,7 @@ def test_data_must_be_examples():
 
 OF_RUNS = {"AttributionRegressor", "DifferenceOfMeans", "banzhaf_values"} | {
     "Attribution",
+    "CheapAttributions",
     "shapley_values",
 }
 

@@ -263,7 +263,7 @@ def test_predicts_real_runs():
             make_pipeline(StandardScaler(), MLPClassifier()),
             {},
             TypeError,
-            "Pipeline is not .*transform X first",
+            "Pipeline has no .*Transform X first",
         ),
         (MLPRegressor(), {}, ValueError, "needs numbers as y"),
         (MLPRegressor(loss="poisson"), {}, ValueError, "loss='poisson'.*'squared_err"),
