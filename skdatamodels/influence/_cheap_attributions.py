@@ -178,11 +178,12 @@ def cheap_attributions(
       :func:`influence_functions`, averaged over models of subsets.
 
     All but the first also get surrogates, that is, the influence in other models of the
-    same data: logistic or ridge regression on standardised inputs of length 1 with
-    several penalties, the same on an approximate Gaussian kernel, a random forest,
-    nearest neighbours, and the indicator of the same class. Other learners get nothing
-    else. A data frame is encoded for them: categories one-hot, missing values by the
-    median. If the learner is a pipeline, they see the table that reaches its last step.
+    same data: logistic or ridge regression with several penalties, on inputs that are
+    standardised and then divided by the mean length of a row, the same on an
+    approximate Gaussian kernel, a random forest, nearest neighbours, and the indicator
+    of the same class. Other learners get nothing else. A data frame is encoded for
+    them: categories one-hot, missing values by the median. If the learner is a
+    pipeline, they see the table that reaches its last step.
 
     An attribution that fails, is not finite, is zero or equals another one up to its
     scale is left out.
@@ -210,7 +211,7 @@ def cheap_attributions(
     learner.train_models(until=np.inf if budget is None else start + budget / 2)
     members = cheap_members(learner)
     if budget is None:
-        members = [_shortened(member, clock.most) for member in members]
+        members = [_shortened(member, clock) for member in members]
     if verbose:
         print(_announcement(members, learner, start, budget))
     found, seconds, failed = {}, {}, {}
@@ -240,16 +241,21 @@ def cheap_attributions(
 class _Clock:
     """Limits for the time of a member.
 
-    Without a budget, members have a limit for their estimated time only.
+    Without a budget, members have a limit for their estimated time only. A training is
+    timed only if a member is near this limit.
     """
 
     def __init__(self, learner, start, budget):
+        self.learner = learner
         self.end = None if budget is None else start + budget
-        self.most = max(_TRAININGS * learner.training_time(), _LEAST_SECONDS)
 
-    def left(self):
-        """Return the limit for the estimated time of the next member."""
-        return self.most if self.end is None else max(self.end - perf_counter(), 0.0)
+    def limit(self, seconds):
+        """Return the limit for a member that takes about so many seconds."""
+        if self.end is not None:
+            return max(self.end - perf_counter(), 0.0)
+        if seconds <= _LEAST_SECONDS:
+            return _LEAST_SECONDS
+        return max(_TRAININGS * self.learner.training_time(), _LEAST_SECONDS)
 
 
 def _compute_all(members, clock, n_jobs, verbose, found, seconds, failed):
@@ -269,9 +275,10 @@ def _compute_all(members, clock, n_jobs, verbose, found, seconds, failed):
             progress.update()
 
 
-def _shortened(member, most):
-    """Average over fewer models, a power of two, to take at most so many seconds."""
+def _shortened(member, clock):
+    """Average over fewer models, a power of two, to keep within the limit."""
     n_models = len(member.jobs)
+    most = clock.limit(n_models * member.seconds)
     while n_models > 1 and n_models * member.seconds > most:
         n_models = 2 ** ((n_models - 1).bit_length() - 1)
     return member._replace(jobs=member.jobs[:n_models])
@@ -290,7 +297,7 @@ def _announcement(members, learner, start, budget):
 
 def _compute(member, clock, n_jobs):
     """Return the matrix, or None and a reason; a budget is shared out by halves."""
-    left = clock.left()
+    left = clock.limit(member.seconds)
     if member.seconds > left:
         return None, f"it takes about {member.seconds:.1f} s, the limit is {left:.1f} s"
     seconds = np.inf if clock.end is None else left / 2

@@ -1,5 +1,6 @@
 """A learner with its family, and models that it trains on random subsets."""
 
+import warnings
 from time import perf_counter
 
 import numpy as np
@@ -120,7 +121,7 @@ class LearnerModels:
                 size = max(1, round(self.alpha * len(self.train)))
                 self.estimator(np.arange(size), 0)
             else:
-                self._first = self.jobs()[0]()
+                self._first = _silent(self.jobs()[0])
             self._seconds = perf_counter() - start
         return self._seconds
 
@@ -137,7 +138,7 @@ class LearnerModels:
         n_more = _N_MODELS if several else 0
         if several and np.isfinite(until):
             n_more = int(max(0, until - perf_counter()) // max(each, 1e-9))
-        jobs = (delayed(job)() for job in self.jobs()[1 : 1 + n_more])
+        jobs = (delayed(_silent)(job) for job in self.jobs()[1 : 1 + n_more])
         self.models.extend(Parallel(n_jobs=self.n_jobs)(jobs))
 
     def full_model(self):
@@ -149,6 +150,13 @@ class LearnerModels:
         if self._plan is None or self.family == "network":
             return self.train, self.targets
         return split_pipeline(self.models[0][0], self.train, self.targets)[1:]
+
+
+def _silent(job):
+    """Train a model without the warnings that its learner gives in each run."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return job()
 
 
 def _family(estimator):

@@ -20,7 +20,7 @@ __all__ = ["logistic_influence"]
 
 @validate_params(OPTIONS, prefer_skip_nested_validation=True)
 def logistic_influence(
-    estimator, train, targets, *, output="log_odds", damping=0.0, subset=None
+    estimator, train, targets, *, output="margin", damping=0.0, subset=None
 ):
     """Influence functions of logistic regression, in closed form.
 
@@ -39,7 +39,7 @@ def logistic_influence(
     train, targets : Examples
         The training set and the targets, with X of shape (n, n_features). Sparse X is
         made dense.
-    output : {"log_odds", "margin", "cross_entropy", "confidence"}, default="log_odds"
+    output : {"margin", "log_odds", "cross_entropy", "confidence"}, default="margin"
         Output to measure on a target, see :data:`skdatamodels.outputs.OUTPUTS`. It
         depends on the logits of all classes.
     damping : float >= 0, default=0

@@ -82,7 +82,8 @@ def over_subsets(
     verbose : int, default=0
         If not 0, show a progress bar.
     **params : object
-        Other arguments of the function. `estimator` is the estimator to train,
+        Other arguments of the function, such as `output`, which should be that of the
+        runs to predict. `estimator` is the estimator to train,
         unless `models` are given: a classifier or regressor of scikit-learn's kind, a
         pipeline that ends in one, or a TorchLearner or ImageLearner for functions that
         take a module.

@@ -1,6 +1,5 @@
 """DatamodelRegressor: LASSO from masks to outputs, for all targets at once."""
 
-import warnings
 from collections.abc import Mapping
 from numbers import Integral, Real
 
@@ -31,7 +30,7 @@ from skdatamodels.regression._choose_solver import (
 )
 from skdatamodels.regression._convergence import warn_unless_converged
 from skdatamodels.regression._fits import computing_dtype, join
-from skdatamodels.regression._folds import Cut, Splits, shuffled
+from skdatamodels.regression._folds import choose_split, shuffled
 from skdatamodels.regression._penalty import (
     check_parameters_of_ridge,
     check_ridge_fits,
@@ -43,17 +42,11 @@ from skdatamodels.regression._ridge import fit_groups as fit_ridge
 from skdatamodels.regression._ridge import name_of_ridge
 from skdatamodels.regression._solver import Problem, Settings
 from skdatamodels.regression._stack import fit_stack
-from skdatamodels.regression._target_groups import (
-    check_enough,
-    group_targets,
-)
+from skdatamodels.regression._target_groups import check_and_group
 from skdatamodels.regression._units import Units
 from skdatamodels.runs import TrainingRuns
 from skdatamodels.runs._training_runs import note_targets, outputs_of, paired_runs
-from skdatamodels.runs._usable_runs import check_exclude, usable_runs
-
-# Fewest held-out runs that can tell whether a prior helps.
-_MIN_JUDGES = 50
+from skdatamodels.runs._usable_runs import check_exclude
 
 
 class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
@@ -182,9 +175,9 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         The penalty that was used.
     prior_weights_ : dict of name to float
         Weight of each matrix of the prior: the standard deviation of what it adds to
-        the prediction, in units of that of the output, averaged over targets. Names are
-        the keys of a dict, positions in a list, or "prior".
-    prior_coef_ : array of shape (n_targets, n_train)
+        the prediction, in units of that of the output. Names are the keys of a dict,
+        positions in a list, or "prior".
+    prior_coef_ : array of shape (n_targets, n_train), or (n_train,) if y was 1-d
         The combined prior in units of the output. Only if a prior has a weight.
     loo_error_ : float64 array of shape (n_targets,)
         Mean squared error on runs that are left out of the fit one at a time, or a pair
@@ -392,7 +385,7 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         if len(kept) < n_runs:  # drop runs of weight 0
             X, Y, weight = X[kept], Y[kept], weight[kept]
             groups, pairs = (check_groups(g, n_runs, kept) for g in (groups, pairs))
-        split = self._split(n_runs, kept, groups, pairs)
+        split = choose_split(self, n_runs, kept, groups, pairs)
         if self.one_standard_error and split is not None:
             warn_if_few(weight)
         weight = None if (weight == 1).all() else weight
@@ -404,16 +397,17 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         """Fit on runs whose weights are positive."""
         n_runs, (n_targets, n_train) = len(Y), (Y.shape[1], X.shape[1])
         lam = None if isinstance(self.lam, str) else check_lam(self.lam, n_targets)
-        members = check_prior(self.prior, attributions, n_targets, n_train)
         factors = check_factors(self.penalty_factors, n_targets, n_train)
         exclude = check_exclude(self.exclude, n_targets, n_train)
         ops = self._device_ops()
         dtype = computing_dtype(Y.dtype, ops)
         self._choose_solver(X, n_targets, sample_weight is not None, dtype, ops)
+        # last, because it may compute matrices
+        members = check_prior(self.prior, attributions, n_targets, n_train)
         rng, order = check_random_state(self.random_state), np.arange(n_runs)
         if lam is None:  # the runs will be split
             order = shuffled(rng, n_runs, groups)
-        enough, targets = _group_targets(X, Y, exclude, split, order)
+        enough, targets = check_and_group(X, Y, exclude, split, order)
         units = Units.of(X, Y)
         X, Y, lam = units.scale(X, Y, lam, self.penalty)
         warn_if_constant(X)
@@ -566,33 +560,6 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             )
         return X, y
 
-    def _split(self, n_runs, kept, groups, pairs):
-        """Return the Cut or Splits of the kept runs; None if lam is given."""
-        if not isinstance(self.lam, str):
-            return None
-        if self.penalty == "l2":  # two units, so that one can be left out
-            units = pairs if groups is None else groups
-            return Cut.of([0, 0.5, 1], len(kept), units)
-        # a few runs cannot judge a prior
-        n_judges = self.validation_fraction * len(kept)
-        few = self.prior is not None and n_judges < _MIN_JUDGES
-        by_number = self.cv is None or isinstance(self.cv, Integral)
-        units = pairs if groups is None else groups
-        if self.lam == "validation" and not few:
-            if not by_number:
-                warnings.warn(
-                    "cv is used with lam='cv' only, got lam='validation'.",
-                    UserWarning,
-                    stacklevel=4,
-                )
-            return Cut.of([1 - self.validation_fraction, 1], len(kept), units)
-        if by_number:
-            n_folds = 5 if self.cv is None else self.cv
-            return Cut.of(np.linspace(0, 1, n_folds + 1), len(kept), units)
-        if hasattr(self.cv, "split"):
-            return Splits.by(self.cv, len(kept), groups, pairs)
-        return Splits.given(self.cv, n_runs, kept)
-
     def _device_ops(self):
         """Return CudaOps, or None for the CPU; raise if there is no such device."""
         if self.device == "cpu":
@@ -609,17 +576,15 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         if not self.sparse:
             n_lams = self.n_lams if self.keep_path and chosen else 1
             check_weights_fit(n_targets, X.shape[1], n_lams, dtype)
-        self.solver_ = (
-            None
-            if self.penalty == "l2"
-            else choose_solver(
-                self.solver,
-                X,
-                weighted=weighted,
-                folds=chosen and self.lam == "cv",
-                dtype=dtype,
-                on_cpu=ops is None,
-            )
+        if self.penalty == "l2":
+            return
+        self.solver_ = choose_solver(
+            self.solver,
+            X,
+            weighted=weighted,
+            folds=chosen and self.lam == "cv",
+            dtype=dtype,
+            on_cpu=ops is None,
         )
 
     def _set_attributes(self, fit, one):
@@ -635,22 +600,9 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             vars(self).pop(name, None)
         if fit.left_out_error is not None:
             self.loo_error_, self.noise_variance_ = fit.left_out_error, fit.noise
-        if fit.left_out_error is not None:
-            self.loo_error_, self.noise_variance_ = fit.left_out_error, fit.noise
         if fit.lams is not None:
             self.lams_, self.validation_error_ = fit.lams, fit.error
         if fit.coef_path is not None:
             path, shape = fit.coef_path, (n_targets, -1, n_train)
             self.coef_path_ = path if self.sparse else path.toarray().reshape(shape)
             self.intercept_path_ = fit.intercept_path
-
-
-def _group_targets(X, Y, exclude, split, order):
-    """Return which targets have enough runs, and the groups of these targets."""
-    n_runs, n_targets = Y.shape
-    usable = usable_runs(X, Y, exclude)
-    n_usable = np.full(n_targets, n_runs) if usable is None else usable.sum(axis=0)
-    n_min = 2 if split is None else max(3, split.n_least)
-    can_split = split is None or split.enough(usable)
-    enough = check_enough(n_usable, n_runs, n_min, can_split)
-    return enough, group_targets(usable, np.flatnonzero(enough), order, split)

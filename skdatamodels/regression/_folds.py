@@ -4,9 +4,57 @@ The rules for splitting are `Cut` and `Splits`. A rule is called with the usable
 some targets, and returns their folds.
 """
 
+import warnings
+from numbers import Integral
 from typing import NamedTuple
 
 import numpy as np
+
+# Fewest held-out runs that can tell whether a prior helps.
+_MIN_JUDGES = 50
+
+
+def choose_split(regressor, n_runs, kept, groups, pairs):
+    """Return the rule for splitting the runs that a DatamodelRegressor keeps.
+
+    Parameters
+    ----------
+    regressor : DatamodelRegressor
+        Its parameters say how.
+    n_runs : int
+        Number of all runs.
+    kept : int array
+        The runs that are kept.
+    groups, pairs : int array of shape (n_kept,) or None
+        Group and pair of each run.
+
+    Returns
+    -------
+    split : Cut, Splits or None
+        None if lam is given.
+    """
+    lam, cv, fraction = regressor.lam, regressor.cv, regressor.validation_fraction
+    if not isinstance(lam, str):
+        return None
+    units = pairs if groups is None else groups
+    if regressor.penalty == "l2":  # two units, so that one can be left out
+        return Cut.of([0, 0.5, 1], len(kept), units)
+    few = regressor.prior is not None and fraction * len(kept) < _MIN_JUDGES
+    by_number = cv is None or isinstance(cv, Integral)
+    if lam == "validation" and not few:
+        if not by_number:
+            warnings.warn(
+                f"cv is used with lam='cv' only, got lam={lam!r}.",
+                UserWarning,
+                stacklevel=4,
+            )
+        return Cut.of([1 - fraction, 1], len(kept), units)
+    if by_number:
+        n_folds = 5 if cv is None else cv
+        return Cut.of(np.linspace(0, 1, n_folds + 1), len(kept), units)
+    if hasattr(cv, "split"):
+        return Splits.by(cv, len(kept), groups, pairs)
+    return Splits.given(cv, n_runs, kept)
 
 
 class Fold(NamedTuple):

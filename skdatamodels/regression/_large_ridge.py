@@ -15,7 +15,7 @@ import warnings
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-# Least number of rows of a large system.
+# A system with more rows than this is large.
 LARGE = 4000
 _TOL = 1e-4  # relative norm of the residual
 _MAX_ITER = 500

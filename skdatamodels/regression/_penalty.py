@@ -1,5 +1,7 @@
 """Choosing the penalty: LASSO or ridge, by the error on held-out runs."""
 
+from numbers import Integral
+
 import numpy as np
 
 from skdatamodels._memory import available_memory
@@ -114,7 +116,7 @@ def check_parameters_of_ridge(regressor):
         "one_standard_error": regressor.one_standard_error,
         "solver": regressor.solver != "auto",
         "device": regressor.device != "cpu",
-        "cv": hasattr(regressor.cv, "split") or hasattr(regressor.cv, "__len__"),
+        "cv": not isinstance(regressor.cv, Integral | None),
     }
     given = [name for name, used in of_lasso.items() if used]
     if given:
@@ -129,9 +131,9 @@ def check_ridge_fits(problem):
     """Raise an error if the ridge does not suit large systems, or the memory."""
     if _too_large(problem):
         raise ValueError(
-            f"With more than {LARGE:,} runs and training examples, penalty='l2' is for "
-            "independent runs of equal weight, without groups, and pairs that share a "
-            "training seed. Use penalty='l1'."
+            f"With more than {LARGE:,} runs and as many training examples, penalty='l2'"
+            " needs independent runs of equal weight: no groups, and no pairs that "
+            "share a training seed. Use penalty='l1'."
         )
     n_bytes, available = _ridge_bytes(problem), available_memory()
     if n_bytes > available:

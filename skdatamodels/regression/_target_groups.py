@@ -5,6 +5,34 @@ from typing import NamedTuple
 
 import numpy as np
 
+from skdatamodels.runs._usable_runs import usable_runs
+
+
+def check_and_group(X, Y, exclude, split, order):
+    """Return which targets have enough runs, and the groups of these targets.
+
+    Parameters
+    ----------
+    X, Y, exclude : object
+        See `usable_runs`.
+    split : Cut, Splits or None
+        Makes the folds of a group.
+    order : int array of shape (n_runs,)
+        Permutation of the runs.
+
+    Returns
+    -------
+    enough : bool array of shape (n_targets,)
+    groups : list of Group
+    """
+    n_runs, n_targets = Y.shape
+    usable = usable_runs(X, Y, exclude)
+    n_usable = np.full(n_targets, n_runs) if usable is None else usable.sum(axis=0)
+    n_min = 2 if split is None else max(3, split.n_least)
+    can_split = split is None or split.enough(usable)
+    enough = check_enough(n_usable, n_runs, n_min, can_split)
+    return enough, group_targets(usable, np.flatnonzero(enough), order, split)
+
 
 def check_enough(n_usable, n_runs, n_min, can_split=True):
     """Return which targets have enough runs; warn if some targets have too few.

@@ -230,10 +230,9 @@ def test_of_a_linear_module_is_that_of_its_last_layer(curvature, make_classifica
 def test_equals_that_of_a_logistic_regression(make_classification):
     train, targets = make_classification(3)
     module, model = _linear(train, C=np.inf)
-    influence = influence_functions(
-        module, train, targets, output="log_odds", tol=1e-10
-    )
-    assert_allclose(influence, logistic_influence(model, train, targets), rtol=1e-5)
+    data = {"train": train, "targets": targets, "output": "log_odds"}
+    influence = influence_functions(module, **data, tol=1e-10)
+    assert_allclose(influence, logistic_influence(model, **data), rtol=1e-5)
 
 
 def test_frozen_layers_take_no_part(make_classification):

@@ -139,7 +139,7 @@ def test_subset_equals_the_derivative_of_refits(
 ):
     train, targets = make_classification(n_classes)
     subset, model = np.r_[4:22], _model(class_weight={"cat": 3.0})
-    expected = derivative_of_additions(model, train, targets, "log_odds", subset)
+    expected = derivative_of_additions(model, train, targets, "margin", subset)
     inside = logistic_influence(model, train[subset], targets)
     if frozen:
         model = FrozenEstimator(model.fit(train.X[subset], train.y[subset]))
