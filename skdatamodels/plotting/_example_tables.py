@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.sparse import issparse
-from sklearn.utils.sparsefuncs import mean_variance_axis
 
+from skdatamodels._example_scales import scales_of
 from skdatamodels._frames import columns_of, is_frame
 from skdatamodels._sklearn_compat import safe_indexing
 from skdatamodels._tables import format_column, shorten
@@ -82,7 +82,7 @@ def make_table(groups, number, train, n_columns):
     names = _names(train.X)
     groups = [group for group in groups if len(group.rows)]
     parts = [_columns(group.examples.X, group.rows, train.X) for group in groups]
-    shown = _most_different(parts[0], parts[1:], _scales(train.X))[:n_columns]
+    shown = _most_different(parts[0], parts[1:], scales_of(train.X))[:n_columns]
     columns = [
         ("", [g.name if i == 0 else "" for g in groups for i in range(len(g.rows))]),
         (_heading_of_labels(train), [x for g in groups for x in _labels(g)]),
@@ -240,21 +240,6 @@ def _plain(values):
     if values.dtype.kind != "M":
         return values
     return np.datetime_as_string(values, unit="auto")
-
-
-def _scales(X):
-    """Return the standard deviation of each column, NaN if it has no numbers."""
-    if issparse(X):
-        return np.sqrt(mean_variance_axis(X.astype(np.float64), axis=0)[1])
-    if is_frame(X):
-        return [float(_spread(column.to_numpy())) for _, column in columns_of(X)]
-    X = np.asarray(X)
-    return np.broadcast_to(_spread(X), X.shape[1:]).ravel() if X.ndim == 2 else [np.nan]
-
-
-def _spread(values):
-    is_number = values.dtype.kind in "iuf"
-    return np.nanstd(values, axis=0, dtype=np.float64) if is_number else np.nan
 
 
 def _most_different(one, others, scales):
