@@ -102,7 +102,7 @@ def write_explorer(
         rows of pixels.
     n_weights : int, default=None
         Number of weights to keep for each target, the largest in magnitude. None keeps
-        as many as fit into a third of `max_bytes`.
+        as many as fit into half of `max_bytes`.
     max_bytes : int, default=15,000,000
         Largest size of the file in bytes. Images are made smaller, long text is cut,
         and columns are left out so that the data fit; the page says so.
