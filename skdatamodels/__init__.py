@@ -29,6 +29,7 @@ _SUBPACKAGES = {
     "masks",
     "metrics",
     "outputs",
+    "pages",
     "plotting",
     "regression",
     "runs",

@@ -47,6 +47,10 @@ def browser(tmp_path_factory):
     started.quit()
 
 
+_SHOWN = """const shown = [...document.querySelectorAll(arguments[0])]
+    .filter(element => element.checkVisibility());"""
+
+
 class Browser:
     """A browser with what tests of pages need; the rest is selenium's."""
 
@@ -65,8 +69,7 @@ class Browser:
 
     def all(self, selector):
         """Return the elements of a CSS selector that are shown."""
-        found = self.driver.find_elements("css selector", selector)
-        return [element for element in found if element.is_displayed()]
+        return self.driver.execute_script(_SHOWN + "return shown", selector)
 
     def one(self, selector):
         """Return the only shown element of a CSS selector."""
@@ -75,15 +78,18 @@ class Browser:
 
     def texts(self, selector):
         """Return the texts of the shown elements of a CSS selector."""
-        return [element.text for element in self.all(selector)]
+        script = _SHOWN + "return shown.map(element => element.innerText.trim())"
+        return self.driver.execute_script(script, selector)
 
     def choose(self, name, text):
         """Choose the option with this text, in the list with this name."""
-        options = self.driver.find_elements(
-            "css selector", f"select[aria-label='{name}'] option"
+        choose = (
+            _SHOWN
+            + """shown[0].value =
+            [...shown[0].options].find(option => option.text === arguments[1]).value;
+            shown[0].dispatchEvent(new Event("change"));"""
         )
-        (option,) = (o for o in options if o.is_displayed() and o.text == text)
-        option.click()
+        self.driver.execute_script(choose, f"select[aria-label='{name}']", text)
 
     def drag(self, element, points):
         """Press the mouse at the first point of an element, and move to the others."""

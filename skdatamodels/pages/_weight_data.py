@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.sparse import issparse
-from sklearn.decomposition import TruncatedSVD
 from sklearn.preprocessing import normalize
+from sklearn.utils.extmath import randomized_svd
 
 from skdatamodels._attribution_matrix import AttributionMatrix
 from skdatamodels._last_step import last_step
@@ -163,9 +163,10 @@ def make_map(weights):
     found = np.zeros((n_targets, 2))
     n_components = min(2, n_targets - 1, n_columns - 1)
     if n_components > 0:
-        model = TruncatedSVD(n_components, algorithm="randomized", random_state=0)
-        scaled = model.fit_transform(normalize(weights))
-        found[:, :n_components] = np.nan_to_num(scaled)
+        left, sizes, _ = randomized_svd(
+            normalize(weights), n_components, random_state=0
+        )
+        found[:, :n_components] = left * sizes
     return found
 
 
