@@ -115,7 +115,8 @@ class SectionView {
     const fields = columns.map(column => ({ title: column.name,
       isNumber: column.isNumber && !column.link,
       value: i => column.value(i), cell: i => this.cell(column, i) }));
-    if (linked) fields.push({ title: "tick", cell: i => rowAt(i) < 0 ? "" : tickBox(rowAt(i)).element });
+    if (linked) fields.unshift({ title: "tick",
+      cell: i => rowAt(i) < 0 ? "" : tickBox(rowAt(i)).element });
     this.table = new PagedTable({ caption: spec.title, n, fields, open: null });
     const rows = linked ? () => this.table.rows.map(rowAt).filter(row => row >= 0) : null;
     this.element = el("div.single", {}, el("h2", { tabIndex: -1 }, spec.title),

@@ -31,7 +31,10 @@ function route() {
   for (const [other, view] of views) {
     view.element.hidden = other !== key;
     if (view.tab) {
-      if (other === key) view.tab.setAttribute("aria-current", "page");
+      if (other === key) {
+        view.tab.setAttribute("aria-current", "page");
+        view.tab.scrollIntoView({ block: "nearest", inline: "center" });
+      }
       else view.tab.removeAttribute("aria-current");
     }
   }

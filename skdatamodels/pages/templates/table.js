@@ -127,7 +127,7 @@ class Filters {
   }
   columnFilter(columns) {
     const select = el("select", { "aria-label": "Column to filter by" },
-      el("option", { value: "" }, "any column"),
+      el("option", { value: "" }, "filter by a column"),
       columns.map(([c], k) => el("option", { value: k }, c.name)));
     const inputs = el("span");
     select.addEventListener("change", () => {

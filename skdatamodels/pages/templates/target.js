@@ -87,6 +87,7 @@ class TargetsView {
     const before = currentTarget;
     const target = chosen ? Number(rest) : currentTarget ?? this.table.rows[0] ?? 0;
     currentTarget = target;
+    this.table.choose();  // ticks may have changed since
     this.table.show(target);
     if (before !== target || !this.update) this.draw(target);
     else this.update();
