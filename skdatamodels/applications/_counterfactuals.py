@@ -20,7 +20,12 @@ from skdatamodels.applications._edits import (
     effects_on_subsets,
     most_likely_wrong_class,
 )
-from skdatamodels.applications._removal_sets import HEURISTICS, dense_row, order_by
+from skdatamodels.applications._removal_sets import (
+    HEURISTICS,
+    check_sizes,
+    dense_row,
+    order_by,
+)
 from skdatamodels.masks import PackedMasks
 from skdatamodels.training import SubsetTrainer
 
@@ -339,7 +344,7 @@ class CounterfactualEvaluation(BaseEstimator):
         """
         X = check_attributions(self, X, self.trainer)
         n_targets, n_train = X.shape
-        sizes = _check_sizes(self.sizes, n_train)
+        sizes = check_sizes(self.sizes, n_train)
         targets = _check_target_indices(self.target_indices, n_targets)
         baselines = self._check_heuristics(n_targets, n_train)
         if self.edit == "mislabel":
@@ -480,21 +485,6 @@ def _check_removal_sets(removal_sets, n_train):
         if row.sum() < indices.size:
             raise ValueError(f"Set {number} has an example twice: {indices}.")
     return removed
-
-
-def _check_sizes(sizes, n_train):
-    """Convert sizes, numbers or fractions of examples, to an int array."""
-    counts = [
-        size if isinstance(size, Integral) else max(1, round(size * n_train))
-        for size in sizes
-        if isinstance(size, Integral) or 0 < size < 1
-    ]
-    if len(counts) < max(1, len(sizes)) or not all(0 < n < n_train for n in counts):
-        raise ValueError(
-            f"sizes must be numbers of examples from 1 to n_train - 1 = {n_train - 1}, "
-            f"or fractions between 0 and 1; got {sizes}."
-        )
-    return np.unique(counts)
 
 
 def _check_target_indices(target_indices, n_targets):
