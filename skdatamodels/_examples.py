@@ -163,8 +163,7 @@ class Examples:
                 f"positions must be integers from 0 to {len(self) - 1}, or -1 for "
                 f"none; got {positions.dtype} of shape {positions.shape}."
             )
-        names = np.array([*self._ids.tolist(), None], dtype=object)
-        return names[positions]
+        return names_at(self._ids, positions)
 
     @property
     def shape(self):
@@ -238,6 +237,11 @@ class Examples:
         if sp.issparse(self._X):
             kind = f"CSR {kind}"
         return f"Examples({len(self)} rows, X: {self.shape} {kind}, y: {self._y.dtype})"
+
+
+def names_at(names, positions):
+    """Return names (n,) at positions, an object array; None for position -1."""
+    return np.array([*names.tolist(), None], dtype=object)[positions]
 
 
 def check_examples(value, name):

@@ -30,6 +30,7 @@ from skdatamodels.training._learners.learners import (
     check_trainable,
     default_output,
 )
+from skdatamodels.training._players import players_of
 from skdatamodels.training._rows import check_rows, mask_keys
 from skdatamodels.training._run_attributions import run_attributions
 from skdatamodels.training._run_training import RunTraining
@@ -56,12 +57,20 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
         (n_targets,).
     train, targets : Examples
         Training set and targets.
+    groups : array-like of shape (n_train,) or str, default=None
+        Label of each training example, such as its source, customer, day or cluster;
+        or the name of the column that has the labels, in the metadata of `train` or
+        else in its data frame ``X``. If given, subsets are of groups: a run sees all
+        examples of a group, or none. Masks have shape (n_runs, n_groups) and weights
+        (n_targets, n_groups), in the order of `groups_`. See :doc:`/groups`.
     alpha : float in (0, 1), or sequence of them, default=0.5
         Fraction of the training set in a subset. With several fractions, runs use them
-        in turn.
+        in turn. With `groups`, it is the fraction of the groups. If these differ in
+        size, so does the number of examples in a subset; its mean is alpha·n_train.
     design : str, default="uniform"
         How subsets are drawn; see :func:`skdatamodels.masks.sample_masks`. In paired
-        designs, a subset and its complement are trained with the same seed.
+        designs, a subset and its complement are trained with the same seed. With
+        `groups`, "stratified" needs groups of one class each.
     output : str, callable or OutputInfo, optional
         Output to measure; see :data:`skdatamodels.outputs.OUTPUTS`. The default is
         "margin" for classifiers and "prediction" for regressors. A callable estimator
@@ -109,6 +118,9 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
     ----------
     entropy_ : int
         The seed that is used.
+    groups_ : array of shape (n_groups,), or None
+        Labels of the groups, sorted: the names of the columns of masks and weights.
+        None without `groups`.
 
     Raises
     ------
@@ -116,8 +128,9 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
         Before training, if the estimator does not have this output, a subset would be
         empty or complete, a target has a class that is not in `train`, run ids repeat
         or are negative (or 10⁸ or more, with a store), masks are not 0/1 or have
-        another width, runs in the store are damaged, or `keep_models` is not 0 and the
-        learner has no models.
+        another width, runs in the store are damaged, `keep_models` is not 0 and the
+        learner has no models, or `groups` do not have a label for each training
+        example, or only one.
     RuntimeError
         After training, if runs failed and `on_failure` is "raise", or if all failed.
     OSError
@@ -126,8 +139,8 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
 
     Notes
     -----
-    X may also contain masks of shape (n_runs, n_train), as bool, uint8 or
-    :class:`PackedMasks`. Then `alpha` and `design` are ignored. A mask that occurs
+    X may also contain masks of shape (n_runs, n_train), or (n_runs, n_groups), as bool,
+    uint8 or :class:`PackedMasks`. Then `alpha` and `design` are ignored. A mask that occurs
     several times is trained with a different seed each time, which allows you to
     measure the noise of training.
 
@@ -151,12 +164,20 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
     >>> trainer = SubsetTrainer(GaussianNB(), train, targets, random_state=0)
     >>> trainer.fit_transform(np.arange(10))
     TrainingRuns(n_runs=10, n_train=89, n_targets=89)
+
+    Subsets of groups of examples:
+
+    >>> trainer.set_params(groups=np.arange(89) % 6).fit_transform(np.arange(10))
+    TrainingRuns(n_runs=10, n_train=6, n_targets=89)
+    >>> trainer.groups_
+    array([0, 1, 2, 3, 4, 5])
     """
 
     _parameter_constraints = {
         "estimator": [HasMethods("fit"), HasMethods("make_learner"), callable],
         "train": [Examples],
         "targets": [Examples],
+        "groups": ["array-like", str, None],
         "alpha": [Interval(Real, 0, 1, closed="neither"), "array-like"],
         "design": [StrOptions(set(DESIGNS))],
         "output": [StrOptions(set(OUTPUTS)), callable, OutputInfo, None],
@@ -178,6 +199,7 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
         train,
         targets,
         *,
+        groups=None,
         alpha=0.5,
         design="uniform",
         output=None,
@@ -195,6 +217,7 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
         self.estimator = estimator
         self.train = train
         self.targets = targets
+        self.groups = groups
         self.alpha = alpha
         self.design = design
         self.output = output
@@ -221,7 +244,7 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
 
         Parameters
         ----------
-        X : array-like of shape (n_runs,) or (n_runs, n_train)
+        X : array-like of shape (n_runs,), (n_runs, n_train) or (n_runs, n_groups)
             Run ids or masks.
         y : None
             Ignored.
@@ -239,7 +262,7 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
 
         Parameters
         ----------
-        X : array-like of shape (n_runs,) or (n_runs, n_train)
+        X : array-like of shape (n_runs,), (n_runs, n_train) or (n_runs, n_groups)
             Run ids, or masks.
 
         Returns
@@ -254,7 +277,7 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
 
         Parameters
         ----------
-        X : array-like of shape (n_runs,) or (n_runs, n_train)
+        X : array-like of shape (n_runs,), (n_runs, n_train) or (n_runs, n_groups)
             Run ids, or masks.
         y : None
             Ignored.
@@ -278,20 +301,87 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
 
         Returns
         -------
-        masks : PackedMasks of shape (n_runs, n_train)
+        masks : PackedMasks of shape (n_runs, n_train) or (n_runs, n_groups)
             The subsets.
         """
+        players = players_of(self)
         return sample_masks(
             runs,
-            len(self.train),
+            len(players),
             self.alpha,
             design=self.design,
             random_state=random_state,
-            y=self.train.y,
+            y=self._strata(players),
         )
 
+    def columns_of(self, rows):
+        """Return the column of the masks that switches each training example.
+
+        It is that of its group, or without `groups` its own. If targets are training
+        examples, this gives `exclude` for
+        :class:`~skdatamodels.regression.DatamodelRegressor`.
+
+        Parameters
+        ----------
+        rows : int array-like
+            Rows of `train`; -1 for none.
+
+        Returns
+        -------
+        columns : int array of the shape of `rows`
+            The columns; -1 for -1.
+
+        Raises
+        ------
+        ValueError
+            If a row does not exist, or `groups` are invalid.
+
+        Examples
+        --------
+        >>> from sklearn.linear_model import Ridge
+        >>> from skdatamodels import Examples, SubsetTrainer
+        >>> train = Examples([[0.0], [1.0], [2.0]], [0.0, 1.0, 2.0])
+        >>> trainer = SubsetTrainer(Ridge(), train, train, groups=["b", "a", "b"])
+        >>> trainer.columns_of([0, 1, -1])
+        array([ 1,  0, -1])
+        """
+        return players_of(self).at_rows(rows)
+
+    def sum_over_groups(self, weights):
+        """Sum the weights of the training examples of each group.
+
+        Weights of examples, from an influence function for example, become weights of
+        groups, to first order. Without `groups`, they are returned unchanged.
+
+        Parameters
+        ----------
+        weights : array or CSR of shape (n_targets, n_train)
+            Attribution matrix of training examples.
+
+        Returns
+        -------
+        weights : array or CSR of shape (n_targets, n_groups)
+            Attribution matrix of groups.
+
+        Raises
+        ------
+        ValueError
+            If `weights` do not have a column for each training example, or `groups` are
+            invalid.
+
+        Examples
+        --------
+        >>> from sklearn.linear_model import Ridge
+        >>> from skdatamodels import Examples, SubsetTrainer
+        >>> train = Examples([[0.0], [1.0], [2.0]], [0.0, 1.0, 2.0])
+        >>> trainer = SubsetTrainer(Ridge(), train, train, groups=["b", "a", "b"])
+        >>> trainer.sum_over_groups([[1.0, 2.0, 3.0]])
+        array([[2., 4.]])
+        """
+        return players_of(self).total_weights(weights)
+
     def get_feature_names_out(self, input_features=None):
-        """Return the names of the columns of the masks, which are the ids of `train`.
+        """Return the names of the columns of the masks: ids of `train`, or groups.
 
         Parameters
         ----------
@@ -300,10 +390,11 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
 
         Returns
         -------
-        names : str array of shape (n_train,)
-            The ids of the training examples, as str.
+        names : str array of shape (n_train,) or (n_groups,)
+            The ids of the training examples, or the labels of the groups, as str.
         """
-        return np.array([str(name) for name in self.train.ids.tolist()], dtype=object)
+        names = players_of(self).names.tolist()
+        return np.array([str(name) for name in names], dtype=object)
 
     @property
     def output_info(self):
@@ -345,8 +436,14 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
 
         If `anew`, the seed is fixed.
         """
-        learner, rows = self._learner(), check_rows(X, len(self.train))
-        self._check_sizes(learner, rows)
+        self._validate_params()
+        players = players_of(self)
+        self._check_design(players)
+        learner = self._learner()
+        rows = check_rows(
+            X, len(players), "n_groups" if players.are_groups else "n_train"
+        )
+        self._check_sizes(learner, rows, players)
         self._check_models(learner)
         if anew or isinstance(self.random_state, Integral):  # may be set after `fit`
             entropy = entropy_from(self.random_state)
@@ -355,13 +452,16 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
         store = self._open_store(learner, isinstance(rows, PackedMasks), entropy)
         if anew:
             self.entropy_ = entropy if store is None else store.entropy
-        return learner, rows, entropy, store
+            self.groups_ = players.names if players.are_groups else None
+        return players, learner, rows, entropy, store
 
-    def _transform(self, learner, rows, entropy, store):
+    def _transform(self, players, learner, rows, entropy, store):
         explicit = isinstance(rows, PackedMasks)
         entropy = entropy if store is None else store.entropy
         masks, seeds = self._plan(rows, entropy)
-        training = RunTraining(self, learner, masks, seeds)
+        if players.are_groups:  # only now the sizes of the subsets are known
+            self._check_sizes(learner, masks, players)
+        training = RunTraining(self, learner, masks, seeds, players)
         if store is None:
             runs, models = training.in_memory()
         else:
@@ -370,17 +470,18 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
                 store, None if explicit else rows, known_by
             )
         given = masks if explicit else None
-        attributions = run_attributions(self, models, store, given, entropy)
+        attributions = run_attributions(self, models, store, given, entropy, players)
         known = {"models": models, "attributions": attributions}
-        return self._with_targets(learner, runs, known, warn=not explicit)
+        return self._with_targets(players, learner, runs, known, warn=not explicit)
 
-    def _with_targets(self, learner, runs, known, warn):
+    def _with_targets(self, players, learner, runs, known, warn):
         """Add what is known about outputs and targets to the runs."""
         known |= {"seeds": runs.seeds, "output": self.output_info}
+        known |= {"player_ids": players.names, "target_ids": self.targets.ids}
         outputs, named = runs.outputs, OUTPUTS.get(known["output"].name)
         classifies = getattr(learner, "classes", None) is not None
         if classifies or (named and named.task == "classification"):
-            found = UnseenClasses(runs.packed, self.train.y, self.targets.y)
+            found = UnseenClasses(runs.packed, self.train.y, self.targets.y, players)
             what = "are those of the learner"
             if isinstance(learner, EstimatorLearner):
                 what = "are low guesses, because of unseen_class='floor'"
@@ -393,10 +494,27 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
             known["n_missed_classes"] = found.n_unseen
         return TrainingRuns(runs.packed, outputs, **known)
 
+    def _strata(self, players):
+        """Return the class of each column, if the design needs it."""
+        if self.design != "stratified":
+            return None
+        return players.single_values(
+            self.train.y, "design='stratified' needs groups of one class each"
+        )
+
+    def _check_design(self, players):
+        """Raise if the design or alpha does not suit the number of columns."""
+        strata = self._strata(players)
+        try:
+            check_design(self.design, len(players), self.alpha, strata)
+        except ValueError as error:
+            if not players.are_groups:
+                raise
+            what = f"Here, the examples are {len(players)} groups."
+            raise ValueError(f"{error} {what}") from error
+
     def _learner(self):
-        """Check everything, and return the function that trains a run."""
-        self._validate_params()
-        check_design(self.design, len(self.train), self.alpha, self.train.y)
+        """Return the function that trains a run."""
         if hasattr(self.estimator, "make_learner"):
             return self.estimator.make_learner(self.train, self.targets, self.output)
         if not hasattr(self.estimator, "fit"):
@@ -415,13 +533,15 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
                 "keep_models=0."
             )
 
-    def _check_sizes(self, learner, rows):
+    def _check_sizes(self, learner, rows, players):
         """Raise if the smallest subset is too small for the learner."""
         if not hasattr(learner, "check_subset_size"):
             return
         size = subset_size(len(self.train), min(check_alphas(self.alpha)))
         if isinstance(rows, PackedMasks):
-            size = int(rows.dot(np.ones((len(self.train), 1))).min())
+            size = int(rows.dot(players.sizes[:, None]).min())
+        elif players.are_groups:
+            return
         learner.check_subset_size(size)
 
     def _plan(self, rows, entropy):
@@ -453,7 +573,7 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
             self.store,
             f"{readable(name, 60)}-{what}",
             self._known_by(learner, explicit),
-            len(self.train),
+            len(players_of(self)),
             len(self.targets),
             output=self.output_info,
             entropy=entropy,
@@ -469,6 +589,8 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
         fast = type(learner).__name__ if isinstance(learner, FAST_LEARNERS) else None
         parameters = {"masks": "given" if explicit else "drawn", "fast": fast}
         parameters |= {name: getattr(self, name) for name in names}
+        if self.groups is not None:  # its labels are names only
+            parameters["groups"] = players_of(self).of_row
         if self.output is None and "output" in names:
             parameters["output"] = self.output_info.name
         return parameters
