@@ -3,14 +3,16 @@
 import sys
 from numbers import Integral, Real
 
-import numpy as np
+from joblib import effective_n_jobs
 from sklearn.base import clone
 from sklearn.utils import check_random_state
 
 from skdatamodels._random import set_seeds, unseeded
 from skdatamodels._sklearn_compat import Interval, StrOptions, validate_params
 from skdatamodels._tables import import_pandas
-from skdatamodels.applications import find_label_errors, removal_check
+from skdatamodels.applications import find_label_errors
+from skdatamodels.auditing._checked_removal import N_TRIALS, removal_by_halves
+from skdatamodels.auditing._groups import N_RUNS, audit_groups, make_group_trainer
 from skdatamodels.auditing._inputs import check_inputs
 from skdatamodels.auditing._judged import choose_judged, fit_judged
 from skdatamodels.auditing._result import Audit
@@ -22,12 +24,11 @@ from skdatamodels.auditing._runs_of_audit import (
     memory_estimate,
     seconds_per_run,
     train_all,
-    workers,
 )
 from skdatamodels.auditing._trust import measure_trust
+from skdatamodels.influence import cheap_attributions
 
 _SHARES = 0.01, 0.02, 0.05, 0.1  # of the training rows that are removed to check
-_N_TRIALS = 3
 
 
 @validate_params(
@@ -127,7 +128,7 @@ def audit(
     >>> found.trust.enough
     True
     >>> found.harmful.columns[:3].tolist()
-    ['effect', 'n_helped', 'n_harmed']
+    ['effect', 'target', 'mean radius']
     """
     import_pandas()
     given = check_inputs(estimator, X, y, X_test, y_test, groups, task)
@@ -142,19 +143,50 @@ def audit(
         random_state=seed,
         verbose=verbose,
     )
+    group_trainer = None
+    if groups is not None:
+        group_trainer = make_group_trainer(trainer, given.groups)
     n_runs = choose_n_runs(n_runs, len(given.train))
+    group_trainer = None
+    if groups is not None:
+        group_trainer = make_group_trainer(trainer, given.groups)
     n_runs = choose_n_runs(n_runs, len(given.train))
     targets = choose_judged(given.train, given.test, seed)
-    _state_cost(trainer, n_runs, len(targets), n_jobs, verbose)
-    trained = train_all(trainer, rows, n_runs)
-    judged, regressor = fit_judged(
-        trained, targets, given.task, seed=seed, n_jobs=n_jobs
+    if verbose:
+        n_of_groups = 0 if groups is None else N_RUNS
+        _state_cost(trainer, n_runs + n_of_groups, len(targets), n_jobs)
+    trained = train_all(trainer, n_runs)
+    attributions = cheap_attributions(
+        trainer.estimator,
+        trainer.train,
+        trainer.targets[targets],
+        output=trainer.output_info.name,
+        alpha=alpha,
+        models=list(trained.runs.models) or None,
+        random_state=seed,
+        n_jobs=n_jobs,
     )
-    repeats = trained.repeats[:, :, targets]
-    trust = measure_trust(judged.runs, regressor, repeats, min_lds, seed)
+    judged = fit_judged(
+        given.task,
+        targets,
+        trained.runs,
+        trainer.targets.y[targets],
+        rows[targets],
+        trained.full[targets],
+        attributions,
+        n_jobs,
+    )
+    trust = measure_trust(judged, min_lds, seed, trained.repeats[:, :, targets])
     removal = None
     if trust.enough and given.test is not None:
-        removal = _check_removal(trainer, judged, seed)
+        n_train = len(trainer.train)
+        sizes = sorted({max(1, round(share * n_train)) for share in _SHARES})
+        removal = removal_by_halves(trainer, judged, sizes, seed)
+    by_group = None
+    if group_trainer is not None:
+        by_group = audit_groups(
+            group_trainer, judged, rows[targets], min_lds, seed, n_jobs
+        )
     fitted = set_seeds(clone(given.estimator), unseeded(given.estimator), seed)
     return Audit(
         trainer.train,
@@ -166,37 +198,17 @@ def audit(
         trust,
         find_label_errors(trained.runs, trainer.train, exclude=rows),
         removal,
-        None,
+        by_group,
         seed,
     )
 
 
-def _check_removal(trainer, judged, seed):
-    """Retrain without the rows that are worst for half of the judged rows."""
-    rng = np.random.default_rng([seed, 2])
-    shuffled = rng.permutation(len(judged.targets))
-    half = len(shuffled) // 2
-    order = np.argsort(judged.mean_benefit(shuffled[:half]), kind="stable")
-    n_train = len(trainer.train)
-    sizes = sorted({max(1, round(share * n_train)) for share in _SHARES})
-    return removal_check(
-        trainer,
-        order,
-        sizes,
-        targets=judged.targets[np.sort(shuffled[half:])],
-        n_trials=_N_TRIALS,
-        random_state=seed,
-    )
-
-
-def _state_cost(trainer, n_runs, n_judged, n_jobs, verbose):
+def _state_cost(trainer, n_runs, n_judged, n_jobs):
     """Train one run, and print what all of them cost."""
-    if not verbose:
-        return
     seconds = seconds_per_run(trainer)
     n_train, n_targets = len(trainer.train), len(trainer.targets)
-    n_full = N_FULL + (2 * len(_SHARES) + 1) * _N_TRIALS  # take about twice as long
-    n_workers = workers(n_jobs)
+    n_full = N_FULL + (2 * len(_SHARES) + 1) * N_TRIALS  # take about twice as long
+    n_workers = effective_n_jobs(n_jobs)
     total = seconds * (n_runs + N_REPEATED + 2 * n_full) / n_workers
     memory = memory_estimate(n_train, n_targets, n_judged, n_runs) / 1e6
     print(

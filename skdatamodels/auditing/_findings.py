@@ -47,13 +47,9 @@ def predictions(judged, table, clusters):
 
 def effects_of_rows(judged, table):
     """Return what each training row does to the score, the most harmful first."""
-    benefit = judged.benefit()
-    facts = {
-        "effect": judged.mean_benefit(),
-        "n_helped": (benefit > 0).sum(axis=0),
-        "n_harmed": (benefit < 0).sum(axis=0),
-    }
-    return beside(facts, table).sort_values("effect", kind="stable")
+    return beside({"effect": judged.mean_benefit()}, table).sort_values(
+        "effect", kind="stable"
+    )
 
 
 def representation(model, train, targets):

@@ -5,7 +5,6 @@ from typing import NamedTuple
 import numpy as np
 
 from skdatamodels.applications import mean_weights
-from skdatamodels.influence import cheap_attributions
 from skdatamodels.regression import DatamodelRegressor
 from skdatamodels.runs import TrainingRuns
 
@@ -77,57 +76,46 @@ def choose_judged(train, test, seed):
     return first + rows
 
 
-def fit_judged(trained, targets, task, *, seed, n_jobs):
+def fit_judged(task, targets, runs, truth, exclude, full, attributions, n_jobs):
     """Fit the datamodels of the judged rows.
 
     Parameters
     ----------
-    trained : AuditRuns
-        What was trained.
-    targets : int array of shape (n_judged,)
-        Positions of the judged rows.
     task : {"classification", "regression"}
-    seed : int
+    targets : int array of shape (n_judged,)
+        Positions of the judged rows among all targets.
+    runs : TrainingRuns
+        Runs with outputs on all targets.
+    truth : array of shape (n_judged,)
+        Labels or values of the judged rows.
+    exclude : int array of shape (n_judged,)
+        Column of the masks that each judged row is in, -1 for none.
+    full : float array of shape (n_judged,)
+        Mean output of models trained on all rows.
+    attributions : mapping of str to array of shape (n_judged, n_columns)
+        The prior.
     n_jobs : int
+        Number of threads.
 
     Returns
     -------
     judged : Judged
-    regressor : DatamodelRegressor
-        The same regressor, not fitted.
     """
-    trainer, all_runs = trained.trainer, trained.runs
-    exclude = trained.rows[targets]
-    outputs = np.asarray(all_runs.outputs[:, targets])
+    outputs = np.array(runs.outputs[:, targets])
     own = np.flatnonzero(exclude >= 0)
-    if own.size:  # a row says nothing about itself
-        seen = all_runs.masks[:, exclude[own]]
-        outputs[:, own] = np.where(seen, np.nan, outputs[:, own])
-    known = all_runs.target_classes
-    runs = TrainingRuns(
-        all_runs.packed,
+    if own.size:  # what a model has seen says nothing about it
+        outputs[:, own] = np.where(runs.masks[:, exclude[own]], np.nan, outputs[:, own])
+        full = np.where(exclude >= 0, np.nanmean(outputs, axis=0), full)
+    part = TrainingRuns(
+        runs.packed,
         outputs,
-        seeds=all_runs.seeds,
-        output=all_runs.output_info,
-        target_classes=None if known is None else known[targets],
-        n_missed_classes=all_runs.n_missed_classes,
-        attributions=cheap_attributions(
-            trainer.estimator,
-            trainer.train,
-            trainer.targets[targets],
-            output=trainer.output_info.name,
-            alpha=trainer.alpha,
-            models=list(all_runs.models) or None,
-            random_state=seed,
-            n_jobs=n_jobs,
-        ),
+        seeds=runs.seeds,
+        output=runs.output_info,
+        target_classes=truth if task == "classification" else None,
+        n_missed_classes=runs.n_missed_classes,
+        attributions=attributions,
     )
     regressor = DatamodelRegressor(
         prior="cheap", penalty="l2", exclude=exclude, n_jobs=n_jobs, random_state=0
     )
-    full = trained.full[targets]
-    output = np.where(exclude >= 0, np.nanmean(outputs, axis=0), full)
-    judged = Judged(
-        task, targets, output, trainer.targets.y[targets], runs, regressor.fit(runs)
-    )
-    return judged, regressor
+    return Judged(task, targets, full, truth, part, regressor.fit(part))

@@ -51,6 +51,8 @@ class Audit:
     removal_check : RemovalCheck or None
         Scores of models without the rows that are worst for half of the test rows, on
         the other half, beside models without random rows. None without test rows.
+    group_audit : GroupAudit or None
+        What groups add to the score, with its own `trust` and `removal`.
     trainer : SubsetTrainer
         Trains more runs, or without some rows.
     """
@@ -73,7 +75,7 @@ class Audit:
         self._fitted = fitted
         self.trainer, self._judged, self.trust = trainer, judged, trust
         self._errors, self.removal_check = errors, removal
-        self._group_audit, self._seed = group_audit, random_state
+        self.group_audit, self._seed = group_audit, random_state
 
     @property
     def weights(self):
@@ -101,9 +103,10 @@ class Audit:
 
         It comes from the models that were not trained on the row, not from weights.
         """
-        frame = self._errors.to_frame().drop(columns=["example", "label"])
+        frame = self._errors.to_frame()
         table = self._train_table.iloc[self._errors.examples]
-        return _findings.beside(dict(frame.items()), table)
+        names = ["probability", "suggested", "out_of_bag"]
+        return _findings.beside({name: frame[name] for name in names}, table)
 
     @cached_property
     def rows(self):
@@ -128,10 +131,11 @@ class Audit:
     @property
     def groups(self):
         """Groups by `effect`, what they add to the score; the worst first."""
-        self._need_trust()
-        if self._group_audit is None:
+        if self.group_audit is None:
             raise ValueError("There are no groups: pass groups= to audit.")
-        return self._group_audit.to_frame()
+        if not self.group_audit.trust.enough:
+            raise ValueError(self.group_audit.trust.message)
+        return self.group_audit.to_frame()
 
     @cached_property
     def leaks(self):
@@ -163,6 +167,25 @@ class Audit:
         """
         self._need_trust()
         return self._clusters[1]
+
+    def frames(self):
+        """Return all frames that there are, by name.
+
+        Returns
+        -------
+        frames : dict of str to pandas.DataFrame
+            Without those that rest on weights, if these predict nothing.
+        """
+        names = ["label_errors", "duplicates"]
+        names += ["leaks"] if self._test is not None else []
+        names += ["predictions", "rows", "clusters"] if self.trust.enough else []
+        if self.group_audit is not None and self.group_audit.trust.enough:
+            names.append("groups")
+        frames = {"trust": self.trust.to_frame()}
+        frames |= {name: getattr(self, name) for name in names}
+        if self.removal_check is not None:
+            frames["removal_check"] = self.removal_check.to_frame()
+        return frames
 
     def explain(self, row, n_rows=10):
         """Return the training rows for and against a prediction.

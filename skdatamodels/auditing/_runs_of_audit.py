@@ -4,11 +4,11 @@ import time
 from typing import NamedTuple
 
 import numpy as np
-from joblib import effective_n_jobs
 from sklearn.base import clone
 
 from skdatamodels._examples import Examples
 from skdatamodels._frames import is_frame, is_pandas
+from skdatamodels.runs import TrainingRuns
 from skdatamodels.training import SubsetTrainer
 
 N_RUNS, N_RUNS_OF_MANY, MANY_ROWS = 150, 300, 5000
@@ -23,21 +23,15 @@ class AuditRuns(NamedTuple):
 
     Attributes
     ----------
-    trainer : SubsetTrainer
-        Its targets are the training rows, then the test rows.
     runs : TrainingRuns
         Outputs on all targets.
-    rows : int array of shape (n_targets,)
-        The training row that each target is, -1 for test rows.
     repeats : float array of shape (2, n_subsets, n_targets)
         Outputs of two trainings of the same subsets.
     full : float array of shape (n_targets,)
         Mean output of models trained on all rows.
     """
 
-    trainer: SubsetTrainer
-    runs: object
-    rows: np.ndarray
+    runs: TrainingRuns
     repeats: np.ndarray
     full: np.ndarray
 
@@ -81,7 +75,7 @@ def seconds_per_run(trainer):
     return time.perf_counter() - start
 
 
-def train_all(trainer, rows, n_runs):
+def train_all(trainer, n_runs):
     """Train the runs, some of them again, and models on all rows; return AuditRuns."""
     runs = trainer.fit_transform(np.arange(n_runs))
     again = clone(trainer).set_params(keep_models=0, unseen_class="floor")
@@ -92,9 +86,7 @@ def train_all(trainer, rows, n_runs):
     first = np.asarray(runs.outputs[:n_repeated])
     second = np.asarray(outputs[:n_repeated])
     return AuditRuns(
-        trainer,
         runs,
-        rows,
         np.array([np.where(np.isnan(first), second, first), second]),
         np.mean(outputs[n_repeated:], axis=0, dtype=np.float64),
     )
@@ -105,11 +97,6 @@ def memory_estimate(n_train, n_targets, n_judged, n_runs):
     outputs = 4 * n_runs * n_targets
     matrices = 8 * n_judged * n_train  # weights, prior and about eight attributions
     return 2 * outputs + 10 * matrices
-
-
-def workers(n_jobs):
-    """Return the number of workers."""
-    return effective_n_jobs(n_jobs)
 
 
 def _as_targets(train, test):

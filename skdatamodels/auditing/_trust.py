@@ -6,7 +6,7 @@ import numpy as np
 
 from skdatamodels._tables import Table, import_pandas, table_html, table_text
 from skdatamodels.judging import plan_runs
-from skdatamodels.metrics import ScoreInterval
+from skdatamodels.metrics import ScoreInterval, noise_ceiling
 
 _FACTORS = 2, 10  # times as many runs
 _N_TARGETS = 50
@@ -102,45 +102,46 @@ class Trust:
     _repr_html_ = table_html
 
 
-def measure_trust(runs, regressor, repeats, least, random_state):
-    """Score the regressor on runs that it was not fitted on, and extrapolate.
+def measure_trust(judged, least, seed, repeats=None):
+    """Score weights on runs that they were not fitted on, and extrapolate.
 
     Parameters
     ----------
-    runs : TrainingRuns
-        NaN where a target was in the subset.
-    regressor : DatamodelRegressor
-        Not fitted.
-    repeats : float array of shape (2, n_subsets, n_targets)
-        Outputs of two trainings of the same subsets.
+    judged : Judged
+        The judged rows with their datamodels, of which clones are fitted.
     least : float
         See :class:`Trust`.
-    random_state : int
+    seed : int
         Seed of splits and bootstrap draws.
+    repeats : float array of shape (2, n_subsets, n_targets), default=None
+        Outputs of two trainings of the same subsets.
 
     Returns
     -------
     trust : Trust
     """
+    runs, ceiling = judged.runs, np.nan
+    if repeats is not None:
+        ceiling = noise_ceiling(repeats)
     try:
         plan = plan_runs(
             runs,
-            regressor=regressor,
+            regressor=judged.model,
             n_targets=_N_TARGETS,
             repeats=repeats,
-            random_state=random_state,
+            random_state=seed,
             verbose=False,
         )
     except ValueError as error:
         if "no better than a constant" not in str(error):
             raise
         nothing = ScoreInterval(0.0, 0.0, 0.0)
-        return Trust(nothing, 1.0, len(runs), {}, least)
+        return Trust(nothing, ceiling, len(runs), {}, least)
     sizes = [factor * len(runs) for factor in _FACTORS]
     more = map(ScoreInterval._make, plan.predict(sizes).tolist())
     return Trust(
         ScoreInterval(*plan.scores[-1].tolist()),
-        float(plan.ceiling),
+        ceiling,
         len(runs),
         dict(zip(sizes, more, strict=True)),
         least,
