@@ -1,7 +1,9 @@
 """The rows for and against a prediction, with the columns in which they differ."""
 
 import numpy as np
-import pandas as pd
+
+from skdatamodels._tables import import_pandas
+from skdatamodels.auditing._findings import beside
 
 _MOST_DIFFERENT = 3  # columns that are named
 
@@ -42,7 +44,7 @@ def explain(weights, target, train_table, n_rows):
             ", ".join(differences(row, target, scales)) for _, row in found.iterrows()
         ],
     }
-    return pd.DataFrame(facts, index=found.index).join(found, rsuffix=" (column)")
+    return beside(facts, found)
 
 
 def differences(row, target, scales, most=_MOST_DIFFERENT):
@@ -61,15 +63,15 @@ def differences(row, target, scales, most=_MOST_DIFFERENT):
 
 def _scale(column):
     """Return the standard deviation of numbers, None of anything else."""
-    if not pd.api.types.is_numeric_dtype(column) or column.dtype == bool:
+    if getattr(column.dtype, "kind", "O") not in "iuf":
         return None
     return float(column.std()) or 1.0
 
 
 def _gap(one, other, scale):
-    missing = pd.isna(one), pd.isna(other)
-    if any(missing):
-        return 0.0 if all(missing) else 1.0
+    missing = import_pandas().isna([one, other])
+    if missing.any():
+        return 0.0 if missing.all() else 1.0
     if scale is None:
         return 0.0 if one == other else 1.0
     return abs(float(one) - float(other)) / scale
