@@ -37,9 +37,9 @@ def aggregate_targets(runs, slices=None, statistic="mean", *, output=None):
         ``output="correctness"``, and the mean loss if they have "cross_entropy" or
         "squared_error". "auc" is the area under the ROC curve, for learners of two
         classes and runs of the output "margin" or "log_odds". A callable
-        ``statistic(outputs, classes)`` gets the outputs of a slice, float64 (n, n_slice)
-        without NaN, and the classes of its targets (n_slice,), or None if the runs do
-        not know them. It returns float (n,).
+        ``statistic(outputs, classes)`` gets the outputs of a slice, float64 of shape
+        (n, n_slice) without NaN, and the classes of its targets (n_slice,), or None if
+        the runs do not know them. It returns float (n,).
     output : str or OutputInfo, default=None
         What the statistic measures. Needed only for a callable whose direction matters.
 
@@ -225,10 +225,10 @@ def _aggregate(runs, name, columns, compute):
         found[np.arange(runs.n_runs)[rows][known]] = values
     if np.isnan(found).all():
         raise ValueError(
-            f"No run has a value for slices[{name!r}], because each lacks the output on "
-            "one of its targets, or the statistic is NaN. Outputs are missing for "
-            "classes that a run has not seen: train with unseen_class='floor', or make "
-            "slices without these classes."
+            f"No run has a value for slices[{name!r}]: each lacks the output on one of "
+            "its targets, or the statistic is NaN. Outputs are missing for classes that "
+            "a run has not seen: train with unseen_class='floor', or make slices "
+            "without these classes."
         )
     return found
 
