@@ -246,6 +246,10 @@ class CounterfactualEvaluation(BaseEstimator):
 
     Notes
     -----
+    If the trainer has `groups`, they take the place of the examples: the attribution
+    matrix has a column for each group, sizes are numbers or fractions of groups, and a
+    group is removed with all its examples, or all of them get the wrong class.
+
     All sets are trained in one call of the trainer. Equal sets, for several targets or
     by several heuristics, are trained only once. Every training measures all targets
     of the trainer. All outputs are held in memory unless the trainer has a store.

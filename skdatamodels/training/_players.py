@@ -79,6 +79,12 @@ class Players:
         """Number of rows of each player, int array of shape (n_players,)."""
         return self.total(np.ones(self.n_rows, dtype=int))
 
+    def are_like(self, other):
+        """Return whether other Players are the same rows or groups of rows."""
+        if self.are_groups != other.are_groups:
+            return False
+        return not self.are_groups or np.array_equal(self.of_row, other.of_row)
+
     def expand(self, masks):
         """Return masks of rows (n_runs, n_train) for masks of players, bool arrays."""
         return masks[..., self.of_row] if self.are_groups else masks
@@ -107,6 +113,12 @@ class Players:
     def have(self, of_rows):
         """Return whether a bool array (n_train,) is true for any row of each player."""
         return self.total(of_rows.astype(int)) > 0 if self.are_groups else of_rows
+
+    def rows_of(self, players):
+        """Return a list with the rows of each of some players, int arrays."""
+        if not self.are_groups:
+            return [np.array([row]) for row in players]
+        return [np.flatnonzero(self.of_row == player) for player in players]
 
     def at_rows(self, rows):
         """Return the players of rows, an int array in which -1 stands for none."""

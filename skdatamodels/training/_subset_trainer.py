@@ -140,8 +140,8 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
     Notes
     -----
     X may also contain masks of shape (n_runs, n_train), or (n_runs, n_groups), as bool,
-    uint8 or :class:`PackedMasks`. Then `alpha` and `design` are ignored. A mask that occurs
-    several times is trained with a different seed each time, which allows you to
+    uint8 or :class:`PackedMasks`. Then `alpha` and `design` are ignored. A mask that
+    occurs several times is trained with a different seed each time, which allows you to
     measure the noise of training.
 
     The result of `transform` is always :class:`TrainingRuns`, regardless of
