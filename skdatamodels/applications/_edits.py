@@ -47,9 +47,15 @@ class Edits:
         self._copy_of = np.array([i for i, _ in copies], dtype=int)
         self._label_of = np.array([label for _, label in copies], dtype=train.y.dtype)
         if copies:
-            X = safe_indexing(train.X, np.r_[np.arange(len(train)), self._copy_of])
-            y = np.r_[train.y, self._label_of]
-            self.trainer.set_params(train=Examples(X, y, allow_nan=True))
+            rows = np.r_[np.arange(len(train)), self._copy_of]
+            weight = train.sample_weight
+            edited = Examples(
+                safe_indexing(train.X, rows),
+                np.r_[train.y, self._label_of],
+                allow_nan=True,
+                sample_weight=None if weight is None else weight[rows],
+            )
+            self.trainer.set_params(train=edited)
 
     def masks(self, sets, labels=None, base=True):
         """Return edits of the training set `base`, a mask (n_train,), as PackedMasks.
