@@ -12,7 +12,11 @@ from sklearn.utils.validation import check_is_fitted
 
 from skdatamodels._sklearn_compat import Interval, StrOptions, fit_context
 from skdatamodels._tables import Table, import_pandas, table_html, table_text
-from skdatamodels.applications._attributions import check_attributions, check_weights
+from skdatamodels.applications._attributions import (
+    check_attributions,
+    check_target_indices,
+    check_weights,
+)
 from skdatamodels.applications._edits import (
     Edits,
     check_takes_labels,
@@ -349,7 +353,7 @@ class CounterfactualEvaluation(BaseEstimator):
         X = check_attributions(self, X, self.trainer)
         n_targets, n_train = X.shape
         sizes = check_sizes(self.sizes, n_train)
-        targets = _check_target_indices(self.target_indices, n_targets)
+        targets = check_target_indices(self.target_indices, n_targets)
         baselines = self._check_heuristics(n_targets, n_train)
         if self.edit == "mislabel":
             check_takes_labels(self.trainer)
@@ -489,24 +493,6 @@ def _check_removal_sets(removal_sets, n_train):
         if row.sum() < indices.size:
             raise ValueError(f"Set {number} has an example twice: {indices}.")
     return removed
-
-
-def _check_target_indices(target_indices, n_targets):
-    if target_indices is None:
-        return np.arange(n_targets)
-    indices = np.asarray(target_indices)
-    if (
-        indices.ndim != 1
-        or indices.size == 0
-        or not np.issubdtype(indices.dtype, np.integer)
-        or not np.isin(indices, range(n_targets)).all()
-        or len(np.unique(indices)) < indices.size
-    ):
-        raise ValueError(
-            f"target_indices must be distinct integers from 0 to {n_targets - 1}; got "
-            f"{target_indices}."
-        )
-    return indices
 
 
 def _predict_rows(X, removed, targets, share):
