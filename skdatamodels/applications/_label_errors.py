@@ -218,9 +218,7 @@ def find_label_errors(runs, train, *, exclude=None, rows=None):
         confidence, _ = _mean_and_spread(_CONFIDENCE[name](outputs), unseen)
         log_odds = logit(np.clip(confidence, _LEAST, 1 - _LEAST))
         classes, codes = np.unique(train.y, return_inverse=True)
-        wrong[known] = label_log_odds(
-            log_odds[known], codes[rows][known], len(classes)
-        )
+        wrong[known] = label_log_odds(log_odds[known], codes[rows][known], len(classes))
         suggested, extreme = _other_class(classes, codes[rows]), -mean
     order = np.lexsort((-np.where(known, extreme, -np.inf), -wrong))
     probability = np.where(known, expit(wrong), np.nan)
