@@ -7,6 +7,7 @@ from sklearn.utils.validation import check_array, validate_data
 from skdatamodels._examples import check_examples
 from skdatamodels._last_step import last_step
 from skdatamodels._numbers import refuse_disguised
+from skdatamodels.training._players import players_of
 
 FLOATS = [np.float64, np.float32]
 
@@ -123,6 +124,24 @@ def check_train(train, n_train):
         )
 
 
+def names_of(weights, examples, attribute):
+    """Return the ids of Examples, or those that a fitted estimator knows, or None.
+
+    Parameters
+    ----------
+    weights : fitted estimator or attribution matrix
+        An estimator that was fitted on TrainingRuns knows the ids of its columns, or
+        the labels of its groups, and those of its targets.
+    examples : Examples or None
+        The user's parameter, which comes first.
+    attribute : {"player_ids_", "target_ids_"}
+        Which ids.
+    """
+    if examples is not None:
+        return examples.ids
+    return getattr(last_step(weights), attribute, None)
+
+
 def check_attributions(estimator, X, trainer):
     """Validate that an attribution matrix fits the trainer, and return it.
 
@@ -140,11 +159,33 @@ def check_attributions(estimator, X, trainer):
             f"measures {own.name!r}. Fit them on runs of this trainer."
         )
     X = validate_weights(estimator, X)
-    wanted = len(trainer.targets), len(trainer.train)
+    players = players_of(trainer)
+    wanted = len(trainer.targets), len(players)
     if X.shape != wanted:
         hint = " Transpose it." if X.shape == wanted[::-1] else ""
+        if players.are_groups and X.shape == (wanted[0], players.n_rows):
+            hint = " Pass trainer.sum_over_groups(weights)."
         raise ValueError(
             "The attribution matrix must have a row for each target of the trainer and "
-            f"a column for each training example: shape {wanted}; got {X.shape}.{hint}"
+            f"a column for each {players.noun}: shape {wanted}; got {X.shape}.{hint}"
         )
     return X
+
+
+def check_target_indices(target_indices, n_targets, name="target_indices"):
+    """Return the indices of some targets, of all for None."""
+    if target_indices is None:
+        return np.arange(n_targets)
+    indices = np.asarray(target_indices)
+    if (
+        indices.ndim != 1
+        or indices.size == 0
+        or not np.issubdtype(indices.dtype, np.integer)
+        or not np.isin(indices, range(n_targets)).all()
+        or len(np.unique(indices)) < indices.size
+    ):
+        raise ValueError(
+            f"{name} must be distinct integers from 0 to {n_targets - 1}; got "
+            f"{target_indices}."
+        )
+    return indices

@@ -9,6 +9,7 @@ from skdatamodels._numbers import refuse_disguised
 from skdatamodels._tables import Table, import_pandas, table_html, table_text
 from skdatamodels.applications._edits import Edits, effects_on_everything
 from skdatamodels.applications._similar_examples import similar_examples
+from skdatamodels.training._players import players_of
 
 
 class ComponentEffects(NamedTuple):
@@ -28,9 +29,9 @@ class ComponentEffects(NamedTuple):
         Effect on all other targets. Near 0 if the component is faithful.
     removed : int array of shape (n_components, 2, n_removed)
         Removed training examples, most extreme first. Padded with -1 if fewer lie at
-        that end.
+        that end. Groups, if the trainer has them.
     removed_ids : object array of shape (n_components, 2, n_removed)
-        Their ids, padded with None.
+        Their ids, or the labels of the groups, padded with None.
     """
 
     same_end: np.ndarray
@@ -89,7 +90,8 @@ def component_effects(
     Parameters
     ----------
     trainer : SubsetTrainer
-        Trains the models. Its targets are the rows of `coordinates`.
+        Trains the models. Its targets are the rows of `coordinates`. If it has
+        `groups`, they take the place of the training examples.
     components : array-like of shape (n_components, n_train)
         ``components_`` of a PCA or TruncatedSVD that was fitted on embeddings.
     coordinates : array-like of shape (n_targets, n_components)
@@ -144,11 +146,11 @@ def component_effects(
     refuse_disguised(coordinates, "coordinates")
     components = check_array(components, input_name="components")
     coordinates = check_array(coordinates, input_name="coordinates")
-    n_components, n_train = len(components), len(trainer.train)
+    n_components, players = len(components), players_of(trainer)
     _check_shapes(trainer, components, coordinates, n_removed, n_ends)
     found = similar_examples(components, n_removed)
     removed = np.stack([found.positive, found.negative], axis=1)
-    masks = np.zeros((2 * n_components, n_train), dtype=bool)
+    masks = np.zeros((2 * n_components, len(players)), dtype=bool)
     for mask, rows in zip(masks, removed.reshape(2 * n_components, -1), strict=True):
         mask[rows[rows >= 0]] = True
     effects = effects_on_everything(
@@ -162,7 +164,7 @@ def component_effects(
     same, other, rest = (
         _mean_over(change, where) for where in (ends, ends[:, ::-1], rest)
     )
-    return ComponentEffects(same, other, rest, removed, trainer.train.ids_at(removed))
+    return ComponentEffects(same, other, rest, removed, players.names_at(removed))
 
 
 def _mean_over(change, targets):
@@ -170,7 +172,7 @@ def _mean_over(change, targets):
 
 
 def _check_shapes(trainer, components, coordinates, n_removed, n_ends):
-    n_train, n_targets = len(trainer.train), len(trainer.targets)
+    n_train, n_targets = len(players_of(trainer)), len(trainer.targets)
     wanted = (n_targets, len(components))
     if components.shape[1] != n_train or coordinates.shape != wanted:
         raise ValueError(

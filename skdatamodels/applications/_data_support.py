@@ -22,6 +22,7 @@ from skdatamodels.applications._removal_sets import (
 from skdatamodels.applications._support_curve import bootstrap_support, fit_support
 from skdatamodels.outputs import OUTPUTS
 from skdatamodels.training import SubsetTrainer
+from skdatamodels.training._players import players_of
 
 # Negative if the prediction is wrong. A user's own function is assumed to be so.
 _SIGNED = "margin", "log_odds"
@@ -75,7 +76,7 @@ class DataSupportSearch(BaseEstimator):
         distance of the inputs, each divided by its standard deviation, or in random
         order if the inputs are not numbers. One example of the class comes last,
         because many learners need every class. "random" uses a random order, so that
-        only the weights are evaluated.
+        only the weights are evaluated; None does so, too, if the trainer has `groups`.
     confidence : float in (0, 1), default=0.95
         Confidence level of the intervals.
     n_bootstraps : int, default=200
@@ -154,6 +155,11 @@ class DataSupportSearch(BaseEstimator):
     If a sparse datamodel has fewer positive weights than a size needs, examples of
     weight zero are removed next, in the order of `fallback`, and then those of negative
     weight.
+
+    If the trainer has `groups`, they take the place of the examples: sizes are numbers
+    of groups, `support_indices_` are positions in its `groups_`, and `support_ids_` are
+    labels. A group is removed with all its examples, or all of them get the wrong
+    class.
 
     References
     ----------
@@ -261,7 +267,9 @@ class DataSupportSearch(BaseEstimator):
             labels = most_likely_wrong_class(self.trainer, self.n_trials)
             self.wrong_class_ = labels
         trainer = self.trainer
-        orders = removal_orders(X, trainer.train, trainer.targets, fallback, labels)
+        orders = removal_orders(
+            X, players_of(trainer), trainer.train, trainer.targets, fallback, labels
+        )
         edits = OrderedEdits(trainer, orders, labels, n_most, self.n_trials)
         self.trials_, failed = self._search(edits, sizes)
         self._certify(edits)
@@ -277,7 +285,7 @@ class DataSupportSearch(BaseEstimator):
 
     def _check_sizes(self):
         """Return the increasing sizes, and the largest number that may be removed."""
-        n_train = len(self.trainer.train)
+        n_train = len(players_of(self.trainer))
         if self.sizes is None:
             sizes = 2 ** np.arange(max(1, n_train.bit_length() - 1))
         else:
@@ -371,9 +379,9 @@ class DataSupportSearch(BaseEstimator):
             None if np.isnan(size) else order[: int(size)]
             for size, order in zip(sizes, orders, strict=True)
         ]
-        train = self.trainer.train
+        players = players_of(self.trainer)
         self.support_ids_ = [
-            None if rows is None else train.ids_at(rows)
+            None if rows is None else players.names_at(rows)
             for rows in self.support_indices_
         ]
 

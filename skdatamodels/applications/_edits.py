@@ -9,6 +9,7 @@ from sklearn.base import clone, is_classifier
 from skdatamodels._examples import Examples
 from skdatamodels._sklearn_compat import safe_indexing
 from skdatamodels.masks import PackedMasks
+from skdatamodels.training._players import players_of
 
 
 class Edits:
@@ -16,7 +17,9 @@ class Edits:
 
     To relabel an example, it is left out and a copy with the new label is used instead.
     The copies are appended to the training set. So relabelling is also a mask, and the
-    store, the workers and the handling of failures work as for any mask.
+    store, the workers and the handling of failures work as for any mask. If the masks
+    of the trainer are of groups, `n_train` below is the number of groups, and a copy is
+    one of all examples of a group.
 
     Parameters
     ----------
@@ -36,20 +39,36 @@ class Edits:
     """
 
     def __init__(self, trainer, sets=None, labels=()):
-        train = trainer.train
+        players = players_of(trainer)
         # a whole class may be removed: its outputs are then valid, not missing
         self.trainer = clone(trainer).set_params(unseen_class="floor", keep_models=0)
         self.n_trained, self._outputs = 0, {}
-        self._y, copies = train.y, []
+        copies, self._differ = [], {}
         for label in np.unique(labels):
-            needed = sets[labels == label].any(axis=0) & (train.y != label)
+            self._differ[label] = players.have(trainer.train.y != label)
+            needed = sets[labels == label].any(axis=0) & self._differ[label]
             copies += [(i, label) for i in np.flatnonzero(needed)]
         self._copy_of = np.array([i for i, _ in copies], dtype=int)
-        self._label_of = np.array([label for _, label in copies], dtype=train.y.dtype)
+        self._label_of = np.array([label for _, label in copies], trainer.train.y.dtype)
         if copies:
-            X = safe_indexing(train.X, np.r_[np.arange(len(train)), self._copy_of])
-            y = np.r_[train.y, self._label_of]
-            self.trainer.set_params(train=Examples(X, y, allow_nan=True))
+            self._append_copies(players)
+
+    def _append_copies(self, players):
+        """Append copies of examples or groups, with their labels, to the trainer's."""
+        train, rows = self.trainer.train, players.rows_of(self._copy_of)
+        n_each = [len(some) for some in rows]
+        everything = np.concatenate([np.arange(len(train)), *rows])
+        weight = train.sample_weight
+        edited = Examples(
+            safe_indexing(train.X, everything),
+            np.r_[train.y, np.repeat(self._label_of, n_each)],
+            allow_nan=True,
+            sample_weight=None if weight is None else weight[everything],
+        )
+        self.trainer.set_params(train=edited)
+        if players.are_groups:
+            of_copies = len(players) + np.repeat(np.arange(len(rows)), n_each)
+            self.trainer.set_params(groups=np.r_[players.of_row, of_copies])
 
     def masks(self, sets, labels=None, base=True):
         """Return edits of the training set `base`, a mask (n_train,), as PackedMasks.
@@ -59,8 +78,8 @@ class Edits:
         """
         if labels is None:
             return self.untouched(base & ~sets)
+        sets = sets & np.array([self._differ[label] for label in labels])
         labels = labels[:, None]
-        sets = sets & (self._y != labels)
         added = (base & sets)[:, self._copy_of] & (self._label_of == labels)
         return PackedMasks.from_dense(np.hstack([base & ~sets, added]))
 
@@ -119,7 +138,7 @@ class OrderedEdits:
         # a set that cannot be trained stops one search, not all of them
         trainer = clone(trainer).set_params(on_failure="nan")
         self.orders = [order[:n_most] for order in orders]
-        self.n_train = len(trainer.train)
+        self.n_train = len(players_of(trainer))
         everything = [(target, n_most) for target in range(len(self.orders))]
         self.edits = (
             Edits(trainer)
@@ -175,7 +194,7 @@ def most_likely_wrong_class(trainer, n_trials):
         allow_nan=True,
     )
     edits = Edits(clone(trainer).set_params(targets=everyone))
-    everything = np.ones((1, len(trainer.train)), dtype=bool)
+    everything = np.ones((1, len(players_of(trainer))), dtype=bool)
     means, _ = mean_and_variance(edits.train(edits.untouched(everything), n_trials))
     means = means.reshape(len(classes), len(targets))
     means[classes[:, None] == targets.y] = -np.inf

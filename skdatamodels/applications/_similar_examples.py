@@ -8,7 +8,7 @@ import numpy as np
 from scipy.sparse import issparse
 from sklearn.utils.validation import check_is_fitted
 
-from skdatamodels._examples import check_examples
+from skdatamodels._examples import check_examples, names_at
 from skdatamodels._last_step import last_step
 from skdatamodels._numbers import unmasked
 from skdatamodels._tables import (
@@ -21,6 +21,7 @@ from skdatamodels._tables import (
 from skdatamodels.applications._attributions import (
     check_train,
     check_weights,
+    names_of,
     sign_of_better,
 )
 from skdatamodels.applications._removal_sets import dense_row
@@ -38,8 +39,7 @@ class Extremes(NamedTuple):
     positive_weights, negative_weights : float array of shape (n_rows, n_most)
         The weights, padded with 0.
     positive_ids, negative_ids : object array of shape (n_rows, n_most), or None
-        The ids of the columns, padded with None. Only if the examples with these ids
-        were given.
+        The ids of the columns, padded with None. None if they are not known.
     """
 
     positive: np.ndarray
@@ -106,12 +106,12 @@ class HarmfulExamples(NamedTuple):
     Attributes
     ----------
     examples : int array of shape (n_found,)
-        Rows of the training set.
+        Rows of the training set, or positions of groups.
     mean_weights : float array of shape (n_found,)
         Their mean weights over the targets, in the output's unit. Negative if higher
         outputs are better, positive if lower outputs are better.
     ids : object array of shape (n_found,), or None
-        Their ids. Only if the training set was given.
+        Their ids. None if they are not known.
     """
 
     examples: np.ndarray
@@ -158,7 +158,8 @@ def similar_examples(weights, n_examples=5, *, among=None, train=None):
         (n_targets, n_train) for each. For example, ``train.y == 3`` searches one class,
         and ``train.y == targets.y[:, None]`` searches the class of each target.
     train : Examples, default=None
-        The training set. If given, the ids of the examples are also returned.
+        The training set, whose ids are also returned. Not needed for a regressor that
+        was fitted on runs of a trainer, which knows the ids, or the labels of groups.
 
     Returns
     -------
@@ -198,13 +199,14 @@ def similar_examples(weights, n_examples=5, *, among=None, train=None):
     >>> similar_examples(weights, 1, among=classes == "cat").positive_weights
     array([[0.2]])
     """
-    weights = check_weights(weights)
-    check_train(train, weights.shape[1])
-    return _extremes(weights, n_examples, among, train)
+    matrix = check_weights(weights)
+    check_train(train, matrix.shape[1])
+    names = names_of(weights, train, "player_ids_")
+    return _extremes(matrix, n_examples, among, names)
 
 
-def _extremes(weights, n_examples, among, named):
-    """Return the extremes of each row; `named` has the ids of the columns."""
+def _extremes(weights, n_examples, among, names):
+    """Return the extremes of each row; `names` (n_columns,) are ids, or None."""
     if not isinstance(n_examples, Integral) or n_examples < 1:
         raise ValueError(
             f"The number to find must be an integer from 1, got {n_examples}."
@@ -227,7 +229,7 @@ def _extremes(weights, n_examples, among, named):
             row = np.where(among[target], row, 0)
         rows.append((*_largest(row, n_examples), *_largest(-row, n_examples)))
     positive, raised, negative, lowered = map(np.array, zip(*rows, strict=True))
-    ids = [None if named is None else named.ids_at(p) for p in (positive, negative)]
+    ids = [None if names is None else names_at(names, p) for p in (positive, negative)]
     return Extremes(positive, negative, raised, -lowered, *ids)
 
 
@@ -244,7 +246,8 @@ def affected_targets(weights, n_targets=5, *, among=None, targets=None):
         Which targets to search, of shape (n_targets,) for all training examples or of
         shape (n_train, n_targets) for each.
     targets : Examples, default=None
-        The targets. If given, their ids are also returned.
+        The targets, whose ids are also returned. Not needed for a regressor that was
+        fitted on runs of a trainer, which knows them.
 
     Returns
     -------
@@ -274,7 +277,8 @@ def affected_targets(weights, n_targets=5, *, among=None, targets=None):
                 f"targets has {len(targets)} examples, but the attribution matrix has "
                 f"{transposed.shape[1]} rows. Pass the targets of these weights."
             )
-    return _extremes(transposed, n_targets, among, targets)
+    names = names_of(weights, targets, "target_ids_")
+    return _extremes(transposed, n_targets, among, names)
 
 
 def mean_weights(weights, *, target_classes=None, balance=True):
@@ -384,7 +388,8 @@ def harmful_examples(
     balance : bool, default=True
         Whether to give each class of targets the same weight; see :func:`mean_weights`.
     train : Examples, default=None
-        The training set. If given, the ids of the examples are also returned.
+        The training set, whose ids are also returned. Not needed for a regressor that
+        was fitted on runs of a trainer, which knows the ids, or the labels of groups.
 
     Returns
     -------
@@ -417,12 +422,14 @@ def harmful_examples(
     """
     mean = _mean_weights(weights, target_classes, balance)
     sign = sign_of_better(weights, higher_is_better)
-    found = similar_examples(sign * mean[None], n_examples, train=train)
+    check_train(train, len(mean))
+    names = names_of(weights, train, "player_ids_")
+    found = _extremes(sign * mean[None], n_examples, None, names)
     there = found.negative[0] >= 0
     return HarmfulExamples(
         found.negative[0][there],
         sign * found.negative_weights[0][there],
-        None if train is None else found.negative_ids[0][there],
+        None if names is None else found.negative_ids[0][there],
     )
 
 
@@ -438,7 +445,8 @@ def self_influence(runs, example_of_target, *, datamodels=None):
     runs : TrainingRuns
         Runs whose targets are training examples.
     example_of_target : int array-like of shape (n_targets,)
-        The training example that each target is. -1 if it is none.
+        The training example that each target is. -1 if it is none. If masks are of
+        groups, the group of that example, as ``trainer.columns_of`` gives it.
     datamodels : fitted estimator, default=None
         Datamodels of these targets, each fitted without its own example:
         ``DatamodelRegressor(exclude=example_of_target).fit(runs)``. If given, their

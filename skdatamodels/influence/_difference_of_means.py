@@ -30,6 +30,11 @@ class DifferenceOfMeans(MaskRegressor):
         What the outputs measure, if X was TrainingRuns with this information.
     target_classes_ : array of shape (n_targets,) or None
         Class of each target, if X was TrainingRuns with this information.
+    player_ids_ : array of shape (n_train,) or None
+        Names of the columns, ids of training examples or labels of groups, if X was
+        TrainingRuns with this information.
+    target_ids_ : array of shape (n_targets,) or None
+        Names of the targets, if X was TrainingRuns with this information.
     n_features_in_ : int
         Number of training examples.
 

@@ -34,6 +34,7 @@ from skdatamodels.metrics import linear_datamodeling_score, noise_ceiling
 from skdatamodels.metrics._lds import bootstrap_scores, check_finite
 from skdatamodels.runs import TrainingRuns
 from skdatamodels.runs._store import library_versions
+from skdatamodels.training._players import Players, players_of
 
 _CONTROLS = "random", "same class"
 _NUMBERS = (
@@ -58,6 +59,7 @@ class _Part(NamedTuple):
         "runs": [TrainingRuns],
         "train": [Examples],
         "targets": [Examples],
+        "groups": ["array-like", str, None],
         "repeats": ["array-like", None],
         "seen_runs": ["array-like", TrainingRuns, None],
         "counterfactuals": [CounterfactualEvaluation, None],
@@ -79,6 +81,7 @@ def compare_attributions(
     train,
     targets,
     *,
+    groups=None,
     repeats=None,
     seen_runs=None,
     counterfactuals=None,
@@ -115,6 +118,10 @@ def compare_attributions(
         Runs to score the methods on. No method may have used them.
     train, targets : Examples
         The training set and the targets of the runs.
+    groups : array-like of shape (n_train,) or str, default=None
+        The `groups` of the trainer of the runs, if it has any. Attribution matrices
+        then have a column for each group; see
+        :meth:`~skdatamodels.training.SubsetTrainer.sum_over_groups`.
     repeats : array-like of shape (n_repeats, n_subsets, n_targets), default=None
         Outputs of several trainings of the same subsets, for the noise ceiling; see
         :func:`~skdatamodels.metrics.noise_ceiling`. Not needed for a learner without
@@ -220,7 +227,8 @@ def compare_attributions(
     >>> bool(comparison.lds[0] > comparison.lds[3] > comparison.lds[2])
     True
     """
-    _check_examples(runs, train, targets, counterfactuals, data_support)
+    players = Players(train, groups)
+    _check_examples(runs, train, targets, players, counterfactuals, data_support)
     _check_names(attributions, n_trainings, seconds, remarks)
     _check_shapes(attributions, runs)
     repeats = _check_repeats(repeats, runs.n_targets)
@@ -229,7 +237,7 @@ def compare_attributions(
     entropy = entropy_from(random_state)
     # spawned, so that they differ from a user's generator with the same seed
     control_rng, split_rng = np.random.default_rng(entropy).spawn(2)
-    controls = _controls(train, targets, control_rng, runs.output_info)
+    controls = _controls(train, targets, players, control_rng, runs.output_info)
     tuned = any(isinstance(given, dict) for given in attributions.values())
     tuning, reported = _split(runs, tuning_fraction if tuned else 0, split_rng)
     retrained = targets_to_retrain(counterfactuals, reported.targets)
@@ -261,16 +269,22 @@ def compare_attributions(
     )
 
 
-def _check_examples(runs, train, targets, *retraining):
+def _check_examples(runs, train, targets, players, *retraining):
     hint = swap_hint((len(train), len(targets)), (runs.n_train, runs.n_targets))
+    if players.are_groups and len(players) != runs.n_train:
+        raise ValueError(
+            f"groups has {len(players)} different labels, but the runs have "
+            f"{runs.n_train} columns. Pass the groups of the trainer of the runs."
+        )
     for name, examples, n in (
-        ("train", train, runs.n_train),
+        ("train", players, runs.n_train),
         ("targets", targets, runs.n_targets),
     ):
         if len(examples) != n:
             raise ValueError(
                 f"{name} has {len(examples)} examples, but the runs have {n}. Pass the "
-                f"training set and the targets of the runs.{hint}"
+                "training set and the targets of the runs, and the groups, if they "
+                f"have any.{hint}"
             )
     for given in retraining:
         if given is None:
@@ -281,6 +295,11 @@ def _check_examples(runs, train, targets, *retraining):
                     f"{name} differs from the {name} of the trainer of the "
                     f"{type(given).__name__}. Pass the same examples."
                 )
+        if not players.are_like(players_of(given.trainer)):
+            raise ValueError(
+                "groups differ from those of the trainer of the "
+                f"{type(given).__name__}. Pass the same groups."
+            )
 
 
 def _check_names(attributions, *by_name):
@@ -337,17 +356,18 @@ def _check_unseen(runs, seen_runs):
         )
 
 
-def _controls(train, targets, rng, output):
+def _controls(train, targets, players, rng, output):
     """Return the controls that suit an output."""
 
     def random():
-        return random_influence(train, targets, random_state=rng)
+        return players.total_weights(random_influence(train, targets, random_state=rng))
 
     of_regression = output.name in ("prediction", "squared_error")
     if of_regression or type_of_target(train.y).startswith("continuous"):
         return {"random": random}
     sign = output.sign or 1  # -1 where lower outputs are better
-    same_class = sign * same_class_influence(train, targets)  # checks classes now
+    same_class = same_class_influence(train, targets)  # checks classes now
+    same_class = sign * players.total_weights(same_class)
     return {"random": random, "same class": lambda: same_class}
 
 

@@ -40,6 +40,11 @@ class TrainingRuns:
         to a run, so that parts of the runs share them.
     models : sequence of KeptModel, default=()
         Models of some runs, which parts of the runs share, too.
+    player_ids : array-like of shape (n_train,), default=None
+        Names of the columns of the masks: ids of training examples, or labels of
+        groups.
+    target_ids : array-like of shape (n_targets,), default=None
+        Names of the targets.
 
     Attributes
     ----------
@@ -62,6 +67,10 @@ class TrainingRuns:
         they are first read.
     models : tuple of KeptModel
         Models of some runs.
+    player_ids : array of shape (n_train,) or None
+        Names of the columns of the masks.
+    target_ids : array of shape (n_targets,) or None
+        Names of the targets.
     shape : tuple (n_runs, n_train)
         Shape of the masks.
     ndim : int
@@ -69,7 +78,7 @@ class TrainingRuns:
     n_runs : int
         Number of runs.
     n_train : int
-        Number of training examples.
+        Number of columns of the masks: of training examples, or of groups of them.
     n_targets : int
         Number of targets.
 
@@ -103,6 +112,8 @@ class TrainingRuns:
         n_missed_classes=None,
         attributions=None,
         models=(),
+        player_ids=None,
+        target_ids=None,
     ):
         self.packed = as_masks(masks)
         self.outputs = np.asanyarray(unmasked(outputs, "outputs"))
@@ -111,6 +122,8 @@ class TrainingRuns:
         self.target_classes = _optional(target_classes, "target_classes")
         self.n_missed_classes = _optional(n_missed_classes, "n_missed_classes")
         self.attributions, self.models = attributions, tuple(models)
+        self.player_ids = _optional(player_ids, "player_ids")
+        self.target_ids = _optional(target_ids, "target_ids")
         if self.outputs.ndim != 2 or self.outputs.dtype.kind != "f":
             raise ValueError(
                 "outputs must be a floating-point array of shape (n_runs, n_targets), "
@@ -135,6 +148,12 @@ class TrainingRuns:
                 f"target_classes must have one class for each of the {self.n_targets} "
                 f"targets, got shape {self.target_classes.shape}."
             )
+        for name, n in (("player_ids", self.n_train), ("target_ids", self.n_targets)):
+            names = getattr(self, name)
+            if names is not None and names.shape != (n,):
+                raise ValueError(
+                    f"{name} must have shape ({n},), got shape {names.shape}."
+                )
 
     @property
     def masks(self):
@@ -163,7 +182,7 @@ class TrainingRuns:
 
     @property
     def n_train(self):
-        """Number of training examples."""
+        """Number of columns of the masks: training examples, or groups of them."""
         return self.packed.shape[1]
 
     @property
@@ -192,6 +211,8 @@ class TrainingRuns:
             n_missed_classes=missed,
             attributions=self.attributions,
             models=self.models,
+            player_ids=self.player_ids,
+            target_ids=self.target_ids,
         )
 
     def __repr__(self):
@@ -222,14 +243,16 @@ def outputs_of(X, y):
 
 
 def note_targets(estimator, X, y=None):
-    """Copy the description of outputs and targets from X to a fitted estimator.
+    """Copy the description of columns, outputs and targets to a fitted estimator.
 
-    Sets ``output_info_`` and ``target_classes_``. Plain arrays have no description, and
-    neither do outputs y that replace those of X.
+    Sets ``player_ids_``, ``output_info_``, ``target_classes_`` and ``target_ids_``.
+    Plain arrays have no description, and neither do outputs y that replace those of X.
     """
     known = X if y is None else None
     estimator.output_info_ = getattr(known, "output_info", info_of_output(None))
     estimator.target_classes_ = getattr(known, "target_classes", None)
+    estimator.target_ids_ = getattr(known, "target_ids", None)
+    estimator.player_ids_ = getattr(X, "player_ids", None)
 
 
 def paired_runs(runs):

@@ -12,7 +12,7 @@ from skdatamodels.masks._designs import check_run_ids
 from skdatamodels.runs import TrainingRuns
 
 
-def check_rows(X, n_train):
+def check_rows(X, n_train, name="n_train"):
     """Return X as run ids (int64 array) or as PackedMasks.
 
     Parameters
@@ -20,7 +20,9 @@ def check_rows(X, n_train):
     X : array-like of shape (n_runs,) or (n_runs, n_train)
         Run ids or masks.
     n_train : int
-        Number of training examples.
+        Number of columns of masks: training examples, or groups of them.
+    name : str, default="n_train"
+        Name of this number in errors.
 
     Returns
     -------
@@ -56,7 +58,7 @@ def check_rows(X, n_train):
     if not isinstance(X, PackedMasks) or X.shape[1] != n_train or len(X) == 0:
         raise ValueError(
             "X must be run ids (n_runs,), such as np.arange(1000), or 0/1 masks "
-            f"(n_runs, n_train) with n_train={n_train} and at least one run, got "
+            f"(n_runs, {name}) with {name}={n_train} and at least one run, got "
             f"{describe_kind(X)}. The examples do not belong in X. Pass them to "
             "the constructor: SubsetTrainer(estimator, train=Examples(X_train, "
             "y_train), targets=Examples(X_test, y_test))."

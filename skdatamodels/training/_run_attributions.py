@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.base import clone
 
 from skdatamodels import influence
+from skdatamodels._frozen import read_only
 from skdatamodels.masks._designs import check_alphas
 from skdatamodels.runs._attribution_files import AttributionFiles
 from skdatamodels.runs._lazy_attributions import LazyAttributions
@@ -16,7 +17,7 @@ from skdatamodels.runs._meta import library_versions
 from skdatamodels.training._configuration import digest
 
 
-def run_attributions(settings, models, store, masks, seed):
+def run_attributions(settings, models, store, masks, seed, players):
     """Return attributions that are computed when they are first read.
 
     Parameters
@@ -31,6 +32,8 @@ def run_attributions(settings, models, store, masks, seed):
         The subsets, if they are given instead of drawn.
     seed : int
         Seed of the runs.
+    players : Players
+        What the masks switch.
 
     Returns
     -------
@@ -41,10 +44,12 @@ def run_attributions(settings, models, store, masks, seed):
         estimator = clone(estimator)  # its parameters may be changed later
     alpha = float(np.mean(check_alphas(settings.alpha)))
     if masks is not None:
-        share = masks.column_counts().mean() / len(masks)
+        n_rows = masks.column_counts() @ players.sizes
+        share = n_rows / (len(masks) * players.n_rows)
         alpha = float(np.clip(np.round(share, 1), 0.1, 0.9))
     params = {
         "output": settings.output,
+        "fit_params": settings.fit_params,
         "alpha": alpha,
         "random_state": seed % 2**32,
         "n_jobs": settings.n_jobs,
@@ -60,8 +65,9 @@ def run_attributions(settings, models, store, masks, seed):
             "models": bool(models),
         }
         place = AttributionFiles(store), made_from
+    examples = settings.train, settings.targets
     return LazyAttributions(
-        CheapOnes(estimator, settings.train, settings.targets, models, params, place)
+        CheapOnes(estimator, *examples, models, params, place, players)
     )
 
 
@@ -74,11 +80,15 @@ class CheapOnes:
         Arguments of :func:`skdatamodels.influence.cheap_attributions`.
     place : (AttributionFiles, dict) or None
         Where they are kept, and what they are made from.
+    players : Players
+        What the masks switch. The attributions of the rows of a group are summed, which
+        is the effect of the group to first order.
     """
 
-    def __init__(self, estimator, train, targets, models, params, place):
+    def __init__(self, estimator, train, targets, models, params, place, players):
         self.estimator, self.train, self.targets = estimator, train, targets
         self.models, self.params, self.place = models, params, place
+        self.players = players
 
     def __getstate__(self):
         # A learner may have a function that only cloudpickle can pickle.
@@ -140,10 +150,21 @@ class CheapOnes:
             return None
 
     def _compute(self):
-        return influence.cheap_attributions(
+        found = influence.cheap_attributions(
             self.estimator,
             self.train,
             self.targets,
             models=self.models or None,
             **self.params,
         )
+        if not self.players.are_groups:
+            return found
+        sums = {
+            name: read_only(self.players.total_weights(matrix))
+            for name, matrix in found.items()
+        }
+        notes = (
+            *found.notes,
+            "Columns are groups, with the sums of their rows' weights.",
+        )
+        return influence.CheapAttributions(sums, found.seconds, found.failed, notes)

@@ -25,14 +25,16 @@ class RunTraining:
         Trainer with the parameters of the training.
     learner : callable
         Function that trains a run.
-    masks : PackedMasks of shape (n_runs, n_train)
+    masks : PackedMasks of shape (n_runs, n_players)
         Subsets of the runs.
     seeds : uint32 array of shape (n_runs,)
         Training seeds of the runs.
+    players : Players
+        What the masks switch.
     """
 
-    def __init__(self, settings, learner, masks, seeds):
-        self.settings, self.learner = settings, learner
+    def __init__(self, settings, learner, masks, seeds, players):
+        self.settings, self.learner, self.players = settings, learner, players
         self.masks, self.seeds = masks, seeds
 
     def in_memory(self):
@@ -133,11 +135,10 @@ class RunTraining:
             return ()
         rows, contents = zip(*sorted(models.items()), strict=True)
         runs = runs_in(np.array(rows, dtype=np.int64))
+        masks = self.players.expand(runs.masks)
         return tuple(
             KeptModel(self.learner.unpack_model(content, int(seed)), mask.nonzero()[0])
-            for content, seed, mask in zip(
-                contents, runs.seeds, runs.masks, strict=True
-            )
+            for content, seed, mask in zip(contents, runs.seeds, masks, strict=True)
         )
 
     def _train(self, todo, kept, save, save_model):
@@ -157,6 +158,7 @@ class RunTraining:
                 retries=settings.retries,
                 verbose=settings.verbose,
                 kept=kept,
+                players=self.players,
             )
             with closing(chunks):
                 for chunk in chunks:

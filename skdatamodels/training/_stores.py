@@ -137,7 +137,8 @@ def _is_setting(name, description, stored):
     asked = description.entries
     if name.startswith("code[") or name not in stored or name not in asked:
         return False
-    if name in ("train", "targets"):  # applications train edited examples with masks
+    # applications train edited examples with masks
+    if name in ("train", "targets", "groups"):
         return asked["masks"] == "given"
     one, other = (str(entries[name]) for entries in (stored, asked))
     digests = _DIGEST.search(one) and _DIGEST.search(other)

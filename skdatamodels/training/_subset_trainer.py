@@ -30,6 +30,7 @@ from skdatamodels.training._learners.learners import (
     check_trainable,
     default_output,
 )
+from skdatamodels.training._players import players_of
 from skdatamodels.training._rows import check_rows, mask_keys
 from skdatamodels.training._run_attributions import run_attributions
 from skdatamodels.training._run_training import RunTraining
@@ -56,12 +57,20 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
         (n_targets,).
     train, targets : Examples
         Training set and targets.
+    groups : array-like of shape (n_train,) or str, default=None
+        Label of each training example, such as its source, customer, day or cluster;
+        or the name of the column that has the labels, in the metadata of `train` or
+        else in its data frame ``X``. If given, subsets are of groups: a run sees all
+        examples of a group, or none. Masks have shape (n_runs, n_groups) and weights
+        (n_targets, n_groups), in the order of `groups_`. See :doc:`/groups`.
     alpha : float in (0, 1), or sequence of them, default=0.5
         Fraction of the training set in a subset. With several fractions, runs use them
-        in turn.
+        in turn. With `groups`, it is the fraction of the groups. If these differ in
+        size, so does the number of examples in a subset; its mean is alpha·n_train.
     design : str, default="uniform"
         How subsets are drawn; see :func:`skdatamodels.masks.sample_masks`. In paired
-        designs, a subset and its complement are trained with the same seed.
+        designs, a subset and its complement are trained with the same seed. With
+        `groups`, "stratified" needs groups of one class each.
     output : str, callable or OutputInfo, optional
         Output to measure; see :data:`skdatamodels.outputs.OUTPUTS`. The default is
         "margin" for classifiers and "prediction" for regressors. A callable estimator
@@ -104,20 +113,30 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
         `TorchLearner` and `ImageLearner` have models. See :ref:`kept_models`.
     verbose : int, default=0
         If not 0, show a progress bar.
+    fit_params : dict of str to object, optional
+        More arguments of the estimator's ``fit``, which are the same in every run, such
+        as ``{"eval_set": [(X_valid, y_valid)]}`` for early stopping. For a pipeline,
+        they are named ``step__argument``, and its other steps do not transform them.
+        Weights of training examples belong to `train`. Stores distinguish runs by them.
 
     Attributes
     ----------
     entropy_ : int
         The seed that is used.
+    groups_ : array of shape (n_groups,), or None
+        Labels of the groups, sorted: the names of the columns of masks and weights.
+        None without `groups`.
 
     Raises
     ------
     TypeError, ValueError
         Before training, if the estimator does not have this output, a subset would be
-        empty or complete, a target has a class that is not in `train`, run ids repeat
+        empty or complete, a target has a class that is not in `train`, ``fit`` does not
+        take the weights of `train` or an argument in `fit_params`, run ids repeat
         or are negative (or 10⁸ or more, with a store), masks are not 0/1 or have
-        another width, runs in the store are damaged, or `keep_models` is not 0 and the
-        learner has no models.
+        another width, runs in the store are damaged, `keep_models` is not 0 and the
+        learner has no models, or `groups` do not have a label for each training
+        example, or only one.
     RuntimeError
         After training, if runs failed and `on_failure` is "raise", or if all failed.
     OSError
@@ -126,9 +145,9 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
 
     Notes
     -----
-    X may also contain masks of shape (n_runs, n_train), as bool, uint8 or
-    :class:`PackedMasks`. Then `alpha` and `design` are ignored. A mask that occurs
-    several times is trained with a different seed each time, which allows you to
+    X may also contain masks of shape (n_runs, n_train), or (n_runs, n_groups), as bool,
+    uint8 or :class:`PackedMasks`. Then `alpha` and `design` are ignored. A mask that
+    occurs several times is trained with a different seed each time, which allows you to
     measure the noise of training.
 
     The result of `transform` is always :class:`TrainingRuns`, regardless of
@@ -151,12 +170,20 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
     >>> trainer = SubsetTrainer(GaussianNB(), train, targets, random_state=0)
     >>> trainer.fit_transform(np.arange(10))
     TrainingRuns(n_runs=10, n_train=89, n_targets=89)
+
+    Subsets of groups of examples:
+
+    >>> trainer.set_params(groups=np.arange(89) % 6).fit_transform(np.arange(10))
+    TrainingRuns(n_runs=10, n_train=6, n_targets=89)
+    >>> trainer.groups_
+    array([0, 1, 2, 3, 4, 5])
     """
 
     _parameter_constraints = {
         "estimator": [HasMethods("fit"), HasMethods("make_learner"), callable],
         "train": [Examples],
         "targets": [Examples],
+        "groups": ["array-like", str, None],
         "alpha": [Interval(Real, 0, 1, closed="neither"), "array-like"],
         "design": [StrOptions(set(DESIGNS))],
         "output": [StrOptions(set(OUTPUTS)), callable, OutputInfo, None],
@@ -170,6 +197,7 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
         "timeout": [Interval(Real, 0, None, closed="neither"), None],
         "keep_models": [Interval(Integral, 0, None, closed="left")],
         "verbose": ["verbose"],
+        "fit_params": [dict, None],
     }
 
     def __init__(
@@ -178,6 +206,7 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
         train,
         targets,
         *,
+        groups=None,
         alpha=0.5,
         design="uniform",
         output=None,
@@ -191,10 +220,12 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
         timeout=None,
         keep_models=0,
         verbose=0,
+        fit_params=None,
     ):
         self.estimator = estimator
         self.train = train
         self.targets = targets
+        self.groups = groups
         self.alpha = alpha
         self.design = design
         self.output = output
@@ -208,6 +239,7 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
         self.timeout = timeout
         self.keep_models = keep_models
         self.verbose = verbose
+        self.fit_params = fit_params
 
     def _validate_params(self):
         # The error of scikit-learn would print the whole table that was passed instead.
@@ -221,7 +253,7 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
 
         Parameters
         ----------
-        X : array-like of shape (n_runs,) or (n_runs, n_train)
+        X : array-like of shape (n_runs,), (n_runs, n_train) or (n_runs, n_groups)
             Run ids or masks.
         y : None
             Ignored.
@@ -239,7 +271,7 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
 
         Parameters
         ----------
-        X : array-like of shape (n_runs,) or (n_runs, n_train)
+        X : array-like of shape (n_runs,), (n_runs, n_train) or (n_runs, n_groups)
             Run ids, or masks.
 
         Returns
@@ -254,7 +286,7 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
 
         Parameters
         ----------
-        X : array-like of shape (n_runs,) or (n_runs, n_train)
+        X : array-like of shape (n_runs,), (n_runs, n_train) or (n_runs, n_groups)
             Run ids, or masks.
         y : None
             Ignored.
@@ -278,20 +310,87 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
 
         Returns
         -------
-        masks : PackedMasks of shape (n_runs, n_train)
+        masks : PackedMasks of shape (n_runs, n_train) or (n_runs, n_groups)
             The subsets.
         """
+        players = players_of(self)
         return sample_masks(
             runs,
-            len(self.train),
+            len(players),
             self.alpha,
             design=self.design,
             random_state=random_state,
-            y=self.train.y,
+            y=self._strata(players),
         )
 
+    def columns_of(self, rows):
+        """Return the column of the masks that switches each training example.
+
+        It is that of its group, or without `groups` its own. If targets are training
+        examples, this gives `exclude` for
+        :class:`~skdatamodels.regression.DatamodelRegressor`.
+
+        Parameters
+        ----------
+        rows : int array-like
+            Rows of `train`; -1 for none.
+
+        Returns
+        -------
+        columns : int array of the shape of `rows`
+            The columns; -1 for -1.
+
+        Raises
+        ------
+        ValueError
+            If a row does not exist, or `groups` are invalid.
+
+        Examples
+        --------
+        >>> from sklearn.linear_model import Ridge
+        >>> from skdatamodels import Examples, SubsetTrainer
+        >>> train = Examples([[0.0], [1.0], [2.0]], [0.0, 1.0, 2.0])
+        >>> trainer = SubsetTrainer(Ridge(), train, train, groups=["b", "a", "b"])
+        >>> trainer.columns_of([0, 1, -1])
+        array([ 1,  0, -1])
+        """
+        return players_of(self).at_rows(rows)
+
+    def sum_over_groups(self, weights):
+        """Sum the weights of the training examples of each group.
+
+        Weights of examples, from an influence function for example, become weights of
+        groups, to first order. Without `groups`, they are returned unchanged.
+
+        Parameters
+        ----------
+        weights : array or CSR of shape (n_targets, n_train)
+            Attribution matrix of training examples.
+
+        Returns
+        -------
+        weights : array or CSR of shape (n_targets, n_groups)
+            Attribution matrix of groups.
+
+        Raises
+        ------
+        ValueError
+            If `weights` do not have a column for each training example, or `groups` are
+            invalid.
+
+        Examples
+        --------
+        >>> from sklearn.linear_model import Ridge
+        >>> from skdatamodels import Examples, SubsetTrainer
+        >>> train = Examples([[0.0], [1.0], [2.0]], [0.0, 1.0, 2.0])
+        >>> trainer = SubsetTrainer(Ridge(), train, train, groups=["b", "a", "b"])
+        >>> trainer.sum_over_groups([[1.0, 2.0, 3.0]])
+        array([[2., 4.]])
+        """
+        return players_of(self).total_weights(weights)
+
     def get_feature_names_out(self, input_features=None):
-        """Return the names of the columns of the masks, which are the ids of `train`.
+        """Return the names of the columns of the masks: ids of `train`, or groups.
 
         Parameters
         ----------
@@ -300,10 +399,11 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
 
         Returns
         -------
-        names : str array of shape (n_train,)
-            The ids of the training examples, as str.
+        names : str array of shape (n_train,) or (n_groups,)
+            The ids of the training examples, or the labels of the groups, as str.
         """
-        return np.array([str(name) for name in self.train.ids.tolist()], dtype=object)
+        names = players_of(self).names.tolist()
+        return np.array([str(name) for name in names], dtype=object)
 
     @property
     def output_info(self):
@@ -345,8 +445,14 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
 
         If `anew`, the seed is fixed.
         """
-        learner, rows = self._learner(), check_rows(X, len(self.train))
-        self._check_sizes(learner, rows)
+        self._validate_params()
+        players = players_of(self)
+        self._check_design(players)
+        learner = self._learner()
+        rows = check_rows(
+            X, len(players), "n_groups" if players.are_groups else "n_train"
+        )
+        self._check_sizes(learner, rows, players)
         self._check_models(learner)
         if anew or isinstance(self.random_state, Integral):  # may be set after `fit`
             entropy = entropy_from(self.random_state)
@@ -355,13 +461,16 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
         store = self._open_store(learner, isinstance(rows, PackedMasks), entropy)
         if anew:
             self.entropy_ = entropy if store is None else store.entropy
-        return learner, rows, entropy, store
+            self.groups_ = players.names if players.are_groups else None
+        return players, learner, rows, entropy, store
 
-    def _transform(self, learner, rows, entropy, store):
+    def _transform(self, players, learner, rows, entropy, store):
         explicit = isinstance(rows, PackedMasks)
         entropy = entropy if store is None else store.entropy
         masks, seeds = self._plan(rows, entropy)
-        training = RunTraining(self, learner, masks, seeds)
+        if players.are_groups:  # only now the sizes of the subsets are known
+            self._check_sizes(learner, masks, players)
+        training = RunTraining(self, learner, masks, seeds, players)
         if store is None:
             runs, models = training.in_memory()
         else:
@@ -370,17 +479,18 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
                 store, None if explicit else rows, known_by
             )
         given = masks if explicit else None
-        attributions = run_attributions(self, models, store, given, entropy)
+        attributions = run_attributions(self, models, store, given, entropy, players)
         known = {"models": models, "attributions": attributions}
-        return self._with_targets(learner, runs, known, warn=not explicit)
+        return self._with_targets(players, learner, runs, known, warn=not explicit)
 
-    def _with_targets(self, learner, runs, known, warn):
+    def _with_targets(self, players, learner, runs, known, warn):
         """Add what is known about outputs and targets to the runs."""
         known |= {"seeds": runs.seeds, "output": self.output_info}
+        known |= {"player_ids": players.names, "target_ids": self.targets.ids}
         outputs, named = runs.outputs, OUTPUTS.get(known["output"].name)
         classifies = getattr(learner, "classes", None) is not None
         if classifies or (named and named.task == "classification"):
-            found = UnseenClasses(runs.packed, self.train.y, self.targets.y)
+            found = UnseenClasses(runs.packed, self.train.y, self.targets.y, players)
             what = "are those of the learner"
             if isinstance(learner, EstimatorLearner):
                 what = "are low guesses, because of unseen_class='floor'"
@@ -393,16 +503,43 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
             known["n_missed_classes"] = found.n_unseen
         return TrainingRuns(runs.packed, outputs, **known)
 
+    def _strata(self, players):
+        """Return the class of each column, if the design needs it."""
+        if self.design != "stratified":
+            return None
+        return players.single_values(
+            self.train.y, "design='stratified' needs groups of one class each"
+        )
+
+    def _check_design(self, players):
+        """Raise if the design or alpha does not suit the number of columns."""
+        strata = self._strata(players)
+        try:
+            check_design(self.design, len(players), self.alpha, strata)
+        except ValueError as error:
+            if not players.are_groups:
+                raise
+            what = f"Here, the examples are {len(players)} groups."
+            raise ValueError(f"{error} {what}") from error
+
     def _learner(self):
-        """Check everything, and return the function that trains a run."""
-        self._validate_params()
-        check_design(self.design, len(self.train), self.alpha, self.train.y)
+        """Return the function that trains a run."""
+        if self.fit_params and not hasattr(self.estimator, "fit"):
+            raise TypeError(
+                f"A {type(self.estimator).__name__} has no fit that could take "
+                "fit_params. Leave them out."
+            )
         if hasattr(self.estimator, "make_learner"):
             return self.estimator.make_learner(self.train, self.targets, self.output)
         if not hasattr(self.estimator, "fit"):
             return self.estimator
         return estimator_learner(
-            self.estimator, self.train, self.targets, self.output, fast=self.fast
+            self.estimator,
+            self.train,
+            self.targets,
+            self.output,
+            fast=self.fast,
+            fit_params=self.fit_params,
         )
 
     def _check_models(self, learner):
@@ -415,13 +552,15 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
                 "keep_models=0."
             )
 
-    def _check_sizes(self, learner, rows):
+    def _check_sizes(self, learner, rows, players):
         """Raise if the smallest subset is too small for the learner."""
         if not hasattr(learner, "check_subset_size"):
             return
         size = subset_size(len(self.train), min(check_alphas(self.alpha)))
         if isinstance(rows, PackedMasks):
-            size = int(rows.dot(np.ones((len(self.train), 1))).min())
+            size = int(rows.dot(players.sizes[:, None]).min())
+        elif players.are_groups:
+            return
         learner.check_subset_size(size)
 
     def _plan(self, rows, entropy):
@@ -453,7 +592,7 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
             self.store,
             f"{readable(name, 60)}-{what}",
             self._known_by(learner, explicit),
-            len(self.train),
+            len(players_of(self)),
             len(self.targets),
             output=self.output_info,
             entropy=entropy,
@@ -469,6 +608,10 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
         fast = type(learner).__name__ if isinstance(learner, FAST_LEARNERS) else None
         parameters = {"masks": "given" if explicit else "drawn", "fast": fast}
         parameters |= {name: getattr(self, name) for name in names}
+        if self.groups is not None:  # its labels are names only
+            parameters["groups"] = players_of(self).of_row
+        if self.fit_params:
+            parameters["fit_params"] = self.fit_params
         if self.output is None and "output" in names:
             parameters["output"] = self.output_info.name
         return parameters

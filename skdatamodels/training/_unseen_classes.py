@@ -12,12 +12,14 @@ class UnseenClasses:
 
     Parameters
     ----------
-    masks : PackedMasks of shape (n_runs, n_train)
+    masks : PackedMasks of shape (n_runs, n_players)
         Subsets.
     y_train : array of shape (n_train,)
         Classes of the training examples.
     y_targets : array of shape (n_targets,)
         Classes of the targets, which must occur in `y_train`.
+    players : Players, default=None
+        What the masks switch. None means training examples.
 
     Attributes
     ----------
@@ -40,13 +42,15 @@ class UnseenClasses:
            [nan,  1., nan]], dtype=float32)
     """
 
-    def __init__(self, masks, y_train, y_targets):
+    def __init__(self, masks, y_train, y_targets, players=None):
         classes = np.unique(y_train)
-        is_member = y_train[:, None] == classes
-        unseen = masks.dot(is_member.astype(np.float32)) == 0
+        members = (y_train[:, None] == classes).astype(np.float32)
+        members = members if players is None else players.total(members)
+        unseen = masks.dot(members) == 0
         of_targets = np.isin(classes, y_targets)
         self.classes, self.unseen = classes[of_targets], unseen[:, of_targets]
         self.n_unseen = self.unseen.sum(axis=1)
+        self._mixed = ((members > 0).sum(axis=1) > 1).any()
         self._class_of_target = np.searchsorted(self.classes, y_targets)
         # Then there is no other class to distinguish it from.
         self._saw_one = (~unseen).sum(axis=1) == 1
@@ -64,7 +68,7 @@ class UnseenClasses:
             if n
         )
         cure = "A larger alpha makes this rarer"
-        if design != "stratified":
+        if design != "stratified" and not self._mixed:
             cure += ", and so does design='stratified'"
         warnings.warn(
             f"{n_missing} of {n_runs} runs ({n_missing / n_runs:.1%}) saw no example "

@@ -8,12 +8,14 @@ from scipy.sparse import csr_array
 from skdatamodels import Examples
 from skdatamodels.applications._likeness import like_first
 from skdatamodels.applications._removal_sets import n_ranked, order_by, removal_orders
+from skdatamodels.training._players import Players
 
 rng = np.random.default_rng(0)
 X = rng.normal(size=(40, 3)) * [1, 100, 1e-4]
 Y = rng.integers(3, size=40)
 TRAIN = Examples(X, Y)
 TARGETS = Examples(rng.normal(size=(5, 3)) * [1, 100, 1e-4], [0, 1, 2, 0, 1])
+ROWS = Players(TRAIN)
 WEIGHTS = np.where(rng.random((5, 40)) < 0.2, rng.normal(size=(5, 40)), 0)
 
 
@@ -29,7 +31,7 @@ def test_scores_later_in_the_row_break_ties_of_those_before():
 
 @pytest.mark.parametrize("matrix", [np.asarray, csr_array])
 def test_zeros_go_by_class_and_closeness_between_the_signs(matrix):
-    orders = removal_orders(matrix(WEIGHTS), TRAIN, TARGETS, None)
+    orders = removal_orders(matrix(WEIGHTS), ROWS, TRAIN, TARGETS, None)
     for target, order in enumerate(orders):
         same, far = TARGETS.y[target] == Y, distances(target)
         last = max(np.flatnonzero(same), key=far.__getitem__)
@@ -44,7 +46,7 @@ def test_zeros_go_by_class_and_closeness_between_the_signs(matrix):
 @pytest.mark.parametrize("matrix", [np.asarray, csr_array])
 def test_fallback_goes_before_closeness(matrix):
     fallback = np.round(rng.normal(size=WEIGHTS.shape))  # with ties of its own
-    orders = removal_orders(matrix(WEIGHTS), TRAIN, TARGETS, matrix(fallback))
+    orders = removal_orders(matrix(WEIGHTS), ROWS, TRAIN, TARGETS, matrix(fallback))
     classes, closeness = like_first(TRAIN, TARGETS)
     for target, order in enumerate(orders):
         keys = np.stack([WEIGHTS, fallback, classes, closeness])[:, target].T
@@ -53,14 +55,14 @@ def test_fallback_goes_before_closeness(matrix):
 
 def test_chance_is_no_position_and_stays_the_same():
     nothing = np.zeros((5, 40))
-    first = removal_orders(nothing, TRAIN, TARGETS, "random")
-    assert_array_equal(first, removal_orders(nothing, TRAIN, TARGETS, "random"))
+    first = removal_orders(nothing, ROWS, TRAIN, TARGETS, "random")
+    assert_array_equal(first, removal_orders(nothing, ROWS, TRAIN, TARGETS, "random"))
     assert len({tuple(order) for order in first}) == 5
     steps = np.mean([np.corrcoef(order, range(40))[0, 1] for order in first])
     assert abs(steps) < 0.3
     # equal inputs of one class
     flat = Examples(np.zeros((40, 1)), np.zeros(40))
-    orders = removal_orders(nothing, flat, flat[:5], None)
+    orders = removal_orders(nothing, ROWS, flat, flat[:5], None)
     assert all(tuple(order) != tuple(sorted(order)) for order in orders)
 
 
@@ -68,7 +70,7 @@ def test_inputs_that_are_no_numbers_go_by_class_then_by_chance():
     pd = pytest.importorskip("pandas")
     frame = pd.DataFrame({"a": rng.normal(size=40), "b": list("xyzw") * 10})
     train, targets = Examples(frame, Y), Examples(frame[:5], Y[:5])
-    orders = removal_orders(np.zeros((5, 40)), train, targets, None)
+    orders = removal_orders(np.zeros((5, 40)), ROWS, train, targets, None)
     for target, order in enumerate(orders):
         same = np.flatnonzero(Y[target] == Y)
         head = order[: len(same) - 1]

@@ -22,7 +22,7 @@ class Runs(NamedTuple):
     ----------
     which : int array of shape (n_runs,)
         Positions of the runs among all runs of the call.
-    masks : PackedMasks of shape (n_runs, n_train)
+    masks : PackedMasks of shape (n_runs, n_players)
         Subsets.
     seeds : int array of shape (n_runs,)
         Seeds of training.
@@ -89,11 +89,13 @@ class ChunkTrainer:
         Number of times that a failed run is tried again.
     kept : int array, default=()
         Positions of the runs whose models are kept. They are trained one by one.
+    players : Players, default=None
+        What the masks switch. None means rows, which learners see in any case.
     """
 
-    def __init__(self, learner, n_targets, retries, kept=()):
+    def __init__(self, learner, n_targets, retries, kept=(), players=None):
         self.learner, self.n_targets, self.retries = learner, n_targets, retries
-        self.kept = frozenset(map(int, kept))
+        self.kept, self.players = frozenset(map(int, kept)), players
 
     def __call__(self, runs):
         """Train some Runs and return their TrainedChunk."""
@@ -102,6 +104,7 @@ class ChunkTrainer:
         kept, models = np.array([i in self.kept for i in runs.which.tolist()]), {}
         with single_threaded(), _warnings_by_run():
             masks = runs.masks.dense()
+            masks = masks if self.players is None else self.players.expand(masks)
             warned += self._train_together(masks, runs.seeds, outputs, ~kept)
             for i, row in enumerate(outputs):
                 if np.isfinite(row).all():

@@ -14,7 +14,17 @@ from skdatamodels.training._execution.workers import train_chunks
 
 
 def train_runs(
-    learner, masks, seeds, todo, n_targets, *, n_jobs, retries, verbose, kept=()
+    learner,
+    masks,
+    seeds,
+    todo,
+    n_targets,
+    *,
+    n_jobs,
+    retries,
+    verbose,
+    kept=(),
+    players=None,
 ):
     """Train runs, and yield the results chunk by chunk.
 
@@ -27,7 +37,7 @@ def train_runs(
         If it has a method ``prepare()``, this is called once, in the main process,
         before training. If it has an int ``block_size``, chunks are multiples of it if
         possible.
-    masks : PackedMasks of shape (n_runs, n_train)
+    masks : PackedMasks of shape (n_runs, n_players)
         Subsets of all runs.
     seeds : int array of shape (n_runs,)
         Seeds of all runs.
@@ -40,6 +50,8 @@ def train_runs(
     kept : int array, default=()
         Positions of the runs whose models are returned with the outputs. The learner
         must be a `ModelLearner`.
+    players : Players, default=None
+        What the masks switch. None means rows, which the learner sees in any case.
 
     Yields
     ------
@@ -54,7 +66,7 @@ def train_runs(
     if hasattr(learner, "prepare") and len(todo):
         with single_threaded():
             learner.prepare()
-    work = ChunkTrainer(learner, n_targets, retries, kept)
+    work = ChunkTrainer(learner, n_targets, retries, kept, players)
     runs = Runs(np.arange(len(masks)), masks, seeds)
     n_done = len(masks) - len(todo)
     pace, told = Pace(getattr(learner, "block_size", 1), n_done), _Warnings()
