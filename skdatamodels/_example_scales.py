@@ -1,10 +1,25 @@
-"""Standard deviations of the columns of examples: the units of their differences."""
+"""Columns of examples: names, and standard deviations, the units of differences."""
 
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.utils.sparsefuncs import mean_variance_axis
 
 from skdatamodels._frames import columns_of, is_frame
+
+
+def column_names(X, given=None):
+    """Return the names of the columns, or the names that scikit-learn makes up."""
+    if given is not None:
+        n_columns = len(X.columns) if is_frame(X) else np.prod(X.shape[1:], dtype=int)
+        if len(given) != n_columns:
+            raise ValueError(
+                f"feature_names must have a name for each of {n_columns} columns, got "
+                f"{len(given)}."
+            )
+        return list(given)
+    if is_frame(X):
+        return list(X.columns)
+    return [f"x{j}" for j in range(X.shape[1])] if X.ndim == 2 else ["X"]
 
 
 def scales_of(X):

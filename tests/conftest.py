@@ -113,7 +113,9 @@ class Browser:
         self.driver.execute_cdp_cmd("Browser.setDownloadBehavior", place)
         self.driver.find_element("id", button).click()
         for _ in range(500):
-            found = [path for path in folder.iterdir() if path.suffix in (".csv", ".json")]
+            found = [
+                path for path in folder.iterdir() if path.suffix in (".csv", ".json")
+            ]
             if found and found[0].stat().st_size:
                 return found[0]
             time.sleep(0.01)

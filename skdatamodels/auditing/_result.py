@@ -257,16 +257,25 @@ class Audit:
         self._need_trust()
         judged = self._judged
         variance = judged.model.posterior_variance(judged.runs)
-        sections = {"Label errors": self.label_errors, "Rows": self.rows}
+        of_train = {"index": "train"}
+        sections = {
+            "Label errors": (self.label_errors, of_train),
+            "Rows": (self.rows, of_train),
+        }
         if self._test is not None:
-            sections["Leaks"] = self.leaks
-        sections |= {"Duplicates": self.duplicates, "Clusters": self.clusters}
+            links = {"index": "targets", "train_row": "train"}
+            sections["Leaks"] = self.leaks, links
+        sections |= {
+            "Duplicates": (self.duplicates, {"index": "train", "twin": "train"}),
+            "Clusters": self.clusters,
+        }
         arguments = {
             "outputs": judged.output,
             "output_info": judged.runs.output_info,
             "standard_error": np.sqrt(variance),
             "trust": self.trust.as_facts(),
             "sections": sections,
+            "label": self._label,
         }
         write_explorer(
             path,

@@ -5,6 +5,7 @@ from numbers import Real
 import numpy as np
 from scipy.sparse import issparse
 
+from skdatamodels._example_scales import plain_values
 from skdatamodels._frames import columns_of, is_frame
 from skdatamodels._sklearn_compat import safe_indexing
 from skdatamodels.pages._page import embed, embed_counts
@@ -84,7 +85,7 @@ def cut(text, most):
 
 
 def table_columns(X, rows, chosen):
-    """Yield the name and the values of some columns of a table.
+    """Yield the values of some columns of a table.
 
     Parameters
     ----------
@@ -96,15 +97,12 @@ def table_columns(X, rows, chosen):
         Positions of the columns.
     """
     if is_frame(X):
-        columns = list(columns_of(X))
-        for position in chosen:
-            name, values = columns[position]
-            yield str(name), values.to_numpy()[rows]
+        columns = [values for _, values in columns_of(X)]
+        yield from (plain_values(columns[position])[rows] for position in chosen)
         return
     part = safe_indexing(X, rows)[:, chosen]
     part = part.toarray() if issparse(part) else np.asarray(part)
-    for position, values in zip(chosen, part.T, strict=True):
-        yield f"x{position}", values
+    yield from part.T
 
 
 def _is_missing(value):

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.sparse import issparse
 
-from skdatamodels._example_scales import scales_of
+from skdatamodels._example_scales import column_names, scales_of
 from skdatamodels._frames import columns_of, is_frame
 from skdatamodels.pages._columns import as_texts, column, cut, table_columns
 from skdatamodels.pages._images import check_image_shape, encode_images
@@ -49,10 +49,14 @@ class ShownExamples:
         The examples.
     image_shape : tuple of int or None
         Shape of images that are stored as rows of pixels.
+    feature_names : sequence of str or None
+        Names of the columns of a table.
+    label : str
+        Name of `y`.
     """
 
-    def __init__(self, train, targets, image_shape=None):
-        self.train, self.targets = train, targets
+    def __init__(self, train, targets, image_shape=None, feature_names=None, label="y"):
+        self.train, self.targets, self.label = train, targets, label
         self.kind = _kind(train.X, image_shape)
         if _kind(targets.X, image_shape) != self.kind:
             raise ValueError(
@@ -68,7 +72,8 @@ class ShownExamples:
                 max(float(X.max()) for X in both),
             )
         if self.kind == "table":
-            self.n_columns = train.X.shape[1]
+            self.names = column_names(train.X, feature_names)
+            self.n_columns = len(self.names)
             self.scales = np.asarray(scales_of(train.X), dtype=np.float64)
             _check_same_columns(train.X, targets.X)
 
@@ -91,7 +96,9 @@ class ShownExamples:
             "n": len(examples),
             "rows": None if rows is None else shown.tolist(),
             "ids": _ids(examples),
-            "labels": column("y", examples.y, most_characters=_MOST_NAME, classes=True),
+            "labels": column(
+                self.label, examples.y, most_characters=_MOST_NAME, classes=True
+            ),
             "columns": [],
             "more": [
                 column(name, values[shown], most_characters=_MOST_CHARACTERS)
@@ -140,9 +147,10 @@ class ShownExamples:
         if is_frame(X):  # in the order of the training set
             X = X[list(self.train.X.columns)]
         found = []
-        for position, (name, values) in zip(
+        for position, values in zip(
             chosen, table_columns(X, rows, chosen), strict=True
         ):
+            name = self.names[position]
             data = column(name, values, most_characters=_MOST_CHARACTERS)
             scale = self.scales[position]
             data["scale"] = float(scale) if scale > 0 else None

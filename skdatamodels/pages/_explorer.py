@@ -43,6 +43,8 @@ def write_explorer(
     sections=None,
     candidates=None,
     embedding=None,
+    feature_names=None,
+    label="y",
     image_shape=None,
     n_weights=None,
     max_bytes=15_000_000,
@@ -90,13 +92,21 @@ def write_explorer(
     sections : dict of str to data frame, dict of arrays, or result with ``to_frame``, \
             default=None
         Further tables, one tab each. Integers in columns named "example" or "train"
-        are links to training rows, those in columns named "target" to targets.
+        are links to training rows, those in columns named "target" to targets. Or
+        pairs of a table and a dict that says which columns contain ids of "train" or
+        of "targets", such as ``(frame, {"index": "train", "twin": "train"})``;
+        "index" is the index of a data frame of pandas.
     candidates : int array-like of shape (n_targets, n_candidates), default=None
         Training rows that people are asked to compare with each target, padded with
         -1; see :func:`~skdatamodels.applications.write_annotation_page`.
     embedding : float array-like of shape (n_targets, 2), default=None
         Coordinates of the targets on the map. None takes the first two components of
         the normalised weights.
+    feature_names : sequence of str, default=None
+        Names of the columns of `X`. None takes those of data frames, and x0, x1, … for
+        arrays.
+    label : str, default="y"
+        Name of `y`.
     image_shape : tuple of int, default=None
         Shape (height, width) or (height, width, channels) of images that are stored as
         rows of pixels.
@@ -166,7 +176,7 @@ def write_explorer(
         n_weights = choose_n_weights(weights, errors is not None, max_bytes)
     elif not isinstance(n_weights, Integral) or n_weights < 1:
         raise ValueError(f"n_weights must be an integer from 1, got {n_weights!r}.")
-    shown = ShownExamples(train, targets, image_shape)
+    shown = ShownExamples(train, targets, image_shape, feature_names, str(label))
     kept = LargestWeights.of(weights, int(n_weights), errors)
     data = {
         "fingerprint": data_fingerprint(train, targets),
@@ -179,7 +189,7 @@ def write_explorer(
         "map": embed(np.float32(make_map(weights) if embedding is None else embedding)),
         "trust": trust_data(trust),
         "sections": [
-            section_data(name, table, len(train), n_targets)
+            section_data(name, table, train, targets)
             for name, table in (sections or {}).items()
         ],
         "tasks": make_tasks(candidates, train, targets),

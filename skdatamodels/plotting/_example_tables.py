@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.sparse import issparse
 
-from skdatamodels._example_scales import plain_values, scales_of
+from skdatamodels._example_scales import column_names, plain_values, scales_of
 from skdatamodels._frames import columns_of, is_frame
 from skdatamodels._sklearn_compat import safe_indexing
 from skdatamodels._tables import format_column, shorten
@@ -90,7 +90,7 @@ def make_table(groups, number, train, n_columns, names=None, *, mark_all=False):
     content : Content
         The text of the table.
     """
-    names = _names(train.X, names)
+    names = column_names(train.X, names)
     groups = [group for group in groups if len(group.rows)]
     parts = [_columns(group.examples.X, group.rows, train.X) for group in groups]
     gaps = _gaps(parts[0], parts[1:], scales_of(train.X))
@@ -223,21 +223,6 @@ def _are_numbers(cells):
         return bool([float(cell) for cell in stripped if cell])
     except ValueError:
         return False
-
-
-def _names(X, given):
-    """Return the names of the columns, or the names that scikit-learn makes up."""
-    if given is not None:
-        n_columns = len(X.columns) if is_frame(X) else np.prod(X.shape[1:], dtype=int)
-        if len(given) != n_columns:
-            raise ValueError(
-                f"feature_names must have a name for each of {n_columns} columns, got "
-                f"{len(given)}."
-            )
-        return list(given)
-    if is_frame(X):
-        return list(X.columns)
-    return [f"x{j}" for j in range(X.shape[1])] if X.ndim == 2 else ["X"]
 
 
 def _columns(X, rows, like):

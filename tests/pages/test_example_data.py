@@ -63,6 +63,16 @@ def test_of_many_columns_those_that_vary_most_are_shown():
         assert shown.notes(Detail(1, 9, 3)) == []
 
 
+def test_names_of_columns_and_of_labels():
+    examples = Examples(np.ones((3, 2)), [0, 1, 0])
+    shown = ShownExamples(examples, examples, None, ["a", "b"], "class")
+    data = shown.embed("targets")
+    assert [column["name"] for column in data["columns"]] == ["a", "b"]
+    assert data["labels"]["name"] == "class"
+    with pytest.raises(ValueError, match="feature_names must have a name for each"):
+        ShownExamples(examples, examples, None, ["a"])
+
+
 def test_long_texts_are_cut_and_counted():
     shown = ShownExamples(
         Examples(["a" * 20, "b"], [0, 1]), Examples(["c" * 11, "d"], [0, 1])

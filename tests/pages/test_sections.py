@@ -1,37 +1,64 @@
+import base64
+
 import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
 
+from skdatamodels import Examples
 from skdatamodels.applications import harmful_examples
 from skdatamodels.pages._sections import section_data, trust_data
+
+TRAIN = Examples(np.eye(3), [0, 1, 0], ids=["a", "b", "c"])
+TARGETS = Examples(np.eye(2), [0, 1], ids=["d", "e"])
+
+
+def _numbers(data):
+    array = data["numbers"]
+    return np.frombuffer(base64.b64decode(array["base64"]), array["type"]).tolist()
 
 
 @pytest.mark.parametrize("frame", [dict, pd.DataFrame, pl.DataFrame])
 def test_tables_of_any_kind(frame):
     table = frame({"example": np.array([2, -1]), "why": np.array(["x", "y"])})
-    data = section_data("name", table, 3, 1)
+    data = section_data("name", table, TRAIN, TARGETS)
     assert [column["link"] for column in data["columns"]] == ["train", None]
     assert data["total"] == 2
 
 
 def test_results_are_tables():
     harmful = harmful_examples([[1.0, -2.0]], 1, higher_is_better=True, balance=False)
-    data = section_data("name", harmful, 2, 1)
+    data = section_data("name", harmful, TRAIN, TARGETS)
     assert [c["name"] for c in data["columns"]] == ["example", "mean_weight"]
 
 
 def test_columns_of_targets_and_of_text_that_is_called_target():
-    data = section_data("name", {"target": np.array([0, 1])}, 1, 2)
+    data = section_data("name", {"target": np.array([0, 1])}, TRAIN, TARGETS)
     assert data["columns"][0]["link"] == "targets"
-    data = section_data("name", {"target": np.array(["yes", "no"])}, 1, 2)
+    data = section_data("name", {"target": np.array(["yes", "no"])}, TRAIN, TARGETS)
     assert data["columns"][0]["link"] is None
     with pytest.raises(ValueError, match="integers from 0 to 1, or -1 for none"):
-        section_data("name", {"target": np.array([0, 2])}, 1, 2)
+        section_data("name", {"target": np.array([0, 2])}, TRAIN, TARGETS)
+
+
+def test_ids_are_links():
+    table = pd.DataFrame({"twin": ["a", None], "x": [1, 2]}, index=["c", "b"])
+    links = {"index": "train", "twin": "train"}
+    row, twin, x = section_data("name", (table, links), TRAIN, TARGETS)["columns"]
+    assert [column["name"] for column in (row, twin, x)] == ["row", "twin", "x"]
+    assert [column["link"] for column in (row, twin, x)] == ["train", "train", None]
+    assert (_numbers(row), _numbers(twin)) == ([2, 1], [0, -1])
+    for links, message in (
+        ({"index": "targets"}, r"must be ids of targets; these are not: \['c', 'b'\]"),
+        ({"y": "train"}, "no link from 'y' to 'train': links lead from one of"),
+        ({"x": "test"}, "no link from 'x' to 'test'"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            section_data("name", (table, links), TRAIN, TARGETS)
 
 
 def test_long_tables_are_cut():
-    data = section_data("name", {"a": np.arange(5000)}, 1, 1)
+    data = section_data("name", {"a": np.arange(5000)}, TRAIN, TARGETS)
     assert data["total"] == 5000
 
 

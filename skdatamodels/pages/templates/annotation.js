@@ -47,14 +47,14 @@ class AnnotationView {
     const { train, targets } = parts;
     return el("section.task", {},
       el("figure.target", {}, el("h2", {}, targets.title(target)), showExample(targets, target, null),
-        el("p.note", {}, "y = " + targets.label(target))),
+        el("p.note", {}, targets.says(target))),
       el("div.candidates", {}, candidates.map(row => this.candidate(target, row, train))));
   }
   candidate(target, row, train) {
     const key = target + "," + row, { kept } = this;
     const box = el("figure", {}, el("h2", {}, train.title(row)),
       showExample(train, row, { part: parts.targets, row: target }),
-      el("p.note", {}, "y = " + train.label(row)));
+      el("p.note", {}, train.says(row)));
     const choice = (text, kind, value) => button(text, () => {
       if (kept.answers[key] === value) delete kept.answers[key];
       else kept.answers[key] = value;

@@ -47,6 +47,8 @@ class Part {
     return this.word + " " + row + (this.ids ? " (id " + this.ids[row] + ")" : "");
   }
   label(row) { return this.labels.text(row); }
+  // "y = 1", or what else the labels are called.
+  says(row) { return this.labels.name + " = " + this.label(row); }
   cells() { return [...this.columns, ...this.more]; }
 }
 
@@ -76,7 +78,7 @@ function showExample(part, row, against) {
 function showImage(part, row, position) {
   const image = el("img", {
     src: "data:image/png;base64," + part.images[position],
-    alt: clean("Image of " + part.title(row) + ", y = " + part.label(row)),
+    alt: clean("Image of " + part.title(row) + ", " + part.says(row)),
   });
   if (Math.max(...part.size) <= 96) image.classList.add("pixels");
   return image;

@@ -40,7 +40,7 @@ class RowsView {
     else {
       fields.push({ title: part.ids ? "id" : "row", isNumber: !part.ids,
         value: part.ids ? i => part.id(i) : i => i, cell: i => part.id(i) },
-      { title: "y", value: i => part.labels.value(i), cell: i => part.label(i), isNumber: part.labels.isNumber });
+      { title: part.labels.name, value: i => part.labels.value(i), cell: i => part.label(i), isNumber: part.labels.isNumber });
       if (groups) fields.push({ title: "group", value: groupOf, cell: groupOf });
     }
     fields.push({ title: "sum of weights", isNumber: true, value: i => this.sums[i],
@@ -74,7 +74,7 @@ class RowsView {
           group ? button(`Tick all of group ${group}`, () =>
             tick(groups.rows[groups.codes[column]], true)) : null)),
       el("div.subject", {}, isGroup ? el("p", {}, plural(rows.length, "row"))
-        : el("p", {}, "y = ", el("strong", {}, part.label(column)), group ? " · group " + group : ""),
+        : el("p", {}, part.labels.name + " = ", el("strong", {}, part.label(column)), group ? " · group " + group : ""),
       isGroup ? groupContent(rows, null) : showExample(part, column, null)),
       el("div.sides." + parts.targets.kind, {}, lists.map(list => list.element)),
       el("p.note", {}, W.totalShare < 1 ? "Targets for which its weight is not among the largest are not listed." : ""), footNote());
@@ -98,7 +98,7 @@ function targetCard(target, weight, largest, column) {
   return el("article.card", {},
     el("div.head", {}, weightBar(weight, largest),
       el("a", { href: "#targets/" + target }, part.ids ? part.id(target) : "target " + target),
-      el("span.about", {}, "y = ", el("strong", {}, part.label(target)),
+      el("span.about", {}, part.labels.name + " = ", el("strong", {}, part.label(target)),
         outputs ? " · " + (verdict(outputs[target]) || number(outputs[target])) : "")),
     showExample(part, target, against && part.position(target) !== undefined &&
       parts.train.position(column) !== undefined ? against : null));
@@ -131,7 +131,7 @@ class SectionView {
     if (!column.link || value < 0) return value < 0 && column.link ? "" : column.text(i);
     const part = parts[column.link], at = column.link === "targets" ? "#targets/" : "#rows/";
     const content = el("span", {}, el("a", { href: at + (column.link === "train" ? columnOf(value) : value) },
-      part.id(value)), " y = " + part.label(value));
+      part.id(value)), " " + part.says(value));
     const position = part.position(value);
     if (part.kind === "image" && position !== undefined) {
       const image = showImage(part, value, position);

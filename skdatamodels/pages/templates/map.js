@@ -149,7 +149,7 @@ class TargetMap {
   }
   point(i) {
     const part = parts.targets;
-    const text = i === null ? "" : part.title(i) + ", y = " + part.label(i) +
+    const text = i === null ? "" : part.title(i) + ", " + part.says(i) +
       (outputs ? `, ${output.name} ${number(outputs[i])} ${verdict(outputs[i])}` : "");
     this.tip.textContent = clean(text);
     if (document.activeElement === this.canvas) say(text);

@@ -171,6 +171,6 @@ function columnTest(column, at, boxes) {
   });
 }
 function labelChoice(part) {
-  return { title: "y", options: part.labels.names.map((name, code) =>
+  return { title: part.labels.name, options: part.labels.names.map((name, code) =>
     [name, i => part.labels.codes[i] === code]) };
 }

@@ -49,7 +49,7 @@ class TargetsView {
     const fields = [
       { title: part.ids ? "id" : "target", isNumber: !part.ids,
         value: part.ids ? i => part.id(i) : i => i, cell: i => part.id(i) },
-      { title: "y", value: i => part.labels.value(i), cell: i => part.label(i),
+      { title: part.labels.name, value: i => part.labels.value(i), cell: i => part.label(i),
         isNumber: part.labels.isNumber },
     ];
     if (outputs) {
@@ -110,7 +110,7 @@ class TargetsView {
         el("h2", { tabIndex: -1 }, clean(part.title(target))),
         el("div.buttons", {}, step(-1, "‹ Before"), step(1, "Next ›"))),
       el("div.top", {},
-        el("div.subject", {}, el("p", {}, "y = ", el("strong", {}, part.label(target))),
+        el("div.subject", {}, el("p", {}, part.labels.name + " = ", el("strong", {}, part.label(target))),
           showExample(part, target, null)),
         prediction.element),
       el("div.sides." + parts.train.kind, {}, lists.map(list => list.element)),
@@ -194,7 +194,7 @@ function rowCard(column, weight, largest, against) {
   const rows = rowsOf(column);
   const same = part.labels.isNumber || against.part.label(against.row) === part.label(column);
   const about = columnsAreGroups() ? plural(rows.length, "row")
-    : [same ? "y = " : "y ≠ ", el("strong", {}, part.label(column)),
+    : [part.labels.name + (same ? " = " : " ≠ "), el("strong", {}, part.label(column)),
       groups ? " · group " + groupOf(column) : ""];
   const head = el("div.head", {}, el("label.tick", {}, box.element, " "), weightBar(weight, largest),
     link, el("span.about", {}, about));
@@ -209,7 +209,7 @@ const FIRST_ROWS = 2;
 function groupContent(rows, against) {
   const box = el("div.members");
   const add = some => some.forEach(row => box.append(
-    el("p.note", {}, parts.train.title(row) + ", y = " + parts.train.label(row)),
+    el("p.note", {}, parts.train.title(row) + ", " + parts.train.says(row)),
     showExample(parts.train, row, against)));
   const known = rows.filter(row => parts.train.position(row) !== undefined);
   add(known.slice(0, FIRST_ROWS));
