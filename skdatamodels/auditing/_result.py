@@ -260,7 +260,7 @@ class Audit:
         of_train = {"index": "train"}
         sections = {
             "Label errors": (self.label_errors, of_train),
-            "Rows": (self.rows, of_train),
+            "Rows by effect": (self.rows, of_train),
         }
         if self._test is not None:
             links = {"index": "targets", "train_row": "train"}

@@ -108,6 +108,8 @@ def table_columns(X, rows, chosen):
 def _is_missing(value):
     if value is None:
         return True
+    if np.ndim(value):  # a list of values
+        return False
     try:
         return bool(value != value)
     except TypeError:  # pandas.NA has no truth value

@@ -1,5 +1,8 @@
 """The audit finds what was planted, and keeps the user's rows."""
 
+import json
+import re
+
 import numpy as np
 import pytest
 from sklearn.datasets import load_breast_cancer, load_diabetes
@@ -214,3 +217,21 @@ def test_polars_and_arrays(planted):
     )
     assert list(by_polars.rows.columns) == ["effect", "label", *names]
     assert by_array.rows.columns[2] == "column 0"
+
+
+def test_page_has_the_tables_and_links_their_rows(found, tmp_path):
+    found.to_html(tmp_path / "page.html")
+    page = (tmp_path / "page.html").read_text("utf-8")
+    data = json.loads(re.search(r'id="data">(.*?)</script>', page, re.S)[1])
+    links = {
+        section["title"]: {c["name"]: c["link"] for c in section["columns"]}
+        for section in data["sections"]
+    }
+    assert links["Label errors"]["row"] == "train"
+    assert links["Leaks"]["row"] == "targets"
+    assert links["Leaks"]["train_row"] == "train"
+    assert data["examples"]["train"]["labels"]["name"] == "target"
+    assert ["LDS", f"{found.trust.lds.score:.3f}"] == [
+        data["trust"]["facts"][0][0],
+        data["trust"]["facts"][0][1].split()[0],
+    ]

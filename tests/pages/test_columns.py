@@ -71,6 +71,11 @@ def test_texts_of_dates_and_of_what_is_missing(values):
     assert texts[1] in ("", "NaT")
 
 
+def test_texts_of_anything():
+    values = np.array([None, [1, 2], np.arange(2), {"a": 1}, pd.NA, True], dtype=object)
+    assert as_texts(values) == ["", "[1, 2]", "[0 1]", "{'a': 1}", "", "True"]
+
+
 def test_long_text_is_cut():
     assert cut("abcd", 4) == "abcd"
     assert cut("abcde", 4) == "abc…"

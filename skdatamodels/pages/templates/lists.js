@@ -110,6 +110,7 @@ class SectionView {
     this.title = spec.title;
     const columns = spec.columns.map(c => new Column(c));
     const n = columns.length ? columns[0].length : 0;
+    this.columns = columns;
     const linked = columns.find(c => c.link === "train" && W && !columnsAreGroups());
     const rowAt = i => linked.numbers ? linked.numbers[i] : Number(linked.value(i));
     const fields = columns.map(column => ({ title: column.name,
@@ -131,7 +132,7 @@ class SectionView {
     if (!column.link || value < 0) return value < 0 && column.link ? "" : column.text(i);
     const part = parts[column.link], at = column.link === "targets" ? "#targets/" : "#rows/";
     const content = el("span", {}, el("a", { href: at + (column.link === "train" ? columnOf(value) : value) },
-      part.id(value)), " " + part.says(value));
+      part.id(value)), this.columns.some(c => c.name === part.labels.name) ? "" : " " + part.says(value));
     const position = part.position(value);
     if (part.kind === "image" && position !== undefined) {
       const image = showImage(part, value, position);

@@ -12,7 +12,7 @@ class TargetMap {
     this.current = null;
     this.onselect = onselect;
     this.onopen = onopen;
-    this.canvas = el("canvas", { tabIndex: 0, role: "img",
+    this.canvas = el("canvas", { tabIndex: 0, role: "application",
       "aria-label": "Map of the targets. Arrow keys move from target to target, Enter opens it." });
     this.tip = el("p.tip.note");
     this.element = el("details.map", { open: !matchMedia("(max-width: 760px)").matches },

@@ -5,7 +5,7 @@ let currentTarget = null;  // the target whose prediction the bar shows
 function startSelection() {
   const bar = byId("bottom");
   bar.hidden = false;
-  const what = el("p", { id: "ticked" });
+  const what = el("p", { id: "ticked", "aria-live": "polite" });
   const save = [
     button("Save as CSV", () => download(selectionCSV(), "text/csv", "ticked-rows.csv"), { id: "csv" }),
     button("Save as JSON", () => download(selectionJSON(), "application/json", "ticked-rows.json"), { id: "json" }),
