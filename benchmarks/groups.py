@@ -9,7 +9,9 @@ effects of leaving single sources out. Means over repetitions.
 Shapley values are estimated by permutations of the sources, as pyDVL does for its
 grouped data sets: each permutation adds one source after another, and stops when the
 utility is as near to that of all sources as its truncation allows. The utility is the
-mean margin of the targets, as for the other methods; the empty set has utility 0.
+mean margin of the targets, as for the other methods; the empty set has utility 0. Each
+permutation depends on its last utility, so its models are trained one at a time, and
+its seconds are not comparable.
 """
 
 import argparse
