@@ -7,6 +7,7 @@ __version__ = "0.1.0.dev0"
 # The main names and their subpackages. They are imported when they are first used, so
 # that importing this package is as fast as importing scikit-learn.
 _HOMES = {
+    "Audit": "auditing",
     "CounterfactualEvaluation": "applications",
     "DataSupportSearch": "applications",
     "DatamodelEmbedding": "applications",
@@ -17,12 +18,14 @@ _HOMES = {
     "RunStore": "runs",
     "SubsetTrainer": "training",
     "TrainingRuns": "runs",
+    "audit": "auditing",
     "compare_attributions": "judging",
     "lasso_path": "regression",
     "sample_masks": "masks",
 }
 _SUBPACKAGES = {
     "applications",
+    "auditing",
     "datasets",
     "influence",
     "judging",

@@ -48,6 +48,9 @@ class Examples:
         `fingerprint` and ``==`` ignore it.
     allow_nan : bool, default=False
         Whether to accept NaN in `X`. Infinite values are never accepted.
+    sample_weight : array-like of shape (n,), default=None
+        Weights of the examples in training, at least 0. A model that is trained on a
+        subset gets the weights of the subset. The weights of targets are ignored.
 
     Attributes
     ----------
@@ -59,16 +62,19 @@ class Examples:
         Names of the examples, read-only.
     metadata : dict of ndarrays, data frame or None
         More information about each example, read-only.
+    sample_weight : float64 ndarray of shape (n,) or None
+        Weights in training, read-only.
     fingerprint : str
-        SHA-256 of the content of `X`, `y` and `ids` (dtype, shape, values, column
-        names) in hexadecimal. It is the same in every process and session.
+        SHA-256 of the content of `X`, `y`, `ids` and `sample_weight` (dtype, shape,
+        values, column names) in hexadecimal. It is the same in every process and
+        session.
 
     Raises
     ------
     ValueError
         If lengths differ, there are no rows, `y` is not 1-d, a value is NaN, masked
-        or infinite, ids are not unique, column names are not unique, or `X` and `y` of
-        pandas have different indexes.
+        or infinite, ids are not unique, column names are not unique, `X` and `y` of
+        pandas have different indexes, or a weight is negative or all are 0.
     TypeError
         If an array has a dtype that models cannot learn from, `y` mixes text with
         other values, or a table is from neither pandas nor polars.
@@ -87,9 +93,11 @@ class Examples:
     """
 
     __iter__ = None  # rows can be indexed, but not iterated over
-    __slots__ = ("_X", "_fingerprint", "_ids", "_metadata", "_y")
+    __slots__ = ("_X", "_fingerprint", "_ids", "_metadata", "_sample_weight", "_y")
 
-    def __init__(self, X, y, ids=None, metadata=None, *, allow_nan=False):
+    def __init__(
+        self, X, y, ids=None, metadata=None, *, allow_nan=False, sample_weight=None
+    ):
         X, labels, y = _frozen_input(X), y, frozen_array(y, "y")
         n = X.shape[0]
         _check_1d(y)
@@ -105,12 +113,13 @@ class Examples:
         _check_one_kind(y, labels)
         _check_finite("ids", ids)
         _check_unique(ids)
-        self._set(X, y, ids, metadata)
+        weight = None if sample_weight is None else _checked_weight(sample_weight, n)
+        self._set(X, y, ids, metadata, None, weight)
 
-    def _set(self, X, y, ids, metadata, fingerprint=None):
+    def _set(self, X, y, ids, metadata, fingerprint, sample_weight):
         for name, value in zip(
-            ("_X", "_y", "_ids", "_metadata", "_fingerprint"),
-            (X, y, ids, metadata, fingerprint),
+            ("_X", "_y", "_ids", "_metadata", "_fingerprint", "_sample_weight"),
+            (X, y, ids, metadata, fingerprint, sample_weight),
             strict=True,
         ):
             object.__setattr__(self, name, read_only(value))
@@ -119,14 +128,21 @@ class Examples:
     y = property(lambda self: self._y, doc="Labels or values, shape (n,), read-only.")
     ids = property(lambda self: self._ids, doc="Names, shape (n,), read-only.")
     metadata = property(lambda self: _shallow(self._metadata), doc="Metadata or None.")
+    sample_weight = property(
+        lambda self: self._sample_weight,
+        doc="Weights in training, shape (n,), or None.",
+    )
 
     @property
     def fingerprint(self):
-        """SHA-256 of `X`, `y` and `ids` (not of `metadata`), hexadecimal str."""
+        """SHA-256 of all parts but `metadata`, hexadecimal str."""
         if self._fingerprint is None:
             digest = hashlib.sha256(b"skdatamodels.Examples 1")
             for values in (self._X, self._y, self._ids):
                 _digest(digest, values)
+            if self._sample_weight is not None:
+                digest.update(b"sample_weight ")
+                _digest(digest, self._sample_weight)
             object.__setattr__(self, "_fingerprint", digest.hexdigest())
         return self._fingerprint
 
@@ -204,7 +220,9 @@ class Examples:
         elif metadata is not None:
             metadata = safe_indexing(metadata, rows)
         parts = (safe_indexing(part, rows) for part in (self._X, self._y, self._ids))
-        return _restore(*parts, metadata)
+        weight = self._sample_weight
+        weight = None if weight is None else safe_indexing(weight, rows)
+        return _restore(*parts, metadata, None, weight)
 
     def __eq__(self, other):
         if not isinstance(other, Examples):
@@ -221,7 +239,8 @@ class Examples:
         raise AttributeError(f"Examples are immutable: cannot delete {name!r}.")
 
     def __reduce__(self):
-        return _restore, (self._X, self._y, self._ids, self._metadata, self.fingerprint)
+        parts = self._X, self._y, self._ids, self._metadata, self.fingerprint
+        return _restore, (*parts, self._sample_weight)
 
     def __sklearn_clone__(self):
         return self
@@ -236,7 +255,9 @@ class Examples:
         kind = getattr(self._X, "dtype", type(self._X).__name__)
         if sp.issparse(self._X):
             kind = f"CSR {kind}"
-        return f"Examples({len(self)} rows, X: {self.shape} {kind}, y: {self._y.dtype})"
+        weighted = ", weighted" * (self._sample_weight is not None)
+        parts = f"X: {self.shape} {kind}, y: {self._y.dtype}{weighted}"
+        return f"Examples({len(self)} rows, {parts})"
 
 
 def names_at(names, positions):
@@ -294,10 +315,21 @@ def _parts(content, examples):
 BY_TYPE[Examples] = _parts
 
 
-def _restore(X, y, ids, metadata, fingerprint=None):
+def with_inputs(examples, X):
+    """Return the same examples, but for the metadata, with other inputs."""
+    return Examples(
+        X,
+        examples.y,
+        examples.ids,
+        allow_nan=True,
+        sample_weight=examples.sample_weight,
+    )
+
+
+def _restore(X, y, ids, metadata, fingerprint=None, sample_weight=None):
     """Make Examples of parts that were checked before."""
     examples = object.__new__(Examples)
-    examples._set(X, y, ids, metadata, fingerprint)
+    examples._set(X, y, ids, metadata, fingerprint, sample_weight)
     return examples
 
 
@@ -359,6 +391,23 @@ def _frozen_metadata(metadata, n):
     for key, values in frozen.items():
         _check_length(f"metadata[{key!r}]", values, n)
     return frozen
+
+
+def _checked_weight(sample_weight, n):
+    weight = frozen_array(sample_weight, "sample_weight")
+    if weight.ndim != 1 or weight.dtype.kind not in "iufb":
+        raise ValueError(
+            "sample_weight must have one number per example, got "
+            f"{weight.dtype} of shape {weight.shape}."
+        )
+    _check_length("sample_weight", weight, n)
+    _check_finite("sample_weight", weight)
+    if not (weight >= 0).all() or not weight.any():
+        raise ValueError(
+            "sample_weight must be at least 0, and above 0 for some example; the least "
+            f"is {weight.min()}, the greatest {weight.max()}."
+        )
+    return weight.astype(np.float64)
 
 
 def _check_1d(y):

@@ -523,3 +523,46 @@ def test_they_are_no_array():
     for convert in (np.asarray, np.array, check_array):
         with pytest.raises(TypeError, match=r"These are Examples, not an array: give"):
             convert(examples)
+
+
+# Weights
+
+
+def test_weights_go_with_their_rows():
+    examples = Examples(FRAME, [0, 1, 0], sample_weight=[2, 0, 0.5])
+    for again in (examples, _reload(examples)):
+        np.testing.assert_array_equal(again.sample_weight, [2.0, 0.0, 0.5])
+    np.testing.assert_array_equal(examples[[2, 0]].sample_weight, [0.5, 2.0])
+    assert "weighted" in repr(examples)
+    with pytest.raises(ValueError, match="read-only"):
+        examples.sample_weight[0] = 1
+    assert Examples(FRAME, [0, 1, 0]).sample_weight is None
+
+
+def test_weights_are_content_but_none_are_not():
+    X, y = np.eye(3), [0, 1, 0]
+    without = Examples(X, y)
+    # as before there were weights, because stores know their runs by it
+    assert without.fingerprint.startswith("605f12644a77")
+    ones, whole, other = (
+        Examples(X, y, sample_weight=w) for w in (np.ones(3), [1, 1, 1], [1, 1, 2])
+    )
+    assert ones == whole != without
+    assert len({without, ones, other}) == 3
+    assert ones[[0, 1]] == Examples(X[:2], y[:2], sample_weight=[1, 1])
+
+
+@pytest.mark.parametrize(
+    ("weight", "message"),
+    [
+        ([1.0, 2.0], "X has 3 rows but sample_weight has 2"),
+        ([1.0, np.nan, 1.0], r"sample_weight has missing \(NaN\) or infinite"),
+        ([1.0, -1.0, 1.0], "sample_weight must be at least 0.*the least is -1.0"),
+        ([0, 0, 0], "above 0 for some example"),
+        (["1", "2", "3"], "sample_weight must have one number per example"),
+        (np.ones((3, 1)), r"one number per example, got float64 of shape \(3, 1\)"),
+    ],
+)
+def test_bad_weights(weight, message):
+    with pytest.raises(ValueError, match=message):
+        Examples(np.eye(3), [0, 1, 0], sample_weight=weight)

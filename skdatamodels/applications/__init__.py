@@ -23,7 +23,9 @@ from skdatamodels.applications._embedding import (
     effective_dimension,
     explained_variance_curve,
 )
+from skdatamodels.applications._label_errors import LabelErrors, find_label_errors
 from skdatamodels.applications._leakage import LeakageDetector
+from skdatamodels.applications._removal_check import RemovalCheck, removal_check
 from skdatamodels.applications._similar_examples import (
     Extremes,
     HarmfulExamples,
@@ -43,16 +45,20 @@ __all__ = [
     "DatamodelEmbedding",
     "Extremes",
     "HarmfulExamples",
+    "LabelErrors",
     "LeakageDetector",
+    "RemovalCheck",
     "affected_targets",
     "component_effects",
     "effective_dimension",
     "explained_variance_curve",
+    "find_label_errors",
     "harmful_examples",
     "mean_weights",
     "predict_counterfactual",
     "predict_support_size",
     "read_annotations",
+    "removal_check",
     "self_influence",
     "similar_examples",
     "write_annotation_page",

@@ -170,3 +170,22 @@ def check_attributions(estimator, X, trainer):
             f"a column for each {players.noun}: shape {wanted}; got {X.shape}.{hint}"
         )
     return X
+
+
+def check_target_indices(target_indices, n_targets, name="target_indices"):
+    """Return the indices of some targets, of all for None."""
+    if target_indices is None:
+        return np.arange(n_targets)
+    indices = np.asarray(target_indices)
+    if (
+        indices.ndim != 1
+        or indices.size == 0
+        or not np.issubdtype(indices.dtype, np.integer)
+        or not np.isin(indices, range(n_targets)).all()
+        or len(np.unique(indices)) < indices.size
+    ):
+        raise ValueError(
+            f"{name} must be distinct integers from 0 to {n_targets - 1}; got "
+            f"{target_indices}."
+        )
+    return indices

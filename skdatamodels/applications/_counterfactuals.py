@@ -12,7 +12,11 @@ from sklearn.utils.validation import check_is_fitted
 
 from skdatamodels._sklearn_compat import Interval, StrOptions, fit_context
 from skdatamodels._tables import Table, import_pandas, table_html, table_text
-from skdatamodels.applications._attributions import check_attributions, check_weights
+from skdatamodels.applications._attributions import (
+    check_attributions,
+    check_target_indices,
+    check_weights,
+)
 from skdatamodels.applications._edits import (
     Edits,
     check_takes_labels,
@@ -20,7 +24,12 @@ from skdatamodels.applications._edits import (
     effects_on_subsets,
     most_likely_wrong_class,
 )
-from skdatamodels.applications._removal_sets import HEURISTICS, dense_row, order_by
+from skdatamodels.applications._removal_sets import (
+    HEURISTICS,
+    check_sizes,
+    dense_row,
+    order_by,
+)
 from skdatamodels.masks import PackedMasks
 from skdatamodels.training import SubsetTrainer
 
@@ -343,8 +352,8 @@ class CounterfactualEvaluation(BaseEstimator):
         """
         X = check_attributions(self, X, self.trainer)
         n_targets, n_train = X.shape
-        sizes = _check_sizes(self.sizes, n_train)
-        targets = _check_target_indices(self.target_indices, n_targets)
+        sizes = check_sizes(self.sizes, n_train)
+        targets = check_target_indices(self.target_indices, n_targets)
         baselines = self._check_heuristics(n_targets, n_train)
         if self.edit == "mislabel":
             check_takes_labels(self.trainer)
@@ -484,39 +493,6 @@ def _check_removal_sets(removal_sets, n_train):
         if row.sum() < indices.size:
             raise ValueError(f"Set {number} has an example twice: {indices}.")
     return removed
-
-
-def _check_sizes(sizes, n_train):
-    """Convert sizes, numbers or fractions of examples, to an int array."""
-    counts = [
-        size if isinstance(size, Integral) else max(1, round(size * n_train))
-        for size in sizes
-        if isinstance(size, Integral) or 0 < size < 1
-    ]
-    if len(counts) < max(1, len(sizes)) or not all(0 < n < n_train for n in counts):
-        raise ValueError(
-            f"sizes must be numbers of examples from 1 to n_train - 1 = {n_train - 1}, "
-            f"or fractions between 0 and 1; got {sizes}."
-        )
-    return np.unique(counts)
-
-
-def _check_target_indices(target_indices, n_targets):
-    if target_indices is None:
-        return np.arange(n_targets)
-    indices = np.asarray(target_indices)
-    if (
-        indices.ndim != 1
-        or indices.size == 0
-        or not np.issubdtype(indices.dtype, np.integer)
-        or not np.isin(indices, range(n_targets)).all()
-        or len(np.unique(indices)) < indices.size
-    ):
-        raise ValueError(
-            f"target_indices must be distinct integers from 0 to {n_targets - 1}; got "
-            f"{target_indices}."
-        )
-    return indices
 
 
 def _predict_rows(X, removed, targets, share):

@@ -57,9 +57,15 @@ class Edits:
         """Append copies of examples or groups, with their labels, to the trainer's."""
         train, rows = self.trainer.train, players.rows_of(self._copy_of)
         n_each = [len(some) for some in rows]
-        X = safe_indexing(train.X, np.concatenate([np.arange(len(train)), *rows]))
-        y = np.r_[train.y, np.repeat(self._label_of, n_each)]
-        self.trainer.set_params(train=Examples(X, y, allow_nan=True))
+        everything = np.concatenate([np.arange(len(train)), *rows])
+        weight = train.sample_weight
+        edited = Examples(
+            safe_indexing(train.X, everything),
+            np.r_[train.y, np.repeat(self._label_of, n_each)],
+            allow_nan=True,
+            sample_weight=None if weight is None else weight[everything],
+        )
+        self.trainer.set_params(train=edited)
         if players.are_groups:
             of_copies = len(players) + np.repeat(np.arange(len(rows)), n_each)
             self.trainer.set_params(groups=np.r_[players.of_row, of_copies])

@@ -1,5 +1,7 @@
 """Order training examples by weight, for removal."""
 
+from numbers import Integral
+
 import numpy as np
 from scipy.sparse import issparse
 
@@ -81,3 +83,18 @@ def _has_ties(weights):
 def n_ranked(weights):
     """Count the examples that weights (n_train,) rank; all if few are zero."""
     return len(weights) if (weights == 0).sum() < 2 else (weights > 0).sum()
+
+
+def check_sizes(sizes, n_train):
+    """Convert sizes, numbers or fractions of examples, to an int array."""
+    counts = [
+        size if isinstance(size, Integral) else max(1, round(size * n_train))
+        for size in sizes
+        if isinstance(size, Integral) or 0 < size < 1
+    ]
+    if len(counts) < max(1, len(sizes)) or not all(0 < n < n_train for n in counts):
+        raise ValueError(
+            f"sizes must be numbers of examples from 1 to n_train - 1 = {n_train - 1}, "
+            f"or fractions between 0 and 1; got {sizes}."
+        )
+    return np.unique(counts)

@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from skdatamodels._label_codes import CodedClassifier
+
 __all__ = ["BoostedTrees", "check_booster", "read_boosted_trees"]
 
 _READERS = {
@@ -71,6 +73,8 @@ def check_booster(estimator):
 
     It looks at the parameters only, so that bad ones are refused before the fit.
     """
+    if isinstance(estimator, CodedClassifier):
+        estimator = getattr(estimator, "estimator_", estimator.estimator)
     _reader(estimator).check_booster(estimator)
 
 
@@ -79,6 +83,9 @@ def read_boosted_trees(model, train_X, targets_X):
 
     The library is only imported if the model is of that library.
     """
+    if isinstance(model, CodedClassifier):
+        trees = read_boosted_trees(model.estimator_, train_X, targets_X)
+        return trees._replace(classes=model.classes_)
     return _reader(model).read_boosted_trees(model, train_X, targets_X)
 
 

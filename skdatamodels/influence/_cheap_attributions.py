@@ -97,6 +97,7 @@ class CheapAttributions(Mapping):
         "random_state": ["random_state"],
         "n_jobs": [Integral, None],
         "verbose": ["verbose"],
+        "fit_params": [dict, None],
     },
     prefer_skip_nested_validation=True,
 )
@@ -112,6 +113,7 @@ def cheap_attributions(
     random_state=None,
     n_jobs=None,
     verbose=0,
+    fit_params=None,
 ):
     """Compute every attribution that suits a learner and costs less than its runs.
 
@@ -148,6 +150,9 @@ def cheap_attributions(
         Number of workers, as in joblib.
     verbose : int, default=0
         If not 0, print the cost before the start, and show a progress bar.
+    fit_params : dict of str to object, default=None
+        More arguments of the estimator's ``fit``, as for
+        :class:`~skdatamodels.training.SubsetTrainer`.
 
     Returns
     -------
@@ -186,7 +191,8 @@ def cheap_attributions(
     pipeline, they see the table that reaches its last step.
 
     An attribution that fails, is not finite, is zero or equals another one up to its
-    scale is left out.
+    scale is left out. So is one that cannot use the weights of `train`: those of linear
+    models can.
 
     Examples
     --------
@@ -200,10 +206,17 @@ def cheap_attributions(
     >>> found["knn_shapley"].shape
     (89, 89)
     """
-    check_same_examples(train, targets)
+    check_same_examples(train, targets, weighted=True)
     start = perf_counter()
     learner = LearnerModels(
-        estimator, train, targets, output, alpha, entropy_from(random_state), n_jobs
+        estimator,
+        train,
+        targets,
+        output,
+        alpha,
+        entropy_from(random_state),
+        n_jobs,
+        fit_params,
     )
     if models is not None and len(models):
         learner.models = list(models)

@@ -8,7 +8,7 @@ from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.kernel_approximation import Nystroem
 from sklearn.linear_model import LogisticRegression, Ridge
 
-from skdatamodels._examples import Examples
+from skdatamodels._examples import with_inputs
 from skdatamodels._last_step import last_step
 from skdatamodels._random import training_seed
 from skdatamodels.influence._boosting_influence import boosting_influence
@@ -125,8 +125,8 @@ def _of_trees(learner):
 def _seconds_of_boosting(learner):
     """Estimate the time of a model: all examples move, in each tree, each other one."""
     model, subset = learner.models[0]
-    model = last_step(model)
-    n_rounds = getattr(model, "n_iter_", None) or model.get_params().get("n_estimators")
+    n_rounds = getattr(last_step(model), "n_iter_", None)
+    n_rounds = n_rounds or last_step(learner.estimator).get_params().get("n_estimators")
     n_scores = 1
     if learner.task == "classification":
         n_classes = len(np.unique(learner.train.y))
@@ -246,9 +246,7 @@ def _cost(train, targets):
 def _of_length_one(train, targets):
     """Divide both tables by the root of the mean squared length of training rows."""
     length = np.sqrt((train.X**2).sum(axis=1).mean()) or 1.0
-    return tuple(
-        Examples(part.X / length, part.y, part.ids) for part in (train, targets)
-    )
+    return tuple(with_inputs(part, part.X / length) for part in (train, targets))
 
 
 def _kernel_table(train, targets, n_outputs):
@@ -261,7 +259,7 @@ def _kernel_table(train, targets, n_outputs):
     )
     X, Z = kernel.fit_transform(train.X), kernel.transform(targets.X)
     pairs = ((X, train), (Z, targets))
-    return tuple(Examples(values, part.y, part.ids) for values, part in pairs)
+    return tuple(with_inputs(part, values) for values, part in pairs)
 
 
 def _forest(learner, train, targets):

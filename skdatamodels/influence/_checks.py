@@ -3,19 +3,23 @@
 import numpy as np
 
 from skdatamodels._examples import Examples, check_examples, check_same_shape
+from skdatamodels._fitting import refuse_weights
 from skdatamodels._numbers import as_real
 from skdatamodels.outputs import encode_targets
 
 
-def check_same_examples(train, targets, *, classes=False):
+def check_same_examples(train, targets, *, classes=False, weighted=False):
     """Check that targets have the same shape as the training examples.
 
+    Training examples may have weights only if `weighted`: the others would ignore them.
     With `classes`, return the class indices and the classes: ``y_train (n_train,),
     y_targets (n_targets,), classes``.
     """
     check_examples(train, "train")
     check_examples(targets, "targets")
     check_same_shape(train, targets)
+    if not weighted:
+        refuse_weights(train, "This influence function")
     if not classes:
         return None
     known, y_train = np.unique(train.y, return_inverse=True)

@@ -49,7 +49,7 @@ def random_influence(train, targets, *, same_class=False, random_state=0):
     array([[ True, False,  True],
            [False,  True, False]])
     """
-    check_same_examples(train, targets)
+    check_same_examples(train, targets, weighted=True)
     rng = np.random.default_rng(entropy_from(random_state))
     drawn = rng.standard_normal((len(targets), len(train)))
     return np.abs(drawn) * same_class_influence(train, targets) if same_class else drawn
@@ -87,5 +87,7 @@ def same_class_influence(train, targets):
     array([[1., 0., 1.],
            [0., 1., 0.]])
     """
-    y_train, y_targets, _ = check_same_examples(train, targets, classes=True)
+    y_train, y_targets, _ = check_same_examples(
+        train, targets, classes=True, weighted=True
+    )
     return (y_targets[:, None] == y_train).astype(np.float64)

@@ -7,6 +7,7 @@ from sklearn.base import clone, is_classifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
+from skdatamodels._fitting import fit_rows
 from skdatamodels.influence._checks import as_subset, check_same_examples
 from skdatamodels.influence._linear_models import check_derivative, output_gradient
 from skdatamodels.outputs import check_output, raw_outputs
@@ -63,8 +64,7 @@ def fit_on_subset(estimator, train, targets, output, subset, check, *, least_cla
         check_is_fitted(estimator)
         model = estimator
     else:
-        part = train[subset]
-        model = clone(estimator).fit(part.X, part.y)
+        model = fit_rows(clone(estimator), train, subset)
     options = {}
     if classes is not None:  # as runs do: a tree that is sure is not infinitely sure
         options = {"y": y_targets, "zero_proba": 1 / (len(subset) + len(classes))}

@@ -60,6 +60,8 @@ class LearnerModels:
         Seed.
     n_jobs : int or None
         Number of workers.
+    fit_params : dict of str to object, default=None
+        More arguments of ``fit``.
 
     Attributes
     ----------
@@ -76,7 +78,9 @@ class LearnerModels:
         What a user should know.
     """
 
-    def __init__(self, estimator, train, targets, output, alpha, entropy, n_jobs):
+    def __init__(
+        self, estimator, train, targets, output, alpha, entropy, n_jobs, fit_params=None
+    ):
         self.estimator, self.train, self.targets = estimator, train, targets
         self.alpha, self.entropy, self.n_jobs = alpha, entropy, n_jobs
         self.models, self.notes = [], []
@@ -87,7 +91,9 @@ class LearnerModels:
         self.output = self._measured(output)
         if self.family == "network" or hasattr(estimator, "fit"):
             takes = "module" if self.family == "network" else "estimator"
-            self._plan = SubsetModels(estimator, train, targets, takes, output)
+            self._plan = SubsetModels(
+                estimator, train, targets, takes, output, fit_params
+            )
         if self.family == "other":
             self.notes.append(
                 f"{type(last_step(estimator)).__name__} has no attribution of its own "

@@ -9,6 +9,8 @@ from sklearn.base import clone, is_classifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
+from skdatamodels._examples import with_inputs
+from skdatamodels._fitting import fit_rows
 from skdatamodels._sklearn_compat import Interval
 from skdatamodels.influence._checks import (
     as_subset,
@@ -55,7 +57,7 @@ def fit_linear(estimator, train, targets, output, kinds, subset):
     Its type must be one of `kinds`. Subclasses are refused because they may minimise
     another objective.
     """
-    check_same_examples(train, targets)
+    check_same_examples(train, targets, weighted=True)
     subset = as_subset(subset, len(train))
     frozen, estimator = type(estimator) is FrozenEstimator, unfrozen(estimator)
     if type(estimator) not in kinds:
@@ -73,15 +75,19 @@ def fit_linear(estimator, train, targets, output, kinds, subset):
         raise ValueError(f"A regression needs numbers as y, got {train.y.dtype}.")
     y_train, y_targets, classes = train.y, targets.y, None
     if is_classifier(estimator):
-        y_train, y_targets, classes = check_same_examples(train, targets, classes=True)
+        y_train, y_targets, classes = check_same_examples(
+            train, targets, classes=True, weighted=True
+        )
         check_classes_of_subset(y_train, subset, classes)
     output = check_output(output, estimator, classes)
     X, Z = (dense_table(part.X) for part in (train, targets))
     weights = _loss_weights(estimator, y_train, classes)
+    if train.sample_weight is not None:
+        weights = weights * train.sample_weight
     if frozen:
         model = _fitted(estimator, classes)
     else:
-        model = clone(estimator).fit(X[subset], train.y[subset])
+        model = fit_rows(clone(estimator), with_inputs(train, X), subset)
     if model.fit_intercept:
         X, Z = (np.c_[part, np.ones(len(part))] for part in (X, Z))
     raw = raw_outputs(model, dense_table(targets.X))

@@ -9,9 +9,10 @@ from sklearn.base import clone, is_classifier
 from sklearn.frozen import FrozenEstimator
 from tqdm.auto import tqdm
 
+from skdatamodels._fitting import check_fit, fit_rows
 from skdatamodels._process_state import single_threaded
 from skdatamodels._random import entropy_from, set_seeds, training_seed, unseeded
-from skdatamodels._sklearn_compat import Interval, safe_indexing, validate_params
+from skdatamodels._sklearn_compat import Interval, validate_params
 from skdatamodels.influence._checks import check_same_examples
 from skdatamodels.influence._pipeline_tables import split_pipeline
 from skdatamodels.masks import sample_masks, subset_size
@@ -135,7 +136,7 @@ def over_subsets(
     ... ).shape
     (1, 5)
     """
-    check_same_examples(train, targets)
+    check_same_examples(train, targets, weighted=True)
     what = check_function(function)
     estimator = params.pop("estimator", None)
     if models is not None:
@@ -235,9 +236,11 @@ class SubsetModels:
         What the influence function takes.
     output : str, callable or None
         Output to measure.
+    fit_params : dict of str to object, default=None
+        More arguments of ``fit``.
     """
 
-    def __init__(self, estimator, train, targets, takes, output=None):
+    def __init__(self, estimator, train, targets, takes, output=None, fit_params=None):
         self._y, self._classes = train.y, ()
         needed = "make_learner" if takes == "module" else "fit"
         if isinstance(estimator, type) or not hasattr(estimator, needed):
@@ -255,7 +258,8 @@ class SubsetModels:
         if takes == "module":
             self._train = estimator.make_learner(train, targets, output).train_model
         else:
-            self._train = _EstimatorTraining(estimator, train)
+            check_fit(estimator, train, fit_params)
+            self._train = _EstimatorTraining(estimator, train, fit_params)
 
     def job(self, alpha, entropy, number):
         """Return a function that returns the KeptModel with this number."""
@@ -291,11 +295,11 @@ class _Job:
 class _EstimatorTraining:
     """Fit clones of an estimator with the seeds of runs."""
 
-    def __init__(self, estimator, train):
+    def __init__(self, estimator, train, fit_params):
         self.estimator, self.train = estimator, train
+        self.fit_params = fit_params
         self.seeded = unseeded(estimator)
 
     def __call__(self, train_indices, seed):
         model = set_seeds(clone(self.estimator), self.seeded, seed)
-        X = safe_indexing(self.train.X, train_indices)
-        return model.fit(X, self.train.y[train_indices])
+        return fit_rows(model, self.train, train_indices, self.fit_params)

@@ -1,6 +1,7 @@
 """The last step of a fitted pipeline, with the table that reaches it."""
 
-from skdatamodels._examples import Examples
+from skdatamodels._examples import with_inputs
+from skdatamodels._label_codes import CodedClassifier
 from skdatamodels._last_step import chosen_by_search
 
 
@@ -22,12 +23,14 @@ def split_pipeline(model, train, targets):
         The same examples, with X transformed by all other steps.
     """
     model = chosen_by_search(model)
+    if isinstance(model, CodedClassifier):
+        inner, train, targets = split_pipeline(model.estimator_, train, targets)
+        return model.around(inner), train, targets
     if not hasattr(model, "steps"):
         return model, train, targets
     if len(model.steps) > 1:
         before = model[:-1]
         train, targets = (
-            Examples(before.transform(part.X), part.y, part.ids, allow_nan=True)
-            for part in (train, targets)
+            with_inputs(part, before.transform(part.X)) for part in (train, targets)
         )
     return split_pipeline(model.steps[-1][1], train, targets)

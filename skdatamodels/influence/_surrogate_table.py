@@ -8,7 +8,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from skdatamodels._examples import Examples
+from skdatamodels._examples import with_inputs
 from skdatamodels._frames import columns_of, is_frame
 
 _MOST_PARAMETERS = 2000  # of a linear model of the table
@@ -42,8 +42,7 @@ def surrogate_table(train, targets, n_outputs):
         reduce = kind(min(most, *(size - 1 for size in X.shape)), random_state=0)
         X, Z = reduce.fit_transform(X), reduce.transform(Z)
     return tuple(
-        Examples(_dense(values), part.y, part.ids)
-        for values, part in ((X, train), (Z, targets))
+        with_inputs(part, _dense(values)) for values, part in ((X, train), (Z, targets))
     )
 
 

@@ -6,6 +6,7 @@ from skdatamodels.plotting._counterfactuals import CounterfactualDisplay
 from skdatamodels.plotting._data_support import DataSupportDisplay
 from skdatamodels.plotting._embedding import EmbeddingDisplay
 from skdatamodels.plotting._lds_curve import LDSCurveDisplay
+from skdatamodels.plotting._leakage import LeakageDisplay
 from skdatamodels.plotting._leakage_recall import LeakageRecallDisplay
 from skdatamodels.plotting._normality import NormalityDisplay
 from skdatamodels.plotting._prediction import PredictionDisplay
@@ -18,6 +19,7 @@ __all__ = [
     "DataSupportDisplay",
     "EmbeddingDisplay",
     "LDSCurveDisplay",
+    "LeakageDisplay",
     "LeakageRecallDisplay",
     "NormalityDisplay",
     "PredictionDisplay",

@@ -17,7 +17,9 @@ class ComponentDisplay(ExamplesDisplay):
     model, each end shows one kind of example.
 
     Examples that are not images are shown in tables, one for each component, as in
-    :class:`SimilarExamplesDisplay`.
+    :class:`SimilarExamplesDisplay`. Cells that differ from the other end by at least
+    one standard deviation on average, or from all its texts or categories, are
+    highlighted.
 
     Parameters
     ----------
@@ -36,6 +38,8 @@ class ComponentDisplay(ExamplesDisplay):
         Number of columns that a table shows: those in which the two ends differ most.
         Differences of numbers are measured in standard deviations of the column; two
         different texts or categories differ by 1.
+    feature_names : sequence of str, default=None
+        Names of the columns of an array, for tables. A data frame has its own.
 
     Attributes
     ----------
@@ -87,6 +91,7 @@ class ComponentDisplay(ExamplesDisplay):
         n_ends=6,
         image_shape=None,
         n_columns=5,
+        feature_names=None,
     ):
         self.coordinates = coordinates
         self.examples = examples
@@ -94,6 +99,7 @@ class ComponentDisplay(ExamplesDisplay):
         self.n_ends = n_ends
         self.image_shape = image_shape
         self.n_columns = n_columns
+        self.feature_names = feature_names
 
     @classmethod
     def from_predictions(
@@ -105,6 +111,7 @@ class ComponentDisplay(ExamplesDisplay):
         n_ends=6,
         image_shape=None,
         n_columns=5,
+        feature_names=None,
         **plot_params,
     ):
         """Make the display from coordinates and draw it.
@@ -123,6 +130,8 @@ class ComponentDisplay(ExamplesDisplay):
             Shape of an image, if the examples are flat rows of pixels.
         n_columns : int, default=5
             Number of columns that a table shows.
+        feature_names : sequence of str, default=None
+            Names of the columns of an array.
         **plot_params : dict
             Keyword arguments of :meth:`plot`.
 
@@ -138,6 +147,7 @@ class ComponentDisplay(ExamplesDisplay):
             n_ends=n_ends,
             image_shape=image_shape,
             n_columns=n_columns,
+            feature_names=feature_names,
         )
         return display.plot(**plot_params)
 
@@ -212,7 +222,14 @@ class ComponentDisplay(ExamplesDisplay):
             for (name, colour), rows in zip(ends, np.split(shown, 2), strict=True)
         ]
         heading = f"component {component}"
-        return make_table(groups, heading, self.examples, self.n_columns)
+        return make_table(
+            groups,
+            heading,
+            self.examples,
+            self.n_columns,
+            self.feature_names,
+            mark_all=True,
+        )
 
     def _check(self):
         coordinates = np.asarray(self.coordinates, dtype=float)

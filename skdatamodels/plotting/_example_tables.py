@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.sparse import issparse
-from sklearn.utils.sparsefuncs import mean_variance_axis
 
+from skdatamodels._example_scales import plain_values, scales_of
 from skdatamodels._frames import columns_of, is_frame
 from skdatamodels._sklearn_compat import safe_indexing
 from skdatamodels._tables import format_column, shorten
@@ -50,6 +50,8 @@ class Content(NamedTuple):
         Colour of each row except the header.
     columns : list
         Names of the columns of the examples that are shown.
+    marked : bool array of shape (n_rows, n_shown)
+        Cells of these columns that are highlighted.
     note : str
         A note on columns that are not shown.
     """
@@ -57,11 +59,15 @@ class Content(NamedTuple):
     cells: np.ndarray
     colours: list
     columns: list
+    marked: np.ndarray
     note: str
 
 
-def make_table(groups, number, train, n_columns):
+def make_table(groups, number, train, n_columns, names=None, *, mark_all=False):
     """Make a table of examples. The columns in which groups differ most come first.
+
+    Cells are highlighted that differ from the first group by at least one standard
+    deviation, or by another text or category.
 
     Parameters
     ----------
@@ -73,16 +79,22 @@ def make_table(groups, number, train, n_columns):
         Examples whose standard deviations are the units of differences.
     n_columns : int
         Number of columns to show.
+    names : sequence of str, default=None
+        Names of the columns of an array.
+    mark_all : bool, default=False
+        Whether to highlight the cells of the first group that differ from the others,
+        too.
 
     Returns
     -------
     content : Content
         The text of the table.
     """
-    names = _names(train.X)
+    names = _names(train.X, names)
     groups = [group for group in groups if len(group.rows)]
     parts = [_columns(group.examples.X, group.rows, train.X) for group in groups]
-    shown = _most_different(parts[0], parts[1:], _scales(train.X))[:n_columns]
+    gaps = _gaps(parts[0], parts[1:], scales_of(train.X))
+    shown = _most_different(gaps)[:n_columns]
     columns = [
         ("", [g.name if i == 0 else "" for g in groups for i in range(len(g.rows))]),
         (_heading_of_labels(train), [x for g in groups for x in _labels(g)]),
@@ -99,6 +111,7 @@ def make_table(groups, number, train, n_columns):
         np.array(cells).T,
         [group.colour for group in groups for _ in group.rows],
         [names[j] for j in shown],
+        _marked([gaps[j] for j in shown], len(groups[0].rows), mark_all),
         f"… {more:,} more column{'s' * (more > 1)}, which differ less" if more else "",
     )
 
@@ -175,6 +188,10 @@ def _write(ax, content, widths, size, look):
                 "Text",
             ),
         )
+    for i, j in np.argwhere(content.marked):
+        start, end = left[4 + j] - pad / 2, left[5 + j] - pad / 2
+        look_of_box = {"color": content.colours[i], "alpha": 0.15, "lw": 0, "zorder": 0}
+        ax.fill_between([start, end], i + 1.05, i + 1.95, **look_of_box)
     ax.plot([0, left[-1] - pad], [1, 1], color=GREY, lw=0.6)
     note = {"color": GREY, "va": "center", "fontstyle": "italic", "parse_math": False}
     note = style(note, look, "Text")
@@ -208,8 +225,16 @@ def _are_numbers(cells):
         return False
 
 
-def _names(X):
+def _names(X, given):
     """Return the names of the columns, or the names that scikit-learn makes up."""
+    if given is not None:
+        n_columns = len(X.columns) if is_frame(X) else np.prod(X.shape[1:], dtype=int)
+        if len(given) != n_columns:
+            raise ValueError(
+                f"feature_names must have a name for each of {n_columns} columns, got "
+                f"{len(given)}."
+            )
+        return list(given)
     if is_frame(X):
         return list(X.columns)
     return [f"x{j}" for j in range(X.shape[1])] if X.ndim == 2 else ["X"]
@@ -225,7 +250,7 @@ def _columns(X, rows, like):
                 "targets and train must be tables with the same columns; train has "
                 f"{shorten(names, 200)}."
             )
-        return [_plain(column.to_numpy()) for _, column in columns_of(part[names])]
+        return [plain_values(column) for _, column in columns_of(part[names])]
     part = part.toarray() if issparse(part) else np.asarray(part)
     if part.shape[1:] != like.shape[1:]:
         raise ValueError(
@@ -235,45 +260,42 @@ def _columns(X, rows, like):
     return list(part.reshape(len(part), -1).T)
 
 
-def _plain(values):
-    """Convert dates to text; NumPy would show them as nanoseconds."""
-    if values.dtype.kind != "M":
-        return values
-    return np.datetime_as_string(values, unit="auto")
+def _gaps(one, others, scales):
+    """Return, for each column, the differences between one group and the others.
 
-
-def _scales(X):
-    """Return the standard deviation of each column, NaN if it has no numbers."""
-    if issparse(X):
-        return np.sqrt(mean_variance_axis(X.astype(np.float64), axis=0)[1])
-    if is_frame(X):
-        return [float(_spread(column.to_numpy())) for _, column in columns_of(X)]
-    X = np.asarray(X)
-    return np.broadcast_to(_spread(X), X.shape[1:]).ravel() if X.ndim == 2 else [np.nan]
-
-
-def _spread(values):
-    is_number = values.dtype.kind in "iuf"
-    return np.nanstd(values, axis=0, dtype=np.float64) if is_number else np.nan
-
-
-def _most_different(one, others, scales):
-    """Sort columns by the mean difference between one group and the others."""
-    if not others:
-        return np.arange(len(scales))
+    They have shape (n_one, n_others).
+    """
     others = [np.concatenate(column) for column in zip(*others, strict=True)]
-    gaps = [_gap(*column) for column in zip(one, others, scales, strict=True)]
-    return np.argsort(-np.array(gaps), kind="stable")
+    others = others or [values[:0] for values in one]
+    return [_gap(*column) for column in zip(one, others, scales, strict=True)]
 
 
 def _gap(one, other, scale):
-    """Return the mean difference: in standard deviations, or 1 if not numbers."""
+    """Return differences: in standard deviations, or 1 if they are not numbers."""
     if not scale > 0:
-        return np.not_equal.outer(one.astype(str), other.astype(str)).mean()
+        return np.not_equal.outer(one.astype(str), other.astype(str))
     one, other = one.astype(np.float64), other.astype(np.float64)
     gap = np.abs(np.subtract.outer(one, other)) / scale
     only_one_known = np.logical_xor.outer(np.isnan(one), np.isnan(other))
-    return np.where(np.isnan(gap), only_one_known, gap).mean()
+    return np.where(np.isnan(gap), only_one_known, gap)
+
+
+def _most_different(gaps):
+    """Sort columns by their mean difference."""
+    means = [gap.mean() if gap.size else 0.0 for gap in gaps]
+    return np.argsort(-np.array(means), kind="stable")
+
+
+def _marked(gaps, n_one, mark_all):
+    """Return the cells (n_rows, n_columns) whose mean difference is at least 1."""
+    n_others, columns = gaps[0].shape[1], []
+    for gap in gaps:
+        if not n_others:
+            columns.append(np.zeros(n_one))
+            continue
+        of_one = gap.mean(axis=1) if mark_all else np.zeros(n_one)
+        columns.append(np.r_[of_one, gap.mean(axis=0)])
+    return np.array(columns).T >= 1
 
 
 def _labels(group):

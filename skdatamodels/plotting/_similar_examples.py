@@ -21,8 +21,10 @@ class SimilarExamplesDisplay(ExamplesDisplay):
 
     Examples that are not images (a data frame, a matrix of features or a list of texts)
     are shown in tables, one for each target. The columns in which these training
-    examples differ most from the target come first. Rows are labelled with the ids of
-    `Examples`, or with the index of a data frame without ids.
+    examples differ most from the target come first. Cells that differ from the target
+    by at least one standard deviation, or by another text or category, are highlighted.
+    Long text is shortened. Rows are labelled with the ids of `Examples`, or with the
+    index of a data frame without ids.
 
     Parameters
     ----------
@@ -41,6 +43,8 @@ class SimilarExamplesDisplay(ExamplesDisplay):
         Number of columns that a table shows: those in which the target and the training
         examples differ most. Differences of numbers are measured in standard deviations
         of the column; two different texts or categories differ by 1.
+    feature_names : sequence of str, default=None
+        Names of the columns of an array, for tables. A data frame has its own.
 
     Attributes
     ----------
@@ -87,7 +91,15 @@ class SimilarExamplesDisplay(ExamplesDisplay):
     """
 
     def __init__(
-        self, weights, train, targets, *, n_examples=5, image_shape=None, n_columns=5
+        self,
+        weights,
+        train,
+        targets,
+        *,
+        n_examples=5,
+        image_shape=None,
+        n_columns=5,
+        feature_names=None,
     ):
         self.weights = weights
         self.train = train
@@ -95,6 +107,7 @@ class SimilarExamplesDisplay(ExamplesDisplay):
         self.n_examples = n_examples
         self.image_shape = image_shape
         self.n_columns = n_columns
+        self.feature_names = feature_names
 
     @classmethod
     def from_predictions(
@@ -106,6 +119,7 @@ class SimilarExamplesDisplay(ExamplesDisplay):
         n_examples=5,
         image_shape=None,
         n_columns=5,
+        feature_names=None,
         **plot_params,
     ):
         """Make the display from weights and draw it.
@@ -122,6 +136,8 @@ class SimilarExamplesDisplay(ExamplesDisplay):
             Shape of an image, if the examples are flat rows of pixels.
         n_columns : int, default=5
             Number of columns that a table shows.
+        feature_names : sequence of str, default=None
+            Names of the columns of an array.
         **plot_params : dict
             Keyword arguments of :meth:`plot`.
 
@@ -137,6 +153,7 @@ class SimilarExamplesDisplay(ExamplesDisplay):
             n_examples=n_examples,
             image_shape=image_shape,
             n_columns=n_columns,
+            feature_names=feature_names,
         )
         return display.plot(**plot_params)
 
@@ -151,6 +168,7 @@ class SimilarExamplesDisplay(ExamplesDisplay):
         n_examples=5,
         image_shape=None,
         n_columns=5,
+        feature_names=None,
         **plot_params,
     ):
         """Take the weights from a fitted datamodel and draw the display.
@@ -170,6 +188,8 @@ class SimilarExamplesDisplay(ExamplesDisplay):
             Shape of an image, if the examples are flat rows of pixels.
         n_columns : int, default=5
             Number of columns that a table shows.
+        feature_names : sequence of str, default=None
+            Names of the columns of an array.
         **plot_params : dict
             Keyword arguments of :meth:`plot`.
 
@@ -190,6 +210,7 @@ class SimilarExamplesDisplay(ExamplesDisplay):
             n_examples=n_examples,
             image_shape=image_shape,
             n_columns=n_columns,
+            feature_names=feature_names,
             **plot_params,
         )
 
@@ -254,7 +275,9 @@ class SimilarExamplesDisplay(ExamplesDisplay):
         ]:
             signed = [_signed(weight) for weight in weights[rows]]
             groups.append(Group(name, colour, self.train, rows, signed))
-        return make_table(groups, "weight", self.train, self.n_columns)
+        return make_table(
+            groups, "weight", self.train, self.n_columns, self.feature_names
+        )
 
 
 def _signed(weight):

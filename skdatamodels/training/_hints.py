@@ -63,10 +63,9 @@ def _hint_on_labels(message, classes):
         return None
     first = ", ".join(map(repr, classes[:3].tolist()))
     return (
-        f"The labels are {first}{', …' * (len(classes) > 3)}; some estimators, such as "
-        f"XGBClassifier, take the codes 0 to {len(classes) - 1} only. Encode the "
-        "labels of train and targets: encoder = LabelEncoder().fit(y_train), "
-        "encoder.transform(y)."
+        f"The labels are {first}{', …' * (len(classes) > 3)}; some estimators take "
+        f"the codes 0 to {len(classes) - 1} only. Encode the labels of train and "
+        "targets: encoder = LabelEncoder().fit(y_train), encoder.transform(y)."
     )
 
 

@@ -49,6 +49,7 @@ def run_attributions(settings, models, store, masks, seed, players):
         alpha = float(np.clip(np.round(share, 1), 0.1, 0.9))
     params = {
         "output": settings.output,
+        "fit_params": settings.fit_params,
         "alpha": alpha,
         "random_state": seed % 2**32,
         "n_jobs": settings.n_jobs,

@@ -113,6 +113,11 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
         `TorchLearner` and `ImageLearner` have models. See :ref:`kept_models`.
     verbose : int, default=0
         If not 0, show a progress bar.
+    fit_params : dict of str to object, optional
+        More arguments of the estimator's ``fit``, which are the same in every run, such
+        as ``{"eval_set": [(X_valid, y_valid)]}`` for early stopping. For a pipeline,
+        they are named ``step__argument``, and its other steps do not transform them.
+        Weights of training examples belong to `train`. Stores distinguish runs by them.
 
     Attributes
     ----------
@@ -126,7 +131,8 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
     ------
     TypeError, ValueError
         Before training, if the estimator does not have this output, a subset would be
-        empty or complete, a target has a class that is not in `train`, run ids repeat
+        empty or complete, a target has a class that is not in `train`, ``fit`` does not
+        take the weights of `train` or an argument in `fit_params`, run ids repeat
         or are negative (or 10⁸ or more, with a store), masks are not 0/1 or have
         another width, runs in the store are damaged, `keep_models` is not 0 and the
         learner has no models, or `groups` do not have a label for each training
@@ -191,6 +197,7 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
         "timeout": [Interval(Real, 0, None, closed="neither"), None],
         "keep_models": [Interval(Integral, 0, None, closed="left")],
         "verbose": ["verbose"],
+        "fit_params": [dict, None],
     }
 
     def __init__(
@@ -213,6 +220,7 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
         timeout=None,
         keep_models=0,
         verbose=0,
+        fit_params=None,
     ):
         self.estimator = estimator
         self.train = train
@@ -231,6 +239,7 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
         self.timeout = timeout
         self.keep_models = keep_models
         self.verbose = verbose
+        self.fit_params = fit_params
 
     def _validate_params(self):
         # The error of scikit-learn would print the whole table that was passed instead.
@@ -515,12 +524,22 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
 
     def _learner(self):
         """Return the function that trains a run."""
+        if self.fit_params and not hasattr(self.estimator, "fit"):
+            raise TypeError(
+                f"A {type(self.estimator).__name__} has no fit that could take "
+                "fit_params. Leave them out."
+            )
         if hasattr(self.estimator, "make_learner"):
             return self.estimator.make_learner(self.train, self.targets, self.output)
         if not hasattr(self.estimator, "fit"):
             return self.estimator
         return estimator_learner(
-            self.estimator, self.train, self.targets, self.output, fast=self.fast
+            self.estimator,
+            self.train,
+            self.targets,
+            self.output,
+            fast=self.fast,
+            fit_params=self.fit_params,
         )
 
     def _check_models(self, learner):
@@ -591,6 +610,8 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
         parameters |= {name: getattr(self, name) for name in names}
         if self.groups is not None:  # its labels are names only
             parameters["groups"] = players_of(self).of_row
+        if self.fit_params:
+            parameters["fit_params"] = self.fit_params
         if self.output is None and "output" in names:
             parameters["output"] = self.output_info.name
         return parameters

@@ -9,7 +9,11 @@ from numpy.testing import assert_array_equal
 from scipy.sparse import csr_array
 
 from skdatamodels import Examples
-from skdatamodels.plotting import ComponentDisplay, SimilarExamplesDisplay
+from skdatamodels.plotting import (
+    ComponentDisplay,
+    LeakageDisplay,
+    SimilarExamplesDisplay,
+)
 
 MINUS = "\N{MINUS SIGN}"
 
@@ -220,3 +224,131 @@ def test_ends_of_components_as_tables():
     # height by 1.4.
     assert display.columns_[0] == ["height", "town"]
     assert display.cells_[0][1, 1].get_color() != display.cells_[0][3, 1].get_color()
+
+
+# Highlighted cells
+
+
+def _highlighted(display, row=0):
+    """Highlighted cells as (row of the table, heading), by where they are drawn."""
+    ax, cells = display.axes_[row, 0], display.cells_[row]
+    found = []
+    for patch in ax.collections:
+        (x0, y0), (x1, y1) = patch.get_paths()[0].get_extents().get_points()
+        i = int((y0 + y1) / 2)
+        display.figure_.canvas.draw()
+        left, right = ax.transData.transform([(x0, 0), (x1, 0)])[:, 0]
+        for cell, head in zip(cells[i], cells[0], strict=True):
+            box = cell.get_window_extent()
+            if left <= (box.x0 + box.x1) / 2 <= right:
+                found.append((i, head.get_text()))
+    return sorted(found)
+
+
+def test_cells_unlike_the_target_are_highlighted():
+    display = _display(FRAME, n_columns=5)
+    # ages 30 to 32 against 90, and towns against Oslo; heights 1.5 against 1.75, 1.5, 1
+    # at a deviation of .37; of "born" and "same", none differs
+    assert _highlighted(display) == [
+        *((2, "age"), (2, "town"), (3, "age"), (3, "town")),
+        *((4, "age"), (4, "height"), (4, "town")),
+    ]
+    assert _highlighted(display, row=1) == []
+
+
+@pytest.mark.parametrize("container", [lambda frame: frame, _polars])
+def test_ends_of_a_component_are_compared_with_each_other(container):
+    frame = container(
+        pd.DataFrame({"x": [0.0, 0.1, 0.2, 5.0], "kind": ["a", "b", "b", "b"]})
+    )
+    display = ComponentDisplay.from_predictions(
+        [[4.0], [3.0], [2.0], [1.0]], Examples(frame, [0, 0, 1, 1]), [0], n_ends=2
+    )
+    # 2.6 is the mean of the other end, and 2.12 the standard deviation
+    expected = [(1, "kind"), (1, "x"), (2, "x"), (4, "x")]
+    assert _highlighted(display) == expected
+
+
+def test_missing_integers_of_pandas_are_numbers():
+    frame = pd.DataFrame({"n": pd.array([1, 2, None, 4, 2, 2], dtype="Int64")})
+    examples = Examples(frame, LABELS, allow_nan=True)
+    display = SimilarExamplesDisplay.from_predictions(
+        [[1.0, 3.0, 2.0, 4.0]], examples[:4], examples[4:5]
+    )
+    texts = [row[-1] for row in _text(display.cells_[0])]
+    assert texts == ["n", "2", "4", "2", "nan", "1"]
+    # a deviation is 1.25
+    assert _highlighted(display) == [(2, "n"), (4, "n")]
+
+
+def test_columns_of_an_array_get_names():
+    X = np.arange(12.0).reshape(6, 2)
+    names = ["width", "height"]
+    display = _display(X, feature_names=names)
+    assert sorted(display.columns_[0]) == sorted(names)
+    ends = ComponentDisplay.from_predictions(
+        X, Examples(X, LABELS), [0], n_ends=1, feature_names=names
+    )
+    assert sorted(ends.columns_[0]) == sorted(names)
+    with pytest.raises(ValueError, match="a name for each of 2 columns, got 1"):
+        _display(X, feature_names=["width"])
+
+
+# Leaks
+
+
+def _leaks(X, candidates, image_shape=None, **params):
+    examples = Examples(X, LABELS)
+    return LeakageDisplay.from_predictions(
+        candidates, examples[:4], examples[4:], image_shape=image_shape, **params
+    )
+
+
+@pytest.mark.parametrize("container", [lambda frame: frame, _polars])
+def test_candidates_of_leaks_as_tables(container):
+    display = _leaks(container(FRAME), [[3, -1], [2, 0]], scores=[1.25, 0.5])
+    cells = _text(display.cells_[1])
+    assert cells[0][:4] == ["", "row" if cells[0][1] == "row" else "id", "y", "score"]
+    assert [row[0] for row in cells] == ["", "Target", "Candidates", ""]
+    assert [row[1] for row in cells[1:]] == ["5", "2", "0"]
+    assert [row[3] for row in cells[1:]] == ["0.50", "", ""]
+    assert len(display.cells_[0]) == 3  # the blank candidate has no row
+    assert (2, "town") in _highlighted(display, row=1)  # $a$ is not Rome
+    assert (3, "town") not in _highlighted(display, row=1)
+    named = _leaks(np.arange(12).reshape(6, 2), [[0], [1]], feature_names=["a", "b"])
+    assert set(named.columns_[0]) == {"a", "b"}
+
+
+def test_candidates_of_leaks_as_images():
+    display = _leaks(np.arange(24).reshape(6, 4), [[3, -1], [2, 0]], (2, 2))
+    assert display.axes_.shape == (2, 3)
+    assert not display.axes_[0, 2].axison
+    shown = [ax.images[0].get_array().ravel()[0] for ax in display.axes_[1]]
+    assert shown == [20, 8, 0]
+    assert display.cells_ == []
+
+
+def test_leaks_of_a_detector_come_in_order_of_their_score():
+    examples = Examples(FRAME, LABELS)
+    detector = SimpleNamespace(
+        leakage_score_=np.array([0.2, 0.9]), candidates_=np.array([[0, 1], [2, 3]])
+    )
+    data = examples[:4], examples[4:]
+    display = LeakageDisplay.from_estimator(detector, *data, n_candidates=1)
+    assert_array_equal(display.candidates, [[2], [0]])
+    assert [cells[1][1] for cells in map(_text, display.cells_)] == ["5", "4"]
+    one = LeakageDisplay.from_estimator(detector, *data, [0])
+    assert_array_equal(one.candidates, [[0, 1]])
+
+
+@pytest.mark.parametrize(
+    ("candidates", "scores", "message"),
+    [
+        ([0, 1], None, r"must have shape \(n_rows, n_candidates\), n_rows=2"),
+        ([[0], [4]], None, "candidates must be from 0 to 3, or -1"),
+        ([[0], [1]], [1.0], r"scores must have shape \(n_rows,\) = \(2,\)"),
+    ],
+)
+def test_bad_candidates_of_leaks(candidates, scores, message):
+    with pytest.raises(ValueError, match=message):
+        _leaks(FRAME, candidates, scores=scores)

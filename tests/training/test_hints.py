@@ -19,7 +19,7 @@ RARE = np.array([1] * 18 + [2] * 20 + [0] * 2)
 
 
 class Picky(ClassifierMixin, BaseEstimator):
-    """Takes the labels that XGBClassifier 3.2 takes, and says what it says."""
+    """Takes only codes, as XGBClassifier 3.2 does, and says what it says."""
 
     def fit(self, X, y):
         self.classes_ = np.unique(y)
@@ -35,28 +35,15 @@ class Picky(ClassifierMixin, BaseEstimator):
         return np.full((len(X), len(self.classes_)), 1 / len(self.classes_))
 
 
-def picky():
-    return Picky()
-
-
-def xgboost():
-    module = pytest.importorskip("xgboost")
-    return module.XGBClassifier(n_estimators=2, n_jobs=1)
-
-
-both = pytest.mark.parametrize("make", [picky, xgboost])
-
-
 def trainer(estimator, y, X=X, **options):
     examples = Examples(X, y)
     options = {"random_state": 0, "retries": 0} | options
     return SubsetTrainer(estimator, examples, examples[::4], **options)
 
 
-@both
-def test_a_rare_class_that_a_subset_misses(make):
+def test_a_rare_class_that_a_subset_misses():
     with pytest.raises(RuntimeError, match="Invalid classes inferred") as error:
-        trainer(make(), RARE).fit_transform(np.arange(12))
+        trainer(Picky(), RARE).fit_transform(np.arange(12))
     text = str(error.value)
     n_failed, n_missing = re.search(
         r"(\d+) of 12 runs failed[^$]*, (\d+) on subsets that miss a class", text
@@ -69,17 +56,15 @@ def test_a_rare_class_that_a_subset_misses(make):
     assert "codes" not in text  # the labels are fine
 
 
-@both
-def test_what_is_hinted_at_helps(make):
-    runs = trainer(make(), RARE, design="stratified").fit_transform(np.arange(12))
+def test_what_is_hinted_at_helps():
+    runs = trainer(Picky(), RARE, design="stratified").fit_transform(np.arange(12))
     assert np.isfinite(runs.outputs).all()
     labels = np.array(["a", "b", "c", "d"] * 10)
     codes = LabelEncoder().fit(labels).transform(labels)
-    runs = trainer(make(), codes, design="stratified").fit_transform(np.arange(4))
+    runs = trainer(Picky(), codes, design="stratified").fit_transform(np.arange(4))
     assert np.isfinite(runs.outputs).all()
 
 
-@both
 @pytest.mark.parametrize(
     ("labels", "shown"),
     [
@@ -88,10 +73,10 @@ def test_what_is_hinted_at_helps(make):
         ([1, 2, 2, 1], "1, 2; .* 0 to 1 only"),
     ],
 )
-def test_labels_that_are_no_codes(make, labels, shown):
+def test_labels_that_are_no_codes(labels, shown):
     labels = np.array(labels * 10)
     with pytest.raises(RuntimeError, match=f"Hint: The labels are {shown}") as error:
-        trainer(make(), labels, design="stratified").fit_transform(np.arange(4))
+        trainer(Picky(), labels, design="stratified").fit_transform(np.arange(4))
     assert "LabelEncoder" in str(error.value)
 
 

@@ -7,7 +7,7 @@ from skdatamodels.training._learners.ridge_learner import RidgeLearner
 FAST_LEARNERS = (RidgeLearner, LogisticLearner)
 
 
-def estimator_learner(estimator, train, targets, output, *, fast):
+def estimator_learner(estimator, train, targets, output, *, fast, fit_params=None):
     """Return the fastest learner that gives the results of the estimator's own fit.
 
     Parameters
@@ -19,7 +19,10 @@ def estimator_learner(estimator, train, targets, output, *, fast):
     output : str or callable
         Output to measure.
     fast : bool
-        If False, the estimator's own ``fit`` is used.
+        If False, the estimator's own ``fit`` is used, as it is for weighted examples
+        and with `fit_params`.
+    fit_params : dict of str to object, default=None
+        More arguments of ``fit``.
 
     Returns
     -------
@@ -39,8 +42,8 @@ def estimator_learner(estimator, train, targets, output, *, fast):
     RidgeLearner
     EstimatorLearner
     """
-    plain = EstimatorLearner(estimator, train, targets, output)
-    if not fast:
+    plain = EstimatorLearner(estimator, train, targets, output, fit_params)
+    if not fast or fit_params or train.sample_weight is not None:
         return plain
     for kind in FAST_LEARNERS:
         if kind.serves(estimator, train, targets):

@@ -4,9 +4,9 @@ import numpy as np
 from sklearn.base import clone
 
 from skdatamodels._examples import check_same_shape, describe_kind
+from skdatamodels._fitting import check_fit, fit_rows, take_rows
 from skdatamodels._numbers import refuse_disguised
 from skdatamodels._random import set_seeds, unseeded
-from skdatamodels._sklearn_compat import safe_indexing
 from skdatamodels.outputs import (
     DEFAULT_OUTPUTS,
     check_measurable,
@@ -31,16 +31,21 @@ class EstimatorLearner(ModelLearner):
         Training set and targets.
     output : str, callable or None
         Output to measure; see :data:`skdatamodels.outputs.OUTPUTS`.
+    fit_params : dict of str to object, default=None
+        More arguments of ``fit``, the same in every run.
 
     Raises
     ------
     TypeError, ValueError
         If the estimator does not have this output, a target has a class that no
-        training example has, or examples of `train` and `targets` differ in shape.
+        training example has, examples of `train` and `targets` differ in shape, or
+        ``fit`` does not take the weights of `train` or an argument.
     """
 
-    def __init__(self, estimator, train, targets, output):
+    def __init__(self, estimator, train, targets, output, fit_params=None):
         check_same_shape(train, targets)
+        check_fit(estimator, train, fit_params)
+        self.fit_params = fit_params
         is_classification = check_measurable(estimator) == "classification"
         self.classes = np.unique(train.y) if is_classification else None
         self.output = check_output(output, estimator, self.classes)
@@ -61,16 +66,12 @@ class EstimatorLearner(ModelLearner):
     def train_model(self, train_indices, seed):
         """Return the estimator, fitted on these examples with the seed of a run."""
         model = set_seeds(clone(self.estimator), self.seeded, seed)
-        X, y = self.train.X, self.train.y
-        # safe_indexing supports frames and sparse matrices, but is slow.
-        is_array = isinstance(X, np.ndarray)
-        subset = X[train_indices] if is_array else safe_indexing(X, train_indices)
         try:
-            model.fit(subset, y[train_indices])
+            return fit_rows(model, self.train, train_indices, self.fit_params)
         except Exception as error:
-            add_hints(error, subset, y[train_indices], self.classes)
+            subset = take_rows(self.train.X, train_indices)
+            add_hints(error, subset, self.train.y[train_indices], self.classes)
             raise
-        return model
 
     def _zeros(self, n_subset):
         """Return the arguments of `raw_outputs` that replace probabilities of 0.

@@ -7,6 +7,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from skdatamodels._examples import check_same_shape
+from skdatamodels._fitting import refuse_weights
 from skdatamodels.outputs import DEFAULT_OUTPUTS, encode_targets
 from skdatamodels.training._learners.learners import output_for, true_values
 from skdatamodels.training._learners.model_learner import ModelLearner
@@ -70,6 +71,7 @@ class BoundNetworkLearner(ModelLearner):
                 f'{name} needs torch: pip install "skdatamodels[torch]"'
             ) from error
         check_same_shape(train, targets)
+        refuse_weights(train, name)
         self.settings, self.train, self.targets = settings, train, targets
         described = f"loss={settings.loss!r}" if hasattr(settings, "loss") else name
         self.output = output_for(output, settings.task, described)

@@ -1,0 +1,155 @@
+"""The probability that a label or a value is wrong, from out-of-bag outputs.
+
+Labels. Let η be the probability that the label of an example is its true class, as a
+function of its out-of-bag log-odds m: logit η = b·m. Labels are wrong at a rate r: a
+prediction that is as sure as can be still disagrees with a share r of the labels. b and
+r are fitted to how often the labels agree with predictions of each confidence abs(m).
+With r_c the rate at which examples of other classes got the label c, Bayes' rule says
+
+    P(wrong | label c, m) = r_c·(1-η) / (r_c·(1-η) + (1-r)·η) .
+
+The r_c are found by EM: the expected number of wrong labels c, divided by the number of
+examples of other classes. So a class whose labels are unlikely for the model, because
+it is rare or overlaps with others, is not thought to have more wrong labels than the
+predictions of the other classes have lost.
+
+Values. A residual comes from a core, Student's t, or with probability p from a wider
+normal distribution. The scale of the core is a power of the spread of the predictions
+over runs, because values that are hard to predict have both a large spread and large
+residuals. Degrees of freedom are averaged by their likelihood: residuals with heavy
+tails need larger deviations to be suspicious.
+"""
+
+import numpy as np
+from scipy.optimize import minimize
+from scipy.special import expit, log_expit, logsumexp
+from scipy.stats import norm, t
+
+# Prior of rates: a Beta distribution whose weight is that of a few examples.
+_A, _B = 0.5, 5.0
+# Examples whose weight has the mean rate in that of a class.
+_SHRINKAGE = 5.0
+_LARGEST = 0.5  # rate: labels that are wrong more often are not labels
+_FREEDOM = 3, 5, 10, np.inf
+_MAD = 1.4826  # standard deviation of a normal distribution by its median deviation
+
+
+def label_log_odds(log_odds, codes, n_classes):
+    """Return the log-odds that labels are wrong.
+
+    Parameters
+    ----------
+    log_odds : float64 array of shape (n,)
+        Out-of-bag log-odds of the given labels, finite.
+    codes : int array of shape (n,)
+        The given labels, as numbers from 0.
+    n_classes : int
+        Number of classes.
+
+    Returns
+    -------
+    wrong : float64 array of shape (n,)
+    """
+    slope, rate = _agreement(log_odds, n_classes - 1)
+    odds = np.log1p(-rate) + slope * log_odds  # of the label being right
+    sizes = np.bincount(codes, minlength=n_classes)
+    rates = np.full(n_classes, rate / (n_classes - 1))
+    for _ in range(1000):
+        wrong = np.log(rates)[codes] - odds
+        n_wrong = np.bincount(codes, expit(wrong), n_classes)
+        others = len(codes) - sizes
+        mean = n_wrong.sum() / max(others.sum(), 1)
+        new = (n_wrong + _SHRINKAGE * mean) / (others + _SHRINKAGE)
+        new = np.clip(new, 1e-12, _LARGEST)
+        change, rates = np.abs(new / rates - 1).max(), new
+        if change < 1e-6:
+            break
+    return np.log(rates)[codes] - odds
+
+
+def _agreement(log_odds, n_others):
+    """Fit how often labels agree with predictions: return the slope b and the rate r.
+
+    A prediction with log-odds u agrees with the label with probability
+    r/n_others + (1 - r - r/n_others)·sigmoid(b·u).
+    """
+    agrees, sure = log_odds > 0, np.abs(log_odds)
+    unit = sure.std() or 1.0
+
+    def loss(params):
+        rate = _LARGEST * expit(params[1])
+        low = rate / n_others
+        p = low + (1 - rate - low) * expit(np.exp(params[0]) * sure / unit)
+        return -np.log(np.where(agrees, p, 1 - p)).sum() - _log_prior(rate)
+
+    start, rate = _best(loss, [(0.0, -2.0), (1.5, -2.0)], [(-5, 5), (-20, 5)])
+    return np.exp(start) / unit, _LARGEST * expit(rate)
+
+
+def value_log_odds(residuals, spread):
+    """Return the log-odds that values are wrong.
+
+    Parameters
+    ----------
+    residuals : float64 array of shape (n,)
+        Given values minus mean out-of-bag predictions.
+    spread : float64 array of shape (n,)
+        Standard deviation of the out-of-bag predictions of each example.
+
+    Returns
+    -------
+    wrong : float64 array of shape (n,)
+    """
+    size = _MAD * np.median(np.abs(residuals))
+    if size == 0:  # most values are predicted exactly
+        return np.where(residuals == 0, -np.inf, np.inf)
+    typical = np.median(spread)
+    ratio = spread / typical if typical > 0 else np.ones_like(spread)
+    relative = np.log(np.clip(ratio, np.exp(-2), np.exp(2)))
+    fits = [_mixture(residuals / size, relative, freedom) for freedom in _FREEDOM]
+    likelihood = np.array([fit[0] for fit in fits])
+    share = np.exp(likelihood - likelihood.max())
+    share /= share.sum()
+    odds = np.array([fit[1] for fit in fits])
+    log_share = np.log(np.maximum(share, 1e-300))[:, None]
+    wrong, right = (log_share + log_expit(sign * odds) for sign in (1, -1))
+    return logsumexp(wrong, axis=0) - logsumexp(right, axis=0)
+
+
+def _mixture(residuals, relative, freedom):
+    """Fit the mixture; return its log-likelihood and the log-odds of the wide part."""
+    core = norm if freedom == np.inf else t(freedom)
+
+    def scales(params):
+        core_scale = np.exp(params[0] + 1.5 * expit(params[1]) * relative)
+        return core_scale, np.hypot(core_scale, 3 + np.exp(params[3]))
+
+    def log_densities(residuals, params):
+        scale, wide = scales(params)
+        rate = _LARGEST * expit(params[2])
+        right = np.log1p(-rate) + core.logpdf(residuals / scale) - np.log(scale)
+        return right, np.log(rate) + norm.logpdf(residuals, scale=wide)
+
+    def loss(params):
+        total = np.logaddexp(*log_densities(residuals, params)).sum()
+        prior = _log_prior(_LARGEST * expit(params[2])) - 0.05 * params[3] ** 2
+        return -total - prior
+
+    starts = [(0.0, -1.0, -2.0, 0.0), (0.0, -1.0, -2.0, 2.0)]
+    params = _best(loss, starts, [(-3, 3), (-20, 20), (-20, 5), (-5, 5)])
+    if freedom < np.inf:  # beyond this residual the odds would fall again
+        scale, wide = scales(params)
+        most = np.sqrt((freedom + 1) * wide**2 - freedom * scale**2)
+        residuals = np.minimum(np.abs(residuals), most)
+    right, wrong = log_densities(residuals, params)
+    return -loss(params), wrong - right
+
+
+def _log_prior(rate):
+    return _A * np.log(rate) + _B * np.log1p(-rate)
+
+
+def _best(loss, starts, bounds):
+    """Return the minimum of a loss from the best of several starts."""
+    found = (minimize(loss, x, method="L-BFGS-B", bounds=bounds) for x in starts)
+    return min(found, key=lambda result: result.fun).x

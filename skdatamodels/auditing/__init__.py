@@ -1,0 +1,7 @@
+"""The audit of a training set: one call, from a table to checked answers."""
+
+from skdatamodels.auditing._audit import audit
+from skdatamodels.auditing._result import Audit
+from skdatamodels.auditing._trust import Trust
+
+__all__ = ["Audit", "Trust", "audit"]

@@ -1,0 +1,220 @@
+"""An audit: train, fit, judge, and answer with the user's rows."""
+
+import sys
+from numbers import Integral, Real
+
+from joblib import effective_n_jobs
+from sklearn.base import clone
+from sklearn.utils import check_random_state
+
+from skdatamodels._random import set_seeds, unseeded
+from skdatamodels._sklearn_compat import Interval, StrOptions, validate_params
+from skdatamodels._tables import import_pandas
+from skdatamodels.applications import find_label_errors
+from skdatamodels.auditing._checked_removal import N_TRIALS, removal_by_halves
+from skdatamodels.auditing._groups import N_RUNS, audit_groups, make_group_trainer
+from skdatamodels.auditing._inputs import check_inputs
+from skdatamodels.auditing._judged import choose_judged, fit_judged
+from skdatamodels.auditing._result import Audit
+from skdatamodels.auditing._runs_of_audit import (
+    N_FULL,
+    N_REPEATED,
+    choose_n_runs,
+    make_trainer,
+    memory_estimate,
+    seconds_per_run,
+    train_all,
+)
+from skdatamodels.auditing._trust import measure_trust
+from skdatamodels.influence import cheap_attributions
+
+_SHARES = 0.01, 0.02, 0.05, 0.1  # of the training rows that are removed to check
+
+
+@validate_params(
+    {
+        "n_runs": [StrOptions({"auto"}), Interval(Integral, 50, None, closed="left")],
+        "alpha": [Interval(Real, 0, 1, closed="neither")],
+        "min_lds": [Interval(Real, 0, 1, closed="both")],
+        "n_jobs": [Integral, None],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    },
+    prefer_skip_nested_validation=True,
+)
+def audit(
+    estimator,
+    X,
+    y,
+    X_test=None,
+    y_test=None,
+    *,
+    groups=None,
+    task=None,
+    n_runs="auto",
+    alpha=0.5,
+    min_lds=0.2,
+    store=None,
+    n_jobs=-1,
+    random_state=0,
+    verbose=1,
+):
+    """Find out which training rows the predictions of a model hang on.
+
+    Models are trained on random subsets of the rows, and datamodels are fitted to them.
+    Before anything else, the audit measures how well these predict what other subsets
+    do. If they do not, it gives no answer that rests on them.
+
+    Parameters
+    ----------
+    estimator : classifier, regressor, or {"boosting", "forest", "linear"}
+        The model. A name makes a pipeline for the columns of a pandas frame.
+    X : data frame, array or sparse matrix of shape (n_train, n_features)
+        Training rows. The index of a pandas frame names the rows in all results.
+    y : array-like of shape (n_train,), or str
+        Labels or values, or the name of a column of X (and of X_test).
+    X_test : like X, default=None
+        Test rows. Without them, each training row is judged by the models that were
+        not trained on it.
+    y_test : array-like of shape (n_test,), default=None
+        Their labels or values.
+    groups : array-like of shape (n_train,), or str, default=None
+        Label of the group of each training row, such as its source; or the name of a
+        column of X. Groups are audited, too.
+    task : {"classification", "regression"}, default=None
+        What to predict, if the estimator is a name and y does not tell.
+    n_runs : int or "auto", default="auto"
+        Number of subsets, at least 50. "auto" means 150, or 300 for more than 5,000
+        rows.
+    alpha : float in (0, 1), default=0.5
+        Fraction of the rows in a subset.
+    min_lds : float in [0, 1], default=0.2
+        There is no answer unless the 95 % interval of the linear datamodeling score is
+        above this.
+    store : path-like, default=None
+        Folder in which trained runs are kept. With it, an audit that was interrupted
+        goes on where it stopped.
+    n_jobs : int, default=-1
+        Number of workers, as in joblib. Results do not depend on it.
+    random_state : int, RandomState instance or None, default=0
+        Seed of subsets, training and checks. With a store, an int.
+    verbose : int, default=1
+        If not 0, the cost is printed before the work starts, with a progress bar.
+
+    Returns
+    -------
+    found : Audit
+        The answers.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Before anything is trained, with what is wrong, where, and what to do.
+    ImportError
+        If pandas is not installed.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from skdatamodels import audit
+    >>> X, y = load_breast_cancer(return_X_y=True, as_frame=True)
+    >>> model = make_pipeline(StandardScaler(), LogisticRegression())
+    >>> found = audit(
+    ...     model, X[:200], y[:200], X[500:], y[500:], n_runs=50, verbose=0, n_jobs=1
+    ... )
+    >>> found.trust.enough
+    True
+    >>> found.harmful.columns[:3].tolist()
+    ['effect', 'target', 'mean radius']
+    """
+    import_pandas()
+    given = check_inputs(estimator, X, y, X_test, y_test, groups, task)
+    seed = random_state
+    if not isinstance(seed, Integral):
+        seed = int(check_random_state(random_state).randint(2**31 - 1))
+    trainer, rows = make_trainer(
+        given,
+        alpha=alpha,
+        store=store,
+        n_jobs=n_jobs,
+        random_state=seed,
+        verbose=verbose,
+    )
+    group_trainer = None
+    if groups is not None:
+        group_trainer = make_group_trainer(trainer, given.groups)
+    n_runs = choose_n_runs(n_runs, len(given.train))
+    group_trainer = None
+    if groups is not None:
+        group_trainer = make_group_trainer(trainer, given.groups)
+    n_runs = choose_n_runs(n_runs, len(given.train))
+    targets = choose_judged(given.train, given.test, seed)
+    if verbose:
+        n_of_groups = 0 if groups is None else N_RUNS
+        _state_cost(trainer, n_runs + n_of_groups, len(targets), n_jobs)
+    trained = train_all(trainer, n_runs)
+    attributions = cheap_attributions(
+        trainer.estimator,
+        trainer.train,
+        trainer.targets[targets],
+        output=trainer.output_info.name,
+        alpha=alpha,
+        models=list(trained.runs.models) or None,
+        random_state=seed,
+        n_jobs=n_jobs,
+    )
+    judged = fit_judged(
+        given.task,
+        targets,
+        trained.runs,
+        trainer.targets.y[targets],
+        rows[targets],
+        trained.full[targets],
+        attributions,
+        n_jobs,
+    )
+    trust = measure_trust(judged, min_lds, seed, trained.repeats[:, :, targets])
+    removal = None
+    if trust.enough and given.test is not None:
+        n_train = len(trainer.train)
+        sizes = sorted({max(1, round(share * n_train)) for share in _SHARES})
+        removal = removal_by_halves(trainer, judged, sizes, seed)
+    by_group = None
+    if group_trainer is not None:
+        by_group = audit_groups(
+            group_trainer, judged, rows[targets], min_lds, seed, n_jobs
+        )
+    fitted = set_seeds(clone(given.estimator), unseeded(given.estimator), seed)
+    return Audit(
+        trainer.train,
+        given.test,
+        given.label,
+        fitted.fit(trainer.train.X, trainer.train.y),
+        trainer,
+        judged,
+        trust,
+        find_label_errors(trained.runs, trainer.train, exclude=rows),
+        removal,
+        by_group,
+        seed,
+    )
+
+
+def _state_cost(trainer, n_runs, n_judged, n_jobs):
+    """Train one run, and print what all of them cost."""
+    seconds = seconds_per_run(trainer)
+    n_train, n_targets = len(trainer.train), len(trainer.targets)
+    n_full = N_FULL + (2 * len(_SHARES) + 1) * N_TRIALS  # take about twice as long
+    n_workers = effective_n_jobs(n_jobs)
+    total = seconds * (n_runs + N_REPEATED + 2 * n_full) / n_workers
+    memory = memory_estimate(n_train, n_targets, n_judged, n_runs) / 1e6
+    print(
+        f"audit: {n_runs + N_REPEATED} models on subsets of {n_train:,} rows and up to "
+        f"{n_full} on nearly all, {seconds:.2g} s each: about {total:.0f} s with "
+        f"{n_workers} workers. Memory: about {memory:,.0f} MB.",
+        file=sys.stderr,
+        flush=True,
+    )

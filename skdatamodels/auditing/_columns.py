@@ -1,0 +1,147 @@
+"""What the columns of a table hold, and tables that no model can use."""
+
+import warnings
+
+import numpy as np
+
+from skdatamodels._frames import columns_of, is_frame
+
+MOST_CATEGORIES = 250  # of a column, for boosting
+_LONG_TEXT = 4  # words of a typical cell
+
+
+def column_kinds(X):
+    """Return what each column of a pandas frame holds.
+
+    Parameters
+    ----------
+    X : pandas.DataFrame
+        The table.
+
+    Returns
+    -------
+    kinds : dict of str to {"number", "category", "text", "date"}
+        By column name. A text has several words in most cells.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from skdatamodels.auditing._columns import column_kinds
+    >>> column_kinds(pd.DataFrame({"age": [31, 40], "city": ["Rome", "Oslo"]}))
+    {'age': 'number', 'city': 'category'}
+    """
+    return {name: _kind(column) for name, column in columns_of(X)}
+
+
+def _kind(column):
+    kind = getattr(column.dtype, "kind", "O")
+    if kind in "mM":
+        return "date"
+    if kind in "iufb" and column.dtype != "category":
+        return "number"
+    known = column.dropna()
+    words = known.astype(str).str.split().str.len()
+    return "text" if len(known) and words.median() >= _LONG_TEXT else "category"
+
+
+def check_columns(X):
+    """Refuse columns without a value; warn of columns that name each row.
+
+    Parameters
+    ----------
+    X : data frame of pandas or polars, or anything else, which passes
+        The training table.
+
+    Raises
+    ------
+    ValueError
+        If a column has no value in any row.
+
+    Warns
+    -----
+    UserWarning
+        If a column of text or whole numbers has another value in each row.
+    """
+    if not is_frame(X):
+        return
+    empty = [name for name, column in columns_of(X) if _n_known(column) == 0]
+    if empty:
+        raise ValueError(
+            f"Columns without any value: {_listed(empty)}. Drop them from the table."
+        )
+    names = [name for name, column in columns_of(X) if _names_rows(column)]
+    if names:
+        warnings.warn(
+            f"Columns with another value in each row: {_listed(names)}. They look like "
+            "names of the rows, which a model can only memorise. Drop them, or make "
+            "them the index.",
+            UserWarning,
+            stacklevel=4,
+        )
+
+
+def check_same_columns(X, X_test):
+    """Raise if two tables have different columns.
+
+    Raises
+    ------
+    TypeError
+        If only one of them is a data frame.
+    ValueError
+        If a column is missing or new, or the order differs.
+    """
+    if is_frame(X) != is_frame(X_test):
+        raise TypeError(
+            f"X is a {type(X).__name__}, but X_test is a {type(X_test).__name__}. Pass "
+            "both as data frames, or both as arrays."
+        )
+    if not is_frame(X):
+        shapes = np.shape(X)[1:], np.shape(X_test)[1:]
+        if shapes[0] != shapes[1]:
+            raise ValueError(
+                f"A row of X has shape {shapes[0]}, a row of X_test {shapes[1]}."
+            )
+        return
+    names, test_names = list(X.columns), list(X_test.columns)
+    missing = [name for name in names if name not in test_names]
+    new = [name for name in test_names if name not in names]
+    if missing or new:
+        what = [f"X_test lacks {_listed(missing)}"] if missing else []
+        what += [f"X lacks {_listed(new)}"] if new else []
+        raise ValueError(
+            f"The columns of X and X_test differ: {' and '.join(what)}. Give both the "
+            "same columns."
+        )
+    if names != test_names:
+        raise ValueError(
+            "X and X_test have the same columns in another order: pass "
+            "X_test[X.columns]."
+        )
+
+
+def _n_known(column):
+    if hasattr(column, "null_count"):  # of polars
+        return len(column) - column.null_count()
+    return int(column.notna().sum())
+
+
+def _names_rows(column):
+    kind = column.dtype
+    if hasattr(kind, "is_integer"):  # of polars
+        suspicious = kind.is_integer() or str(kind) in ("String", "Categorical")
+        values = column.drop_nulls().to_list()
+    else:
+        suspicious = kind == "category" or getattr(kind, "kind", "O") in "iuOTUS"
+        values = column.dropna().tolist() if suspicious else []
+    if not suspicious or len(values) < len(column) or len(set(values)) < len(values):
+        return False
+    # measured whole numbers may differ by chance; those that count do not spread
+    if isinstance(values[0], int):
+        return max(values) - min(values) < 2 * len(values)
+    return not any(len(str(value).split()) >= _LONG_TEXT for value in values[:50])
+
+
+def _listed(names, most=5):
+    more = len(names) - most
+    text = ", ".join(map(repr, names[:most]))
+    return f"{text} and {more} more" if more > 0 else text

@@ -1,0 +1,130 @@
+"""The command line: ``skdatamodels audit train.csv --target species``."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from skdatamodels.auditing._audit import audit
+from skdatamodels.auditing._models import MODELS
+from skdatamodels.auditing._read_table import read_table
+
+_SHOWN, _COLUMNS = 10, 8  # rows and columns of a table that are printed
+
+
+def main(arguments=None):
+    """Run a command; return the exit code.
+
+    Parameters
+    ----------
+    arguments : list of str, default=None
+        Arguments. None takes those of the command line.
+
+    Returns
+    -------
+    code : int
+        0 if all went well, 2 if the input is wrong, 130 if interrupted.
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        _audit(options)
+    except (ValueError, TypeError, OSError, ImportError) as error:
+        print(f"skdatamodels: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        hint = (
+            f" The same command goes on with {options.store}." if options.store else ""
+        )
+        print(f"\nskdatamodels: interrupted.{hint}", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _parser():
+    parser = argparse.ArgumentParser(prog="skdatamodels", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="command")
+    command = commands.add_parser(
+        "audit",
+        help="find label errors, harmful rows, leaks, and what predictions hang on",
+        description="Find out which rows the predictions of a model hang on.",
+    )
+    add = command.add_argument
+    add("train", type=Path, help="training table: CSV or Parquet")
+    add("--target", required=True, help="column to predict")
+    add("--test", type=Path, help="test table with the same columns")
+    add("--model", choices=MODELS, default="boosting", help="default: boosting")
+    add("--task", choices=("classification", "regression"))
+    add("--groups", metavar="COLUMN", help="column that names the source of a row")
+    add("--index", metavar="COLUMN", help="column that names the rows")
+    add("--drop", metavar="COLUMN", nargs="+", default=[], help="columns to ignore")
+    add("--runs", type=int, default=None, help="number of models, default: 150")
+    add("--encoding", default="utf-8", help="of CSV files, default: utf-8")
+    add("--out", type=Path, help="write a page to explore in a browser")
+    add("--tables", type=Path, metavar="FOLDER", help="write results as CSV files")
+    add("--store", type=Path, metavar="FOLDER", help="keep runs, to resume")
+    add("--jobs", type=int, default=-1, help="workers, default: one for each core")
+    add("--seed", type=int, default=0)
+    return parser
+
+
+def _audit(options):
+    train = _read(options.train, options)
+    tables = [train] if options.test is None else [train, _read(options.test, options)]
+    for path, table in zip((options.train, options.test), tables, strict=False):
+        if options.target not in table.columns:
+            names = ", ".join(map(str, table.columns[:20]))
+            raise ValueError(
+                f"{path} has no column {options.target!r}; it has {names}."
+            )
+    groups = None
+    if options.groups is not None:
+        if options.groups not in train.columns:
+            raise ValueError(f"{options.train} has no column {options.groups!r}.")
+        groups = train[options.groups].to_numpy()
+        # the source of a row is not to be learnt from
+        tables = [t.drop(columns=options.groups, errors="ignore") for t in tables]
+    found = audit(
+        options.model,
+        tables[0],
+        options.target,
+        *tables[1:],
+        groups=groups,
+        task=options.task,
+        n_runs="auto" if options.runs is None else options.runs,
+        store=options.store,
+        n_jobs=options.jobs,
+        random_state=options.seed,
+    )
+    print(found)
+    frames = found.frames()
+    for name, frame in frames.items():
+        print(
+            f"\n{name} ({len(frame):,})\n{frame.head(_SHOWN).to_string(max_cols=_COLUMNS)}"
+        )
+    if options.tables is not None:
+        options.tables.mkdir(parents=True, exist_ok=True)
+        for name, frame in frames.items():
+            frame.to_csv(options.tables / f"{name}.csv")
+        print(f"\nTables are in {options.tables}.")
+    if options.out is not None:
+        found.to_html(options.out)
+        print(f"\nOpen {options.out} in a browser.")
+
+
+def _read(path, options):
+    table = read_table(path, options.encoding)
+    unknown = [name for name in options.drop if name not in table.columns]
+    if unknown:
+        raise ValueError(f"{path} has no column {unknown[0]!r} to drop.")
+    table = table.drop(columns=options.drop)
+    if options.index is not None:
+        if options.index not in table.columns:
+            raise ValueError(f"{path} has no column {options.index!r}.")
+        table = table.set_index(options.index)
+    missing = table[options.target].isna() if options.target in table.columns else None
+    if missing is not None and missing.any():
+        print(
+            f"{path}: {missing.sum():,} rows without {options.target} are left out.",
+            file=sys.stderr,
+        )
+        table = table[~missing]
+    return table

@@ -1,0 +1,78 @@
+"""The rows for and against a prediction, with the columns in which they differ."""
+
+import numpy as np
+
+from skdatamodels._example_scales import scales_of
+from skdatamodels._tables import import_pandas, shorten
+from skdatamodels.auditing._findings import beside
+
+_MOST_DIFFERENT = 3  # columns that are named
+_MOST_CHARACTERS = 20  # of a cell
+
+
+def explain(weights, target, train_table, n_rows):
+    """Return the rows that raise and lower an output most.
+
+    Parameters
+    ----------
+    weights : array of shape (n_train,)
+        Weights of the target.
+    target : pandas.Series
+        The row of the target, by column.
+    train_table : pandas.DataFrame
+        The training rows.
+    n_rows : int
+        Number of rows of each sign.
+
+    Returns
+    -------
+    frame : pandas.DataFrame
+        The rows for the output, the most important first, and then those against it.
+        Its first columns are `for_or_against`, `effect` (what the presence of the row
+        adds to the output) and `differs` (the columns that differ most from the
+        target).
+    """
+    order = np.argsort(-weights, kind="stable")
+    helping = order[:n_rows][weights[order[:n_rows]] > 0]
+    harming = order[::-1][:n_rows]
+    harming = harming[weights[harming] < 0]
+    rows = np.concatenate([helping, harming])
+    found = train_table.iloc[rows]
+    scales = dict(zip(target.index, scales_of(train_table), strict=True))
+    facts = {
+        "for_or_against": ["for"] * len(helping) + ["against"] * len(harming),
+        "effect": weights[rows],
+        "differs": [
+            ", ".join(differences(row, target, scales)) for _, row in found.iterrows()
+        ],
+    }
+    return beside(facts, found)
+
+
+def differences(row, target, scales, most=_MOST_DIFFERENT):
+    """Return texts such as "age 31, not 60", the largest difference first."""
+    gaps = {
+        name: _gap(row[name], target[name], scale)
+        for name, scale in scales.items()
+        if name in row.index
+    }
+    names = sorted((name for name in gaps if gaps[name] > 0), key=lambda n: -gaps[n])
+    return [
+        f"{name} {_short(row[name])}, not {_short(target[name])}"
+        for name in names[:most]
+    ]
+
+
+def _gap(one, other, scale):
+    missing = import_pandas().isna([one, other])
+    if missing.any():
+        return 0.0 if missing.all() else 1.0
+    if not scale > 0:
+        return 0.0 if one == other else 1.0
+    return abs(float(one) - float(other)) / scale
+
+
+def _short(value):
+    if isinstance(value, float | np.floating):
+        return f"{value:.4g}"
+    return shorten(value, _MOST_CHARACTERS)

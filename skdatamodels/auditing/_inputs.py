@@ -1,0 +1,226 @@
+"""What an audit is given: checks, before anything is trained."""
+
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.utils.multiclass import type_of_target
+
+from skdatamodels._examples import Examples
+from skdatamodels._frames import is_frame, is_pandas
+from skdatamodels._tables import import_pandas
+from skdatamodels.auditing._columns import check_columns, check_same_columns
+from skdatamodels.auditing._models import MODELS, model_for
+from skdatamodels.outputs._raw import check_measurable
+
+_FEWEST_ROWS = 50
+_FEW_VALUES = 10  # of a number: may be classes
+
+
+class Inputs(NamedTuple):
+    """Checked inputs of an audit.
+
+    Attributes
+    ----------
+    estimator : classifier or regressor
+        The learner.
+    task : {"classification", "regression"}
+    train : Examples
+        Training rows. Their ids are the user's index.
+    test : Examples or None
+        Test rows.
+    groups : array of shape (n_train,), str or None
+        Label of the group of each training row, or the column that has it.
+    label : str
+        Name of the labels or values in results.
+    """
+
+    estimator: object
+    task: str
+    train: Examples
+    test: Examples | None
+    groups: np.ndarray | str | None
+    label: str
+
+
+def check_inputs(estimator, X, y, X_test, y_test, groups, task):
+    """Check all inputs of an audit, and return them as Inputs.
+
+    Raises
+    ------
+    TypeError, ValueError
+        With what is wrong, where, and what to do.
+    """
+    X, y, X_test, y_test = _split_labels(X, y, X_test, y_test)
+    label = getattr(y, "name", None)
+    if (X_test is None) != (y_test is None):
+        raise ValueError("Give both X_test and y_test, or neither.")
+    n_rows = X.shape[0]
+    if n_rows < _FEWEST_ROWS:
+        raise ValueError(
+            f"The training set has {n_rows} rows. An audit needs at least "
+            f"{_FEWEST_ROWS}: with fewer, one row more or less changes everything."
+        )
+    check_columns(X)
+    if X_test is not None:
+        check_same_columns(X, X_test)
+    y = np.asarray(y)
+    if isinstance(estimator, str):
+        task = _guess_task(y, task)
+        estimator = _made(estimator, X, task)
+    else:
+        task = _task_of(estimator, y, task)
+    _check_labels(y, y_test, task)
+    train = _examples(X, y, "X")
+    test = None if X_test is None else _examples(X_test, np.asarray(y_test), "X_test")
+    if groups is not None and not isinstance(groups, str):
+        groups = np.asarray(groups)
+    if label is None:
+        label = "label" if task == "classification" else "value"
+    return Inputs(estimator, task, train, test, groups, label)
+
+
+def _split_labels(X, y, X_test, y_test):
+    """Take the labels out of the tables if y is the name of a column."""
+    if not isinstance(y, str):
+        return X, y, X_test, y_test
+    if not is_pandas(X):
+        raise TypeError(
+            f"y={y!r} names a column, but X is a {type(X).__name__}. Pass a pandas "
+            "data frame, or the labels as an array."
+        )
+    tables = [X] if X_test is None else [X, X_test]
+    for name, table in zip(("X", "X_test"), tables, strict=False):
+        if y not in table.columns:
+            names = ", ".join(map(repr, list(table.columns)[:10]))
+            raise ValueError(f"{name} has no column {y!r}; it has {names}.")
+    labels = [table[y] for table in tables]
+    tables = [table.drop(columns=y) for table in tables]
+    if X_test is None:
+        return tables[0], labels[0], None, None
+    return tables[0], labels[0], tables[1], labels[1]
+
+
+def _examples(X, y, name):
+    if is_pandas(X) and not X.index.is_unique:
+        twice = X.index[X.index.duplicated()].unique().tolist()
+        listed = ", ".join(map(repr, twice[:5]))
+        raise ValueError(
+            f"The index of {name} names several rows alike: {listed}. Results name "
+            f"rows by it: call {name}.reset_index(drop=True), or make it unique."
+        )
+    ids = X.index.to_numpy() if is_pandas(X) and X.index.nlevels == 1 else None
+    return Examples(X, y, ids, allow_nan=True)
+
+
+def _made(name, X, task):
+    if name not in MODELS:
+        raise ValueError(
+            f"estimator must be an estimator or one of {', '.join(MODELS)}; got "
+            f"{name!r}."
+        )
+    if not is_pandas(X):
+        raise TypeError(
+            f"estimator={name!r} is made for the columns of a pandas data frame, but X "
+            f"is a {type(X).__name__}. Pass a data frame or an estimator."
+        )
+    return model_for(name, X, task)
+
+
+def _guess_task(y, task):
+    if task in ("classification", "regression"):
+        return task
+    if task is not None:
+        raise ValueError(
+            f"task must be 'classification' or 'regression', got {task!r}."
+        )
+    if y.dtype.kind not in "iuf":
+        return "classification"
+    n_values = len(np.unique(y))
+    if y.dtype.kind == "f" and n_values <= _FEW_VALUES:
+        raise ValueError(
+            f"The labels are real numbers with only {n_values} different values. Say "
+            "whether they are classes or amounts: task='classification' or "
+            "task='regression'."
+        )
+    return "classification" if n_values <= _FEW_VALUES else "regression"
+
+
+def _task_of(estimator, y, task):
+    own = check_measurable(estimator)
+    if task not in (None, own):
+        raise ValueError(f"task={task!r}, but {type(estimator).__name__} does {own}.")
+    kind = type_of_target(y)
+    if own == "classification" and kind == "continuous":
+        raise ValueError(
+            f"The labels are real numbers, but {type(estimator).__name__} is a "
+            "classifier. Pass a regressor, or labels of classes."
+        )
+    if own == "regression" and y.dtype.kind not in "iufb":
+        raise ValueError(
+            f"The labels are not numbers, but {type(estimator).__name__} is a "
+            "regressor. Pass a classifier, or numbers."
+        )
+    return own
+
+
+def _check_labels(y, y_test, task):
+    values, counts = np.unique(y, return_counts=True)
+    if len(values) == 1:
+        raise ValueError(
+            f"All labels are {values.tolist()[0]!r}. There is nothing to learn: is this the "
+            "right column?"
+        )
+    if task == "regression":
+        return
+    rare = values[counts < 2]
+    if len(rare):
+        listed = ", ".join(map(repr, rare[:5].tolist()))
+        hint = ""
+        if len(values) > len(y) / 2:
+            hint = " Most labels occur only once: are they names, or amounts?"
+        raise ValueError(
+            f"Classes with a single training row: {listed}. Every other model would "
+            f"never see them. Drop these rows or merge the classes.{hint}"
+        )
+    if y_test is not None:
+        unknown = np.setdiff1d(y_test, values)
+        if len(unknown):
+            listed = ", ".join(map(repr, unknown[:5].tolist()))
+            raise ValueError(
+                f"y_test has classes that no training row has: {listed}. Drop these "
+                "rows, or check the spelling."
+            )
+
+
+def as_frame(examples, label):
+    """Return rows as a pandas frame with their ids as index and y as first column.
+
+    Parameters
+    ----------
+    examples : Examples
+        The rows. An array of more than two dimensions has no columns.
+    label : str
+        Name of the column of y.
+
+    Returns
+    -------
+    frame : pandas.DataFrame
+        A row for each example.
+    """
+    pandas, X = import_pandas(), examples.X
+    if is_pandas(X):
+        frame = X.copy()
+    elif is_frame(X):
+        frame = pandas.DataFrame({name: X[name].to_list() for name in X.columns})
+    elif X.ndim == 2:
+        X = X.toarray() if hasattr(X, "toarray") else X
+        names = [f"column {k}" for k in range(X.shape[1])]
+        frame = pandas.DataFrame(X, columns=names)
+    elif X.ndim == 1 and X.dtype.kind in "OUT":
+        frame = pandas.DataFrame({"text": X})
+    else:
+        frame = pandas.DataFrame(index=range(len(examples)))
+    frame.index = pandas.Index(examples.ids, name="row")
+    own = f"{label} (y)" if label in frame.columns else label
+    frame.insert(0, own, examples.y)
+    return frame

@@ -1,0 +1,121 @@
+"""The judged rows of an audit: their outputs and weights, and the effects of rows."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from skdatamodels.applications import mean_weights
+from skdatamodels.regression import DatamodelRegressor
+from skdatamodels.runs import TrainingRuns
+
+_MOST_JUDGED = 2000
+
+
+class Judged(NamedTuple):
+    """Rows that are judged: the test rows, or else the training rows.
+
+    Attributes
+    ----------
+    task : {"classification", "regression"}
+    targets : int array of shape (n_judged,)
+        Their positions among all targets.
+    output : float64 array of shape (n_judged,)
+        Mean output of models trained on all other rows, or on half of them.
+    truth : array of shape (n_judged,)
+        Labels or values.
+    runs : TrainingRuns
+        Outputs on them. NaN if the row is in the subset.
+    model : DatamodelRegressor
+        The datamodels.
+    """
+
+    task: str
+    targets: np.ndarray
+    output: np.ndarray
+    truth: np.ndarray
+    runs: TrainingRuns
+    model: DatamodelRegressor
+
+    @property
+    def weights(self):
+        """Attribution matrix, array of shape (n_judged, n_train)."""
+        return self.model.coef_
+
+    def benefit(self):
+        """Return what each training row does to each judged row.
+
+        Returns
+        -------
+        benefit : float array of shape (n_judged, n_train)
+            Change of the margin, or minus the change of the squared error, by the
+            presence of the training row. Positive is better.
+        """
+        if self.task == "classification":
+            return self.weights
+        # to first order
+        return -2 * (self.output - self.truth)[:, None] * self.weights
+
+    def mean_benefit(self, among=slice(None)):
+        """Return the mean over judged rows, each class with the same weight."""
+        benefit = self.benefit()[among]
+        if self.task == "classification":
+            return mean_weights(benefit, target_classes=self.truth[among])
+        return benefit.mean(axis=0)
+
+
+def choose_judged(train, test, seed):
+    """Return the positions of the judged rows among all targets.
+
+    They are the test rows, or without them the training rows; at most 2,000 at random.
+    """
+    first, n = (0, len(train)) if test is None else (len(train), len(test))
+    rows = np.arange(n)
+    if n > _MOST_JUDGED:
+        rng = np.random.default_rng([seed, 1])
+        rows = np.sort(rng.choice(n, _MOST_JUDGED, replace=False))
+    return first + rows
+
+
+def fit_judged(task, targets, runs, truth, exclude, full, attributions, n_jobs):
+    """Fit the datamodels of the judged rows.
+
+    Parameters
+    ----------
+    task : {"classification", "regression"}
+    targets : int array of shape (n_judged,)
+        Positions of the judged rows among all targets.
+    runs : TrainingRuns
+        Runs with outputs on all targets.
+    truth : array of shape (n_judged,)
+        Labels or values of the judged rows.
+    exclude : int array of shape (n_judged,)
+        Column of the masks that each judged row is in, -1 for none.
+    full : float array of shape (n_judged,)
+        Mean output of models trained on all rows.
+    attributions : mapping of str to array of shape (n_judged, n_columns)
+        The prior.
+    n_jobs : int
+        Number of threads.
+
+    Returns
+    -------
+    judged : Judged
+    """
+    outputs = np.array(runs.outputs[:, targets])
+    own = np.flatnonzero(exclude >= 0)
+    if own.size:  # what a model has seen says nothing about it
+        outputs[:, own] = np.where(runs.masks[:, exclude[own]], np.nan, outputs[:, own])
+        full = np.where(exclude >= 0, np.nanmean(outputs, axis=0), full)
+    part = TrainingRuns(
+        runs.packed,
+        outputs,
+        seeds=runs.seeds,
+        output=runs.output_info,
+        target_classes=truth if task == "classification" else None,
+        n_missed_classes=runs.n_missed_classes,
+        attributions=attributions,
+    )
+    regressor = DatamodelRegressor(
+        prior="cheap", penalty="l2", exclude=exclude, n_jobs=n_jobs, random_state=0
+    )
+    return Judged(task, targets, full, truth, part, regressor.fit(part))

@@ -1,0 +1,313 @@
+"""Audit: the answers, as frames with the user's rows and columns."""
+
+from functools import cached_property
+
+import numpy as np
+
+from skdatamodels._tables import Table, table_html, table_text
+from skdatamodels.auditing import _findings
+from skdatamodels.auditing._explanation import explain
+from skdatamodels.auditing._inputs import as_frame
+from skdatamodels.pages import write_explorer
+
+_LIKELY = 0.5  # probability of a label error that is counted
+_BRITTLE = 5  # rows whose removal flips a prediction
+
+
+class Audit:
+    """What an audit found; :func:`skdatamodels.audit` makes it.
+
+    Frames have the index and the columns of the user's tables. Those that rest on
+    weights raise an error if the weights predict nothing, see `trust`.
+
+    Parameters
+    ----------
+    train, test : Examples
+        The tables; `test` may be None.
+    label : str
+        Name of their labels or values.
+    fitted : estimator
+        The model, fitted on all training rows.
+    trainer : SubsetTrainer
+        Trainer of the runs.
+    judged : Judged
+        The judged rows: the test rows, or else the training rows.
+    trust : Trust
+        How well the weights predict.
+    errors : LabelErrors
+        Suspicious labels of the training set.
+    removal : RemovalCheck or None
+        Scores of models without the worst rows.
+    group_audit : GroupAudit or None
+        The same for groups of rows.
+    random_state : int
+        Seed.
+
+    Attributes
+    ----------
+    trust : Trust
+        Linear datamodeling score on runs that were held out, its ceiling, and what more
+        runs would bring.
+    removal_check : RemovalCheck or None
+        Scores of models without the rows that are worst for half of the test rows, on
+        the other half, beside models without random rows. None without test rows.
+    group_audit : GroupAudit or None
+        What groups add to the score, with its own `trust` and `removal`.
+    trainer : SubsetTrainer
+        Trains more runs, or without some rows.
+    """
+
+    def __init__(
+        self,
+        train,
+        test,
+        label,
+        fitted,
+        trainer,
+        judged,
+        trust,
+        errors,
+        removal,
+        group_audit,
+        random_state,
+    ):
+        self._train, self._test, self._label = train, test, label
+        self._fitted = fitted
+        self.trainer, self._judged, self.trust = trainer, judged, trust
+        self._errors, self.removal_check = errors, removal
+        self.group_audit, self._seed = group_audit, random_state
+
+    @property
+    def weights(self):
+        """Attribution matrix of the judged rows, array (n_judged, n_train)."""
+        self._need_trust()
+        return self._judged.weights
+
+    @cached_property
+    def predictions(self):
+        """Judged rows: what the model says, and how brittle that is.
+
+        For classes, `margin` is the output, `right` whether it is positive, and
+        `rows_to_flip` the predicted number of training rows without which it is not,
+        NaN if no number is enough. For values, `prediction` and `error`. `cluster` is
+        that of `clusters`.
+        """
+        self._need_trust()
+        return _findings.predictions(
+            self._judged, self._judged_table, self._clusters[0]
+        )
+
+    @cached_property
+    def label_errors(self):
+        """Training rows by the probability that their label or value is wrong.
+
+        It comes from the models that were not trained on the row, not from weights.
+        """
+        frame = self._errors.to_frame()
+        table = self._train_table.iloc[self._errors.examples]
+        names = ["probability", "suggested", "out_of_bag"]
+        return _findings.beside({name: frame[name] for name in names}, table)
+
+    @cached_property
+    def rows(self):
+        """Training rows by `effect`, what they add to the score; the worst first.
+
+        It is the change of the mean margin, each class having the same weight, or minus
+        that of the mean squared error.
+        """
+        self._need_trust()
+        return _findings.effects_of_rows(self._judged, self._train_table)
+
+    @property
+    def harmful(self):
+        """Training rows that make the score worse, the worst first."""
+        return self.rows[self.rows["effect"] < 0]
+
+    @property
+    def helpful(self):
+        """Training rows that carry the score, the most important first."""
+        return self.rows[self.rows["effect"] > 0][::-1]
+
+    @property
+    def groups(self):
+        """Groups by `effect`, what they add to the score; the worst first."""
+        if self.group_audit is None:
+            raise ValueError("There are no groups: pass groups= to audit.")
+        if not self.group_audit.trust.enough:
+            raise ValueError(self.group_audit.trust.message)
+        return self.group_audit.to_frame()
+
+    @cached_property
+    def leaks(self):
+        """Test rows that are also in the training set, exactly or nearly.
+
+        `train_row` is the copy. `evidence` says what speaks for it: "weights" (the
+        model needed it), "representation" (it looks alike), or "both".
+        """
+        if self._test is None:
+            raise ValueError(
+                "There are no test rows: pass X_test and y_test to audit. `duplicates` "
+                "has pairs of training rows."
+            )
+        weights = self._judged.benefit() if self.trust.enough else None
+        return _findings.leaks(
+            weights, *self._representation, self._train_table, self._judged_table
+        )
+
+    @cached_property
+    def duplicates(self):
+        """Pairs of training rows that are equal or nearly so, the closest first."""
+        return _findings.duplicates(self._representation[0], self._train_table)
+
+    @property
+    def clusters(self):
+        """Groups of judged rows that the same training rows drive, the largest first.
+
+        `predictions` has the cluster of each row.
+        """
+        self._need_trust()
+        return self._clusters[1]
+
+    def frames(self):
+        """Return all frames that there are, by name.
+
+        Returns
+        -------
+        frames : dict of str to pandas.DataFrame
+            Without those that rest on weights, if these predict nothing.
+        """
+        names = ["label_errors", "duplicates"]
+        names += ["leaks"] if self._test is not None else []
+        names += ["predictions", "rows", "clusters"] if self.trust.enough else []
+        if self.group_audit is not None and self.group_audit.trust.enough:
+            names.append("groups")
+        frames = {"trust": self.trust.to_frame()}
+        frames |= {name: getattr(self, name) for name in names}
+        if self.removal_check is not None:
+            frames["removal_check"] = self.removal_check.to_frame()
+        return frames
+
+    def explain(self, row, n_rows=10):
+        """Return the training rows for and against a prediction.
+
+        Parameters
+        ----------
+        row : object
+            Name of a judged row in the index of `predictions`.
+        n_rows : int, default=10
+            Most rows of each sign.
+
+        Returns
+        -------
+        frame : pandas.DataFrame
+            One row a training row, first those for the output, the most important
+            first, then those against. `effect` is what its presence adds to the output,
+            and `differs` names the columns that differ most from the judged row.
+
+        Raises
+        ------
+        KeyError
+            If there is no such judged row.
+        ValueError
+            If the weights predict nothing.
+        """
+        self._need_trust()
+        index = self._judged_table.index
+        if row not in index:
+            names = ", ".join(map(repr, index[:5].tolist()))
+            raise KeyError(f"There is no judged row {row!r}; the first are {names}.")
+        at = index.get_loc(row)
+        return explain(
+            self._judged.weights[at],
+            self._judged_table.iloc[at],
+            self._train_table,
+            n_rows,
+        )
+
+    def to_html(self, path, **page):
+        """Write a page on which people explore the audit in a browser.
+
+        Parameters
+        ----------
+        path : path-like
+            File to write.
+        **page : dict
+            Arguments of :func:`skdatamodels.pages.write_explorer`, such as `title` and
+            `image_shape`.
+        """
+        self._need_trust()
+        judged = self._judged
+        variance = judged.model.posterior_variance(judged.runs)
+        sections = {"Label errors": self.label_errors, "Rows": self.rows}
+        if self._test is not None:
+            sections["Leaks"] = self.leaks
+        sections |= {"Duplicates": self.duplicates, "Clusters": self.clusters}
+        arguments = {
+            "outputs": judged.output,
+            "output_info": judged.runs.output_info,
+            "standard_error": np.sqrt(variance),
+            "trust": self.trust.as_facts(),
+            "sections": sections,
+        }
+        targets = self._train if self._test is None else self._test
+        write_explorer(
+            path,
+            judged.weights,
+            self._train,
+            targets[self._in_table],
+            **(arguments | page),
+        )
+
+    @cached_property
+    def _train_table(self):
+        return as_frame(self._train, self._label)
+
+    @cached_property
+    def _judged_table(self):
+        part = self._train if self._test is None else self._test
+        return as_frame(part, self._label).iloc[self._in_table]
+
+    @property
+    def _in_table(self):
+        """Positions of the judged rows in their own table."""
+        first = 0 if self._test is None else len(self._train)
+        return self._judged.targets - first
+
+    @cached_property
+    def _representation(self):
+        part = self._train if self._test is None else self._test
+        return _findings.representation(self._fitted, self._train, part[self._in_table])
+
+    @cached_property
+    def _clusters(self):
+        return _findings.clusters(self._judged, self._seed)
+
+    def _need_trust(self):
+        if not self.trust.enough:
+            raise ValueError(self.trust.message)
+
+    def _table(self):
+        """Return what was found, in a few lines."""
+        likely = int((self.label_errors["probability"] > _LIKELY).sum())
+        found = {"label errors": f"{likely:,} likely"}
+        found["near-duplicates"] = f"{len(self.duplicates):,} pairs"
+        if self._test is not None:
+            found["leaks"] = f"{len(self.leaks):,} test rows"
+        if self.trust.enough:
+            found["harmful rows"] = f"{len(self.harmful):,}"
+            if self._judged.task == "classification":
+                to_flip = self.predictions["rows_to_flip"]
+                brittle = int(((to_flip > 0) & (to_flip <= _BRITTLE)).sum())
+                wrong = int((~self.predictions["right"]).sum())
+                n = len(self.predictions)
+                found["wrong predictions"] = f"{wrong:,} of {n:,}"
+                found["brittle predictions"] = (
+                    f"{brittle:,} flip without {_BRITTLE} rows or fewer"
+                )
+        columns = {"finding": list(found), "": list(found.values())}
+        n_train = len(self._train)
+        title = f"Audit of {n_train:,} training rows, by {self.trust.n_runs:,} models"
+        return Table(title, columns, notes=(self.trust.message,))
+
+    __repr__ = table_text
+    _repr_html_ = table_html

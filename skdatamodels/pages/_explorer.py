@@ -1,0 +1,225 @@
+"""One HTML page on which people explore which training rows predictions hang on."""
+
+from numbers import Integral
+
+import numpy as np
+
+from skdatamodels._examples import check_examples
+from skdatamodels._files import write_atomically
+from skdatamodels._numbers import as_real
+from skdatamodels.outputs import info_of_output
+from skdatamodels.pages._candidates import (
+    candidate_rows,
+    data_fingerprint,
+    make_tasks,
+)
+from skdatamodels.pages._example_data import DETAILS, ShownExamples
+from skdatamodels.pages._groups import Groups
+from skdatamodels.pages._page import embed, make_page
+from skdatamodels.pages._sections import section_data, trust_data
+from skdatamodels.pages._weight_data import (
+    LargestWeights,
+    check_errors,
+    check_weights,
+    choose_n_weights,
+    make_map,
+)
+
+_MOST_NEEDED = 20  # weights of each target whose rows are kept in any case
+
+
+def write_explorer(
+    path,
+    weights,
+    train,
+    targets,
+    *,
+    outputs=None,
+    output_info=None,
+    threshold=None,
+    standard_error=None,
+    groups=None,
+    trust=None,
+    sections=None,
+    candidates=None,
+    embedding=None,
+    image_shape=None,
+    n_weights=None,
+    max_bytes=15_000_000,
+    title=None,
+):
+    """Write an HTML page to explore the training rows that predictions hang on.
+
+    The page is a single file that needs no server and sends no data, so it can be sent
+    by e-mail. A person picks a target, sees which training rows raise and lower its
+    output, ticks rows off, and sees the predicted change at once. Ticked rows are saved
+    as CSV or JSON, which :func:`read_selection` reads.
+
+    Parameters
+    ----------
+    path : path-like
+        File to write. An existing file is replaced when the page is complete.
+    weights : array-like or CSR of shape (n_targets, n_train), or fitted estimator
+        Attribution matrix, in the unit of the output. Its columns can also be groups of
+        rows, see `groups`. An estimator must have ``coef_``.
+    train, targets : Examples
+        The training set and the targets: data frames, numeric arrays, text or images.
+        They are shown as images if `X` has more than two dimensions or `image_shape`
+        is given. `metadata` is shown too.
+    outputs : float array-like of shape (n_targets,), default=None
+        Mean output of each target on the full training set. With it the page shows the
+        output that is predicted without the ticked rows, and whether it flips.
+    output_info : str, Output or OutputInfo, default=None
+        What the outputs measure. None takes that of the estimator, if `weights` is one.
+    threshold : float, default=None
+        Output at which a prediction flips. None takes 0 for margins, 0.5 for
+        correctness, and for two classes 0 for log-odds and 0.5 for confidences.
+    standard_error : float array-like of shape (n_targets,) or that of `weights`, \
+            default=None
+        Standard error of a predicted change, for each target; or the standard error of
+        each weight, such as ``np.sqrt(model.posterior_variance(runs))``, for which the
+        errors of ticked rows count as independent. Used for 95% intervals.
+    groups : array-like of shape (n_train,), or dict of str to int array, default=None
+        Label of the group of each row. If `weights` has a column for each group instead
+        of each row, the columns are the groups in the order of ``np.unique(groups)``,
+        or that of the dict, whose values are the rows of each group.
+    trust : dict of str to str, number or (value, low, high), default=None
+        Facts on the quality of the weights, which the page shows at all times, such as
+        ``{"LDS": (0.62, 0.58, 0.66), "runs": 300, "message": "..."}``. The message is
+        shown below the others.
+    sections : dict of str to data frame, dict of arrays, or result with ``to_frame``, \
+            default=None
+        Further tables, one tab each. Integers in columns named "example" or "train"
+        are links to training rows, those in columns named "target" to targets.
+    candidates : int array-like of shape (n_targets, n_candidates), default=None
+        Training rows that people are asked to compare with each target, padded with
+        -1; see :func:`~skdatamodels.applications.write_annotation_page`.
+    embedding : float array-like of shape (n_targets, 2), default=None
+        Coordinates of the targets on the map. None takes the first two components of
+        the normalised weights.
+    image_shape : tuple of int, default=None
+        Shape (height, width) or (height, width, channels) of images that are stored as
+        rows of pixels.
+    n_weights : int, default=None
+        Number of weights to keep for each target, the largest in magnitude. None keeps
+        as many as fit into a third of `max_bytes`.
+    max_bytes : int, default=15,000,000
+        Largest size of the file in bytes. Images are made smaller, long text is cut,
+        and columns are left out so that the data fit; the page says so.
+    title : str, default=None
+        Heading of the page. None uses a default.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not match, values are not finite, or the page does not fit into
+        `max_bytes`.
+
+    See Also
+    --------
+    read_selection : Read the rows that people ticked.
+    """
+    check_examples(train, "train")
+    check_examples(targets, "targets")
+    weights, own_info = check_weights(weights)
+    info = info_of_output(own_info if output_info is None else output_info)
+    groups = Groups.of(groups, len(train), weights.shape[1])
+    _check_shape(weights, train, targets, groups)
+    n_targets, n_columns = weights.shape
+    noise, errors = check_errors(standard_error, weights.shape)
+    outputs = _check_vector(outputs, "outputs", (n_targets,))
+    if embedding is not None:
+        embedding = _check_vector(embedding, "embedding", (n_targets, 2))
+    if n_weights is None:
+        n_weights = choose_n_weights(weights, errors is not None, max_bytes)
+    elif not isinstance(n_weights, Integral) or n_weights < 1:
+        raise ValueError(f"n_weights must be an integer from 1, got {n_weights!r}.")
+    shown = ShownExamples(train, targets, image_shape)
+    kept = LargestWeights.of(weights, int(n_weights), errors)
+    data = {
+        "fingerprint": data_fingerprint(train, targets),
+        "trainFingerprint": train.fingerprint,
+        "weights": kept.embed(n_columns),
+        "outputs": outputs if outputs is None else embed(outputs.astype(np.float32)),
+        "noise": noise if noise is None else embed(noise.astype(np.float32)),
+        "output": _describe(info, threshold, train),
+        "groups": groups if groups is None else groups.embed(),
+        "map": embed(np.float32(make_map(weights) if embedding is None else embedding)),
+        "trust": trust_data(trust),
+        "sections": [
+            section_data(name, table, len(train), n_targets)
+            for name, table in (sections or {}).items()
+        ],
+        "tasks": make_tasks(candidates, train, targets),
+    }
+    needed = kept.largest_columns(_MOST_NEEDED)
+    needed = needed if groups is None else groups.rows_of(needed)
+    needed = np.union1d(needed, candidate_rows(data["tasks"]))
+    title = title or "Which training examples does the model rely on?"
+    page = _fitted_page(title, data, shown, needed.astype(int), max_bytes)
+    write_atomically(path, page)
+
+
+def _fitted_page(title, data, shown, needed, max_bytes):
+    """Return a page that is small enough, with as much of the examples as fits."""
+    plans = [(None, detail) for detail in DETAILS[:2]]
+    plans += [(needed, detail) for detail in DETAILS]
+    for rows, detail in plans:
+        notes = shown.notes(detail)
+        if rows is not None:
+            notes.append(
+                f"The content of {len(rows):,} of {len(shown.train):,} training "
+                "examples is kept, those with the largest weights."
+            )
+        examples = {
+            "train": shown.embed("train", rows, detail),
+            "targets": shown.embed("targets", None, detail),
+        }
+        page = make_page(title, data | {"examples": examples, "notes": notes})
+        size = len(page.encode("utf-8"))
+        if size <= max_bytes:
+            return page
+    raise ValueError(
+        f"The page would have {size:,} bytes, more than max_bytes={max_bytes:,}. Pass "
+        "fewer targets, a smaller n_weights, or a larger max_bytes."
+    )
+
+
+def _check_shape(weights, train, targets, groups):
+    n_columns = len(train) if groups is None else groups.n_columns
+    wanted = len(targets), n_columns
+    if weights.shape != wanted:
+        hint = " Transpose the weights." if weights.shape == wanted[::-1] else ""
+        raise ValueError(
+            "weights must have a row for each target and a column for each training "
+            f"example (or for each group, with groups): shape {wanted}; got "
+            f"{weights.shape}.{hint}"
+        )
+
+
+def _check_vector(values, name, shape):
+    if values is None:
+        return None
+    values = as_real(values, name).astype(np.float64)
+    if values.shape != shape or not np.isfinite(values).all():
+        raise ValueError(
+            f"{name} must be finite numbers of shape {shape}, one row for each target; "
+            f"got shape {values.shape}."
+        )
+    return values
+
+
+def _describe(info, threshold, train):
+    """Return what the page needs to know of the output."""
+    if threshold is None:
+        two = len(np.unique(train.y)) == 2 if train.y.dtype.kind != "f" else False
+        threshold = {"margin": 0.0, "correctness": 0.5}.get(info.name)
+        if two and threshold is None:
+            threshold = {"log_odds": 0.0, "confidence": 0.5}.get(info.name)
+    return {
+        "name": "output" if info.name == "unknown" else info.name.replace("_", " "),
+        "unit": "" if info.unit in ("unknown", "user-defined") else info.unit,
+        "sign": info.sign,
+        "threshold": None if threshold is None else float(threshold),
+        "isPrediction": info.name == "prediction",
+    }

@@ -1,0 +1,206 @@
+"""The audit finds what was planted, and keeps the user's rows."""
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_breast_cancer, load_diabetes
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.metrics import accuracy_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.tree import DecisionTreeClassifier
+
+from skdatamodels import audit
+from skdatamodels.applications import predict_counterfactual
+
+pd = pytest.importorskip("pandas")
+
+MODEL = make_pipeline(StandardScaler(), LogisticRegression())
+QUIET = {"verbose": 0, "n_jobs": 1, "n_runs": 60}
+
+
+def cancer(n_train=200, n_test=60):
+    """Return tables with names as index: 12 wrong labels in two bad labs, one leak."""
+    X, y = load_breast_cancer(return_X_y=True, as_frame=True)
+    X = X.iloc[:, :10]
+    order = np.random.default_rng(0).permutation(len(X))[: n_train + n_test]
+    X, y = X.iloc[order], y.iloc[order].map({0: "malignant", 1: "benign"})
+    X.index = y.index = [f"patient {k}" for k in order]
+    X, X_test, y, y_test = (
+        X[:n_train],
+        X[n_train:].copy(),
+        y[:n_train].copy(),
+        y[n_train:],
+    )
+    labs = np.repeat([f"lab {k:02}" for k in range(20)], n_train // 20)
+    flipped = np.flatnonzero(np.isin(labs, ["lab 03", "lab 11"]))
+    y.iloc[flipped] = np.where(y.iloc[flipped] == "benign", "malignant", "benign")
+    X_test.iloc[7] = X.iloc[30]
+    return X, y, X_test, y_test.copy(), labs, X.index[flipped]
+
+
+@pytest.fixture(scope="module")
+def planted():
+    return cancer()
+
+
+@pytest.fixture(scope="module")
+def found(planted):
+    X, y, X_test, y_test, labs, _ = planted
+    return audit(MODEL, X, y, X_test, y_test, groups=labs, **QUIET)
+
+
+def test_planted_label_errors_come_first(found, planted):
+    wrong = planted[-1]
+    first = found.label_errors.index[: len(wrong)]
+    assert np.isin(first, wrong).mean() > 0.7
+    one = found.label_errors.loc[wrong[0]]
+    assert one["suggested"] != one["target"]
+
+
+def test_harmful_rows_are_planted_and_removing_them_raises_the_score(found, planted):
+    wrong = planted[-1]
+    assert np.isin(found.harmful.index[:10], wrong).mean() >= 0.8
+    check = found.removal_check.to_frame().set_index(["removed", "size"])["output"]
+    size = max(size for _, size in check.index)
+    assert check["first", size] > check["random", size]
+
+
+def test_bad_groups_come_first(found):
+    assert set(found.groups.index[:2]) == {"lab 03", "lab 11"}
+    assert (found.groups["effect"].iloc[:2] < 0).all()
+    assert (found.groups["n_rows"] == 10).all()
+
+
+def test_planted_leak_is_found(found, planted):
+    X, _, X_test, *_ = planted
+    assert found.leaks.index.tolist() == [X_test.index[7]]
+    assert found.leaks["train_row"].tolist() == [X.index[30]]
+
+
+def test_rows_and_columns_are_the_users(found, planted):
+    X, y, X_test, y_test, *_ = planted
+    assert set(found.rows.index) == set(X.index)
+    row = found.rows.loc[X.index[4]]
+    assert row["target"] == y.iloc[4]
+    pd.testing.assert_series_equal(
+        row[X.columns].astype(float), X.iloc[4], check_names=False
+    )
+    assert found.predictions.index.tolist() == X_test.index.tolist()
+    assert found.predictions["target"].tolist() == y_test.tolist()
+
+
+def test_right_is_the_vote_of_the_model(found, planted):
+    X, y, X_test, y_test, *_ = planted
+    model = MODEL.fit(X, y)
+    right = model.predict(X_test) == y_test
+    assert accuracy_score(right, found.predictions["right"]) > 0.98
+
+
+def test_explain_lists_the_largest_weights(found, planted):
+    X = planted[0]
+    row = found.predictions.index[3]
+    frame = found.explain(row, n_rows=4)
+    weights = pd.Series(found.weights[3], X.index)
+    expected = weights.sort_values()
+    assert frame.index[:4].tolist() == expected.index[::-1][:4].tolist()
+    assert frame.index[4:].tolist() == expected.index[:4].tolist()
+    np.testing.assert_allclose(frame["effect"], weights[frame.index])
+    assert set(frame["for_or_against"]) == {"for", "against"}
+    with pytest.raises(KeyError, match="no judged row 'nobody'"):
+        found.explain("nobody")
+
+
+def test_rows_to_flip_agree_with_predicted_counterfactuals(found):
+    frame = found.predictions
+    at = np.flatnonzero(frame["rows_to_flip"] > 0)[0]
+    size = int(frame["rows_to_flip"].iloc[at])
+    order = np.argsort(-found.weights[at], kind="stable")
+    effects = predict_counterfactual(
+        found.weights[[at]], [order[:size], order[: size - 1]]
+    )[0]
+    output = frame["margin"].iloc[at]
+    assert output + effects[0] < 0 <= output + effects[1]
+
+
+def test_frames_and_text(found):
+    frames = found.frames()
+    assert {"trust", "label_errors", "leaks", "groups", "clusters"} <= set(frames)
+    assert found.clusters["n_rows"].sum() == len(found.predictions)
+    text = repr(found)
+    assert "label errors" in text
+    assert "<table>" in found._repr_html_()
+
+
+def test_no_answer_from_noise():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(80, 3)), rng.integers(0, 2, 80)
+    model = DecisionTreeClassifier(splitter="random", max_features=1)
+    found = audit(model, X, y, **QUIET, min_lds=0.9)
+    assert not found.trust.enough
+    for name in ("rows", "harmful", "clusters", "predictions", "weights"):
+        with pytest.raises(ValueError, match="No answer"):
+            getattr(found, name)
+    assert "rows" not in found.frames()
+    assert "No answer" in repr(found)
+    assert len(found.label_errors) == 80
+
+
+def test_regression_without_test_rows():
+    X, y = load_diabetes(return_X_y=True, as_frame=True)
+    X, y = X[:150], y[:150].copy()
+    wrong = y.index[[5, 60, 99]]
+    y[wrong] += 600
+    found = audit(Ridge(), X, y, **QUIET)
+    assert set(found.label_errors.index[:3]) == set(wrong)
+    assert set(found.harmful.index[:3]) == set(wrong)
+    assert found.removal_check is None
+    with pytest.raises(ValueError, match="no test rows"):
+        _ = found.leaks
+    assert np.diag(found.weights).max() == 0
+
+
+def test_store_resumes_and_workers_do_not_matter(tmp_path, planted):
+    X, y, X_test, y_test, *_ = planted
+    data = X[:80], y[:80], X_test, y_test
+    first = audit(MODEL, *data, **QUIET, store=tmp_path)
+    again = audit(MODEL, *data, **QUIET, store=tmp_path)
+    np.testing.assert_array_equal(first.weights, again.weights)
+    other = audit(MODEL, *data, verbose=0, n_jobs=2, n_runs=60)
+    np.testing.assert_allclose(first.weights, other.weights, rtol=1e-9, atol=1e-12)
+    pd.testing.assert_frame_equal(first.label_errors, other.label_errors)
+
+
+def test_states_the_cost_first(capsys, planted):
+    X, y, X_test, y_test, *_ = planted
+    audit(MODEL, X[:60], y[:60], X_test, y_test, n_jobs=1, n_runs=50)
+    assert "audit: 70 models on subsets of 60 rows" in capsys.readouterr().err
+
+
+def test_polars_and_arrays(planted):
+    polars = pytest.importorskip("polars")
+    X, y, X_test, y_test, *_ = planted
+    names = list(X.columns)
+    tables = [polars.from_pandas(part) for part in (X[:70], X_test)]
+    labels = [part.to_numpy() for part in (y[:70], y_test)]
+    by_polars = audit(
+        MODEL,
+        tables[0],
+        labels[0],
+        tables[1],
+        labels[1],
+        **QUIET,
+    )
+    arrays = [part.to_numpy() for part in (X[:70], X_test)]
+    by_array = audit(
+        MODEL,
+        arrays[0],
+        labels[0],
+        arrays[1],
+        labels[1],
+        **QUIET,
+    )
+    np.testing.assert_allclose(
+        by_polars.weights, by_array.weights, rtol=1e-5, atol=1e-8
+    )
+    assert list(by_polars.rows.columns) == ["effect", "label", *names]
+    assert by_array.rows.columns[2] == "column 0"
