@@ -1,4 +1,4 @@
-"""Weights of groups: runs of groups, summed weights of rows, and Shapley by permutations.
+"""Weights of groups: runs of groups, summed weights of rows, Shapley by permutations.
 
 Thirty sources of a real data set, of which two have shuffled labels. All methods train
 the same number of models. For each method: how many of the two bad sources are among
