@@ -174,7 +174,7 @@ class DatamodelEmbedding(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         if self.train is None or input_features is not None:
             return super().get_feature_names_out(input_features)
         check_is_fitted(self)
-        return np.array([str(name) for name in self.train.ids.tolist()], dtype=object)
+        return np.array([str(name) for name in self.train.ids], dtype=object)
 
     @fit_context(prefer_skip_nested_validation=False)
     def _fit(self, X):

@@ -40,6 +40,8 @@ class Extremes(NamedTuple):
         The weights, padded with 0.
     positive_ids, negative_ids : object array of shape (n_rows, n_most), or None
         The ids of the columns, padded with None. None if they are not known.
+    row_ids : array of shape (n_rows,), or None
+        The ids of the rows. None if they are not known.
     """
 
     positive: np.ndarray
@@ -48,13 +50,14 @@ class Extremes(NamedTuple):
     negative_weights: np.ndarray
     positive_ids: np.ndarray | None = None
     negative_ids: np.ndarray | None = None
+    row_ids: np.ndarray | None = None
 
     def to_frame(self):
         """Return the weights as a pandas.DataFrame, one row each.
 
-        Its columns are row, column and weight, and id if ids are known; in each row
-        the positive weights come first, then the negative, the most extreme first of
-        either.
+        Its columns are row, row_id, column, id and weight, ids only if they are known.
+        In each row the positive weights come first, then the negative, the most extreme
+        first of either. ``polars.from_pandas`` converts the frame.
 
         Raises
         ------
@@ -74,12 +77,16 @@ class Extremes(NamedTuple):
         if self.positive_ids is not None:
             ids = np.hstack([self.positive_ids, self.negative_ids])
             frame.insert(2, "id", ids[found])
+        if self.row_ids is not None:
+            frame.insert(1, "row_id", self.row_ids[np.nonzero(found)[0]])
         return frame
 
     def _table(self):
         n_rows, n_most = self.positive.shape
         shown = range(min(n_rows, MOST_ROWS))
         columns = {"row": shown}
+        if self.row_ids is not None and (self.row_ids != np.arange(n_rows)).any():
+            columns = {"id": [str(name) for name in self.row_ids[:MOST_ROWS]]}
         for sign in ("positive", "negative"):
             found, weights = getattr(self, sign), getattr(self, f"{sign}_weights")
             ids = getattr(self, f"{sign}_ids")
@@ -202,11 +209,12 @@ def similar_examples(weights, n_examples=5, *, among=None, train=None):
     matrix = check_weights(weights)
     check_train(train, matrix.shape[1])
     names = names_of(weights, train, "player_ids_")
-    return _extremes(matrix, n_examples, among, names)
+    row_names = names_of(weights, None, "target_ids_")
+    return _extremes(matrix, n_examples, among, names, row_names)
 
 
-def _extremes(weights, n_examples, among, names):
-    """Return the extremes of each row; `names` (n_columns,) are ids, or None."""
+def _extremes(weights, n_examples, among, names, row_names=None):
+    """Return the extremes of each row; names are ids of columns and rows, or None."""
     if not isinstance(n_examples, Integral) or n_examples < 1:
         raise ValueError(
             f"The number to find must be an integer from 1, got {n_examples}."
@@ -230,7 +238,7 @@ def _extremes(weights, n_examples, among, names):
         rows.append((*_largest(row, n_examples), *_largest(-row, n_examples)))
     positive, raised, negative, lowered = map(np.array, zip(*rows, strict=True))
     ids = [None if names is None else names_at(names, p) for p in (positive, negative)]
-    return Extremes(positive, negative, raised, -lowered, *ids)
+    return Extremes(positive, negative, raised, -lowered, *ids, row_names)
 
 
 def affected_targets(weights, n_targets=5, *, among=None, targets=None):
@@ -278,7 +286,8 @@ def affected_targets(weights, n_targets=5, *, among=None, targets=None):
                 f"{transposed.shape[1]} rows. Pass the targets of these weights."
             )
     names = names_of(weights, targets, "target_ids_")
-    return _extremes(transposed, n_targets, among, names)
+    row_names = names_of(weights, None, "player_ids_")
+    return _extremes(transposed, n_targets, among, names, row_names)
 
 
 def mean_weights(weights, *, target_classes=None, balance=True):
