@@ -23,6 +23,11 @@ from skdatamodels.applications._attributions import (
     check_weights,
     sign_of_better,
 )
+from skdatamodels.applications._quality import (
+    quality_note,
+    quality_of,
+    warn_if_weak,
+)
 from skdatamodels.applications._removal_sets import dense_row
 from skdatamodels.outputs import OUTPUTS, OutputInfo
 from skdatamodels.runs import TrainingRuns
@@ -40,6 +45,9 @@ class Extremes(NamedTuple):
     positive_ids, negative_ids : object array of shape (n_rows, n_most), or None
         The ids of the columns, padded with None. Only if the examples with these ids
         were given.
+    quality : float
+        Median R² of the weights on held-out runs, `held_out_r2_` of a fitted regressor.
+        NaN if it is not known, as for a plain matrix.
     """
 
     positive: np.ndarray
@@ -48,6 +56,7 @@ class Extremes(NamedTuple):
     negative_weights: np.ndarray
     positive_ids: np.ndarray | None = None
     negative_ids: np.ndarray | None = None
+    quality: float = np.nan
 
     def to_frame(self):
         """Return the weights as a pandas.DataFrame, one row each.
@@ -88,7 +97,8 @@ class Extremes(NamedTuple):
                 _listed(names[i][found[i] >= 0], weights[i][found[i] >= 0])
                 for i in shown
             ]
-        return Table(f"Extremes(n_rows={n_rows}, n_most={n_most})", columns, n_rows)
+        title = f"Extremes(n_rows={n_rows}, n_most={n_most})"
+        return Table(title, columns, n_rows, (quality_note(self.quality),))
 
     __repr__ = table_text
     _repr_html_ = table_html
@@ -112,11 +122,15 @@ class HarmfulExamples(NamedTuple):
         outputs are better, positive if lower outputs are better.
     ids : object array of shape (n_found,), or None
         Their ids. Only if the training set was given.
+    quality : float
+        Median R² of the weights on held-out runs, `held_out_r2_` of a fitted regressor.
+        NaN if it is not known, as for a plain matrix.
     """
 
     examples: np.ndarray
     mean_weights: np.ndarray
     ids: np.ndarray | None
+    quality: float = np.nan
 
     def to_frame(self):
         """Return the examples as a pandas.DataFrame, one row each.
@@ -138,7 +152,8 @@ class HarmfulExamples(NamedTuple):
         if self.ids is not None:
             columns["id"] = [str(name) for name in self.ids[:MOST_ROWS]]
         columns["mean weight"] = self.mean_weights[:MOST_ROWS]
-        return Table(f"{n_rows} harmful examples, the worst first", columns, n_rows)
+        title = f"{n_rows} harmful examples, the worst first"
+        return Table(title, columns, n_rows, (quality_note(self.quality),))
 
     __repr__ = table_text
     _repr_html_ = table_html
@@ -166,6 +181,11 @@ def similar_examples(weights, n_examples=5, *, among=None, train=None):
         One row per target; columns are training examples. Examples with weight zero are
         not included.
 
+    Warns
+    -----
+    UserWarning
+        If the weights of a fitted regressor explain nothing of held-out runs.
+
     Raises
     ------
     ValueError
@@ -192,18 +212,21 @@ def similar_examples(weights, n_examples=5, *, among=None, train=None):
     Extremes(n_rows=1, n_most=2)
     row  positive          negative
       0  3: +0.3, 0: +0.2  1: -0.1
+    quality of these weights is not known: score them with ...
     >>> found.positive, found.negative
     (array([[3, 0]]), array([[ 1, -1]]))
     >>> classes = np.array(["cat", "cat", "dog", "dog"])
     >>> similar_examples(weights, 1, among=classes == "cat").positive_weights
     array([[0.2]])
     """
+    quality = quality_of(weights)
+    warn_if_weak(weights)
     weights = check_weights(weights)
     check_train(train, weights.shape[1])
-    return _extremes(weights, n_examples, among, train)
+    return _extremes(weights, n_examples, among, train, quality)
 
 
-def _extremes(weights, n_examples, among, named):
+def _extremes(weights, n_examples, among, named, quality):
     """Return the extremes of each row; `named` has the ids of the columns."""
     if not isinstance(n_examples, Integral) or n_examples < 1:
         raise ValueError(
@@ -228,7 +251,7 @@ def _extremes(weights, n_examples, among, named):
         rows.append((*_largest(row, n_examples), *_largest(-row, n_examples)))
     positive, raised, negative, lowered = map(np.array, zip(*rows, strict=True))
     ids = [None if named is None else named.ids_at(p) for p in (positive, negative)]
-    return Extremes(positive, negative, raised, -lowered, *ids)
+    return Extremes(positive, negative, raised, -lowered, *ids, quality)
 
 
 def affected_targets(weights, n_targets=5, *, among=None, targets=None):
@@ -251,6 +274,11 @@ def affected_targets(weights, n_targets=5, *, among=None, targets=None):
     found : Extremes
         One row per training example; columns are targets.
 
+    Warns
+    -----
+    UserWarning
+        If the weights of a fitted regressor explain nothing of held-out runs.
+
     Raises
     ------
     ValueError
@@ -265,6 +293,8 @@ def affected_targets(weights, n_targets=5, *, among=None, targets=None):
     array([[ 1,  0],
            [ 2, -1]])
     """
+    quality = quality_of(weights)
+    warn_if_weak(weights)
     transposed = check_weights(weights).T
     transposed = transposed.tocsr() if issparse(transposed) else transposed
     if targets is not None:
@@ -274,7 +304,7 @@ def affected_targets(weights, n_targets=5, *, among=None, targets=None):
                 f"targets has {len(targets)} examples, but the attribution matrix has "
                 f"{transposed.shape[1]} rows. Pass the targets of these weights."
             )
-    return _extremes(transposed, n_targets, among, targets)
+    return _extremes(transposed, n_targets, among, targets, quality)
 
 
 def mean_weights(weights, *, target_classes=None, balance=True):
@@ -297,7 +327,8 @@ def mean_weights(weights, *, target_classes=None, balance=True):
     Warns
     -----
     UserWarning
-        If `balance` is True and it is not known whether the targets have classes.
+        If `balance` is True and it is not known whether the targets have classes, or
+        if the weights of a fitted regressor explain nothing of held-out runs.
 
     Returns
     -------
@@ -328,6 +359,7 @@ def _mean_weights(weights, target_classes, balance):
         target_classes = getattr(last_step(weights), "target_classes_", None)
     info = getattr(last_step(weights), "output_info_", OutputInfo())
     regresses = info.name in OUTPUTS and OUTPUTS[info.name].task == "regression"
+    warn_if_weak(weights, stacklevel=4)
     weights = check_weights(weights)
     if balance and target_classes is None and not regresses:
         warnings.warn(
@@ -423,6 +455,7 @@ def harmful_examples(
         found.negative[0][there],
         sign * found.negative_weights[0][there],
         None if train is None else found.negative_ids[0][there],
+        quality_of(weights),
     )
 
 

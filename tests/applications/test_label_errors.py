@@ -76,7 +76,14 @@ def test_rows_carry_labels_ids_and_the_other_class():
     assert frame.index.name == "id"
     assert frame.index[0] == FOUND.ids[0]
     assert frame.loc[FOUND.ids[3], "probability"] == FOUND.probability[3]
-    assert list(frame) == "example label suggested out_of_bag n_runs probability".split()
+    assert list(frame) == [
+        "example",
+        "label",
+        "suggested",
+        "out_of_bag",
+        "n_runs",
+        "probability",
+    ]
 
 
 def test_of_three_classes_none_is_suggested():
