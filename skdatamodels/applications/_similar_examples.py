@@ -44,17 +44,12 @@ class Extremes(NamedTuple):
     positive_weights, negative_weights : float array of shape (n_rows, n_most)
         The weights, padded with 0.
     positive_ids, negative_ids : object array of shape (n_rows, n_most), or None
-<<<<<<< HEAD
         The ids of the columns, padded with None. None if they are not known.
     row_ids : array of shape (n_rows,), or None
         The ids of the rows. None if they are not known.
-=======
-        The ids of the columns, padded with None. Only if the examples with these ids
-        were given.
     quality : float
         Median R² of the weights on held-out runs, `held_out_r2_` of a fitted regressor.
         NaN if it is not known, as for a plain matrix.
->>>>>>> h-errors
     """
 
     positive: np.ndarray
@@ -63,11 +58,8 @@ class Extremes(NamedTuple):
     negative_weights: np.ndarray
     positive_ids: np.ndarray | None = None
     negative_ids: np.ndarray | None = None
-<<<<<<< HEAD
     row_ids: np.ndarray | None = None
-=======
     quality: float = np.nan
->>>>>>> h-errors
 
     def to_frame(self):
         """Return the weights as a pandas.DataFrame, one row each.
@@ -136,14 +128,10 @@ class HarmfulExamples(NamedTuple):
         Their mean weights over the targets, in the output's unit. Negative if higher
         outputs are better, positive if lower outputs are better.
     ids : object array of shape (n_found,), or None
-<<<<<<< HEAD
         Their ids. None if they are not known.
-=======
-        Their ids. Only if the training set was given.
     quality : float
         Median R² of the weights on held-out runs, `held_out_r2_` of a fitted regressor.
         NaN if it is not known, as for a plain matrix.
->>>>>>> h-errors
     """
 
     examples: np.ndarray
@@ -239,27 +227,17 @@ def similar_examples(weights, n_examples=5, *, among=None, train=None):
     >>> similar_examples(weights, 1, among=classes == "cat").positive_weights
     array([[0.2]])
     """
-<<<<<<< HEAD
+    quality = quality_of(weights)
+    warn_if_weak(weights)
     matrix = check_weights(weights)
     check_train(train, matrix.shape[1])
     names = names_of(weights, train, "player_ids_")
     row_names = names_of(weights, None, "target_ids_")
-    return _extremes(matrix, n_examples, among, names, row_names)
+    return _extremes(matrix, n_examples, among, names, row_names, quality)
 
 
-def _extremes(weights, n_examples, among, names, row_names=None):
+def _extremes(weights, n_examples, among, names, row_names, quality):
     """Return the extremes of each row; names are ids of columns and rows, or None."""
-=======
-    quality = quality_of(weights)
-    warn_if_weak(weights)
-    weights = check_weights(weights)
-    check_train(train, weights.shape[1])
-    return _extremes(weights, n_examples, among, train, quality)
-
-
-def _extremes(weights, n_examples, among, named, quality):
-    """Return the extremes of each row; `named` has the ids of the columns."""
->>>>>>> h-errors
     if not isinstance(n_examples, Integral) or n_examples < 1:
         raise ValueError(
             f"The number to find must be an integer from 1, got {n_examples}."
@@ -282,13 +260,8 @@ def _extremes(weights, n_examples, among, named, quality):
             row = np.where(among[target], row, 0)
         rows.append((*_largest(row, n_examples), *_largest(-row, n_examples)))
     positive, raised, negative, lowered = map(np.array, zip(*rows, strict=True))
-<<<<<<< HEAD
     ids = [None if names is None else names_at(names, p) for p in (positive, negative)]
-    return Extremes(positive, negative, raised, -lowered, *ids, row_names)
-=======
-    ids = [None if named is None else named.ids_at(p) for p in (positive, negative)]
-    return Extremes(positive, negative, raised, -lowered, *ids, quality)
->>>>>>> h-errors
+    return Extremes(positive, negative, raised, -lowered, *ids, row_names, quality)
 
 
 def affected_targets(weights, n_targets=5, *, among=None, targets=None):
@@ -342,13 +315,9 @@ def affected_targets(weights, n_targets=5, *, among=None, targets=None):
                 f"targets has {len(targets)} examples, but the attribution matrix has "
                 f"{transposed.shape[1]} rows. Pass the targets of these weights."
             )
-<<<<<<< HEAD
     names = names_of(weights, targets, "target_ids_")
     row_names = names_of(weights, None, "player_ids_")
-    return _extremes(transposed, n_targets, among, names, row_names)
-=======
-    return _extremes(transposed, n_targets, among, targets, quality)
->>>>>>> h-errors
+    return _extremes(transposed, n_targets, among, names, row_names, quality)
 
 
 def mean_weights(weights, *, target_classes=None, balance=True):
@@ -496,17 +465,14 @@ def harmful_examples(
     sign = sign_of_better(weights, higher_is_better)
     check_train(train, len(mean))
     names = names_of(weights, train, "player_ids_")
-    found = _extremes(sign * mean[None], n_examples, None, names)
+    quality = quality_of(weights)
+    found = _extremes(sign * mean[None], n_examples, None, names, None, quality)
     there = found.negative[0] >= 0
     return HarmfulExamples(
         found.negative[0][there],
         sign * found.negative_weights[0][there],
-<<<<<<< HEAD
         None if names is None else found.negative_ids[0][there],
-=======
-        None if train is None else found.negative_ids[0][there],
-        quality_of(weights),
->>>>>>> h-errors
+        quality,
     )
 
 

@@ -301,7 +301,7 @@ def _marked(gaps, n_one, mark_all):
 def _labels(group):
     """Return the ids of rows as text."""
     ids = _ids(group.examples)[group.rows]
-    return [str(name) for name in (_plain(ids) if ids.dtype.kind == "M" else ids)]
+    return [str(name) for name in plain_values(ids)]
 
 
 def _heading_of_labels(examples):
