@@ -279,7 +279,7 @@ class Audit:
         }
         write_explorer(
             path,
-            judged.weights,
+            judged.model,
             self._train,
             self._judged_rows,
             **(arguments | page),

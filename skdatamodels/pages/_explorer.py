@@ -38,6 +38,7 @@ def write_explorer(
     output_info=None,
     threshold=None,
     standard_error=None,
+    quality=None,
     groups=None,
     trust=None,
     sections=None,
@@ -81,6 +82,10 @@ def write_explorer(
         Standard error of a predicted change, for each target; or the standard error of
         each weight, such as ``np.sqrt(model.posterior_variance(runs))``, for which the
         errors of ticked rows count as independent. Used for 95% intervals.
+    quality : float array-like of shape (n_targets,), default=None
+        Share of the variance of the outputs that the weights of each target explain on
+        runs that they were not fitted to (R²), NaN where not known. None takes
+        ``held_out_r2_`` of the estimator, if `weights` is one.
     groups : array-like of shape (n_train,), or dict of str to int array, default=None
         Label of the group of each row. If `weights` has a column for each group instead
         of each row, the columns are the groups in the order of ``np.unique(groups)``,
@@ -163,13 +168,15 @@ def write_explorer(
     """
     check_examples(train, "train")
     check_examples(targets, "targets")
-    weights, own_info = check_weights(weights)
+    weights, own_info, own_quality = check_weights(weights)
     info = info_of_output(own_info if output_info is None else output_info)
     groups = Groups.of(groups, len(train), weights.shape[1])
     _check_shape(weights, train, targets, groups)
     n_targets, n_columns = weights.shape
     noise, errors = check_errors(standard_error, weights.shape)
     outputs = _check_vector(outputs, "outputs", (n_targets,))
+    quality = own_quality if quality is None else quality
+    quality = _check_vector(quality, "quality", (n_targets,), allow_nan=True)
     if embedding is not None:
         embedding = _check_vector(embedding, "embedding", (n_targets, 2))
     if n_weights is None:
@@ -183,6 +190,7 @@ def write_explorer(
         "trainFingerprint": train.fingerprint,
         "weights": kept.embed(n_columns),
         "outputs": outputs if outputs is None else embed(outputs.astype(np.float32)),
+        "quality": quality if quality is None else embed(quality.astype(np.float32)),
         "noise": noise if noise is None else embed(noise.astype(np.float32)),
         "output": _describe(info, threshold, train),
         "groups": groups if groups is None else groups.embed(),
@@ -239,11 +247,12 @@ def _check_shape(weights, train, targets, groups):
         )
 
 
-def _check_vector(values, name, shape):
+def _check_vector(values, name, shape, allow_nan=False):
     if values is None:
         return None
     values = as_real(values, name).astype(np.float64)
-    if values.shape != shape or not np.isfinite(values).all():
+    bad = np.isinf(values) if allow_nan else ~np.isfinite(values)
+    if values.shape != shape or bad.any():
         raise ValueError(
             f"{name} must be finite numbers of shape {shape}, one row for each target; "
             f"got shape {values.shape}."

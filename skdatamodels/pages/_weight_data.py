@@ -105,12 +105,23 @@ class LargestWeights(NamedTuple):
 
 
 def check_weights(weights):
-    """Return an attribution matrix, or that of a fitted estimator, and its output."""
+    """Return an attribution matrix, and what a fitted estimator knows of it.
+
+    Returns
+    -------
+    weights : float array or CSR of shape (n_targets, n_columns)
+        The matrix, or that of the estimator.
+    info : OutputInfo or None
+        What the outputs measure, of an estimator.
+    quality : float array of shape (n_targets,) or None
+        R² of each target on held-out runs, of an estimator.
+    """
     estimator = last_step(weights)
     info = getattr(estimator, "output_info_", None)
+    quality = getattr(estimator, "held_out_r2_", None)
     weights = getattr(estimator, "coef_", weights)
     weights = weights[None] if np.ndim(weights) == 1 else weights
-    return AttributionMatrix.weights_of(weights, "weights"), info
+    return AttributionMatrix.weights_of(weights, "weights"), info, quality
 
 
 def check_errors(standard_error, shape):

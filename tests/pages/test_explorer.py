@@ -10,6 +10,7 @@ from scipy.sparse import csr_array
 from skdatamodels import Examples
 from skdatamodels.applications import predict_counterfactual, read_annotations
 from skdatamodels.pages import read_selection, write_explorer
+from skdatamodels.pages._page import make_page
 
 N_TRAIN, N_TARGETS = 40, 12
 HOSTILE = [
@@ -47,6 +48,7 @@ WEIGHTS = RNG.normal(size=(N_TARGETS, N_TRAIN))
 WEIGHTS[np.abs(WEIGHTS) < 0.2] = 0
 ERRORS = RNG.uniform(0.1, 0.3, size=WEIGHTS.shape)
 OUTPUTS = RNG.normal(size=N_TARGETS)
+QUALITY = np.resize([0.5, -0.1, np.nan], N_TARGETS)
 GROUPS = np.resize(["a", "b", "c"], N_TRAIN)
 CANDIDATES = np.full((N_TARGETS, 2), -1)
 CANDIDATES[3] = 5, 8
@@ -54,6 +56,7 @@ OPTIONS = {
     "outputs": OUTPUTS,
     "output_info": "margin",
     "standard_error": ERRORS,
+    "quality": QUALITY,
     "groups": GROUPS,
     "trust": {"LDS": (0.62, 0.58, 0.66), "runs": 300, "message": "Not <b>bad</b>."},
     "sections": {
@@ -177,6 +180,14 @@ def test_filters(explorer):
     explorer.choose("Group", "b")
     first = explorer.texts(".list td:nth-child(3)")
     assert first == ["b"] * (GROUPS == "b").sum()
+
+
+def test_quality_is_beside_the_prediction(explorer):
+    assert "explain 50% of the variance" in explorer.one(".quality").text
+    _go(explorer, "targets/1")
+    assert "explain nothing" in explorer.one(".quality").text
+    _go(explorer, "targets/2")
+    assert explorer.all(".quality") == []
 
 
 def test_sorting(explorer):
@@ -349,15 +360,16 @@ def test_page_is_small_enough(tmp_path):
     weights = rng.normal(size=(4, 300))
     whole = _write(tmp_path, weights, train, targets)
     assert len(_data(whole)["examples"]["train"]["images"]) == 300
-    for max_bytes in (280_000, 150_000, 100_000):
+    bare = len(make_page("", {}))
+    for max_bytes in bare + np.array([200_000, 70_000, 20_000]):
         path = _write(tmp_path, weights, train, targets, max_bytes=max_bytes)
         assert path.stat().st_size <= max_bytes
         data = _data(path)
         assert data["notes"]
         rows = data["examples"]["train"]["rows"] or range(300)
         assert set(np.abs(weights).argmax(axis=1)) <= set(rows)
-    with pytest.raises(ValueError, match=r"more than max_bytes=60,000\. Pass fewer"):
-        _write(tmp_path, weights, train, targets, max_bytes=60_000)
+    with pytest.raises(ValueError, match=rf"more than max_bytes={bare:,}\. Pass fewer"):
+        _write(tmp_path, weights, train, targets, max_bytes=bare)
 
 
 def test_csr_is_the_same_page(tmp_path):
@@ -371,6 +383,7 @@ def test_csr_is_the_same_page(tmp_path):
         ({"weights": WEIGHTS.T}, "Transpose the weights"),
         ({"weights": WEIGHTS[:, :3]}, r"shape \(12, 40\); got \(12, 3\)"),
         ({"outputs": OUTPUTS[:3]}, r"outputs must be finite numbers of shape \(12,\)"),
+        ({"quality": [np.inf] * 12}, "quality must be finite"),
         ({"embedding": np.zeros((12, 3))}, r"embedding must be .* shape \(12, 2\)"),
         ({"standard_error": -ERRORS}, "not negative"),
         ({"standard_error": ERRORS[0]}, r"standard_error must have shape \(12,\)"),

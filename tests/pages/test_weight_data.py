@@ -9,6 +9,7 @@ from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from skdatamodels import DatamodelRegressor
 from skdatamodels.pages._weight_data import (
     LargestWeights,
     check_errors,
@@ -60,9 +61,13 @@ def test_columns_of_the_largest():
 def test_weights_of_an_estimator():
     X = np.random.default_rng(0).normal(size=(9, 4))
     model = make_pipeline(StandardScaler(), Ridge()).fit(X, X[:, 0])
-    weights, info = check_weights(model)
+    weights, info, quality = check_weights(model)
     assert_array_equal(weights, model[-1].coef_[None])
     assert info is None
+    assert quality is None
+    X, Y = X > 0, np.random.default_rng(1).normal(size=(9, 2))
+    datamodels = DatamodelRegressor(lam=0.1, penalty="l2").fit(X.astype(float), Y)
+    assert check_weights(datamodels)[2] is datamodels.held_out_r2_
     with pytest.raises(ValueError, match="weights contains NaN"):
         check_weights([[np.nan]])
 

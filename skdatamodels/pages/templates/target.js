@@ -40,6 +40,7 @@ class TargetsView {
   }
   measures() {  // numbers of targets to filter by, besides their columns
     const found = outputs ? [{ name: output.name, isNumber: true, value: i => outputs[i] }] : [];
+    if (quality) found.push({ name: "R² of the weights", isNumber: true, value: i => quality[i] });
     if (outputs && output.isPrediction && parts.targets.labels.isNumber)
       found.push({ name: "error", isNumber: true, value: errorOf });
     return found;
@@ -240,6 +241,7 @@ class Prediction {
       this.now.append(`The model says: ${output.name} `, el("strong", {}, number(outputs[target])),
         unit, is ? el(isWrong(outputs[target]) ? "span.badge.wrong" : "span.badge", {}, is) : "");
     } else this.now.append(`Weights are in the unit of the ${output.name}${unit}.`);
+    if (quality && !Number.isNaN(quality[target])) this.element.append(this.trust(quality[target]));
   }
   update() {
     const p = predict(this.target);
@@ -258,6 +260,12 @@ class Prediction {
       this.hint.textContent = this.hintText(p);
     }
     if (outputs) this.line.replaceChildren(numberLine(outputs[this.target], p));
+  }
+  trust(r2) {
+    if (r2 > 0) return el("p.note.quality", {}, `The weights of this target explain ${percent(r2)} of ` +
+      "the variance on models that they were not fitted to.");
+    return el("p.quality.wrong", {}, "⚠ The weights of this target explain nothing on models that they " +
+      "were not fitted to: do not rely on them.");
   }
   fate(p) {
     if (p.after === null || output.threshold === null) return "";

@@ -3,11 +3,12 @@
 
 const Z = 1.959964;  // of a 95% interval
 let W = null;
-let outputs = null, noise = null, output = null, groups = null;
+let outputs = null, noise = null, quality = null, output = null, groups = null;
 
 function startWeights() {
   outputs = decode(data.outputs);
   noise = decode(data.noise);
+  quality = decode(data.quality);
   output = data.output;
   if (data.groups) startGroups();
   const spec = data.weights;
