@@ -72,7 +72,7 @@ function showExample(part, row, against) {
   if (part.kind === "text") shown.push(showText(part, position, other));
   const cells = showCells(part, position, other);
   if (cells) shown.push(cells);
-  return el("div.example." + part.kind, {}, shown);
+  return el("div.example.kind-" + part.kind, {}, shown);
 }
 
 function showImage(part, row, position) {

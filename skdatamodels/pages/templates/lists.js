@@ -76,7 +76,7 @@ class RowsView {
       el("div.subject", {}, isGroup ? el("p", {}, plural(rows.length, "row"))
         : el("p", {}, part.labels.name + " = ", el("strong", {}, part.label(column)), group ? " · group " + group : ""),
       isGroup ? groupContent(rows, null) : showExample(part, column, null)),
-      el("div.sides." + parts.targets.kind, {}, lists.map(list => list.element)),
+      el("div.sides.kind-" + parts.targets.kind, {}, lists.map(list => list.element)),
       el("p.note", {}, W.totalShare < 1 ? "Targets for which its weight is not among the largest are not listed." : ""), footNote());
     this.detail.scrollTop = 0;
   }

@@ -114,7 +114,7 @@ class TargetsView {
         el("div.subject", {}, el("p", {}, part.labels.name + " = ", el("strong", {}, part.label(target))),
           showExample(part, target, null)),
         prediction.element),
-      el("div.sides." + parts.train.kind, {}, lists.map(list => list.element)),
+      el("div.sides.kind-" + parts.train.kind, {}, lists.map(list => list.element)),
       el("p.note", {}, keptText(target)), footNote());
     this.detail.scrollTop = 0;
     this.update();
@@ -125,7 +125,7 @@ class TargetsView {
     const { verb, arrow, role } = wordsOf(way);
     const total = found.reduce((sum, [, weight]) => sum + weight, 0);
     return new Cards({
-      heading: `${arrow} ${rowWord(found.length)} that ${verb} the ${output.name}${role}`,
+      heading: `${arrow} ${rowWord(found.length)} that ${found.length === 1 ? verb + "s" : verb} the ${output.name}${role}`,
       note: found.length ? "Their weights add up to " + signed(total) : "",
       items: found, way,
       card: ([column, weight]) => rowCard(column, weight, largest,
@@ -137,6 +137,7 @@ class TargetsView {
 
 function keptText(target) {
   const n = W.counts[target];
+  if (!n) return "All weights of this target are zero.";
   return W.cutoff[target] > 0
     ? `These are the ${count(n)} largest weights of this target. They hold ${percent(W.share[target])} ` +
       `of its absolute weight; each of the others is at most ${number(W.cutoff[target])}.`
@@ -252,7 +253,7 @@ class Prediction {
       const low = p.change - p.half, high = p.change + p.half;
       const interval = p.half === null ? "" : ` (95% interval ${signed(low)} to ${signed(high)})`;
       this.then.replaceChildren(
-        `Without the ${rowWord(ticked.size)} ticked: `,
+        `Without the ${tickedWord()}: `,
         p.after === null ? "" : el("strong", { className: "after" }, number(p.after)),
         p.after === null ? "change " : ", change ",
         el("strong", { className: "change" }, signed(p.change)), interval, this.fate(p));

@@ -49,6 +49,9 @@ const columnOf = row => columnsAreGroups() ? groups.codes[row] : row;
 function columnTitle(column) {
   return columnsAreGroups() ? "group " + groups.names[column] : parts.train.title(column);
 }
+// "ticked row", or "3 ticked rows".
+const tickedWord = () => (ticked.size > 1 ? count(ticked.size) + " " : "") + "ticked " +
+  (columnsAreGroups() ? "group" : "row") + (ticked.size > 1 ? "s" : "");
 const rowWord = n => plural(n, columnsAreGroups() ? "group" : "row");
 
 // Weights of a target, [column, weight] with the largest first; `way` is 1 or -1.
