@@ -8,7 +8,7 @@ from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.metrics import pairwise_distances
 from sklearn.utils.validation import check_array, check_is_fitted
 
-from skdatamodels._examples import Examples, swap_hint
+from skdatamodels._examples import Examples, names_at, swap_hint
 from skdatamodels._numbers import refuse_disguised
 from skdatamodels._sklearn_compat import Interval, fit_context, safe_indexing
 from skdatamodels.applications._annotation_page import (
@@ -17,6 +17,7 @@ from skdatamodels.applications._annotation_page import (
 )
 from skdatamodels.applications._attributions import (
     check_train,
+    names_of,
     sign_of_better,
     validate_weights,
 )
@@ -65,7 +66,8 @@ class LeakageDetector(OutlierMixin, BaseEstimator):
         Proposed training examples, best score first. They are selected alternately by
         positive weight and by closeness. Padded with -1.
     candidate_ids_ : object array of shape (n_targets, n_candidates)
-        Their ids, padded with None. Only if `train` was given.
+        Their ids, padded with None. Only if `train` was given, or a regressor that was
+        fitted on runs of a trainer.
     evidence_ : float64 array of shape (n_targets, n_candidates, 2)
         Evidence of each candidate by weights and by representation, each from 0 to 1;
         see Notes.
@@ -177,6 +179,7 @@ class LeakageDetector(OutlierMixin, BaseEstimator):
                 "threshold and contamination both determine which targets are flagged: "
                 "give one of them."
             )
+        names = names_of(X, self.train, "player_ids_")
         X = self._check_weights(X, reset=True)
         check_train(self.train, X.shape[1])
         if (train_representation is None) != (target_representation is None):
@@ -193,8 +196,8 @@ class LeakageDetector(OutlierMixin, BaseEstimator):
         )
         self.candidates_, self.evidence_ = self._propose(X, target_representation)
         vars(self).pop("candidate_ids_", None)  # of an earlier fit
-        if self.train is not None:
-            self.candidate_ids_ = self.train.ids_at(self.candidates_)
+        if names is not None:
+            self.candidate_ids_ = names_at(names, self.candidates_)
         parts = self._score_parts(self.evidence_[:, 0])
         self.leakage_score_, self.spoke_ = parts.sum(axis=-1), _who_spoke(parts)
         self.offset_ = -0.5 if self.threshold is None else -float(self.threshold)
