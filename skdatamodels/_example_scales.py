@@ -18,12 +18,12 @@ def scales_of(X):
 
 
 def plain_values(column):
-    """Return the values of a column: numbers, or text; NaN for missing numbers."""
+    """Return a column, or an array, as numbers or text; NaN for missing numbers."""
     if hasattr(column, "iloc") and getattr(column.dtype, "kind", "O") in "iuf":
         na_value = {"na_value": np.nan} if column.isna().any() else {}
         values = column.to_numpy(**na_value)
         return values.astype(np.float64) if na_value else values
-    values = column.to_numpy()
+    values = column.to_numpy() if hasattr(column, "to_numpy") else column
     if values.dtype.kind != "M":
         return values
     return np.datetime_as_string(values, unit="auto")  # NumPy shows nanoseconds

@@ -42,7 +42,8 @@ class Examples:
         Class labels (numbers or strings) or real values.
     ids : array-like of shape (n,), default=None
         Unique names of the examples. By default, the index of a pandas data frame `X`
-        if it names each row, else 0 to n-1.
+        if it names each row (one level, unique, not floats; the integers that a split
+        leaves are names), else 0 to n-1.
     metadata : dict of array-likes or data frame with n rows, default=None
         More information about each example. It is not used in training, and
         `fingerprint` and ``==`` ignore it.
@@ -262,7 +263,10 @@ class Examples:
 
 def names_at(names, positions):
     """Return names (n,) at positions, an object array; None for position -1."""
-    return np.array([*names.tolist(), None], dtype=object)[positions]
+    found = np.empty(len(names) + 1, dtype=object)
+    # tolist would convert times to integers
+    found[:-1] = list(names) if names.dtype.kind in "mM" else names.tolist()
+    return found[positions]
 
 
 def check_examples(value, name):

@@ -75,8 +75,8 @@ def check_fit(estimator, train, fit_params=None):
         ) from error
     if train.sample_weight is not None:
         weight_name(estimator)
-    for name, value in (fit_params or {}).items():
-        _check_argument(estimator, name, value, train)
+    for name in fit_params or ():
+        _check_argument(estimator, name)
 
 
 def weight_name(estimator):
@@ -120,10 +120,9 @@ def _own_copy(fit_params):
     }
 
 
-def _check_argument(estimator, name, value, train):
+def _check_argument(estimator, name):
     last = name.rpartition("__")[2]
-    is_long = getattr(value, "shape", None) == (len(train),) != train.shape[-1:]
-    if last in _PER_EXAMPLE or is_long:
+    if last in _PER_EXAMPLE:
         cure = "Weights belong to the examples: Examples(X, y, sample_weight=…)."
         raise ValueError(
             f"fit_params[{name!r}] has a value for each training example, but each "

@@ -507,6 +507,14 @@ def test_the_index_of_a_frame_gives_the_ids():
         assert Examples(frame, [0, 1, 2]).ids.tolist() == [0, 1, 2]
 
 
+def test_times_stay_times():
+    when = pd.date_range("2020-01-01", periods=3)
+    examples = Examples(FRAME.set_index(when), [0, 1, 0])
+    found = examples.ids_at([2, -1])
+    assert found.tolist() == [np.datetime64("2020-01-03"), None]
+    assert FRAME.set_index(when).loc[found[0], "name"] == "c"
+
+
 def test_rows_that_do_not_belong_together_are_noticed():
     y = pd.Series([0, 1, 2], index=[5, 6, 7])
     assert Examples(FRAME, y) == Examples(FRAME, y.to_numpy())  # positions name no row

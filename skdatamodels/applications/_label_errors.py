@@ -92,7 +92,14 @@ class LabelErrors:
             If pandas is not installed.
         """
         pandas = import_pandas()
-        names = "examples label suggested out_of_bag n_runs probability".split()
+        names = [
+            "examples",
+            "label",
+            "suggested",
+            "out_of_bag",
+            "n_runs",
+            "probability",
+        ]
         columns = {name: getattr(self, name) for name in names}
         frame = pandas.DataFrame(columns, index=pandas.Index(self.ids, name="id"))
         return frame.rename(columns={"examples": "example"})

@@ -21,6 +21,7 @@ from skdatamodels.applications._attributions import (
     sign_of_better,
     validate_weights,
 )
+from skdatamodels.applications._quality import warn_if_weak
 from skdatamodels.metrics import metadata_distances
 
 _BLOCK_ENTRIES = 2**22
@@ -180,6 +181,7 @@ class LeakageDetector(OutlierMixin, BaseEstimator):
                 "give one of them."
             )
         names = names_of(X, self.train, "player_ids_")
+        warn_if_weak(X, stacklevel=4)
         X = self._check_weights(X, reset=True)
         check_train(self.train, X.shape[1])
         if (train_representation is None) != (target_representation is None):

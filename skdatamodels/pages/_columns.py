@@ -118,8 +118,8 @@ def _is_missing(value):
 
 def _compact(numbers):
     """Return numbers in the smallest of the types that keep what is shown of them."""
-    whole = np.isfinite(numbers).all() and (np.mod(numbers, 1) == 0).all()
-    if whole and len(numbers):
+    whole = len(numbers) and np.isfinite(numbers).all() and not (numbers % 1).any()
+    if whole:
         for kind in (np.uint8, np.uint16, np.int32):
             limits = np.iinfo(kind)
             if limits.min <= numbers.min() and numbers.max() <= limits.max:

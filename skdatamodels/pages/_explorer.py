@@ -102,7 +102,7 @@ def write_explorer(
         rows of pixels.
     n_weights : int, default=None
         Number of weights to keep for each target, the largest in magnitude. None keeps
-        as many as fit into a third of `max_bytes`.
+        as many as fit into half of `max_bytes`.
     max_bytes : int, default=15,000,000
         Largest size of the file in bytes. Images are made smaller, long text is cut,
         and columns are left out so that the data fit; the page says so.
@@ -118,6 +118,38 @@ def write_explorer(
     See Also
     --------
     read_selection : Read the rows that people ticked.
+    skdatamodels.applications.write_annotation_page : A page with questions alone.
+
+    Notes
+    -----
+    The page predicts that without some rows, an output changes by minus the sum of
+    their weights; see :func:`~skdatamodels.applications.predict_counterfactual`. Ticked
+    rows whose weights are not among the largest count as zero, which widens the
+    interval by the size that such weights have on average.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from skdatamodels import Examples
+    >>> from skdatamodels.pages import write_explorer
+    >>> train = Examples(["good film", "bad film", "dull"], ["pos", "neg", "neg"])
+    >>> targets = Examples(["good", "dull film"], ["pos", "neg"])
+    >>> weights = [[0.9, -0.2, 0.0], [-0.1, 0.4, 0.7]]
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "explorer.html")
+    ...     write_explorer(
+    ...         path,
+    ...         weights,
+    ...         train,
+    ...         targets,
+    ...         outputs=[1.5, 0.3],
+    ...         output_info="margin",
+    ...         trust={"LDS": (0.62, 0.58, 0.66), "runs": 300},
+    ...     )
+    ...     path.stat().st_size < 100_000
+    True
     """
     check_examples(train, "train")
     check_examples(targets, "targets")

@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.sparse import issparse
-from sklearn.decomposition import TruncatedSVD
 from sklearn.preprocessing import normalize
+from sklearn.utils.extmath import randomized_svd
 
 from skdatamodels._attribution_matrix import AttributionMatrix
 from skdatamodels._last_step import last_step
@@ -30,6 +30,8 @@ class LargestWeights(NamedTuple):
         Their standard errors.
     cutoff : float array of shape (n_targets,)
         The largest magnitude that was left out, 0 for none.
+    left_out : float array of shape (n_targets,)
+        Root mean square of the weights that were left out.
     share : float array of shape (n_targets,)
         Share of the sum of magnitudes that is kept.
     total_share : float
@@ -41,13 +43,15 @@ class LargestWeights(NamedTuple):
     values: np.ndarray
     errors: np.ndarray | None
     cutoff: np.ndarray
+    left_out: np.ndarray
     share: np.ndarray
     total_share: float
 
     @classmethod
     def of(cls, weights, n_weights, errors=None):
         """Keep the `n_weights` largest weights of each target."""
-        columns, values, kept_errors, cutoff, kept, whole = [], [], [], [], [], []
+        columns, values, kept_errors = [], [], []
+        cutoff, left_out, kept, whole = [], [], [], []
         for target in range(weights.shape[0]):
             where, row = nonzero_of(weights, target)
             size = np.abs(row)
@@ -61,6 +65,8 @@ class LargestWeights(NamedTuple):
             if errors is not None:
                 kept_errors.append(dense_row(errors, target)[where[chosen]])
             cutoff.append(left)
+            rest = (size**2).sum() - (size[chosen] ** 2).sum()
+            left_out.append(max(0, rest) / max(1, weights.shape[1] - len(chosen)))
             kept.append(size[chosen].sum())
             whole.append(size.sum())
         kept, whole = np.array(kept), np.array(whole)
@@ -70,8 +76,9 @@ class LargestWeights(NamedTuple):
             np.concatenate(values),
             np.concatenate(kept_errors) if errors is not None else None,
             np.array(cutoff),
-            np.divide(kept, whole, out=np.ones_like(kept), where=whole > 0),
-            float(kept.sum() / whole.sum()) if whole.any() else 1.0,
+            np.sqrt(left_out),
+            np.divide(kept, whole, out=np.ones(len(kept)), where=np.array(cutoff) > 0),
+            float(kept.sum() / whole.sum()) if any(cutoff) else 1.0,
         )
 
     def largest_columns(self, n_most):
@@ -91,6 +98,7 @@ class LargestWeights(NamedTuple):
             "values": embed(self.values.astype(np.float32)),
             "errors": None if errors is None else embed(errors.astype(np.float32)),
             "cutoff": embed(self.cutoff.astype(np.float32)),
+            "leftOut": embed(self.left_out.astype(np.float32)),
             "share": embed(self.share.astype(np.float32)),
             "totalShare": self.total_share,
         }
@@ -136,11 +144,11 @@ def check_errors(standard_error, shape):
 
 
 def choose_n_weights(weights, has_errors, max_bytes):
-    """Return the number of weights of a target that fit into a third of the page."""
+    """Return the number of weights of a target that fit into half of the page."""
     n_targets, n_columns = weights.shape
     index = 1 if n_columns <= 2**8 else 2 if n_columns <= 2**16 else 4
     each = (index + 4 + 4 * has_errors) * 4 / 3
-    n_weights = int(max_bytes / 3 / each / n_targets)
+    n_weights = int(max_bytes / 2 / each / n_targets)
     if n_weights < min(_LEAST_WEIGHTS, n_columns):
         raise ValueError(
             f"Only {n_weights} weights of each of the {n_targets:,} targets fit into "
@@ -155,9 +163,10 @@ def make_map(weights):
     found = np.zeros((n_targets, 2))
     n_components = min(2, n_targets - 1, n_columns - 1)
     if n_components > 0:
-        model = TruncatedSVD(n_components, algorithm="randomized", random_state=0)
-        scaled = model.fit_transform(normalize(weights))
-        found[:, :n_components] = np.nan_to_num(scaled)
+        left, sizes, _ = randomized_svd(
+            normalize(weights), n_components, random_state=0
+        )
+        found[:, :n_components] = left * sizes
     return found
 
 

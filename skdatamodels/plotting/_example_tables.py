@@ -300,7 +300,8 @@ def _marked(gaps, n_one, mark_all):
 
 def _labels(group):
     """Return the ids of rows as text."""
-    return [str(label) for label in _ids(group.examples)[group.rows].tolist()]
+    ids = _ids(group.examples)[group.rows]
+    return [str(name) for name in plain_values(ids)]
 
 
 def _heading_of_labels(examples):

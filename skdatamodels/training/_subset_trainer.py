@@ -400,8 +400,7 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
         names : str array of shape (n_train,) or (n_groups,)
             The ids of the training examples, or the labels of the groups, as str.
         """
-        names = players_of(self).names.tolist()
-        return np.array([str(name) for name in names], dtype=object)
+        return np.array([str(name) for name in players_of(self).names], dtype=object)
 
     @property
     def output_info(self):

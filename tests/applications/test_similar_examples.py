@@ -274,3 +274,30 @@ def test_bad_input():
         similar_examples(WEIGHTS, among=np.ones(9))
     with pytest.raises(ValueError, match="among must be bool"):
         similar_examples(WEIGHTS, among=np.ones(5, dtype=bool))
+
+
+def test_rows_bear_the_ids_that_a_fitted_datamodel_knows():
+    pd = pytest.importorskip("pandas")
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame(rng.normal(size=(20, 2)), columns=["a", "b"])
+    X = X.set_axis([f"p{i}" for i in range(20)])
+    y = pd.Series(X["a"] + rng.normal(size=20), index=X.index)
+    train, targets = (
+        Examples(X.iloc[r], y.iloc[r]) for r in (slice(14), slice(14, 20))
+    )
+    runs = SubsetTrainer(Ridge(), train, targets, random_state=0).fit_transform(
+        np.arange(60)
+    )
+    model = DatamodelRegressor(lam=1e-3).fit(runs)
+    found = similar_examples(model, 2)
+    frame = found.to_frame()
+    assert list(frame) == ["row", "row_id", "column", "id", "weight"]
+    assert_array_equal(frame["row_id"], X.index[14 + frame["row"]])
+    assert_array_equal(frame["id"], X.index[frame["column"]])
+    assert "p14" in repr(found)
+    turned = affected_targets(model, 2).to_frame()
+    assert_array_equal(turned["row_id"], X.index[turned["row"]])
+    assert_array_equal(turned["id"], X.index[14 + turned["column"]])
+    plain = similar_examples(model.coef_, 2)
+    assert plain.row_ids is None
+    assert "row_id" not in plain.to_frame()

@@ -28,10 +28,12 @@ def iris(tmp_path_factory):
 
 def test_audit_writes_tables(iris, tmp_path, capsys):
     code = main(
-        ["audit", str(iris / "train.csv"), "--test", str(iris / "test.csv")]
-        + ["--target", "species", "--model", "linear", "--groups", "source"]
-        + ["--drop", "found", "--runs", "50", "--jobs", "1"]
-        + ["--tables", str(tmp_path)]
+        [
+            *("audit", str(iris / "train.csv"), "--test", str(iris / "test.csv")),
+            *("--target", "species", "--model", "linear", "--groups", "source"),
+            *("--drop", "found", "--runs", "50", "--jobs", "1"),
+            *("--tables", str(tmp_path)),
+        ]
     )
     printed = capsys.readouterr()
     assert code == 0, printed.err

@@ -31,18 +31,18 @@ def check(estimator="boosting", X=None, y=None, X_test=None, y_test=None, **rest
 
 
 def test_few_rows():
-    with pytest.raises(ValueError, match="has 20 rows. An audit needs at least 50"):
+    with pytest.raises(ValueError, match=r"has 20 rows. An audit needs at least 50"):
         check(X=table()[:20], y=labels()[:20])
 
 
 def test_one_class():
-    with pytest.raises(ValueError, match="All labels are 'no'. There is nothing"):
+    with pytest.raises(ValueError, match=r"All labels are 'no'. There is nothing"):
         check(y=["no"] * N)
 
 
 def test_few_real_values_need_a_task():
     y = np.tile([0.0, 1.0, 2.5], N // 3)
-    with pytest.raises(ValueError, match="only 3 different values. Say whether"):
+    with pytest.raises(ValueError, match=r"only 3 different values. Say whether"):
         check(y=y)
     assert check(y=y, task="regression").task == "regression"
     assert check(y=y, task="classification").task == "classification"
@@ -101,7 +101,7 @@ def test_duplicate_index():
 
 
 def test_empty_column_and_column_of_names():
-    with pytest.raises(ValueError, match="Columns without any value: 'nothing'. Drop"):
+    with pytest.raises(ValueError, match=r"Columns without any value: 'nothing'. Drop"):
         check(X=table(nothing=[None] * N))
     with pytest.warns(UserWarning, match="another value in each row: 'id', 'name'"):
         check(X=table(id=np.arange(N) + 1000, name=[f"n{k}" for k in range(N)]))
