@@ -6,6 +6,7 @@ import numpy as np
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.metrics import pairwise_distances
+from sklearn.utils.extmath import row_norms
 from sklearn.utils.validation import check_array, check_is_fitted
 
 from skdatamodels._examples import Examples, names_at, swap_hint
@@ -28,6 +29,7 @@ _BLOCK_ENTRIES = 2**22
 # For a target that does not leak, one example often has a third of the squared weights,
 # but is rarely a third closer than all others. So closeness counts twice.
 _SHARE = 0.5
+_ROUNDING = 1e-7  # of distances, which are square roots of differences
 
 
 class LeakageDetector(OutlierMixin, BaseEstimator):
@@ -430,7 +432,7 @@ class LeakageDetector(OutlierMixin, BaseEstimator):
             kinds[0] = _share_of_weight(weights)
             turn = np.where(weights > 0, _ranks(-weights), np.inf)
             if Z is not None:
-                distances = pairwise_distances(Z_targets[block], Z)
+                distances = _distances(Z_targets[block], Z)
                 kinds[1] = _closeness(distances)
                 # alternate: the first by weight, the first by distance, the second ...
                 turn = np.minimum(2 * turn, 2 * _ranks(distances) + 1)
@@ -444,6 +446,14 @@ class LeakageDetector(OutlierMixin, BaseEstimator):
             picked = np.take_along_axis(kinds, rows[None], axis=2)
             evidence[block, :n_most] = picked.transpose(1, 2, 0)
         return candidates, evidence
+
+
+def _distances(Z_targets, Z):
+    """Return Euclidean distances, exactly 0 where they are 0 up to rounding."""
+    distances = pairwise_distances(Z_targets, Z)
+    sizes = row_norms(Z_targets)[:, None] + row_norms(Z)
+    distances[distances <= _ROUNDING * sizes] = 0
+    return distances
 
 
 def _ranks(values):
