@@ -104,7 +104,7 @@ class Examples:
         _check_1d(y)
         if n == 0:
             raise ValueError("Examples needs at least one row, X has none.")
-        _check_same_index(X, labels)
+        check_same_index(X, labels, "y")
         ids = _default_ids(X) if ids is None else ids
         ids, metadata = frozen_array(ids, "ids"), _frozen_metadata(metadata, n)
         _check_length("y", y, n)
@@ -356,15 +356,15 @@ def _default_ids(X):
     return np.arange(X.shape[0])
 
 
-def _check_same_index(X, y):
-    """Raise if the rows of a data frame and a series bear different names."""
+def check_same_index(X, y, name):
+    """Raise if the rows of a data frame and a series y bear different names."""
     if not (is_pandas(X) and hasattr(y, "index") and hasattr(y, "iloc")):
         return
     named = not (_counts_rows(X.index) or _counts_rows(y.index))
     if named and len(X) == len(y) and not X.index.equals(y.index):
         raise ValueError(
-            "The indexes of X and y differ, so their rows seem not to belong together. "
-            "If they do, in this order, pass y.to_numpy()."
+            f"The indexes of X and {name} differ, so their rows seem not to belong "
+            f"together. If they do, in this order, pass {name}.to_numpy()."
         )
 
 

@@ -6,9 +6,10 @@ import numpy as np
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.metrics import pairwise_distances
+from sklearn.utils.extmath import row_norms
 from sklearn.utils.validation import check_array, check_is_fitted
 
-from skdatamodels._examples import Examples, swap_hint
+from skdatamodels._examples import Examples, names_at, swap_hint
 from skdatamodels._numbers import refuse_disguised
 from skdatamodels._sklearn_compat import Interval, fit_context, safe_indexing
 from skdatamodels.applications._annotation_page import (
@@ -17,6 +18,7 @@ from skdatamodels.applications._annotation_page import (
 )
 from skdatamodels.applications._attributions import (
     check_train,
+    names_of,
     sign_of_better,
     validate_weights,
 )
@@ -27,6 +29,7 @@ _BLOCK_ENTRIES = 2**22
 # For a target that does not leak, one example often has a third of the squared weights,
 # but is rarely a third closer than all others. So closeness counts twice.
 _SHARE = 0.5
+_ROUNDING = 1e-7  # of distances, which are square roots of differences
 
 
 class LeakageDetector(OutlierMixin, BaseEstimator):
@@ -66,7 +69,8 @@ class LeakageDetector(OutlierMixin, BaseEstimator):
         Proposed training examples, best score first. They are selected alternately by
         positive weight and by closeness. Padded with -1.
     candidate_ids_ : object array of shape (n_targets, n_candidates)
-        Their ids, padded with None. Only if `train` was given.
+        Their ids, padded with None. Only if `train` was given, or a regressor that was
+        fitted on runs of a trainer.
     evidence_ : float64 array of shape (n_targets, n_candidates, 2)
         Evidence of each candidate by weights and by representation, each from 0 to 1;
         see Notes.
@@ -178,6 +182,7 @@ class LeakageDetector(OutlierMixin, BaseEstimator):
                 "threshold and contamination both determine which targets are flagged: "
                 "give one of them."
             )
+        names = names_of(X, self.train, "player_ids_")
         warn_if_weak(X, stacklevel=4)
         X = self._check_weights(X, reset=True)
         check_train(self.train, X.shape[1])
@@ -195,8 +200,8 @@ class LeakageDetector(OutlierMixin, BaseEstimator):
         )
         self.candidates_, self.evidence_ = self._propose(X, target_representation)
         vars(self).pop("candidate_ids_", None)  # of an earlier fit
-        if self.train is not None:
-            self.candidate_ids_ = self.train.ids_at(self.candidates_)
+        if names is not None:
+            self.candidate_ids_ = names_at(names, self.candidates_)
         parts = self._score_parts(self.evidence_[:, 0])
         self.leakage_score_, self.spoke_ = parts.sum(axis=-1), _who_spoke(parts)
         self.offset_ = -0.5 if self.threshold is None else -float(self.threshold)
@@ -427,7 +432,7 @@ class LeakageDetector(OutlierMixin, BaseEstimator):
             kinds[0] = _share_of_weight(weights)
             turn = np.where(weights > 0, _ranks(-weights), np.inf)
             if Z is not None:
-                distances = pairwise_distances(Z_targets[block], Z)
+                distances = _distances(Z_targets[block], Z)
                 kinds[1] = _closeness(distances)
                 # alternate: the first by weight, the first by distance, the second ...
                 turn = np.minimum(2 * turn, 2 * _ranks(distances) + 1)
@@ -441,6 +446,14 @@ class LeakageDetector(OutlierMixin, BaseEstimator):
             picked = np.take_along_axis(kinds, rows[None], axis=2)
             evidence[block, :n_most] = picked.transpose(1, 2, 0)
         return candidates, evidence
+
+
+def _distances(Z_targets, Z):
+    """Return Euclidean distances, exactly 0 where they are 0 up to rounding."""
+    distances = pairwise_distances(Z_targets, Z)
+    sizes = row_norms(Z_targets)[:, None] + row_norms(Z)
+    distances[distances <= _ROUNDING * sizes] = 0
+    return distances
 
 
 def _ranks(values):

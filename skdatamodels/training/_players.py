@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import scipy.sparse as sp
 
-from skdatamodels._examples import names_at
+from skdatamodels._examples import check_same_index, names_at
 from skdatamodels._frames import columns_of, is_frame
 from skdatamodels._frozen import frozen_array
 from skdatamodels.masks._designs import check_design
@@ -190,6 +190,7 @@ def _labels(train, groups):
     """Return the label of each row, array (n_train,)."""
     if isinstance(groups, str):
         groups = _column(train, groups)
+    check_same_index(train.X, groups, "groups")
     if isinstance(groups, list | tuple):  # an array of a list may turn NaN into text
         groups = np.array(groups, dtype=object)
     labels = frozen_array(groups, "groups")

@@ -12,7 +12,7 @@ from skdatamodels.masks._designs import check_run_ids
 from skdatamodels.runs import TrainingRuns
 
 
-def check_rows(X, n_train, name="n_train"):
+def check_rows(X, n_train, are_groups=False):
     """Return X as run ids (int64 array) or as PackedMasks.
 
     Parameters
@@ -21,8 +21,8 @@ def check_rows(X, n_train, name="n_train"):
         Run ids or masks.
     n_train : int
         Number of columns of masks: training examples, or groups of them.
-    name : str, default="n_train"
-        Name of this number in errors.
+    are_groups : bool, default=False
+        Whether the columns are groups, for errors.
 
     Returns
     -------
@@ -55,10 +55,11 @@ def check_rows(X, n_train, name="n_train"):
             return check_run_ids(rows)
         if rows.ndim == 2 and rows.shape[1] == n_train:
             X = as_masks(rows)
+    what = " (the number of groups)" * are_groups
     if not isinstance(X, PackedMasks) or X.shape[1] != n_train or len(X) == 0:
         raise ValueError(
             "X must be run ids (n_runs,), such as np.arange(1000), or 0/1 masks "
-            f"(n_runs, {name}) with {name}={n_train} and at least one run, got "
+            f"(n_runs, n_train) with n_train={n_train}{what} and at least one run, got "
             f"{describe_kind(X)}. The examples do not belong in X. Pass them to "
             "the constructor: SubsetTrainer(estimator, train=Examples(X_train, "
             "y_train), targets=Examples(X_test, y_test))."

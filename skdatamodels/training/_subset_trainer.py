@@ -446,9 +446,7 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
         players = players_of(self)
         players.check_design(self.design, self.alpha, self.train.y)
         learner = self._learner()
-        rows = check_rows(
-            X, len(players), "n_groups" if players.are_groups else "n_train"
-        )
+        rows = check_rows(X, len(players), players.are_groups)
         self._check_sizes(learner, rows, players)
         self._check_models(learner)
         if anew or isinstance(self.random_state, Integral):  # may be set after `fit`

@@ -10,6 +10,7 @@ from skdatamodels import DatamodelRegressor, Examples, SubsetTrainer, TrainingRu
 from skdatamodels.applications import (
     CounterfactualEvaluation,
     DataSupportSearch,
+    LeakageDetector,
     affected_targets,
     component_effects,
     harmful_examples,
@@ -181,6 +182,8 @@ def test_fitted_estimators_know_the_names(trainer):
     assert harmful.ids.tolist() == harmful.to_frame()["id"].tolist()
     affected = affected_targets(fitted, 1)
     assert_array_equal(affected.positive_ids, TARGETS.ids_at(affected.positive))
+    detector = LeakageDetector(n_candidates=2).fit(fitted)
+    assert detector.candidate_ids_[0, 0] == NAMES[detector.candidates_[0, 0]]
     assert similar_examples(fitted.coef_).positive_ids is None
     assert harmful_examples(fitted.coef_, higher_is_better=True, balance=False).ids is (
         None

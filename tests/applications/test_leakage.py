@@ -280,3 +280,15 @@ def test_bad_parameters_and_predict():
         detector.predict(WEIGHTS)
     with pytest.raises(ValueError, match="expecting 20 features"):
         clone(detector).fit(WEIGHTS).predict(WEIGHTS[:, :-1])
+
+
+def test_copies_with_rounding_errors_are_copies():
+    """Copies of a row hide each other unless their distances are exactly 0."""
+    Z = np.random.default_rng(0).normal(size=(30, 40)) * 1e3
+    Z[1] = Z[0]
+    target = Z[:1] * (1 + 1e-15)
+    detector = LeakageDetector(higher_is_better=True).fit(
+        np.zeros((1, 30)), train_representation=Z, target_representation=target
+    )
+    assert detector.leakage_score_[0] == 1
+    assert set(detector.candidates_[0, :2]) == {0, 1}

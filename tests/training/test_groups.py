@@ -127,7 +127,7 @@ def test_masks_are_of_groups():
     runs = make_trainer().transform(masks)
     of_rows = make_trainer(groups=None).transform(rows_of(masks))
     assert_allclose(runs.outputs, of_rows.outputs, rtol=1e-6)
-    with pytest.raises(ValueError, match=r"\(n_runs, n_groups\) with n_groups=8"):
+    with pytest.raises(ValueError, match=r"n_train=8 \(the number of groups\)"):
         make_trainer().transform(rows_of(masks))
 
 

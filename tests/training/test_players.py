@@ -127,6 +127,15 @@ def test_bad_groups_are_refused(groups, error, match):
         Players(TRAIN, groups)
 
 
+def test_labels_in_another_order_than_the_rows_are_refused():
+    index = list("uvwxyz")
+    train = Examples(frame_of(pd).set_index(pd.Index(index)), TRAIN.y)
+    labels = pd.Series(LABELS, index=index)
+    assert len(Players(train, labels)) == 3
+    with pytest.raises(ValueError, match="The indexes of X and groups differ"):
+        Players(train, labels[::-1])
+
+
 def test_an_unknown_column_names_those_that_exist():
     with pytest.raises(ValueError, match="which have 'source', 'number'"):
         Players(with_labels("metadata pandas")[0], "sauce")
