@@ -24,7 +24,6 @@ from sklearn.base import clone
 from skdatamodels._sklearn_compat import Interval, validate_params
 from skdatamodels._tables import Table, table_html, table_text
 from skdatamodels.influence._learner_models import family_of
-from skdatamodels.masks import PackedMasks
 from skdatamodels.training import SubsetTrainer
 
 # Share of the weights that matter: with half of them, the law is within .1 of the LDS
@@ -290,8 +289,8 @@ def _advice(trainer, n_train, n_affordable, n_needed):
         return
     if family in _HELPED:
         yield (
-            "With keep_models=20 and prior='cheap', 100 runs did what takes 800 to 2,000"
-            " without."
+            "With keep_models=20 and prior='cheap', 100 runs did what takes 800 to "
+            "2,000 without."
         )
     elif family == "other":
         yield "prior='cheap' uses attributions of other models of the same data."

@@ -118,8 +118,14 @@ def test_nothing_is_written_to_the_store(tmp_path):
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(0.0123, "0.012 s"), (89, "89 s"), (150, "2.5 min"), (7200, "2 h")]
-    + [(5 * 86400, "5 days"), (86400 * 12345, "12,000 days")],
+    [
+        (0.0123, "0.012 s"),
+        (89, "89 s"),
+        (150, "2.5 min"),
+        (7200, "2 h"),
+        (5 * 86400, "5 days"),
+        (86400 * 12345, "12,000 days"),
+    ],
 )
 def test_durations_have_two_digits(seconds, text):
     assert duration(seconds) == text
