@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from sklearn.base import BaseEstimator
 from sklearn.dummy import DummyRegressor
+from sklearn.linear_model import LinearRegression
 
 from skdatamodels import Examples, PackedMasks, RunStore, SubsetTrainer, TrainingRuns
 from skdatamodels._tables import (
@@ -30,7 +31,7 @@ from skdatamodels.applications import (
 )
 from skdatamodels.datasets import ReleasedDatamodels, make_linear_runs
 from skdatamodels.influence import CheapAttributions, DifferenceOfMeans
-from skdatamodels.judging import compare_attributions, plan_runs
+from skdatamodels.judging import compare_attributions, estimate_cost, plan_runs
 from skdatamodels.metrics import LeakageRecall, ScoreInterval, lds_interval
 from skdatamodels.outputs import OUTPUTS, OutputInfo
 from skdatamodels.regression import AttributionMatrix
@@ -199,6 +200,9 @@ RESULTS = {
     "AttributionMatrix": lambda folder: AttributionMatrix(np.eye(4, 20)),
     "ComponentEffects": lambda folder: _components(),
     "Correlation": lambda folder: Correlation(1 / 3, 2 / 3, 1000),
+    "CostEstimate": lambda folder: estimate_cost(
+        SubsetTrainer(LinearRegression(), TRAIN, TARGETS), seconds_per_run=1e4
+    ),
     "CounterfactualEffects": lambda folder: _effects(),
     "Examples": lambda folder: Examples(np.eye(500), np.arange(500)),
     "Extremes": lambda folder: similar_examples(np.eye(500), 200),

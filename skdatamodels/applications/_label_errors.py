@@ -92,17 +92,15 @@ class LabelErrors:
             If pandas is not installed.
         """
         pandas = import_pandas()
-        names = [
-            "examples",
-            "label",
-            "suggested",
-            "out_of_bag",
-            "n_runs",
-            "probability",
-        ]
-        columns = {name: getattr(self, name) for name in names}
-        frame = pandas.DataFrame(columns, index=pandas.Index(self.ids, name="id"))
-        return frame.rename(columns={"examples": "example"})
+        columns = {
+            "example": self.examples,
+            "label": self.label,
+            "suggested": self.suggested,
+            "out_of_bag": self.out_of_bag,
+            "n_runs": self.n_runs,
+            "probability": self.probability,
+        }
+        return pandas.DataFrame(columns, index=pandas.Index(self.ids, name="id"))
 
     def _table(self):
         first = slice(MOST_ROWS)

@@ -85,7 +85,7 @@ class LearnerModels:
         self.alpha, self.entropy, self.n_jobs = alpha, entropy, n_jobs
         self.models, self.notes = [], []
         self._plan = self._first = self._seconds = None
-        self.family, self.task = _family(estimator), _task(estimator, train)
+        self.family, self.task = family_of(estimator), _task(estimator, train)
         if hasattr(estimator, "fit"):
             check_output(output, estimator, np.unique(train.y))
         self.output = self._measured(output)
@@ -165,7 +165,7 @@ def _silent(job):
         return job()
 
 
-def _family(estimator):
+def family_of(estimator):
     if hasattr(estimator, "make_learner"):
         return "network"
     kinds = [kind.__name__ for kind in type(last_step(estimator)).__mro__]

@@ -239,6 +239,10 @@ def plan_runs(
         has another number of targets. After fitting: if fewer than two sizes have a
         better score than a constant, so that no curve can be fitted.
 
+    See Also
+    --------
+    estimate_cost : A first estimate, before any runs are trained.
+
     Notes
     -----
     With m runs, the variance of the weights is proportional to 1/m, and the squared

@@ -76,14 +76,8 @@ def test_rows_carry_labels_ids_and_the_other_class():
     assert frame.index.name == "id"
     assert frame.index[0] == FOUND.ids[0]
     assert frame.loc[FOUND.ids[3], "probability"] == FOUND.probability[3]
-    assert list(frame) == [
-        "example",
-        "label",
-        "suggested",
-        "out_of_bag",
-        "n_runs",
-        "probability",
-    ]
+    columns = "example, label, suggested, out_of_bag, n_runs, probability"
+    assert ", ".join(frame) == columns
 
 
 def test_of_three_classes_none_is_suggested():
