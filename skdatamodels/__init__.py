@@ -32,6 +32,7 @@ _SUBPACKAGES = {
     "masks",
     "metrics",
     "outputs",
+    "pages",
     "plotting",
     "regression",
     "runs",

@@ -11,7 +11,7 @@ import pytest
 from sklearn.base import BaseEstimator
 from sklearn.dummy import DummyRegressor
 
-from skdatamodels import Examples, PackedMasks, RunStore
+from skdatamodels import Examples, PackedMasks, RunStore, SubsetTrainer, TrainingRuns
 from skdatamodels._tables import (
     Table,
     format_column,
@@ -23,7 +23,9 @@ from skdatamodels.applications import (
     ComponentEffects,
     Correlation,
     CounterfactualEffects,
+    find_label_errors,
     harmful_examples,
+    removal_check,
     similar_examples,
 )
 from skdatamodels.datasets import ReleasedDatamodels, make_linear_runs
@@ -175,6 +177,19 @@ def _components(n=30):
     return ComponentEffects(*ends, removed, removed.astype(object))
 
 
+def _label_errors():
+    margins = np.random.default_rng(0).normal(1, size=(9, 20))
+    runs = TrainingRuns(RUNS.packed[:9], margins, output="margin")
+    return find_label_errors(runs, TRAIN, exclude=np.arange(20))
+
+
+def _removal_check():
+    trainer = SubsetTrainer(
+        lambda rows, seed: np.ones(4), TRAIN, TARGETS, random_state=0
+    )
+    return removal_check(trainer, np.arange(8), range(1, 9), n_trials=1)
+
+
 def _store(folder):
     return RunStore.create(folder / "runs", n_train=3000, n_targets=100)
 
@@ -191,6 +206,7 @@ RESULTS = {
     "HarmfulExamples": lambda folder: harmful_examples(
         -np.eye(30), 30, higher_is_better=True, balance=False
     ),
+    "LabelErrors": lambda folder: _label_errors(),
     "LeakageRecall": lambda folder: LeakageRecall(np.ones(30), np.arange(30)),
     "OutputInfo": lambda folder: OutputInfo(),
     "PackedMasks": lambda folder: RUNS.packed,
@@ -201,6 +217,7 @@ RESULTS = {
         {"a": np.ones((1, 2))}, {"a": 0.25}, {"b": "it is zero"}
     ),
     "KeptModel": lambda folder: KeptModel(DummyRegressor(), np.arange(100)),
+    "RemovalCheck": lambda folder: _removal_check(),
     "RunPlan": lambda folder: _plan(),
     "RunStore": _store,
     "ScoreInterval": lambda folder: ScoreInterval(1 / 3, 0.3, 0.4),
@@ -317,7 +334,7 @@ def test_extremes_as_a_frame():
     assert named.to_frame()["id"].tolist() == ["s", "p", "q", "r"]
     many = repr(similar_examples(np.ones((12, 9)), 9))
     assert many.count("0: +1, 1: +1, 2: +1, …") == 10
-    assert many.endswith("… 2 more")
+    assert many.splitlines()[-2] == "… 2 more"
 
 
 def test_harmful_examples_as_a_frame():
@@ -326,7 +343,8 @@ def test_harmful_examples_as_a_frame():
     found = harmful_examples([[0.5, -1.0, -0.25]], **params, train=train)
     expected = {"example": [1, 2], "id": ["q", "r"], "mean_weight": [-1.0, -0.25]}
     assert found.to_frame().to_dict("list") == expected
-    lines = repr(found).splitlines()[1:]
+    *lines, note = repr(found).splitlines()[1:]
+    assert note.startswith("quality of these weights is not known: score them")
     assert [line.split() for line in lines] == [
         ["row", "id", "mean", "weight"],
         ["1", "q", "-1.00"],

@@ -1,25 +1,23 @@
 """HTML page on which people annotate which candidates are the same as a target."""
 
-import base64
 import csv
-import hashlib
-import html
 import io
 import json
 import re
-import struct
-import zlib
 from pathlib import Path
 
 import numpy as np
-from scipy.sparse import issparse
 
 from skdatamodels._examples import check_examples, swap_hint
 from skdatamodels._files import write_atomically
-from skdatamodels._frames import is_frame
-from skdatamodels._sklearn_compat import safe_indexing
-from skdatamodels.applications._annotation_template import TEMPLATE
 from skdatamodels.metrics._leakage_recall import check_candidates
+from skdatamodels.pages._candidates import (
+    candidate_rows,
+    data_fingerprint,
+    make_tasks,
+)
+from skdatamodels.pages._example_data import DETAILS, ShownExamples
+from skdatamodels.pages._page import make_page
 
 _COLUMNS = "fingerprint", "annotator", "target", "train", "same"
 
@@ -81,28 +79,24 @@ def write_annotation_page(
     ...     "the cat" in path.read_text("utf-8")
     True
     """
-    candidates = _check_candidates(candidates, train, targets)
+    check_examples(train, "train")
+    check_examples(targets, "targets")
     rows = _check_rows(rows, len(targets))
-    tasks = [
-        {"target": int(j), "candidates": candidates[j][candidates[j] >= 0].tolist()}
-        for j in rows
-    ]
-    tasks = [task for task in tasks if task["candidates"]]
+    tasks = make_tasks(candidates, train, targets, rows)
     if not tasks:
         raise ValueError("No target has a candidate, so there is nothing to annotate.")
-    show_train, show_targets = _renderers(train, targets, image_shape)
-    used = sorted({i for task in tasks for i in task["candidates"]})
+    shown = ShownExamples(train, targets, image_shape)
     data = {
         "fingerprint": data_fingerprint(train, targets),
         "tasks": tasks,
-        "targets": {t["target"]: show_targets(t["target"]) for t in tasks},
-        "train": {i: show_train(i) for i in used},
+        "notes": shown.notes(DETAILS[0]),
+        "examples": {
+            "train": shown.embed("train", candidate_rows(tasks)),
+            "targets": shown.embed("targets", [task["target"] for task in tasks]),
+        },
     }
     title = title or "Which of these show the same as the target?"
-    # "<" in the data could end the script element
-    page = TEMPLATE.replace("{{title}}", html.escape(title))
-    page = page.replace("{{data}}", json.dumps(data).replace("<", "\\u003c"))
-    write_atomically(path, page)
+    write_atomically(path, make_page(title, data))
 
 
 def read_annotations(paths, candidates, train, targets):
@@ -157,12 +151,6 @@ def read_annotations(paths, candidates, train, targets):
         if (target, int(i)) in votes:
             share[target, column] = np.mean(votes[target, int(i)])
     return share
-
-
-def data_fingerprint(train, targets):
-    """Return the hexadecimal fingerprint of a training set and its targets."""
-    both = f"{train.fingerprint} {targets.fingerprint}".encode()
-    return hashlib.sha256(both).hexdigest()
 
 
 def _check_candidates(candidates, train, targets):
@@ -224,93 +212,3 @@ def _is_row(value, limit, is_json):
     # int() would accept " 7", "+7" and "1_0"; the length limit excludes huge numbers
     digits = isinstance(value, str) and re.fullmatch("[0-9]{1,18}", value)
     return bool(digits) and int(value) < limit
-
-
-# HTML of an example, for the person to compare.
-
-
-def _renderers(train, targets, image_shape):
-    """Return functions from row to HTML, for training examples and for targets."""
-    if is_frame(train.X):
-        names = [str(name) for name in train.X.columns]
-        return [_table_of(part, names) for part in (train, targets)]
-    if issparse(train.X) or (
-        train.X.ndim == 2 and image_shape is None and train.X.dtype.kind not in "OUT"
-    ):
-        names = [f"feature {k}" for k in range(train.X.shape[1])]
-        return [_table_of(part, names) for part in (train, targets)]
-    if train.X.dtype.kind in "OUT":
-        return [_text_of(part) for part in (train, targets)]
-    low = min(float(part.X.min()) for part in (train, targets))
-    high = max(float(part.X.max()) for part in (train, targets))
-    return [_image_of(part, image_shape, low, high) for part in (train, targets)]
-
-
-def _caption(part, row):
-    return html.escape(f"{part.y[row]} (id {part.ids[row]})")
-
-
-def _text_of(part):
-    def show(row):
-        text = "\n".join(map(str, np.ravel(part.X[row])))
-        return f"<p class=text>{html.escape(text)}</p><p>{_caption(part, row)}</p>"
-
-    return show
-
-
-def _table_of(part, names):
-    def show(row):
-        values = safe_indexing(part.X, [row])
-        values = values.toarray() if issparse(values) else np.asarray(values)
-        cells = "".join(
-            f"<tr><th>{html.escape(name)}<td>{html.escape(str(value))}"
-            for name, value in zip(names, values[0].tolist(), strict=True)
-        )
-        return f"<table>{cells}</table><p>{_caption(part, row)}</p>"
-
-    return show
-
-
-def _image_of(part, image_shape, low, high):
-    shape = image_shape or part.X.shape[1:]
-    if np.prod(shape) != np.prod(part.X.shape[1:]) or len(shape) not in (2, 3):
-        raise ValueError(
-            f"An example of shape {part.X.shape[1:]} is not an image of shape {shape}; "
-            "pass image_shape=(height, width)."
-        )
-
-    def show(row):
-        pixels = np.asarray(part.X[row], dtype=np.float64).reshape(shape)
-        scaled = (pixels - low) / (high - low or 1) * 255
-        data = base64.b64encode(encode_png(scaled.round().astype(np.uint8))).decode()
-        source = f"data:image/png;base64,{data}"
-        return f'<img src="{source}" alt=""><p>{_caption(part, row)}</p>'
-
-    return show
-
-
-def encode_png(pixels):
-    """Encode pixels, uint8 (height, width) or (height, width, 1|3|4), as PNG.
-
-    Written here so that no imaging package is needed. A PNG file is a header, the rows
-    compressed by zlib, each after a zero that means "unfiltered", and an end chunk.
-    """
-    pixels = pixels[:, :, None] if pixels.ndim == 2 else pixels
-    height, width, channels = pixels.shape
-    if channels not in (1, 3, 4):
-        raise ValueError(f"An image must have 1, 3 or 4 channels, got {channels}.")
-    colour = {1: 0, 3: 2, 4: 6}[channels]
-    flat = pixels.reshape(height, width * channels)
-    scanlines = np.insert(flat, 0, 0, axis=1).tobytes()
-
-    def chunk(kind, content):
-        checksum = struct.pack(">I", zlib.crc32(kind + content))
-        return struct.pack(">I", len(content)) + kind + content + checksum
-
-    header = struct.pack(">IIBBBBB", width, height, 8, colour, 0, 0, 0)
-    return (
-        b"\x89PNG\r\n\x1a\n"
-        + chunk(b"IHDR", header)
-        + chunk(b"IDAT", zlib.compress(scanlines))
-        + chunk(b"IEND", b"")
-    )

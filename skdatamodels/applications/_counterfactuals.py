@@ -24,6 +24,7 @@ from skdatamodels.applications._edits import (
     effects_on_subsets,
     most_likely_wrong_class,
 )
+from skdatamodels.applications._quality import warn_if_weak
 from skdatamodels.applications._removal_sets import (
     HEURISTICS,
     check_sizes,
@@ -76,6 +77,7 @@ def predict_counterfactual(weights, removal_sets):
     array([[-0.75,  1.  ],
            [-2.  , -0.  ]])
     """
+    warn_if_weak(weights)
     weights = check_weights(weights)
     removed = _check_removal_sets(removal_sets, weights.shape[1])
     return -(weights @ removed.T.astype(weights.dtype))

@@ -14,6 +14,7 @@ from skdatamodels.applications._edits import (
     check_takes_labels,
     most_likely_wrong_class,
 )
+from skdatamodels.applications._quality import warn_if_weak
 from skdatamodels.applications._removal_sets import (
     dense_row,
     n_ranked,
@@ -258,6 +259,7 @@ class DataSupportSearch(BaseEstimator):
             If trainings failed, for any `on_failure` of the trainer. The search for a
             target stops if all trainings of a set fail.
         """
+        warn_if_weak(X, stacklevel=4)
         X = check_attributions(self, X, self.trainer)
         sizes, n_most = self._check_sizes()
         self._check_output()
@@ -461,6 +463,7 @@ def predict_support_size(weights, outputs):
     >>> predict_support_size(weights, [1.2, 3.0, -0.5])
     array([ 2., nan,  0.])
     """
+    warn_if_weak(weights)
     weights = check_weights(weights)
     outputs = as_real(outputs, "outputs").astype(np.float64, copy=False)
     if outputs.shape != weights.shape[:1] or np.isnan(outputs).any():

@@ -11,6 +11,7 @@ from skdatamodels._examples import Examples
 from skdatamodels._numbers import refuse_disguised
 from skdatamodels._sklearn_compat import HasMethods, fit_context
 from skdatamodels.applications._attributions import check_train, validate_weights
+from skdatamodels.applications._quality import warn_if_weak
 from skdatamodels.regression import DatamodelRegressor
 from skdatamodels.runs import TrainingRuns
 
@@ -178,8 +179,11 @@ class DatamodelEmbedding(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     @fit_context(prefer_skip_nested_validation=False)
     def _fit(self, X):
+        given = X
         if isinstance(X, TrainingRuns):
             self.regressor_, X = self._regress(X)
+            given = self.regressor_
+        warn_if_weak(given, stacklevel=5)
         X = validate_weights(self, X)
         check_train(self.train, X.shape[1])
         return X

@@ -31,6 +31,7 @@ _A, _B = 0.5, 5.0
 _SHRINKAGE = 5.0
 _LARGEST = 0.5  # rate: labels that are wrong more often are not labels
 _FREEDOM = 3, 5, 10, np.inf
+_MOST = 30.0  # standard deviations: larger residuals count as this one
 _MAD = 1.4826  # standard deviation of a normal distribution by its median deviation
 
 
@@ -106,7 +107,8 @@ def value_log_odds(residuals, spread):
     typical = np.median(spread)
     ratio = spread / typical if typical > 0 else np.ones_like(spread)
     relative = np.log(np.clip(ratio, np.exp(-2), np.exp(2)))
-    fits = [_mixture(residuals / size, relative, freedom) for freedom in _FREEDOM]
+    residuals = np.clip(residuals / size, -_MOST, _MOST)
+    fits = [_mixture(residuals, relative, freedom) for freedom in _FREEDOM]
     likelihood = np.array([fit[0] for fit in fits])
     share = np.exp(likelihood - likelihood.max())
     share /= share.sum()

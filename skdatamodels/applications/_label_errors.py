@@ -92,7 +92,14 @@ class LabelErrors:
             If pandas is not installed.
         """
         pandas = import_pandas()
-        names = "examples label suggested out_of_bag n_runs probability".split()
+        names = [
+            "examples",
+            "label",
+            "suggested",
+            "out_of_bag",
+            "n_runs",
+            "probability",
+        ]
         columns = {name: getattr(self, name) for name in names}
         frame = pandas.DataFrame(columns, index=pandas.Index(self.ids, name="id"))
         return frame.rename(columns={"examples": "example"})
@@ -218,9 +225,7 @@ def find_label_errors(runs, train, *, exclude=None, rows=None):
         confidence, _ = _mean_and_spread(_CONFIDENCE[name](outputs), unseen)
         log_odds = logit(np.clip(confidence, _LEAST, 1 - _LEAST))
         classes, codes = np.unique(train.y, return_inverse=True)
-        wrong[known] = label_log_odds(
-            log_odds[known], codes[rows][known], len(classes)
-        )
+        wrong[known] = label_log_odds(log_odds[known], codes[rows][known], len(classes))
         suggested, extreme = _other_class(classes, codes[rows]), -mean
     order = np.lexsort((-np.where(known, extreme, -np.inf), -wrong))
     probability = np.where(known, expit(wrong), np.nan)

@@ -20,6 +20,7 @@ from skdatamodels.applications._attributions import (
     sign_of_better,
     validate_weights,
 )
+from skdatamodels.applications._quality import warn_if_weak
 from skdatamodels.metrics import metadata_distances
 
 _BLOCK_ENTRIES = 2**22
@@ -177,6 +178,7 @@ class LeakageDetector(OutlierMixin, BaseEstimator):
                 "threshold and contamination both determine which targets are flagged: "
                 "give one of them."
             )
+        warn_if_weak(X, stacklevel=4)
         X = self._check_weights(X, reset=True)
         check_train(self.train, X.shape[1])
         if (train_representation is None) != (target_representation is None):

@@ -24,6 +24,11 @@ from skdatamodels.applications._attributions import (
     names_of,
     sign_of_better,
 )
+from skdatamodels.applications._quality import (
+    quality_note,
+    quality_of,
+    warn_if_weak,
+)
 from skdatamodels.applications._removal_sets import dense_row
 from skdatamodels.outputs import OUTPUTS, OutputInfo
 from skdatamodels.runs import TrainingRuns
@@ -42,6 +47,9 @@ class Extremes(NamedTuple):
         The ids of the columns, padded with None. None if they are not known.
     row_ids : array of shape (n_rows,), or None
         The ids of the rows. None if they are not known.
+    quality : float
+        Median R² of the weights on held-out runs, `held_out_r2_` of a fitted regressor.
+        NaN if it is not known, as for a plain matrix.
     """
 
     positive: np.ndarray
@@ -51,6 +59,7 @@ class Extremes(NamedTuple):
     positive_ids: np.ndarray | None = None
     negative_ids: np.ndarray | None = None
     row_ids: np.ndarray | None = None
+    quality: float = np.nan
 
     def to_frame(self):
         """Return the weights as a pandas.DataFrame, one row each.
@@ -95,7 +104,8 @@ class Extremes(NamedTuple):
                 _listed(names[i][found[i] >= 0], weights[i][found[i] >= 0])
                 for i in shown
             ]
-        return Table(f"Extremes(n_rows={n_rows}, n_most={n_most})", columns, n_rows)
+        title = f"Extremes(n_rows={n_rows}, n_most={n_most})"
+        return Table(title, columns, n_rows, (quality_note(self.quality),))
 
     __repr__ = table_text
     _repr_html_ = table_html
@@ -119,11 +129,15 @@ class HarmfulExamples(NamedTuple):
         outputs are better, positive if lower outputs are better.
     ids : object array of shape (n_found,), or None
         Their ids. None if they are not known.
+    quality : float
+        Median R² of the weights on held-out runs, `held_out_r2_` of a fitted regressor.
+        NaN if it is not known, as for a plain matrix.
     """
 
     examples: np.ndarray
     mean_weights: np.ndarray
     ids: np.ndarray | None
+    quality: float = np.nan
 
     def to_frame(self):
         """Return the examples as a pandas.DataFrame, one row each.
@@ -145,7 +159,8 @@ class HarmfulExamples(NamedTuple):
         if self.ids is not None:
             columns["id"] = [str(name) for name in self.ids[:MOST_ROWS]]
         columns["mean weight"] = self.mean_weights[:MOST_ROWS]
-        return Table(f"{n_rows} harmful examples, the worst first", columns, n_rows)
+        title = f"{n_rows} harmful examples, the worst first"
+        return Table(title, columns, n_rows, (quality_note(self.quality),))
 
     __repr__ = table_text
     _repr_html_ = table_html
@@ -174,6 +189,11 @@ def similar_examples(weights, n_examples=5, *, among=None, train=None):
         One row per target; columns are training examples. Examples with weight zero are
         not included.
 
+    Warns
+    -----
+    UserWarning
+        If the weights of a fitted regressor explain nothing of held-out runs.
+
     Raises
     ------
     ValueError
@@ -200,20 +220,23 @@ def similar_examples(weights, n_examples=5, *, among=None, train=None):
     Extremes(n_rows=1, n_most=2)
     row  positive          negative
       0  3: +0.3, 0: +0.2  1: -0.1
+    quality of these weights is not known: score them with ...
     >>> found.positive, found.negative
     (array([[3, 0]]), array([[ 1, -1]]))
     >>> classes = np.array(["cat", "cat", "dog", "dog"])
     >>> similar_examples(weights, 1, among=classes == "cat").positive_weights
     array([[0.2]])
     """
+    quality = quality_of(weights)
+    warn_if_weak(weights)
     matrix = check_weights(weights)
     check_train(train, matrix.shape[1])
     names = names_of(weights, train, "player_ids_")
     row_names = names_of(weights, None, "target_ids_")
-    return _extremes(matrix, n_examples, among, names, row_names)
+    return _extremes(matrix, n_examples, among, names, row_names, quality)
 
 
-def _extremes(weights, n_examples, among, names, row_names=None):
+def _extremes(weights, n_examples, among, names, row_names, quality):
     """Return the extremes of each row; names are ids of columns and rows, or None."""
     if not isinstance(n_examples, Integral) or n_examples < 1:
         raise ValueError(
@@ -238,7 +261,7 @@ def _extremes(weights, n_examples, among, names, row_names=None):
         rows.append((*_largest(row, n_examples), *_largest(-row, n_examples)))
     positive, raised, negative, lowered = map(np.array, zip(*rows, strict=True))
     ids = [None if names is None else names_at(names, p) for p in (positive, negative)]
-    return Extremes(positive, negative, raised, -lowered, *ids, row_names)
+    return Extremes(positive, negative, raised, -lowered, *ids, row_names, quality)
 
 
 def affected_targets(weights, n_targets=5, *, among=None, targets=None):
@@ -262,6 +285,11 @@ def affected_targets(weights, n_targets=5, *, among=None, targets=None):
     found : Extremes
         One row per training example; columns are targets.
 
+    Warns
+    -----
+    UserWarning
+        If the weights of a fitted regressor explain nothing of held-out runs.
+
     Raises
     ------
     ValueError
@@ -276,6 +304,8 @@ def affected_targets(weights, n_targets=5, *, among=None, targets=None):
     array([[ 1,  0],
            [ 2, -1]])
     """
+    quality = quality_of(weights)
+    warn_if_weak(weights)
     transposed = check_weights(weights).T
     transposed = transposed.tocsr() if issparse(transposed) else transposed
     if targets is not None:
@@ -287,7 +317,7 @@ def affected_targets(weights, n_targets=5, *, among=None, targets=None):
             )
     names = names_of(weights, targets, "target_ids_")
     row_names = names_of(weights, None, "player_ids_")
-    return _extremes(transposed, n_targets, among, names, row_names)
+    return _extremes(transposed, n_targets, among, names, row_names, quality)
 
 
 def mean_weights(weights, *, target_classes=None, balance=True):
@@ -310,7 +340,8 @@ def mean_weights(weights, *, target_classes=None, balance=True):
     Warns
     -----
     UserWarning
-        If `balance` is True and it is not known whether the targets have classes.
+        If `balance` is True and it is not known whether the targets have classes, or
+        if the weights of a fitted regressor explain nothing of held-out runs.
 
     Returns
     -------
@@ -341,6 +372,7 @@ def _mean_weights(weights, target_classes, balance):
         target_classes = getattr(last_step(weights), "target_classes_", None)
     info = getattr(last_step(weights), "output_info_", OutputInfo())
     regresses = info.name in OUTPUTS and OUTPUTS[info.name].task == "regression"
+    warn_if_weak(weights, stacklevel=4)
     weights = check_weights(weights)
     if balance and target_classes is None and not regresses:
         warnings.warn(
@@ -433,12 +465,14 @@ def harmful_examples(
     sign = sign_of_better(weights, higher_is_better)
     check_train(train, len(mean))
     names = names_of(weights, train, "player_ids_")
-    found = _extremes(sign * mean[None], n_examples, None, names)
+    quality = quality_of(weights)
+    found = _extremes(sign * mean[None], n_examples, None, names, None, quality)
     there = found.negative[0] >= 0
     return HarmfulExamples(
         found.negative[0][there],
         sign * found.negative_weights[0][there],
         None if names is None else found.negative_ids[0][there],
+        quality,
     )
 
 

@@ -97,9 +97,8 @@ def _audit(options):
     print(found)
     frames = found.frames()
     for name, frame in frames.items():
-        print(
-            f"\n{name} ({len(frame):,})\n{frame.head(_SHOWN).to_string(max_cols=_COLUMNS)}"
-        )
+        shown = frame.head(_SHOWN).to_string(max_cols=_COLUMNS)
+        print(f"\n{name} ({len(frame):,})\n{shown}")
     if options.tables is not None:
         options.tables.mkdir(parents=True, exist_ok=True)
         for name, frame in frames.items():

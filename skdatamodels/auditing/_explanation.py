@@ -2,10 +2,12 @@
 
 import numpy as np
 
-from skdatamodels._tables import import_pandas
+from skdatamodels._example_scales import scales_of
+from skdatamodels._tables import import_pandas, shorten
 from skdatamodels.auditing._findings import beside
 
 _MOST_DIFFERENT = 3  # columns that are named
+_MOST_CHARACTERS = 20  # of a cell
 
 
 def explain(weights, target, train_table, n_rows):
@@ -36,7 +38,7 @@ def explain(weights, target, train_table, n_rows):
     harming = harming[weights[harming] < 0]
     rows = np.concatenate([helping, harming])
     found = train_table.iloc[rows]
-    scales = {name: _scale(train_table[name]) for name in target.index}
+    scales = dict(zip(target.index, scales_of(train_table), strict=True))
     facts = {
         "for_or_against": ["for"] * len(helping) + ["against"] * len(harming),
         "effect": weights[rows],
@@ -61,18 +63,11 @@ def differences(row, target, scales, most=_MOST_DIFFERENT):
     ]
 
 
-def _scale(column):
-    """Return the standard deviation of numbers, None of anything else."""
-    if getattr(column.dtype, "kind", "O") not in "iuf":
-        return None
-    return float(column.std()) or 1.0
-
-
 def _gap(one, other, scale):
     missing = import_pandas().isna([one, other])
     if missing.any():
         return 0.0 if missing.all() else 1.0
-    if scale is None:
+    if not scale > 0:
         return 0.0 if one == other else 1.0
     return abs(float(one) - float(other)) / scale
 
@@ -80,5 +75,4 @@ def _gap(one, other, scale):
 def _short(value):
     if isinstance(value, float | np.floating):
         return f"{value:.4g}"
-    text = str(value)
-    return text if len(text) <= 20 else f"{text[:19]}…"
+    return shorten(value, _MOST_CHARACTERS)

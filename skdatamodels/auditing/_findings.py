@@ -3,6 +3,7 @@
 import numpy as np
 from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
+from sklearn.inspection import permutation_importance
 from sklearn.neighbors import NearestNeighbors
 
 from skdatamodels._tables import import_pandas
@@ -16,6 +17,7 @@ from skdatamodels.influence._surrogate_table import surrogate_table
 
 _MOST_CLUSTERS, _ROWS_PER_CLUSTER = 8, 20
 _N_COMPONENTS = 20  # of the weights, for clusters
+_N_SHUFFLES = 3
 _N_OUTPUTS = 20  # bounds the columns of the representation
 _CERTAIN = 0.8  # leakage score; half of this is common where nothing leaks
 _NEAR = 0.1  # distance of near-duplicates, relative to that of the next row
@@ -50,6 +52,30 @@ def effects_of_rows(judged, table):
     return beside({"effect": judged.mean_benefit()}, table).sort_values(
         "effect", kind="stable"
     )
+
+
+def columns(model, train, judged, names, seed):
+    """Return how much the score falls when a column is shuffled, the most first.
+
+    Parameters
+    ----------
+    model : fitted estimator
+        The model.
+    train, judged : Examples
+        Training and judged rows: data frames, or arrays with two dimensions.
+    names : sequence of str
+        Names of the columns.
+    seed : int
+    """
+    fall = {
+        name: permutation_importance(
+            model, part.X, part.y, n_repeats=_N_SHUFFLES, random_state=seed
+        ).importances_mean
+        for name, part in (("importance", judged), ("in_training", train))
+    }
+    index = import_pandas().Index(names, name="column")
+    frame = import_pandas().DataFrame(fall, index=index)
+    return frame.sort_values("importance", ascending=False, kind="stable")
 
 
 def representation(model, train, targets):

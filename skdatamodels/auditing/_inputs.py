@@ -167,8 +167,8 @@ def _check_labels(y, y_test, task):
     values, counts = np.unique(y, return_counts=True)
     if len(values) == 1:
         raise ValueError(
-            f"All labels are {values[0]!r}. There is nothing to learn: is this the "
-            "right column?"
+            f"All labels are {values.tolist()[0]!r}. There is nothing to learn: is "
+            "this the right column?"
         )
     if task == "regression":
         return

@@ -2,7 +2,6 @@
 
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.compose import make_column_transformer
-from sklearn.decomposition import TruncatedSVD
 from sklearn.ensemble import (
     HistGradientBoostingClassifier,
     HistGradientBoostingRegressor,
@@ -19,7 +18,7 @@ from skdatamodels.auditing._columns import MOST_CATEGORIES, column_kinds
 
 MODELS = "boosting", "forest", "linear"
 _MOST_ONE_HOT = 30  # categories of a column; rarer ones share a column
-_WORDS, _TOPICS = 2000, 30  # of a column of text
+_WORDS, _FEW_WORDS = 2000, 200  # of a column of text; few for trees
 
 
 def model_for(name, X, task):
@@ -55,7 +54,9 @@ def model_for(name, X, task):
     for column, kind in column_kinds(X).items():
         columns[kind].append(column)
     encoder = make_column_transformer(
-        *_encoders(name, columns), verbose_feature_names_out=False
+        *_encoders(name, columns),
+        sparse_threshold=0.3 if name == "linear" else 0,
+        verbose_feature_names_out=False,
     )
     return make_pipeline(encoder, _learner(name, task, len(columns["category"])))
 
@@ -92,10 +93,8 @@ def _encoders(name, columns):
     yield numbers, columns["number"]
     yield dates, columns["date"]
     for column in columns["text"]:
-        words = make_pipeline(FilledText(), TfidfVectorizer(max_features=_WORDS))
-        if name != "linear":
-            words.steps.append(("svd", TruncatedSVD(_TOPICS, random_state=0)))
-        yield words, column
+        words = TfidfVectorizer(max_features=_WORDS if name == "linear" else _FEW_WORDS)
+        yield make_pipeline(FilledText(), words), column
 
 
 def _filled(name):

@@ -159,6 +159,24 @@ class Audit:
         """Pairs of training rows that are equal or nearly so, the closest first."""
         return _findings.duplicates(self._representation[0], self._train_table)
 
+    @cached_property
+    def columns(self):
+        """Columns by how much the score falls when they are shuffled, the most first.
+
+        `importance` is measured on the judged rows, `in_training` on the training rows.
+        A column of large `in_training` and little `importance` is a shortcut that does
+        not hold elsewhere; one that carries nearly all may give the label away.
+        """
+        if len(self._train.shape) != 2:
+            raise ValueError("The rows are not a table, so they have no columns.")
+        return _findings.columns(
+            self._fitted,
+            self._train,
+            self._judged_rows,
+            self._train_table.columns[1:],
+            self._seed,
+        )
+
     @property
     def clusters(self):
         """Groups of judged rows that the same training rows drive, the largest first.
@@ -177,6 +195,7 @@ class Audit:
             Without those that rest on weights, if these predict nothing.
         """
         names = ["label_errors", "duplicates"]
+        names += ["columns"] if len(self._train.shape) == 2 else []
         names += ["leaks"] if self._test is not None else []
         names += ["predictions", "rows", "clusters"] if self.trust.enough else []
         if self.group_audit is not None and self.group_audit.trust.enough:
@@ -249,12 +268,11 @@ class Audit:
             "trust": self.trust.as_facts(),
             "sections": sections,
         }
-        targets = self._train if self._test is None else self._test
         write_explorer(
             path,
             judged.weights,
             self._train,
-            targets[self._in_table],
+            self._judged_rows,
             **(arguments | page),
         )
 
@@ -264,19 +282,18 @@ class Audit:
 
     @cached_property
     def _judged_table(self):
-        part = self._train if self._test is None else self._test
-        return as_frame(part, self._label).iloc[self._in_table]
+        return as_frame(self._judged_rows, self._label)
 
-    @property
-    def _in_table(self):
-        """Positions of the judged rows in their own table."""
-        first = 0 if self._test is None else len(self._train)
-        return self._judged.targets - first
+    @cached_property
+    def _judged_rows(self):
+        """Return the judged rows as Examples."""
+        if self._test is None:
+            return self._train[self._judged.targets]
+        return self._test[self._judged.targets - len(self._train)]
 
     @cached_property
     def _representation(self):
-        part = self._train if self._test is None else self._test
-        return _findings.representation(self._fitted, self._train, part[self._in_table])
+        return _findings.representation(self._fitted, self._train, self._judged_rows)
 
     @cached_property
     def _clusters(self):

@@ -1,5 +1,32 @@
 """One HTML page on which people explore which training rows predictions hang on."""
 
+from numbers import Integral
+
+import numpy as np
+
+from skdatamodels._examples import check_examples
+from skdatamodels._files import write_atomically
+from skdatamodels._numbers import as_real
+from skdatamodels.outputs import info_of_output
+from skdatamodels.pages._candidates import (
+    candidate_rows,
+    data_fingerprint,
+    make_tasks,
+)
+from skdatamodels.pages._example_data import DETAILS, ShownExamples
+from skdatamodels.pages._groups import Groups
+from skdatamodels.pages._page import embed, make_page
+from skdatamodels.pages._sections import section_data, trust_data
+from skdatamodels.pages._weight_data import (
+    LargestWeights,
+    check_errors,
+    check_weights,
+    choose_n_weights,
+    make_map,
+)
+
+_MOST_NEEDED = 20  # weights of each target whose rows are kept in any case
+
 
 def write_explorer(
     path,
@@ -75,7 +102,7 @@ def write_explorer(
         rows of pixels.
     n_weights : int, default=None
         Number of weights to keep for each target, the largest in magnitude. None keeps
-        as many as fit into a third of `max_bytes`.
+        as many as fit into half of `max_bytes`.
     max_bytes : int, default=15,000,000
         Largest size of the file in bytes. Images are made smaller, long text is cut,
         and columns are left out so that the data fit; the page says so.
@@ -91,5 +118,140 @@ def write_explorer(
     See Also
     --------
     read_selection : Read the rows that people ticked.
+    skdatamodels.applications.write_annotation_page : A page with questions alone.
+
+    Notes
+    -----
+    The page predicts that without some rows, an output changes by minus the sum of
+    their weights; see :func:`~skdatamodels.applications.predict_counterfactual`. Ticked
+    rows whose weights are not among the largest count as zero, which widens the
+    interval by the size that such weights have on average.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from skdatamodels import Examples
+    >>> from skdatamodels.pages import write_explorer
+    >>> train = Examples(["good film", "bad film", "dull"], ["pos", "neg", "neg"])
+    >>> targets = Examples(["good", "dull film"], ["pos", "neg"])
+    >>> weights = [[0.9, -0.2, 0.0], [-0.1, 0.4, 0.7]]
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "explorer.html")
+    ...     write_explorer(
+    ...         path,
+    ...         weights,
+    ...         train,
+    ...         targets,
+    ...         outputs=[1.5, 0.3],
+    ...         output_info="margin",
+    ...         trust={"LDS": (0.62, 0.58, 0.66), "runs": 300},
+    ...     )
+    ...     path.stat().st_size < 100_000
+    True
     """
-    raise NotImplementedError("The explorer is being written.")
+    check_examples(train, "train")
+    check_examples(targets, "targets")
+    weights, own_info = check_weights(weights)
+    info = info_of_output(own_info if output_info is None else output_info)
+    groups = Groups.of(groups, len(train), weights.shape[1])
+    _check_shape(weights, train, targets, groups)
+    n_targets, n_columns = weights.shape
+    noise, errors = check_errors(standard_error, weights.shape)
+    outputs = _check_vector(outputs, "outputs", (n_targets,))
+    if embedding is not None:
+        embedding = _check_vector(embedding, "embedding", (n_targets, 2))
+    if n_weights is None:
+        n_weights = choose_n_weights(weights, errors is not None, max_bytes)
+    elif not isinstance(n_weights, Integral) or n_weights < 1:
+        raise ValueError(f"n_weights must be an integer from 1, got {n_weights!r}.")
+    shown = ShownExamples(train, targets, image_shape)
+    kept = LargestWeights.of(weights, int(n_weights), errors)
+    data = {
+        "fingerprint": data_fingerprint(train, targets),
+        "trainFingerprint": train.fingerprint,
+        "weights": kept.embed(n_columns),
+        "outputs": outputs if outputs is None else embed(outputs.astype(np.float32)),
+        "noise": noise if noise is None else embed(noise.astype(np.float32)),
+        "output": _describe(info, threshold, train),
+        "groups": groups if groups is None else groups.embed(),
+        "map": embed(np.float32(make_map(weights) if embedding is None else embedding)),
+        "trust": trust_data(trust),
+        "sections": [
+            section_data(name, table, len(train), n_targets)
+            for name, table in (sections or {}).items()
+        ],
+        "tasks": make_tasks(candidates, train, targets),
+    }
+    needed = kept.largest_columns(_MOST_NEEDED)
+    needed = needed if groups is None else groups.rows_of(needed)
+    needed = np.union1d(needed, candidate_rows(data["tasks"]))
+    title = title or "Which training examples does the model rely on?"
+    page = _fitted_page(title, data, shown, needed.astype(int), max_bytes)
+    write_atomically(path, page)
+
+
+def _fitted_page(title, data, shown, needed, max_bytes):
+    """Return a page that is small enough, with as much of the examples as fits."""
+    plans = [(None, detail) for detail in DETAILS[:2]]
+    plans += [(needed, detail) for detail in DETAILS]
+    for rows, detail in plans:
+        notes = shown.notes(detail)
+        if rows is not None:
+            notes.append(
+                f"The content of {len(rows):,} of {len(shown.train):,} training "
+                "examples is kept, those with the largest weights."
+            )
+        examples = {
+            "train": shown.embed("train", rows, detail),
+            "targets": shown.embed("targets", None, detail),
+        }
+        page = make_page(title, data | {"examples": examples, "notes": notes})
+        size = len(page.encode("utf-8"))
+        if size <= max_bytes:
+            return page
+    raise ValueError(
+        f"The page would have {size:,} bytes, more than max_bytes={max_bytes:,}. Pass "
+        "fewer targets, a smaller n_weights, or a larger max_bytes."
+    )
+
+
+def _check_shape(weights, train, targets, groups):
+    n_columns = len(train) if groups is None else groups.n_columns
+    wanted = len(targets), n_columns
+    if weights.shape != wanted:
+        hint = " Transpose the weights." if weights.shape == wanted[::-1] else ""
+        raise ValueError(
+            "weights must have a row for each target and a column for each training "
+            f"example (or for each group, with groups): shape {wanted}; got "
+            f"{weights.shape}.{hint}"
+        )
+
+
+def _check_vector(values, name, shape):
+    if values is None:
+        return None
+    values = as_real(values, name).astype(np.float64)
+    if values.shape != shape or not np.isfinite(values).all():
+        raise ValueError(
+            f"{name} must be finite numbers of shape {shape}, one row for each target; "
+            f"got shape {values.shape}."
+        )
+    return values
+
+
+def _describe(info, threshold, train):
+    """Return what the page needs to know of the output."""
+    if threshold is None:
+        two = len(np.unique(train.y)) == 2 if train.y.dtype.kind != "f" else False
+        threshold = {"margin": 0.0, "correctness": 0.5}.get(info.name)
+        if two and threshold is None:
+            threshold = {"log_odds": 0.0, "confidence": 0.5}.get(info.name)
+    return {
+        "name": "output" if info.name == "unknown" else info.name.replace("_", " "),
+        "unit": "" if info.unit in ("unknown", "user-defined") else info.unit,
+        "sign": info.sign,
+        "threshold": None if threshold is None else float(threshold),
+        "isPrediction": info.name == "prediction",
+    }

@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.sparse import issparse
-from sklearn.utils.sparsefuncs import mean_variance_axis
 
+from skdatamodels._example_scales import plain_values, scales_of
 from skdatamodels._frames import columns_of, is_frame
 from skdatamodels._sklearn_compat import safe_indexing
 from skdatamodels._tables import format_column, shorten
@@ -93,7 +93,7 @@ def make_table(groups, number, train, n_columns, names=None, *, mark_all=False):
     names = _names(train.X, names)
     groups = [group for group in groups if len(group.rows)]
     parts = [_columns(group.examples.X, group.rows, train.X) for group in groups]
-    gaps = _gaps(parts[0], parts[1:], _scales(train.X))
+    gaps = _gaps(parts[0], parts[1:], scales_of(train.X))
     shown = _most_different(gaps)[:n_columns]
     columns = [
         ("", [g.name if i == 0 else "" for g in groups for i in range(len(g.rows))]),
@@ -250,7 +250,7 @@ def _columns(X, rows, like):
                 "targets and train must be tables with the same columns; train has "
                 f"{shorten(names, 200)}."
             )
-        return [_plain(column) for _, column in columns_of(part[names])]
+        return [plain_values(column) for _, column in columns_of(part[names])]
     part = part.toarray() if issparse(part) else np.asarray(part)
     if part.shape[1:] != like.shape[1:]:
         raise ValueError(
@@ -258,33 +258,6 @@ def _columns(X, rows, like):
             f"{part.shape[1:]} and {like.shape[1:]}."
         )
     return list(part.reshape(len(part), -1).T)
-
-
-def _plain(column):
-    """Return the values of a column: numbers, or text; NaN for missing numbers."""
-    if hasattr(column, "iloc") and getattr(column.dtype, "kind", "O") in "iuf":
-        na_value = {"na_value": np.nan} if column.isna().any() else {}
-        values = column.to_numpy(**na_value)
-        return values.astype(np.float64) if na_value else values
-    values = column.to_numpy()
-    if values.dtype.kind != "M":
-        return values
-    return np.datetime_as_string(values, unit="auto")  # NumPy shows nanoseconds
-
-
-def _scales(X):
-    """Return the standard deviation of each column, NaN if it has no numbers."""
-    if issparse(X):
-        return np.sqrt(mean_variance_axis(X.astype(np.float64), axis=0)[1])
-    if is_frame(X):
-        return [float(_spread(_plain(column))) for _, column in columns_of(X)]
-    X = np.asarray(X)
-    return np.broadcast_to(_spread(X), X.shape[1:]).ravel() if X.ndim == 2 else [np.nan]
-
-
-def _spread(values):
-    is_number = values.dtype.kind in "iuf"
-    return np.nanstd(values, axis=0, dtype=np.float64) if is_number else np.nan
 
 
 def _gaps(one, others, scales):
@@ -328,7 +301,7 @@ def _marked(gaps, n_one, mark_all):
 def _labels(group):
     """Return the ids of rows as text."""
     ids = _ids(group.examples)[group.rows]
-    return [str(name) for name in (_plain(ids) if ids.dtype.kind == "M" else ids)]
+    return [str(name) for name in plain_values(ids)]
 
 
 def _heading_of_labels(examples):

@@ -31,6 +31,7 @@ from skdatamodels.regression._choose_solver import (
 from skdatamodels.regression._convergence import warn_unless_converged
 from skdatamodels.regression._fits import computing_dtype, join
 from skdatamodels.regression._folds import choose_split, shuffled
+from skdatamodels.regression._held_out_r2 import held_out_r2
 from skdatamodels.regression._penalty import (
     check_parameters_of_ridge,
     check_ridge_fits,
@@ -188,6 +189,14 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         generalised cross-validation. Only for the ridge.
     noise_variance_ : float64 array of shape (n_targets,)
         Variance of the outputs about the fit. Only for the ridge.
+    held_out_r2_ : float64 array of shape (n_targets,)
+        Share of the variance of the outputs that is explained on runs that were not
+        fitted: for the ridge, runs left out one at a time; for the LASSO, the held-out
+        runs of "validation" or "cv", at one place on the path for all targets, because
+        the smallest error of each would flatter it. Slightly too large if there are
+        few targets, since these runs have also chosen that place, the lam of the ridge
+        and the weights of the prior. NaN if no runs were held out. For an unbiased
+        score, use runs that were not passed to `fit`.
     dual_gap_ : float64 array of shape (n_targets,)
         Duality gap of the final fit, relative to half the variance of the outputs. If
         the prior is used as an offset, it is subtracted from the outputs first.
@@ -428,6 +437,7 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         fit = join(*solve(problem, settings), n_targets)
         gaps = np.where(enough, fit.worst_gap, 0)[:, None]
         warn_unless_converged(gaps, self.tol, self.max_iter)
+        self.held_out_r2_ = held_out_r2(problem, fit)
         self._set_attributes(units.restore(fit, dtype, self.penalty_), one)
         self._set_prior(prior, units, dtype)
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from skdatamodels._memory import available_memory
 from skdatamodels.regression._fits import computing_dtype
+from skdatamodels.regression._held_out_r2 import at_last
 from skdatamodels.regression._large_ridge import LARGE
 from skdatamodels.regression._ridge import fit_groups
 
@@ -65,10 +66,7 @@ def _at_common_lam(errors):
 
     A path that has ended early, where errors (n_targets, n_lams) are NaN, stays there.
     """
-    last = np.maximum.accumulate(
-        np.where(np.isnan(errors), 0, np.arange(errors.shape[1])), axis=1
-    )
-    errors = np.take_along_axis(errors, last, axis=1)
+    errors = at_last(errors)
     start = np.where(errors[:, :1] > 0, errors[:, :1], 1)
     return errors[:, (errors / start).mean(axis=0).argmin()]
 

@@ -225,9 +225,9 @@ def _aggregate(runs, name, columns, compute):
         found[np.arange(runs.n_runs)[rows][known]] = values
     if np.isnan(found).all():
         raise ValueError(
-            f"No run has a value for slices[{name!r}]: each lacks the output on one of "
-            "its targets, or the statistic is NaN. Outputs are missing for classes that "
-            "a run has not seen: train with unseen_class='floor', or make slices "
+            f"No run has a value for slices[{name!r}]: each lacks an output on one of "
+            "its targets, or the statistic is NaN. Outputs are missing for classes a "
+            "run has not seen: train with unseen_class='floor', or make slices "
             "without these classes."
         )
     return found

@@ -8,6 +8,7 @@ import scipy.sparse as sp
 from skdatamodels._examples import names_at
 from skdatamodels._frames import columns_of, is_frame
 from skdatamodels._frozen import frozen_array
+from skdatamodels.masks._designs import check_design
 
 _MOST = 5  # rows, columns or labels that an error lists
 
@@ -134,6 +135,25 @@ class Players:
     def names_at(self, positions):
         """Return the names at positions, an object array; None for -1."""
         return names_at(self.names, positions)
+
+    def strata(self, design, y):
+        """Return the class of each player, if the design needs it, or None."""
+        if design != "stratified":
+            return None
+        return self.single_values(
+            y, "design='stratified' needs groups of one class each"
+        )
+
+    def check_design(self, design, alpha, y):
+        """Raise if a design or alpha does not suit the number or classes of players."""
+        strata = self.strata(design, y)
+        try:
+            check_design(design, len(self), alpha, strata)
+        except ValueError as error:
+            if not self.are_groups:
+                raise
+            what = f"Here, the examples are {len(self)} groups."
+            raise ValueError(f"{error} {what}") from error
 
     def single_values(self, values, why):
         """Return the value of each player, whose rows must have the same one.

@@ -18,13 +18,11 @@ from skdatamodels.masks import (
 )
 from skdatamodels.masks._designs import (
     check_alphas,
-    check_design,
     seed_runs,
 )
 from skdatamodels.outputs import OUTPUTS, OutputInfo, info_of_output
 from skdatamodels.runs import TrainingRuns
-from skdatamodels.runs._paths import readable
-from skdatamodels.training._learners.fast_paths import FAST_LEARNERS, estimator_learner
+from skdatamodels.training._learners.fast_paths import estimator_learner
 from skdatamodels.training._learners.learners import (
     EstimatorLearner,
     check_trainable,
@@ -34,7 +32,7 @@ from skdatamodels.training._players import players_of
 from skdatamodels.training._rows import check_rows, mask_keys
 from skdatamodels.training._run_attributions import run_attributions
 from skdatamodels.training._run_training import RunTraining
-from skdatamodels.training._stores import open_store
+from skdatamodels.training._trainer_store import known_by, store_of
 from skdatamodels.training._unseen_classes import UnseenClasses
 
 
@@ -320,7 +318,7 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
             self.alpha,
             design=self.design,
             random_state=random_state,
-            y=self._strata(players),
+            y=players.strata(self.design, self.train.y),
         )
 
     def columns_of(self, rows):
@@ -446,7 +444,7 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
         """
         self._validate_params()
         players = players_of(self)
-        self._check_design(players)
+        players.check_design(self.design, self.alpha, self.train.y)
         learner = self._learner()
         rows = check_rows(
             X, len(players), "n_groups" if players.are_groups else "n_train"
@@ -457,14 +455,14 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
             entropy = entropy_from(self.random_state)
         else:
             entropy = self.entropy_
-        store = self._open_store(learner, isinstance(rows, PackedMasks), entropy)
+        store = store_of(self, learner, players, _are_given(rows), entropy)
         if anew:
             self.entropy_ = entropy if store is None else store.entropy
             self.groups_ = players.names if players.are_groups else None
         return players, learner, rows, entropy, store
 
     def _transform(self, players, learner, rows, entropy, store):
-        explicit = isinstance(rows, PackedMasks)
+        explicit = _are_given(rows)
         entropy = entropy if store is None else store.entropy
         masks, seeds = self._plan(rows, entropy)
         if players.are_groups:  # only now the sizes of the subsets are known
@@ -473,9 +471,10 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
         if store is None:
             runs, models = training.in_memory()
         else:
-            known_by = partial(self._known_by, learner, explicit)
             runs, models = training.in_store(
-                store, None if explicit else rows, known_by
+                store,
+                None if explicit else rows,
+                partial(known_by, self, learner, players, explicit),
             )
         given = masks if explicit else None
         attributions = run_attributions(self, models, store, given, entropy, players)
@@ -501,25 +500,6 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
             known["target_classes"] = self.targets.y
             known["n_missed_classes"] = found.n_unseen
         return TrainingRuns(runs.packed, outputs, **known)
-
-    def _strata(self, players):
-        """Return the class of each column, if the design needs it."""
-        if self.design != "stratified":
-            return None
-        return players.single_values(
-            self.train.y, "design='stratified' needs groups of one class each"
-        )
-
-    def _check_design(self, players):
-        """Raise if the design or alpha does not suit the number of columns."""
-        strata = self._strata(players)
-        try:
-            check_design(self.design, len(players), self.alpha, strata)
-        except ValueError as error:
-            if not players.are_groups:
-                raise
-            what = f"Here, the examples are {len(players)} groups."
-            raise ValueError(f"{error} {what}") from error
 
     def _learner(self):
         """Return the function that trains a run."""
@@ -556,7 +536,7 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
         if not hasattr(learner, "check_subset_size"):
             return
         size = subset_size(len(self.train), min(check_alphas(self.alpha)))
-        if isinstance(rows, PackedMasks):
+        if _are_given(rows):
             size = int(rows.dot(players.sizes[:, None]).min())
         elif players.are_groups:
             return
@@ -564,7 +544,7 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
 
     def _plan(self, rows, entropy):
         """Return the masks and training seeds for run ids or given masks."""
-        if isinstance(rows, PackedMasks):
+        if _are_given(rows):
             keys = mask_keys(rows)
             masks = rows
         else:
@@ -573,44 +553,7 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
         seeds = [training_seed(entropy, *key) for key in keys]
         return masks, np.array(seeds, dtype=np.uint32)
 
-    def _open_store(self, learner, explicit, entropy):
-        """Return the store of this configuration, or None without a store."""
-        if self.store is None:
-            return None
-        if self.random_state is not None and not isinstance(
-            self.random_state, Integral
-        ):
-            raise ValueError(
-                "With a store, random_state must be an int or None: runs with a "
-                f"{type(self.random_state).__name__} cannot be resumed."
-            )
-        name = getattr(self.estimator, "__name__", type(self.estimator).__name__)
-        alphas = "-".join(f"{alpha:g}" for alpha in check_alphas(self.alpha))[:40]
-        what = "given-masks" if explicit else f"{self.design}-alpha{alphas}"
-        return open_store(
-            self.store,
-            f"{readable(name, 60)}-{what}",
-            self._known_by(learner, explicit),
-            len(players_of(self)),
-            len(self.targets),
-            output=self.output_info,
-            entropy=entropy,
-        )
 
-    def _known_by(self, learner, explicit):
-        """Return the parameters that determine the runs, by name."""
-        names = ["estimator", "train", "targets", "random_state"]
-        if not explicit:
-            names += ["alpha", "design"]
-        if hasattr(self.estimator, "fit") or hasattr(self.estimator, "make_learner"):
-            names += ["output"]
-        fast = type(learner).__name__ if isinstance(learner, FAST_LEARNERS) else None
-        parameters = {"masks": "given" if explicit else "drawn", "fast": fast}
-        parameters |= {name: getattr(self, name) for name in names}
-        if self.groups is not None:  # its labels are names only
-            parameters["groups"] = players_of(self).of_row
-        if self.fit_params:
-            parameters["fit_params"] = self.fit_params
-        if self.output is None and "output" in names:
-            parameters["output"] = self.output_info.name
-        return parameters
+def _are_given(rows):
+    """Return whether rows are masks, not run ids."""
+    return isinstance(rows, PackedMasks)

@@ -7,7 +7,7 @@ from sklearn.metrics import average_precision_score
 
 from skdatamodels import Examples
 from skdatamodels.applications import LeakageDetector, read_annotations
-from skdatamodels.applications._annotation_page import data_fingerprint
+from skdatamodels.pages._candidates import data_fingerprint
 
 
 def _evidence(weights, distances):
@@ -225,7 +225,7 @@ def test_judged_by_people(tmp_path):
     detector.write_page(tmp_path / "page.html", train, targets)
     page = (tmp_path / "page.html").read_text("utf-8")
     # the surest first
-    assert page.index('"target": 1') < page.index('"target": 0')
+    assert page.index('"target":1') < page.index('"target":0')
     detector.write_page(tmp_path / "flagged.html", train, targets, flagged_only=True)
     assert '"target": 0' not in (tmp_path / "flagged.html").read_text("utf-8")
     answers = tmp_path / "answers.csv"

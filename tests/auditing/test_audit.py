@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from sklearn.datasets import load_breast_cancer, load_diabetes
+from sklearn.inspection import permutation_importance
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import accuracy_score
 from sklearn.pipeline import make_pipeline
@@ -120,6 +121,15 @@ def test_rows_to_flip_agree_with_predicted_counterfactuals(found):
     )[0]
     output = frame["margin"].iloc[at]
     assert output + effects[0] < 0 <= output + effects[1]
+
+
+def test_importance_of_columns_is_that_of_shuffling(found, planted):
+    X, y, X_test, y_test, *_ = planted
+    model = MODEL.fit(X, y)
+    theirs = permutation_importance(model, X_test, y_test, n_repeats=3, random_state=0)
+    ours = found.columns["importance"]
+    assert set(ours.index) == set(X.columns)
+    np.testing.assert_allclose(ours[X.columns], theirs.importances_mean, atol=1e-12)
 
 
 def test_frames_and_text(found):

@@ -7,12 +7,14 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.ensemble import ExtraTreesClassifier
-from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.linear_model import LogisticRegression, Ridge, RidgeClassifier
 from sklearn.naive_bayes import GaussianNB
 
 from skdatamodels import DatamodelRegressor, Examples, RunStore, SubsetTrainer
+from skdatamodels.datasets import load_digits_examples
 from skdatamodels.influence import DifferenceOfMeans, cheap_attributions
 from skdatamodels.masks import DESIGNS
+from skdatamodels.runs import aggregate_targets
 from skdatamodels.training import TorchLearner
 from skdatamodels.training._learners.fast_paths import estimator_learner
 from skdatamodels.training._learners.learners import EstimatorLearner
@@ -244,6 +246,24 @@ def test_subsets_that_are_too_small_are_refused_before_training():
     trainer.fit([0])  # the subsets are not drawn yet
     with pytest.raises(ValueError, match="6"):
         trainer.transform(np.arange(40))
+
+
+def test_a_hundred_runs_find_two_bad_sources_of_thirty():
+    clean, targets = load_digits_examples(n_train=600)
+    rng = np.random.default_rng(0)
+    source, labels = rng.integers(30, size=600), clean.y.copy()
+    bad = rng.choice(30, 2, replace=False)
+    rows = np.isin(source, bad)
+    labels[rows] = rng.permutation(labels[rows])
+    train = Examples(clean.X, labels)
+    trainer = SubsetTrainer(
+        RidgeClassifier(), train, targets, groups=source, random_state=0
+    )
+    runs = aggregate_targets(trainer.fit_transform(np.arange(100)))
+    weights = DatamodelRegressor(penalty="l2", random_state=0).fit(runs).coef_[0]
+    assert set(trainer.groups_[np.argsort(weights)[:2]]) == set(bad)
+    good = np.delete(weights, bad)
+    assert weights[bad].max() < good.mean() - 5 * good.std()
 
 
 @pytest.mark.parametrize(

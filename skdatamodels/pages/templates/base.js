@@ -1,0 +1,113 @@
+"use strict";
+// Data, elements and numbers, for all views. Text from the data becomes text nodes only,
+// never HTML.
+
+const data = JSON.parse(document.getElementById("data").textContent);
+const byId = id => document.getElementById(id);
+
+const ARRAYS = {
+  float32: Float32Array, float64: Float64Array, int32: Int32Array,
+  uint8: Uint8Array, uint16: Uint16Array, uint32: Uint32Array,
+};
+
+// Decode an array that was embedded as base64, little-endian as all browsers are.
+function decode(array) {
+  if (!array) return null;
+  const text = atob(array.base64);
+  const bytes = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
+  return new ARRAYS[array.type](bytes.buffer);
+}
+
+// Characters that reverse or hide text are shown by their number.
+const HIDDEN = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f\u200b\u202a-\u202e\u2060-\u2069\ufeff]/g;
+function clean(text) {
+  return String(text).replace(/\r\n?/g, "\n").replace(HIDDEN,
+    c => "⟨U+" + c.codePointAt(0).toString(16).toUpperCase().padStart(4, "0") + "⟩");
+}
+
+// el("p.note", {hidden: true}, "text", child): an element with its children.
+function el(kind, properties, ...children) {
+  const [tag, ...classes] = kind.split(".");
+  const element = document.createElement(tag);
+  if (classes.length) element.className = classes.join(" ");
+  for (const [name, value] of Object.entries(properties || {})) {
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else if (name === "dataset") Object.assign(element.dataset, value);
+    else if (name.startsWith("aria-") || name === "role" || name === "for")
+      element.setAttribute(name, value);
+    else element[name] = value;
+  }
+  element.append(...children.flat().filter(c => c !== null && c !== undefined)
+    .map(c => c instanceof Node ? c : clean(c)));
+  return element;
+}
+const button = (text, onclick, properties) =>
+  el("button", { type: "button", onclick, ...properties }, text);
+
+const SVG = "http://www.w3.org/2000/svg";
+function svg(tag, attributes, ...children) {
+  const element = document.createElementNS(SVG, tag);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  element.append(...children);
+  return element;
+}
+
+// Numbers with three digits that say something, and a real minus.
+function number(value) {
+  if (!Number.isFinite(value)) return Number.isNaN(value) ? "–" : String(value);
+  const size = Math.abs(value);
+  let text;
+  if (Number.isInteger(value) && size < 1e6) text = String(value);
+  else if (size >= 1e6 || size < 1e-4) text = value.toExponential(2);
+  else text = size >= 1000 ? value.toFixed(0) : String(Number(value.toPrecision(3)));
+  return text.replace("-", "−");
+}
+const signed = value => (value > 0 ? "+" : "") + number(value);
+const count = n => n.toLocaleString("en");
+const plural = (n, one, many) => count(n) + " " + (n === 1 ? one : many || one + "s");
+const percent = share =>
+  share >= 1 ? "100%" : Math.min(99.9, 100 * share).toFixed(share > 0.99 ? 1 : 0) + "%";
+
+function say(text) { byId("live").textContent = clean(text); }
+
+function download(text, type, name) {
+  const url = URL.createObjectURL(new Blob([text], { type }));
+  const link = el("a", { href: url, download: name });
+  document.body.append(link);
+  link.click();
+  link.remove();
+  setTimeout(() => URL.revokeObjectURL(url), 10000);
+}
+
+// A field of a CSV file. A spreadsheet would take one that starts with "=" as a formula.
+function field(text) {
+  text = String(text);
+  if (/^[=+\-@\t\r]/.test(text)) text = "'" + text;
+  return '"' + text.replaceAll('"', '""') + '"';
+}
+
+// Where something changes, whoever listens is told.
+class Signal {
+  constructor() { this.listeners = new Set(); }
+  on(listener) { this.listeners.add(listener); return () => this.listeners.delete(listener); }
+  send() { this.listeners.forEach(listener => listener()); }
+}
+
+// Light or dark, as the system says until someone presses the button.
+const themeChanged = new Signal();
+function isDark() {
+  const chosen = document.documentElement.dataset.theme;
+  return chosen ? chosen === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+}
+function startTheme() {
+  const toggle = byId("theme");
+  const update = () => { toggle.textContent = isDark() ? "☀ Light" : "☾ Dark"; };
+  const changed = () => { update(); themeChanged.send(); };
+  toggle.addEventListener("click", () => {
+    document.documentElement.dataset.theme = isDark() ? "light" : "dark";
+    changed();
+  });
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", changed);
+  update();
+}

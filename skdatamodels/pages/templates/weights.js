@@ -1,0 +1,139 @@
+// Weights, and what is predicted without the ticked columns. A column of the weights is
+// a training example, or a group of them.
+
+const Z = 1.959964;  // of a 95% interval
+let W = null;
+let outputs = null, noise = null, output = null, groups = null;
+
+function startWeights() {
+  outputs = decode(data.outputs);
+  noise = decode(data.noise);
+  output = data.output;
+  if (data.groups) startGroups();
+  const spec = data.weights;
+  W = { nColumns: spec.nColumns, totalShare: spec.totalShare };
+  for (const name of ["counts", "columns", "values", "errors", "cutoff", "leftOut", "share"])
+    W[name] = decode(spec[name]);
+  W.n = W.counts.length;
+  W.starts = sums(W.counts);
+  // the same weights by column: where each is, and of which target
+  const counts = new Uint32Array(W.nColumns);
+  for (const column of W.columns) counts[column]++;
+  W.columnStarts = sums(counts);
+  W.byColumn = new Uint32Array(W.columns.length);
+  W.targetOf = new Uint32Array(W.columns.length);
+  const next = W.columnStarts.slice();
+  for (let t = 0; t < W.n; t++)
+    for (let k = W.starts[t]; k < W.starts[t + 1]; k++) {
+      W.targetOf[k] = t;
+      W.byColumn[next[W.columns[k]]++] = k;
+    }
+}
+function sums(counts) {
+  const starts = new Uint32Array(counts.length + 1);
+  for (let i = 0; i < counts.length; i++) starts[i + 1] = starts[i] + counts[i];
+  return starts;
+}
+function startGroups() {
+  const codes = decode(data.groups.codes);
+  groups = { areColumns: data.groups.areColumns, names: data.groups.names, codes };
+  groups.rows = groups.names.map(() => []);
+  codes.forEach((code, row) => { if (code < groups.names.length) groups.rows[code].push(row); });
+}
+const columnsAreGroups = () => groups !== null && groups.areColumns;
+const rowsOf = column => columnsAreGroups() ? groups.rows[column] : [column];
+const groupOf = row => groups && groups.codes[row] < groups.names.length
+  ? groups.names[groups.codes[row]] : "";
+const columnOf = row => columnsAreGroups() ? groups.codes[row] : row;
+function columnTitle(column) {
+  return columnsAreGroups() ? "group " + groups.names[column] : parts.train.title(column);
+}
+const rowWord = n => plural(n, columnsAreGroups() ? "group" : "row");
+
+// Weights of a target, [column, weight] with the largest first; `way` is 1 or -1.
+function weightsOf(target, way) {
+  const found = [];
+  for (let k = W.starts[target]; k < W.starts[target + 1]; k++)
+    if (way * W.values[k] > 0) found.push([W.columns[k], W.values[k]]);
+  return found;
+}
+// Weights of a column, [target, weight] with the largest first.
+function servedBy(column, way) {
+  const found = [];
+  for (let j = W.columnStarts[column]; j < W.columnStarts[column + 1]; j++) {
+    const k = W.byColumn[j];
+    if (way * W.values[k] > 0) found.push([W.targetOf[k], W.values[k]]);
+  }
+  return found.sort((a, b) => way * (b[1] - a[1]) || a[0] - b[0]);
+}
+
+const ticked = new Set();  // columns
+const ticksChanged = new Signal();
+function tick(columns, on) {
+  for (const column of columns) if (on) ticked.add(column); else ticked.delete(column);
+  effects = null;
+  ticksChanged.send();
+}
+function tickedRows() {
+  return [...ticked].flatMap(rowsOf).sort((a, b) => a - b);
+}
+
+let effects = null;
+// Predicted change of every target: minus the sum of the ticked weights.
+function predictedEffects() {
+  if (effects) return effects;
+  const change = new Float64Array(W.n), variance = new Float64Array(W.n);
+  const found = new Uint32Array(W.n);
+  for (const column of ticked)
+    for (let j = W.columnStarts[column]; j < W.columnStarts[column + 1]; j++) {
+      const k = W.byColumn[j], t = W.targetOf[k];
+      change[t] -= W.values[k];
+      if (W.errors) variance[t] += W.errors[k] ** 2;
+      found[t]++;
+    }
+  return effects = { change, variance, found };
+}
+
+// What is predicted for one target: {change, half, missing, after, flips, mayFlip}.
+// `missing` of the ticked columns are not among the kept weights: they count as 0, and
+// what they may add widens the interval.
+function predict(target) {
+  const all = predictedEffects(), change = all.change[target];
+  const missing = W.cutoff[target] > 0 ? ticked.size - all.found[target] : 0;
+  let half = null;
+  if (W.errors || noise) {
+    let variance = missing * W.leftOut[target] ** 2;
+    if (W.errors) variance += all.variance[target];
+    if (noise && ticked.size) variance += noise[target] ** 2;
+    half = Z * Math.sqrt(variance);
+  }
+  const result = { change, half, missing, after: null, flips: false, mayFlip: false };
+  if (outputs) {
+    const after = result.after = outputs[target] + change, reach = half || 0;
+    if (output.threshold !== null) {
+      const side = isAbove(outputs[target]);
+      result.flips = isAbove(after) !== side;
+      result.mayFlip = isAbove(after - reach) !== side || isAbove(after + reach) !== side;
+    }
+  }
+  return result;
+}
+const isAbove = value => value > output.threshold;
+
+// Whether a prediction with this output is wrong; null if that is not known.
+function isWrong(value) {
+  if (output.threshold === null || output.sign === null) return null;
+  return isAbove(value) !== (output.sign > 0);
+}
+function verdict(value) {
+  const wrong = isWrong(value);
+  if (wrong !== null) return wrong ? "✗ wrong" : "✓ right";
+  if (output.threshold === null) return "";
+  return (isAbove(value) ? "above " : "not above ") + number(output.threshold);
+}
+// Error of a predicted value: prediction minus y.
+function errorOf(target) {
+  const labels = parts.targets.labels;
+  if (!output.isPrediction || !outputs || !labels.isNumber) return NaN;
+  return outputs[target] - labels.value(target);
+}

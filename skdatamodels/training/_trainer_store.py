@@ -1,0 +1,75 @@
+"""The store of a trainer, and the parameters that it is found by."""
+
+from numbers import Integral
+
+from skdatamodels.masks._designs import check_alphas
+from skdatamodels.runs._paths import readable
+from skdatamodels.training._learners.fast_paths import FAST_LEARNERS
+from skdatamodels.training._stores import open_store
+
+
+def store_of(trainer, learner, players, explicit, entropy):
+    """Return the store of a trainer's configuration, or None without a store.
+
+    Parameters
+    ----------
+    trainer : SubsetTrainer
+        The trainer.
+    learner : callable
+        Function that trains a run.
+    players : Players
+        What the masks switch.
+    explicit : bool
+        Whether masks are given instead of drawn.
+    entropy : int
+        Seed, for a new store.
+
+    Returns
+    -------
+    store : RunStore or None
+
+    Raises
+    ------
+    ValueError
+        If runs with this random state cannot be resumed.
+    """
+    if trainer.store is None:
+        return None
+    seed = trainer.random_state
+    if seed is not None and not isinstance(seed, Integral):
+        raise ValueError(
+            "With a store, random_state must be an int or None: runs with a "
+            f"{type(seed).__name__} cannot be resumed."
+        )
+    estimator = trainer.estimator
+    name = getattr(estimator, "__name__", type(estimator).__name__)
+    alphas = "-".join(f"{alpha:g}" for alpha in check_alphas(trainer.alpha))[:40]
+    what = "given-masks" if explicit else f"{trainer.design}-alpha{alphas}"
+    return open_store(
+        trainer.store,
+        f"{readable(name, 60)}-{what}",
+        known_by(trainer, learner, players, explicit),
+        len(players),
+        len(trainer.targets),
+        output=trainer.output_info,
+        entropy=entropy,
+    )
+
+
+def known_by(trainer, learner, players, explicit):
+    """Return the parameters that determine the runs, by name; see `store_of`."""
+    names = ["estimator", "train", "targets", "random_state"]
+    if not explicit:
+        names += ["alpha", "design"]
+    if hasattr(trainer.estimator, "fit") or hasattr(trainer.estimator, "make_learner"):
+        names += ["output"]
+    fast = type(learner).__name__ if isinstance(learner, FAST_LEARNERS) else None
+    parameters = {"masks": "given" if explicit else "drawn", "fast": fast}
+    parameters |= {name: getattr(trainer, name) for name in names}
+    if players.are_groups:  # labels are names only
+        parameters["groups"] = players.of_row
+    if trainer.fit_params:
+        parameters["fit_params"] = trainer.fit_params
+    if trainer.output is None and "output" in names:
+        parameters["output"] = trainer.output_info.name
+    return parameters

@@ -1,0 +1,81 @@
+"""Probabilities against those of the models that the data were drawn from."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from scipy.special import expit
+from scipy.stats import norm
+
+from skdatamodels.applications._error_probability import (
+    label_log_odds,
+    value_log_odds,
+)
+
+
+@pytest.mark.parametrize(("rates", "slope"), [((0.1, 0.1), 1), ((0.02, 0.15), 3)])
+def test_labels_of_a_known_model(rates, slope):
+    # rates: of examples of the other class that have the label
+    rng = np.random.default_rng(0)
+    n = 20_000
+    score = 4 * rng.normal(size=n)  # of class 1, out of scale by the slope
+    y = rng.random(n) < expit(slope * score)
+    lost = np.where(y, rates[0], rates[1])  # to the other label
+    wrong = rng.random(n) < lost
+    label = y ^ wrong
+    log_odds = np.where(label, score, -score)
+    found = expit(label_log_odds(log_odds, label.astype(int), 2))
+    eta = expit(slope * log_odds)
+    gained, kept = (
+        np.where(label, rates[1], rates[0]),
+        1 - np.where(label, rates[0], rates[1]),
+    )
+    true = gained * (1 - eta) / (gained * (1 - eta) + kept * eta)
+    assert_allclose(found.sum(), wrong.sum(), rtol=0.15)
+    assert np.abs(found - true).mean() < 0.01
+    for label_value in (False, True):
+        of_class = label == label_value
+        assert_allclose(found[of_class].sum(), wrong[of_class].sum(), rtol=0.3)
+
+
+def test_few_labels_and_perfect_ones():
+    found = expit(label_log_odds(np.full(50, 9.0), np.arange(50) % 2, 2))
+    assert found.sum() < 0.5
+    assert expit(label_log_odds(np.array([2.0]), np.array([0]), 3))[0] < 0.5
+    mixed = np.r_[np.full(49, 9.0), -9.0]
+    found = expit(label_log_odds(mixed, np.arange(50) % 2, 2))
+    assert found[-1] > 0.9 > 0.1 > found[:-1].max()
+
+
+def test_values_of_a_known_mixture():
+    rng = np.random.default_rng(0)
+    n = 3000
+    scale = np.exp(rng.normal(scale=0.5, size=n))
+    is_wrong = rng.random(n) < 0.05
+    residuals = np.where(is_wrong, 8, scale) * rng.normal(size=n)
+    found = expit(value_log_odds(residuals, 0.1 * scale))
+    right = 0.95 * norm.pdf(residuals, scale=scale)
+    wrong = 0.05 * norm.pdf(residuals, scale=8)
+    assert np.abs(found - wrong / (right + wrong)).mean() < 0.02
+    assert_allclose(found.sum(), is_wrong.sum(), rtol=0.2)
+    unit = 1e6  # of the values: it does not matter
+    assert_allclose(
+        expit(value_log_odds(unit * residuals, unit * scale)), found, atol=1e-4
+    )
+
+
+@pytest.mark.parametrize("freedom", [2.5, 4])
+def test_the_largest_residual_is_the_most_suspicious(freedom):
+    # with heavy tails, a mixture alone would trust the largest again
+    residuals = np.random.default_rng(0).standard_t(freedom, size=400)
+    residuals[:3] = [50, 1e3, 1e6]
+    found = value_log_odds(residuals, np.ones(400))
+    order = np.argsort(np.abs(residuals))
+    assert (np.diff(found[order]) >= -1e-9).all()
+    assert (found[:3] > 0).all()
+
+
+def test_values_that_are_all_predicted():
+    found = value_log_odds(np.array([0.0, 0.0, 0.0, 2.0]), np.zeros(4))
+    assert found.tolist() == [-np.inf, -np.inf, -np.inf, np.inf]
+    residuals = np.random.default_rng(0).normal(size=50)
+    assert expit(value_log_odds(residuals, np.zeros(50))).sum() < 5

@@ -1,0 +1,103 @@
+"""The command line on real files, good and broken."""
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_iris
+
+from skdatamodels.auditing._command import main
+from skdatamodels.auditing._read_table import read_table
+
+pd = pytest.importorskip("pandas")
+
+
+@pytest.fixture(scope="module")
+def iris(tmp_path_factory):
+    """Return a folder with iris as CSV, with dates, texts, gaps and sources."""
+    folder = tmp_path_factory.mktemp("iris")
+    X, y = load_iris(return_X_y=True, as_frame=True)
+    X.columns = ["sepal length", "sepal width", "petal length", "petal width"]
+    X["species"] = y.map({0: "setosa", 1: "versicolor", 2: "virginica"})
+    X = X.iloc[np.random.default_rng(0).permutation(len(X))].reset_index(drop=True)
+    X["found"] = pd.date_range("2020-01-01", periods=len(X)).astype(str)
+    X["source"] = np.arange(len(X)) % 5
+    X.loc[3, "petal width"] = None
+    X[:60].to_csv(folder / "train.csv", index=False)
+    X[60:80].to_csv(folder / "test.csv", index=False, sep=";")
+    return folder
+
+
+def test_audit_writes_tables(iris, tmp_path, capsys):
+    code = main(
+        [
+            *("audit", str(iris / "train.csv"), "--test", str(iris / "test.csv")),
+            *("--target", "species", "--model", "linear", "--groups", "source"),
+            *("--drop", "found", "--runs", "50", "--jobs", "1"),
+            *("--tables", str(tmp_path)),
+        ]
+    )
+    printed = capsys.readouterr()
+    assert code == 0, printed.err
+    assert "Audit of 60 training rows, by 50 models" in printed.out
+    errors = pd.read_csv(tmp_path / "label_errors.csv", index_col=0)
+    assert sorted(errors.index) == list(range(60))
+    assert {"probability", "species", "sepal length"} <= set(errors.columns)
+    assert "source" not in errors.columns
+    assert len(pd.read_csv(tmp_path / "groups.csv")) == 5
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--target", "kind"], "train.csv has no column 'kind'; it has sepal length"),
+        (["--target", "species", "--groups", "lab"], "train.csv has no column 'lab'"),
+        (["--target", "species", "--drop", "x"], "has no column 'x' to drop"),
+        (["--target", "species", "--index", "x"], "has no column 'x'"),
+    ],
+)
+def test_wrong_options(iris, capsys, options, message):
+    assert main(["audit", str(iris / "train.csv"), *options]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_missing_file(tmp_path, capsys):
+    assert main(["audit", str(tmp_path / "no.csv"), "--target", "y"]) == 2
+    assert "There is no file" in capsys.readouterr().err
+
+
+def test_broken_line_is_named(tmp_path):
+    path = tmp_path / "broken.csv"
+    path.write_text('a,b\n1,2\n3,"4\n5"\n6\n7,8,9\n')
+    with pytest.raises(ValueError, match="2 cells, but line 5 has 1, line 6 has 3"):
+        read_table(path)
+
+
+def test_other_encoding_is_named(tmp_path):
+    path = tmp_path / "latin.csv"
+    path.write_bytes("a,b\n1,x\n2,Málaga\n".encode("latin-1"))
+    with pytest.raises(ValueError, match="not in the encoding utf-8, see near line 3"):
+        read_table(path)
+    assert read_table(path, "latin-1")["b"].tolist() == ["x", "Málaga"]
+
+
+def test_empty_file(tmp_path):
+    path = tmp_path / "empty.csv"
+    path.write_text("\n")
+    with pytest.raises(ValueError, match=r"empty.csv is empty"):
+        read_table(path)
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
+def test_separator_is_found(tmp_path, separator):
+    path = tmp_path / "table.txt"
+    path.write_text(f'a{separator}b\n1{separator}"x, y; z"\n')
+    assert read_table(path).to_dict("list") == {"a": [1], "b": ["x, y; z"]}
+
+
+def test_interrupt_says_how_to_go_on(iris, capsys, monkeypatch):
+    def interrupted(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("skdatamodels.auditing._command.audit", interrupted)
+    arguments = ["audit", str(iris / "train.csv"), "--target", "species"]
+    assert main([*arguments, "--store", "runs"]) == 130
+    assert "goes on with runs" in capsys.readouterr().err

@@ -1,0 +1,137 @@
+"""Wrong inputs of an audit get an error before anything is trained."""
+
+import numpy as np
+import pytest
+from sklearn.ensemble import VotingClassifier
+from sklearn.linear_model import LogisticRegression, Perceptron, Ridge
+
+from skdatamodels.auditing._inputs import as_frame, check_inputs
+
+pd = pytest.importorskip("pandas")
+
+N = 60
+
+
+def table(**columns):
+    rng = np.random.default_rng(0)
+    return pd.DataFrame(
+        {"age": rng.normal(size=N), "city": rng.choice(["Rome", "Oslo"], N), **columns}
+    )
+
+
+def labels():
+    return np.tile(["no", "yes"], N // 2)
+
+
+def check(estimator="boosting", X=None, y=None, X_test=None, y_test=None, **rest):
+    X = table() if X is None else X
+    y = labels() if y is None else y
+    rest = {"groups": None, "task": None} | rest
+    return check_inputs(estimator, X, y, X_test, y_test, **rest)
+
+
+def test_few_rows():
+    with pytest.raises(ValueError, match=r"has 20 rows. An audit needs at least 50"):
+        check(X=table()[:20], y=labels()[:20])
+
+
+def test_one_class():
+    with pytest.raises(ValueError, match=r"All labels are 'no'. There is nothing"):
+        check(y=["no"] * N)
+
+
+def test_few_real_values_need_a_task():
+    y = np.tile([0.0, 1.0, 2.5], N // 3)
+    with pytest.raises(ValueError, match=r"only 3 different values. Say whether"):
+        check(y=y)
+    assert check(y=y, task="regression").task == "regression"
+    assert check(y=y, task="classification").task == "classification"
+
+
+@pytest.mark.parametrize(
+    ("y", "task"),
+    [
+        (labels(), "classification"),
+        (np.arange(N) % 3, "classification"),
+        (np.arange(N), "regression"),
+        (np.linspace(0, 1, N), "regression"),
+    ],
+)
+def test_task_is_guessed(y, task):
+    assert check(y=y).task == task
+
+
+def test_estimator_of_another_task():
+    with pytest.raises(ValueError, match="LogisticRegression is a classifier"):
+        check(LogisticRegression(), y=np.linspace(0, 1, N))
+    with pytest.raises(ValueError, match="The labels are not numbers, but Ridge"):
+        check(Ridge())
+    with pytest.raises(ValueError, match="task='regression', but LogisticRegression"):
+        check(LogisticRegression(), task="regression")
+
+
+def test_model_without_scores():
+    assert check(Perceptron()).task == "classification"
+    vote = VotingClassifier([("one", LogisticRegression())])
+    with pytest.raises(TypeError, match="VotingClassifier has neither decision_func"):
+        check(vote)
+    with pytest.raises(ValueError, match="one of boosting, forest, linear; got 'tree'"):
+        check("tree")
+
+
+def test_columns_of_test_rows():
+    X = table()
+    with pytest.raises(ValueError, match="X_test lacks 'city' and X lacks 'town'"):
+        check(X=X, X_test=X.rename(columns={"city": "town"}), y_test=labels())
+    with pytest.raises(ValueError, match="another order: pass X_test"):
+        check(X=X, X_test=X[["city", "age"]], y_test=labels())
+    with pytest.raises(TypeError, match="X is a DataFrame, but X_test is a ndarray"):
+        check(X=X, X_test=X.to_numpy(), y_test=labels())
+    with pytest.raises(ValueError, match="both X_test and y_test, or neither"):
+        check(X=X, X_test=X)
+    with pytest.raises(ValueError, match="y_test has classes that no training row"):
+        check(X=X, X_test=X[:2], y_test=["no", "maybe"])
+
+
+def test_duplicate_index():
+    X = table()
+    X.index = [0, 0, *range(2, N)]
+    with pytest.raises(ValueError, match="index of X names several rows alike: 0"):
+        check(X=X)
+
+
+def test_empty_column_and_column_of_names():
+    with pytest.raises(ValueError, match=r"Columns without any value: 'nothing'. Drop"):
+        check(X=table(nothing=[None] * N))
+    with pytest.warns(UserWarning, match="another value in each row: 'id', 'name'"):
+        check(X=table(id=np.arange(N) + 1000, name=[f"n{k}" for k in range(N)]))
+
+
+def test_rare_class():
+    y = labels().astype(object)
+    y[3] = "perhaps"
+    with pytest.raises(ValueError, match="single training row: 'perhaps'"):
+        check(y=y)
+    with pytest.raises(ValueError, match="are they names, or amounts"):
+        check(y=[f"label {k}" for k in range(N)])
+
+
+def test_name_of_the_label_column():
+    X = table(species=labels())
+    given = check(X=X, y="species", X_test=X[:3].copy(), y_test=None)
+    assert given.label == "species"
+    assert list(given.train.X.columns) == ["age", "city"]
+    assert given.test.y.tolist() == ["no", "yes", "no"]
+    with pytest.raises(ValueError, match="X has no column 'kind'; it has 'age'"):
+        check(X=X, y="kind")
+    with pytest.raises(TypeError, match="names a column, but X is a ndarray"):
+        check(X=X.to_numpy(), y="species")
+
+
+def test_as_frame_keeps_index_and_label():
+    X = table()
+    X.index = [f"row {k}" for k in range(N)]
+    frame = as_frame(check(X=X).train, "city")
+    assert list(frame.columns) == ["city (y)", "age", "city"]
+    assert frame.index.tolist() == X.index.tolist()
+    assert frame["city (y)"].tolist() == labels().tolist()

@@ -1,0 +1,397 @@
+import json
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.sparse import csr_array
+
+from skdatamodels import Examples
+from skdatamodels.applications import predict_counterfactual, read_annotations
+from skdatamodels.pages import read_selection, write_explorer
+
+N_TRAIN, N_TARGETS = 40, 12
+HOSTILE = [
+    "</script><script>window.hacked = 1</script>",
+    "<img src=x onerror='window.hacked = 2'>",
+    '" onfocus="window.hacked = 3" autofocus=\'',
+    "invoice\u202efdp.exe",
+    "{{data}} ${window.hacked = 4} {{script}}",
+    "=cmd|' /C calc'!A0",
+    "x" * 3000,
+    "",
+]
+
+
+def _frame(n, seed):
+    rng = np.random.default_rng(seed)
+    frame = {
+        "age": rng.integers(18, 80, n),
+        "income": rng.normal(size=n),
+        "job": rng.choice(["clerk", "nurse"], n),
+        "<b>note</b>": np.resize(np.array(HOSTILE, dtype=object), n),
+    }
+    return pd.DataFrame(frame)
+
+
+TRAIN = Examples(
+    _frame(N_TRAIN, 0),
+    np.resize(["no", "<i>yes"], N_TRAIN),
+    ids=[f"{HOSTILE[k % 8]} {k}" for k in range(N_TRAIN)],
+    metadata={"source": np.resize(["web", "phone"], N_TRAIN)},
+)
+TARGETS = Examples(_frame(N_TARGETS, 1), np.resize(["no", "<i>yes"], N_TARGETS))
+RNG = np.random.default_rng(2)
+WEIGHTS = RNG.normal(size=(N_TARGETS, N_TRAIN))
+WEIGHTS[np.abs(WEIGHTS) < 0.2] = 0
+ERRORS = RNG.uniform(0.1, 0.3, size=WEIGHTS.shape)
+OUTPUTS = RNG.normal(size=N_TARGETS)
+GROUPS = np.resize(["a", "b", "c"], N_TRAIN)
+CANDIDATES = np.full((N_TARGETS, 2), -1)
+CANDIDATES[3] = 5, 8
+OPTIONS = {
+    "outputs": OUTPUTS,
+    "output_info": "margin",
+    "standard_error": ERRORS,
+    "groups": GROUPS,
+    "trust": {"LDS": (0.62, 0.58, 0.66), "runs": 300, "message": "Not <b>bad</b>."},
+    "sections": {
+        "Label errors": {"example": np.array([7, 3]), "why": np.array(HOSTILE[:2])},
+        "Leaks": pd.DataFrame({"target": [4], "train": [9], "score": [0.5]}),
+    },
+    "candidates": CANDIDATES,
+    "title": "Why <b>this</b>?",
+}
+
+
+def _write(folder, weights=WEIGHTS, train=TRAIN, targets=TARGETS, **options):
+    path = folder / "page.html"
+    write_explorer(path, weights, train, targets, **options)
+    return path
+
+
+def _data(path):
+    page = path.read_text("utf-8")
+    return json.loads(re.search(r'id="data">(.*?)</script>', page, re.S)[1])
+
+
+# In a browser
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    return _write(tmp_path_factory.mktemp("pages"), **OPTIONS)
+
+
+@pytest.fixture
+def explorer(page, browser):
+    browser.open(page)
+    yield browser
+    hacked = browser.execute_script("return window.hacked === undefined")
+    assert hacked
+    browser.check_silent()
+
+
+def _listed(explorer):
+    return [int(text) for text in explorer.texts(".list td:first-child")]
+
+
+def _go(explorer, part):
+    explorer.execute_script(f"location.hash = '{part}'")
+    explorer.settle()
+
+
+def _tick(explorer, *rows):
+    for row in rows:
+        explorer.execute_script(
+            f"document.querySelector('.detail [data-column=\"{row}\"] input').click()"
+        )
+
+
+def test_first_sight(explorer):
+    assert explorer.one("h1").text == OPTIONS["title"]
+    trust = explorer.one("#trust").text
+    assert "LDS\n0.620 (0.580 to 0.660)" in trust
+    assert "Not <b>bad</b>." in trust
+    assert explorer.texts("#tabs a") == [
+        "Targets",
+        "Training rows",
+        "Label errors",
+        "Leaks",
+        "Annotate",
+    ]
+    assert _listed(explorer) == list(range(N_TARGETS))
+    heads = explorer.texts(".side h3")
+    n_raise, n_lower = (WEIGHTS[0] > 0).sum(), (WEIGHTS[0] < 0).sum()
+    assert heads == [
+        f"▲ {n_raise} rows that raise the margin (helpers)",
+        f"▼ {n_lower} rows that lower the margin (harmers)",
+    ]
+    shown = [card.get_attribute("data-column") for card in explorer.all(".raise .card")]
+    assert [int(row) for row in shown] == np.argsort(-WEIGHTS[0])[:10].tolist()
+
+
+def test_hostile_cells_are_text(explorer):
+    cells = explorer.texts(".subject dd")
+    assert HOSTILE[0] in cells
+    _go(explorer, "targets/3")
+    assert "invoice⟨U+202E⟩fdp.exe" in explorer.texts(".subject dd")
+    assert explorer.all("main script, main img, main iframe") == []
+    _go(explorer, "section0")
+    assert explorer.texts("main td:nth-child(3)") == HOSTILE[:2]
+
+
+def test_differing_cells_are_marked(explorer):
+    target, row = 1, int(np.argmax(WEIGHTS[1]))
+    _go(explorer, f"targets/{target}")
+    card = explorer.all(".raise .card")[0]
+    card.find_elements("css selector", ".more button")
+    marked = {
+        cell.text.split("\n")[0]
+        for cell in card.find_elements("css selector", ".differs dt")
+    }
+    ours, theirs = TRAIN.X.iloc[row], TARGETS.X.iloc[target]
+    for name in ("age", "income"):
+        gap = abs(ours[name] - theirs[name]) / np.std(TRAIN.X[name])
+        assert (name in marked) == (gap >= 1)
+    assert ("job" in marked) == (ours["job"] != theirs["job"])
+
+
+def test_filters(explorer):
+    wrong = np.flatnonzero(OUTPUTS <= 0)
+    explorer.choose("Prediction", "wrong")
+    assert _listed(explorer) == wrong.tolist()
+    explorer.choose("y", "<i>yes")
+    assert _listed(explorer) == wrong[wrong % 2 == 1].tolist()
+    explorer.choose("y", "y: all")
+    explorer.choose("Column to filter by", "age")
+    explorer.one("[aria-label='age from']").send_keys("40")
+    old = np.flatnonzero((TARGETS.X["age"] >= 40) & (OUTPUTS <= 0))
+    assert _listed(explorer) == old.tolist()
+    explorer.choose("Column to filter by", "job")
+    explorer.one("[aria-label='job contains']").send_keys("NUR")
+    nurses = np.flatnonzero((TARGETS.X["job"] == "nurse") & (OUTPUTS <= 0))
+    assert _listed(explorer) == nurses.tolist()
+    _go(explorer, "rows")
+    explorer.choose("Group", "b")
+    first = explorer.texts(".list td:nth-child(3)")
+    assert first == ["b"] * (GROUPS == "b").sum()
+
+
+def test_sorting(explorer):
+    explorer.all(".list th button")[2].click()
+    assert _listed(explorer) == np.argsort(-OUTPUTS).tolist()
+    explorer.all(".list th button")[2].click()
+    assert _listed(explorer) == np.argsort(OUTPUTS).tolist()
+
+
+def test_ticks_predict_and_are_read_back(explorer):
+    target = 6
+    _go(explorer, f"targets/{target}")
+    rows = [
+        int(card.get_attribute("data-column"))
+        for side in (".raise", ".lower")
+        for card in explorer.all(f"{side} .card")[:3]
+    ]
+    _tick(explorer, *rows)
+    effects = predict_counterfactual(WEIGHTS, [rows])[:, 0]
+    change = float(explorer.one(".without").get_attribute("data-change"))
+    assert_allclose(change, effects[target], atol=1e-6)
+    half = 1.959964 * np.sqrt((ERRORS[target, rows] ** 2).sum())
+    low, high = re.findall(r"interval (\S+) to (\S+)\)", explorer.one(".without").text)[
+        0
+    ]
+    shown = [float(text.replace("−", "-")) for text in (low, high)]
+    assert_allclose(shown, effects[target] + [-half, half], rtol=0.01)
+    flips = (OUTPUTS + effects > 0) != (OUTPUTS > 0)
+    bar = explorer.one("#ticked").text
+    assert f"Predicted to flip: {flips.sum()} of 12 targets" in bar
+    assert ("⇄ flips" in bar) == flips[target]
+    for button in ("csv", "json"):
+        assert_array_equal(read_selection(explorer.saved(button), TRAIN), np.sort(rows))
+    _tick(explorer, *rows)
+    assert not explorer.one("#csv").is_enabled()
+
+
+def test_rows_lead_to_the_targets_that_they_serve(explorer):
+    explorer.all(".raise .card a")[0].click()
+    explorer.settle()
+    row = int(np.argmax(WEIGHTS[0]))
+    assert explorer.current_url.endswith(f"#rows/{row}")
+    served = explorer.texts(".raise .card a")
+    expected = np.argsort(-WEIGHTS[:, row])[: (WEIGHTS[:, row] > 0).sum()]
+    assert served == [f"target {target}" for target in expected[:10]]
+    explorer.all(".raise .card a")[0].click()
+    explorer.settle()
+    assert explorer.current_url.endswith(f"#targets/{expected[0]}")
+
+
+def test_groups_are_ticked_at_once(explorer):
+    _go(explorer, "rows/4")
+    (button,) = (b for b in explorer.all("button") if "Tick all of group" in b.text)
+    button.click()
+    rows = read_selection(explorer.saved("json"), TRAIN)
+    assert_array_equal(rows, np.arange(1, N_TRAIN, 3))
+
+
+def test_map_chooses_what_is_drawn_around(explorer):
+    canvas = explorer.one("canvas")
+    size = canvas.size
+    width, height = size["width"] / 2 - 2, size["height"] / 2 - 2
+    corners = [(-width, -height), (0, -height), (0, height), (-width, height)]
+    explorer.drag(canvas, corners)
+    places = explorer.execute_script(
+        "const map = views.get('targets').map;"
+        "return Array.from({length: map.n}, (_, i) => map.place(i)[0])"
+    )
+    left = [i for i, x in enumerate(places) if x < size["width"] / 2]
+    assert _listed(explorer) == left
+    assert f"{len(left)} targets chosen" in explorer.one(".chosen").text
+    explorer.one(".chosen button").click()
+    assert _listed(explorer) == list(range(N_TARGETS))
+
+
+def test_sections_tick_rows(explorer):
+    _go(explorer, "section0")
+    (button,) = (b for b in explorer.all("button") if "Tick all of these" in b.text)
+    button.click()
+    assert_array_equal(read_selection(explorer.saved("csv"), TRAIN), [3, 7])
+    _go(explorer, "section1")
+    explorer.all("main td a")[0].click()
+    explorer.settle()
+    assert explorer.current_url.endswith("#targets/4")
+
+
+def test_questions_are_answered_on_the_same_page(explorer):
+    _go(explorer, "annotate")
+    explorer.one('.same[data-pair="3,5"]').click()
+    explorer.one('.other[data-pair="3,8"]').click()
+    explorer.one("#annotator").send_keys("Ann")
+    path = explorer.saved("answers-csv")
+    assert_array_equal(read_annotations(path, CANDIDATES, TRAIN, TARGETS)[3], [1, 0])
+
+
+def test_keyboard_and_theme(explorer):
+    link = explorer.all(".list td a")[2]
+    link.send_keys(explorer.keys.ENTER)
+    explorer.settle()
+    assert explorer.one(".detail h2").text == "target 2"
+    explorer.all(".card input")[0].send_keys(explorer.keys.SPACE)
+    assert explorer.one("#ticked").text.startswith("1 row ticked")
+    canvas = explorer.one("canvas")
+    keys = explorer.keys
+    canvas.send_keys(keys.ARROW_LEFT, keys.ARROW_RIGHT, keys.ENTER)
+    assert "#targets/" in explorer.current_url
+    unnamed = explorer.execute_script(
+        "return [...document.querySelectorAll('input, select, button, a')].filter(e =>"
+        " !(e.getAttribute('aria-label') || e.textContent.trim()"
+        " || (e.labels && [...e.labels].some(l => l.textContent.trim()))))"
+        ".map(e => e.outerHTML)"
+    )
+    assert unnamed == []
+    colour = "return getComputedStyle(document.body).backgroundColor"
+    before = explorer.execute_script(colour)
+    explorer.one("#theme").click()
+    assert explorer.execute_script(colour) != before
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_nothing_is_wider_than_the_screen(explorer, width):
+    metrics = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": False}
+    explorer.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    try:
+        for part in ("targets/2", "targets", "rows/3", "section0", "annotate"):
+            _go(explorer, part)
+            wide = "return document.querySelector('main').scrollWidth"
+            assert explorer.execute_script(wide) <= width, part
+    finally:
+        explorer.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_columns_that_are_groups(browser, tmp_path):
+    weights = RNG.normal(size=(N_TARGETS, 3))
+    path = _write(tmp_path, weights, groups=GROUPS, outputs=OUTPUTS)
+    browser.open(path)
+    column = int(np.argmax(weights[0]))
+    _tick(browser, column)
+    change = float(browser.one(".without").get_attribute("data-change"))
+    assert_allclose(change, -weights[0, column], rtol=1e-6)
+    rows = read_selection(browser.saved("json"), TRAIN)
+    assert_array_equal(rows, np.arange(column, N_TRAIN, 3))
+    browser.check_silent()
+
+
+def test_ticked_rows_whose_weights_are_left_out(browser, tmp_path):
+    path = _write(tmp_path, outputs=OUTPUTS, n_weights=4, standard_error=ERRORS)
+    browser.open(path, "#rows")
+    (button,) = (b for b in browser.all("button") if "Tick all that" in b.text)
+    button.click()
+    _go(browser, "targets/5")
+    kept = np.argsort(-np.abs(WEIGHTS[5]))[:4]
+    change = float(browser.one(".without").get_attribute("data-change"))
+    assert_allclose(change, -WEIGHTS[5, kept].sum(), rtol=1e-6)
+    rest = np.delete(WEIGHTS[5], kept)
+    half = 1.959964 * np.sqrt((ERRORS[5, kept] ** 2).sum() + (rest**2).sum())
+    low = re.findall(r"interval (\S+) to", browser.one(".without").text)[0]
+    assert_allclose(float(low.replace("−", "-")), change - half, rtol=0.01)
+    assert "36 of the ticked rows are not among" in browser.one(".prediction").text
+    browser.check_silent()
+
+
+# Without a browser
+
+
+def test_page_is_small_enough(tmp_path):
+    rng = np.random.default_rng(0)
+    train = Examples(rng.random((300, 24, 24)), np.arange(300) % 3)
+    targets = train[:4]
+    weights = rng.normal(size=(4, 300))
+    whole = _write(tmp_path, weights, train, targets)
+    assert len(_data(whole)["examples"]["train"]["images"]) == 300
+    for max_bytes in (280_000, 150_000, 100_000):
+        path = _write(tmp_path, weights, train, targets, max_bytes=max_bytes)
+        assert path.stat().st_size <= max_bytes
+        data = _data(path)
+        assert data["notes"]
+        rows = data["examples"]["train"]["rows"] or range(300)
+        assert set(np.abs(weights).argmax(axis=1)) <= set(rows)
+    with pytest.raises(ValueError, match=r"more than max_bytes=60,000\. Pass fewer"):
+        _write(tmp_path, weights, train, targets, max_bytes=60_000)
+
+
+def test_csr_is_the_same_page(tmp_path):
+    dense = _write(tmp_path, **OPTIONS).read_text("utf-8")
+    assert _write(tmp_path, csr_array(WEIGHTS), **OPTIONS).read_text("utf-8") == dense
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"weights": WEIGHTS.T}, "Transpose the weights"),
+        ({"weights": WEIGHTS[:, :3]}, r"shape \(12, 40\); got \(12, 3\)"),
+        ({"outputs": OUTPUTS[:3]}, r"outputs must be finite numbers of shape \(12,\)"),
+        ({"embedding": np.zeros((12, 3))}, r"embedding must be .* shape \(12, 2\)"),
+        ({"standard_error": -ERRORS}, "not negative"),
+        ({"standard_error": ERRORS[0]}, r"standard_error must have shape \(12,\)"),
+        ({"groups": GROUPS[:5]}, "a label for each of the 40"),
+        ({"groups": {"a": [0, 40]}}, "must be rows of the training set"),
+        ({"groups": {"a": [0], "b": [0]}}, "a row in two groups"),
+        ({"trust": {"LDS": (1, 2)}}, r"must be text, a number or \(value, low, high\)"),
+        ({"sections": {"s": {"example": np.array([40])}}}, "integers from 0 to 39"),
+        ({"sections": {"s": {"a": [1], "b": [1, 2]}}}, "equally long"),
+        ({"n_weights": 0}, "n_weights must be an integer from 1"),
+        ({"max_bytes": 1000}, "weights of each of the 12 targets fit"),
+        ({"image_shape": (2, 2), "train": TARGETS}, "a column for each training"),
+        ({"output_info": "nonsense"}, "output must be one of"),
+    ],
+)
+def test_bad_input(tmp_path, options, message):
+    with pytest.raises(ValueError, match=message):
+        _write(tmp_path, **options)
+    assert not list(tmp_path.iterdir())
+
+
+def test_sections_are_tables(tmp_path):
+    with pytest.raises(TypeError, match="Section 's' must be a data frame"):
+        _write(tmp_path, sections={"s": [1, 2]})
