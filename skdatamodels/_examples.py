@@ -7,7 +7,8 @@ from types import MappingProxyType
 import numpy as np
 import scipy.sparse as sp
 
-from skdatamodels._content import BY_TYPE, Content, Parts
+from skdatamodels._content import BY_TYPE, Parts
+from skdatamodels._digests import blocks, update_digest
 from skdatamodels._frames import (
     check_frame,
     columns_of,
@@ -20,8 +21,6 @@ from skdatamodels._frozen import frozen_array, frozen_csr, read_only, shell_of_c
 from skdatamodels._sklearn_compat import safe_indexing
 
 __all__ = ["Examples"]
-
-_BLOCK = 1 << 22  # entries that are read at once, so that a memmap stays on disk
 
 
 class Examples:
@@ -140,10 +139,10 @@ class Examples:
         if self._fingerprint is None:
             digest = hashlib.sha256(b"skdatamodels.Examples 1")
             for values in (self._X, self._y, self._ids):
-                _digest(digest, values)
+                update_digest(digest, values)
             if self._sample_weight is not None:
                 digest.update(b"sample_weight ")
-                _digest(digest, self._sample_weight)
+                update_digest(digest, self._sample_weight)
             object.__setattr__(self, "_fingerprint", digest.hexdigest())
         return self._fingerprint
 
@@ -473,7 +472,7 @@ def _check_finite(name, values, allow_nan=False):
     else:
         bad = [
             _is_bad(block, allow_nan).reshape(len(block), -1).any(axis=1)
-            for block in _blocks(values)
+            for block in blocks(values)
         ]
         rows = np.flatnonzero(np.concatenate(bad))
     if rows.size:
@@ -513,57 +512,3 @@ def _some(values, most=5):
     listed = ", ".join(map(repr, values[:most]))
     more = len(values) - most
     return f"{listed} and {more} more" if more > 0 else listed
-
-
-def _blocks(array):
-    step = max(1, _BLOCK * len(array) // max(1, array.size))
-    return (array[start : start + step] for start in range(0, len(array), step))
-
-
-def _digest(digest, values):
-    """Update `digest` with `values`; different content gives different bytes."""
-    if sp.issparse(values):
-        digest.update(f"csr {values.shape}".encode())
-        for part in (values.data, values.indices, values.indptr):
-            _digest(digest, part if part is values.data else part.astype(np.int64))
-    elif is_frame(values):
-        kind = "frame" if is_pandas(values) else "polars"
-        digest.update(f"{kind} {values.shape}".encode())
-        for name, column in columns_of(values):
-            _digest_column(digest, name, column)
-    elif values.dtype.kind in "OUT":  # the same text may be stored in different ways
-        digest.update(f"objects {values.shape}".encode())
-        for value in values.ravel().tolist():
-            _digest_object(digest, value)
-    else:
-        digest.update(f"array {values.dtype.str} {values.shape}".encode())
-        for block in _blocks(values):
-            digest.update(np.ascontiguousarray(block).tobytes())
-
-
-def _digest_column(digest, name, column):
-    _digest_object(digest, name)
-    digest.update(f"dtype {column.dtype}".encode())
-    if not hasattr(column, "iloc"):  # of polars
-        if column.null_count():  # to_numpy would convert integers to rounded floats
-            _digest(digest, np.array(column.to_list(), dtype=object))
-        else:
-            _digest(digest, column.to_numpy())
-    elif column.dtype == "category":
-        _digest(digest, column.cat.categories.to_numpy())
-        digest.update(f"ordered {column.cat.ordered}".encode())
-        _digest(digest, column.cat.codes.to_numpy())
-    else:
-        _digest(digest, column.to_numpy())
-
-
-def _digest_object(digest, value):
-    if isinstance(value, str):
-        tag, content = "str", value.encode(errors="surrogatepass")
-    elif value is None or isinstance(value, bool | int | float | np.generic):
-        value = value.item() if isinstance(value, np.generic) else value
-        tag, content = type(value).__name__, repr(value).encode()
-    else:
-        tag, content = "object", Content().digest(value).encode()
-    digest.update(f"{tag} {len(content)} ".encode())
-    digest.update(content)

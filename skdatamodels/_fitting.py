@@ -104,9 +104,9 @@ def weight_name(estimator):
 
 
 def refuse_weights(examples, what):
-    """Raise NotImplementedError if examples have weights, which `what` cannot use."""
+    """Raise ValueError if examples have weights, which `what` cannot use."""
     if examples.sample_weight is not None:
-        raise NotImplementedError(
+        raise ValueError(
             f"{what} cannot use sample_weight. Leave the weights out, "
             "train=Examples(X, y), or use something else."
         )

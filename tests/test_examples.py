@@ -239,7 +239,7 @@ def test_rows_have_the_content_of_examples_made_of_these_rows(X, rows):
 def test_fingerprint_and_checks_of_more_than_one_block(monkeypatch):
     X, y = np.random.default_rng(0).random((50, 3)), np.arange(50)
     whole = Examples(X, y).fingerprint
-    monkeypatch.setattr("skdatamodels._examples._BLOCK", 7)
+    monkeypatch.setattr("skdatamodels._digests._BLOCK", 7)
     assert Examples(X, y).fingerprint == whole
     X[41, 1] = np.inf
     with pytest.raises(ValueError, match="rows 41"):

@@ -6,8 +6,12 @@ import sklearn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import is_classifier
 from sklearn.compose import TransformedTargetRegressor
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.ensemble import (
+    HistGradientBoostingRegressor,
+    RandomForestClassifier,
+)
 from sklearn.linear_model import LogisticRegression, Ridge, RidgeClassifier
 from sklearn.model_selection import GridSearchCV
 from sklearn.naive_bayes import GaussianNB
@@ -28,6 +32,7 @@ from skdatamodels.influence import (
     ridge_influence,
     ridge_leave_one_out,
 )
+from skdatamodels.training._learners.fast_paths import FAST_LEARNERS
 
 RNG = np.random.default_rng(0)
 CODES = np.arange(60) % 3
@@ -141,7 +146,7 @@ def test_networks_refuse_weights():
     from skdatamodels.training import TorchLearner
 
     learner = TorchLearner(lambda: torch.nn.Linear(3, 3), epochs=1, batch_size=4)
-    with pytest.raises(NotImplementedError, match="TorchLearner cannot use sample_we"):
+    with pytest.raises(ValueError, match="TorchLearner cannot use sample_we"):
         SubsetTrainer(learner, *parts(weight=WEIGHT)).fit([0])
 
 
@@ -182,13 +187,12 @@ def test_other_influence_functions_refuse_weights():
     data = parts(weight=WEIGHT)
     for compute in (
         lambda: forest_influence(DecisionTreeClassifier(), *data),
-        lambda: boosting_influence(GaussianNB(), *data),
         lambda: knn_shapley(*data),
         lambda: over_subsets(
             forest_influence, *data, estimator=DecisionTreeClassifier(), n_subsets=1
         ),
     ):
-        with pytest.raises(NotImplementedError, match="cannot use sample_weight"):
+        with pytest.raises(ValueError, match="cannot use sample_weight"):
             compute()
 
 
@@ -218,3 +222,84 @@ def test_copies_with_another_label_keep_their_weights():
     edits = Edits(trainer, sets, np.array(["c", "c"]))
     copied = edits.trainer.train.sample_weight[30:]
     assert sorted(copied) == [1.0, 50.0]
+
+
+def boosters():
+    bins = {"max_iter": 4, "max_depth": 2, "min_samples_leaf": 1}
+    yield "histogram", HistGradientBoostingRegressor(**bins)
+    small = {"n_estimators": 4, "max_depth": 2, "min_child_weight": 0, "n_jobs": 1}
+    yield "xgboost", lambda m: m.XGBClassifier(**small, random_state=0)
+    yield "xgboost", lambda m: m.XGBRegressor(**small, random_state=0)
+
+
+@pytest.mark.parametrize(("package", "make"), boosters())
+def test_influence_on_boosters_with_weights(package, make):
+    model = make
+    if package == "xgboost":
+        model = make(pytest.importorskip(package))
+    y = Y if is_classifier(model) else VALUES
+    # all rows have some weight, since splits are halfway between rows, used or not
+    weight = 1 + WEIGHT % 3
+    rows = np.repeat(np.arange(30), weight)
+    again = Examples(X[rows], y[rows]), parts(y)[1]
+    found = boosting_influence(model, *parts(y, weight))
+    copies = boosting_influence(model, *again)
+    expected = np.stack([copies[:, rows == i].sum(axis=1) for i in range(30)], axis=1)
+    assert_allclose(found, expected, rtol=1e-3, atol=1e-3 * np.abs(expected).max())
+    assert np.abs(found - boosting_influence(model, *parts(y))).max() > 1e-2
+
+
+def test_catboost_refuses_weights():
+    catboost = pytest.importorskip("catboost")
+    model = catboost.CatBoostRegressor(verbose=0)
+    with pytest.raises(ValueError, match="closed form of CatBoost cannot use sample_w"):
+        boosting_influence(model, *parts(VALUES, 1 + WEIGHT))
+
+
+@pytest.mark.parametrize("package", ["lightgbm", "xgboost"])
+def test_cheap_attributions_of_boosters_use_weights(package):
+    module = pytest.importorskip(package)
+    kind = module.LGBMClassifier if package == "lightgbm" else module.XGBClassifier
+    quiet = {"verbose": -1} if package == "lightgbm" else {}
+    model = kind(n_estimators=3, n_jobs=1, **quiet)
+    found = cheap_attributions(model, *parts(weight=1 + WEIGHT), random_state=0)
+    assert "boosting_influence" in found
+
+
+# Fast paths
+
+FAST = [
+    (Ridge(), VALUES),
+    (Ridge(fit_intercept=False), VALUES),
+    (RidgeClassifier(), Y),
+    (LogisticRegression(tol=1e-8), Y),
+    (LogisticRegression(tol=1e-8, fit_intercept=False), np.where(CODES > 0, "u", "v")),
+]
+
+
+@pytest.mark.parametrize(("estimator", "y"), FAST, ids=str)
+@given(scale=st.floats(0.05, 20))
+@settings(max_examples=5, deadline=None)
+def test_fast_paths_use_weights(estimator, y, scale):
+    weight = scale * (0.1 + np.arange(30) % 4)
+    trainer = SubsetTrainer(estimator, *parts(y, weight), **SEED)
+    masks = np.random.default_rng(1).random((5, 30)) < 0.7
+    learner = trainer._learner()
+    assert isinstance(learner, FAST_LEARNERS)
+    if hasattr(learner, "prepare"):
+        learner.prepare()
+    together = learner.train_many(masks, np.zeros(5, int))
+    assert np.isfinite(together).all()  # the fast path gave these, not a fit of each
+    plain = trainer.set_params(fast=False).fit_transform(masks).outputs
+    assert_allclose(together, plain, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(("estimator", "y"), FAST[:1] + FAST[3:4], ids=str)
+def test_a_subset_without_weight_is_left_to_the_estimator(estimator, y):
+    learner = SubsetTrainer(
+        estimator, *parts(y, np.arange(30) >= 10.0), **SEED
+    )._learner()
+    if hasattr(learner, "prepare"):
+        learner.prepare()
+    together = learner.train_many(np.arange(30)[None] < 10, np.zeros(1, int))
+    assert np.isnan(together).all()

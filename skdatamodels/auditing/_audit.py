@@ -3,10 +3,12 @@
 import sys
 from numbers import Integral, Real
 
+import numpy as np
 from joblib import effective_n_jobs
 from sklearn.base import clone
 from sklearn.utils import check_random_state
 
+from skdatamodels._fitting import fit_rows
 from skdatamodels._random import set_seeds, unseeded
 from skdatamodels._sklearn_compat import Interval, StrOptions, validate_params
 from skdatamodels._tables import import_pandas
@@ -192,7 +194,7 @@ def audit(
         trainer.train,
         given.test,
         given.label,
-        fitted.fit(trainer.train.X, trainer.train.y),
+        fit_rows(fitted, trainer.train, np.arange(len(trainer.train))),
         trainer,
         judged,
         trust,

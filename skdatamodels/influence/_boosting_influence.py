@@ -5,8 +5,13 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import expit, softmax
 
+from skdatamodels._fitting import refuse_weights
 from skdatamodels._sklearn_compat import validate_params
-from skdatamodels.influence._boosted_trees import check_booster, read_boosted_trees
+from skdatamodels.influence._boosted_trees import (
+    check_booster,
+    library_of,
+    read_boosted_trees,
+)
 from skdatamodels.influence._fitted_on_subset import fit_on_subset
 from skdatamodels.outputs import encode_targets
 
@@ -35,7 +40,8 @@ def boosting_influence(
         contains a model that was fitted on `subset`, and is used as it is.
     train, targets : Examples
         The training set and the targets. Missing values and categories are split as the
-        model splits them.
+        model splits them. Training examples may have weights, but not with CatBoost:
+        the effect is the derivative by a factor of the weight.
     output : str, default=None
         "margin", "log_odds", "confidence" or "cross_entropy" for a classifier,
         "prediction" or "squared_error" for a regressor. None means "margin" or
@@ -62,8 +68,8 @@ def boosting_influence(
     ValueError
         If the estimator has a parameter that the formula does not cover (another loss,
         subsampling, early stopping, class weights, monotonic constraints, `init`), a
-        frozen model was not fitted on `subset` or with sample weights, the output has
-        no derivative, or a target has a class that no training example has.
+        frozen model was not fitted on `subset` with the weights of `train`, the output
+        has no derivative, or a target has a class that no training example has.
 
     See Also
     --------
@@ -103,8 +109,17 @@ def boosting_influence(
     >>> boosting_influence(model, train, targets).round(2)
     array([[-0.05, -0.09, -0.11,  0.25]])
     """
+    if library_of(getattr(estimator, "estimator", estimator)) == "catboost":
+        refuse_weights(train, "The closed form of CatBoost")  # they change its penalty
     fit = fit_on_subset(
-        estimator, train, targets, output, subset, check_booster, least_classes=2
+        estimator,
+        train,
+        targets,
+        output,
+        subset,
+        check_booster,
+        least_classes=2,
+        weighted=True,
     )
     trees = read_boosted_trees(fit.model, train.X, targets.X)
     y, gradient = fit.y_train[:, None], fit.gradient.reshape(len(targets), -1)
@@ -115,7 +130,9 @@ def boosting_influence(
         y, gradient = y == columns, gradient[:, columns]  # one-hot
         unseen = ~np.isin(fit.y_train, seen)
         gradient[~np.isin(targets.y, trees.classes)] = 0
-    rounds = _follow_rounds(trees, y, fit.subset)
+    weight = train.sample_weight
+    weight = np.ones(len(train)) if weight is None else weight
+    rounds = _follow_rounds(trees, y, fit.subset, weight)
     _check_values(rounds.values, trees)
     influence = _sum_effects(trees, rounds, fit.subset, gradient, knock_on)
     influence[:, unseen] = 0
@@ -137,10 +154,11 @@ class _Rounds(NamedTuple):
     start: np.ndarray
 
 
-def _follow_rounds(trees, y, subset):
+def _follow_rounds(trees, y, subset, weight):
     """Train the leaves again, with the structure of the trees, in float64.
 
-    y (n_train, n_scores) are the values that the scores are to meet.
+    y (n_train, n_scores) are the values that the scores are to meet, and weight
+    (n_train,) those of the examples in the loss.
     """
     n_rounds, n_scores, n_train = trees.train_leaves.shape
     scores = np.repeat(trees.start[:, None].astype(np.float64), n_train, axis=1)
@@ -149,7 +167,8 @@ def _follow_rounds(trees, y, subset):
     added = []
     for t, of_round in enumerate(trees.train_leaves):
         expected, hessian, base, bend = _moments(trees, scores)
-        gradient = expected - y.T
+        gradient, hessian = weight * (expected - y.T), weight * hessian
+        base = weight * base
         if trees.loss == "softmax":
             share[t] = expected[:, subset]
         for k, leaves in enumerate(of_round):
@@ -167,7 +186,7 @@ def _follow_rounds(trees, y, subset):
             follow[t, k] = pull[subset]
             added.append(-G * rate)
             scores[k] += added[-1][leaves]
-    start = _start_effect(trees, y, subset)
+    start = _start_effect(trees, y, subset, weight)
     return _Rounds(direct, follow, share, np.concatenate(added), start)
 
 
@@ -187,16 +206,16 @@ def _moments(trees, scores):
     return p, scale * p * (1 - p), p, scale * (1 - 2 * p)
 
 
-def _start_effect(trees, y, subset):
+def _start_effect(trees, y, subset, weight):
     """Return the effect of each example on the scores before the first round."""
     if not trees.fitted_start:
         return np.zeros(y.T.shape)
-    mean = y[subset].mean(axis=0)
+    mean = np.average(y[subset], axis=0, weights=weight[subset])
     if trees.loss == "squared_error":
         slope = 1.0
     else:
         slope = 1 / (mean * (1 - mean) if trees.loss == "log_loss" else mean)
-    return ((y - mean) * slope / len(subset)).T
+    return weight * ((y - mean) * slope / weight[subset].sum()).T
 
 
 def _check_values(values, trees):
@@ -206,8 +225,8 @@ def _check_values(values, trees):
         raise ValueError(
             "The leaves of the model do not have the values that the training examples "
             f"of the subset give them: they differ by {distance:.1%}. A model in a "
-            "FrozenEstimator must have been fitted on exactly these examples, without "
-            "sample weights."
+            "FrozenEstimator must have been fitted on exactly these examples, with "
+            "their weights."
         )
 
 

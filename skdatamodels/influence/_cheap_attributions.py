@@ -192,7 +192,7 @@ def cheap_attributions(
 
     An attribution that fails, is not finite, is zero or equals another one up to its
     scale is left out. So is one that cannot use the weights of `train`: those of linear
-    models can.
+    models and of boosting can.
 
     Examples
     --------

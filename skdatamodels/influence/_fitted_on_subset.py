@@ -31,13 +31,24 @@ class SubsetFit(NamedTuple):
     gradient: np.ndarray
 
 
-def fit_on_subset(estimator, train, targets, output, subset, check, *, least_classes=1):
+def fit_on_subset(
+    estimator,
+    train,
+    targets,
+    output,
+    subset,
+    check,
+    *,
+    least_classes=1,
+    weighted=False,
+):
     """Fit a clone of the estimator on a subset; a FrozenEstimator is used as it is.
 
     `check` gets the estimator, and raises an error if it has no closed form. The subset
-    must have examples of `least_classes` classes.
+    must have examples of `least_classes` classes. Training examples may have weights
+    only if `weighted`.
     """
-    check_same_examples(train, targets)
+    check_same_examples(train, targets, weighted=weighted)
     frozen = isinstance(estimator, FrozenEstimator)
     estimator = estimator.estimator if frozen else estimator
     if hasattr(estimator, "steps"):
@@ -48,7 +59,9 @@ def fit_on_subset(estimator, train, targets, output, subset, check, *, least_cla
     check(estimator)
     y_train, y_targets, classes = train.y, targets.y, None
     if is_classifier(estimator):
-        y_train, y_targets, classes = check_same_examples(train, targets, classes=True)
+        y_train, y_targets, classes = check_same_examples(
+            train, targets, classes=True, weighted=weighted
+        )
     elif train.y.dtype.kind not in "biuf":
         raise ValueError(f"A regression needs numbers as y, got {train.y.dtype}.")
     output = check_output(output, estimator, classes)

@@ -25,8 +25,9 @@ def logistic_influence(
     """Influence functions of logistic regression, in closed form.
 
     The effect is the derivative of the output with respect to the weight of the example
-    in the training loss, at weight 1. It estimates what the presence of the example
-    adds, as if the output were linear in the weight. It takes one fit and one linear
+    in the training loss, at weight 1, or by a factor of it if `train` has weights. It
+    estimates what the presence of the example adds, as if the output were linear in the
+    weight. It takes one fit and one linear
     system, for any number of classes.
 
     Parameters

@@ -22,8 +22,9 @@ def ridge_influence(estimator, train, targets, *, output, damping=0.0, subset=No
     """Influence functions of ridge regression, in closed form.
 
     The effect is the derivative of the output with respect to the weight of the example
-    in the training loss, at weight 1. It estimates what the presence of the example
-    adds, as if the output were linear in the weight.
+    in the training loss, at weight 1, or by a factor of it if `train` has weights. It
+    estimates what the presence of the example adds, as if the output were linear in the
+    weight.
 
     Parameters
     ----------

@@ -176,6 +176,24 @@ def test_equals_the_derivative_of_leaves_that_are_trained_again(name, output, da
     assert_close(influence, reference.derivative(output, np.ones(len(train))))
 
 
+@pytest.mark.parametrize(
+    ("name", "n_classes"),
+    [("hist classifier", 3), ("classifier", 2), ("classifier", 3), ("regressor", 0)],
+)
+def test_with_weights(name, data):
+    """What the presence of an example adds is proportional to its weight."""
+    train, targets = data
+    weight = 0.2 + np.arange(len(train)) % 4
+    weighted = Examples(train.X, train.y, sample_weight=weight)
+    influence = boosting_influence(MODELS[name], weighted, targets)
+    model = MODELS[name].fit(train.X, train.y, sample_weight=weight)
+    output = "margin" if is_classifier(model) else "prediction"
+    expected = weight * Reference(model, train, targets).derivative(output, weight)
+    assert_close(influence, expected)
+    with pytest.raises(ValueError, match="with their weights"):
+        boosting_influence(FrozenEstimator(model), *data)
+
+
 @pytest.mark.parametrize("n_classes", [2, 3])
 @pytest.mark.parametrize("name", ["hist classifier", "classifier from zero"])
 def test_without_knock_on_gradients_stay(name, data):

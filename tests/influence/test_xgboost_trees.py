@@ -65,21 +65,26 @@ def test_start_and_values_give_the_scores(
 
 @CASES
 @pytest.mark.parametrize("subset", [None, np.arange(5, 35)])
+@pytest.mark.parametrize("weighted", [False, True])
 def test_is_the_derivative_with_the_splits_fixed(
-    n_classes, subset, make_table, refit_leaves, derivative_by_weights
+    n_classes, subset, weighted, make_table, refit_leaves, derivative_by_weights
 ):
     """Leaves by XGBoost itself, their values by hand."""
     train, targets = make_table(n_classes)
     rows = np.arange(len(train)) if subset is None else subset
+    w = 0.5 + np.arange(40) % 3 if weighted else np.ones(40)
+    if weighted:
+        train = Examples(train.X, train.y, allow_nan=True, sample_weight=w)
     influence = boosting_influence(booster(n_classes), train, targets, subset=subset)
-    model = booster(n_classes).fit(train.X.iloc[rows], train.y[rows])
+    model = booster(n_classes)
+    model.fit(train.X.iloc[rows], train.y[rows], sample_weight=w[rows])
     leaves = np.concatenate([model.apply(X) for X in (train.X, targets.X)]).astype(int)
     n_scores = 3 if n_classes == 3 else 1
     leaves = leaves.reshape(46, -1, n_scores).transpose(1, 2, 0)
     z = np.eye(3)[train.y] if n_classes == 3 else train.y[:, None]
 
     def outputs(change):
-        weight = np.isin(np.arange(40), rows) + (change - 1)
+        weight = w * (np.isin(np.arange(40), rows) + change - 1)
         options = {"loss": LOSSES[n_classes], "rate": RATE, "l2": L2}
         scale = 2.0 if n_classes == 3 else 1.0
         scores = refit_leaves(leaves, z, weight, scale=scale, **options)

@@ -19,8 +19,7 @@ def estimator_learner(estimator, train, targets, output, *, fast, fit_params=Non
     output : str or callable
         Output to measure.
     fast : bool
-        If False, the estimator's own ``fit`` is used, as it is for weighted examples
-        and with `fit_params`.
+        If False, the estimator's own ``fit`` is used, as it is with `fit_params`.
     fit_params : dict of str to object, default=None
         More arguments of ``fit``.
 
@@ -43,7 +42,7 @@ def estimator_learner(estimator, train, targets, output, *, fast, fit_params=Non
     EstimatorLearner
     """
     plain = EstimatorLearner(estimator, train, targets, output, fit_params)
-    if not fast or fit_params or train.sample_weight is not None:
+    if not fast or fit_params:
         return plain
     for kind in FAST_LEARNERS:
         if kind.serves(estimator, train, targets):

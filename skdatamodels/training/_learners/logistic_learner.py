@@ -103,7 +103,7 @@ class LogisticLearner(BlockLearner):
         model = clone(self.estimator)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a fit that has not converged is not used
-            model.fit(self.train.X, self.train.y)
+            model.fit(self.train.X, self.train.y, self.train.sample_weight)
         if model.n_iter_.max() >= model.max_iter:
             return
         parts = [model.coef_, model.intercept_[:, None]]
@@ -124,6 +124,7 @@ class LogisticLearner(BlockLearner):
         objectives = [self._objective(np.flatnonzero(mask)) for mask in masks]
         coef = self._minimise(objectives)
         raw = self._design(self.targets.X) @ coef.transpose(0, 2, 1)
+        raw[masks @ self._weight() <= 0] = np.nan
         return raw if n_columns > 1 else np.concatenate([0 * raw, raw], axis=2)
 
     def _minimise(self, objectives):
@@ -134,10 +135,12 @@ class LogisticLearner(BlockLearner):
 
     def _objective(self, rows):
         """Return the gradient of a subset's objective, or None if it is empty."""
-        if not len(rows):
+        weight = self._weight()[rows]
+        total = weight.sum()
+        if not total:
             return None
         X, y = self._design(self.train.X[rows]), self._column_of_class()[rows]
-        shape, penalty = self._start.shape, self._penalty(len(rows))
+        shape, penalty = self._start.shape, self._penalty(total)
         samples = np.arange(len(rows))
 
         def gradient(coef):
@@ -147,21 +150,23 @@ class LogisticLearner(BlockLearner):
                 excess[0] -= y
             else:
                 excess[y, samples] -= 1
-            return (excess @ X / len(rows) + penalty * coef).ravel()
+            return ((excess * weight) @ X / total + penalty * coef).ravel()
 
         return gradient
 
     def _hessian(self, coef):
         """Return the Hessian of a typical subset's objective at `coef`."""
-        X = self._design(self.train.X)
+        X, share = self._design(self.train.X), self._weight()
+        total = share.sum()
+        share = share / total
         p = _probabilities(coef @ X.T)
         n_columns, n_features = coef.shape
         hessian = np.zeros((n_columns, n_features, n_columns, n_features))
         for i in range(n_columns):
             for j in range(i + 1):
-                weight = p[i] * ((i == j) - p[j]) / len(X)
+                weight = p[i] * ((i == j) - p[j]) * share
                 hessian[i, :, j] = hessian[j, :, i] = (X * weight[:, None]).T @ X
-        penalty = np.tile(self._penalty(len(X) / 2), n_columns)
+        penalty = np.tile(self._penalty(total / 2), n_columns)
         hessian = hessian.reshape(len(penalty), -1) + np.diag(penalty)
         if self.estimator.fit_intercept and n_columns > 1:
             # The objective is constant along a shift of all intercepts. Curvature is
@@ -180,6 +185,10 @@ class LogisticLearner(BlockLearner):
     def _design(self, X):
         ones = np.ones((len(X), int(self.estimator.fit_intercept)))
         return np.hstack([X, ones])
+
+    def _weight(self):
+        weight = self.train.sample_weight
+        return np.ones(len(self.train)) if weight is None else weight
 
     def _column_of_class(self):
         return np.searchsorted(self.classes, self.train.y)

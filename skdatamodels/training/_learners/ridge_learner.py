@@ -20,7 +20,8 @@ class RidgeLearner(BlockLearner):
 
     Ridge regression depends on a subset only through its moments: sums over its
     examples of 1, x, y, x yᵀ and the upper half of x xᵀ. With a row of these for each
-    example, the moments of all runs in a block are the product masks @ rows.
+    example, the moments of all runs in a block are the product masks @ rows. With
+    weights, a mask has these in place of ones.
 
     Parameters
     ----------
@@ -75,7 +76,8 @@ class RidgeLearner(BlockLearner):
         ):
             return False
         n_moments = X.shape[1] * (X.shape[1] + 1) // 2
-        trace = np.square(X, dtype=np.float64).sum()
+        weight = 1.0 if train.sample_weight is None else train.sample_weight[:, None]
+        trace = (weight * np.square(X, dtype=np.float64)).sum()
         return 8 * len(X) * n_moments <= _MOMENT_BYTES and alpha > _LEAST_RIDGE * trace
 
     def raw_outputs(self, masks):
@@ -83,6 +85,8 @@ class RidgeLearner(BlockLearner):
         if self._rows is None:
             self._rows = self._moment_rows()
         n_features, fit_intercept = self.train.shape[1], self.estimator.fit_intercept
+        if self.train.sample_weight is not None:
+            masks = masks * self.train.sample_weight
         moments = masks @ self._rows
         n, x, half = np.split(moments, [1, 1 + n_features], axis=1)
         y, xy = self._response_moments(masks, moments[:, : 1 + n_features])
@@ -90,7 +94,8 @@ class RidgeLearner(BlockLearner):
         place[np.triu_indices(n_features)] = np.arange(half.shape[1])
         gram = half[:, np.maximum(place, place.T)]
         if fit_intercept:
-            x, y = x / np.maximum(n, 1), y / np.maximum(n, 1)
+            size = np.where(n > 0, n, 1)
+            x, y = x / size, y / size
             gram -= n[:, :, None] * x[:, :, None] * x[:, None, :]
             xy = xy - n[:, :, None] * x[:, :, None] * y[:, None, :]
         gram[:, np.arange(n_features), np.arange(n_features)] += self.estimator.alpha
@@ -99,6 +104,7 @@ class RidgeLearner(BlockLearner):
         stacked = coef.transpose(0, 2, 1).reshape(-1, n_features)
         raw = stacked @ (self.targets.X - self._centre()).T
         raw = raw.reshape(len(masks), -1, len(self.targets)).transpose(0, 2, 1)
+        raw[n[:, 0] <= 0] = np.nan  # without weight, the estimator raises its error
         if fit_intercept:
             raw += y[:, None, :] - x[:, None, :] @ coef
         if self.classes is None:
