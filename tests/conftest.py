@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 import time
 from contextlib import contextmanager
 
@@ -139,3 +140,10 @@ class Browser:
             if asked and event["params"]["documentURL"].startswith("file:"):
                 url = event["params"]["request"]["url"]
                 assert url.startswith(("file:", "data:", "blob:")), url
+
+
+@pytest.fixture(autouse=True)
+def one_torch_thread():
+    """On arrays this small a second thread only waits, for long on shared cores."""
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(1)

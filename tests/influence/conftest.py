@@ -1,5 +1,6 @@
 """Small problems, and refits that the closed forms must agree with."""
 
+import joblib
 import numpy as np
 import pytest
 from scipy.special import expit, logit, softmax
@@ -31,9 +32,21 @@ def regression(n_train=25, n_targets=6, n_features=4):
     return tuple(Examples(X[rows], y[rows]) for rows in parts)
 
 
+_refits = {}
+
+
+def refit(estimator, train, sample_weight):
+    """Fit weighted examples by scikit-learn alone, once for all tests."""
+    model = clone(estimator)
+    key = joblib.hash((model, train.fingerprint, sample_weight))
+    if key not in _refits:
+        _refits[key] = model.fit(train.X, train.y, sample_weight=sample_weight)
+    return _refits[key]
+
+
 def measure(estimator, train, targets, output, sample_weight):
-    """Outputs (n_targets,) of a refit with weighted examples, by scikit-learn alone."""
-    model = clone(estimator).fit(train.X, train.y, sample_weight=sample_weight)
+    """Outputs (n_targets,) of a refit with weighted examples."""
+    model = refit(estimator, train, sample_weight)
     y = targets.y
     classes = np.unique(train.y) if is_classifier(estimator) else None
     if classes is not None:

@@ -69,16 +69,6 @@ def gpu():
     return Platform("cuda", CudaLauncher("cuda"))
 
 
-@pytest.fixture
-def one_torch_thread():
-    torch = pytest.importorskip("torch")
-    # On arrays this small a second thread only waits, for long where cores are shared.
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(params=["shim", "gpu"])
-def platform(request, one_torch_thread):
+def platform(request):
     return request.getfixturevalue(request.param)

@@ -7,7 +7,7 @@ from sklearn.linear_model import Lasso
 from skdatamodels import DatamodelRegressor, PackedMasks, TrainingRuns
 from skdatamodels.datasets import make_linear_runs
 
-RUNS, COEF = make_linear_runs(160, 40, 6, noise=0.5, random_state=0)
+RUNS, COEF = make_linear_runs(160, 40, 4, noise=0.5, random_state=0)
 OUTPUTS = RUNS.outputs.astype(np.float64)
 GAPS = OUTPUTS.copy()
 GAPS[np.random.default_rng(0).random(GAPS.shape) < 0.2] = np.nan
@@ -29,7 +29,7 @@ SOLVERS = [("gram", "cpu"), ("residual", "cpu"), ("saga", "cpu")] + [
 PROBLEMS = {
     "plain": (OUTPUTS, {}),
     "gaps": (GAPS, {}),
-    "exclude": (OUTPUTS, {"exclude": [0, 5, -1, 39, 17, 5]}),
+    "exclude": (OUTPUTS, {"exclude": [39, 5, -1, 5]}),
     "factors": (OUTPUTS, {"penalty_factors": np.geomspace(0.5, 2, 40)}),
     "prior": (OUTPUTS, {"prior": PRIOR}),
     "weights": (GAPS, {"sample_weight": WEIGHT}),
@@ -51,7 +51,6 @@ def on_device(request, monkeypatch):
     def put(device):
         if device == "cpu":
             return "cpu"
-        request.getfixturevalue("one_torch_thread")
         platform = request.getfixturevalue(device)
         monkeypatch.setattr(
             "skdatamodels.regression._cuda.ops.CudaLauncher",
@@ -107,21 +106,22 @@ def test_objective_is_within_the_gap_of_the_optimum(
         assert found - optimum <= (model.dual_gap_[j] + 1e-5) * variance / 2
 
 
-@pytest.mark.parametrize("problem", PROBLEMS)
-@pytest.mark.parametrize(
-    ("solver", "device", "lam"),
-    [
-        (solver, device, lam)
-        for solver, device in SOLVERS[1:]
-        for lam in (("validation", "cv") if device == "cpu" else ("validation",))
-    ],
-)
+def choices():
+    for solver, device in SOLVERS[1:]:
+        for lam in ("validation", "cv") if device == "cpu" else ("validation",):
+            for problem in PROBLEMS:
+                # a path for each strength of the prior: slow where g++ built it, and
+                # what is chosen among them is chosen as on the CPU
+                if (solver, device, problem) != ("saga", "shim", "prior"):
+                    yield solver, device, lam, problem
+
+
+@pytest.mark.parametrize(("solver", "device", "lam", "problem"), choices())
 def test_solvers_choose_alike(on_device, solver, device, lam, problem):
     Y, parameters = PROBLEMS[problem]
     parameters = dict(parameters)
     weight = {"sample_weight": parameters.pop("sample_weight", None)}
-    tol = 1e-6 if device == "cpu" else 1e-4
-    parameters = {"n_lams": 8, "tol": tol, "random_state": 0, **parameters}
+    parameters = {"n_lams": 8, "tol": 1e-5, "random_state": 0, **parameters}
     gram = DatamodelRegressor(lam, solver="gram", **parameters)
     gram.fit(RUNS.masks, Y, **weight)
     other = DatamodelRegressor(lam, solver=solver, **parameters)

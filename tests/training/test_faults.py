@@ -12,23 +12,8 @@ import pytest
 
 from skdatamodels import Examples, RunStore, SubsetTrainer
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX limits")
+resource = pytest.importorskip("resource", reason="POSIX limits")
 TRAIN = Examples(np.zeros((20, 1)), np.zeros(20))
-
-LIMITED = """
-import resource, sys
-import numpy as np
-from skdatamodels import Examples, SubsetTrainer
-
-def learner(train_indices, seed):
-    return np.random.default_rng(seed).standard_normal(4) + train_indices[0]
-
-train = Examples(np.zeros((20, 1)), np.zeros(20))
-trainer = SubsetTrainer(learner, train, train[:4], store=sys.argv[1], random_state=0)
-trainer.fit([0])
-resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))
-trainer.transform(np.arange(3000))
-"""
 
 
 def learner(train_indices, seed):
@@ -44,27 +29,43 @@ def opened(root):
     return RunStore(folder)
 
 
+def in_a_fork(function):
+    """Call it in another process; return what it returns or raises, as text."""
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            answer = repr(function())
+        except BaseException:
+            answer = traceback.format_exc()
+        os.write(writer, answer.encode())
+        os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader) as pipe:
+        answer = pipe.read()
+    os.waitpid(pid, 0)
+    return answer
+
+
 def test_files_that_may_not_grow_stop_training_and_lose_nothing(tmp_path):
     def train(n_bytes):
-        return subprocess.run(
-            [sys.executable, "-c", LIMITED, str(tmp_path), str(n_bytes)],
-            capture_output=True,
-            text=True,
-        )
+        limited = trainer(tmp_path).fit([0])
+        limits = n_bytes, resource.RLIM_INFINITY
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        return len(limited.transform(np.arange(3000)))
 
     expected = trainer(None).fit_transform(np.arange(3000))
     n_before = -1
     for n_bytes in (8_000, 24_000):  # 16 bytes a run
-        stopped = train(n_bytes)
-        assert stopped.returncode == 1
-        assert "OSError: [Errno 27] File too large" in stopped.stderr
+        stopped = in_a_fork(lambda n_bytes=n_bytes: train(n_bytes))
+        assert "OSError: [Errno 27] File too large" in stopped
         store = opened(tmp_path)
         done = np.flatnonzero(store.done())
         assert n_before < len(done) <= n_bytes / 16
         runs = store.runs(done)
         np.testing.assert_array_equal(runs.outputs, expected.outputs[done])
         n_before = len(done)
-    assert train(10**6).returncode == 0
+    assert in_a_fork(lambda: train(10**6)) == "3000"
     runs = opened(tmp_path).runs()
     np.testing.assert_array_equal(runs.outputs, expected.outputs)
     np.testing.assert_array_equal(runs.masks, expected.masks)
@@ -113,23 +114,14 @@ def public():
 
 def run_as_somebody(function):
     """Call it in a process without root's rights; return what it returns or raises."""
-    reader, writer = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        try:
-            if os.geteuid() == 0:
-                os.setgid(65534)
-                os.setuid(65534)
-            answer = repr(function())
-        except BaseException:
-            answer = traceback.format_exc()
-        os.write(writer, answer.encode())
-        os._exit(0)
-    os.close(writer)
-    with os.fdopen(reader) as pipe:
-        answer = pipe.read()
-    os.waitpid(pid, 0)
-    return answer
+
+    def call():
+        if os.geteuid() == 0:
+            os.setgid(65534)
+            os.setuid(65534)
+        return function()
+
+    return in_a_fork(call)
 
 
 def test_a_store_that_cannot_be_written_is_read_and_else_an_error(public):

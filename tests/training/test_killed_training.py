@@ -5,11 +5,12 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 
 import numpy as np
 import pytest
 
-from skdatamodels import RunStore
+from skdatamodels import Examples, RunStore, SubsetTrainer
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL")
 SCRIPT = """
@@ -27,8 +28,13 @@ trainer = SubsetTrainer(
     learner, train, train[:4], store=root, random_state=0, n_jobs=n_jobs
 )
 print("begun", flush=True)
-trainer.fit_transform(np.arange(400))
+trainer.fit_transform(np.arange(800))
 """
+
+
+def learner(train_indices, seed):
+    """Do as the script's, without delay."""
+    return np.random.default_rng(seed).standard_normal(4) + train_indices[0]
 
 
 def start(root, n_jobs):
@@ -44,30 +50,36 @@ def opened(root):
     return RunStore(folder)
 
 
+def rows_done(root):
+    """Rows that are done in the store below root, if there is one yet."""
+    with suppress(FileNotFoundError, ValueError):
+        return np.flatnonzero(opened(root).done())
+    return np.arange(0)
+
+
 def test_killed_again_and_again(tmp_path):
-    with start(tmp_path / "undisturbed", 1) as process:
-        assert process.wait(60) == 0
-    expected = opened(tmp_path / "undisturbed").runs()
-    rng = np.random.default_rng(0)
-    n_done, n_kills = 0, 0
-    for round_number in range(6):
-        with start(tmp_path / "killed", 1 + round_number % 2) as process:
+    train = Examples(np.zeros((20, 1)), np.zeros(20))
+    undisturbed = SubsetTrainer(learner, train, train[:4], random_state=0)
+    expected = undisturbed.fit_transform(np.arange(800))
+    rng, root, n_done = np.random.default_rng(0), tmp_path / "killed", 0
+    for n_jobs in (1, 2, 1):
+        with start(root, n_jobs) as process:
             process.stdout.readline()
-            time.sleep(rng.uniform(0.02, 0.3))
-            n_kills += process.poll() is None
+            end = time.monotonic() + 60
+            while len(rows_done(root)) == n_done and time.monotonic() < end:
+                time.sleep(0.005)  # until it trains
+            time.sleep(rng.uniform(0.0, 0.1))
+            assert process.poll() is None
             os.killpg(process.pid, signal.SIGKILL)
-        store = opened(tmp_path / "killed")
-        rows = np.flatnonzero(store.done())
-        assert len(rows) >= n_done
+        rows = rows_done(root)
+        assert len(rows) > n_done
         n_done = len(rows)
-        if n_done:
-            runs = store.runs(rows)
-            np.testing.assert_array_equal(runs.outputs, expected.outputs[rows])
-            np.testing.assert_array_equal(runs.masks, expected.masks[rows])
-    assert n_kills >= 3
-    with start(tmp_path / "killed", 2) as process:
+        runs = opened(root).runs(rows)
+        np.testing.assert_array_equal(runs.outputs, expected.outputs[rows])
+        np.testing.assert_array_equal(runs.masks, expected.masks[rows])
+    with start(root, 1) as process:
         assert process.wait(60) == 0
-    runs = opened(tmp_path / "killed").runs()
+    runs = opened(root).runs()
     np.testing.assert_array_equal(runs.outputs, expected.outputs)
     np.testing.assert_array_equal(runs.masks, expected.masks)
     np.testing.assert_array_equal(runs.seeds, expected.seeds)

@@ -112,14 +112,14 @@ import numpy as np
 from skdatamodels import Examples, SubsetTrainer
 
 def leak(train_indices, seed):
-    time.sleep(0.3)
-    # 120 MB; loky replaces a worker that has grown by 300
-    sys.kept = getattr(sys, "kept", []) + [np.ones(15_000_000)]
+    time.sleep(0.6)
+    # 160 MB; loky looks each second, and replaces a worker that has grown by 300
+    sys.kept = getattr(sys, "kept", []) + [np.ones(20_000_000)]
     return np.zeros(1)
 
 train = Examples(np.zeros((20, 1)), np.zeros(20))
 trainer = SubsetTrainer(leak, train, train[:1], n_jobs=2, random_state=0)
-print(len(trainer.fit_transform(np.arange(30))))
+print(len(trainer.fit_transform(np.arange(12))))
 """
 
 
@@ -132,7 +132,7 @@ def test_a_worker_that_is_replaced_does_not_stop_us_if_warnings_are_errors():
         text=True,
         timeout=120,
     )
-    assert done.stdout == "30\n"
+    assert done.stdout == "12\n"
     assert "A worker stopped while" in done.stderr
 
 
