@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import BaseEstimator
+from sklearn.datasets import load_breast_cancer
 from sklearn.dummy import DummyRegressor
-from sklearn.linear_model import LinearRegression
+from sklearn.linear_model import LinearRegression, RidgeClassifier
 
 from skdatamodels import Examples, PackedMasks, RunStore, SubsetTrainer, TrainingRuns
 from skdatamodels._tables import (
@@ -29,6 +30,7 @@ from skdatamodels.applications import (
     removal_check,
     similar_examples,
 )
+from skdatamodels.auditing import audit
 from skdatamodels.datasets import ReleasedDatamodels, make_linear_runs
 from skdatamodels.influence import CheapAttributions, DifferenceOfMeans
 from skdatamodels.judging import compare_attributions, estimate_cost, plan_runs
@@ -184,6 +186,13 @@ def _label_errors():
     return find_label_errors(runs, TRAIN, exclude=np.arange(20))
 
 
+@cache
+def _audit():
+    X, y = load_breast_cancer(return_X_y=True)
+    parts = X[:60], y[:60], X[60:90], y[60:90]
+    return audit(RidgeClassifier(), *parts, n_runs=50, n_jobs=1, verbose=0)
+
+
 def _removal_check():
     trainer = SubsetTrainer(
         lambda rows, seed: np.ones(4), TRAIN, TARGETS, random_state=0
@@ -210,6 +219,7 @@ RESULTS = {
     "HarmfulExamples": lambda folder: harmful_examples(
         -np.eye(30), 30, higher_is_better=True, balance=False
     ),
+    "Audit": lambda folder: _audit(),
     "LabelErrors": lambda folder: _label_errors(),
     "LeakageRecall": lambda folder: LeakageRecall(np.ones(30), np.arange(30)),
     "OutputInfo": lambda folder: OutputInfo(),
@@ -226,6 +236,7 @@ RESULTS = {
     "RunStore": _store,
     "ScoreInterval": lambda folder: ScoreInterval(1 / 3, 0.3, 0.4),
     "TrainingRuns": lambda folder: RUNS,
+    "Trust": lambda folder: _audit().trust,
 }
 ROOMS = [
     "skdatamodels",
@@ -233,6 +244,7 @@ ROOMS = [
         f"skdatamodels.{room}"
         for room in (
             "applications",
+            "auditing",
             "datasets",
             "influence",
             "judging",
