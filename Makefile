@@ -21,7 +21,7 @@ PEERS := captum==0.9.* catboost==1.2.* lightgbm==4.7.* traker==0.3.* $(XGBOOST)=
 BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 # A stamp file is named after the extras that are installed once it exists.
-DEMO := $(VENV)/.with-plot
+DEMO := $(VENV)/.with-plot,audit
 DEV := $(VENV)/.with-test,lint,doc,plot
 ASV := $(VENV)/.with-bench
 
@@ -35,7 +35,7 @@ venv: $(DEV) ## make $(VENV) and install the package with all that its developme
 
 $(DEMO): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(PIP) install --quiet --editable ".[plot]"
+	$(PIP) install --quiet --editable ".[plot,audit]"
 	touch "$@"
 
 $(DEV): pyproject.toml constraints.txt
@@ -55,7 +55,8 @@ constraints: $(ASV) ## write the installed versions to constraints.txt
 	    "^($$(sed -n 's/==.*/==/p' constraints.txt | paste -sd '|' -))" >>constraints.new
 	mv constraints.new constraints.txt
 
-demo: $(DEMO) ## datamodels of handwritten digits, start to end: writes demo/report.html
+demo: $(DEMO) ## audit of a table, and datamodels of digits: demo/audit.html, demo/report.html
+	$(BIN)/python examples/table_demo.py
 	$(BIN)/python examples/digits_demo.py
 
 test: $(DEV) ## run the tests and the examples in docstrings and documentation

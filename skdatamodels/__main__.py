@@ -2,7 +2,7 @@
 
 import sys
 
-from skdatamodels.auditing._command import main
+from skdatamodels.auditing._command import run_command
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command())

@@ -1,7 +1,8 @@
 """The audit of a training set: one call, from a table to checked answers."""
 
 from skdatamodels.auditing._audit import audit
+from skdatamodels.auditing._command import run_command
 from skdatamodels.auditing._result import Audit
 from skdatamodels.auditing._trust import Trust
 
-__all__ = ["Audit", "Trust", "audit"]
+__all__ = ["Audit", "Trust", "audit", "run_command"]

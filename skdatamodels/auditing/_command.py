@@ -11,8 +11,8 @@ from skdatamodels.auditing._read_table import read_table
 _SHOWN, _COLUMNS = 10, 8  # rows and columns of a table that are printed
 
 
-def main(arguments=None):
-    """Run a command; return the exit code.
+def run_command(arguments=None):
+    """Run a command of the command line, and return its exit code.
 
     Parameters
     ----------
@@ -23,6 +23,13 @@ def main(arguments=None):
     -------
     code : int
         0 if all went well, 2 if the input is wrong, 130 if interrupted.
+
+    Examples
+    --------
+    >>> from skdatamodels.auditing import run_command
+    >>> code = run_command(["audit", "no.csv", "--target", "species"])
+    >>> code
+    2
     """
     options = _parser().parse_args(arguments)
     try:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_iris
 
-from skdatamodels.auditing._command import main
+from skdatamodels.auditing._command import run_command
 from skdatamodels.auditing._read_table import read_table
 
 pd = pytest.importorskip("pandas")
@@ -27,7 +27,7 @@ def iris(tmp_path_factory):
 
 
 def test_audit_writes_tables(iris, tmp_path, capsys):
-    code = main(
+    code = run_command(
         [
             *("audit", str(iris / "train.csv"), "--test", str(iris / "test.csv")),
             *("--target", "species", "--model", "linear", "--groups", "source"),
@@ -55,12 +55,12 @@ def test_audit_writes_tables(iris, tmp_path, capsys):
     ],
 )
 def test_wrong_options(iris, capsys, options, message):
-    assert main(["audit", str(iris / "train.csv"), *options]) == 2
+    assert run_command(["audit", str(iris / "train.csv"), *options]) == 2
     assert message in capsys.readouterr().err
 
 
 def test_missing_file(tmp_path, capsys):
-    assert main(["audit", str(tmp_path / "no.csv"), "--target", "y"]) == 2
+    assert run_command(["audit", str(tmp_path / "no.csv"), "--target", "y"]) == 2
     assert "There is no file" in capsys.readouterr().err
 
 
@@ -99,5 +99,5 @@ def test_interrupt_says_how_to_go_on(iris, capsys, monkeypatch):
 
     monkeypatch.setattr("skdatamodels.auditing._command.audit", interrupted)
     arguments = ["audit", str(iris / "train.csv"), "--target", "species"]
-    assert main([*arguments, "--store", "runs"]) == 130
+    assert run_command([*arguments, "--store", "runs"]) == 130
     assert "goes on with runs" in capsys.readouterr().err
