@@ -111,7 +111,9 @@ def _audit(options):
         for name, frame in frames.items():
             frame.to_csv(options.tables / f"{name}.csv")
         print(f"\nTables are in {options.tables}.")
-    if options.out is not None:
+    if options.out is not None and not found.trust.enough:
+        print(f"\n{options.out} is not written, because there is no answer.")
+    elif options.out is not None:
         found.to_html(options.out)
         print(f"\nOpen {options.out} in a browser.")
 

@@ -269,11 +269,16 @@ class Audit:
             "Duplicates": (self.duplicates, {"index": "train", "twin": "train"}),
             "Clusters": self.clusters,
         }
+        frames = self.frames()
+        for name in ("groups", "columns", "removal_check"):
+            if name in frames:
+                sections[name.replace("_", " ").capitalize()] = frames[name]
         arguments = {
             "outputs": judged.output,
             "output_info": judged.runs.output_info,
             "standard_error": np.sqrt(variance),
             "trust": self.trust.as_facts(),
+            "title": f"Audit of {len(self._train):,} training rows",
             "sections": sections,
             "label": self._label,
         }

@@ -47,8 +47,9 @@ class Trust:
         """What the score means, in words."""
         if self.enough:
             return (
-                f"Weights predict {self.lds.score:.0%} of the order of outputs on "
-                f"subsets that they were not fitted on (ceiling {self.ceiling:.0%})."
+                "On subsets that the weights were not fitted on, the order of outputs "
+                f"that they predict has a correlation of {self.lds.score:.2f} with the "
+                f"true one{self._best()}."
             )
         text = (
             f"No answer: the LDS is {self.lds}, and its interval must be above "
@@ -82,16 +83,26 @@ class Trust:
 
     def as_facts(self):
         """Return the facts by name, as pages show them."""
-        more = {f"LDS with {n:,} runs": tuple(s) for n, s in self.more.items()}
-        facts = {"LDS": tuple(self.lds), "ceiling": self.ceiling, "runs": self.n_runs}
-        return facts | more | {"message": self.message}
+        facts = {"LDS": tuple(self.lds)}
+        if not np.isnan(self.ceiling):
+            facts["best possible"] = self.ceiling
+        facts["runs"] = self.n_runs
+        for n_runs, score in list(self.more.items())[-1:]:
+            facts[f"expected with {n_runs:,} runs"] = tuple(score)
+        return facts | {"message": self.message}
+
+    def _best(self):
+        if np.isnan(self.ceiling):
+            return ""
+        return f"; that of a perfect predictor would be {self.ceiling:.2f}"
 
     def _table(self):
         facts = {
             "LDS": str(self.lds),
-            "LDS of a perfect predictor": f"{self.ceiling:.3f}",
             "runs": f"{self.n_runs:,}",
         }
+        if not np.isnan(self.ceiling):
+            facts["LDS of a perfect predictor"] = f"{self.ceiling:.3f}"
         for n_runs, score in self.more.items():
             facts[f"LDS expected with {n_runs:,} runs"] = str(score)
         title = "Trust: enough for an answer" if self.enough else "Trust: no answer"
