@@ -47,9 +47,8 @@ class Trust:
         """What the score means, in words."""
         if self.enough:
             return (
-                "On subsets that the weights were not fitted on, the order of outputs "
-                f"that they predict has a correlation of {self.lds.score:.2f} with the "
-                f"true one{self._best()}."
+                "On unseen subsets, predicted and true outputs have a rank correlation "
+                f"of {self.lds.score:.2f}{self._best()}."
             )
         text = (
             f"No answer: the LDS is {self.lds}, and its interval must be above "
@@ -94,7 +93,7 @@ class Trust:
     def _best(self):
         if np.isnan(self.ceiling):
             return ""
-        return f"; that of a perfect predictor would be {self.ceiling:.2f}"
+        return f" (at best {self.ceiling:.2f})"
 
     def _table(self):
         facts = {
