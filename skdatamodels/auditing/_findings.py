@@ -5,6 +5,7 @@ from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 from sklearn.inspection import permutation_importance
 from sklearn.neighbors import NearestNeighbors
+from threadpoolctl import threadpool_limits
 
 from skdatamodels._tables import import_pandas
 from skdatamodels.applications import (
@@ -17,7 +18,7 @@ from skdatamodels.influence._surrogate_table import surrogate_table
 
 _MOST_CLUSTERS, _ROWS_PER_CLUSTER = 8, 20
 _N_COMPONENTS = 20  # of the weights, for clusters
-_N_SHUFFLES = 3
+_N_SHUFFLES, _MOST_SHUFFLED = 3, 1000  # times; rows
 _N_OUTPUTS = 20  # bounds the columns of the representation
 _CERTAIN = 0.8  # leakage score; half of this is common where nothing leaks
 _NEAR = 0.1  # distance of near-duplicates, relative to that of the next row
@@ -67,12 +68,14 @@ def columns(model, train, judged, names, seed):
         Names of the columns.
     seed : int
     """
-    fall = {
-        name: permutation_importance(
-            model, part.X, part.y, n_repeats=_N_SHUFFLES, random_state=seed
-        ).importances_mean
-        for name, part in (("importance", judged), ("in_training", train))
-    }
+    fall, rng = {}, np.random.default_rng([seed, 3])
+    for name, part in (("importance", judged), ("in_training", train)):
+        if len(part) > _MOST_SHUFFLED:
+            part = part[rng.choice(len(part), _MOST_SHUFFLED, replace=False)]
+        with threadpool_limits(1):  # for small tables, threads only wait
+            fall[name] = permutation_importance(
+                model, part.X, part.y, n_repeats=_N_SHUFFLES, random_state=seed
+            ).importances_mean
     index = import_pandas().Index(names, name="column")
     frame = import_pandas().DataFrame(fall, index=index)
     return frame.sort_values("importance", ascending=False, kind="stable")

@@ -11,6 +11,7 @@ from skdatamodels.auditing._inputs import as_frame
 from skdatamodels.pages import write_explorer
 
 _LIKELY = 0.5  # probability of a label error that is counted
+_MOST_COLUMNS = 200  # that are shuffled unasked
 _BRITTLE = 5  # rows whose removal flips a prediction
 
 
@@ -192,10 +193,12 @@ class Audit:
         Returns
         -------
         frames : dict of str to pandas.DataFrame
-            Without those that rest on weights, if these predict nothing.
+            Without those that rest on weights, if these predict nothing; and without
+            `columns` if there are more than 200.
         """
         names = ["label_errors", "duplicates"]
-        names += ["columns"] if len(self._train.shape) == 2 else []
+        shape = self._train.shape
+        names += ["columns"] if len(shape) == 2 and shape[1] <= _MOST_COLUMNS else []
         names += ["leaks"] if self._test is not None else []
         names += ["predictions", "rows", "clusters"] if self.trust.enough else []
         if self.group_audit is not None and self.group_audit.trust.enough:
