@@ -73,7 +73,7 @@ lint: $(DEV) ## check style, docstrings, formatting and the layers of imports
 	$(BIN)/python -m pytest -q tests/test_docstrings.py
 
 docs: $(DEV) ## build the documentation: doc/_build/html/index.html
-	$(BIN)/sphinx-build -q -W --keep-going -b html doc doc/_build/html
+	$(BIN)/sphinx-build -q -j $(JOBS) -W --keep-going -b html doc doc/_build/html
 
 bench: $(DEV) ## time the package against its references, see benchmarks/
 	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done

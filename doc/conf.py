@@ -64,6 +64,7 @@ sphinx_gallery_conf = {
     "ignore_pattern": r"^(?!plot_)",  # scripts such as the demo
     "doc_module": "skdatamodels",
     "backreferences_dir": "generated/backreferences",
+    "parallel": True,  # as many examples at a time as `sphinx-build -j` says
     "reference_url": {"skdatamodels": None},
     "download_all_examples": False,
     "show_memory": False,

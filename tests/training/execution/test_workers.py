@@ -64,7 +64,7 @@ def test_runs_lost_with_a_worker_are_trained_again(expected, tmp_path):
 
 @pytest.mark.slow
 def test_a_run_that_always_kills_its_worker_fails_alone(expected):
-    dies = trainer(partial(always, expected.seeds[[7, 8]].tolist()), retries=1)
+    dies = trainer(partial(always, expected.seeds[[7, 8]].tolist()), retries=0)
     dies.set_params(on_failure="nan")
     with pytest.warns(
         RuntimeWarning, match=r"2 of 60 runs failed[^$]*died[^$]*SIGKILL"
