@@ -17,7 +17,8 @@ from skdatamodels._tables import (
 from skdatamodels.applications._attributions import check_target_indices
 from skdatamodels.applications._edits import Edits, mean_and_variance
 from skdatamodels.applications._removal_sets import check_sizes
-from skdatamodels.masks import PackedMasks
+from skdatamodels.masks import PackedMasks, as_masks
+from skdatamodels.runs._usable_runs import check_exclude
 from skdatamodels.training import SubsetTrainer
 
 
@@ -112,12 +113,22 @@ class RemovalCheck:
         "sizes": ["array-like"],
         "targets": ["array-like", None],
         "n_trials": [Interval(Integral, 1, None, closed="left")],
+        "bases": ["array-like", None],
+        "exclude": ["array-like", None],
         "random_state": ["random_state"],
     },
     prefer_skip_nested_validation=True,
 )
 def removal_check(
-    trainer, order, sizes, *, targets=None, n_trials=5, random_state=None
+    trainer,
+    order,
+    sizes,
+    *,
+    targets=None,
+    n_trials=5,
+    bases=None,
+    exclude=None,
+    random_state=None,
 ):
     """Retrain without the first examples of an order, and without random ones.
 
@@ -143,20 +154,29 @@ def removal_check(
     n_trials : int, default=5
         Number of trainings of each training set, with different seeds, and number of
         random sets of each size, which are trained once each.
+    bases : bool array-like of shape (n_bases, n_train), default=None
+        Training sets to remove from, such as subsets of some runs, instead of the whole
+        one. Each is one trial, and `n_trials` is not used. Only examples of a set that
+        are in the base are removed from it.
+    exclude : int array-like of shape (n_all_targets,), default=None
+        With bases, the column of the masks that each target of the trainer is, -1 for
+        none. A target is not judged by models whose base contains it. So training
+        examples can judge where there are no others.
     random_state : int, RandomState instance or None, default=None
         Determines the random sets. The trainer has its own.
 
     Returns
     -------
     check : RemovalCheck
-        The scores. There are ``n_trials * (1 + 2 * len(sizes))`` trainings.
+        The scores. There are ``n_trials * (1 + 2 * len(sizes))`` trainings, or as many
+        for each base.
 
     Raises
     ------
     ValueError
         Before any training: if `order` repeats an example, has one that does not exist
-        or is shorter than a size, a size is not below n_train, or a target does not
-        exist.
+        or is shorter than a size, a size is not below n_train, a target does not
+        exist, `bases` or `exclude` do not match the trainer, or `exclude` has no bases.
     RuntimeError
         If trainings failed, depending on the trainer's `on_failure`.
 
@@ -184,6 +204,8 @@ def removal_check(
     sizes = check_sizes(sizes, n_train)
     order = _check_order(order, sizes[-1], n_train)
     targets = check_target_indices(targets, len(trainer.targets), "targets")
+    bases, exclude = _check_bases(bases, exclude, trainer, n_train)
+    n_trials = n_trials if bases is None else len(bases)
     rng = np.random.default_rng(check_random_state(random_state).randint(2**31))
     first = np.zeros((1 + len(sizes), n_train), dtype=bool)
     random = np.zeros((len(sizes), n_trials, n_train), dtype=bool)
@@ -194,13 +216,20 @@ def removal_check(
         for i, size in enumerate(sizes):
             random[i, trial, shuffled[:size]] = True
     edits = Edits(trainer)
-    none, *first = _train(edits, first, n_trials)
-    random = _train(edits, random.reshape(-1, n_train), 1)
-    random = np.reshape(random, (len(sizes), n_trials, -1))
+    if bases is None:
+        none, *first = _train(edits, ~first, n_trials)
+    else:
+        left = bases & ~first[:, None]
+        none, *first = np.reshape(_train(edits, left, 1), (*left.shape[:2], -1))
+    left = ~random if bases is None else bases & ~random
+    random = np.reshape(_train(edits, left, 1), (*random.shape[:2], -1))
     rows = [none]
     for pair in zip(first, random, strict=True):
         rows += pair
     outputs = np.array(rows)[:, :, targets]
+    if exclude is not None:
+        seen = (exclude[targets] >= 0) & bases[:, exclude[targets]]
+        outputs[:, seen] = np.nan
     return RemovalCheck(
         size=np.r_[0, np.repeat(sizes, 2)],
         removed=np.array(["none", *["first", "random"] * len(sizes)]),
@@ -211,9 +240,24 @@ def removal_check(
     )
 
 
-def _train(edits, removed, n_trials):
-    """Return the outputs (n_trials, n_targets) of the training set without each set."""
-    return edits.train(PackedMasks.from_dense(~removed), n_trials)
+def _train(edits, masks, n_trials):
+    """Return the outputs (n_trials, n_targets) of each training set."""
+    masks = np.reshape(masks, (-1, masks.shape[-1]))
+    return edits.train(PackedMasks.from_dense(masks), n_trials)
+
+
+def _check_bases(bases, exclude, trainer, n_train):
+    if bases is None:
+        if exclude is not None:
+            raise ValueError("exclude needs bases: pass both, or neither.")
+        return None, None
+    bases = as_masks(bases).dense()
+    if bases.shape[1] != n_train:
+        raise ValueError(
+            f"bases must have {n_train} columns, one for each column of the trainer's "
+            f"masks; got shape {bases.shape}."
+        )
+    return bases, check_exclude(exclude, len(trainer.targets), n_train)
 
 
 def _scores(outputs, info, y):

@@ -13,7 +13,7 @@ from skdatamodels._random import set_seeds, unseeded
 from skdatamodels._sklearn_compat import Interval, StrOptions, validate_params
 from skdatamodels._tables import import_pandas
 from skdatamodels.applications import find_label_errors
-from skdatamodels.auditing._checked_removal import N_TRIALS, removal_by_halves
+from skdatamodels.auditing._checked_removal import N_BASES, N_TRIALS, removal_by_halves
 from skdatamodels.auditing._groups import N_RUNS, audit_groups, make_group_trainer
 from skdatamodels.auditing._inputs import check_inputs
 from skdatamodels.auditing._judged import choose_judged, fit_judged
@@ -30,6 +30,7 @@ from skdatamodels.auditing._runs_of_audit import (
 from skdatamodels.auditing._trust import measure_trust
 from skdatamodels.influence import cheap_attributions
 
+_LIKELY = 0.5  # probability of a label error, above which a row cannot judge others
 _SHARES = 0.01, 0.02, 0.05, 0.1  # of the training rows that are removed to check
 
 
@@ -149,15 +150,12 @@ def audit(
     if groups is not None:
         group_trainer = make_group_trainer(trainer, given.groups)
     n_runs = choose_n_runs(n_runs, len(given.train))
-    group_trainer = None
-    if groups is not None:
-        group_trainer = make_group_trainer(trainer, given.groups)
-    n_runs = choose_n_runs(n_runs, len(given.train))
     targets = choose_judged(given.train, given.test, seed)
     if verbose:
         n_of_groups = 0 if groups is None else N_RUNS
         _state_cost(trainer, n_runs + n_of_groups, len(targets), n_jobs)
     trained = train_all(trainer, n_runs)
+    errors = find_label_errors(trained.runs, trainer.train, exclude=rows)
     attributions = cheap_attributions(
         trainer.estimator,
         trainer.train,
@@ -176,19 +174,21 @@ def audit(
         rows[targets],
         trained.full[targets],
         attributions,
+        ~np.isin(rows[targets], errors.examples[errors.probability > _LIKELY]),
         n_jobs,
     )
     trust = measure_trust(judged, min_lds, seed, trained.repeats[:, :, targets])
     removal = None
-    if trust.enough and given.test is not None:
+    if trust.enough:
         n_train = len(trainer.train)
         sizes = sorted({max(1, round(share * n_train)) for share in _SHARES})
-        removal = removal_by_halves(trainer, judged, sizes, seed)
+        within = {}
+        if given.test is None:  # training rows can only judge models without them
+            within = {"bases": trained.runs.masks[:N_BASES], "exclude": rows}
+        removal = removal_by_halves(trainer, judged, sizes, seed, **within)
     by_group = None
     if group_trainer is not None:
-        by_group = audit_groups(
-            group_trainer, judged, rows[targets], min_lds, seed, n_jobs
-        )
+        by_group = audit_groups(group_trainer, judged, rows, min_lds, seed, n_jobs)
     fitted = set_seeds(clone(given.estimator), unseeded(given.estimator), seed)
     return Audit(
         trainer.train,
@@ -198,7 +198,7 @@ def audit(
         trainer,
         judged,
         trust,
-        find_label_errors(trained.runs, trainer.train, exclude=rows),
+        errors,
         removal,
         by_group,
         seed,
@@ -209,12 +209,17 @@ def _state_cost(trainer, n_runs, n_judged, n_jobs):
     """Train one run, and print what all of them cost."""
     seconds = seconds_per_run(trainer)
     n_train, n_targets = len(trainer.train), len(trainer.targets)
-    n_full = N_FULL + (2 * len(_SHARES) + 1) * N_TRIALS  # take about twice as long
+    n_checks = 2 * len(_SHARES) + 1
+    n_full, n_halves = N_FULL, n_runs + N_REPEATED
+    if n_targets == n_train:  # all targets are training rows
+        n_halves += n_checks * N_BASES
+    else:
+        n_full += n_checks * N_TRIALS
     n_workers = effective_n_jobs(n_jobs)
-    total = seconds * (n_runs + N_REPEATED + 2 * n_full) / n_workers
+    total = seconds * (n_halves + 2 * n_full) / n_workers
     memory = memory_estimate(n_train, n_targets, n_judged, n_runs) / 1e6
     print(
-        f"audit: {n_runs + N_REPEATED} models on subsets of {n_train:,} rows and up to "
+        f"audit: {n_halves} models on subsets of {n_train:,} rows and up to "
         f"{n_full} on nearly all, {seconds:.2g} s each: about {total:.0f} s with "
         f"{n_workers} workers. Memory: about {memory:,.0f} MB.",
         file=sys.stderr,

@@ -7,7 +7,7 @@ from sklearn.base import clone
 
 from skdatamodels._tables import MOST_ROWS, Table, import_pandas, table_html, table_text
 from skdatamodels.applications import RemovalCheck
-from skdatamodels.auditing._checked_removal import removal_by_halves
+from skdatamodels.auditing._checked_removal import N_BASES, removal_by_halves
 from skdatamodels.auditing._judged import Judged, fit_judged
 from skdatamodels.auditing._trust import Trust, measure_trust
 from skdatamodels.training._players import players_of
@@ -34,7 +34,7 @@ class GroupAudit:
     trust : Trust
         How well these weights predict.
     removal : RemovalCheck or None
-        Scores of models without the worst groups. None without test rows or trust.
+        Scores of models without the worst groups. None without trust.
     """
 
     names: np.ndarray
@@ -94,8 +94,8 @@ def audit_groups(trainer, judged, rows, min_lds, seed, n_jobs):
         The trainer with groups.
     judged : Judged
         The judged rows, with weights of rows.
-    rows : int array of shape (n_judged,)
-        The training row that each judged row is, -1 for none.
+    rows : int array of shape (n_targets,)
+        The training row that each target is, -1 for none.
     min_lds, seed, n_jobs
         As in :func:`skdatamodels.audit`.
 
@@ -109,21 +109,25 @@ def audit_groups(trainer, judged, rows, min_lds, seed, n_jobs):
         name: players.total_weights(matrix)
         for name, matrix in judged.runs.attributions.items()
     }
+    column = players.at_rows(rows)
     by_group = fit_judged(
         judged.task,
         judged.targets,
         runs,
         judged.truth,
-        players.at_rows(rows),
+        column[judged.targets],
         judged.output,
         attributions,
+        judged.judges,
         n_jobs,
     )
     trust = measure_trust(by_group, min_lds, seed)
     removal = None
-    if trust.enough and (rows < 0).all():
-        sizes = [size for size in _SIZES if size < len(players)]
-        removal = removal_by_halves(trainer, by_group, sizes, seed)
+    if trust.enough:
+        sizes, within = [size for size in _SIZES if size < len(players)], {}
+        if (rows[judged.targets] >= 0).all():
+            within = {"bases": runs.masks[:N_BASES], "exclude": column}
+        removal = removal_by_halves(trainer, by_group, sizes, seed, **within)
     return GroupAudit(
         players.names,
         players.sizes,

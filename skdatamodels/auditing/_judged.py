@@ -27,6 +27,8 @@ class Judged(NamedTuple):
         Outputs on them. NaN if the row is in the subset.
     model : DatamodelRegressor
         The datamodels.
+    judges : bool array of shape (n_judged,)
+        Whether the row's own label is likely to be right, so that it can judge others.
     """
 
     task: str
@@ -35,6 +37,7 @@ class Judged(NamedTuple):
     truth: np.ndarray
     runs: TrainingRuns
     model: DatamodelRegressor
+    judges: np.ndarray
 
     @property
     def weights(self):
@@ -55,8 +58,12 @@ class Judged(NamedTuple):
         # to first order
         return -2 * (self.output - self.truth)[:, None] * self.weights
 
-    def mean_benefit(self, among=slice(None)):
-        """Return the mean over judged rows, each class with the same weight."""
+    def mean_benefit(self, among=None):
+        """Return the mean over rows that can judge, each class with the same weight.
+
+        `among` is an int array of judged rows; None means all that can judge.
+        """
+        among = np.flatnonzero(self.judges) if among is None else among
         benefit = self.benefit()[among]
         if self.task == "classification":
             return mean_weights(benefit, target_classes=self.truth[among])
@@ -76,7 +83,7 @@ def choose_judged(train, test, seed):
     return first + rows
 
 
-def fit_judged(task, targets, runs, truth, exclude, full, attributions, n_jobs):
+def fit_judged(task, targets, runs, truth, exclude, full, attributions, judges, n_jobs):
     """Fit the datamodels of the judged rows.
 
     Parameters
@@ -94,6 +101,8 @@ def fit_judged(task, targets, runs, truth, exclude, full, attributions, n_jobs):
         Mean output of models trained on all rows.
     attributions : mapping of str to array of shape (n_judged, n_columns)
         The prior.
+    judges : bool array of shape (n_judged,)
+        See :class:`Judged`.
     n_jobs : int
         Number of threads.
 
@@ -118,4 +127,4 @@ def fit_judged(task, targets, runs, truth, exclude, full, attributions, n_jobs):
     regressor = DatamodelRegressor(
         prior="cheap", penalty="l2", exclude=exclude, n_jobs=n_jobs, random_state=0
     )
-    return Judged(task, targets, full, truth, part, regressor.fit(part))
+    return Judged(task, targets, full, truth, part, regressor.fit(part), judges)

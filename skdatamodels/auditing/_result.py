@@ -50,8 +50,9 @@ class Audit:
         Linear datamodeling score on runs that were held out, its ceiling, and what more
         runs would bring.
     removal_check : RemovalCheck or None
-        Scores of models without the rows that are worst for half of the test rows, on
-        the other half, beside models without random rows. None without test rows.
+        Scores of models without the rows that are worst for half of the judged rows, on
+        the other half, beside models without random rows. If the judged rows are
+        training rows, rows are removed from subsets without them.
     group_audit : GroupAudit or None
         What groups add to the score, with its own `trust` and `removal`.
     trainer : SubsetTrainer

@@ -137,3 +137,30 @@ def test_bad_input_is_refused_before_training(params, message):
     given = {"order": [0, 1], "sizes": [2], **params}
     with pytest.raises(ValueError, match=message):
         removal_check(trainer_of(learner), **given)
+
+
+def test_bases_and_targets_in_the_training_set():
+    """Removal from subsets, judged by rows outside of them, agrees with refits."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(30, 2))
+    y = X.sum(axis=1) + rng.normal(size=30)
+    train = Examples(X, y)
+    bases = rng.random((4, 30)) < 0.6
+    trainer = SubsetTrainer(Ridge(), train, train, fast=False)
+    check = removal_check(
+        trainer, [3, 5, 7], [2, 3], bases=bases, exclude=np.arange(30), random_state=0
+    )
+    expected = np.full((2, 4, 30), np.nan)
+    for row, removed in enumerate(([3, 5], [3, 5, 7])):
+        for trial, base in enumerate(bases):
+            kept = base & ~np.isin(np.arange(30), removed)
+            predicted = Ridge().fit(X[kept], y[kept]).predict(X)
+            expected[row, trial] = np.where(base, np.nan, predicted)
+    np.testing.assert_allclose(check.outputs[[1, 3]], expected, rtol=1e-5, atol=1e-6)
+    errors = np.nanmean((expected - y) ** 2, axis=2).mean(axis=1)
+    np.testing.assert_allclose(check.score[[1, 3]], errors, rtol=1e-5)
+    assert check.n_trained <= 4 * 5  # some sets are equal
+    with pytest.raises(ValueError, match="exclude needs bases"):
+        removal_check(trainer, [3], [1], exclude=np.arange(30))
+    with pytest.raises(ValueError, match="bases must have 30 columns"):
+        removal_check(trainer, [3], [1], bases=bases[:, :9])
