@@ -102,19 +102,29 @@ def leaks(weights, Z_train, Z_test, train_table, test_table):
     """
     if weights is None:
         weights = np.zeros((len(Z_test), len(Z_train)))
-    detector = LeakageDetector(
-        n_candidates=1, threshold=_CERTAIN, higher_is_better=True
-    )
+    detector = LeakageDetector(threshold=_CERTAIN, higher_is_better=True)
     detector.fit(weights, train_representation=Z_train, target_representation=Z_test)
     score = detector.leakage_score_
     found = np.flatnonzero(score > -detector.offset_)
     found = found[np.argsort(-score[found], kind="stable")]
+    twins = detector.candidates_[found, 0]
     facts = {
-        "train_row": train_table.index[detector.candidates_[found, 0]],
+        "train_row": train_table.index[twins],
+        "n_differ": _n_differ(test_table.iloc[found], train_table.iloc[twins]),
         "score": score[found],
         "evidence": detector.spoke_[found],
     }
     return beside(facts, test_table.iloc[found])
+
+
+def _n_differ(table, twins):
+    """Return in how many columns each row differs from its twin."""
+    differ = np.zeros(len(table), dtype=int)
+    for name in table.columns:
+        one, other = table[name].to_numpy(object), twins[name].to_numpy(object)
+        missing = import_pandas().isna(one) & import_pandas().isna(other)
+        differ += ~missing & (one.astype(str) != other.astype(str))
+    return differ
 
 
 def duplicates(Z, table):
@@ -130,7 +140,7 @@ def duplicates(Z, table):
     one, other = pairs[order].T
     facts = {
         "twin": table.index[other],
-        "distance": gap[found[at]][order],
+        "n_differ": _n_differ(table.iloc[one], table.iloc[other]),
         f"{label} of twin": table[label].to_numpy()[other],
     }
     return beside(facts, table.iloc[one])

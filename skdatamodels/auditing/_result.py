@@ -143,7 +143,8 @@ class Audit:
     def leaks(self):
         """Test rows that are also in the training set, exactly or nearly.
 
-        `train_row` is the copy. `evidence` says what speaks for it: "weights" (the
+        `train_row` is the copy, and `n_differ` the number of columns, with the label,
+        in which it differs. `evidence` says what speaks for it: "weights" (the
         model needed it), "representation" (it looks alike), or "both".
         """
         if self._test is None:
@@ -158,7 +159,10 @@ class Audit:
 
     @cached_property
     def duplicates(self):
-        """Pairs of training rows that are equal or nearly so, the closest first."""
+        """Pairs of training rows that are equal or nearly so, the closest first.
+
+        `n_differ` is the number of columns, with the label, in which they differ.
+        """
         return _findings.duplicates(self._representation[0], self._train_table)
 
     @cached_property

@@ -76,9 +76,10 @@ def test_bad_groups_come_first(found):
 
 
 def test_planted_leak_is_found(found, planted):
-    X, _, X_test, *_ = planted
+    X, y, X_test, y_test, *_ = planted
     assert found.leaks.index.tolist() == [X_test.index[7]]
     assert found.leaks["train_row"].tolist() == [X.index[30]]
+    assert found.leaks["n_differ"].tolist() == [int(y.iloc[30] != y_test.iloc[7])]
 
 
 def test_rows_and_columns_are_the_users(found, planted):
