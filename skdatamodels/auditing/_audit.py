@@ -30,6 +30,7 @@ from skdatamodels.auditing._runs_of_audit import (
 from skdatamodels.auditing._trust import measure_trust
 from skdatamodels.influence import cheap_attributions
 
+_FEWEST_UNSEEN = 10  # runs that a row is missing in
 _LIKELY = 0.5  # probability of a label error, above which a row cannot judge others
 _SHARES = 0.01, 0.02, 0.05, 0.1  # of the training rows that are removed to check
 
@@ -135,6 +136,18 @@ def audit(
     """
     import_pandas()
     given = check_inputs(estimator, X, y, X_test, y_test, groups, task)
+    n_runs = choose_n_runs(n_runs, len(given.train))
+    if (1 - alpha) * n_runs < _FEWEST_UNSEEN:
+        raise ValueError(
+            f"With alpha={alpha} and {n_runs} runs, a row is missing in about "
+            f"{(1 - alpha) * n_runs:.0f} of them, but {_FEWEST_UNSEEN} models without it "
+            "are needed to judge it. Use a smaller alpha or more runs."
+        )
+    if store is not None and not isinstance(random_state, Integral):
+        raise ValueError(
+            "With a store, random_state must be an int, so that the same runs are "
+            f"found again; got {random_state!r}."
+        )
     seed = random_state
     if not isinstance(seed, Integral):
         seed = int(check_random_state(random_state).randint(2**31 - 1))
@@ -149,7 +162,6 @@ def audit(
     group_trainer = None
     if groups is not None:
         group_trainer = make_group_trainer(trainer, given.groups)
-    n_runs = choose_n_runs(n_runs, len(given.train))
     targets = choose_judged(given.train, given.test, seed)
     if verbose:
         n_of_groups = 0 if groups is None else N_RUNS

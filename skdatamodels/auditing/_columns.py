@@ -21,7 +21,7 @@ def column_kinds(X):
     Returns
     -------
     kinds : dict of str to {"number", "category", "text", "date"}
-        By column name. A text has several words in most cells.
+        By column name. A text has several words in most cells, and few gaps.
 
     Examples
     --------
@@ -41,7 +41,23 @@ def _kind(column):
         return "number"
     known = column.dropna()
     words = known.astype(str).str.split().str.len()
-    return "text" if len(known) and words.median() >= _LONG_TEXT else "category"
+    is_text = 2 * len(known) >= len(column) and words.median() >= _LONG_TEXT
+    return "text" if is_text else "category"
+
+
+def plain_columns(X):
+    """Return a pandas frame whose gaps are NaN, as scikit-learn's encoders need them.
+
+    Nullable numbers and booleans become floats, and nullable text becomes objects.
+    """
+    plain = {}
+    for name, column in columns_of(X):
+        kind = getattr(column.dtype, "kind", "O")
+        if str(column.dtype) == "string":
+            plain[name] = column.astype(object).where(column.notna(), float("nan"))
+        elif kind in "iufb" and not isinstance(column.dtype, np.dtype):
+            plain[name] = column.astype("float64")
+    return X.assign(**plain) if plain else X
 
 
 def check_columns(X):
@@ -55,7 +71,8 @@ def check_columns(X):
     Raises
     ------
     ValueError
-        If a column has no value in any row.
+        If there are no columns, their names have several levels, or a column has no
+        value in any row.
 
     Warns
     -----
@@ -64,6 +81,13 @@ def check_columns(X):
     """
     if not is_frame(X):
         return
+    if getattr(X.columns, "nlevels", 1) > 1:
+        raise ValueError(
+            "X has several levels of column names. Join them to one: X.columns = "
+            "['_'.join(name) for name in X.columns]."
+        )
+    if X.shape[1] == 0:
+        raise ValueError("X has no columns.")
     empty = [name for name, column in columns_of(X) if _n_known(column) == 0]
     if empty:
         raise ValueError(
@@ -117,6 +141,31 @@ def check_same_columns(X, X_test):
             "X and X_test have the same columns in another order: pass "
             "X_test[X.columns]."
         )
+    for (name, one), (_, other) in zip(columns_of(X), columns_of(X_test), strict=True):
+        kinds = [_is_number(column) for column in (one, other)]
+        if kinds[0] is not kinds[1] and None not in kinds:
+            which = ("text", "numbers") if kinds[1] else ("numbers", "text")
+            text = other if kinds[0] else one
+            raise ValueError(
+                f"Column {name!r} holds {which[0]} in X, but {which[1]} in X_test, "
+                f"such as {_first_text(text)!r}. Give both the same type."
+            )
+
+
+def _is_number(column):
+    """Return whether a column, or its categories, are numbers; None if it is empty."""
+    if _n_known(column) == 0:
+        return None
+    if hasattr(column.dtype, "is_numeric"):  # of polars
+        return column.dtype.is_numeric() or str(column.dtype) == "Boolean"
+    dtype = column.cat.categories.dtype if column.dtype == "category" else column.dtype
+    return getattr(dtype, "kind", "O") in "iufb"
+
+
+def _first_text(column):
+    """Return the first text of a column."""
+    values = column.drop_nulls() if hasattr(column, "drop_nulls") else column.dropna()
+    return next(str(value) for value in values.tolist())
 
 
 def _n_known(column):
@@ -133,7 +182,9 @@ def _names_rows(column):
     else:
         suspicious = kind == "category" or getattr(kind, "kind", "O") in "iuOTUS"
         values = column.dropna().tolist() if suspicious else []
-    if not suspicious or len(values) < len(column) or len(set(values)) < len(values):
+    if not suspicious or len(values) < len(column):
+        return False
+    if len(set(map(str, values))) < len(values):
         return False
     # measured whole numbers may differ by chance; those that count do not spread
     if isinstance(values[0], int):

@@ -34,7 +34,7 @@ def run_command(arguments=None):
     options = _parser().parse_args(arguments)
     try:
         _audit(options)
-    except (ValueError, TypeError, OSError, ImportError) as error:
+    except (ValueError, TypeError, OSError, ImportError, RuntimeError) as error:
         print(f"skdatamodels: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
@@ -65,6 +65,8 @@ def _parser():
     add("--drop", metavar="COLUMN", nargs="+", default=[], help="columns to ignore")
     add("--runs", type=int, default=None, help="number of models, default: 150")
     add("--encoding", default="utf-8", help="of CSV files, default: utf-8")
+    add("--decimal", default=".", help="decimal point of CSV files")
+    add("--thousands", help="separator of thousands of CSV files")
     add("--out", type=Path, help="write a page to explore in a browser")
     add("--tables", type=Path, metavar="FOLDER", help="write results as CSV files")
     add("--store", type=Path, metavar="FOLDER", help="keep runs, to resume")
@@ -74,6 +76,7 @@ def _parser():
 
 
 def _audit(options):
+    _check_places(options)
     train = _read(options.train, options)
     tables = [train] if options.test is None else [train, _read(options.test, options)]
     for path, table in zip((options.train, options.test), tables, strict=False):
@@ -118,8 +121,16 @@ def _audit(options):
         print(f"\nOpen {options.out} in a browser.")
 
 
+def _check_places(options):
+    """Raise if results could not be written, before anything is trained."""
+    if options.out is not None and not options.out.absolute().parent.is_dir():
+        raise ValueError(f"There is no folder {options.out.parent} for {options.out}.")
+    if options.tables is not None and options.tables.is_file():
+        raise ValueError(f"{options.tables} is a file, not a folder for tables.")
+
+
 def _read(path, options):
-    table = read_table(path, options.encoding)
+    table = read_table(path, options.encoding, options.decimal, options.thousands)
     unknown = [name for name in options.drop if name not in table.columns]
     if unknown:
         raise ValueError(f"{path} has no column {unknown[0]!r} to drop.")

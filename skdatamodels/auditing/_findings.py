@@ -29,9 +29,13 @@ def beside(facts, table):
 
     Columns of the table with the name of a fact are renamed.
     """
-    facts = import_pandas().DataFrame(facts, index=table.index)
+    pandas = import_pandas()
     same = {name: f"{name} (column)" for name in table.columns if name in facts}
-    return facts.join(table.rename(columns=same))
+    table = table.rename(columns=same)
+    # by position, because a row may be there several times
+    facts = pandas.DataFrame({k: np.asarray(v) for k, v in facts.items()})
+    joined = pandas.concat([facts, table.reset_index(drop=True)], axis=1)
+    return joined.set_index(table.index)
 
 
 def predictions(judged, table, clusters):

@@ -13,7 +13,7 @@ from skdatamodels.auditing._trust import Trust, measure_trust
 from skdatamodels.training._players import players_of
 
 N_RUNS = 100
-_FEWEST = 4
+_FEWEST = 10  # fewer have few subsets, so that none would be new
 _SIZES = 1, 2, 4  # groups that are removed to check
 
 
@@ -73,14 +73,16 @@ def make_group_trainer(trainer, groups):
     Raises
     ------
     ValueError
-        If there are fewer than four groups.
+        If there are fewer than ten groups.
     """
     trainer = clone(trainer)
     trainer.set_params(groups=groups, design="uniform", keep_models=0)
     n_groups = len(players_of(trainer))
     if n_groups < _FEWEST:
         raise ValueError(
-            f"There are {n_groups} groups; an audit of groups needs at least {_FEWEST}."
+            f"There are {n_groups} groups, but an audit of groups needs at least "
+            f"{_FEWEST}. With so few, train without each of them: "
+            f"SubsetTrainer(…, groups=…).transform(1 - np.eye({n_groups}, dtype=int))."
         )
     return trainer
 

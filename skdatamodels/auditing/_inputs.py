@@ -8,11 +8,16 @@ from sklearn.utils.multiclass import type_of_target
 from skdatamodels._examples import Examples
 from skdatamodels._frames import is_frame, is_pandas
 from skdatamodels._tables import import_pandas
-from skdatamodels.auditing._columns import check_columns, check_same_columns
+from skdatamodels.auditing._columns import (
+    check_columns,
+    check_same_columns,
+    plain_columns,
+)
 from skdatamodels.auditing._models import MODELS, model_for
 from skdatamodels.outputs._raw import check_measurable
 
-_FEWEST_ROWS = 50
+_FEWEST_ROWS, _FEWEST_TEST_ROWS = 50, 10
+_LARGEST_OFFSET = 1e4  # of values, in standard deviations: float32 has 7 digits
 _FEW_VALUES = 10  # of a number: may be classes
 
 
@@ -54,29 +59,38 @@ def check_inputs(estimator, X, y, X_test, y_test, groups, task):
     label = getattr(y, "name", None)
     if (X_test is None) != (y_test is None):
         raise ValueError("Give both X_test and y_test, or neither.")
-    n_rows = X.shape[0]
-    if n_rows < _FEWEST_ROWS:
-        raise ValueError(
-            f"The training set has {n_rows} rows. An audit needs at least "
-            f"{_FEWEST_ROWS}: with fewer, one row more or less changes everything."
-        )
-    check_columns(X)
-    if X_test is not None:
-        check_same_columns(X, X_test)
-    y = np.asarray(y)
     if isinstance(estimator, str):
-        task = _guess_task(y, task)
-        estimator = _made(estimator, X, task)
-    else:
-        task = _task_of(estimator, y, task)
-    _check_labels(y, y_test, task)
+        X, X_test = _for_named_model(estimator, X), _for_named_model(estimator, X_test)
     train = _examples(X, y, "X")
-    test = None if X_test is None else _examples(X_test, np.asarray(y_test), "X_test")
-    if groups is not None and not isinstance(groups, str):
-        groups = np.asarray(groups)
+    test = None if X_test is None else _examples(X_test, y_test, "X_test")
+    check_columns(train.X)
+    if test is not None:
+        check_same_columns(train.X, test.X)
+    _check_sizes(train, test)
+    _check_numbers(train.y)
+    if isinstance(estimator, str):
+        task = _guess_task(train.y, task)
+        estimator = model_for(estimator, X, task)
+    else:
+        task = _task_of(estimator, train.y, task)
+    _check_labels(train.y, None if test is None else test.y, task)
     if label is None:
         label = "label" if task == "classification" else "value"
     return Inputs(estimator, task, train, test, groups, label)
+
+
+def _check_sizes(train, test):
+    if len(train) < _FEWEST_ROWS:
+        raise ValueError(
+            f"The training set has {len(train)} rows. An audit needs at least "
+            f"{_FEWEST_ROWS}: with fewer, one row more or less changes everything."
+        )
+    if test is not None and len(test) < _FEWEST_TEST_ROWS:
+        raise ValueError(
+            f"The test set has {len(test)} rows. An audit needs at least "
+            f"{_FEWEST_TEST_ROWS}: half of them choose rows to remove, and half judge. "
+            "Without X_test and y_test, the training rows judge."
+        )
 
 
 def _split_labels(X, y, X_test, y_test):
@@ -112,21 +126,28 @@ def _examples(X, y, name):
     return Examples(X, y, ids, allow_nan=True)
 
 
-def _made(name, X, task):
+def _for_named_model(name, X):
+    """Return a table as the named models take it."""
     if name not in MODELS:
         raise ValueError(
             f"estimator must be an estimator or one of {', '.join(MODELS)}; got "
             f"{name!r}."
         )
+    if X is None:
+        return None
     if not is_pandas(X):
         raise TypeError(
             f"estimator={name!r} is made for the columns of a pandas data frame, but X "
             f"is a {type(X).__name__}. Pass a data frame or an estimator."
         )
-    return model_for(name, X, task)
+    return plain_columns(X)
 
 
 def _guess_task(y, task):
+    if task == "regression" and y.dtype.kind not in "iuf":
+        raise ValueError(
+            f"task='regression' needs labels that are numbers; got {y.dtype}."
+        )
     if task in ("classification", "regression"):
         return task
     if task is not None:
@@ -143,6 +164,18 @@ def _guess_task(y, task):
             "task='regression'."
         )
     return "classification" if n_values <= _FEW_VALUES else "regression"
+
+
+def _check_numbers(y):
+    """Raise if labels are numbers of a kind that numpy does not compute with."""
+    if y.dtype.kind != "O":
+        return
+    odd = {type(v).__name__ for v in y.tolist() if not isinstance(v, str | bool)}
+    if odd:
+        raise TypeError(
+            f"The labels are objects of type {', '.join(sorted(odd))}. Convert them: "
+            "y.astype(float) for amounts, y.astype(str) for classes."
+        )
 
 
 def _task_of(estimator, y, task):
@@ -171,6 +204,12 @@ def _check_labels(y, y_test, task):
             "this the right column?"
         )
     if task == "regression":
+        if np.abs(y).max() > _LARGEST_OFFSET * np.std(y, dtype=np.float64):
+            raise ValueError(
+                f"The values are about {np.mean(y):.4g} and differ by {np.std(y):.4g}, "
+                "which the float32 numbers of outputs cannot tell apart. Subtract a "
+                "constant from them."
+            )
         return
     rare = values[counts < 2]
     if len(rare):
@@ -198,7 +237,7 @@ def as_frame(examples, label):
     Parameters
     ----------
     examples : Examples
-        The rows. An array of more than two dimensions has no columns.
+        The rows. Sparse matrices and images have no columns.
     label : str
         Name of the column of y.
 
@@ -212,8 +251,7 @@ def as_frame(examples, label):
         frame = X.copy()
     elif is_frame(X):
         frame = pandas.DataFrame({name: X[name].to_list() for name in X.columns})
-    elif X.ndim == 2:
-        X = X.toarray() if hasattr(X, "toarray") else X
+    elif X.ndim == 2 and isinstance(X, np.ndarray):
         names = [f"column {k}" for k in range(X.shape[1])]
         frame = pandas.DataFrame(X, columns=names)
     elif X.ndim == 1 and X.dtype.kind in "OUT":
@@ -221,6 +259,8 @@ def as_frame(examples, label):
     else:
         frame = pandas.DataFrame(index=range(len(examples)))
     frame.index = pandas.Index(examples.ids, name="row")
-    own = f"{label} (y)" if label in frame.columns else label
+    own = label
+    while own in frame.columns:
+        own = f"{own} (y)"
     frame.insert(0, own, examples.y)
     return frame

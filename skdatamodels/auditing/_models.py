@@ -1,5 +1,6 @@
 """Models for tables of any kind, by name."""
 
+import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.compose import make_column_transformer
 from sklearn.ensemble import (
@@ -51,8 +52,9 @@ def model_for(name, X, task):
     array(['a', 'b', 'a'], dtype='<U1')
     """
     columns = {kind: [] for kind in ("number", "category", "text", "date")}
-    for column, kind in column_kinds(X).items():
-        columns[kind].append(column)
+    # positions: scikit-learn takes names that are whole numbers for positions
+    for position, kind in enumerate(column_kinds(X).values()):
+        columns[kind].append(position)
     encoder = make_column_transformer(
         *_encoders(name, columns),
         sparse_threshold=0.3 if name == "linear" else 0,
@@ -102,6 +104,14 @@ def _filled(name):
     return fill if name == "forest" else make_pipeline(fill, StandardScaler())
 
 
+def _days(column):
+    """Return the dates of a column as days, float64 (n,)."""
+    if getattr(column.dtype, "tz", None) is not None:
+        column = column.dt.tz_convert(None)
+    seconds = column.to_numpy().astype("datetime64[s]")  # wide enough for any year
+    return np.where(np.isnat(seconds), np.nan, seconds.astype("int64") / 86400)
+
+
 class Days(TransformerMixin, BaseEstimator):
     """Turn dates into days since 1970, NaN where there is none."""
 
@@ -111,9 +121,7 @@ class Days(TransformerMixin, BaseEstimator):
 
     def transform(self, X):
         """Return float64 (n, n_columns)."""
-        days = X.to_numpy("datetime64[ns]").astype("int64") / 8.64e13
-        days[X.isna().to_numpy()] = float("nan")
-        return days
+        return np.column_stack([_days(X.iloc[:, k]) for k in range(X.shape[1])])
 
     def get_feature_names_out(self, input_features=None):
         """Return the names of the columns."""

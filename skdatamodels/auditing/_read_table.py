@@ -1,23 +1,33 @@
 """Read a table of a CSV or Parquet file, or say which line is broken."""
 
 import csv
+import gzip
+import re
 from pathlib import Path
 
 from skdatamodels._tables import import_pandas
 
 _MOST_LINES = 5  # that an error names
+_HEAD = 1 << 16  # characters that tell the separator
+_MISSING = ["", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "NULL", "null"]
+_DECIMAL_COMMA = re.compile(r"-?\d+,\d+")
+_THOUSANDS = re.compile(r"-?\d{1,3}(,\d{3})+")
 
 
-def read_table(path, encoding="utf-8"):
-    """Read a table. Columns of text become categories unless they have many words.
+def read_table(path, encoding="utf-8", decimal=".", thousands=None):
+    """Read a table, and check each of its lines.
 
     Parameters
     ----------
     path : path-like
-        File whose name ends in ``.csv``, ``.tsv``, ``.txt`` (or one of these and
-        ``.gz``) or ``.parquet``. The separator of text is found by itself.
+        File whose name ends in ``.csv``, ``.tsv`` or ``.txt``, perhaps with ``.gz``, or
+        in ``.parquet``. The separator of text is found by itself.
     encoding : str, default="utf-8"
         Encoding of text.
+    decimal : str, default="."
+        Decimal point of numbers in text.
+    thousands : str, default=None
+        Separator of thousands in text.
 
     Returns
     -------
@@ -29,13 +39,13 @@ def read_table(path, encoding="utf-8"):
     FileNotFoundError
         If there is no such file.
     ValueError
-        If the file is empty, its encoding is another one, or lines have more or fewer
-        cells than the header, with their numbers.
+        If the file is empty or cannot be decoded, lines have more or fewer cells than
+        the header, columns have the same name, or numbers have decimal commas.
     ImportError
         If pandas, or for Parquet pyarrow, is not installed.
     """
     pandas, path = import_pandas(), Path(path)
-    if not path.exists():
+    if not path.is_file():
         raise FileNotFoundError(f"There is no file {path}.")
     if path.suffix == ".parquet":
         try:
@@ -44,34 +54,47 @@ def read_table(path, encoding="utf-8"):
             raise ImportError(
                 "Reading Parquet needs pyarrow: pip install pyarrow"
             ) from error
+    if encoding.lower().replace("_", "-") in ("utf-8", "utf8"):
+        encoding = "utf-8-sig"  # which leaves out a mark at the start, if there is one
     separator = _check_text(path, encoding)
-    return pandas.read_csv(path, sep=separator, encoding=encoding, low_memory=False)
+    table = pandas.read_csv(
+        path,
+        sep=separator,
+        encoding=encoding,
+        decimal=decimal,
+        thousands=thousands,
+        keep_default_na=False,
+        na_values=_MISSING,
+        low_memory=False,
+    )
+    _check_numbers(path, table, thousands)
+    return table
 
 
 def _check_text(path, encoding):
     """Return the separator; raise if a line does not have the cells of the header."""
     try:
         with _open(path, encoding) as file:
-            head = file.read(1 << 16)
+            head = file.read(_HEAD)
             if not head.strip():
                 raise ValueError(f"{path} is empty.")
             separator = _separator(head)
             file.seek(0)
-            lines = csv.reader(file, delimiter=separator)
-            n_cells, broken = len(next(lines)), []
-            for cells in lines:
-                if cells and len(cells) != n_cells:
-                    broken.append((lines.line_num, len(cells)))
+            broken = _broken_lines(path, csv.reader(file, delimiter=separator))
     except UnicodeDecodeError as error:
-        line = path_line(path, error.start)
         raise ValueError(
-            f"{path} is not in the encoding {encoding}, see near line {line}. Name its "
-            "encoding, such as --encoding latin-1 or --encoding cp1252, or save it as "
-            "UTF-8."
+            f"{path} is not in the encoding {encoding.removesuffix('-sig')}, see near "
+            f"line {_line(path, error.start)}. Name its encoding, such as --encoding "
+            "latin-1 or --encoding cp1252, or save it as UTF-8."
         ) from error
+    except LookupError as error:
+        raise ValueError(f"There is no encoding {encoding!r}.") from error
+    except (EOFError, gzip.BadGzipFile) as error:
+        raise ValueError(f"{path} is not a complete gzip file: {error}.") from error
     if broken:
-        listed = ", ".join(f"line {n} has {k}" for n, k in broken[:_MOST_LINES])
-        more = len(broken) - _MOST_LINES
+        n_cells, lines = broken[0][2], broken[:_MOST_LINES]
+        listed = ", ".join(f"line {line} has {n}" for line, n, _ in lines)
+        more = len(broken) - len(lines)
         listed += f" and {more:,} more lines" if more > 0 else ""
         raise ValueError(
             f"The header of {path} has {n_cells} cells, but {listed}. Mend these "
@@ -80,7 +103,43 @@ def _check_text(path, encoding):
     return separator
 
 
-def path_line(path, position):
+def _broken_lines(path, lines):
+    """Return the number and the cells of broken lines, and the cells of the header."""
+    header, broken = [], []
+    try:
+        for cells in lines:
+            if not header:
+                header = cells
+            elif cells and len(cells) != len(header):
+                broken.append((lines.line_num, len(cells), len(header)))
+    except csv.Error as error:
+        raise ValueError(
+            f"{path} cannot be read near line {lines.line_num}: {error}. Is a "
+            "quotation mark missing?"
+        ) from error
+    twice = sorted({name for name in header if header.count(name) > 1})
+    if twice:
+        listed = ", ".join(map(repr, twice[:_MOST_LINES]))
+        raise ValueError(f"{path} has several columns named {listed}. Rename them.")
+    return broken
+
+
+def _check_numbers(path, table, thousands):
+    """Raise if a column of text has numbers with commas."""
+    for name in table.select_dtypes(exclude="number").columns:
+        texts = table[name].dropna().astype(str)
+        if len(texts) == 0 or not texts.str.fullmatch(_DECIMAL_COMMA).mean() > 0.5:
+            continue
+        cure = "--decimal ,"
+        if thousands is None and texts.str.fullmatch(_THOUSANDS).all():
+            cure = "--thousands , or, if the comma is a decimal one, --decimal ,"
+        raise ValueError(
+            f"Column {name!r} of {path} has numbers with commas, such as "
+            f"{texts.iloc[0]!r}. Say what they mean: {cure}"
+        )
+
+
+def _line(path, position):
     """Return the number of the line at a position in a file, roughly if compressed."""
     with open(path, "rb") as file:
         return file.read(position).count(b"\n") + 1
@@ -88,13 +147,15 @@ def path_line(path, position):
 
 def _open(path, encoding):
     if path.suffix == ".gz":
-        import gzip
-
         return gzip.open(path, "rt", encoding=encoding, newline="")
     return open(path, encoding=encoding, newline="")
 
 
 def _separator(head):
-    """Return the separator that occurs most often in the header."""
-    header = head.splitlines()[0]
-    return max(",;\t|", key=header.count)
+    """Return the separator that cuts the header into most cells."""
+    header = next(line for line in head.splitlines() if line)
+
+    def n_cells(separator):
+        return len(next(csv.reader([header], delimiter=separator), []))
+
+    return max(",;\t|", key=n_cells)

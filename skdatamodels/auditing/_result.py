@@ -4,6 +4,7 @@ from functools import cached_property
 
 import numpy as np
 
+from skdatamodels._frames import is_frame
 from skdatamodels._tables import Table, table_html, table_text
 from skdatamodels.auditing import _findings
 from skdatamodels.auditing._explanation import explain
@@ -173,8 +174,8 @@ class Audit:
         A column of large `in_training` and little `importance` is a shortcut that does
         not hold elsewhere; one that carries nearly all may give the label away.
         """
-        if len(self._train.shape) != 2:
-            raise ValueError("The rows are not a table, so they have no columns.")
+        if not self._has_columns:
+            raise ValueError("The rows are no dense table, so they have no columns.")
         return _findings.columns(
             self._fitted,
             self._train,
@@ -202,8 +203,8 @@ class Audit:
             `columns` if there are more than 200.
         """
         names = ["label_errors", "duplicates"]
-        shape = self._train.shape
-        names += ["columns"] if len(shape) == 2 and shape[1] <= _MOST_COLUMNS else []
+        if self._has_columns and self._train.shape[1] <= _MOST_COLUMNS:
+            names.append("columns")
         names += ["leaks"] if self._test is not None else []
         names += ["predictions", "rows", "clusters"] if self.trust.enough else []
         if self.group_audit is not None and self.group_audit.trust.enough:
@@ -297,6 +298,11 @@ class Audit:
             self._judged_rows,
             **(arguments | page),
         )
+
+    @property
+    def _has_columns(self):
+        X = self._train.X
+        return X.ndim == 2 and not hasattr(X, "tocsr") if not is_frame(X) else True
 
     @cached_property
     def _train_table(self):

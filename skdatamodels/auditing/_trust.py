@@ -40,7 +40,7 @@ class Trust:
     @property
     def enough(self):
         """Whether the interval of the score is above `least`."""
-        return bool(self.lds.low >= self.least)
+        return bool(self.lds.low > self.least)
 
     @property
     def message(self):

@@ -1,5 +1,7 @@
 """The command line on real files, good and broken."""
 
+import gzip
+
 import numpy as np
 import pytest
 from sklearn.datasets import load_iris
@@ -19,7 +21,7 @@ def iris(tmp_path_factory):
     X["species"] = y.map({0: "setosa", 1: "versicolor", 2: "virginica"})
     X = X.iloc[np.random.default_rng(0).permutation(len(X))].reset_index(drop=True)
     X["found"] = pd.date_range("2020-01-01", periods=len(X)).astype(str)
-    X["source"] = np.arange(len(X)) % 5
+    X["source"] = np.arange(len(X)) % 10
     X.loc[3, "petal width"] = None
     X[:60].to_csv(folder / "train.csv", index=False)
     X[60:80].to_csv(folder / "test.csv", index=False, sep=";")
@@ -42,7 +44,7 @@ def test_audit_writes_tables(iris, tmp_path, capsys):
     assert sorted(errors.index) == list(range(60))
     assert {"probability", "species", "sepal length"} <= set(errors.columns)
     assert "source" not in errors.columns
-    assert len(pd.read_csv(tmp_path / "groups.csv")) == 5
+    assert len(pd.read_csv(tmp_path / "groups.csv")) == 10
 
 
 @pytest.mark.parametrize(
@@ -101,3 +103,49 @@ def test_interrupt_says_how_to_go_on(iris, capsys, monkeypatch):
     arguments = ["audit", str(iris / "train.csv"), "--target", "species"]
     assert run_command([*arguments, "--store", "runs"]) == 130
     assert "goes on with runs" in capsys.readouterr().err
+
+
+def test_marks_empty_lines_and_quoted_headers(tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_bytes(b'\xef\xbb\xbf\r\n"a, cm";b\r\n1;None\r\n')
+    table = read_table(path)
+    assert table.to_dict("list") == {"a, cm": [1], "b": ["None"]}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a,a\n1,2\n", "several columns named 'a'. Rename them"),
+        ('a;b\n"1,5";2\n2,5;3\n', "such as '1,5'. Say what they mean: --decimal ,"),
+        ("a;b\n1,500;2\n", "--thousands , or, if the comma is a decimal one"),
+        ('a,b\n"' + "x" * 140_000 + '"\n', "cannot be read near line 2"),
+    ],
+)
+def test_tables_that_would_be_read_wrongly(tmp_path, text, message):
+    path = tmp_path / "table.csv"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=message):
+        read_table(path)
+
+
+def test_decimal_comma_and_thousands(tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_text("a;b\n1.500,5;2\n")
+    assert read_table(path, decimal=",", thousands=".")["a"].tolist() == [1500.5]
+
+
+def test_unknown_encoding_and_broken_gzip(tmp_path):
+    path = tmp_path / "table.csv.gz"
+    path.write_bytes(gzip.compress(b"a,b\n1,2\n" * 100)[:-12])
+    with pytest.raises(ValueError, match="not a complete gzip file"):
+        read_table(path)
+    with pytest.raises(ValueError, match="There is no encoding 'foo'"):
+        read_table(path, "foo")
+
+
+def test_places_are_checked_first(iris, tmp_path, capsys):
+    arguments = ["audit", str(iris / "train.csv"), "--target", "species"]
+    assert run_command([*arguments, "--out", str(tmp_path / "no" / "x.html")]) == 2
+    assert "There is no folder" in capsys.readouterr().err
+    assert run_command([*arguments, "--tables", str(iris / "train.csv")]) == 2
+    assert "is a file, not a folder" in capsys.readouterr().err

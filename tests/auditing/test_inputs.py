@@ -1,5 +1,7 @@
 """Wrong inputs of an audit get an error before anything is trained."""
 
+from decimal import Decimal
+
 import numpy as np
 import pytest
 from sklearn.ensemble import VotingClassifier
@@ -86,11 +88,13 @@ def test_columns_of_test_rows():
     with pytest.raises(ValueError, match="another order: pass X_test"):
         check(X=X, X_test=X[["city", "age"]], y_test=labels())
     with pytest.raises(TypeError, match="X is a DataFrame, but X_test is a ndarray"):
-        check(X=X, X_test=X.to_numpy(), y_test=labels())
+        check(Perceptron(), X=X, X_test=X.to_numpy(), y_test=labels())
+    with pytest.raises(ValueError, match="'age' holds numbers in X, but text in X_te"):
+        check(X=X, X_test=X.assign(age="n/a?"), y_test=labels())
     with pytest.raises(ValueError, match="both X_test and y_test, or neither"):
         check(X=X, X_test=X)
     with pytest.raises(ValueError, match="y_test has classes that no training row"):
-        check(X=X, X_test=X[:2], y_test=["no", "maybe"])
+        check(X=X, X_test=X[:10], y_test=["no", "maybe"] * 5)
 
 
 def test_duplicate_index():
@@ -118,10 +122,10 @@ def test_rare_class():
 
 def test_name_of_the_label_column():
     X = table(species=labels())
-    given = check(X=X, y="species", X_test=X[:3].copy(), y_test=None)
+    given = check(X=X, y="species", X_test=X[:10].copy(), y_test=None)
     assert given.label == "species"
     assert list(given.train.X.columns) == ["age", "city"]
-    assert given.test.y.tolist() == ["no", "yes", "no"]
+    assert given.test.y.tolist() == ["no", "yes"] * 5
     with pytest.raises(ValueError, match="X has no column 'kind'; it has 'age'"):
         check(X=X, y="kind")
     with pytest.raises(TypeError, match="names a column, but X is a ndarray"):
@@ -135,3 +139,43 @@ def test_as_frame_keeps_index_and_label():
     assert list(frame.columns) == ["city (y)", "age", "city"]
     assert frame.index.tolist() == X.index.tolist()
     assert frame["city (y)"].tolist() == labels().tolist()
+
+
+def test_few_test_rows():
+    with pytest.raises(ValueError, match="test set has 3 rows. An audit needs at"):
+        check(X_test=table()[:3], y_test=labels()[:3])
+
+
+def test_labels_in_another_order_are_refused():
+    X = table()
+    X.index = [f"row {k}" for k in range(N)]
+    y = pd.Series(labels(), X.index)
+    with pytest.raises(ValueError, match="indexes of X and y differ"):
+        check(X=X, y=y[::-1])
+    assert check(X=X, y=y).train.y.tolist() == labels().tolist()
+
+
+def test_missing_and_odd_labels():
+    y = labels().astype(object)
+    y[4] = np.nan
+    with pytest.raises((ValueError, TypeError), match=r"y (has missing|mixes text)"):
+        check(y=y)
+    with pytest.raises(TypeError, match="objects of type Decimal. Convert them"):
+        check(y=[Decimal(k) for k in range(N)])
+    with pytest.raises(ValueError, match="task='regression' needs labels that are num"):
+        check(task="regression")
+
+
+def test_values_far_from_zero():
+    y = 1.7e9 + np.arange(N)
+    with pytest.raises(ValueError, match="Subtract a constant"):
+        check(Ridge(), X=table()[["age"]], y=y)
+
+
+def test_no_columns_and_levels_of_columns():
+    X = table()
+    with pytest.raises(ValueError, match="X has no columns"):
+        check(X=X[[]])
+    X.columns = pd.MultiIndex.from_tuples([("a", "x"), ("a", "y")])
+    with pytest.raises(ValueError, match="several levels of column names"):
+        check(X=X)
