@@ -1,6 +1,7 @@
 """An audit: train, fit, judge, and answer with the user's rows."""
 
 import sys
+import warnings
 from numbers import Integral, Real
 
 import numpy as np
@@ -14,6 +15,7 @@ from skdatamodels._sklearn_compat import Interval, StrOptions, validate_params
 from skdatamodels._tables import import_pandas
 from skdatamodels.applications import find_label_errors
 from skdatamodels.auditing._checked_removal import N_BASES, N_TRIALS, removal_by_halves
+from skdatamodels.auditing._effect_check import N_CHECKED, check_effects
 from skdatamodels.auditing._groups import N_RUNS, audit_groups, make_group_trainer
 from skdatamodels.auditing._inputs import check_inputs
 from skdatamodels.auditing._judged import choose_judged, fit_judged
@@ -84,7 +86,7 @@ def audit(
         Their labels or values.
     groups : array-like of shape (n_train,), or str, default=None
         Label of the group of each training row, such as its source; or the name of a
-        column of X. Groups are audited, too.
+        column of X, which the model then does not see. Groups are audited, too.
     task : {"classification", "regression"}, default=None
         What to predict, if the estimator is a name and y does not tell.
     n_runs : int or "auto", default="auto"
@@ -168,7 +170,7 @@ def audit(
         _state_cost(trainer, n_runs + n_of_groups, len(targets), n_jobs)
     trained = train_all(trainer, n_runs)
     errors = find_label_errors(trained.runs, trainer.train, exclude=rows)
-    attributions = cheap_attributions(
+    attributions = _attributions(
         trainer.estimator,
         trainer.train,
         trainer.targets[targets],
@@ -191,6 +193,10 @@ def audit(
     )
     trust = measure_trust(judged, min_lds, seed, trained.repeats[:, :, targets])
     removal = None
+    if trust.enough and given.test is not None:
+        tested = trainer.targets[targets]
+        check = check_effects(trainer, judged, tested, N_FULL, seed)
+        judged = judged._replace(check=check)
     if trust.enough:
         n_train = len(trainer.train)
         sizes = sorted({max(1, round(share * n_train)) for share in _SHARES})
@@ -217,6 +223,13 @@ def audit(
     )
 
 
+def _attributions(*args, **kwargs):
+    """Return cheap attributions without a word, because trust is measured anyway."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        return cheap_attributions(*args, **kwargs)
+
+
 def _state_cost(trainer, n_runs, n_judged, n_jobs):
     """Train one run, and print what all of them cost."""
     seconds = seconds_per_run(trainer)
@@ -226,13 +239,13 @@ def _state_cost(trainer, n_runs, n_judged, n_jobs):
     if n_targets == n_train:  # all targets are training rows
         n_halves += n_checks * N_BASES
     else:
-        n_full += n_checks * N_TRIALS
+        n_full += N_FULL + 2 * N_CHECKED + n_checks * N_TRIALS
     n_workers = effective_n_jobs(n_jobs)
     total = seconds * (n_halves + 2 * n_full) / n_workers
     memory = memory_estimate(n_train, n_targets, n_judged, n_runs) / 1e6
     print(
-        f"audit: {n_halves} models on subsets of {n_train:,} rows and up to "
-        f"{n_full} on nearly all, {seconds:.2g} s each: about {total:.0f} s with "
+        f"audit: {n_halves} models on random subsets of {n_train:,} rows and up to "
+        f"{n_full} on nearly all rows, {seconds:.2g} s each: about {total:.0f} s with "
         f"{n_workers} workers. Memory: about {memory:,.0f} MB.",
         file=sys.stderr,
         flush=True,

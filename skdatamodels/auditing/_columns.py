@@ -1,5 +1,6 @@
 """What the columns of a table hold, and tables that no model can use."""
 
+import re
 import warnings
 
 import numpy as np
@@ -8,6 +9,7 @@ from skdatamodels._frames import columns_of, is_frame
 
 MOST_CATEGORIES = 250  # of a column, for boosting
 _LONG_TEXT = 4  # words of a typical cell
+_NAME_OF_ROWS = re.compile(r"(^|[_ ])(id|key|uuid|index|rownames?)$", re.IGNORECASE)
 
 
 def column_kinds(X):
@@ -93,7 +95,7 @@ def check_columns(X):
         raise ValueError(
             f"Columns without any value: {_listed(empty)}. Drop them from the table."
         )
-    names = [name for name, column in columns_of(X) if _names_rows(column)]
+    names = [name for name, column in columns_of(X) if _names_rows(name, column)]
     if names:
         warnings.warn(
             f"Columns with another value in each row: {_listed(names)}. They look like "
@@ -174,7 +176,7 @@ def _n_known(column):
     return int(column.notna().sum())
 
 
-def _names_rows(column):
+def _names_rows(name, column):
     kind = column.dtype
     if hasattr(kind, "is_integer"):  # of polars
         suspicious = kind.is_integer() or str(kind) in ("String", "Categorical")
@@ -188,7 +190,8 @@ def _names_rows(column):
         return False
     # measured whole numbers may differ by chance; those that count do not spread
     if isinstance(values[0], int):
-        return max(values) - min(values) < 2 * len(values)
+        named = bool(_NAME_OF_ROWS.search(str(name)))
+        return named or max(values) - min(values) < 2 * len(values)
     return not any(len(str(value).split()) >= _LONG_TEXT for value in values[:50])
 
 

@@ -8,7 +8,7 @@ from skdatamodels.auditing._audit import audit
 from skdatamodels.auditing._models import MODELS
 from skdatamodels.auditing._read_table import read_table
 
-_SHOWN, _COLUMNS = 10, 8  # rows and columns of a table that are printed
+_SHOWN, _COLUMNS = 10, 6  # rows and columns of a table that are printed
 
 
 def run_command(arguments=None):
@@ -107,8 +107,12 @@ def _audit(options):
     print(found)
     frames = found.frames()
     for name, frame in frames.items():
-        shown = frame.head(_SHOWN).to_string(max_cols=_COLUMNS)
-        print(f"\n{name} ({len(frame):,})\n{shown}")
+        shown = frame.iloc[:_SHOWN, :_COLUMNS].to_string(float_format="{:.4g}".format)
+        more = frame.shape[1] - _COLUMNS
+        more = f", {more} more columns" if more > 0 else ""
+        print(f"\n{name}: {len(frame):,} rows{more}")
+        if len(frame):
+            print(shown)
     if options.tables is not None:
         options.tables.mkdir(parents=True, exist_ok=True)
         for name, frame in frames.items():

@@ -47,7 +47,7 @@ def predictions(judged, table, clusters):
         facts |= {
             "right": judged.output > 0,
             "margin": judged.output,
-            "rows_to_flip": predict_support_size(judged.weights, judged.output),
+            "rows_to_flip": predict_support_size(judged.effects, judged.output),
         }
     return beside(facts, table)
 
@@ -67,13 +67,15 @@ def columns(model, train, judged, names, seed):
     model : fitted estimator
         The model.
     train, judged : Examples
-        Training and judged rows: data frames, or arrays with two dimensions.
+        Training and test rows: data frames, or arrays with two dimensions. `judged` is
+        None if there are no test rows.
     names : sequence of str
         Names of the columns.
     seed : int
     """
     fall, rng = {}, np.random.default_rng([seed, 3])
-    for name, part in (("importance", judged), ("in_training", train)):
+    parts = {"in_training": train} if judged is None else {"importance": judged}
+    for name, part in (parts | {"in_training": train}).items():
         if len(part) > _MOST_SHUFFLED:
             part = part[rng.choice(len(part), _MOST_SHUFFLED, replace=False)]
         with threadpool_limits(1):  # for small tables, threads only wait
@@ -82,7 +84,7 @@ def columns(model, train, judged, names, seed):
             ).importances_mean
     index = import_pandas().Index(names, name="column")
     frame = import_pandas().DataFrame(fall, index=index)
-    return frame.sort_values("importance", ascending=False, kind="stable")
+    return frame.sort_values(list(frame)[0], ascending=False, kind="stable")
 
 
 def representation(model, train, targets):

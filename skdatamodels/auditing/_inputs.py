@@ -57,6 +57,9 @@ def check_inputs(estimator, X, y, X_test, y_test, groups, task):
     """
     X, y, X_test, y_test = _split_labels(X, y, X_test, y_test)
     label = getattr(y, "name", None)
+    if isinstance(groups, str) and is_frame(X) and groups in X.columns:
+        # the source of a row is not to be learnt from
+        groups, (X, X_test) = X[groups], (_without(X, groups), _without(X_test, groups))
     if (X_test is None) != (y_test is None):
         raise ValueError("Give both X_test and y_test, or neither.")
     if isinstance(estimator, str):
@@ -97,10 +100,10 @@ def _split_labels(X, y, X_test, y_test):
     """Take the labels out of the tables if y is the name of a column."""
     if not isinstance(y, str):
         return X, y, X_test, y_test
-    if not is_pandas(X):
+    if not is_frame(X):
         raise TypeError(
-            f"y={y!r} names a column, but X is a {type(X).__name__}. Pass a pandas "
-            "data frame, or the labels as an array."
+            f"y={y!r} names a column, but X is a {type(X).__name__}. Pass a data "
+            "frame, or the labels as an array."
         )
     tables = [X] if X_test is None else [X, X_test]
     for name, table in zip(("X", "X_test"), tables, strict=False):
@@ -108,10 +111,17 @@ def _split_labels(X, y, X_test, y_test):
             names = ", ".join(map(repr, list(table.columns)[:10]))
             raise ValueError(f"{name} has no column {y!r}; it has {names}.")
     labels = [table[y] for table in tables]
-    tables = [table.drop(columns=y) for table in tables]
+    tables = [_without(table, y) for table in tables]
     if X_test is None:
         return tables[0], labels[0], None, None
     return tables[0], labels[0], tables[1], labels[1]
+
+
+def _without(table, column):
+    """Return a data frame without a column, which it may lack."""
+    if table is None or not is_frame(table) or column not in table.columns:
+        return table
+    return table.drop(columns=column) if is_pandas(table) else table.drop(column)
 
 
 def _examples(X, y, name):

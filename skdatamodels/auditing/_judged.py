@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from skdatamodels.applications import mean_weights
+from skdatamodels.auditing._effect_check import UNCHECKED, EffectCheck
 from skdatamodels.regression import DatamodelRegressor
 from skdatamodels.runs import TrainingRuns
 
@@ -29,6 +30,8 @@ class Judged(NamedTuple):
         The datamodels.
     judges : bool array of shape (n_judged,)
         Whether the row's own label is likely to be right, so that it can judge others.
+    check : EffectCheck
+        How the weights compare with effects in models trained on all rows.
     """
 
     task: str
@@ -38,11 +41,22 @@ class Judged(NamedTuple):
     runs: TrainingRuns
     model: DatamodelRegressor
     judges: np.ndarray
+    check: EffectCheck = UNCHECKED
 
     @property
     def weights(self):
         """Attribution matrix, array of shape (n_judged, n_train)."""
         return self.model.coef_
+
+    @property
+    def effects(self):
+        """Effects of rows in models trained on all rows: the scaled weights."""
+        return self.check.scale * self.weights
+
+    def standard_errors(self):
+        """Return the standard errors of the effects, array (n_judged, n_train)."""
+        variance = self.model.posterior_variance(self.runs)
+        return self.check.spread * self.check.scale * np.sqrt(variance)
 
     def benefit(self):
         """Return what each training row does to each judged row.
@@ -54,9 +68,9 @@ class Judged(NamedTuple):
             presence of the training row. Positive is better.
         """
         if self.task == "classification":
-            return self.weights
+            return self.effects
         # to first order
-        return -2 * (self.output - self.truth)[:, None] * self.weights
+        return -2 * (self.output - self.truth)[:, None] * self.effects
 
     def mean_benefit(self, among=None):
         """Return the mean over rows that can judge, each class with the same weight.
@@ -123,6 +137,7 @@ def fit_judged(task, targets, runs, truth, exclude, full, attributions, judges, 
         target_classes=truth if task == "classification" else None,
         n_missed_classes=runs.n_missed_classes,
         attributions=attributions,
+        models=runs.models,
     )
     regressor = DatamodelRegressor(
         prior="cheap", penalty="l2", exclude=exclude, n_jobs=n_jobs, random_state=0

@@ -72,7 +72,11 @@ def _learner(name, task, n_categories):
             categorical_features=list(range(n_categories)) or None, early_stopping=False
         )
     if name == "forest":
-        return (RandomForestRegressor, RandomForestClassifier)[classifies]()
+        return (
+            RandomForestClassifier()
+            if classifies
+            else RandomForestRegressor(max_features=1 / 3)
+        )
     return LogisticRegression(max_iter=1000) if classifies else Ridge()
 
 

@@ -9,10 +9,11 @@ from skdatamodels._tables import Table, table_html, table_text
 from skdatamodels.auditing import _findings
 from skdatamodels.auditing._explanation import explain
 from skdatamodels.auditing._inputs import as_frame
-from skdatamodels.pages import write_explorer
+from skdatamodels.pages import read_selection, write_explorer
 
 _LIKELY = 0.5  # probability of a label error that is counted
 _MOST_COLUMNS = 200  # that are shuffled unasked
+_MOST_ON_PAGE = 100  # suspicious labels
 _BRITTLE = 5  # rows whose removal flips a prediction
 
 
@@ -82,9 +83,24 @@ class Audit:
 
     @property
     def weights(self):
-        """Attribution matrix of the judged rows, array (n_judged, n_train)."""
+        """Attribution matrix of the judged rows, array (n_judged, n_train).
+
+        Effects of rows in models trained on a share alpha of the rows.
+        """
         self._need_trust()
         return self._judged.weights
+
+    @property
+    def effect_check(self):
+        """How weights compare with effects in models trained on all rows.
+
+        `scale` is the factor, by which all effects of this class are multiplied;
+        `effects` has the predicted and true effects of removing the rows for and
+        against some test rows. Without test rows, nothing is removed and the factor
+        is 1.
+        """
+        self._need_trust()
+        return self._judged.check
 
     @cached_property
     def predictions(self):
@@ -107,9 +123,28 @@ class Audit:
         It comes from the models that were not trained on the row, not from weights.
         """
         frame = self._errors.to_frame()
+        frame["suggested"] = self._suggested(frame["suggested"].to_numpy())
         table = self._train_table.iloc[self._errors.examples]
         names = ["probability", "suggested", "out_of_bag"]
         return _findings.beside({name: frame[name] for name in names}, table)
+
+    def _suggested(self, known):
+        """Return the suggested labels; of more than two classes, by the kept models.
+
+        Each kept model votes on the rows that it was not trained on.
+        """
+        models, classes = self._judged.runs.models, np.unique(self._train.y)
+        if self._judged.task == "regression" or len(classes) == 2 or not models:
+            return known
+        votes = np.zeros((len(self._train), len(classes)), dtype=int)
+        for kept in models:
+            said = np.asarray(kept.model.predict(self._train.X)).ravel()
+            codes = np.searchsorted(classes, said.astype(classes.dtype))
+            unseen = np.setdiff1d(np.arange(len(votes)), kept.subset)
+            votes[unseen, codes[unseen]] += 1
+        given = np.searchsorted(classes, self._train.y)
+        votes[np.arange(len(votes)), given] = -1  # the best of the others
+        return classes[votes.argmax(axis=1)][self._errors.examples]
 
     @cached_property
     def rows(self):
@@ -170,7 +205,7 @@ class Audit:
     def columns(self):
         """Columns by how much the score falls when they are shuffled, the most first.
 
-        `importance` is measured on the judged rows, `in_training` on the training rows.
+        `importance` is measured on the test rows, `in_training` on the training rows.
         A column of large `in_training` and little `importance` is a shortcut that does
         not hold elsewhere; one that carries nearly all may give the label away.
         """
@@ -179,7 +214,7 @@ class Audit:
         return _findings.columns(
             self._fitted,
             self._train,
-            self._judged_rows,
+            None if self._test is None else self._judged_rows,
             self._train_table.columns[1:],
             self._seed,
         )
@@ -215,6 +250,21 @@ class Audit:
             frames["removal_check"] = self.removal_check.to_frame()
         return frames
 
+    def read_selection(self, paths):
+        """Return the names of the training rows that people ticked on the page.
+
+        Parameters
+        ----------
+        paths : path-like, or list of path-like
+            Files that were saved from the page of :meth:`to_html`.
+
+        Returns
+        -------
+        names : pandas.Index
+            For example for ``X.drop(names)``.
+        """
+        return self._train_table.index[read_selection(paths, self._train)]
+
     def explain(self, row, n_rows=10):
         """Return the training rows for and against a prediction.
 
@@ -228,9 +278,11 @@ class Audit:
         Returns
         -------
         frame : pandas.DataFrame
-            One row a training row, first those for the output, the most important
-            first, then those against. `effect` is what its presence adds to the output,
-            and `differs` names the columns that differ most from the judged row.
+            One row a training row, first those for the output (the margin of the true
+            label, or the prediction of a value), the most important first, then those
+            against. `effect` is what its presence adds to the output of a model trained
+            on all rows, and `differs` names the columns that differ most from the
+            judged row.
 
         Raises
         ------
@@ -246,7 +298,7 @@ class Audit:
             raise KeyError(f"There is no judged row {row!r}; the first are {names}.")
         at = index.get_loc(row)
         return explain(
-            self._judged.weights[at],
+            self._judged.effects[at],
             self._judged_table.iloc[at],
             self._train_table,
             n_rows,
@@ -265,10 +317,9 @@ class Audit:
         """
         self._need_trust()
         judged = self._judged
-        variance = judged.model.posterior_variance(judged.runs)
         of_train = {"index": "train"}
         sections = {
-            "Label errors": (self.label_errors, of_train),
+            "Label errors": (self.label_errors[:_MOST_ON_PAGE], of_train),
             "Rows by effect": (self.rows, of_train),
         }
         if self._test is not None:
@@ -276,28 +327,43 @@ class Audit:
             sections["Leaks"] = self.leaks, links
         sections |= {
             "Duplicates": (self.duplicates, {"index": "train", "twin": "train"}),
-            "Clusters": self.clusters,
+            "Clusters": self.clusters.reset_index(),
         }
         frames = self.frames()
         for name in ("groups", "columns", "removal_check"):
             if name in frames:
-                sections[name.replace("_", " ").capitalize()] = frames[name]
+                title = name.replace("_", " ").capitalize()
+                frame = frames[name]
+                sections[title] = (
+                    frame if name == "removal_check" else frame.reset_index()
+                )
         arguments = {
             "outputs": judged.output,
             "output_info": judged.runs.output_info,
-            "standard_error": np.sqrt(variance),
-            "trust": self.trust.as_facts(),
+            "standard_error": judged.standard_errors(),
+            "quality": judged.model.held_out_r2_,
+            "trust": self._facts(),
             "title": f"Audit of {len(self._train):,} training rows",
             "sections": sections,
             "label": self._label,
         }
         write_explorer(
             path,
-            judged.model,
+            judged.effects,
             self._train,
             self._judged_rows,
             **(arguments | page),
         )
+
+    def _facts(self):
+        """Return what the page says about trust."""
+        facts, check = self.trust.as_facts(), self._judged.check
+        if check.effects is not None:
+            facts["message"] += (
+                f" Effects are weights times {check.scale:.2f}: {len(check.effects)} "
+                "sets of rows were removed and models trained again on all others."
+            )
+        return facts
 
     @property
     def _has_columns(self):
@@ -327,6 +393,21 @@ class Audit:
     def _clusters(self):
         return _findings.clusters(self._judged, self._seed)
 
+    def _removal_in_words(self):
+        """Return what the removal check found, at the size that helps most."""
+        check = self.removal_check
+        first, random = (
+            np.flatnonzero(check.removed == k) for k in ("first", "random")
+        )
+        gain = check.change[first] * (1 if check.higher_is_better else -1)
+        best = gain.argmax()
+        now, with_, by_chance = check.score[[0, first[best], random[best]]]
+        size, metric = check.size[first[best]], check.metric.replace("_", " ")
+        return (
+            f"without {size:,}, {metric} goes from {now:.4g} to {with_:.4g} (without "
+            f"random ones {by_chance:.4g})"
+        )
+
     def _need_trust(self):
         if not self.trust.enough:
             raise ValueError(self.trust.message)
@@ -337,9 +418,10 @@ class Audit:
         found = {"label errors": f"{likely:,} likely"}
         found["near-duplicates"] = f"{len(self.duplicates):,} pairs"
         if self._test is not None:
-            found["leaks"] = f"{len(self.leaks):,} test rows"
+            n_same = int((self.leaks["n_differ"] == 0).sum())
+            found["leaks"] = f"{len(self.leaks):,} test rows, {n_same:,} of them exact"
         if self.trust.enough:
-            found["harmful rows"] = f"{len(self.harmful):,}"
+            found["worst rows"] = self._removal_in_words()
             if self._judged.task == "classification":
                 to_flip = self.predictions["rows_to_flip"]
                 brittle = int(((to_flip > 0) & (to_flip <= _BRITTLE)).sum())
@@ -347,7 +429,7 @@ class Audit:
                 n = len(self.predictions)
                 found["wrong predictions"] = f"{wrong:,} of {n:,}"
                 found["brittle predictions"] = (
-                    f"{brittle:,} flip without {_BRITTLE} rows or fewer"
+                    f"{brittle:,} may flip without {_BRITTLE} rows or fewer"
                 )
         columns = {"finding": list(found), "": list(found.values())}
         n_train = len(self._train)

@@ -5,7 +5,7 @@ import re
 
 import numpy as np
 import pytest
-from sklearn.datasets import load_breast_cancer, load_diabetes
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
 from sklearn.inspection import permutation_importance
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import accuracy_score
@@ -109,7 +109,8 @@ def test_explain_lists_the_largest_weights(found, planted):
     expected = weights.sort_values()
     assert frame.index[:4].tolist() == expected.index[::-1][:4].tolist()
     assert frame.index[4:].tolist() == expected.index[:4].tolist()
-    np.testing.assert_allclose(frame["effect"], weights[frame.index])
+    scale = found.effect_check.scale
+    np.testing.assert_allclose(frame["effect"], scale * weights[frame.index], rtol=1e-6)
     assert set(frame["for_or_against"]) == {"for", "against"}
     with pytest.raises(KeyError, match="no judged row 'nobody'"):
         found.explain("nobody")
@@ -120,9 +121,9 @@ def test_rows_to_flip_agree_with_predicted_counterfactuals(found):
     at = np.flatnonzero(frame["rows_to_flip"] > 0)[0]
     size = int(frame["rows_to_flip"].iloc[at])
     order = np.argsort(-found.weights[at], kind="stable")
-    effects = predict_counterfactual(
-        found.weights[[at]], [order[:size], order[: size - 1]]
-    )[0]
+    sets = [order[:size], order[: size - 1]]
+    effects = predict_counterfactual(found.weights[[at]], sets)[0]
+    effects = found.effect_check.scale * effects
     output = frame["margin"].iloc[at]
     assert output + effects[0] < 0 <= output + effects[1]
 
@@ -188,7 +189,7 @@ def test_store_resumes_and_workers_do_not_matter(tmp_path, planted):
 def test_states_the_cost_first(capsys, planted):
     X, y, X_test, y_test, *_ = planted
     audit(MODEL, X[:60], y[:60], X_test, y_test, n_jobs=1, n_runs=50)
-    assert "audit: 70 models on subsets of 60 rows" in capsys.readouterr().err
+    assert "audit: 70 models on random subsets of 60 rows" in capsys.readouterr().err
 
 
 def test_polars_and_arrays(planted):
@@ -237,3 +238,51 @@ def test_page_has_the_tables_and_links_their_rows(found, tmp_path):
         data["trust"]["facts"][0][0],
         data["trust"]["facts"][0][1].split()[0],
     ]
+
+
+def test_scale_of_effects_is_that_of_retraining(found, planted):
+    """Removing rows from all training rows has the effects that the page shows."""
+    X, y, X_test, y_test, *_ = planted
+    row = int(np.argmin(np.abs(found.predictions["margin"])))
+    weights = found.weights[row]
+    sign = 1 if y_test.iloc[row] == "malignant" else -1
+    margins = []
+    for kept in (np.ones(len(X), bool), ~np.isin(weights, np.sort(weights)[-8:])):
+        model = MODEL.fit(X[kept], y[kept])
+        margins.append(sign * model.decision_function(X_test.iloc[[row]])[0])
+    true = margins[1] - margins[0]
+    predicted = -np.sort(weights)[-8:].sum()
+    scaled = found.effect_check.scale * predicted
+    assert abs(scaled - true) < abs(predicted - true)
+    assert 0.3 < found.effect_check.scale < 1
+    effects = found.effect_check.effects
+    slope = (effects.predicted @ effects.true) / (effects.predicted @ effects.predicted)
+    np.testing.assert_allclose(found.effect_check.scale, slope)
+
+
+def test_suggested_class_of_three_is_the_vote_of_models_without_the_row():
+    X, y = load_iris(return_X_y=True, as_frame=True)
+    X, y = X[::2], y[::2].map({0: "a", 1: "b", 2: "c"})
+    y.iloc[[3, 40]] = ["b", "a"]
+    found = audit(LogisticRegression(max_iter=500), X, y, **QUIET | {"n_runs": 80})
+    suggested = found.label_errors["suggested"]
+    assert suggested[y.index[[3, 40]]].tolist() == ["a", "b"]
+    assert (suggested != y[suggested.index]).all()
+
+
+def test_groups_as_a_column_are_not_learnt_from(planted):
+    X, y, X_test, y_test, labs, _ = planted
+    found = audit(MODEL, X.assign(lab=labs), y, X_test, y_test, groups="lab", **QUIET)
+    assert set(found.groups.index) == set(labs)
+    assert set(found.columns.index) == set(X.columns)
+
+
+def test_ticked_rows_are_read_back_as_names(found, planted, tmp_path):
+    X = planted[0]
+    path = tmp_path / "rows.json"
+    fingerprint = found.trainer.train.fingerprint
+    path.write_text(
+        json.dumps({"fingerprint": fingerprint, "rows": [{"row": 7, "id": "x"}]})
+    )
+    names = found.read_selection(path)
+    assert names.tolist() == [X.index[7]]

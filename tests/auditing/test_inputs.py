@@ -142,7 +142,7 @@ def test_as_frame_keeps_index_and_label():
 
 
 def test_few_test_rows():
-    with pytest.raises(ValueError, match="test set has 3 rows. An audit needs at"):
+    with pytest.raises(ValueError, match=r"test set has 3 rows. An audit needs at"):
         check(X_test=table()[:3], y_test=labels()[:3])
 
 
@@ -160,7 +160,7 @@ def test_missing_and_odd_labels():
     y[4] = np.nan
     with pytest.raises((ValueError, TypeError), match=r"y (has missing|mixes text)"):
         check(y=y)
-    with pytest.raises(TypeError, match="objects of type Decimal. Convert them"):
+    with pytest.raises(TypeError, match=r"objects of type Decimal. Convert them"):
         check(y=[Decimal(k) for k in range(N)])
     with pytest.raises(ValueError, match="task='regression' needs labels that are num"):
         check(task="regression")

@@ -1,0 +1,86 @@
+"""Predicted effects of removing rows against those of retraining on all other rows.
+
+Weights are effects in subsets of a share alpha of the rows. With more rows, each has
+less effect, and effects do not quite add up. So some sets are removed from the whole
+training set, and the effects give the scale of the weights there, and how far off they
+are.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.base import clone
+
+from skdatamodels.applications import CounterfactualEffects, CounterfactualEvaluation
+
+N_CHECKED = 12  # judged rows, for each of which two sets are removed
+_LEAST_ROWS, _SHARE = 3, 0.01  # in a set
+
+
+class EffectCheck(NamedTuple):
+    """How predicted effects compare with true ones.
+
+    Attributes
+    ----------
+    scale : float
+        True effect per predicted effect, by least squares.
+    spread : float
+        Root mean square of the errors of the scaled effects, in standard errors; at
+        least 1.
+    effects : CounterfactualEffects or None
+        The predicted and true effects. None if nothing was removed.
+    """
+
+    scale: float
+    spread: float
+    effects: CounterfactualEffects | None
+
+
+UNCHECKED = EffectCheck(1.0, 1.0, None)
+
+
+def check_effects(trainer, judged, targets, n_control, seed):
+    """Remove the rows for and against some judged rows, and compare the effects.
+
+    Parameters
+    ----------
+    trainer : SubsetTrainer
+        Trainer of the runs.
+    judged : Judged
+        Judged rows that are not in the training set.
+    targets : Examples
+        The judged rows.
+    n_control : int
+        Number of trainings on all rows.
+    seed : int
+
+    Returns
+    -------
+    check : EffectCheck
+    """
+    rng = np.random.default_rng([seed, 4])
+    n_judged, n_train = judged.weights.shape
+    chosen = rng.choice(n_judged, min(N_CHECKED, n_judged), replace=False)
+    evaluation = CounterfactualEvaluation(
+        clone(trainer).set_params(targets=targets, keep_models=0),
+        heuristics=("top", "bottom"),
+        sizes=[max(_LEAST_ROWS, round(_SHARE * n_train))],
+        target_indices=np.sort(chosen),
+        n_trials=1,
+        n_control_trials=n_control,
+        random_state=seed,
+    )
+    effects = evaluation.fit(judged.weights).effects_
+    predicted, true = effects.predicted, effects.true
+    known = np.isfinite(true)
+    predicted, true = predicted[known], true[known]
+    if not predicted.any():
+        return UNCHECKED
+    scale = float(max(0, predicted @ true) / (predicted @ predicted))
+    sets = effects.removed.dense()[known].astype(float)
+    variance = judged.model.posterior_variance(judged.runs, sets=sets)
+    variance = variance[effects.target[known], np.arange(len(sets))]
+    errors = (true - scale * predicted) ** 2 / np.maximum(variance, 1e-300)
+    # an error of the prediction of each weight grows with it, as the weight itself does
+    spread = np.sqrt(errors.mean()) / max(scale, 1e-3)
+    return EffectCheck(scale, float(max(1.0, spread)), effects)
