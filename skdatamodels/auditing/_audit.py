@@ -142,8 +142,8 @@ def audit(
     if (1 - alpha) * n_runs < _FEWEST_UNSEEN:
         raise ValueError(
             f"With alpha={alpha} and {n_runs} runs, a row is missing in about "
-            f"{(1 - alpha) * n_runs:.0f} of them, but {_FEWEST_UNSEEN} models without it "
-            "are needed to judge it. Use a smaller alpha or more runs."
+            f"{(1 - alpha) * n_runs:.0f} of them, but {_FEWEST_UNSEEN} models without "
+            "it are needed to judge it. Use a smaller alpha or more runs."
         )
     if store is not None and not isinstance(random_state, Integral):
         raise ValueError(

@@ -25,8 +25,8 @@ class EffectCheck(NamedTuple):
     scale : float
         True effect per predicted effect, by least squares.
     spread : float
-        Root mean square of the errors of the scaled effects, in standard errors; at
-        least 1.
+        How much wider than by their standard errors intervals must be to contain 95 %
+        of the true effects; at least 1.
     effects : CounterfactualEffects or None
         The predicted and true effects. None if nothing was removed.
     """
@@ -80,7 +80,7 @@ def check_effects(trainer, judged, targets, n_control, seed):
     sets = effects.removed.dense()[known].astype(float)
     variance = judged.model.posterior_variance(judged.runs, sets=sets)
     variance = variance[effects.target[known], np.arange(len(sets))]
-    errors = (true - scale * predicted) ** 2 / np.maximum(variance, 1e-300)
-    # an error of the prediction of each weight grows with it, as the weight itself does
-    spread = np.sqrt(errors.mean()) / max(scale, 1e-3)
+    errors = np.abs(true - scale * predicted) / np.sqrt(np.maximum(variance, 1e-300))
+    # of normal errors, 95 % are below 1.96; those of few and unlike sets have wide tails
+    spread = np.quantile(errors, 0.95) / 1.96 / max(scale, 1e-3)
     return EffectCheck(scale, float(max(1.0, spread)), effects)

@@ -84,7 +84,7 @@ def columns(model, train, judged, names, seed):
             ).importances_mean
     index = import_pandas().Index(names, name="column")
     frame = import_pandas().DataFrame(fall, index=index)
-    return frame.sort_values(list(frame)[0], ascending=False, kind="stable")
+    return frame.sort_values(next(iter(frame)), ascending=False, kind="stable")
 
 
 def representation(model, train, targets):
