@@ -101,6 +101,7 @@ def report(name):
     hits = np.isin(table.leaks, found.leaks.index).sum()
     print(f"| {len(table.leaks)} leaks | {hits}, of {len(found.leaks)} flagged |")
     print_removal(found)
+    print_effects(found)
     print_shortcut(table)
 
 
@@ -125,6 +126,39 @@ def print_removal(found):
         scores = rows.set_index("removed")["score"]
         text = ", ".join(f"{name} {value:.4f}" for name, value in scores.items())
         print(f"| {check.metric} without {size} rows | {text} |")
+
+
+def print_effects(found, n_rows=20, size=10):
+    """Print how predicted effects compare with those of training without rows.
+
+    These are other judged rows and sets than the audit has checked.
+    """
+    rng = np.random.default_rng(7)
+    names = rng.choice(found.predictions.index, n_rows, replace=False)
+    masks, predicted = [], []
+    ids = found.trainer.train.ids
+    for name in names:
+        explained = found.explain(name, size)
+        for kind in ("for", "against"):
+            removed = explained.index[explained["for_or_against"] == kind]
+            masks.append(~np.isin(ids, removed))
+            predicted.append(found.predict_removal(removed).loc[name])
+    everything = np.ones((3, len(ids)), dtype=bool)
+    outputs = found.trainer.transform(np.concatenate([everything, masks])).outputs
+    first = len(found.trainer.targets) - len(found.predictions)
+    at = first + np.repeat(found.predictions.index.get_indexer(names), 2)
+    change = outputs[3:][np.arange(len(at)), at] - outputs[:3, at].mean(axis=0)
+    guess, low, high = (
+        np.array([row[k] for row in predicted]) for k in ("change", "low", "high")
+    )
+    inside = ((low <= change) & (change <= high)).mean()
+    slope, correlation = guess @ change / (guess @ guess), np.corrcoef(guess, change)
+    print(
+        f"| {len(at)} effects of removing {size} rows | correlation "
+        f"{correlation[0, 1]:.2f}, slope {slope:.2f}, {inside:.0%} in their 95 % "
+        "interval |",
+        flush=True,
+    )
 
 
 def print_shortcut(table):

@@ -3,7 +3,10 @@
 Weights are effects in subsets of a share alpha of the rows. With more rows, each has
 less effect, and effects do not quite add up. So some sets are removed from the whole
 training set, and the effects give the scale of the weights there, and how far off they
-are.
+are: intervals are widened as in conformal prediction.
+
+Reference: Lei, G'Sell, Rinaldo, Tibshirani and Wasserman, "Distribution-free predictive
+inference for regression", Journal of the American Statistical Association 113, 2018.
 """
 
 from typing import NamedTuple
@@ -26,7 +29,7 @@ class EffectCheck(NamedTuple):
         True effect per predicted effect, by least squares.
     spread : float
         How much wider than by their standard errors intervals must be to contain 95 %
-        of the true effects; at least 1.
+        of the true effects of sets that are drawn alike; at least 1.
     effects : CounterfactualEffects or None
         The predicted and true effects. None if nothing was removed.
     """
@@ -81,6 +84,7 @@ def check_effects(trainer, judged, targets, n_control, seed):
     variance = judged.model.posterior_variance(judged.runs, sets=sets)
     variance = variance[effects.target[known], np.arange(len(sets))]
     errors = np.abs(true - scale * predicted) / np.sqrt(np.maximum(variance, 1e-300))
-    # of normal errors, 95 % are below 1.96; those of few and unlike sets have wide tails
-    spread = np.quantile(errors, 0.95) / 1.96 / max(scale, 1e-3)
+    # the conformal quantile: a further set drawn alike has a smaller error in 95 %
+    rank = min(len(errors), int(np.ceil(0.95 * (len(errors) + 1))))
+    spread = np.sort(errors)[rank - 1] / 1.96 / max(scale, 1e-3)
     return EffectCheck(scale, float(max(1.0, spread)), effects)

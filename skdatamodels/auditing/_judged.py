@@ -53,9 +53,9 @@ class Judged(NamedTuple):
         """Effects of rows in models trained on all rows: the scaled weights."""
         return self.check.scale * self.weights
 
-    def standard_errors(self):
-        """Return the standard errors of the effects, array (n_judged, n_train)."""
-        variance = self.model.posterior_variance(self.runs)
+    def standard_errors(self, sets=None):
+        """Return the standard errors of effects, of each row or of sets (n_sets, d)."""
+        variance = self.model.posterior_variance(self.runs, sets=sets)
         return self.check.spread * self.check.scale * np.sqrt(variance)
 
     def benefit(self):

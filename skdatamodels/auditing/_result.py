@@ -5,7 +5,7 @@ from functools import cached_property
 import numpy as np
 
 from skdatamodels._frames import is_frame
-from skdatamodels._tables import Table, table_html, table_text
+from skdatamodels._tables import Table, import_pandas, table_html, table_text
 from skdatamodels.auditing import _findings
 from skdatamodels.auditing._explanation import explain
 from skdatamodels.auditing._inputs import as_frame
@@ -13,6 +13,7 @@ from skdatamodels.pages import read_selection, write_explorer
 
 _LIKELY = 0.5  # probability of a label error that is counted
 _MOST_COLUMNS = 200  # that are shuffled unasked
+_NORMAL = 1.96  # of 95 % intervals
 _MOST_ON_PAGE = 100  # suspicious labels
 _BRITTLE = 5  # rows whose removal flips a prediction
 
@@ -303,6 +304,45 @@ class Audit:
             self._train_table,
             n_rows,
         )
+
+    def predict_removal(self, rows):
+        """Predict the outputs of a model that is trained without some rows.
+
+        Parameters
+        ----------
+        rows : sequence
+            Names of training rows.
+
+        Returns
+        -------
+        frame : pandas.DataFrame
+            One row for each judged row: `output` now, `change`, the ends `low` and
+            `high` of its 95 % interval, and for classes `flips`, whether the prediction
+            becomes wrong or right.
+
+        Raises
+        ------
+        KeyError
+            If a training row does not exist.
+        ValueError
+            If the weights predict nothing.
+        """
+        self._need_trust()
+        index = self._train_table.index
+        at = index.get_indexer(rows)
+        if (at < 0).any():
+            unknown = np.asarray(rows, dtype=object)[at < 0][0]
+            raise KeyError(f"There is no training row {unknown!r}.")
+        removed = np.zeros((1, len(index)))
+        removed[0, at] = 1
+        judged = self._judged
+        change = -(judged.effects @ removed[0])
+        margin = _NORMAL * judged.standard_errors(removed)[:, 0]
+        facts = {"output": judged.output, "change": change}
+        facts |= {"low": change - margin, "high": change + margin}
+        if judged.task == "classification":
+            facts["flips"] = (judged.output > 0) != (judged.output + change > 0)
+        return import_pandas().DataFrame(facts, index=self._judged_table.index)
 
     def to_html(self, path, **page):
         """Write a page on which people explore the audit in a browser.

@@ -286,3 +286,21 @@ def test_ticked_rows_are_read_back_as_names(found, planted, tmp_path):
     )
     names = found.read_selection(path)
     assert names.tolist() == [X.index[7]]
+
+
+def test_predicted_removal_is_the_sum_of_effects_with_an_interval(found, planted):
+    X = planted[0]
+    rows = X.index[[3, 8, 20]]
+    frame = found.predict_removal(rows)
+    effects = found.effect_check.scale * found.weights[:, [3, 8, 20]].sum(axis=1)
+    np.testing.assert_allclose(frame["change"], -effects, rtol=1e-5)
+    model = found._judged.model
+    sets = np.isin(np.arange(len(X)), [3, 8, 20]).astype(float)[None]
+    variance = model.posterior_variance(found._judged.runs, sets=sets)[:, 0]
+    check = found.effect_check
+    width = 2 * 1.96 * check.spread * check.scale * np.sqrt(variance)
+    np.testing.assert_allclose(frame["high"] - frame["low"], width, rtol=1e-5)
+    margin = found.predictions["margin"]
+    assert (frame["flips"] == ((margin > 0) != (margin + frame["change"] > 0))).all()
+    with pytest.raises(KeyError, match="no training row 'nobody'"):
+        found.predict_removal(["nobody"])
