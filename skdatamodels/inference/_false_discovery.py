@@ -26,7 +26,9 @@ def cuts_of_targets(scores, freedom, fdr, method):
         Benjamini and Hochberg, or Benjamini and Yekutieli.
     """
     n = (~np.isnan(scores)).sum(axis=1)
-    return _settle(lambda cut: (scores >= cut[:, None]).sum(axis=1), n, freedom, fdr, method)
+    return _settle(
+        lambda cut: (scores >= cut[:, None]).sum(axis=1), n, freedom, fdr, method
+    )
 
 
 def cut_of_all(scores, freedom, fdr, method):

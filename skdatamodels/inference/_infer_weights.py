@@ -3,21 +3,22 @@
 import warnings
 
 import numpy as np
-from scipy import sparse
 from sklearn.utils.validation import check_is_fitted
 
 from skdatamodels._numbers import as_real
+from skdatamodels.inference._debias import LEAST_FREEDOM, Debiased, FittedRuns
 from skdatamodels.inference._mask_covariance import MaskCovariance
 from skdatamodels.inference._weight_inference import WeightInference
 from skdatamodels.masks import as_masks
-from skdatamodels.masks._packed import row_blocks
 from skdatamodels.regression import DatamodelRegressor
 from skdatamodels.regression._checks import check_outputs
 from skdatamodels.runs import TrainingRuns
 from skdatamodels.runs._training_runs import outputs_of
-from skdatamodels.runs._usable_runs import check_exclude, usable_runs
+from skdatamodels.runs._usable_runs import check_exclude
 
-_LEAST_FREEDOM = 2  # runs less degrees of freedom
+# Targets of a block: unpacking masks takes as long as products with this many.
+_LEAST_BLOCK = 64
+_BLOCK_ENTRIES = 2**22
 
 
 def infer_weights(model, X, y=None, *, targets=None, strata=None, alpha=None):
@@ -101,8 +102,10 @@ def infer_weights(model, X, y=None, *, targets=None, strata=None, alpha=None):
     Runs of several fractions are centred within each fraction.
 
     Estimates have the type of `coef_` and take as much memory as the dense matrix;
-    standard errors are stored as one number a target and stratum. Other work is done
-    in blocks of 64 MB. For less memory, take some `targets` at a time.
+    standard errors are stored as one number a target and stratum. Work is done in
+    blocks of 64 targets or more, for which some ten float64 arrays of shape
+    (n_runs, 64) or (n_train, 64) are held. For less memory, take some `targets` at a
+    time.
 
     References
     ----------
@@ -133,205 +136,49 @@ def infer_weights(model, X, y=None, *, targets=None, strata=None, alpha=None):
     if not isinstance(model, DatamodelRegressor):
         raise TypeError(f"model must be a DatamodelRegressor, got {type(model)}.")
     check_is_fitted(model)
-    packed, Y, seeds = _check_runs(model, X, y)
-    m, d = packed.shape
-    n_targets = Y.shape[1]
-    alpha = _check_alpha(alpha, m)
-    strata = _check_strata(strata, d)
+    masks, Y, seeds = _check_runs(model, X, y)
+    (m, d), n_targets = masks.shape, Y.shape[1]
+    alpha, strata = _check_alpha(alpha, m), _check_strata(strata, d)
     targets = _check_targets(targets, n_targets)
     exclude = check_exclude(model.exclude, n_targets, d)
-    covariance = MaskCovariance.of(packed, seeds, strata, alpha)
-    work = _Work(model, packed, Y, exclude, covariance, covariance.correlation(packed))
-    estimate = np.empty((len(targets), d), model.coef_.dtype)
-    scale = np.empty((len(targets), len(covariance.n_columns)))
-    freedom = np.empty(len(targets))
-    of_stratum = np.full(len(targets), -1)
+    design = MaskCovariance.of(masks, seeds, strata, alpha)
+    runs = FittedRuns(model, masks, Y, exclude, design, design.correlation(masks))
+    found = Debiased(
+        np.empty((len(targets), d), model.coef_.dtype),
+        np.empty((len(targets), len(design.n_columns))),
+        np.empty(len(targets)),
+        offset=[],
+    )
+    stratum_of = np.full(len(targets), -1)  # of the excluded column
     if exclude is not None:
         own = exclude[targets]
-        of_stratum = np.where(own >= 0, covariance.stratum[own], -1)
-    offsets = []
-    for excluded in np.unique(of_stratum).tolist():
-        same = np.flatnonzero(of_stratum == excluded)
-        variances = covariance.variances(None if excluded < 0 else excluded)
-        for part in row_blocks(len(same), 8 * 4 * max(m, d)):
-            rows = same[part]
-            found = work.infer(targets[rows], variances)
-            estimate[rows], scale[rows], freedom[rows], offset = found
-            offsets.append(offset)
-    _check_fitted_on(np.concatenate(offsets))
-    _warn_if_used_up(targets[freedom < _LEAST_FREEDOM], n_targets)
+        stratum_of = np.where(own >= 0, design.stratum[own], -1)
+    step = max(_LEAST_BLOCK, _BLOCK_ENTRIES // max(m, d))
+    for stratum in np.unique(stratum_of).tolist():
+        same = np.flatnonzero(stratum_of == stratum)
+        variances = design.variances(None if stratum < 0 else stratum)
+        for some in np.split(same, range(step, len(same), step)):
+            *parts, offset = runs.debias(targets[some], variances)
+            for whole, part in zip(found, parts, strict=False):
+                whole[some] = part
+            found.offset.extend(offset)
+    _check_fitted_on(found.offset)
+    _warn_if_used_up(targets[found.freedom < LEAST_FREEDOM], n_targets)
     return WeightInference(
-        estimate,
-        scale,
-        freedom,
-        covariance.stratum,
-        covariance.n_columns if covariance.fixed else None,
+        *found[:3],
+        design.stratum,
+        design.n_columns if design.fixed else None,
         None if exclude is None else exclude[targets],
-        target_ids=_some(model.target_ids_, targets),
-        player_ids=model.player_ids_,
+        None if model.target_ids_ is None else model.target_ids_[targets],
+        model.player_ids_,
     )
-
-
-class _Work:
-    """The fit and its runs."""
-
-    def __init__(self, model, packed, Y, exclude, covariance, correlation):
-        self.model, self.packed, self.Y = model, packed, Y
-        self.exclude, self.covariance = exclude, covariance
-        self.correlation = correlation
-        self.intercept = np.atleast_1d(model.intercept_)
-
-    def infer(self, targets, variances):
-        """Infer the weights of some targets, which exclude a column of one stratum.
-
-        Parameters
-        ----------
-        targets : int array of shape (n,)
-        variances : float64 array of shape (n_strata, m)
-            Of the masks of each run.
-
-        Returns
-        -------
-        estimate : float64 array of shape (n, d)
-        scale : float64 array of shape (n, n_strata)
-            Standard errors, but for what centring takes.
-        freedom : float64 array of shape (n,)
-            Independent observations less degrees of freedom.
-        offset : float64 array of shape (n,)
-            Mean residual by its standard error if runs were new.
-        """
-        packed, design = self.packed, self.covariance
-        coef = self._rows("coef_", targets).astype(np.float64)
-        Y = np.float64(self.Y[:, targets])
-        exclude = None if self.exclude is None else self.exclude[targets]
-        usable = usable_runs(packed, Y, exclude)
-        usable = np.ones(Y.shape, bool) if usable is None else usable
-        fitted = np.isfinite(self.intercept[targets])
-        usable &= fitted
-        R = Y - packed.dot(np.ascontiguousarray(coef.T)) - self.intercept[targets]
-        R = np.where(usable, R, 0)
-        m = usable.sum(axis=0)
-        offset = _mean_by_error(R, np.where(usable, Y, 0), m)
-        used = self._degrees_of_freedom(targets, coef, R, m)
-        G, n_units, n_levels = _left_out(R, usable, used, m, design)
-        freedom = n_units - n_levels - used
-        if self.correlation != 1:
-            G /= _correction(used, n_units - n_levels, self.correlation)
-        enough = freedom >= _LEAST_FREEDOM
-        G[:, ~enough] = 0
-        total = variances @ usable  # (n_strata, n): m·v
-        total = np.where(total > 0, total, np.nan)
-        single, G_units = _by_unit(G, usable, design.pairs)
-        scale = np.sqrt(
-            variances @ single + variances[:, design.pairs[:, 0]] @ G_units
-        ) / total
-        scale[:, ~enough] = np.nan
-        correction = packed.T_dot(G) / total[design.stratum]
-        absent = None
-        if exclude is not None:
-            absent = exclude[:, None] == np.arange(packed.n_train)
-        estimate = design.centred(coef + np.nan_to_num(correction.T), absent)
-        return estimate, scale.T, freedom, offset[fitted]
-
-    def _rows(self, name, targets):
-        matrix = getattr(self.model, name)
-        if sparse.issparse(matrix):
-            return matrix[targets].toarray()
-        return np.atleast_2d(matrix)[targets]
-
-    def _degrees_of_freedom(self, targets, coef, R, m):
-        """Return degrees of freedom (n,) beyond the intercept."""
-        model = self.model
-        if model.penalty_ == "l2":
-            # its noise is the sum of squares by the runs less degrees of freedom
-            noise = model.noise_variance_[targets]
-            left = np.divide((R**2).sum(axis=0), noise, where=noise > 0, out=0.0 * m)
-            return np.maximum(m - left - 1, 0)
-        if hasattr(model, "prior_coef_"):
-            share = model.prior_strength_[targets, 0]
-            prior = share[:, None] * self._rows("prior_coef_", targets)
-            size = np.maximum(abs(prior), abs(coef))
-            eps = np.finfo(model.coef_.dtype).eps
-            return (abs(coef - prior) > 4 * eps * size).sum(axis=1)
-        return np.count_nonzero(coef, axis=1)
-
-
-def _left_out(R, usable, used, m, design):
-    """Return residuals of runs, or of pairs, that are left out of the fit.
-
-    Parameters
-    ----------
-    R : float64 array of shape (n_runs, n)
-        Residuals, 0 where a run is not usable.
-    usable : bool array of shape (n_runs, n)
-    used : array of shape (n,)
-        Degrees of freedom.
-    m : int array of shape (n,)
-        Number of usable runs.
-    design : MaskCovariance
-
-    Returns
-    -------
-    G : float64 array of shape (n_runs, n)
-    n_units : int array of shape (n,)
-        Pairs and single runs.
-    n_levels : int array of shape (n,)
-        Means that the single runs have lost.
-    """
-    G, m = R.copy(), np.maximum(m, 1)
-    first, second = design.pairs.T
-    both = usable[first] & usable[second]
-    single = usable.copy()
-    single[first] &= ~both
-    single[second] &= ~both
-    n_levels = np.zeros(len(m), int)
-    for level in range(len(design.alpha)):
-        own = single & (design.level == level)[:, None]
-        n = own.sum(axis=0)
-        mean = (R * own).sum(axis=0) / np.maximum(n, 1)
-        G -= own * mean
-        n_levels += n > 0
-    # leverages of a run, and of a pair, which has twice as much
-    with np.errstate(divide="ignore", invalid="ignore"):
-        G /= np.maximum(1 - (used + n_levels) / m, 0)
-        half = (R[first] - R[second]) / 2 / np.maximum(1 - 2 * used / m, 0)
-    G[first] = np.where(both, half, G[first])
-    G[second] = np.where(both, -half, G[second])
-    G[~usable] = 0
-    return G, m - both.sum(axis=0), n_levels
-
-
-def _by_unit(G, usable, pairs):
-    """Return squares of single runs (m, n), and of sums over pairs (n_pairs, n)."""
-    first, second = pairs.T
-    single, both = G**2, usable[first] & usable[second]
-    single[first] *= ~both
-    single[second] *= ~both
-    return single, (G[first] - G[second]) ** 2 * both
-
-
-def _correction(used, n, ratio):
-    """Return how left-out residuals change if columns are not quite independent.
-
-    x_jᵀP_S·x_j / x_jᵀx_j, the share of a column in the span of s others, is s times the
-    mean squared correlation to first order.
-    """
-    return (1 - used * ratio / n) / (1 - used / n)
-
-
-def _mean_by_error(R, Y, m):
-    """Return mean residuals, by their standard error if runs were new."""
-    m = np.maximum(m, 1)
-    spread = np.sqrt((R**2).sum(axis=0) / m)
-    rounding = 1e-4 * np.sqrt((Y**2).sum(axis=0) / m)
-    return abs(R.sum(axis=0) / m) * np.sqrt(m) / np.maximum(spread + rounding, 1e-300)
 
 
 def _check_fitted_on(offset):
     if len(offset) and np.median(offset) > 0.1:
         raise ValueError(
-            "The residuals of these runs do not have mean 0, so the model was not "
-            "fitted on them, or with sample_weight. Pass the runs that it was fitted on."
+            "The residuals of these runs do not have mean 0, so the model was fitted "
+            "on others, or with sample_weight. Pass the runs that it was fitted on."
         )
 
 
@@ -400,7 +247,3 @@ def _check_targets(targets, n_targets):
             f"{targets.max()}."
         )
     return targets
-
-
-def _some(names, targets):
-    return None if names is None else names[targets]

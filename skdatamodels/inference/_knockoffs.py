@@ -110,8 +110,8 @@ def knockoff_filter(regressor, X, y=None, *, fdr=0.1, alpha=None, random_state=N
     design = MaskCovariance.of(packed, seeds, None, alpha)
     if design.fixed or len(design.pairs):
         raise ValueError(
-            "Knockoffs need subsets of the Bernoulli design; these have a fixed size or "
-            "are complements. Use infer_weights and its select instead."
+            "Knockoffs need subsets of the Bernoulli design; these have a fixed size, "
+            "or are complements. Use infer_weights and its select instead."
         )
     rng = np.random.default_rng(check_random_state(random_state).randint(2**31 - 1))
     both = _with_knockoffs(packed, design.alpha[design.level], rng)

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from skdatamodels.masks import DESIGNS
 from skdatamodels.masks._packed import row_blocks
 from skdatamodels.runs import TrainingRuns
 from skdatamodels.runs._training_runs import paired_runs
@@ -20,6 +21,7 @@ _MOST_LEVELS = 20  # sizes of subsets that count as fixed
 _MOST_COLUMNS = 400  # whose correlations are checked
 _CHANCE = 6.0  # standard errors that chance does not explain
 _TOLERANCE = 0.25  # of mean squared correlations, relative to independent runs
+ORTHOGONAL = 0.02  # mean squared correlation of complete orthogonal blocks, at most
 _UNLIKELY_COMPLEMENTS = 30  # columns from which complements do not occur by chance
 
 
@@ -96,28 +98,33 @@ class MaskCovariance(NamedTuple):
 
         `absent` (n, d) marks columns that do not count; None: all do.
         """
+        present = np.ones((1, 1)) if absent is None else ~absent
+        rows = rows * present
         if not self.fixed:
             return rows
         members = np.eye(len(self.n_columns))[self.stratum]
-        n = self.n_columns if absent is None else ~absent @ members
-        rows = rows if absent is None else np.where(absent, 0, rows)
-        return rows - (rows @ members / np.maximum(n, 1))[:, self.stratum]
+        n = self.n_columns if absent is None else present @ members
+        means = rows @ members / np.maximum(n, 1)
+        return (rows - means[:, self.stratum]) * present
 
     def check_counts(self, packed):
         """Raise if some examples are in far more runs than others."""
         m, d = packed.shape
-        one = np.ones(m, bool)
-        one[self.pairs[:, 1]] = False  # in pairs all counts are equal
-        counts = packed[one].column_counts()
-        v = self.variances()[:, one].sum(axis=1)
-        mean = (self.sizes[:, one].sum(axis=1) / self.n_columns)[self.stratum]
-        v = (v if self.fixed else np.repeat(v, len(self.n_columns)))[self.stratum]
-        if not (v > 0).all():
+        variances = self.variances().sum(axis=1)
+        if not (variances > 0).all():
             raise ValueError(
-                f"Training example {(v > 0).argmin()} is in all runs or in none, so its "
-                "weight cannot be told from the intercept. A stratum needs at least two "
-                "examples."
+                "Some training examples are in all runs or in none, so their weights "
+                "cannot be told from the intercept. A stratum needs two examples or "
+                "more."
             )
+        one = np.ones(m, bool)
+        one[self.pairs] = False  # in pairs all counts are equal
+        if not one.any():
+            return
+        v = self.variances()[:, one].sum(axis=1)
+        v = (v if self.fixed else v.repeat(len(self.n_columns)))[self.stratum]
+        mean = (self.sizes[:, one].sum(axis=1) / self.n_columns)[self.stratum]
+        counts = packed[one].column_counts()
         z = (counts - mean) / np.sqrt(v)
         if (z**2).mean() > 1.5 + _CHANCE * np.sqrt(2 / d) or abs(z).max() > 8:
             worst = abs(z).argmax()
@@ -131,7 +138,8 @@ class MaskCovariance(NamedTuple):
     def correlation(self, packed):
         """Return the mean squared correlation of columns, times the number of runs.
 
-        1 for independent runs. Raise if masks are far from independent.
+        1 for independent runs, 0 for complete orthogonal blocks. Raise if masks are far
+        from both.
         """
         m, d = packed.shape
         some = np.arange(d)
@@ -161,22 +169,22 @@ class MaskCovariance(NamedTuple):
             expected = same / np.maximum(self.n_columns[stratum] - 1, 1)
         upper = np.triu_indices(len(some), 1)
         rho = (gram / np.outer(root, root) + expected)[upper]
-        if not len(rho):
+        if len(rho) < 10:  # too few columns to tell, and their number is small
             return 1.0
         ratio, chance = n * (rho**2).mean(), _CHANCE * np.sqrt(2 / len(rho))
-        if abs(ratio - 1) <= chance or len(rho) < 1000:
-            ratio = 1.0 if abs(ratio - 1) <= max(chance, 0.5) else ratio
+        if ratio < ORTHOGONAL:
+            return 0.0
         if abs(ratio - 1) > _TOLERANCE + chance:
-            _refuse(ratio)
-        return ratio
+            _refuse(ratio, d)
+        return 1.0 if abs(ratio - 1) <= chance else ratio
 
 
-def _refuse(ratio):
+def _refuse(ratio, d):
     if ratio < 1:
         raise ValueError(
             "The masks are less correlated than independent subsets, as those of an "
-            "incomplete orthogonal block are. There are no intervals for them: draw "
-            "subsets with another design."
+            "incomplete block of the orthogonal design are. Use complete blocks, of "
+            f"{DESIGNS['orthogonal'].block(d)} runs each, or another design."
         )
     raise ValueError(
         f"The squared correlations of the columns of the masks are {ratio:.1f} times "
@@ -202,9 +210,9 @@ def _levels(total, d, alpha):
     if len(sizes) <= _MOST_LEVELS and np.bincount(level).min() > 1:
         return True, level
     raise ValueError(
-        f"The sizes of the subsets vary {'more' if ratio > 1 else 'less'} than those of "
-        "examples that are included independently with one probability, and are not "
-        "fixed either. Pass alpha, the fraction of each run."
+        f"The sizes of the subsets vary {'more' if ratio > 1 else 'less'} than if "
+        "examples were included independently with one probability, and are not fixed "
+        "either. Pass alpha, the fraction of each run."
     )
 
 
@@ -221,19 +229,13 @@ def find_pairs(packed, seeds):
     unit = paired_runs(TrainingRuns(packed, np.zeros((len(packed), 1)), seeds=seeds))
     if unit is None:
         return nothing
-    order = np.argsort(unit, kind="stable")
-    first, second = order[:-1], order[1:]
-    same = unit[first] == unit[second]
-    first, second = first[same], second[same]
-    # members of a unit are equal or complements: of equal ones, none is a pair
-    apart = [
-        (packed.bits[a, 0] ^ packed.bits[b, 0]) >> 7 for a, b in zip(first, second)
-    ]
-    pairs = np.stack([first, second], axis=1)[np.array(apart, bool)]
-    _, at = np.unique(pairs[:, 0], return_index=True)
-    pairs, used, kept = pairs[at], set(), []
-    for a, b in pairs.tolist():
-        if a not in used and b not in used:
-            kept.append((a, b))
-            used |= {a, b}
-    return np.array(kept, int).reshape(-1, 2)
+    # The runs of a unit are equal or complements: pair the k-th of each side.
+    side = packed.bits[:, 0] >> 7
+    label = 2 * unit + side
+    order = np.argsort(label, kind="stable")
+    rank = np.empty(len(unit), int)
+    rank[order] = np.arange(len(unit)) - np.searchsorted(label[order], label[order])
+    key, with_first = len(unit) * unit + rank, side.astype(bool)
+    one, other = np.flatnonzero(with_first), np.flatnonzero(~with_first)
+    _, i, j = np.intersect1d(key[one], key[other], return_indices=True)
+    return np.stack([one[i], other[j]], axis=1)

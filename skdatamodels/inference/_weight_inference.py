@@ -138,9 +138,7 @@ class WeightInference:
         interval : float64 array of shape (n_targets, n_train, 2)
             Lower and upper ends.
         """
-        return interval_of(
-            self.estimate, self.standard_error, self.freedom, confidence
-        )
+        return interval_of(self.estimate, self.standard_error, self.freedom, confidence)
 
     @validate_params(
         {
@@ -240,9 +238,8 @@ class WeightInference:
 
     @cached_property
     def _n_selected(self):
-        """Number of selected weights of each target."""
-        blocks = row_blocks(len(self), 32 * self.estimate.shape[1])
-        return np.concatenate([self[b].select(_FDR).sum(axis=1) for b in blocks])
+        """Number of weights of each target that are selected from all of them."""
+        return self.select(_FDR, scope="all").sum(axis=1)
 
     def _table(self):
         n, d = self.estimate.shape
@@ -263,24 +260,23 @@ class WeightInference:
         return Table(title, columns, n, self._notes())
 
     def _notes(self):
-        some, zero = self._n_selected > 0, "zero" if self.n_columns is None else (
-            "a typical one" if len(self.n_columns) == 1 else "a typical one of its class"
-        )
+        zero = "zero" if self.n_columns is None else "a typical one"
+        if self.n_columns is not None and len(self.n_columns) > 1:
+            zero += " of its class"
+        n_selected, n = self._n_selected, len(self)
         unknown = np.isnan(self.scale).all(axis=1).sum()
-        notes = [f"no interval for {unknown:,} targets"] if unknown else []
-        if some.any():
-            rows = self._n_selected[some]
-            told = (
-                f"{rows.sum():,} weights are distinguishable from that of {zero} at FDR "
-                f"{_FDR},"
+        notes = [f"No interval for {unknown:,} targets."] if unknown else []
+        if n_selected.any():
+            return (
+                *notes,
+                f"{n_selected.sum():,} weights of {(n_selected > 0).sum():,} of {n:,} "
+                f"targets are distinguishable from {zero} at FDR {_FDR}.",
             )
-            notes += [told, f"of {some.sum():,} of {len(some):,} targets."]
-        else:
-            notes += [
-                f"No training example is distinguishable from {zero} at FDR {_FDR}:",
-                "for no target do these runs tell which rows its output hangs on.",
-            ]
-        return tuple(notes)
+        return (
+            *notes,
+            f"No training example is distinguishable from {zero} at FDR {_FDR}:",
+            "these runs do not tell which rows the outputs hang on, for any target.",
+        )
 
     __repr__ = table_text
     _repr_html_ = table_html
@@ -333,9 +329,7 @@ class RemovalInference:
         interval : float64 array of shape (n_targets, n_sets, 2)
             Lower and upper ends.
         """
-        return interval_of(
-            self.estimate, self.standard_error, self.freedom, confidence
-        )
+        return interval_of(self.estimate, self.standard_error, self.freedom, confidence)
 
     def _table(self):
         n, n_sets = self.estimate.shape
