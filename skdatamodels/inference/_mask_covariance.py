@@ -1,0 +1,241 @@
+"""The covariance of random masks, from their sizes, and whether they have it.
+
+Masks of fixed size k out of n columns have, whichever subset is drawn, the covariance
+
+    v·(1 - 11ᵀ/n),   v = k(n - k) / (n(n - 1)) .
+
+Stratified masks have one such block a stratum. Bernoulli masks have α(1 - α)·1. Runs of
+several sizes or fractions are centred within each, and their covariances averaged.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from skdatamodels.masks import DESIGNS
+from skdatamodels.masks._packed import row_blocks
+from skdatamodels.runs import TrainingRuns
+from skdatamodels.runs._training_runs import paired_runs
+
+_MOST_LEVELS = 20  # sizes of subsets that count as fixed
+_MOST_COLUMNS = 400  # whose correlations are checked
+_CHANCE = 6.0  # standard errors that chance does not explain
+_TOLERANCE = 0.25  # of mean squared correlations, relative to independent runs
+ORTHOGONAL = 0.02  # mean squared correlation of complete orthogonal blocks, at most
+_UNLIKELY_COMPLEMENTS = 30  # columns from which complements do not occur by chance
+
+
+class MaskCovariance(NamedTuple):
+    """The design of the runs, as far as the covariance of masks depends on it."""
+
+    fixed: bool  # whether sizes are fixed: weights are known up to a constant
+    stratum: np.ndarray  # (d,), stratum of each column; all 0 without strata
+    n_columns: np.ndarray  # (n_strata,)
+    sizes: np.ndarray  # (n_strata, m), of each subset in each stratum
+    level: np.ndarray  # (m,), runs of equal fraction
+    alpha: np.ndarray  # (n_levels,)
+    pairs: np.ndarray  # (n_pairs, 2), runs that are complements
+
+    @classmethod
+    def of(cls, packed, seeds, strata, alpha):
+        """Find the covariance of masks; raise if they do not look random.
+
+        Parameters
+        ----------
+        packed : PackedMasks of shape (n_runs, d)
+        seeds : array of shape (n_runs,) or None
+            Training seeds.
+        strata : int array of shape (d,) or None
+            Stratum of each column.
+        alpha : float array of shape (n_runs,) or None
+            Fraction of each run.
+        """
+        m, d = packed.shape
+        stratum = np.zeros(d, int) if strata is None else strata
+        n_columns = np.bincount(stratum)
+        sizes = np.empty((len(n_columns), m))
+        members = np.eye(len(n_columns), dtype=np.float32)[stratum]
+        for rows in row_blocks(m, 4 * d):
+            sizes[:, rows] = (packed.dense(rows, np.float32) @ members).T
+        total = sizes.sum(axis=0)
+        fixed, level = _levels(total, d, alpha)
+        if strata is not None and not fixed:
+            raise ValueError(
+                "strata are for subsets of fixed size, but the sizes of these vary "
+                f"from {total.min():.0f} to {total.max():.0f}. Leave strata out."
+            )
+        fraction = np.bincount(level, total) / np.bincount(level) / d
+        if not ((fraction > 0) & (fraction < 1)).all():
+            raise ValueError(
+                "Some runs saw no training example, or all of them, by design: they "
+                "say nothing about single examples. Leave them out."
+            )
+        pairs = find_pairs(packed, seeds)
+        found = cls(fixed, stratum, n_columns, sizes, level, fraction, pairs)
+        found.check_counts(packed)
+        return found
+
+    def variances(self, excluded=None):
+        """Return the variance v of each stratum in each run (n_strata, m).
+
+        `excluded` is the stratum of a column that none of the used runs contains.
+        """
+        if not self.fixed:
+            alpha = self.alpha[self.level]
+            return (alpha * (1 - alpha))[None]
+        n = self.n_usable(excluded)[:, None]
+        return self.sizes * (n - self.sizes) / np.maximum(n * (n - 1), 1)
+
+    def n_usable(self, excluded=None):
+        """Return the number of columns of each stratum, less an excluded one."""
+        n = self.n_columns.astype(float)
+        if excluded is not None:
+            n[excluded] -= 1
+        return n
+
+    def centred(self, rows, absent=None):
+        """Subtract from weights (n, d) what the runs cannot tell: means of strata.
+
+        `absent` (n, d) marks columns that do not count; None: all do.
+        """
+        present = np.ones((1, 1)) if absent is None else ~absent
+        rows = rows * present
+        if not self.fixed:
+            return rows
+        members = np.eye(len(self.n_columns))[self.stratum]
+        n = self.n_columns if absent is None else present @ members
+        means = rows @ members / np.maximum(n, 1)
+        return (rows - means[:, self.stratum]) * present
+
+    def check_counts(self, packed):
+        """Raise if some examples are in far more runs than others."""
+        m, d = packed.shape
+        variances = self.variances().sum(axis=1)
+        if not (variances > 0).all():
+            raise ValueError(
+                "Some training examples are in all runs or in none, so their weights "
+                "cannot be told from the intercept. A stratum needs two examples or "
+                "more."
+            )
+        one = np.ones(m, bool)
+        one[self.pairs] = False  # in pairs all counts are equal
+        if not one.any():
+            return
+        v = self.variances()[:, one].sum(axis=1)
+        v = (v if self.fixed else v.repeat(len(self.n_columns)))[self.stratum]
+        mean = (self.sizes[:, one].sum(axis=1) / self.n_columns)[self.stratum]
+        counts = packed[one].column_counts()
+        z = (counts - mean) / np.sqrt(v)
+        if (z**2).mean() > 1.5 + _CHANCE * np.sqrt(2 / d) or abs(z).max() > 8:
+            worst = abs(z).argmax()
+            raise ValueError(
+                f"Training example {worst} is in {counts[worst]:.0f} of {one.sum()} "
+                f"runs, where random subsets give {mean[worst]:.0f}. These intervals "
+                "need masks drawn at random, with the same fraction of each example: "
+                "see sample_masks. Pass strata if the subsets were stratified."
+            )
+
+    def correlation(self, packed):
+        """Return the mean squared correlation of columns, times the number of runs.
+
+        1 for independent runs, 0 for complete orthogonal blocks. Raise if masks are far
+        from both.
+        """
+        m, d = packed.shape
+        some = np.arange(d)
+        if d > _MOST_COLUMNS:
+            some = np.sort(np.random.default_rng(0).permutation(d)[:_MOST_COLUMNS])
+        one = np.ones(m, bool)
+        one[self.pairs[:, 1]] = False
+        alone = one.copy()
+        alone[self.pairs] = False
+        means = np.full((len(self.alpha), len(some)), 0.5)
+        for k in range(len(self.alpha)):
+            rows = np.flatnonzero(alone & (self.level == k))
+            if len(rows):
+                means[k] = packed[rows].column_counts()[some] / len(rows)
+        gram, kept = np.zeros((len(some), len(some))), np.flatnonzero(one)
+        for block in row_blocks(len(kept), 8 * d):
+            rows = kept[block]
+            centre = np.where(alone[rows, None], means[self.level[rows]], 0.5)
+            Z = packed.dense(rows, np.float64)[:, some] - centre
+            gram += Z.T @ Z
+        n = len(kept) - len(np.unique(self.level[alone]))
+        root = np.sqrt(np.diagonal(gram))
+        stratum = self.stratum[some]
+        expected = 0.0
+        if self.fixed:  # columns of a stratum are anticorrelated
+            same = stratum[:, None] == stratum
+            expected = same / np.maximum(self.n_columns[stratum] - 1, 1)
+        upper = np.triu_indices(len(some), 1)
+        rho = (gram / np.outer(root, root) + expected)[upper]
+        if len(rho) < 10:  # too few columns to tell, and their number is small
+            return 1.0
+        ratio, chance = n * (rho**2).mean(), _CHANCE * np.sqrt(2 / len(rho))
+        if ratio < ORTHOGONAL:
+            return 0.0
+        if abs(ratio - 1) > _TOLERANCE + chance:
+            _refuse(ratio, d)
+        return 1.0 if abs(ratio - 1) <= chance else ratio
+
+
+def _refuse(ratio, d):
+    if ratio < 1:
+        raise ValueError(
+            "The masks are less correlated than independent subsets, as those of an "
+            "incomplete block of the orthogonal design are. Use complete blocks, of "
+            f"{DESIGNS['orthogonal'].block(d)} runs each, or another design."
+        )
+    raise ValueError(
+        f"The squared correlations of the columns of the masks are {ratio:.1f} times "
+        "those of independent random subsets, so their covariance is not known. Pass "
+        "alpha, the fraction of each run, if it varied, and strata if there were any; "
+        "let rows that are drawn together be one column."
+    )
+
+
+def _levels(total, d, alpha):
+    """Return whether sizes are fixed, and the level of each run."""
+    if alpha is not None:
+        level = np.unique(alpha, return_inverse=True)[1]
+        spread = [np.ptp(total[level == k]) for k in range(level.max() + 1)]
+        return not np.any(spread), level
+    sizes, level = np.unique(total, return_inverse=True)
+    if len(sizes) == 1:
+        return True, level
+    share = total.mean() / d
+    ratio = total.var() / (d * share * (1 - share))
+    if abs(ratio - 1) < max(0.3, _CHANCE * np.sqrt(2 / len(total))):
+        return False, np.zeros(len(total), int)
+    if len(sizes) <= _MOST_LEVELS and np.bincount(level).min() > 1:
+        return True, level
+    raise ValueError(
+        f"The sizes of the subsets vary {'more' if ratio > 1 else 'less'} than if "
+        "examples were included independently with one probability, and are not fixed "
+        "either. Pass alpha, the fraction of each run."
+    )
+
+
+def find_pairs(packed, seeds):
+    """Return runs that are complements of each other, (n_pairs, 2).
+
+    With seeds, a pair shares its seed.
+    """
+    nothing = np.empty((0, 2), int)
+    if seeds is None:
+        if packed.n_train < _UNLIKELY_COMPLEMENTS:
+            return nothing
+        seeds = np.zeros(len(packed), int)
+    unit = paired_runs(TrainingRuns(packed, np.zeros((len(packed), 1)), seeds=seeds))
+    if unit is None:
+        return nothing
+    # The runs of a unit are equal or complements: pair the k-th of each side.
+    side = packed.bits[:, 0] >> 7
+    label = 2 * unit + side
+    order = np.argsort(label, kind="stable")
+    rank = np.empty(len(unit), int)
+    rank[order] = np.arange(len(unit)) - np.searchsorted(label[order], label[order])
+    key, with_first = len(unit) * unit + rank, side.astype(bool)
+    one, other = np.flatnonzero(with_first), np.flatnonzero(~with_first)
+    _, i, j = np.intersect1d(key[one], key[other], return_indices=True)
+    return np.stack([one[i], other[j]], axis=1)

@@ -1,0 +1,370 @@
+"""Estimates with standard errors, and what is distinguishable from zero."""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from numbers import Real
+
+import numpy as np
+from scipy import special
+
+from skdatamodels._numbers import as_real
+from skdatamodels._sklearn_compat import Interval, StrOptions, validate_params
+from skdatamodels._tables import MOST_ROWS, Table, table_html, table_text
+from skdatamodels.inference._false_discovery import cut_of_all, cuts_of_targets
+from skdatamodels.masks._packed import row_blocks
+
+_FDR = 0.1  # of the table
+_INSIDE = Interval(Real, 0, 1, closed="neither")
+
+
+@dataclass(frozen=True, eq=False)
+class WeightInference:
+    """Debiased weights with their standard errors.
+
+    Matrices other than `estimate` are computed when they are asked for. For large ones,
+    take some targets at a time: ``inference[:100].p_value``.
+
+    Attributes
+    ----------
+    estimate : array of shape (n_targets, n_train)
+        Debiased weights: unbiased, not sparse, in units of the output. If subsets have
+        a fixed size, 0 is the typical training example (of its stratum), whose weight
+        cannot be known. 0 where `standard_error` is NaN.
+    scale : float64 array of shape (n_targets, n_strata)
+        Standard errors of the weights of each stratum before centring.
+    freedom : float64 array of shape (n_targets,)
+        Degrees of freedom of the standard errors.
+    stratum : int array of shape (n_train,)
+        Stratum of each training example.
+    n_columns : int array of shape (n_strata,) or None
+        Examples of each stratum whose weights were centred; None: not centred.
+    exclude : int array of shape (n_targets,) or None
+        The training example that each target is, -1 for none.
+    target_ids : array of shape (n_targets,) or None
+        Names of the targets.
+    player_ids : array of shape (n_train,) or None
+        Names of the training examples.
+
+    See Also
+    --------
+    infer_weights : Computes the inference.
+
+    Examples
+    --------
+    >>> from skdatamodels import DatamodelRegressor
+    >>> from skdatamodels.datasets import make_linear_runs
+    >>> from skdatamodels.inference import infer_weights
+    >>> runs, coef = make_linear_runs(200, n_train=50, n_targets=2, noise=0.5)
+    >>> model = DatamodelRegressor(random_state=0).fit(runs)
+    >>> inference = infer_weights(model, runs)
+    >>> inference.interval(0.95).shape
+    (2, 50, 2)
+    >>> inference.select(fdr=0.1).sum(axis=1) < 10
+    array([ True,  True])
+    """
+
+    estimate: np.ndarray
+    scale: np.ndarray
+    freedom: np.ndarray
+    stratum: np.ndarray
+    n_columns: np.ndarray | None = None
+    exclude: np.ndarray | None = None
+    target_ids: np.ndarray | None = None
+    player_ids: np.ndarray | None = None
+
+    def __len__(self):
+        return len(self.estimate)
+
+    def __getitem__(self, targets):
+        """Return the inference of some targets: a slice, an int array or a bool one."""
+        if isinstance(targets, int | np.integer):
+            targets = [targets]
+        own = ("estimate", "scale", "freedom", "exclude", "target_ids")
+        parts = {name: getattr(self, name) for name in own}
+        parts = {k: v if v is None else v[targets] for k, v in parts.items()}
+        return replace(self, **parts)
+
+    @property
+    def standard_error(self):
+        """Standard errors, float64 array of shape (n_targets, n_train).
+
+        NaN for a training example that is the target itself, which no run shows, and
+        for targets whose fit left no degrees of freedom.
+        """
+        spread = np.sqrt(self._shares())[..., self.stratum]
+        found = self.scale[:, self.stratum] * spread
+        if self.exclude is not None:
+            own = np.flatnonzero(self.exclude >= 0)
+            found[own, self.exclude[own]] = np.nan
+        return found
+
+    def _shares(self):
+        """Return the share of a variance that centring leaves, by stratum."""
+        if self.n_columns is None:
+            return np.ones((1, len(self.scale.T)))
+        return 1 - 1 / np.maximum(self._n_usable(), 1)
+
+    def _n_usable(self):
+        """Return the examples of each stratum (n_targets, n_strata) less excluded."""
+        n = np.tile(self.n_columns.astype(float), (len(self), 1))
+        if self.exclude is not None:
+            own = np.flatnonzero(self.exclude >= 0)
+            n[own, self.stratum[self.exclude[own]]] -= 1
+        return n
+
+    @property
+    def z_score(self):
+        """Estimates by their standard errors, array of shape (n_targets, n_train)."""
+        error = self.standard_error
+        shape = np.full(error.shape, np.nan)
+        return np.divide(self.estimate, error, out=shape, where=error > 0)
+
+    @property
+    def p_value(self):
+        """Two-sided p-values of a weight of 0, array of shape (n_targets, n_train)."""
+        return p_value_of(self.z_score, self.freedom)
+
+    def interval(self, confidence=0.95):
+        """Return confidence intervals.
+
+        Parameters
+        ----------
+        confidence : float, default=0.95
+            Probability that an interval contains its weight. It holds for each weight
+            alone: of 1,000 weights, 50 are outside of their 95 % intervals.
+
+        Returns
+        -------
+        interval : float64 array of shape (n_targets, n_train, 2)
+            Lower and upper ends.
+        """
+        return interval_of(self.estimate, self.standard_error, self.freedom, confidence)
+
+    @validate_params(
+        {
+            "self": "no_validation",
+            "fdr": [_INSIDE],
+            "method": [StrOptions({"bh", "by"})],
+            "scope": [StrOptions({"target", "all"})],
+        },
+        prefer_skip_nested_validation=True,
+    )
+    def select(self, fdr=0.1, *, method="bh", scope="target"):
+        """Return which weights differ from 0, with few false discoveries.
+
+        Parameters
+        ----------
+        fdr : float, default=0.1
+            Expected share of the selected weights that are 0.
+        method : {"bh", "by"}, default="bh"
+            "bh": Benjamini and Hochberg, for errors that are independent or positively
+            dependent, as those of one target nearly are. "by": Benjamini and Yekutieli,
+            for any dependence; it selects less.
+        scope : {"target", "all"}, default="target"
+            Whether the rate holds for each target, or for all selected weights
+            together. To ask one question of many targets, such as which examples matter
+            for any, take "all".
+
+        Returns
+        -------
+        selected : bool array of shape (n_targets, n_train)
+            Weights that are not 0 (of a typical example). Nothing may be selected.
+
+        References
+        ----------
+        Benjamini, Hochberg, "Controlling the False Discovery Rate", Journal of the
+        Royal Statistical Society B 57(1), 1995.
+
+        Benjamini, Yekutieli, "The Control of the False Discovery Rate in Multiple
+        Testing under Dependency", Annals of Statistics 29(4), 2001.
+        """
+        blocks = list(row_blocks(len(self), 32 * self.estimate.shape[1]))
+        scores = (lambda rows=rows: abs(self[rows].z_score) for rows in blocks)
+        if scope == "all":
+            scores = list(scores)
+            cuts = cut_of_all(scores, [self.freedom[b] for b in blocks], fdr, method)
+        else:
+            cuts = [
+                cuts_of_targets(score(), self.freedom[rows], fdr, method)
+                for score, rows in zip(scores, blocks, strict=True)
+            ]
+        selected = np.zeros(self.estimate.shape, bool)
+        for rows, cut in zip(blocks, cuts, strict=True):
+            selected[rows] = abs(self[rows].z_score) >= cut[:, None]
+        return selected
+
+    def effect_of_removal(self, sets):
+        """Infer how outputs change if sets of training examples are removed.
+
+        Parameters
+        ----------
+        sets : array-like of shape (n_sets, n_train)
+            Masks of the sets, 1 for an example that is removed. They must not have been
+            chosen by these weights: the largest of many estimates are large by chance
+            too. Choose the sets on some runs, and infer their effects on others.
+
+        Returns
+        -------
+        effects : RemovalInference
+            Effects to first order: minus the sums of the weights. If subsets have a
+            fixed size, effects are those of removing these examples instead of as many
+            typical ones (of the same strata).
+
+        Raises
+        ------
+        ValueError
+            If the sets do not have a column for each training example.
+        """
+        sets = np.atleast_2d(as_real(sets, "sets")).astype(np.float64)
+        if sets.shape[1:] != self.stratum.shape:
+            raise ValueError(
+                f"sets must have a column for each of the {len(self.stratum)} training "
+                f"examples, got shape {sets.shape}."
+            )
+        members = np.eye(self.scale.shape[1])[self.stratum]
+        squares = (sets**2 @ members)[None].repeat(len(self), 0)
+        sums = (sets @ members)[None].repeat(len(self), 0)
+        if self.exclude is not None:
+            own = np.flatnonzero(self.exclude >= 0)
+            column = self.exclude[own]
+            squares[own, :, self.stratum[column]] -= sets[:, column].T ** 2
+            sums[own, :, self.stratum[column]] -= sets[:, column].T
+        if self.n_columns is not None:
+            squares -= sums**2 / np.maximum(self._n_usable(), 1)[:, None]
+        variance = np.maximum(squares, 0) @ (self.scale**2)[:, :, None]
+        error = np.sqrt(variance[..., 0])
+        effect = -np.where(np.isfinite(error), self.estimate @ sets.T, 0)
+        return RemovalInference(effect, error, self.freedom, self.n_columns is not None)
+
+    @cached_property
+    def _n_selected(self):
+        """Number of weights of each target that are selected from all of them."""
+        return self.select(_FDR, scope="all").sum(axis=1)
+
+    def _table(self):
+        n, d = self.estimate.shape
+        first = self[:MOST_ROWS]
+        largest = abs(first.estimate).argmax(axis=1)
+        rows = np.arange(len(first))
+        ends = first.interval()[rows, largest]
+        names = largest if self.player_ids is None else self.player_ids[largest]
+        columns = {
+            "target": list(rows if self.target_ids is None else first.target_ids),
+            "distinguishable": self._n_selected[:MOST_ROWS],
+            "largest": list(names),
+            "weight": first.estimate[rows, largest],
+            "from": ends[:, 0],
+            "to": ends[:, 1],
+        }
+        title = f"Weights of {d:,} training examples for {n:,} targets, 95 % intervals"
+        return Table(title, columns, n, self._notes())
+
+    def _notes(self):
+        zero = "zero" if self.n_columns is None else "a typical one"
+        if self.n_columns is not None and len(self.n_columns) > 1:
+            zero += " of its class"
+        n_selected, n = self._n_selected, len(self)
+        unknown = np.isnan(self.scale).all(axis=1).sum()
+        notes = [f"No interval for {unknown:,} targets."] if unknown else []
+        if n_selected.any():
+            return (
+                *notes,
+                f"{n_selected.sum():,} weights of {(n_selected > 0).sum():,} of {n:,} "
+                f"targets are distinguishable from {zero} at FDR {_FDR}.",
+            )
+        return (
+            *notes,
+            f"No training example is distinguishable from {zero} at FDR {_FDR}:",
+            "these runs do not tell which rows the outputs hang on, for any target.",
+        )
+
+    __repr__ = table_text
+    _repr_html_ = table_html
+
+
+@dataclass(frozen=True, eq=False)
+class RemovalInference:
+    """Effects of removing sets of training examples, with standard errors.
+
+    Attributes
+    ----------
+    estimate : float64 array of shape (n_targets, n_sets)
+        Change of the output, to first order.
+    standard_error : float64 array of shape (n_targets, n_sets)
+        Their standard errors; NaN where they are not known.
+    freedom : float64 array of shape (n_targets,)
+        Degrees of freedom of the standard errors.
+    centred : bool
+        Whether effects are compared with those of removing as many typical examples.
+
+    See Also
+    --------
+    WeightInference.effect_of_removal : Computes these effects.
+    """
+
+    estimate: np.ndarray
+    standard_error: np.ndarray
+    freedom: np.ndarray
+    centred: bool = False
+
+    def __len__(self):
+        return len(self.estimate)
+
+    @property
+    def p_value(self):
+        """Two-sided p-values of no effect, array of shape (n_targets, n_sets)."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return p_value_of(self.estimate / self.standard_error, self.freedom)
+
+    def interval(self, confidence=0.95):
+        """Return confidence intervals, as :meth:`WeightInference.interval`.
+
+        Parameters
+        ----------
+        confidence : float, default=0.95
+            Probability that an interval contains its effect.
+
+        Returns
+        -------
+        interval : float64 array of shape (n_targets, n_sets, 2)
+            Lower and upper ends.
+        """
+        return interval_of(self.estimate, self.standard_error, self.freedom, confidence)
+
+    def _table(self):
+        n, n_sets = self.estimate.shape
+        target, which = np.divmod(np.arange(min(n * n_sets, MOST_ROWS)), n_sets)
+        ends = self.interval()[target, which]
+        columns = {
+            "target": target,
+            "set": which,
+            "effect": self.estimate[target, which],
+            "from": ends[:, 0],
+            "to": ends[:, 1],
+        }
+        title = f"Removal of {n_sets:,} sets, {n:,} targets, 95 % intervals"
+        note = ("compared with the removal of as many typical examples",)
+        return Table(title, columns, n * n_sets, note if self.centred else ())
+
+    __repr__ = table_text
+    _repr_html_ = table_html
+
+
+def p_value_of(z, freedom):
+    """Return two-sided p-values of Student's t (n, k)."""
+    return 2 * special.stdtr(freedom[:, None], -abs(z))
+
+
+@validate_params(
+    {
+        "estimate": "no_validation",
+        "error": "no_validation",
+        "freedom": "no_validation",
+        "confidence": [_INSIDE],
+    },
+    prefer_skip_nested_validation=True,
+)
+def interval_of(estimate, error, freedom, confidence):
+    """Return intervals of Student's t (n, k, 2)."""
+    half = -special.stdtrit(freedom, (1 - confidence) / 2)[:, None] * error
+    return np.stack([estimate - half, estimate + half], axis=-1)

@@ -1,0 +1,141 @@
+"""Intervals, selections and effects of removal, compared with scipy and algebra."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from skdatamodels import DatamodelRegressor
+from skdatamodels.datasets import make_linear_runs
+from skdatamodels.inference import WeightInference, infer_weights
+
+
+def make(n=6, d=40, fixed=True, seed=0):
+    """Return an inference with some large weights, strata and excluded examples."""
+    rng = np.random.default_rng(seed)
+    stratum = np.arange(d) % 2
+    estimate = rng.standard_normal((n, d)) * (1 + 4 * (rng.random((n, d)) < 0.2))
+    exclude = np.resize([-1, 3, 8], n)
+    return WeightInference(
+        estimate,
+        rng.uniform(0.8, 1.2, (n, 2)),
+        rng.uniform(5, 100, n),
+        stratum,
+        np.array([d / 2, d / 2]) if fixed else None,
+        exclude,
+    )
+
+
+def selected_by_scipy(p, fdr, method):
+    known = ~np.isnan(p)
+    found = np.zeros(p.shape, bool)
+    found[known] = stats.false_discovery_control(p[known], method=method) <= fdr
+    return found
+
+
+@pytest.mark.parametrize("method", ["bh", "by"])
+@pytest.mark.parametrize("fdr", [0.01, 0.1, 0.5])
+def test_selections_are_those_of_scipy(method, fdr):
+    inference = make()
+    p = inference.p_value
+    expected = np.array([selected_by_scipy(row, fdr, method) for row in p])
+    np.testing.assert_array_equal(inference.select(fdr, method=method), expected)
+    found = inference.select(fdr, method=method, scope="all")
+    np.testing.assert_array_equal(found, selected_by_scipy(p, fdr, method))
+    assert fdr < 0.1 or found.any()
+
+
+def test_blocks_of_a_selection_make_no_difference(monkeypatch):
+    inference = make()
+    whole = inference.select(scope="all"), inference.select()
+    monkeypatch.setattr("skdatamodels.masks._packed._BLOCK_BYTES", 1)
+    np.testing.assert_array_equal(inference.select(scope="all"), whole[0])
+    np.testing.assert_array_equal(inference.select(), whole[1])
+
+
+def test_intervals_contain_zero_where_p_values_are_large():
+    inference = make()
+    low, high = np.moveaxis(inference.interval(0.8), -1, 0)
+    known = np.isfinite(low)
+    assert known.sum() == 6 * 40 - 4
+    contains = (low < 0) & (high > 0)
+    np.testing.assert_array_equal(contains[known], (inference.p_value > 0.2)[known])
+    expected = stats.t.interval(
+        0.8, inference.freedom[0], inference.estimate[0, 0], inference.scale[0, 0]
+    )
+    plain = make(fixed=False)
+    np.testing.assert_allclose(plain.interval(0.8)[0, 0], expected)
+    ratio = inference.standard_error[:2, 1] / inference.scale[:2, 1]
+    np.testing.assert_allclose(ratio**2, [19 / 20, 18 / 19])  # 3 is in its stratum
+
+
+@pytest.mark.parametrize("fixed", [True, False])
+def test_effects_of_removal_have_the_variance_of_the_sum(fixed):
+    inference, rng = make(fixed=fixed), np.random.default_rng(1)
+    estimate = inference.estimate.copy()
+    estimate[np.isnan(inference.standard_error)] = 0
+    inference = WeightInference(estimate, *list(vars(inference).values())[1:6])
+    sets = rng.random((5, 40)) < 0.3
+    sets[0] = np.arange(40) == 7
+    effects = inference.effect_of_removal(sets)
+    np.testing.assert_allclose(effects.estimate, -estimate @ sets.T)
+    for j, row in enumerate(sets.astype(float)):
+        for t in range(len(inference)):
+            present = np.arange(40) != inference.exclude[t]
+            covariance = np.zeros((40, 40))
+            for c in range(2):
+                own = np.flatnonzero((inference.stratum == c) & present)
+                block = np.eye(len(own)) - fixed / len(own)
+                covariance[np.ix_(own, own)] = block * inference.scale[t, c] ** 2
+            expected = np.sqrt(row @ covariance @ row)
+            np.testing.assert_allclose(effects.standard_error[t, j], expected)
+    np.testing.assert_allclose(
+        effects.standard_error[:, 0], inference.standard_error[:, 7]
+    )
+    np.testing.assert_allclose(effects.p_value[:, 0], inference.p_value[:, 7])
+    np.testing.assert_allclose(
+        effects.interval()[:, 0, 0], -inference.interval()[:, 7, 1]
+    )
+
+
+def test_intervals_of_removal_cover():
+    runs, coef = make_linear_runs(300, 60, 30, noise=1.0, n_informative=20)
+    inference = infer_weights(DatamodelRegressor(random_state=0).fit(runs), runs)
+    sets = np.random.default_rng(0).random((20, 60)) < 0.2
+    effects = inference.effect_of_removal(sets)
+    truth = -(coef - coef.mean(axis=1, keepdims=True)) @ sets.T
+    low, high = np.moveaxis(effects.interval(0.9), -1, 0)
+    assert abs(((low < truth) & (truth < high)).mean() - 0.9) < 0.05
+
+
+def test_false_discoveries_are_few():
+    runs, coef = make_linear_runs(400, 100, 30, noise=1.0, n_informative=10)
+    inference = infer_weights(DatamodelRegressor(random_state=0).fit(runs), runs)
+    selected = inference.select(fdr=0.1, scope="all")
+    assert (selected & (coef == 0)).sum() < 0.15 * selected.sum()
+    assert selected[abs(coef) > 1].mean() > 0.9
+
+
+def test_it_says_how_many_are_distinguishable():
+    runs, _ = make_linear_runs(200, 30, 12, noise=0.3)
+    model = DatamodelRegressor(random_state=0).fit(runs)
+    inference = infer_weights(model, runs)
+    n = inference.select(0.1, scope="all").sum()
+    text = f"{n} weights of 12 of 12 targets are distinguishable from a typical one at"
+    assert text in repr(inference)
+    noise = np.random.default_rng(0).standard_normal((200, 12))
+    nothing = infer_weights(DatamodelRegressor(0.05).fit(runs, noise), runs, noise)
+    assert not nothing.select(0.1, scope="all").any()
+    assert "No training example is distinguishable from a typical one at FDR 0.1" in (
+        repr(nothing)
+    )
+
+
+def test_wrong_arguments():
+    inference = make()
+    for params in ({"fdr": 0}, {"method": "bonferroni"}, {"scope": "row"}):
+        with pytest.raises(ValueError, match=next(iter(params))):
+            inference.select(**params)
+    with pytest.raises(ValueError, match="confidence"):
+        inference.interval(95)
+    with pytest.raises(ValueError, match="a column for each of the 40"):
+        inference.effect_of_removal(np.ones((1, 5)))
