@@ -176,12 +176,15 @@ class _Sums(NamedTuple):
         y = y - (share * y).sum(axis=0)
         x = fitted - np.einsum("it,ikt->kt", share, fitted)
         spread = np.sqrt((share * y**2).sum(axis=0))
-        # the rounding error of the mean is not a spread
+        # the rounding error of a mean is not a spread, here nor in the norms below
         spread[spread < 1e-12] = 0
         unit = np.divide(1, spread, out=np.zeros_like(spread), where=spread > 0)
         root = np.sqrt(share)
         x, y = x * (root * unit)[:, None], y * root * unit
         norms = np.sqrt((x**2).sum(axis=0))
+        used = (known > 0)[:, None]
+        largest = np.abs(fitted).max(axis=0, where=used, initial=0)
+        norms[norms < 1e-12 * largest * unit] = 0
         x = np.divide(x, norms, out=np.zeros_like(x), where=norms > 0)
         self.norms[block] = norms.T
         squares = (share**2).sum(axis=0)
