@@ -30,7 +30,7 @@ from threadpoolctl import threadpool_limits
 
 from skdatamodels.masks import PackedMasks
 from skdatamodels.regression._fits import Fit, computing_dtype
-from skdatamodels.regression._large_ridge import LARGE, LargeSystem
+from skdatamodels.regression._large_ridge import LARGE, LEAST_SIZE, LargeSystem
 from skdatamodels.regression._prior import relative_size
 
 # Tried strengths, relative to the mean eigenvalue of K or S.
@@ -158,6 +158,8 @@ class Runs(NamedTuple):
         weight = np.ones(len(rows)) if weight is None else weight[rows]
         root, total = np.sqrt(weight), weight.sum()
         x_mean = np.float64(weight @ X) / total
+        # exact, so that rounding does not let a constant column vary
+        x_mean = np.where((X == X[0]).all(axis=0), X[0], x_mean)
         Z = (X - x_mean.astype(dtype)) * root[:, None].astype(dtype)
         primal = LARGE >= X.shape[1] < len(rows)
         unit = np.arange(len(rows)) if problem.unit is None else problem.unit[rows]
@@ -223,7 +225,8 @@ class System:
         diagonal = np.diagonal(self.matrix)
         # mean eigenvalue, without those that centring sets to 0
         n = len(diagonal) - (runs.gram is None)
-        self.size = max(diagonal.sum() / max(n, 1), np.finfo(float).tiny)
+        size = diagonal.sum() / max(n, 1)
+        self.size = size if size > LEAST_SIZE else 1.0
 
     def errors(self, R, strengths):
         """Return the errors of `solve` for several strengths.
