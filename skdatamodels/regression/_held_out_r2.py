@@ -10,9 +10,10 @@ def held_out_r2(problem, fit):
 
     The error of the constant that predicts the mean of the fitted runs is that on the
     same held-out runs. The ridge has the errors of runs, or of groups or pairs of runs,
-    that are left out one at a time. The LASSO has an error at each lam of the path. The smallest error of each
-    target would flatter it: of pure noise, it would be below that of the constant. So
-    all targets get the errors at the place on the path that is best for all together.
+    that are left out one at a time. The LASSO has an error at each lam of the path. The
+    smallest error of each target would flatter it: of pure noise, it would be below
+    that of the constant. So all targets get the errors at the place on the path that is
+    best for all together.
 
     Parameters
     ----------

@@ -161,7 +161,7 @@ class Runs(NamedTuple):
         root, total = np.sqrt(weight), weight.sum()
         x_mean = np.float64(weight @ X) / total
         # exact, so that rounding does not let a constant column vary
-        x_mean = np.where((X == X[0]).all(axis=0), X[0], x_mean)
+        x_mean = np.where(np.equal(X, X[0]).all(axis=0), X[0], x_mean)
         Z = (X - x_mean.astype(dtype)) * root[:, None].astype(dtype)
         primal = LARGE >= X.shape[1] < len(rows)
         unit = np.arange(len(rows)) if problem.unit is None else problem.unit[rows]

@@ -20,6 +20,7 @@ from scipy.optimize import nnls
 
 from skdatamodels._scaling import scaled
 from skdatamodels._shrunken_scales import shrunken_scales
+from skdatamodels.regression._prior import set_zero
 from skdatamodels.runs._usable_runs import usable_runs
 
 # A weight for each member and a scale for each target need no more runs than this.
@@ -127,7 +128,7 @@ def fit_stack(members, X, Y, sample_weight, exclude, unit, shift, seed):
         known = known * (np.ones(y.shape) if usable is None else usable)
         tau = np.concatenate([stack.member(name, block) for name in members])
         if exclude is not None:
-            _set_zero(tau, np.tile(of_block, n_members))
+            set_zero(tau, np.tile(of_block, n_members))
         fitted = X.dot(np.ascontiguousarray(tau.T))
         fitted = fitted.reshape(len(rows), n_members, -1)
         sums.add(block, fitted, y, known, fold)
@@ -249,11 +250,6 @@ def _warn_if_reversed(names, signs):
                 UserWarning,
                 stacklevel=7,
             )
-
-
-def _set_zero(tau, exclude):
-    some = np.flatnonzero(exclude >= 0)
-    tau[some, exclude[some]] = 0
 
 
 def _exponent(name, matrix):

@@ -253,6 +253,27 @@ def test_posterior_variances_are_those_of_the_normal_model(shape):
         np.testing.assert_allclose(sums[j], np.diagonal(sets @ covariance @ sets.T))
 
 
+@pytest.mark.parametrize("shape", [WIDE, TALL])
+def test_posterior_variance_of_an_excluded_example_is_zero(shape):
+    masks, Y, prior = make(shape)
+    model = DatamodelRegressor(
+        0.1, penalty="l2", prior=prior, exclude=[3, -1, 5], random_state=0
+    ).fit(masks, Y)
+    sets = np.ones((1, shape[1]))
+    single = model.posterior_variance(masks, Y)
+    (total,) = model.posterior_variance(masks, Y, sets=sets).T
+    assert single[0, 3] == single[2, 5] == 0
+    for j, example in ((0, 3), (2, 5)):
+        rows, rest = ~masks[:, example], np.arange(shape[1]) != example
+        variances = variances_of(model.prior_coef_[j])[rest]
+        X = masks[rows][:, rest] - masks[rows][:, rest].mean(axis=0)
+        noise = model.noise_variance_[j]
+        precision = np.diag(0.1 * len(X) / variances) + X.T @ X
+        covariance = noise * np.linalg.inv(precision)
+        np.testing.assert_allclose(single[j, rest], np.diagonal(covariance))
+        assert total[j] == pytest.approx(covariance.sum())
+
+
 def test_posterior_variance_of_bad_input():
     masks, Y, _ = make(WIDE)
     with pytest.raises(ValueError, match="The LASSO has no posterior variances"):
