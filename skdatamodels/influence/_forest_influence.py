@@ -98,9 +98,9 @@ def forest_influence(
         If the estimator, or the estimator in a bag, is not one of these kinds.
     ValueError
         If the criterion is "absolute_error", there are class weights or monotonic
-        constraints, a frozen model was not fitted on `subset` or with sample weights,
-        the output has no derivative, or a target has a class that no training example
-        has.
+        constraints, a frozen model was not fitted on `subset`, has several outputs or
+        was fitted with sample weights, the output has no derivative, or a target has a
+        class that no training example has.
 
     See Also
     --------
@@ -148,7 +148,8 @@ def forest_influence(
     else:
         shift, y = 0.0, np.eye(len(fit.classes))[fit.y_train]
         gradient = gradient / np.exp(fit.raw)  # the raw outputs are logs
-    trees = list(_read_trees(fit, train.X, targets.X, shift))
+    _refuse_other_chances(fit.model)
+    trees = list(_read_trees(fit, train.X, targets.X, y, shift))
     chances = _chances_of_draws(fit.model, trees[0].drawn, len(fit.subset))
     parts = [_effects(tree, chances, parent_weight) for tree in trees]
     return _sum_over_trees(trees, parts, gradient, y)
@@ -156,6 +157,7 @@ def forest_influence(
 
 def _check_forest(estimator):
     """Raise an error if the closed form does not cover the estimator."""
+    fitted = estimator
     if type(estimator) in _BAGS:
         tree = estimator.estimator
         if tree is not None and type(tree) not in _TREES:
@@ -171,6 +173,12 @@ def _check_forest(estimator):
             f"{kinds}."
         )
     refuse_parameters(estimator, _COVERED)
+    n_outputs = getattr(_members(fitted)[0], "n_outputs_", 1)
+    if n_outputs > 1:
+        raise ValueError(
+            f"The {type(fitted).__name__} was fitted to {n_outputs} outputs. It must "
+            "have one, the y of the training examples."
+        )
 
 
 class _Tree(NamedTuple):
@@ -189,18 +197,19 @@ class _Tree(NamedTuple):
     target_nodes: np.ndarray
 
 
-def _read_trees(fit, train_X, targets_X, shift):
-    """Yield the trees of a fitted model."""
+def _read_trees(fit, train_X, targets_X, y, shift):
+    """Yield the trees of a fitted model; y is less `shift`, and so are their means."""
     model, n_train = fit.model, len(fit.y_train)
     train_nodes, target_nodes = (_leaves(model, X) for X in (train_X, targets_X))
     samples = _samples(model, len(fit.subset))
     for b, member in enumerate(_members(model)):
         tree, drawn = member.tree_, np.zeros(n_train)
         drawn[fit.subset] = np.bincount(samples[b], minlength=len(fit.subset))
-        _check_drawn(tree, drawn, train_nodes[b])
+        means = _means(member, fit) - shift
+        _check_leaves(tree, means, drawn, train_nodes[b], y)
         yield _Tree(
             tree.weighted_n_node_samples,
-            _means(member, fit) - shift,
+            means,
             _parents(tree),
             drawn,
             train_nodes[b],
@@ -209,7 +218,7 @@ def _read_trees(fit, train_X, targets_X, shift):
 
 
 def _members(model):
-    return [model] if type(model) in _TREES else model.estimators_
+    return getattr(model, "estimators_", [model])
 
 
 def _leaves(model, X):
@@ -229,14 +238,34 @@ def _samples(model, n):
     return [np.arange(n)] * len(_members(model))
 
 
-def _check_drawn(tree, drawn, nodes):
-    counts = np.bincount(nodes, drawn, minlength=tree.node_count)
-    leaves = tree.children_left < 0
-    if not np.allclose(counts[leaves], tree.weighted_n_node_samples[leaves]):
+def _refuse_other_chances(model):
+    """Raise an error if the trees draw examples with unequal probabilities.
+
+    From scikit-learn 1.9, sample weights of a forest are these probabilities.
+    """
+    weight = getattr(model, "_sample_weight", None)
+    if weight is not None and np.ptp(weight) > 0:
         raise ValueError(
-            "The leaves of the model do not have the sizes that the training examples "
-            "of the subset give them. A model in a FrozenEstimator must have been "
-            "fitted on exactly these examples, in this order, without sample weights."
+            "The model was fitted with sample weights, which change what its trees "
+            "draw. It must be fitted without."
+        )
+
+
+def _check_leaves(tree, means, drawn, nodes, y):
+    """Raise an error if the examples do not give the leaves their sizes and means."""
+    leaves = tree.children_left < 0
+    sizes = np.bincount(nodes, drawn, minlength=tree.node_count)[leaves]
+    right = np.allclose(sizes, tree.weighted_n_node_samples[leaves])
+    if right:
+        sums = _by_node(nodes[:, None], drawn[:, None], tree.node_count).T @ y
+        atol = 1e-6 * np.abs(y).max()
+        right = np.allclose(sums[leaves], sizes[:, None] * means[leaves], atol=atol)
+    if not right:
+        raise ValueError(
+            "The leaves of the model do not have the sizes and means that the training "
+            "examples of the subset give them. A model in a FrozenEstimator must have "
+            "been fitted on exactly these examples, in this order, without sample "
+            "weights."
         )
 
 

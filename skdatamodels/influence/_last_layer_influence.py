@@ -79,7 +79,8 @@ def last_layer_influence(
     ValueError
         If the layer does not exist or does not compute the logits, the Hessian is
         singular, an embedding is not finite, the number of logits is not the number of
-        classes, or `subset` does not contain training examples.
+        classes, the module is random in evaluation mode, or `subset` does not contain
+        training examples.
 
     See Also
     --------
@@ -119,6 +120,7 @@ def last_layer_influence(
     subset = as_subset(subset, len(train))
     network = Network(module, train, targets)
     name, last = _last_layer(network.module, layer)
+    _refuse_random(network, batch_size)
     parts = {
         part: _embed(network, part, name, last, batch_size)
         for part in ("train", "targets")
@@ -154,6 +156,21 @@ def _last_layer(module, name):
         )
     name = list(linear)[-1] if name is None else name
     return name, linear[name]
+
+
+def _refuse_random(network, batch_size):
+    """Raise an error if the logits of the same examples differ between two passes."""
+    torch = import_torch()
+    X, _ = network.batch("train", slice(0, batch_size))
+    with torch.no_grad():
+        one, other = (network.raw(network.parameters, X) for _ in range(2))
+    rounding = 1e-3 * float(one.nan_to_num().abs().max())
+    if not one.allclose(other, rtol=0, atol=rounding, equal_nan=True):
+        raise ValueError(
+            "The module gives other logits for the same examples in a second pass. It "
+            "must not be random in evaluation mode: is there a "
+            "torch.nn.functional.dropout without training=self.training?"
+        )
 
 
 def _same(given, wanted):  # unlike torch.equal, NaN equals NaN

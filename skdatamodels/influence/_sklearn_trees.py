@@ -60,10 +60,15 @@ def _read_histogram(model, train_X, targets_X):
         )
     trees = [[p.nodes[p.nodes["is_leaf"] == 1] for p in r] for r in model._predictors]
     train_leaves, target_leaves = _staged_leaves(model, train_X, targets_X)
+    # a tree without a split has the value 0 whatever the gradients are
+    l2 = [
+        [np.inf if len(leaves) == 1 else model.l2_regularization for leaves in of_round]
+        for of_round in trees
+    ]
     return BoostedTrees(
         **_loss(model),
         learning_rate=model.learning_rate,
-        l2=np.full(train_leaves.shape[:2], model.l2_regularization),
+        l2=l2,
         start=np.ravel(model._baseline_prediction),
         train_leaves=train_leaves,
         target_leaves=target_leaves,

@@ -191,12 +191,13 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         Variance of the outputs about the fit. Only for the ridge.
     held_out_r2_ : float64 array of shape (n_targets,)
         Share of the variance of the outputs that is explained on runs that were not
-        fitted: for the ridge, runs left out one at a time; for the LASSO, the held-out
-        runs of "validation" or "cv", at one place on the path for all targets, because
-        the smallest error of each would flatter it. These runs have also chosen that
-        place, the lam of the ridge and the weights of the prior: the figure is too
-        large for a few targets, and uncertain for a few held-out runs. NaN if no runs
-        were held out. For an unbiased score, use runs that were not passed to `fit`.
+        fitted: for the ridge, runs, groups or pairs left out one at a time; for the
+        LASSO, the held-out runs of "validation" or "cv", at one place on the path for
+        all targets, because the smallest error of each would flatter it. These runs
+        have also chosen that place, the lam of the ridge and the weights of the prior:
+        the figure is too large for a few targets, and uncertain for a few held-out
+        runs. NaN if no runs were held out. For an unbiased score, use runs that were
+        not passed to `fit`.
     dual_gap_ : float64 array of shape (n_targets,)
         Duality gap of the final fit, relative to half the variance of the outputs. If
         the prior is used as an offset, it is subtracted from the outputs first.

@@ -21,6 +21,7 @@ class Fit(NamedTuple):
     coef_path: sparse.csr_array | None = None  # (n_targets * n_lams, d), if kept
     intercept_path: np.ndarray | None = None  # (n_targets, n_lams)
     left_out_error: np.ndarray | None = None  # (n_targets,), of the ridge
+    left_out_error_of_mean: np.ndarray | None = None  # that of a constant, likewise
     noise: np.ndarray | None = None  # (n_targets,), variance; of the ridge
 
 

@@ -9,10 +9,11 @@ def held_out_r2(problem, fit):
     """Return R² of each target on runs that were not used for its fit.
 
     The error of the constant that predicts the mean of the fitted runs is that on the
-    same held-out runs. The ridge has the errors of runs that are left out one at a
-    time. The LASSO has an error at each lam of the path. The smallest error of each
-    target would flatter it: of pure noise, it would be below that of the constant. So
-    all targets get the errors at the place on the path that is best for all together.
+    same held-out runs. The ridge has the errors of runs, or of groups or pairs of runs,
+    that are left out one at a time. The LASSO has an error at each lam of the path. The
+    smallest error of each target would flatter it: of pure noise, it would be below
+    that of the constant. So all targets get the errors at the place on the path that is
+    best for all together.
 
     Parameters
     ----------
@@ -28,8 +29,7 @@ def held_out_r2(problem, fit):
         vary.
     """
     if fit.left_out_error is not None:
-        left = _over(fit.left_out_error, _left_out_variance(problem))
-        return 1 - left
+        return 1 - _over(fit.left_out_error, fit.left_out_error_of_mean)
     if fit.error is None:
         return np.full(len(fit.lam), np.nan)
     left = _over(at_last(fit.error), _held_out_variance(problem)[:, None])
@@ -50,17 +50,6 @@ def _over(error, variance):
     return np.divide(
         error, variance, out=np.full(error.shape, np.nan), where=variance > 0
     )
-
-
-def _left_out_variance(problem):
-    """Return the mean squared error of the mean of all runs but one, on that one."""
-    variance = np.full(problem.Y.shape[1], np.nan)
-    for group in problem.groups:
-        rows, n = group.rows, len(group.rows)
-        mean = _weighted_mean(problem, rows, group.targets)
-        about = _mean_square(problem, rows, group.targets, mean)
-        variance[group.targets] = about * (n / (n - 1)) ** 2
-    return variance
 
 
 def _held_out_variance(problem):

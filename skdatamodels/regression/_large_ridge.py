@@ -17,6 +17,8 @@ from sklearn.exceptions import ConvergenceWarning
 
 # A system with more rows than this is large.
 LARGE = 4000
+# A system of smaller eigenvalues is one of zeros: its weights are those of the prior.
+LEAST_SIZE = 1e-36
 _TOL = 1e-4  # relative norm of the residual
 _MAX_ITER = 500
 
@@ -40,7 +42,7 @@ class LargeSystem:
         squares = np.einsum("ij,ij->j", runs.Z, runs.Z, dtype=np.float64)
         trace = variances @ squares / runs.total
         size = trace / max(min(m - 1, d), 1)
-        self.size = np.maximum(size, np.finfo(np.float32).tiny)
+        self.size = np.where(size > LEAST_SIZE, size, 1.0)
         signs = np.random.default_rng(seed).choice([-1.0, 1.0], m)
         unit = runs.root / np.linalg.norm(runs.root)
         self.signs = signs - (unit @ signs) * unit

@@ -6,7 +6,7 @@ from threadpoolctl import threadpool_limits
 
 from skdatamodels._numbers import as_real
 from skdatamodels.regression._checks import check_factors
-from skdatamodels.regression._prior import Prior
+from skdatamodels.regression._prior import Prior, set_zero
 from skdatamodels.regression._ridge import Runs, System, variances_of
 from skdatamodels.regression._solver import Problem
 from skdatamodels.regression._target_groups import group_targets
@@ -55,7 +55,9 @@ def posterior_variance(model, X, Y, weight, sets):
     for group in groups:
         runs, targets = Runs.of(problem, group.rows, seed=0), group.targets
         offset, factors, _ = prior.of(targets)
-        variances = variances_of(offset, np.atleast_2d(factors), len(targets))
+        variances = variances_of(offset, np.atleast_2d(factors), len(targets)).copy()
+        if exclude is not None:  # the weight of an excluded example is known to be 0
+            set_zero(variances, exclude[targets])
         lam = model.lam_[targets]
         tasks = (
             delayed(of_one)(runs, *each, sets)

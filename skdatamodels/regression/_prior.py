@@ -40,11 +40,15 @@ class Prior(NamedTuple):
         if weights is not None:
             weights = weights[targets]
         if weights is not None and exclude is not None:
-            exclude = exclude[targets]
-            some = np.flatnonzero(exclude >= 0)
-            weights[some, exclude[some]] = 0
+            set_zero(weights, exclude[targets])
         own = factors.ndim == 2 and len(factors) > 1
         return Prior(weights, factors[targets] if own else factors)
+
+
+def set_zero(weights, exclude):
+    """Set the weight of the excluded example of each row to 0; -1 is none."""
+    some = np.flatnonzero(exclude >= 0)
+    weights[some, exclude[some]] = 0
 
 
 class InformedProblem(NamedTuple):

@@ -30,7 +30,7 @@ from threadpoolctl import threadpool_limits
 
 from skdatamodels.masks import PackedMasks
 from skdatamodels.regression._fits import Fit, computing_dtype
-from skdatamodels.regression._large_ridge import LARGE, LargeSystem
+from skdatamodels.regression._large_ridge import LARGE, LEAST_SIZE, LargeSystem
 from skdatamodels.regression._prior import relative_size
 
 # Tried strengths, relative to the mean eigenvalue of K or S.
@@ -102,6 +102,7 @@ def _fit(problem, runs, settings, strength, targets):
     dtype = computing_dtype(problem.Y.dtype)
     coef, lam = np.empty((n, d), dtype), np.empty(n)
     intercept, error, noise = np.empty((3, n))
+    of_mean = _errors_of_mean(runs, _centred_outputs(problem, runs, targets)[0])
     for part in _parts(problem, runs, targets, settings):
         own, system = part.own, part.system
         lam[own] = strength * system.size if part.lam is None else part.lam
@@ -119,6 +120,7 @@ def _fit(problem, runs, settings, strength, targets):
         n_iter=np.ones(n, int),
         strength=np.tile([1.0, 1.0] if given else [0.0, 0.0], (n, 1)),
         left_out_error=error,
+        left_out_error_of_mean=of_mean,
         noise=noise,
     )
 
@@ -158,6 +160,8 @@ class Runs(NamedTuple):
         weight = np.ones(len(rows)) if weight is None else weight[rows]
         root, total = np.sqrt(weight), weight.sum()
         x_mean = np.float64(weight @ X) / total
+        # exact, so that rounding does not let a constant column vary
+        x_mean = np.where(np.equal(X, X[0]).all(axis=0), X[0], x_mean)
         Z = (X - x_mean.astype(dtype)) * root[:, None].astype(dtype)
         primal = LARGE >= X.shape[1] < len(rows)
         unit = np.arange(len(rows)) if problem.unit is None else problem.unit[rows]
@@ -223,7 +227,8 @@ class System:
         diagonal = np.diagonal(self.matrix)
         # mean eigenvalue, without those that centring sets to 0
         n = len(diagonal) - (runs.gram is None)
-        self.size = max(diagonal.sum() / max(n, 1), np.finfo(float).tiny)
+        size = diagonal.sum() / max(n, 1)
+        self.size = size if size > LEAST_SIZE else 1.0
 
     def errors(self, R, strengths):
         """Return the errors of `solve` for several strengths.
@@ -400,6 +405,11 @@ def _left_out(runs, residuals, kept):
     return squares / total
 
 
+def _errors_of_mean(runs, R):
+    """Return the errors of the mean of the other runs, on the same left-out runs."""
+    return _left_out(runs, R, lambda units: _without_mean(runs, units, 0.0))
+
+
 def variances_of(offset, factors, n_targets):
     """Return the variances D (n_targets, d) from prior weights and penalty factors."""
     variances = np.broadcast_to(1 / factors, (n_targets, factors.shape[1]))
@@ -422,9 +432,7 @@ def _parts(problem, runs, targets, settings):
     offset, factors, _ = problem.prior.of(targets)
     factors = np.atleast_2d(factors)
     variances = variances_of(offset, factors, len(targets))
-    y = np.float64(problem.Y[runs.rows][:, targets])
-    y_mean = runs.root**2 @ y / runs.total
-    R = (y - y_mean) * runs.root[:, None]
+    R, y_mean = _centred_outputs(problem, runs, targets)
     if offset is not None:
         R -= np.float64(runs.Z @ offset.T.astype(runs.Z.dtype))
     lam = problem.lam if problem.lam is None else problem.lam[targets]
@@ -445,6 +453,15 @@ def _parts(problem, runs, targets, settings):
             R[:, own],
             y_mean[own],
         )
+
+
+def _centred_outputs(problem, runs, targets):
+    """Return outputs less their means, times the root of the weights, and the means."""
+    y = np.float64(problem.Y[runs.rows][:, targets])
+    first = y[0].copy()  # of constant outputs, it is the mean without rounding
+    y -= first
+    mean = runs.root**2 @ y / runs.total
+    return (y - mean) * runs.root[:, None], first + mean
 
 
 def _choose_strength(problem, settings):

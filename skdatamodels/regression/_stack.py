@@ -20,6 +20,7 @@ from scipy.optimize import nnls
 
 from skdatamodels._scaling import scaled
 from skdatamodels._shrunken_scales import shrunken_scales
+from skdatamodels.regression._prior import set_zero
 from skdatamodels.runs._usable_runs import usable_runs
 
 # A weight for each member and a scale for each target need no more runs than this.
@@ -127,7 +128,7 @@ def fit_stack(members, X, Y, sample_weight, exclude, unit, shift, seed):
         known = known * (np.ones(y.shape) if usable is None else usable)
         tau = np.concatenate([stack.member(name, block) for name in members])
         if exclude is not None:
-            _set_zero(tau, np.tile(of_block, n_members))
+            set_zero(tau, np.tile(of_block, n_members))
         fitted = X.dot(np.ascontiguousarray(tau.T))
         fitted = fitted.reshape(len(rows), n_members, -1)
         sums.add(block, fitted, y, known, fold)
@@ -176,12 +177,15 @@ class _Sums(NamedTuple):
         y = y - (share * y).sum(axis=0)
         x = fitted - np.einsum("it,ikt->kt", share, fitted)
         spread = np.sqrt((share * y**2).sum(axis=0))
-        # the rounding error of the mean is not a spread
+        # the rounding error of a mean is not a spread, here nor in the norms below
         spread[spread < 1e-12] = 0
         unit = np.divide(1, spread, out=np.zeros_like(spread), where=spread > 0)
         root = np.sqrt(share)
         x, y = x * (root * unit)[:, None], y * root * unit
         norms = np.sqrt((x**2).sum(axis=0))
+        used = (known > 0)[:, None]
+        largest = np.abs(fitted).max(axis=0, where=used, initial=0)
+        norms[norms < 1e-12 * largest * unit] = 0
         x = np.divide(x, norms, out=np.zeros_like(x), where=norms > 0)
         self.norms[block] = norms.T
         squares = (share**2).sum(axis=0)
@@ -246,11 +250,6 @@ def _warn_if_reversed(names, signs):
                 UserWarning,
                 stacklevel=7,
             )
-
-
-def _set_zero(tau, exclude):
-    some = np.flatnonzero(exclude >= 0)
-    tau[some, exclude[some]] = 0
 
 
 def _exponent(name, matrix):

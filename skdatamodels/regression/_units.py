@@ -109,9 +109,9 @@ class Units(NamedTuple):
                 lam=np.ldexp(fit.lam, self._of_lam(penalty)),
             )
             if fit.left_out_error is not None:
+                of_ridge = ("left_out_error", "left_out_error_of_mean", "noise")
                 restored = restored._replace(
-                    left_out_error=np.ldexp(fit.left_out_error, 2 * a),
-                    noise=np.ldexp(fit.noise, 2 * a),
+                    **{name: np.ldexp(getattr(fit, name), 2 * a) for name in of_ridge}
                 )
             if fit.lams is not None:
                 restored = restored._replace(

@@ -15,6 +15,8 @@ from skdatamodels.runs._open_npy import open_npy
 from skdatamodels.runs._room import check_free
 
 ATTRIBUTIONS, _INDEX = "attributions", "index.json"
+# What reading a damaged index raises, which may be any JSON.
+_DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError)
 
 
 class StoredAttributions(dict):
@@ -80,7 +82,7 @@ class AttributionFiles:
                 raise ValueError(f"they were made from {index['made_from']}")
             matrices = {name: self._open(e) for name, e in index["files"].items()}
             return StoredAttributions(matrices, index["about"])
-        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        except _DAMAGE as error:
             raise ValueError(
                 f"The attributions in {self.folder} cannot be used: {error}. Delete "
                 "the folder. SubsetTrainer computes them again when they are needed."

@@ -120,6 +120,7 @@ class CheapOnes:
             "seconds": found.seconds,
             "failed": found.failed,
             "notes": [*found.notes],
+            "n_models": len(self.models),
         }
         try:
             files.write(found, about, made_from)
@@ -136,7 +137,10 @@ class CheapOnes:
         )
 
     def _stored(self):
-        """Return the stored attributions if they are made from the same, or None."""
+        """Return the stored attributions if they are made from the same, or None.
+
+        Those of more models are as good: other calls may have other runs.
+        """
         if self.place is None:
             return None
         files, made_from = self.place
@@ -145,7 +149,9 @@ class CheapOnes:
         except ValueError:
             return None
         try:
-            return influence.CheapAttributions(found, **found.about) if found else None
+            if not found or found.about.pop("n_models", 0) < len(self.models):
+                return None
+            return influence.CheapAttributions(found, **found.about)
         except TypeError:  # another version has written other things about them
             return None
 

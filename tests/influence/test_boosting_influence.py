@@ -96,6 +96,8 @@ class Reference:
             self.y_targets = encode_targets(targets.y, model.classes_)
         self.slow = isinstance(model, GradientBoostingClassifier)
         self.l2 = getattr(model, "l2_regularization", 0.0)
+        # a tree without a split has the value 0 in HistGradientBoosting, for any weight
+        self.fixed = hasattr(model, "_predictors")
 
     def start(self, weight):
         if getattr(self.model, "init", None) == "zero":
@@ -127,6 +129,8 @@ class Reference:
             g, h = self.moments(train) if held is None else held[t]
             self.seen.append((g, h))
             for k, (of_train, of_targets) in enumerate(zip(*of_round, strict=True)):
+                if self.fixed and (of_train == of_train[0]).all():
+                    continue
                 for leaf in np.unique(of_train):
                     in_train, in_targets = of_train == leaf, of_targets == leaf
                     w = weight[in_train]
@@ -400,3 +404,44 @@ def test_a_frozen_model_of_other_examples(name, make_regression):
         model = MODELS[name].fit(train.X, train.y, weight.astype(float))
         with pytest.raises(ValueError, match="must have been fitted on exactly these"):
             boosting_influence(FrozenEstimator(model), train, targets)
+
+
+@pytest.mark.parametrize("n_classes", [0, 2, 3])
+@pytest.mark.parametrize("histogram", [True, False])
+def test_trees_that_found_no_split(histogram, n_classes, data):
+    """Only the start, a mean or the log-odds or log shares of the classes, is left."""
+    train, targets = data
+    if histogram:
+        kinds, options = (
+            (HistGradientBoostingRegressor, HistGradientBoostingClassifier),
+            {"min_samples_leaf": 30},
+        )
+    else:
+        kinds, options = (
+            (GradientBoostingRegressor, GradientBoostingClassifier),
+            {"min_impurity_decrease": 1e9, "n_estimators": 5, "random_state": 0},
+        )
+    model = kinds[n_classes > 0](**options)
+    output = "confidence" if n_classes else "prediction"
+    influence = boosting_influence(model, train, targets, output=output)
+    if n_classes:  # the confidence is the share of the class
+        same = targets.y[:, None] == train.y
+        expected = same - same.mean(axis=1, keepdims=True)
+    else:
+        expected = np.tile(train.y - train.y.mean(), (len(targets), 1))
+    assert_allclose(influence, expected / len(train), atol=1e-12)
+
+
+def test_some_trees_found_no_split():
+    """Once a class is sure, HistGradientBoosting stops with it."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60, 3))
+    y = np.digitize(X[:, 0], [-0.5, 0.5])
+    train, targets = Examples(X, y), Examples(X[:5] + 0.1, y[:5])
+    model = HistGradientBoostingClassifier(learning_rate=0.5, max_iter=30)
+    influence = boosting_influence(model, train, targets)
+    model.fit(X, y)
+    n_nodes = [len(tree.nodes) for r in model._predictors for tree in r]
+    assert 0 < np.mean(np.equal(n_nodes, 1)) < 1
+    reference = Reference(model, train, targets)
+    assert_close(influence, reference.derivative("margin", np.ones(60)))

@@ -433,3 +433,37 @@ def test_a_frozen_model_of_other_examples(make_classification):
     weighted = DecisionTreeClassifier().fit(train.X, train.y, np.arange(30) + 1.0)
     with pytest.raises(ValueError, match="without sample weights"):
         forest_influence(FrozenEstimator(weighted), train, targets)
+
+
+@pytest.mark.parametrize("kind", ["forest", "extra", "bag"])
+def test_a_frozen_model_of_weighted_draws(kind, make_classification):
+    """From scikit-learn 1.9, weights are probabilities of a draw; before, factors."""
+    train, targets = make_classification(2)
+    kinds = {"extra": ExtraTreesClassifier(**FEW, bootstrap=True)}
+    model = kinds.get(kind, CLASSIFIERS[kind])
+    weight = np.where(np.arange(len(train)) < 10, 5.0, 0.1)
+    model.fit(train.X, train.y, sample_weight=weight)
+    with pytest.raises(ValueError, match="sample weights"):
+        forest_influence(FrozenEstimator(model), train, targets)
+
+
+@pytest.mark.parametrize("name", ["forest", "extra", "bag", "grown"])
+def test_a_frozen_model_of_other_labels(name, make_classification, make_regression):
+    for models, data in (
+        (CLASSIFIERS, make_classification(3)),
+        (REGRESSORS, make_regression()),
+    ):
+        if name not in models:
+            continue
+        train, targets = data
+        model = models[name].fit(train.X, np.roll(train.y, 1))
+        with pytest.raises(ValueError, match="exactly these examples"):
+            forest_influence(FrozenEstimator(model), train, targets)
+
+
+@pytest.mark.parametrize("name", ["forest", "tree"])
+def test_a_frozen_model_of_several_outputs(name, make_classification):
+    train, targets = make_classification(2)
+    model = CLASSIFIERS[name].fit(train.X, np.stack([train.y, train.y], axis=1))
+    with pytest.raises(ValueError, match="was fitted to 2 outputs"):
+        forest_influence(FrozenEstimator(model), train, targets)

@@ -129,3 +129,16 @@ def test_subset(output, make_classification):
     )
     assert_allclose(influence[:, 25], one[:, 17], rtol=1e-8)
     assert abs(both[:, 17] / one[:, 17] - 1).max() > 1e-3
+
+
+def test_a_module_that_is_random_in_evaluation_mode(make_classification):
+    class Random(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.last = nn.Linear(4, 2)
+
+        def forward(self, x):
+            return self.last(nn.functional.dropout(x, 0.5))  # training=True by default
+
+    with pytest.raises(ValueError, match="must not be random in evaluation mode"):
+        last_layer_influence(Random(), *make_classification(2), damping=0.1)

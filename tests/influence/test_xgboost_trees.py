@@ -159,6 +159,14 @@ def test_trees_below_the_least_child_weight(make_table):
     assert not boosting_influence(model, train, targets).any()
 
 
+def test_trees_that_found_no_split(make_table):
+    """Their values are rounding errors of float32, and only the mean counts."""
+    train, targets = make_table(0)
+    influence = boosting_influence(booster(0, gamma=1e6), train, targets)
+    expected = np.tile((train.y - train.y.mean()) / len(train), (len(targets), 1))
+    assert_allclose(influence, expected, atol=1e-6)
+
+
 def test_rounds_after_the_best_are_left_out(make_table):
     train, targets = make_table(2)
     model = booster(2, n_estimators=200, early_stopping_rounds=2)

@@ -32,6 +32,35 @@ def test_of_the_ridge_it_is_that_of_leaving_each_run_out():
     assert_allclose(fitted.held_out_r2_, 1 - left / constant, rtol=1e-6)
 
 
+@pytest.mark.parametrize("n_train", [10, 60])  # primal and dual
+@pytest.mark.parametrize("grouped", [False, True])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_of_a_constant_ridge_it_is_zero(n_train, grouped, weighted):
+    """Whatever is left out: the mean of the others predicts it as the ridge does."""
+    rng = np.random.default_rng(0)
+    masks, unit = rng.random((40, n_train)) < 0.5, np.arange(40) // 10
+    outputs = rng.normal(size=(4, 3))[unit] + 0.1 * rng.normal(size=(40, 3))
+    outputs[::7, 1] = np.nan
+    weight = np.where(np.arange(40) == 0, 200.0, 1.0) if weighted else None
+    fitted = DatamodelRegressor(1e9, penalty="l2").fit(
+        masks, outputs, sample_weight=weight, groups=unit if grouped else None
+    )
+    assert_allclose(fitted.held_out_r2_, 0, atol=1e-6)
+    if grouped and not weighted:
+        means = np.array([outputs[unit == u, 0].mean() for u in range(4)])
+        others = (means.sum() - means) / 3  # of groups of the same size
+        expected = np.mean((outputs[:, 0] - others[unit]) ** 2)
+        assert_allclose(fitted.loo_error_[0], expected)
+
+
+def test_of_a_constant_ridge_of_many_runs_it_is_zero():
+    """The error and that of the constant are means over the same sample of runs."""
+    rng = np.random.default_rng(0)
+    masks, outputs = rng.random((1500, 5)) < 0.5, rng.standard_t(3, (1500, 3))
+    fitted = DatamodelRegressor(1e9, penalty="l2").fit(masks, outputs)
+    assert_allclose(fitted.held_out_r2_, 0, atol=1e-6)
+
+
 @pytest.mark.parametrize("weighted", [False, True])
 def test_of_folds_it_is_that_of_refits_at_one_place_on_the_path(weighted):
     cv = [(np.arange(80), np.arange(80, 120)), (np.arange(40, 120), np.arange(40))]

@@ -40,6 +40,15 @@ def test_lam_is_near_that_of_the_matrices(monkeypatch):
     assert 10**-0.75 <= ratio[0] <= 10**0.75
 
 
+def test_infinite_penalty_factors_keep_the_prior(monkeypatch):
+    factors = np.ones((5, 60))
+    factors[1] = np.inf
+    direct, large = fit_both((40, 60), monkeypatch, penalty_factors=factors)
+    np.testing.assert_array_equal(large.coef_[1], large.prior_coef_[1])
+    np.testing.assert_allclose(large.intercept_[1], direct.intercept_[1])
+    np.testing.assert_allclose(large.loo_error_[1], direct.loo_error_[1], rtol=0.3)
+
+
 def test_systems_that_are_not_solved_are_told(monkeypatch):
     monkeypatch.setattr("skdatamodels.regression._large_ridge._MAX_ITER", 2)
     with pytest.warns(ConvergenceWarning, match="were not solved in 2 iterations"):

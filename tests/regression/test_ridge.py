@@ -253,6 +253,27 @@ def test_posterior_variances_are_those_of_the_normal_model(shape):
         np.testing.assert_allclose(sums[j], np.diagonal(sets @ covariance @ sets.T))
 
 
+@pytest.mark.parametrize("shape", [WIDE, TALL])
+def test_posterior_variance_of_an_excluded_example_is_zero(shape):
+    masks, Y, prior = make(shape)
+    model = DatamodelRegressor(
+        0.1, penalty="l2", prior=prior, exclude=[3, -1, 5], random_state=0
+    ).fit(masks, Y)
+    sets = np.ones((1, shape[1]))
+    single = model.posterior_variance(masks, Y)
+    (total,) = model.posterior_variance(masks, Y, sets=sets).T
+    assert single[0, 3] == single[2, 5] == 0
+    for j, example in ((0, 3), (2, 5)):
+        rows, rest = ~masks[:, example], np.arange(shape[1]) != example
+        variances = variances_of(model.prior_coef_[j])[rest]
+        X = masks[rows][:, rest] - masks[rows][:, rest].mean(axis=0)
+        noise = model.noise_variance_[j]
+        precision = np.diag(0.1 * len(X) / variances) + X.T @ X
+        covariance = noise * np.linalg.inv(precision)
+        np.testing.assert_allclose(single[j, rest], np.diagonal(covariance))
+        assert total[j] == pytest.approx(covariance.sum())
+
+
 def test_posterior_variance_of_bad_input():
     masks, Y, _ = make(WIDE)
     with pytest.raises(ValueError, match="The LASSO has no posterior variances"):
@@ -307,3 +328,39 @@ def test_a_small_lam_keeps_its_digits(lam):
     data = masks.astype(float), Y[:, 0], lam, np.zeros(50), np.ones(50)
     expected = left_out_error(*data, np.arange(30))
     assert model.loo_error_[0] == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.filterwarnings("ignore:All runs saw the same training examples")
+@pytest.mark.parametrize("shape", [WIDE, TALL])
+@pytest.mark.parametrize("parameters", [{}, {"lam": 0.1}])
+def test_identical_runs_give_the_mean_and_the_variance_of_outputs(shape, parameters):
+    _, Y, prior = make(shape)
+    X = np.tile(np.random.default_rng(0).standard_normal(shape[1]), (shape[0], 1))
+    weight = np.random.default_rng(1).uniform(0.2, 3, len(Y))
+    for s in (None, weight):
+        model = DatamodelRegressor(
+            penalty="l2", prior=prior, random_state=0, **parameters
+        ).fit(X, Y, sample_weight=s)
+        assert not model.coef_.any()
+        np.testing.assert_allclose(model.intercept_, np.average(Y, 0, weights=s))
+        if s is None:
+            np.testing.assert_allclose(model.noise_variance_, Y.var(axis=0, ddof=1))
+            left_out = Y.var(axis=0, ddof=1) * len(Y) / (len(Y) - 1)
+            np.testing.assert_allclose(model.loo_error_, left_out)
+
+
+@pytest.mark.parametrize("shape", [WIDE, TALL])
+def test_infinite_penalty_factors_keep_the_prior(shape):
+    masks, Y, prior = make(shape)
+    factors = np.ones((3, shape[1]))
+    factors[1] = np.inf
+    for p in (factors, np.inf * factors[0]):
+        model = DatamodelRegressor(
+            penalty="l2", prior=prior, penalty_factors=p, random_state=0
+        ).fit(masks, Y)
+        kept = np.isinf(p).all(axis=-1) | np.zeros(3, bool)
+        np.testing.assert_allclose(model.coef_[kept], model.prior_coef_[kept])
+        rest = (Y - masks @ model.prior_coef_.T)[:, kept]
+        np.testing.assert_allclose(model.intercept_[kept], rest.mean(axis=0))
+        np.testing.assert_allclose(model.noise_variance_[kept], rest.var(0, ddof=1))
+        assert not model.posterior_variance(masks, Y)[kept].any()

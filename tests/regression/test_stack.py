@@ -181,3 +181,27 @@ def test_a_member_may_have_other_units_for_each_target(data):
     good["noisy"] = units * good["noisy"]
     other = DatamodelRegressor(prior=good, **INFORMED).fit(runs[:100])
     np.testing.assert_allclose(other.coef_, one.coef_, atol=1e-9)
+
+
+@pytest.mark.parametrize("missing", [False, True])
+@pytest.mark.parametrize("penalty", ["l1", "l2"])
+def test_a_constant_prediction_of_a_target_gets_no_weight(missing, penalty):
+    """An example in all usable runs of a target has no effect that they show."""
+    rng = np.random.default_rng(0)
+    X, coef = rng.random((150, 30)) < 0.5, rng.standard_normal((8, 30))
+    Y = X @ coef.T + rng.standard_normal((150, 8))
+    if missing:
+        Y[~X[:, 0], 3] = np.nan
+    else:
+        X[:, 0] = True
+    prior = coef + 0.5 * rng.standard_normal(coef.shape)
+    prior[3] = np.eye(30)[0] * 0.3
+    without = prior.copy()
+    without[3] = 0
+    found, expected = (
+        DatamodelRegressor(prior=tau, penalty=penalty, random_state=0).fit(X, Y)
+        for tau in (prior, without)
+    )
+    assert not found.prior_coef_[3].any()
+    np.testing.assert_allclose(found.coef_, expected.coef_, atol=1e-9)
+    assert found.prior_weights_ == pytest.approx(expected.prior_weights_)

@@ -90,6 +90,28 @@ def test_nothing_there(files):
         files.read()
 
 
+@pytest.mark.parametrize(
+    "index",
+    [
+        "[]",
+        "null",
+        "[" * 100_000,
+        '{"made_from": {}, "about": {"seconds": {}}, "files": []}',
+        '{"made_from": {}, "about": {"seconds": {}}, "files": {"a": {"file": 3}}}',
+        '{"made_from": {}, "about": {"seconds": {}}, "files": {"a": []}}',
+        '{"made_from": {}, "about": [], "files": {}}',
+        '{"made_from": {}, "about": {}, "files": {}}',
+        '{"made_from": {}, "about": {"seconds": {}}, "files": {"a": {"file": ".."}}}',
+    ],
+)
+def test_an_index_of_another_form_is_damaged(files, index):
+    with files.lock():
+        files.write(matrices(0), ABOUT, {})
+    (files.folder / "index.json").write_text(index)
+    with pytest.raises(ValueError, match=r"cannot be used.*Delete the folder"):
+        files.read()
+
+
 KILLED = """
 import sys
 import numpy as np

@@ -142,6 +142,19 @@ def test_what_they_are_made_from_must_be_the_same(calls, trainer, change):
     assert len(calls) == 2
 
 
+def test_more_models_compute_them_again_and_fewer_do_not(calls, trainer):
+    def read(keep_models, run_ids):
+        trainer.set_params(keep_models=keep_models)
+        return dict(clone(trainer).fit_transform(run_ids).attributions)
+
+    read(1, np.arange(6))
+    more = read(3, np.arange(6))
+    assert [len(call.models) for call in calls] == [1, 3]
+    for keep_models, run_ids in ((3, np.arange(2)), (2, np.arange(9))):
+        assert_same(read(keep_models, run_ids), more)
+    assert len(calls) == 2
+
+
 def test_another_version_computes_them_again(calls, trainer, monkeypatch):
     len(trainer.fit_transform([0, 1]).attributions)
     monkeypatch.setattr(
