@@ -116,7 +116,7 @@ def value_log_odds(residuals, spread):
     Parameters
     ----------
     residuals : float64 array of shape (n,)
-        Given values minus mean out-of-bag predictions.
+        Given values minus mean out-of-bag predictions, none of them 0.
     spread : float64 array of shape (n,)
         Standard deviation of the out-of-bag predictions of each example.
 
@@ -125,8 +125,6 @@ def value_log_odds(residuals, spread):
     wrong : float64 array of shape (n,)
     """
     size = _MAD * np.median(np.abs(residuals))
-    if size == 0:  # most values are predicted exactly
-        return np.where(residuals == 0, -np.inf, np.inf)
     typical = np.median(spread)
     ratio = spread / typical if typical > 0 else np.ones_like(spread)
     relative = np.log(np.clip(ratio, np.exp(-2), np.exp(2)))

@@ -176,7 +176,8 @@ def find_label_errors(runs, train, *, exclude=None, rows=None):
     labels for each class. If labels follow the shares of the classes whatever was
     predicted, the predictions say nothing, and no label is called wrong. For values,
     residuals are compared with a mixture of correct and wrong values, whose scale
-    depends on how much the predictions of the runs differ.
+    depends on how much the predictions of the runs differ. Values that are predicted
+    exactly are right, and say nothing of the others.
 
     These probabilities assume that errors do not depend on the inputs. An example that
     is truly atypical for its class cannot be told from a wrong label: look at the
@@ -219,7 +220,9 @@ def find_label_errors(runs, train, *, exclude=None, rows=None):
     wrong = np.full(len(rows), -np.inf)
     if name == "prediction":
         residuals, suggested = label - mean, mean
-        wrong[known] = value_log_odds(residuals[known], spread[known])
+        judged = known & ~_is_exact(label, mean, runs.outputs.dtype)
+        if judged.any():
+            wrong[judged] = value_log_odds(residuals[judged], spread[judged])
         extreme = np.abs(residuals)
     else:
         confidence, _ = _mean_and_spread(_CONFIDENCE[name](outputs), unseen)
@@ -254,6 +257,12 @@ def _mean_and_spread(outputs, where):
     mean = np.where(where, outputs, 0).sum(axis=0) / n
     deviations = np.where(where, outputs - mean, 0)
     return mean, np.sqrt((deviations**2).sum(axis=0) / n)
+
+
+def _is_exact(values, predictions, dtype):
+    """Return where predictions differ from values by rounding errors alone."""
+    relative = 4 * np.finfo(dtype).eps
+    return np.isclose(predictions, values, rtol=relative, atol=1e-7 * values.std())
 
 
 def _other_class(classes, codes):

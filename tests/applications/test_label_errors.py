@@ -5,10 +5,10 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
 from sklearn.dummy import DummyClassifier
-from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.metrics import average_precision_score
 from sklearn.preprocessing import scale
-from sklearn.tree import DecisionTreeClassifier
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from skdatamodels import Examples, SubsetTrainer, TrainingRuns
 from skdatamodels.applications import LabelErrors, find_label_errors
@@ -178,6 +178,30 @@ def test_values_far_from_the_predictions_are_found():
     unseen = ~runs.masks[:, i]
     assert_allclose(found.suggested[0], runs.outputs[unseen, i].mean(), rtol=1e-5)
     assert "Suspicious values" in repr(found)
+
+
+@pytest.mark.parametrize("n_wrong", [0, 3])
+def test_values_that_are_exact_say_nothing_of_the_others(n_wrong):
+    # zero for most, which the model knows, and noisy for the others
+    rng = np.random.default_rng(0)
+    X = rng.uniform(size=(200, 1))
+    y = np.where(X[:, 0] < 0.6, 0, 10 + 10 * X[:, 0] + rng.normal(size=200))
+    y[:n_wrong] += 12
+    train = Examples(X, y)
+    runs = runs_of(train, DecisionTreeRegressor(random_state=0), n_jobs=1)
+    found = find_label_errors(runs, train, exclude=np.arange(200))
+    assert abs(found.n_expected - n_wrong) < 3
+    assert set(found.examples[:n_wrong]) == {*range(n_wrong)}
+    assert (found.probability[:n_wrong] > 0.9).all()
+
+
+@pytest.mark.parametrize("offset", [0, 1e6])
+def test_rounding_errors_are_no_wrong_values(offset):
+    X = np.random.default_rng(0).normal(size=(200, 3))
+    train = Examples(X, X @ [1.0, 2, 3] + offset)
+    runs = runs_of(train, LinearRegression(), n_jobs=1)
+    found = find_label_errors(runs, train, exclude=np.arange(200))
+    assert found.n_expected < 0.1
 
 
 def test_columns_may_be_groups_of_rows():
