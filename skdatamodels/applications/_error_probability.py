@@ -9,9 +9,15 @@ With r_c the rate at which examples of other classes got the label c, Bayes' rul
     P(wrong | label c, m) = r_c·(1-η) / (r_c·(1-η) + (1-r)·η) .
 
 The r_c are found by EM: the expected number of wrong labels c, divided by the number of
-examples of other classes. So a class whose labels are unlikely for the model, because
-it is rare or overlaps with others, is not thought to have more wrong labels than the
-predictions of the other classes have lost.
+examples of other classes, and no more in all than r allows. So a class whose labels are
+unlikely for the model, because it is rare or overlaps with others, is not thought to
+have more wrong labels than the predictions of the other classes have lost.
+
+If the confidence of the predictions hardly varies, b and r explain the same: unsure
+predictions, or wrong labels. So b has a prior around 1, as if the model were
+calibrated. Predictions that say nothing also disagree with many labels. So all of this
+is weighed against labels that follow the shares of the classes whatever was predicted;
+to the extent that these explain the labels better, no label is known to be wrong.
 
 Values. A residual comes from a core, Student's t, or with probability p from a wider
 normal distribution. The scale of the core is a power of the spread of the predictions
@@ -29,13 +35,14 @@ from scipy.stats import norm, t
 _A, _B = 0.5, 5.0
 # Examples whose weight has the mean rate in that of a class.
 _SHRINKAGE = 5.0
+_SPREAD = 1.0  # standard deviation of the prior of the log slope
 _LARGEST = 0.5  # rate: labels that are wrong more often are not labels
 _FREEDOM = 3, 5, 10, np.inf
 _MOST = 30.0  # standard deviations: larger residuals count as this one
 _MAD = 1.4826  # standard deviation of a normal distribution by its median deviation
 
 
-def label_log_odds(log_odds, codes, n_classes):
+def label_log_odds(log_odds, codes, shares):
     """Return the log-odds that labels are wrong.
 
     Parameters
@@ -44,47 +51,63 @@ def label_log_odds(log_odds, codes, n_classes):
         Out-of-bag log-odds of the given labels, finite.
     codes : int array of shape (n,)
         The given labels, as numbers from 0.
-    n_classes : int
-        Number of classes.
+    shares : float64 array of shape (n_classes,)
+        Share of each class in the training set, positive.
 
     Returns
     -------
     wrong : float64 array of shape (n,)
     """
-    slope, rate = _agreement(log_odds, n_classes - 1)
+    n_classes = len(shares)
+    slope, rate, log_likelihood = _agreement(log_odds, n_classes - 1)
+    log_likelihood += _log_share_among_others(shares)[codes[log_odds <= 0]].sum()
+    skill = log_expit(log_likelihood - np.log(shares)[codes].sum())
     odds = np.log1p(-rate) + slope * log_odds  # of the label being right
     sizes = np.bincount(codes, minlength=n_classes)
+    others = sizes * (1 - shares) / shares  # that belong to these, of other classes
     rates = np.full(n_classes, rate / (n_classes - 1))
     for _ in range(1000):
         wrong = np.log(rates)[codes] - odds
         n_wrong = np.bincount(codes, expit(wrong), n_classes)
-        others = len(codes) - sizes
-        mean = n_wrong.sum() / max(others.sum(), 1)
+        n_wrong *= min(1, rate * len(codes) / max(n_wrong.sum(), 1e-300))
+        mean = n_wrong.sum() / others.sum()
         new = (n_wrong + _SHRINKAGE * mean) / (others + _SHRINKAGE)
         new = np.clip(new, 1e-12, _LARGEST)
         change, rates = np.abs(new / rates - 1).max(), new
         if change < 1e-6:
             break
-    return np.log(rates)[codes] - odds
+    log_wrong = skill + log_expit(np.log(rates)[codes] - odds)
+    return log_wrong - np.log(-np.expm1(np.minimum(log_wrong, -1e-16)))
 
 
 def _agreement(log_odds, n_others):
-    """Fit how often labels agree with predictions: return the slope b and the rate r.
+    """Fit how often labels agree with predictions.
 
     A prediction with log-odds u agrees with the label with probability
-    r/n_others + (1 - r - r/n_others)·sigmoid(b·u).
+    r/n_others + (1 - r - r/n_others)·sigmoid(b·u). Return the slope b, the rate r, and
+    the log-likelihood with the priors of both.
     """
     agrees, sure = log_odds > 0, np.abs(log_odds)
-    unit = sure.std() or 1.0
 
     def loss(params):
         rate = _LARGEST * expit(params[1])
         low = rate / n_others
-        p = low + (1 - rate - low) * expit(np.exp(params[0]) * sure / unit)
-        return -np.log(np.where(agrees, p, 1 - p)).sum() - _log_prior(rate)
+        p = low + (1 - rate - low) * expit(np.exp(params[0]) * sure)
+        prior = _log_prior(rate) - (params[0] / _SPREAD) ** 2 / 2
+        return -np.log(np.where(agrees, p, 1 - p)).sum() - prior
 
-    start, rate = _best(loss, [(0.0, -2.0), (1.5, -2.0)], [(-5, 5), (-20, 5)])
-    return np.exp(start) / unit, _LARGEST * expit(rate)
+    best = _best(loss, [(0.0, -2.0), (1.5, -2.0)], [(-5, 5), (-20, 5)])
+    return np.exp(best[0]), _LARGEST * expit(best[1]), -loss(best)
+
+
+def _log_share_among_others(shares):
+    """Return the log-likelihood of each label, given that it was not predicted.
+
+    Which class k was, is not known: it is one of the others, by their shares s_k. Label
+    c then has its share among all but k, s_c/(1 - s_k).
+    """
+    odds = shares / (1 - shares)
+    return np.log(odds * (odds.sum() - odds))
 
 
 def value_log_odds(residuals, spread):
@@ -93,7 +116,7 @@ def value_log_odds(residuals, spread):
     Parameters
     ----------
     residuals : float64 array of shape (n,)
-        Given values minus mean out-of-bag predictions.
+        Given values minus mean out-of-bag predictions, none of them 0.
     spread : float64 array of shape (n,)
         Standard deviation of the out-of-bag predictions of each example.
 
@@ -102,8 +125,6 @@ def value_log_odds(residuals, spread):
     wrong : float64 array of shape (n,)
     """
     size = _MAD * np.median(np.abs(residuals))
-    if size == 0:  # most values are predicted exactly
-        return np.where(residuals == 0, -np.inf, np.inf)
     typical = np.median(spread)
     ratio = spread / typical if typical > 0 else np.ones_like(spread)
     relative = np.log(np.clip(ratio, np.exp(-2), np.exp(2)))

@@ -28,7 +28,8 @@ _CONFIDENCE = {
     "confidence": np.asarray,
     "cross_entropy": lambda loss: np.exp(-loss),
 }
-_LEAST = 1e-9  # confidence
+# Runs that count as if they were for the label, and as many as if they were against it.
+_UNDECIDED = 0.05
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,9 +173,11 @@ def find_label_errors(runs, train, *, exclude=None, rows=None):
     A low probability of the label is not enough to call it wrong: the model may be
     unsure, or a class rare. So the probability that it is wrong is estimated from how
     often labels disagree with predictions of each confidence, and from a rate of wrong
-    labels for each class. For values, residuals are compared with a mixture of correct
-    and wrong values, whose scale depends on how much the predictions of the runs
-    differ.
+    labels for each class. If labels follow the shares of the classes whatever was
+    predicted, the predictions say nothing, and no label is called wrong. For values,
+    residuals are compared with a mixture of correct and wrong values, whose scale
+    depends on how much the predictions of the runs differ. Values that are predicted
+    exactly are right, and say nothing of the others.
 
     These probabilities assume that errors do not depend on the inputs. An example that
     is truly atypical for its class cannot be told from a wrong label: look at the
@@ -217,13 +220,20 @@ def find_label_errors(runs, train, *, exclude=None, rows=None):
     wrong = np.full(len(rows), -np.inf)
     if name == "prediction":
         residuals, suggested = label - mean, mean
-        wrong[known] = value_log_odds(residuals[known], spread[known])
+        judged = known & ~_is_exact(label, mean, runs.outputs.dtype)
+        if judged.any():
+            wrong[judged] = value_log_odds(residuals[judged], spread[judged])
         extreme = np.abs(residuals)
     else:
         confidence, _ = _mean_and_spread(_CONFIDENCE[name](outputs), unseen)
-        log_odds = logit(np.clip(confidence, _LEAST, 1 - _LEAST))
-        classes, codes = np.unique(train.y, return_inverse=True)
-        wrong[known] = label_log_odds(log_odds[known], codes[rows][known], len(classes))
+        whole = n_runs * confidence + _UNDECIDED  # a few runs are not certain
+        log_odds = logit(whole / (n_runs + 2 * _UNDECIDED))
+        classes, codes, sizes = np.unique(
+            train.y, return_inverse=True, return_counts=True
+        )
+        wrong[known] = label_log_odds(
+            log_odds[known], codes[rows][known], sizes / len(train)
+        )
         suggested, extreme = _other_class(classes, codes[rows]), -mean
     order = np.lexsort((-np.where(known, extreme, -np.inf), -wrong))
     probability = np.where(known, expit(wrong), np.nan)
@@ -247,6 +257,12 @@ def _mean_and_spread(outputs, where):
     mean = np.where(where, outputs, 0).sum(axis=0) / n
     deviations = np.where(where, outputs - mean, 0)
     return mean, np.sqrt((deviations**2).sum(axis=0) / n)
+
+
+def _is_exact(values, predictions, dtype):
+    """Return where predictions differ from values by rounding errors alone."""
+    relative = 4 * np.finfo(dtype).eps
+    return np.isclose(predictions, values, rtol=relative, atol=1e-7 * values.std())
 
 
 def _other_class(classes, codes):

@@ -11,6 +11,8 @@ from skdatamodels.applications._error_probability import (
     value_log_odds,
 )
 
+HALVES = np.array([0.5, 0.5])
+
 
 @pytest.mark.parametrize(("rates", "slope"), [((0.1, 0.1), 1), ((0.02, 0.15), 3)])
 def test_labels_of_a_known_model(rates, slope):
@@ -23,7 +25,7 @@ def test_labels_of_a_known_model(rates, slope):
     wrong = rng.random(n) < lost
     label = y ^ wrong
     log_odds = np.where(label, score, -score)
-    found = expit(label_log_odds(log_odds, label.astype(int), 2))
+    found = expit(label_log_odds(log_odds, label.astype(int), HALVES))
     eta = expit(slope * log_odds)
     gained, kept = (
         np.where(label, rates[1], rates[0]),
@@ -38,12 +40,40 @@ def test_labels_of_a_known_model(rates, slope):
 
 
 def test_few_labels_and_perfect_ones():
-    found = expit(label_log_odds(np.full(50, 9.0), np.arange(50) % 2, 2))
+    found = expit(label_log_odds(np.full(50, 9.0), np.arange(50) % 2, HALVES))
     assert found.sum() < 0.5
-    assert expit(label_log_odds(np.array([2.0]), np.array([0]), 3))[0] < 0.5
+    assert (
+        expit(label_log_odds(np.array([2.0]), np.array([0]), np.full(3, 1 / 3)))[0]
+        < 0.5
+    )
     mixed = np.r_[np.full(49, 9.0), -9.0]
-    found = expit(label_log_odds(mixed, np.arange(50) % 2, 2))
+    found = expit(label_log_odds(mixed, np.arange(50) % 2, HALVES))
     assert found[-1] > 0.9 > 0.1 > found[:-1].max()
+
+
+@pytest.mark.parametrize("scale", [0.3, 1])
+def test_unsure_predictions_are_no_wrong_labels(scale):
+    # every label is right; the scale is that of a calibration that is a bit off
+    rng = np.random.default_rng(0)
+    sure = np.abs(rng.normal(1.1, 0.2, size=300))
+    log_odds = np.where(rng.random(300) < expit(sure), sure, -sure)
+    codes = rng.permutation(300) % 2
+    found = expit(label_log_odds(scale * log_odds, codes, HALVES))
+    assert found.max() < 0.5
+    assert found.sum() < 30
+
+
+@pytest.mark.parametrize("shares", [(0.75, 0.25), (0.5, 0.3, 0.2)])
+def test_predictions_that_say_nothing_find_no_wrong_labels(shares):
+    # sure of classes that they guess, so they disagree with many labels
+    rng = np.random.default_rng(0)
+    codes, guesses = rng.choice(len(shares), size=(2, 300), p=shares)
+    sure = rng.uniform(1, 9, size=300)
+    log_odds = np.where(codes == guesses, sure, -sure)
+    found = expit(label_log_odds(log_odds, codes, np.array(shares)))
+    assert found.max() < 0.05
+    log_odds = np.where(rng.random(300) < 0.95, sure, -sure)  # with skill, they do
+    assert expit(label_log_odds(log_odds, codes, np.array(shares))).max() > 0.9
 
 
 def test_values_of_a_known_mixture():
@@ -74,8 +104,6 @@ def test_the_largest_residual_is_the_most_suspicious(freedom):
     assert (found[:3] > 0).all()
 
 
-def test_values_that_are_all_predicted():
-    found = value_log_odds(np.array([0.0, 0.0, 0.0, 2.0]), np.zeros(4))
-    assert found.tolist() == [-np.inf, -np.inf, -np.inf, np.inf]
+def test_values_of_runs_that_agree():
     residuals = np.random.default_rng(0).normal(size=50)
     assert expit(value_log_odds(residuals, np.zeros(50))).sum() < 5

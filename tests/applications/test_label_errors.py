@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
-from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.dummy import DummyClassifier
+from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.metrics import average_precision_score
 from sklearn.preprocessing import scale
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from skdatamodels import Examples, SubsetTrainer, TrainingRuns
 from skdatamodels.applications import LabelErrors, find_label_errors
@@ -115,14 +117,49 @@ def test_a_difficult_small_class_does_not_fill_the_list():
     given[wrong] = 2 - y[wrong]
     margin = np.log(p / (1 - p))
     margin = np.where((given == 1) | np.isin(np.arange(n), wrong), -margin, margin)
-    outputs = np.tile(margin, (4, 1))
-    masks = np.zeros((4, n), dtype=bool)
-    masks[:, 0] = [True, False, False, False]
+    outputs = np.tile(margin, (20, 1))
+    masks = np.zeros((20, n), dtype=bool)
+    masks[0, 0] = True
     runs = TrainingRuns(masks, outputs, output="margin")
     train = Examples(np.zeros((n, 1)), given)
     found = find_label_errors(runs, train, exclude=np.arange(n))
     assert (found.label[:60] != 1).mean() > 0.9
     assert abs(found.n_expected - 60) < 20
+
+
+@pytest.mark.parametrize(
+    ("estimator", "n_runs"),
+    [
+        (LogisticRegression(), 40),
+        (LogisticRegression(C=1e-4), 40),
+        (LogisticRegression(class_weight="balanced"), 40),
+        (DummyClassifier(), 40),
+        (DecisionTreeClassifier(random_state=0), 1),
+    ],
+)
+@pytest.mark.parametrize("informative", [False, True])
+def test_weak_models_do_not_call_the_small_class_wrong(estimator, n_runs, informative):
+    # all labels are right, though not all can be predicted
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 3))
+    y = (informative * X[:, 0] + 0.8 * rng.normal(size=200) > 0.6).astype(int)
+    train = Examples(X, y)
+    trainer = SubsetTrainer(
+        estimator, train, train, design="stratified", random_state=0, n_jobs=1
+    )
+    runs = trainer.fit_transform(np.arange(n_runs))
+    found = find_label_errors(runs, train, exclude=np.arange(200))
+    assert found.n_expected < 12
+    if not informative:
+        assert np.nanmax(found.probability) < 0.1
+
+
+def test_one_class_of_the_training_set_is_judged_alone():
+    rows = np.where(CANCER.y == 0, ALL, -1)
+    found = find_label_errors(RUNS, CANCER, exclude=rows)
+    hit = IS_WRONG[found.examples]
+    assert average_precision_score(hit, -np.arange(len(hit))) > 0.9
+    assert abs(found.n_expected / hit.sum() - 1) < 0.4
 
 
 def test_values_far_from_the_predictions_are_found():
@@ -141,6 +178,30 @@ def test_values_far_from_the_predictions_are_found():
     unseen = ~runs.masks[:, i]
     assert_allclose(found.suggested[0], runs.outputs[unseen, i].mean(), rtol=1e-5)
     assert "Suspicious values" in repr(found)
+
+
+@pytest.mark.parametrize("n_wrong", [0, 3])
+def test_values_that_are_exact_say_nothing_of_the_others(n_wrong):
+    # zero for most, which the model knows, and noisy for the others
+    rng = np.random.default_rng(0)
+    X = rng.uniform(size=(200, 1))
+    y = np.where(X[:, 0] < 0.6, 0, 10 + 10 * X[:, 0] + rng.normal(size=200))
+    y[:n_wrong] += 12
+    train = Examples(X, y)
+    runs = runs_of(train, DecisionTreeRegressor(random_state=0), n_jobs=1)
+    found = find_label_errors(runs, train, exclude=np.arange(200))
+    assert abs(found.n_expected - n_wrong) < 3
+    assert set(found.examples[:n_wrong]) == {*range(n_wrong)}
+    assert (found.probability[:n_wrong] > 0.9).all()
+
+
+@pytest.mark.parametrize("offset", [0, 1e6])
+def test_rounding_errors_are_no_wrong_values(offset):
+    X = np.random.default_rng(0).normal(size=(200, 3))
+    train = Examples(X, X @ [1.0, 2, 3] + offset)
+    runs = runs_of(train, LinearRegression(), n_jobs=1)
+    found = find_label_errors(runs, train, exclude=np.arange(200))
+    assert found.n_expected < 0.1
 
 
 def test_columns_may_be_groups_of_rows():
