@@ -444,8 +444,8 @@ class Audit:
         now, with_, by_chance = check.score[[0, first[best], random[best]]]
         size, metric = check.size[first[best]], check.metric.replace("_", " ")
         return (
-            f"without {size:,}, {metric} goes from {now:.4g} to {with_:.4g} (without "
-            f"random ones {by_chance:.4g})"
+            f"Without the worst {size:,} rows, {metric} goes from {now:.3g} to "
+            f"{with_:.3g} (without random ones {by_chance:.3g})."
         )
 
     def _need_trust(self):
@@ -461,7 +461,6 @@ class Audit:
             n_same = int((self.leaks["n_differ"] == 0).sum())
             found["leaks"] = f"{len(self.leaks):,} test rows, {n_same:,} of them exact"
         if self.trust.enough:
-            found["worst rows"] = self._removal_in_words()
             if self._judged.task == "classification":
                 to_flip = self.predictions["rows_to_flip"]
                 brittle = int(((to_flip > 0) & (to_flip <= _BRITTLE)).sum())
@@ -474,7 +473,10 @@ class Audit:
         columns = {"finding": list(found), "": list(found.values())}
         n_train = len(self._train)
         title = f"Audit of {n_train:,} training rows, by {self.trust.n_runs:,} models"
-        return Table(title, columns, notes=(self.trust.message,))
+        notes = [self.trust.message]
+        if self.trust.enough:
+            notes.append(self._removal_in_words())
+        return Table(title, columns, notes=tuple(notes))
 
     __repr__ = table_text
     _repr_html_ = table_html
