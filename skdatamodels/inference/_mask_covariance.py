@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from skdatamodels.masks import DESIGNS
-from skdatamodels.masks._packed import row_blocks
+from skdatamodels.masks._packed import as_slice, row_blocks
 from skdatamodels.runs import TrainingRuns
 from skdatamodels.runs._training_runs import paired_runs
 
@@ -124,7 +124,7 @@ class MaskCovariance(NamedTuple):
         v = self.variances()[:, one].sum(axis=1)
         v = (v if self.fixed else v.repeat(len(self.n_columns)))[self.stratum]
         mean = (self.sizes[:, one].sum(axis=1) / self.n_columns)[self.stratum]
-        counts = packed[one].column_counts()
+        counts = (packed if one.all() else packed[one]).column_counts()
         z = (counts - mean) / np.sqrt(v)
         if (z**2).mean() > 1.5 + _CHANCE * np.sqrt(2 / d) or abs(z).max() > 8:
             worst = abs(z).argmax()
@@ -141,28 +141,12 @@ class MaskCovariance(NamedTuple):
         1 for independent runs, 0 for complete orthogonal blocks. Raise if masks are far
         from both.
         """
-        m, d = packed.shape
+        d = packed.n_train
         some = np.arange(d)
         if d > _MOST_COLUMNS:
             some = np.sort(np.random.default_rng(0).permutation(d)[:_MOST_COLUMNS])
-        one = np.ones(m, bool)
-        one[self.pairs[:, 1]] = False
-        alone = one.copy()
-        alone[self.pairs] = False
-        means = np.full((len(self.alpha), len(some)), 0.5)
-        for k in range(len(self.alpha)):
-            rows = np.flatnonzero(alone & (self.level == k))
-            if len(rows):
-                means[k] = packed[rows].column_counts()[some] / len(rows)
-        gram, kept = np.zeros((len(some), len(some))), np.flatnonzero(one)
-        for block in row_blocks(len(kept), 8 * d):
-            rows = kept[block]
-            centre = np.where(alone[rows, None], means[self.level[rows]], 0.5)
-            Z = packed.dense(rows, np.float64)[:, some] - centre
-            gram += Z.T @ Z
-        n = len(kept) - len(np.unique(self.level[alone]))
-        root = np.sqrt(np.diagonal(gram))
-        stratum = self.stratum[some]
+        gram, n = self._gram(packed, some)
+        root, stratum = np.sqrt(np.diagonal(gram)), self.stratum[some]
         expected = 0.0
         if self.fixed:  # columns of a stratum are anticorrelated
             same = stratum[:, None] == stratum
@@ -177,6 +161,29 @@ class MaskCovariance(NamedTuple):
         if abs(ratio - 1) > _TOLERANCE + chance:
             _refuse(ratio, d)
         return 1.0 if abs(ratio - 1) <= chance else ratio
+
+    def _gram(self, packed, columns):
+        """Return the centred Gram matrix of some columns, and the observations.
+
+        Single runs are centred within their level; of a pair, the first run is taken.
+        """
+        n_levels, label = len(self.alpha), self.level.copy()
+        label[self.pairs[:, 0]], label[self.pairs[:, 1]] = n_levels, n_levels + 1
+        kept = np.flatnonzero(label <= n_levels)
+        gram = np.zeros((len(columns), len(columns)))
+        sums = np.zeros((n_levels + 1, len(columns)))
+        for block in row_blocks(len(kept), packed.n_train):
+            rows = as_slice(kept[block])
+            Z = packed.dense(rows)[:, columns].astype(np.float64)
+            gram += Z.T @ Z
+            sums += np.eye(n_levels + 1)[label[rows]].T @ Z
+        n = np.bincount(label[kept], minlength=n_levels + 1)
+        means = sums / np.maximum(n, 1)[:, None]
+        means[n_levels] = 0.5
+        for total, mean, n_runs in zip(sums, means, n, strict=True):
+            both = np.outer(total, mean)
+            gram += n_runs * np.outer(mean, mean) - both - both.T
+        return gram, len(kept) - np.count_nonzero(n[:n_levels])
 
 
 def _refuse(ratio, d):
