@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from skdatamodels._numbers import as_real
 from skdatamodels.masks import DESIGNS
 from skdatamodels.masks._packed import as_slice, row_blocks
 from skdatamodels.runs import TrainingRuns
@@ -132,7 +133,8 @@ class MaskCovariance(NamedTuple):
                 f"Training example {worst} is in {counts[worst]:.0f} of {one.sum()} "
                 f"runs, where random subsets give {mean[worst]:.0f}. These intervals "
                 "need masks drawn at random, with the same fraction of each example: "
-                "see sample_masks. Pass strata if the subsets were stratified."
+                "see sample_masks. Pass strata if the subsets were stratified, and "
+                "average the outputs of runs that repeat a subset."
             )
 
     def correlation(self, packed):
@@ -196,8 +198,9 @@ def _refuse(ratio, d):
     raise ValueError(
         f"The squared correlations of the columns of the masks are {ratio:.1f} times "
         "those of independent random subsets, so their covariance is not known. Pass "
-        "alpha, the fraction of each run, if it varied, and strata if there were any; "
-        "let rows that are drawn together be one column."
+        "alpha, the fraction of each run, if it varied, and strata if there were any. "
+        "Let rows that are drawn together be one column, and average the outputs of "
+        "runs that repeat a subset."
     )
 
 
@@ -223,16 +226,31 @@ def _levels(total, d, alpha):
     )
 
 
+def check_alpha(alpha, m):
+    """Return the fraction of each run, float64 (m,), or None."""
+    if alpha is None:
+        return None
+    alpha = as_real(alpha, "alpha").astype(np.float64)
+    if alpha.ndim == 0:
+        alpha = np.full(m, alpha)
+    if alpha.shape != (m,) or not ((alpha > 0) & (alpha < 1)).all():
+        raise ValueError(
+            f"alpha must be a fraction between 0 and 1 for each of the {m} runs, got "
+            f"shape {alpha.shape}."
+        )
+    return alpha
+
+
 def find_pairs(packed, seeds):
     """Return runs that are complements of each other, (n_pairs, 2).
 
-    With seeds, a pair shares its seed.
+    Where complements occur by chance, a pair has to share its seed.
     """
     nothing = np.empty((0, 2), int)
-    if seeds is None:
-        if packed.n_train < _UNLIKELY_COMPLEMENTS:
-            return nothing
+    if packed.n_train >= _UNLIKELY_COMPLEMENTS:
         seeds = np.zeros(len(packed), int)
+    elif seeds is None:
+        return nothing
     unit = paired_runs(TrainingRuns(packed, np.zeros((len(packed), 1)), seeds=seeds))
     if unit is None:
         return nothing
