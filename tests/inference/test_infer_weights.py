@@ -45,7 +45,7 @@ def least_squares(X, y):
 @pytest.mark.parametrize("penalty", ["l1", "l2"])
 def test_without_a_penalty_it_is_least_squares(penalty):
     runs, _ = make(3000, 12, "bernoulli", 0.4)
-    model = DatamodelRegressor(1e-9, penalty=penalty, tol=1e-10).fit(runs)
+    model = DatamodelRegressor(1e-9, penalty=penalty, tol=1e-8).fit(runs)
     inference = infer_weights(model, runs)
     X = np.column_stack([runs.masks, np.ones(3000)])
     coef, error, freedom = least_squares(X, runs.outputs)
