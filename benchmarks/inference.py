@@ -1,10 +1,10 @@
 """Coverage of the intervals of weights, on generated runs and on real models.
 
 Generated runs have known weights. Of models of digits, the truth is the estimate from
-many other runs, whose own error is added to that of the intervals. Each row contains the
-share of 95 % intervals that contain the weight, the standard deviation of the errors in
-units of their standard errors, the length of intervals relative to those of the
-difference of means on the same runs, and the share of the runs that the fit has used up.
+many other runs, whose own error is added to that of the intervals. Rows contain the
+share of 95 % intervals that contain the weight, the standard deviation of the errors
+in units of their standard errors, the length of intervals relative to those of the
+difference of means on the same runs, and the share of runs that the fit has used up.
 """
 
 import argparse
@@ -41,6 +41,7 @@ def main():
     start = time.perf_counter()
     generated_runs()
     selections()
+    winners()
     digits(arguments.n_train, arguments.n_truth)
     print(f"{time.perf_counter() - start:.0f} s")
 
@@ -72,14 +73,16 @@ def simulate(
     heavy=False,
     prior=None,
     penalty="l1",
+    seed=0,
 ):
     """Return the inference on generated runs, the true weights, 0 and the runs."""
     rng, y = np.random.default_rng(0), np.arange(d) % 4
     m = 800 if design == "orthogonal" else m
-    masks = sample_masks(m, d, alpha, design=design, y=y)
+    masks = sample_masks(m, d, alpha, design=design, y=y, random_state=seed)
     coef = np.zeros((n, d))
     for row in coef:
         row[rng.permutation(d)[:k]] = rng.standard_normal(k)
+    rng = np.random.default_rng([seed, 1])
     noise = rng.standard_t(3, (m, n)) if heavy else rng.standard_normal((m, n))
     seeds = np.arange(m)
     if design in ("complementary", "orthogonal"):
@@ -148,6 +151,21 @@ def selections():
             power = selected[coef != 0].mean()
             name = f"{m} runs, FDR 0.1, {way}"
             print(f"{name:52}  {np.mean(share):5.3f}  {power:5.3f}", flush=True)
+
+
+def winners():
+    """Print the effect of removing the ten largest weights, by where they are known."""
+    print("\nuniform, 200 examples: removal of the ten largest estimates")
+    for m in 200, 400, 1000:
+        inference, coef, *_ = simulate(m=m)
+        fresh = simulate(m=m, seed=1)[0]
+        top = np.argsort(-inference.estimate, axis=1)[:, :10]
+        truth = coef - coef.mean(axis=1, keepdims=True)
+        same, other, true = (
+            -np.take_along_axis(weights, top, 1).sum(axis=1).mean()
+            for weights in (inference.estimate, fresh.estimate, truth)
+        )
+        print(f"{m} runs: {same:.1f} on these, {other:.1f} on others, {true:.1f} true")
 
 
 def infer(regressor, runs, **params):

@@ -27,6 +27,7 @@ _SUBPACKAGES = {
     "applications",
     "auditing",
     "datasets",
+    "inference",
     "influence",
     "judging",
     "masks",

@@ -32,11 +32,12 @@ from skdatamodels.applications import (
 )
 from skdatamodels.auditing import audit
 from skdatamodels.datasets import ReleasedDatamodels, make_linear_runs
+from skdatamodels.inference import infer_weights
 from skdatamodels.influence import CheapAttributions, DifferenceOfMeans
 from skdatamodels.judging import compare_attributions, estimate_cost, plan_runs
 from skdatamodels.metrics import LeakageRecall, ScoreInterval, lds_interval
 from skdatamodels.outputs import OUTPUTS, OutputInfo
-from skdatamodels.regression import AttributionMatrix
+from skdatamodels.regression import AttributionMatrix, DatamodelRegressor
 from skdatamodels.runs import KeptModel
 
 
@@ -180,6 +181,11 @@ def _components(n=30):
     return ComponentEffects(*ends, removed, removed.astype(object))
 
 
+@cache
+def _inference():
+    return infer_weights(DatamodelRegressor(0.05).fit(RUNS), RUNS)
+
+
 def _label_errors():
     margins = np.random.default_rng(0).normal(1, size=(9, 20))
     runs = TrainingRuns(RUNS.packed[:9], margins, output="margin")
@@ -230,6 +236,8 @@ RESULTS = {
     "CheapAttributions": lambda folder: CheapAttributions(
         {"a": np.ones((1, 2))}, {"a": 0.25}, {"b": "it is zero"}
     ),
+    "RemovalInference": lambda folder: _inference().effect_of_removal(np.eye(20)),
+    "WeightInference": lambda folder: _inference(),
     "KeptModel": lambda folder: KeptModel(DummyRegressor(), np.arange(100)),
     "RemovalCheck": lambda folder: _removal_check(),
     "RunPlan": lambda folder: _plan(),
@@ -246,6 +254,7 @@ ROOMS = [
             "applications",
             "auditing",
             "datasets",
+            "inference",
             "influence",
             "judging",
             "masks",

@@ -5,9 +5,8 @@ import warnings
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from skdatamodels._numbers import as_real
 from skdatamodels.inference._debias import LEAST_FREEDOM, Debiased, FittedRuns
-from skdatamodels.inference._mask_covariance import MaskCovariance
+from skdatamodels.inference._mask_covariance import MaskCovariance, check_alpha
 from skdatamodels.inference._weight_inference import WeightInference
 from skdatamodels.masks import as_masks
 from skdatamodels.regression import DatamodelRegressor
@@ -53,7 +52,8 @@ def infer_weights(model, X, y=None, *, targets=None, strata=None, alpha=None):
     Returns
     -------
     inference : WeightInference
-        Estimates, standard errors, p-values, intervals and selections.
+        Estimates, standard errors, p-values, intervals and selections. A 1-d y is one
+        target.
 
     Raises
     ------
@@ -138,7 +138,7 @@ def infer_weights(model, X, y=None, *, targets=None, strata=None, alpha=None):
     check_is_fitted(model)
     masks, Y, seeds = _check_runs(model, X, y)
     (m, d), n_targets = masks.shape, Y.shape[1]
-    alpha, strata = _check_alpha(alpha, m), _check_strata(strata, d)
+    alpha, strata = check_alpha(alpha, m), _check_strata(strata, d)
     targets = _check_targets(targets, n_targets)
     exclude = check_exclude(model.exclude, n_targets, d)
     design = MaskCovariance.of(masks, seeds, strata, alpha)
@@ -207,20 +207,6 @@ def _check_runs(model, X, y):
             f"of shape {packed.shape} and outputs of shape {Y.shape}."
         )
     return packed, Y, seeds
-
-
-def _check_alpha(alpha, m):
-    if alpha is None:
-        return None
-    alpha = as_real(alpha, "alpha").astype(np.float64)
-    if alpha.ndim == 0:
-        alpha = np.full(m, alpha)
-    if alpha.shape != (m,) or not ((alpha > 0) & (alpha < 1)).all():
-        raise ValueError(
-            f"alpha must be a fraction between 0 and 1 for each of the {m} runs, got "
-            f"shape {alpha.shape}."
-        )
-    return alpha
 
 
 def _check_strata(strata, d):

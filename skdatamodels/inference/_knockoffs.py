@@ -8,7 +8,7 @@ from sklearn.base import clone
 from sklearn.utils import check_random_state
 
 from skdatamodels._sklearn_compat import HasMethods, Interval, validate_params
-from skdatamodels.inference._mask_covariance import MaskCovariance
+from skdatamodels.inference._mask_covariance import MaskCovariance, check_alpha
 from skdatamodels.masks import PackedMasks, as_masks
 from skdatamodels.masks._packed import row_blocks
 from skdatamodels.runs import TrainingRuns
@@ -107,6 +107,7 @@ def knockoff_filter(regressor, X, y=None, *, fdr=0.1, alpha=None, random_state=N
             )
     Y, seeds = outputs_of(X, y), getattr(X, "seeds", None)
     packed = X.packed if isinstance(X, TrainingRuns) else as_masks(X)
+    alpha = check_alpha(alpha, len(packed))
     design = MaskCovariance.of(packed, seeds, None, alpha)
     if design.fixed or len(design.pairs):
         raise ValueError(

@@ -12,8 +12,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from skdatamodels._numbers import as_real
 from skdatamodels.masks import DESIGNS
-from skdatamodels.masks._packed import row_blocks
+from skdatamodels.masks._packed import as_slice, row_blocks
 from skdatamodels.runs import TrainingRuns
 from skdatamodels.runs._training_runs import paired_runs
 
@@ -124,7 +125,7 @@ class MaskCovariance(NamedTuple):
         v = self.variances()[:, one].sum(axis=1)
         v = (v if self.fixed else v.repeat(len(self.n_columns)))[self.stratum]
         mean = (self.sizes[:, one].sum(axis=1) / self.n_columns)[self.stratum]
-        counts = packed[one].column_counts()
+        counts = (packed if one.all() else packed[one]).column_counts()
         z = (counts - mean) / np.sqrt(v)
         if (z**2).mean() > 1.5 + _CHANCE * np.sqrt(2 / d) or abs(z).max() > 8:
             worst = abs(z).argmax()
@@ -132,7 +133,8 @@ class MaskCovariance(NamedTuple):
                 f"Training example {worst} is in {counts[worst]:.0f} of {one.sum()} "
                 f"runs, where random subsets give {mean[worst]:.0f}. These intervals "
                 "need masks drawn at random, with the same fraction of each example: "
-                "see sample_masks. Pass strata if the subsets were stratified."
+                "see sample_masks. Pass strata if the subsets were stratified, and "
+                "average the outputs of runs that repeat a subset."
             )
 
     def correlation(self, packed):
@@ -141,28 +143,12 @@ class MaskCovariance(NamedTuple):
         1 for independent runs, 0 for complete orthogonal blocks. Raise if masks are far
         from both.
         """
-        m, d = packed.shape
+        d = packed.n_train
         some = np.arange(d)
         if d > _MOST_COLUMNS:
             some = np.sort(np.random.default_rng(0).permutation(d)[:_MOST_COLUMNS])
-        one = np.ones(m, bool)
-        one[self.pairs[:, 1]] = False
-        alone = one.copy()
-        alone[self.pairs] = False
-        means = np.full((len(self.alpha), len(some)), 0.5)
-        for k in range(len(self.alpha)):
-            rows = np.flatnonzero(alone & (self.level == k))
-            if len(rows):
-                means[k] = packed[rows].column_counts()[some] / len(rows)
-        gram, kept = np.zeros((len(some), len(some))), np.flatnonzero(one)
-        for block in row_blocks(len(kept), 8 * d):
-            rows = kept[block]
-            centre = np.where(alone[rows, None], means[self.level[rows]], 0.5)
-            Z = packed.dense(rows, np.float64)[:, some] - centre
-            gram += Z.T @ Z
-        n = len(kept) - len(np.unique(self.level[alone]))
-        root = np.sqrt(np.diagonal(gram))
-        stratum = self.stratum[some]
+        gram, n = self._gram(packed, some)
+        root, stratum = np.sqrt(np.diagonal(gram)), self.stratum[some]
         expected = 0.0
         if self.fixed:  # columns of a stratum are anticorrelated
             same = stratum[:, None] == stratum
@@ -178,6 +164,29 @@ class MaskCovariance(NamedTuple):
             _refuse(ratio, d)
         return 1.0 if abs(ratio - 1) <= chance else ratio
 
+    def _gram(self, packed, columns):
+        """Return the centred Gram matrix of some columns, and the observations.
+
+        Single runs are centred within their level; of a pair, the first run is taken.
+        """
+        n_levels, label = len(self.alpha), self.level.copy()
+        label[self.pairs[:, 0]], label[self.pairs[:, 1]] = n_levels, n_levels + 1
+        kept = np.flatnonzero(label <= n_levels)
+        gram = np.zeros((len(columns), len(columns)))
+        sums = np.zeros((n_levels + 1, len(columns)))
+        for block in row_blocks(len(kept), packed.n_train):
+            rows = as_slice(kept[block])
+            Z = packed.dense(rows)[:, columns].astype(np.float64)
+            gram += Z.T @ Z
+            sums += np.eye(n_levels + 1)[label[rows]].T @ Z
+        n = np.bincount(label[kept], minlength=n_levels + 1)
+        means = sums / np.maximum(n, 1)[:, None]
+        means[n_levels] = 0.5
+        for total, mean, n_runs in zip(sums, means, n, strict=True):
+            both = np.outer(total, mean)
+            gram += n_runs * np.outer(mean, mean) - both - both.T
+        return gram, len(kept) - np.count_nonzero(n[:n_levels])
+
 
 def _refuse(ratio, d):
     if ratio < 1:
@@ -189,8 +198,9 @@ def _refuse(ratio, d):
     raise ValueError(
         f"The squared correlations of the columns of the masks are {ratio:.1f} times "
         "those of independent random subsets, so their covariance is not known. Pass "
-        "alpha, the fraction of each run, if it varied, and strata if there were any; "
-        "let rows that are drawn together be one column."
+        "alpha, the fraction of each run, if it varied, and strata if there were any. "
+        "Let rows that are drawn together be one column, and average the outputs of "
+        "runs that repeat a subset."
     )
 
 
@@ -216,16 +226,31 @@ def _levels(total, d, alpha):
     )
 
 
+def check_alpha(alpha, m):
+    """Return the fraction of each run, float64 (m,), or None."""
+    if alpha is None:
+        return None
+    alpha = as_real(alpha, "alpha").astype(np.float64)
+    if alpha.ndim == 0:
+        alpha = np.full(m, alpha)
+    if alpha.shape != (m,) or not ((alpha > 0) & (alpha < 1)).all():
+        raise ValueError(
+            f"alpha must be a fraction between 0 and 1 for each of the {m} runs, got "
+            f"shape {alpha.shape}."
+        )
+    return alpha
+
+
 def find_pairs(packed, seeds):
     """Return runs that are complements of each other, (n_pairs, 2).
 
-    With seeds, a pair shares its seed.
+    Where complements occur by chance, a pair has to share its seed.
     """
     nothing = np.empty((0, 2), int)
-    if seeds is None:
-        if packed.n_train < _UNLIKELY_COMPLEMENTS:
-            return nothing
+    if packed.n_train >= _UNLIKELY_COMPLEMENTS:
         seeds = np.zeros(len(packed), int)
+    elif seeds is None:
+        return nothing
     unit = paired_runs(TrainingRuns(packed, np.zeros((len(packed), 1)), seeds=seeds))
     if unit is None:
         return nothing

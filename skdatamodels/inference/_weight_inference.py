@@ -246,7 +246,7 @@ class WeightInference:
         first = self[:MOST_ROWS]
         largest = abs(first.estimate).argmax(axis=1)
         rows = np.arange(len(first))
-        ends = first.interval()[rows, largest]
+        ends = first.interval(1 - 0.05 / d)[rows, largest]  # it is the largest of d
         names = largest if self.player_ids is None else self.player_ids[largest]
         columns = {
             "target": list(rows if self.target_ids is None else first.target_ids),
@@ -256,7 +256,7 @@ class WeightInference:
             "from": ends[:, 0],
             "to": ends[:, 1],
         }
-        title = f"Weights of {d:,} training examples for {n:,} targets, 95 % intervals"
+        title = f"Weights of {d:,} training examples for {n:,} targets"
         return Table(title, columns, n, self._notes())
 
     def _notes(self):
@@ -265,7 +265,8 @@ class WeightInference:
             zero += " of its class"
         n_selected, n = self._n_selected, len(self)
         unknown = np.isnan(self.scale).all(axis=1).sum()
-        notes = [f"No interval for {unknown:,} targets."] if unknown else []
+        notes = ["The 95 % intervals allow for the choice of the largest."]
+        notes += [f"No interval for {unknown:,} targets."] if unknown else []
         if n_selected.any():
             return (
                 *notes,

@@ -45,7 +45,7 @@ def least_squares(X, y):
 @pytest.mark.parametrize("penalty", ["l1", "l2"])
 def test_without_a_penalty_it_is_least_squares(penalty):
     runs, _ = make(3000, 12, "bernoulli", 0.4)
-    model = DatamodelRegressor(1e-9, penalty=penalty, tol=1e-10).fit(runs)
+    model = DatamodelRegressor(1e-9, penalty=penalty, tol=1e-8).fit(runs)
     inference = infer_weights(model, runs)
     X = np.column_stack([runs.masks, np.ones(3000)])
     coef, error, freedom = least_squares(X, runs.outputs)
@@ -211,6 +211,27 @@ def test_some_targets_and_sparse_weights():
     np.testing.assert_array_equal(found.estimate, inference.estimate)
     arrays = infer_weights(model, runs.masks, runs.outputs)
     np.testing.assert_array_equal(arrays.estimate, inference.estimate)
+
+
+def test_one_target_may_be_1d():
+    runs, _ = make(100, 30, n=2)
+    y = runs.outputs[:, 1]
+    found = infer_weights(DatamodelRegressor(0.2).fit(runs.masks, y), runs.masks, y)
+    both = infer_weights(DatamodelRegressor(0.2).fit(runs), runs, targets=[1])
+    np.testing.assert_allclose(found.estimate, both.estimate, rtol=1e-9)
+
+
+def test_single_precision_counts_the_same_degrees_of_freedom():
+    runs, coef = make(200, 60)
+    model = DatamodelRegressor(1.0, prior=coef, penalty="l1")
+    inferences = [
+        infer_weights(model.fit(runs, Y), runs, Y)
+        for Y in (runs.outputs, runs.outputs.astype(np.float32))
+    ]
+    double, single = inferences
+    assert double.freedom.max() > 150
+    np.testing.assert_allclose(single.freedom, double.freedom, atol=2)
+    np.testing.assert_allclose(single.estimate, double.estimate, atol=0.01)
 
 
 def test_blocks_of_targets_make_no_difference(monkeypatch):

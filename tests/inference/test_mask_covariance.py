@@ -56,17 +56,22 @@ def test_pairs_are_complements():
     masks = sample_masks(40, 60, 0.5, design="complementary")
     order = np.random.default_rng(0).permutation(40)
     mixed = masks[order]
-    for seeds in (None, order // 2):
+    for seeds in (None, order // 2, order):
         pairs = find_pairs(mixed, seeds)
         assert {frozenset(order[pair].tolist()) for pair in pairs} == {
             frozenset((2 * k, 2 * k + 1)) for k in range(20)
         }
-    assert not len(find_pairs(masks, np.arange(40)))  # seeds of their own
     assert not len(find_pairs(sample_masks(40, 60, 0.5), None))
     repeated = PackedMasks(masks.bits[[0, 1, 0, 1, 0, 2]], 60)
     assert len(find_pairs(repeated, np.zeros(6, int))) == 2
     few = sample_masks(200, 8, 0.5)  # complements by chance
     assert not len(find_pairs(few, None))
+    assert not len(find_pairs(few, np.arange(200)))
+    few = sample_masks(200, 8, 0.5, design="complementary")
+    pairs = find_pairs(few, np.arange(200) // 2)
+    assert {frozenset(pair.tolist()) for pair in pairs} == {
+        frozenset((2 * k, 2 * k + 1)) for k in range(100)
+    }
 
 
 @pytest.mark.parametrize(
@@ -94,6 +99,7 @@ def test_masks_that_are_not_random_are_refused():
     halves = np.hstack([random[:, :40], random[:, :40]])  # rows that go together
     likely = rng.random((300, 80)) < np.linspace(0.1, 0.9, 80)
     everything = np.ones((50, 80), bool)
+    repeated = np.repeat(random, 3, axis=0)
     incomplete = sample_masks(100, 80, 0.5, design="orthogonal").dense()
     stratified = sample_masks(200, 80, 0.5, design="stratified", y=np.arange(80) < 8)
     cases = {
@@ -101,6 +107,7 @@ def test_masks_that_are_not_random_are_refused():
         "times those of independent": halves,
         "random subsets give": likely,
         "saw no training example": everything,
+        "average the outputs of": repeated,
         "of 160 runs each": incomplete,
     }
     for message, masks in cases.items():
