@@ -1,9 +1,17 @@
-"""The last step of a pipeline or a search."""
+"""The last step of a pipeline, a search or a choice of threshold."""
+
+from sklearn.model_selection import FixedThresholdClassifier, TunedThresholdClassifierCV
+
+_THRESHOLDS = (TunedThresholdClassifierCV, FixedThresholdClassifier)
 
 
 def chosen_by_search(estimator):
-    """Return the best estimator of a fitted search; return other estimators as is."""
-    return getattr(estimator, "best_estimator_", estimator)
+    """Return the best estimator of a fitted search; return other estimators as is.
+
+    A classifier with a threshold of its own has the scores of the one inside.
+    """
+    name = "estimator_" if isinstance(estimator, _THRESHOLDS) else "best_estimator_"
+    return getattr(estimator, name, estimator)
 
 
 def last_step(estimator):
@@ -12,12 +20,13 @@ def last_step(estimator):
     Parameters
     ----------
     estimator : object
-        Pipelines and searches may be nested. For a search that is not fitted, its
-        `estimator` is used. Any other estimator is returned as is.
+        Pipelines, searches and choices of a threshold may be nested. For one that is
+        not fitted, its `estimator` is used. Any other estimator is returned as is.
     """
     if hasattr(estimator, "steps"):
         return last_step(estimator.steps[-1][1])
     chosen = chosen_by_search(estimator)
-    if chosen is estimator and hasattr(estimator, "refit"):
+    searches = hasattr(estimator, "refit") or isinstance(estimator, _THRESHOLDS)
+    if chosen is estimator and searches:
         chosen = getattr(estimator, "estimator", estimator)
     return estimator if chosen is estimator else last_step(chosen)

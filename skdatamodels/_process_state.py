@@ -50,16 +50,36 @@ class SharedContext:
                     self._undo.close()
 
 
-_limit_blas = SharedContext(
-    lambda libraries: libraries.limit(limits=1, user_api="blas")
-)
+@contextmanager
+def _one_blas_thread(libraries):
+    """Set the number of threads of BLAS in any thread, and restore it in any other.
+
+    OpenBLAS has one setting for the process. From version 3.8, limits of threadpoolctl
+    do nothing in a thread while another one that has set a limit is alive.
+    """
+    setters = [
+        (getattr(part, "_real_set_num_threads", part.set_num_threads), part.num_threads)
+        for part in libraries.lib_controllers
+        if part.user_api == "blas"
+    ]
+    for set_number, _ in setters:
+        set_number(1)
+    try:
+        yield
+    finally:
+        for set_number, before in setters:
+            set_number(before)
+
+
+_limit_blas = SharedContext(_one_blas_thread)
 
 
 @contextmanager
 def single_threaded():
     """Compute with one thread of BLAS, OpenMP and torch, whatever other threads do.
 
-    The number of threads changes the order of sums, and therefore the results.
+    The number of threads changes the order of sums, and therefore the results. If
+    another thread leaves a limit of threadpoolctl meanwhile, it restores that of BLAS.
     """
     with single_torch_thread():
         libraries = ThreadpoolController()

@@ -2,8 +2,12 @@
 
 import numpy as np
 import pytest
-from sklearn.linear_model import Ridge
-from sklearn.model_selection import GridSearchCV
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.model_selection import (
+    FixedThresholdClassifier,
+    GridSearchCV,
+    TunedThresholdClassifierCV,
+)
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -47,6 +51,15 @@ def test_search_that_kept_no_estimator():
     given = GridSearchCV(Ridge(), {"alpha": [0.5, 1]}, refit=False).fit(X, X[:, 0])
     assert last_step(given) is given.estimator
     assert chosen_by_search(given) is given
+
+
+@pytest.mark.parametrize("kind", [FixedThresholdClassifier, TunedThresholdClassifierCV])
+def test_a_choice_of_threshold_has_the_scores_of_its_estimator(kind):
+    given = kind(pipeline(LogisticRegression()))
+    assert last_step(given) is given.estimator[-1]
+    given.fit(X, np.arange(12) % 2)
+    assert last_step(given) is given.estimator_[-1]
+    assert last_step(pipeline(given)) is given.estimator_[-1]
 
 
 @pytest.mark.parametrize("given", [X, None, "text", [1.0]], ids=type)

@@ -2,11 +2,12 @@
 
 import sys
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from functools import partial
 
 import numpy as np
 import pytest
-from threadpoolctl import threadpool_info
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from skdatamodels._process_state import SharedContext, seeded_torch, single_threaded
 
@@ -14,20 +15,24 @@ from skdatamodels._process_state import SharedContext, seeded_torch, single_thre
 def overlap(context):
     """Enter a context in one thread, in another; leave the first, then the second."""
     inside = [threading.Event() for _ in range(2)]
-    leave = [threading.Event() for _ in range(2)]
+    leave, left = ([threading.Event() for _ in range(2)] for _ in range(2))
 
     def stay(number):
         with context():
             inside[number].set()
             leave[number].wait(10)
+        left[number].set()
+        left[1].wait(10)  # as threads of a pool, which live on
 
     threads = [threading.Thread(target=stay, args=(number,)) for number in range(2)]
     for number, thread in enumerate(threads):
         thread.start()
         assert inside[number].wait(10)
-    for number, thread in enumerate(threads):
+    for number in range(2):
         yield number
         leave[number].set()
+        assert left[number].wait(10)
+    for thread in threads:
         thread.join()
 
 
@@ -56,10 +61,34 @@ def blas_threads():
     return [part["num_threads"] for part in libraries if part["user_api"] == "blas"]
 
 
-def test_threads_of_blas():
+def set_blas_threads(number):
+    """In a thread that ends, because threadpoolctl obeys only the first one alive."""
+    limit = partial(threadpool_limits, number, user_api="blas")
+    thread = threading.Thread(target=limit)
+    thread.start()
+    thread.join()
+
+
+@pytest.fixture
+def two_blas_threads():
+    before = max(blas_threads())
+    set_blas_threads(2)
+    yield
+    set_blas_threads(before)
+
+
+@pytest.mark.usefixtures("two_blas_threads")
+@pytest.mark.parametrize("limited", [False, True])
+def test_threads_of_blas(limited):
+    """Also while this thread has set a limit, which others cannot change."""
     before = blas_threads()
-    for _ in overlap(single_threaded):
-        assert set(blas_threads()) <= {1}
+    limits = threadpool_limits(2, user_api="blas") if limited else nullcontext()
+    with limits:
+        for _ in overlap(single_threaded):
+            assert set(blas_threads()) <= {1}
+        assert blas_threads() == before
+        with single_threaded():
+            assert set(blas_threads()) <= {1}
     assert blas_threads() == before
 
 

@@ -7,7 +7,7 @@ from sklearn.base import clone, is_classifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from skdatamodels._fitting import fit_rows
+from skdatamodels._fitting import check_fit, fit_rows
 from skdatamodels.influence._checks import as_subset, check_same_examples
 from skdatamodels.influence._linear_models import check_derivative, output_gradient
 from skdatamodels.outputs import check_output, raw_outputs
@@ -57,6 +57,8 @@ def fit_on_subset(
             "and pass the last step, or use over_subsets, which takes pipelines."
         )
     check(estimator)
+    if not frozen:
+        check_fit(estimator, train)
     y_train, y_targets, classes = train.y, targets.y, None
     if is_classifier(estimator):
         y_train, y_targets, classes = check_same_examples(

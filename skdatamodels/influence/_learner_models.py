@@ -19,6 +19,7 @@ from skdatamodels.outputs import (
 
 _N_MODELS = 16
 _FAMILIES = {  # by the name of a base class
+    "LogisticRegressionCV": "other",
     "LogisticRegression": "logistic",
     "Ridge": "ridge",
     "RidgeClassifier": "ridge",

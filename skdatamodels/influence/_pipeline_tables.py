@@ -11,7 +11,8 @@ def split_pipeline(model, train, targets):
     Parameters
     ----------
     model : fitted estimator
-        Pipelines and searches may be nested. Any other estimator is returned as is.
+        Pipelines, searches and choices of a threshold may be nested. Any other
+        estimator is returned as is.
     train, targets : Examples
         Examples as the whole pipeline sees them.
 

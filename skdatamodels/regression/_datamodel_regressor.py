@@ -394,6 +394,7 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         pairs = paired_runs(X) if splits else None
         X, y = self._check_data(X, y)
         Y, n_runs = y.reshape(len(y), -1), len(y)
+        self._n_runs = n_runs
         groups = check_groups(groups, n_runs)
         weight = check_sample_weight(sample_weight, n_runs)
         kept = np.flatnonzero(weight)

@@ -19,6 +19,9 @@ from sklearn.exceptions import ConvergenceWarning
 LARGE = 4000
 # A system of smaller eigenvalues is one of zeros: its weights are those of the prior.
 LEAST_SIZE = 1e-36
+# Least strength that rounding allows, relative to the mean eigenvalue, by bytes of a
+# number.
+LEAST_LAM = {4: 1e-5, 8: 1e-10}
 _TOL = 1e-4  # relative norm of the residual
 _MAX_ITER = 500
 
@@ -67,6 +70,8 @@ class LargeSystem:
     def _solve(self, R, lam, which):
         """Solve systems whose variances are those of the targets `which`."""
         runs, n = self.runs, R.shape[1]
+        least = LEAST_LAM[runs.Z.dtype.itemsize] * self.size[which]
+        lam = np.maximum(lam, least)
         signs = np.repeat(self.signs[:, None], n, axis=1)
         right = np.concatenate([R, signs], axis=1).astype(runs.Z.dtype)
         D = self.variances[np.tile(which, 2)].T

@@ -38,6 +38,11 @@ def posterior_variance(model, X, Y, weight, sets):
         NaN for targets without a datamodel.
     """
     n_targets, d = Y.shape[1], X.shape[1]
+    if (len(Y), n_targets) != (model._n_runs, len(model.lam_)):
+        raise ValueError(
+            f"The regressor was fitted to {model._n_runs} runs of {len(model.lam_)} "
+            f"targets, got {len(Y)} runs of {n_targets}. Pass the runs of its fit."
+        )
     sets = sets if sets is None else _check_sets(sets, d)
     kept = np.flatnonzero(weight)
     X, Y, weight = X[kept], Y[kept], weight[kept]
@@ -76,6 +81,8 @@ def _check_sets(sets, d):
             f"sets must have a column for each of the {d} training examples, got shape "
             f"{sets.shape}."
         )
+    if not np.isfinite(sets).all():
+        raise ValueError("sets must be finite, but has NaN or infinite entries.")
     return sets
 
 

@@ -30,7 +30,12 @@ from threadpoolctl import threadpool_limits
 
 from skdatamodels.masks import PackedMasks
 from skdatamodels.regression._fits import Fit, computing_dtype
-from skdatamodels.regression._large_ridge import LARGE, LEAST_SIZE, LargeSystem
+from skdatamodels.regression._large_ridge import (
+    LARGE,
+    LEAST_LAM,
+    LEAST_SIZE,
+    LargeSystem,
+)
 from skdatamodels.regression._prior import relative_size
 
 # Tried strengths, relative to the mean eigenvalue of K or S.
@@ -41,9 +46,6 @@ _MOST_JUDGES, _LEAST_JUDGES, _ROWS = 32, 4, 5000
 # Runs of the primal form whose left-out errors are computed.
 _MOST_LEFT_OUT = 1000
 _BLOCK = 16  # targets of one task
-# Least strength that rounding allows, relative to the mean eigenvalue, by bytes of a
-# number.
-_LEAST_LAM = {4: 1e-5, 8: 1e-10}
 
 
 def fit_groups(problem, settings):
@@ -323,7 +325,7 @@ class System:
 
     def _least(self, lam):
         """Return lam, or the least one that rounding allows."""
-        return max(lam, _LEAST_LAM[self.runs.Z.dtype.itemsize] * self.size)
+        return max(lam, LEAST_LAM[self.runs.Z.dtype.itemsize] * self.size)
 
     def _factor(self, lam, extra=0.0):
         """Return the lower Cholesky factor of the matrix plus lam, and a matrix."""

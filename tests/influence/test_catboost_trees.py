@@ -111,6 +111,15 @@ def test_refuses_options_by_name(options, message, make_table):
         boosting_influence(FrozenEstimator(model), train, targets)
 
 
+def test_lists_that_cannot_be_cloned(make_table):
+    """scikit-learn's clone takes CatBoost's copy of a list for a change."""
+    train, targets = make_table(0)
+    with pytest.raises(TypeError, match="pass a tuple"):
+        boosting_influence(booster(0, ignored_features=[1]), train, targets)
+    found = boosting_influence(booster(0, ignored_features=(1,)), train, targets)
+    assert found.shape == (len(targets), len(train))
+
+
 def test_refuses_several_classes(make_table):
     with pytest.raises(ValueError, match="'MultiClass' as its objective"):
         boosting_influence(booster(3), *make_table(3))

@@ -10,7 +10,8 @@ from sklearn.ensemble import (
     RandomForestClassifier,
 )
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.linear_model import LogisticRegression, LogisticRegressionCV, Ridge
+from sklearn.model_selection import FixedThresholdClassifier
 from sklearn.neighbors import KNeighborsRegressor
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import make_pipeline
@@ -86,6 +87,19 @@ def test_logistic_regression_gets_its_own_influence_and_no_other():
     assert min(scores.values()) > 0.7
     again = cheap_attributions(model, train, targets, **options)
     assert_allclose(again[names[1]], found[names[1]])
+
+
+def test_a_choice_of_threshold_has_the_influence_of_its_classifier():
+    X, y = load_wine(return_X_y=True)
+    train, targets = _parts(StandardScaler().fit_transform(X), y > 0, 60)
+    model = LogisticRegression(tol=1e-8)
+    plain, chosen = (
+        cheap_attributions(kind, train, targets, random_state=0)
+        for kind in (model, FixedThresholdClassifier(model))
+    )
+    assert list(chosen) == list(plain)
+    for name, matrix in plain.items():
+        assert_allclose(chosen[name], matrix, rtol=1e-4, atol=1e-6)
 
 
 def test_ridge_in_a_pipeline():
@@ -397,6 +411,13 @@ def test_a_mapping_of_its_own():
     found = CheapAttributions({"a": np.ones((1, 2))}, {"a": 0.5})
     assert (len(found), list(found), found.failed) == (1, ["a"], {})
     assert dict(found)["a"].shape == (1, 2)
+
+
+def test_a_logistic_regression_that_chooses_its_penalty_gets_surrogates():
+    found = cheap_attributions(LogisticRegressionCV(cv=2), *_wine(), random_state=0)
+    assert "forest surrogate" in found
+    assert found.notes[0].startswith("LogisticRegressionCV has no attribution of its")
+    assert not found.failed
 
 
 def test_linear_models_without_a_closed_form_get_surrogates():

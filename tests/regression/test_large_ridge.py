@@ -33,6 +33,13 @@ def test_weights_are_those_of_the_matrices(shape, monkeypatch):
     np.testing.assert_allclose(large.noise_variance_, direct.noise_variance_, rtol=0.3)
 
 
+def test_without_a_penalty_left_out_errors_are_those_of_the_matrices(monkeypatch):
+    direct, large = fit_both((200, 900), monkeypatch, lam=0.0)
+    spread = np.abs(direct.coef_).max()
+    np.testing.assert_allclose(large.coef_, direct.coef_, atol=2e-3 * spread)
+    np.testing.assert_allclose(large.loo_error_, direct.loo_error_, rtol=0.3)
+
+
 def test_lam_is_near_that_of_the_matrices(monkeypatch):
     direct, large = fit_both((200, 300), monkeypatch)
     ratio = large.lam_ / direct.lam_

@@ -281,6 +281,12 @@ def test_posterior_variance_of_bad_input():
     model = DatamodelRegressor(0.1, penalty="l2").fit(masks, Y)
     with pytest.raises(ValueError, match="a column for each of the 45"):
         model.posterior_variance(masks, Y, sets=np.ones((1, 44)))
+    for bad in (np.nan, np.inf):
+        with pytest.raises(ValueError, match="sets must be finite"):
+            model.posterior_variance(masks, Y, sets=np.full((1, 45), bad))
+    for runs in ((masks[:20], Y[:20]), (masks, Y[:, :2])):
+        with pytest.raises(ValueError, match="was fitted to 30 runs of 3 targets"):
+            model.posterior_variance(*runs)
     one = DatamodelRegressor(0.1, penalty="l2").fit(masks, Y[:, 0])
     found = one.posterior_variance(masks, Y[:, 0])
     np.testing.assert_allclose(found, model.posterior_variance(masks, Y)[0])
