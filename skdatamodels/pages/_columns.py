@@ -7,6 +7,7 @@ from scipy.sparse import issparse
 
 from skdatamodels._example_scales import plain_values
 from skdatamodels._frames import columns_of, is_frame
+from skdatamodels._numbers import is_missing
 from skdatamodels._sklearn_compat import safe_indexing
 from skdatamodels.pages._page import embed, embed_counts
 
@@ -66,7 +67,7 @@ def as_numbers(values):
     for row, value in enumerate(values.tolist()):
         if isinstance(value, Real) and not isinstance(value, bool):
             found[row] = value
-        elif not _is_missing(value):
+        elif not is_missing(value):
             return None
     return None if np.isnan(found).all() else found
 
@@ -76,7 +77,7 @@ def as_texts(values):
     values = np.asarray(values)
     if values.dtype.kind == "M":
         return np.datetime_as_string(values, unit="auto").tolist()
-    return ["" if _is_missing(value) else str(value) for value in values.tolist()]
+    return ["" if is_missing(value) else str(value) for value in values.tolist()]
 
 
 def cut(text, most):
@@ -103,17 +104,6 @@ def table_columns(X, rows, chosen):
     part = safe_indexing(X, rows)[:, chosen]
     part = part.toarray() if issparse(part) else np.asarray(part)
     yield from part.T
-
-
-def _is_missing(value):
-    if value is None:
-        return True
-    if np.ndim(value):  # a list of values
-        return False
-    try:
-        return bool(value != value)
-    except TypeError:  # pandas.NA has no truth value
-        return True
 
 
 def _compact(numbers):
