@@ -1,6 +1,6 @@
 """Columns of examples and of tables, as the page reads them."""
 
-from numbers import Real
+from numbers import Integral, Real
 
 import numpy as np
 from scipy.sparse import issparse
@@ -12,6 +12,8 @@ from skdatamodels._sklearn_compat import safe_indexing
 from skdatamodels.pages._page import embed, embed_counts
 
 _MOST_CLASSES = 50  # numbers of y with no more values than this are classes
+
+_MOST_INTEGER = 2**53  # that float64 does not round
 
 
 def column(name, values, *, most_characters, classes=False):
@@ -53,19 +55,26 @@ def column(name, values, *, most_characters, classes=False):
 def as_numbers(values):
     """Return values as float64 with NaN where missing, or None if they are no numbers.
 
+    Integers that float64 would round are no numbers: they are rather names.
+
     Parameters
     ----------
     values : array of shape (n,)
         Of any type.
     """
     values = np.asarray(values)
-    if values.dtype.kind in "iuf":
+    if values.dtype.kind in "iu":
+        low, high = (int(bound(initial=0)) for bound in (values.min, values.max))
+        return None if max(-low, high) > _MOST_INTEGER else values.astype(np.float64)
+    if values.dtype.kind == "f":
         return values.astype(np.float64)
     if values.dtype.kind != "O":
         return None
     found = np.full(len(values), np.nan)
     for row, value in enumerate(values.tolist()):
         if isinstance(value, Real) and not isinstance(value, bool):
+            if isinstance(value, Integral) and abs(value) > _MOST_INTEGER:
+                return None
             found[row] = value
         elif not is_missing(value):
             return None

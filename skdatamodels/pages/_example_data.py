@@ -153,7 +153,7 @@ class ShownExamples:
             name = self.names[position]
             data = column(name, values, most_characters=_MOST_CHARACTERS)
             scale = self.scales[position]
-            data["scale"] = float(scale) if scale > 0 else None
+            data["scale"] = float(scale) if 0 < scale < np.inf else None
             found.append(data)
         return found
 
