@@ -45,5 +45,7 @@ def plain_values(column):
 
 
 def _spread(values):
-    is_number = values.dtype.kind in "iuf"
-    return np.nanstd(values, axis=0, dtype=np.float64) if is_number else np.nan
+    if values.dtype.kind not in "iuf":
+        return np.nan
+    with np.errstate(over="ignore"):  # infinite
+        return np.nanstd(values, axis=0, dtype=np.float64)

@@ -54,5 +54,31 @@ def columns_of(frame):
         yield name, frame.iloc[:, number] if is_pandas(frame) else frame[name]
 
 
+def with_types_of(frame, other):
+    """Return a frame whose columns are text or objects where those of `other` are.
+
+    A column of text may have only numbers, or only gaps, in another table: a table of
+    both would have text, and encoders expect it.
+    """
+    own, others = (dict(columns_of(table)) for table in (frame, other))
+    change = [
+        name
+        for name, column in own.items()
+        if name in others and _is_object(others[name].dtype) > _is_object(column.dtype)
+    ]
+    if not change:
+        return frame
+    if is_pandas(frame):
+        return frame.astype(dict.fromkeys(change, object))
+    return frame.with_columns(own[name].cast(str) for name in change)
+
+
+def _is_object(dtype):
+    """Return whether a column of pandas or polars has text, categories or objects."""
+    if hasattr(dtype, "is_nested"):
+        return str(dtype).startswith(("String", "Categorical", "Enum", "Object"))
+    return dtype.kind == "O"
+
+
 def _is_of(values, package):
     return type(values).__module__.split(".")[0] == package

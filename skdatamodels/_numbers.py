@@ -66,6 +66,18 @@ def refuse_disguised(values, name):
         raise TypeError(f"Expected numbers as {name}, got {_what(values, array)}.")
 
 
+def is_missing(value):
+    """Return whether a value is None, NaN, NaT or pandas.NA."""
+    if value is None:
+        return True
+    if np.ndim(value):  # a list of values
+        return False
+    try:
+        return bool(value != value)
+    except TypeError:  # pandas.NA has no truth value
+        return True
+
+
 def unmasked(values, name):
     """Return the data of a masked array, and other values unchanged.
 

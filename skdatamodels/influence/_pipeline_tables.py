@@ -1,6 +1,7 @@
 """The last step of a fitted pipeline, with the table that reaches it."""
 
 from skdatamodels._examples import with_inputs
+from skdatamodels._frames import is_frame, with_types_of
 from skdatamodels._label_codes import CodedClassifier
 from skdatamodels._last_step import chosen_by_search
 
@@ -30,8 +31,11 @@ def split_pipeline(model, train, targets):
     if not hasattr(model, "steps"):
         return model, train, targets
     if len(model.steps) > 1:
-        before = model[:-1]
+        before, inputs = model[:-1], [train.X, targets.X]
+        if all(map(is_frame, inputs)):
+            inputs[1] = with_types_of(inputs[1], train.X)
         train, targets = (
-            with_inputs(part, before.transform(part.X)) for part in (train, targets)
+            with_inputs(part, before.transform(X))
+            for part, X in zip((train, targets), inputs, strict=True)
         )
     return split_pipeline(model.steps[-1][1], train, targets)

@@ -2,14 +2,15 @@
 
 import numpy as np
 import scipy.sparse as sp
-from sklearn.compose import make_column_transformer
 from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.preprocessing import MaxAbsScaler, OneHotEncoder, StandardScaler
 
+from skdatamodels._example_scales import plain_values
 from skdatamodels._examples import with_inputs
 from skdatamodels._frames import columns_of, is_frame
+from skdatamodels._numbers import is_missing
 
 _MOST_PARAMETERS = 2000  # of a linear model of the table
 _MOST_CATEGORIES = 30  # of a column; rarer ones share a column
@@ -33,10 +34,15 @@ def surrogate_table(train, targets, n_outputs):
     train, targets : Examples
         The same examples.
     """
-    X, Z = (_as_columns(part.X) for part in (train, targets))
+    kinds = _kinds(train.X)
+    X, Z = (_by_kind(part.X, kinds) for part in (train, targets))
+    for kind in X:
+        encoder = _encoder(kind)
+        X[kind], Z[kind] = encoder.fit_transform(X[kind]), encoder.transform(Z[kind])
+    X, Z = (_stacked([*parts.values()]) for parts in (X, Z))
+    scaler = StandardScaler(with_mean=not sp.issparse(X))
+    X, Z = scaler.fit_transform(X), scaler.transform(Z)
     most = max(16, _MOST_PARAMETERS // n_outputs)
-    encoder = make_pipeline(_encoder(X), StandardScaler(with_mean=not sp.issparse(X)))
-    X, Z = (encoder.fit_transform(X), encoder.transform(Z))
     if X.shape[1] > most:
         kind = TruncatedSVD if sp.issparse(X) else PCA
         reduce = kind(min(most, *(size - 1 for size in X.shape)), random_state=0)
@@ -46,31 +52,70 @@ def surrogate_table(train, targets, n_outputs):
     )
 
 
-def _as_columns(X):
-    """Return a frame or a sparse matrix as it is, and an array as (n, n_features)."""
-    if is_frame(X) or sp.issparse(X):
-        return X
-    X = X.reshape(len(X), -1)
-    is_number = X.dtype.kind in "biuf"
-    return X.astype(np.promote_types(X.dtype, np.float32)) if is_number else X
+def _kinds(X):
+    """Return the kind of each column of a frame, or of all columns of an array."""
+    if is_frame(X):
+        return {name: _kind(column.dtype) for name, column in columns_of(X)}
+    return "number" if sp.issparse(X) or X.dtype.kind in "biuf" else "category"
+
+
+def _by_kind(X, kinds):
+    """Return numbers and text as arrays by kind; those of the training set decide."""
+    if sp.issparse(X):
+        return {kinds: X}
+    if not is_frame(X):
+        return {kinds: _plain(X.reshape(len(X), -1), kinds)}
+    columns = dict(columns_of(X))
+    found = {}
+    for kind in ("number", "category"):
+        names = [name for name, own in kinds.items() if own == kind]
+        if names:
+            found[kind] = np.column_stack(
+                [_plain(plain_values(columns[name]), kind) for name in names]
+            )
+    return found
+
+
+def _plain(values, kind):
+    """Return values as numbers or text; NaN or None where there is none."""
+    if kind == "number" and values.dtype.kind in "biuf":
+        return values.astype(np.promote_types(values.dtype, np.float32))
+    convert = _number if kind == "number" else _text
+    flat = [convert(value) for value in values.ravel().tolist()]
+    dtype = np.float64 if kind == "number" else object
+    return np.array(flat, dtype=dtype).reshape(values.shape)
+
+
+def _number(value):
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return np.nan
+
+
+def _text(value):
+    return None if is_missing(value) else str(value)
+
+
+def _stacked(parts):
+    return parts[0] if len(parts) == 1 else np.hstack(parts)
 
 
 def _dense(X):
     return np.asarray(X.toarray() if sp.issparse(X) else X, dtype=np.float64)
 
 
-def _encoder(X):
-    numbers = SimpleImputer(strategy="median", keep_empty_features=True)
-    categories = OneHotEncoder(
-        handle_unknown="ignore", max_categories=_MOST_CATEGORIES, sparse_output=False
-    )
-    if is_frame(X):
-        kinds = {name: _kind(column.dtype) for name, column in columns_of(X)}
-        return make_column_transformer(
-            (numbers, [name for name, kind in kinds.items() if kind == "number"]),
-            (categories, [name for name, kind in kinds.items() if kind == "category"]),
+def _encoder(kind):
+    if kind == "category":
+        return OneHotEncoder(
+            handle_unknown="ignore",
+            max_categories=_MOST_CATEGORIES,
+            sparse_output=False,
         )
-    return numbers if X.dtype.kind in "biuf" else categories
+    return make_pipeline(
+        SimpleImputer(strategy="median", keep_empty_features=True),
+        MaxAbsScaler(),  # the squares of large numbers would be infinite
+    )
 
 
 def _kind(dtype):

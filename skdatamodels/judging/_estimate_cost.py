@@ -246,6 +246,8 @@ def runs_for(wanted, n_weights, share):
     def excess(log_runs):
         return explained(np.exp(log_runs), n_weights, share) - wanted
 
+    if excess(0) >= 0:
+        return 1.0
     most = np.log(n_weights) + 25
     return np.exp(brentq(excess, 0, most)) if excess(most) > 0 else np.inf
 

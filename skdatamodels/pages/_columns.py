@@ -1,16 +1,19 @@
 """Columns of examples and of tables, as the page reads them."""
 
-from numbers import Real
+from numbers import Integral, Real
 
 import numpy as np
 from scipy.sparse import issparse
 
 from skdatamodels._example_scales import plain_values
 from skdatamodels._frames import columns_of, is_frame
+from skdatamodels._numbers import is_missing
 from skdatamodels._sklearn_compat import safe_indexing
 from skdatamodels.pages._page import embed, embed_counts
 
 _MOST_CLASSES = 50  # numbers of y with no more values than this are classes
+
+_MOST_INTEGER = 2**53  # that float64 does not round
 
 
 def column(name, values, *, most_characters, classes=False):
@@ -52,21 +55,28 @@ def column(name, values, *, most_characters, classes=False):
 def as_numbers(values):
     """Return values as float64 with NaN where missing, or None if they are no numbers.
 
+    Integers that float64 would round are no numbers: they are rather names.
+
     Parameters
     ----------
     values : array of shape (n,)
         Of any type.
     """
     values = np.asarray(values)
-    if values.dtype.kind in "iuf":
+    if values.dtype.kind in "iu":
+        low, high = (int(bound(initial=0)) for bound in (values.min, values.max))
+        return None if max(-low, high) > _MOST_INTEGER else values.astype(np.float64)
+    if values.dtype.kind == "f":
         return values.astype(np.float64)
     if values.dtype.kind != "O":
         return None
     found = np.full(len(values), np.nan)
     for row, value in enumerate(values.tolist()):
         if isinstance(value, Real) and not isinstance(value, bool):
+            if isinstance(value, Integral) and abs(value) > _MOST_INTEGER:
+                return None
             found[row] = value
-        elif not _is_missing(value):
+        elif not is_missing(value):
             return None
     return None if np.isnan(found).all() else found
 
@@ -76,7 +86,7 @@ def as_texts(values):
     values = np.asarray(values)
     if values.dtype.kind == "M":
         return np.datetime_as_string(values, unit="auto").tolist()
-    return ["" if _is_missing(value) else str(value) for value in values.tolist()]
+    return ["" if is_missing(value) else str(value) for value in values.tolist()]
 
 
 def cut(text, most):
@@ -103,17 +113,6 @@ def table_columns(X, rows, chosen):
     part = safe_indexing(X, rows)[:, chosen]
     part = part.toarray() if issparse(part) else np.asarray(part)
     yield from part.T
-
-
-def _is_missing(value):
-    if value is None:
-        return True
-    if np.ndim(value):  # a list of values
-        return False
-    try:
-        return bool(value != value)
-    except TypeError:  # pandas.NA has no truth value
-        return True
 
 
 def _compact(numbers):

@@ -67,9 +67,9 @@ class ShownExamples:
             self.shape = check_image_shape(train, image_shape)
             check_image_shape(targets, image_shape)
             both = train.X, targets.X
-            self.limits = (
-                min(float(X.min()) for X in both),
-                max(float(X.max()) for X in both),
+            self.limits = tuple(  # fmin and fmax ignore NaN
+                float(bound.reduce([bound.reduce(X, axis=None) for X in both]))
+                for bound in (np.fmin, np.fmax)
             )
         if self.kind == "table":
             self.names = column_names(train.X, feature_names)
@@ -153,7 +153,7 @@ class ShownExamples:
             name = self.names[position]
             data = column(name, values, most_characters=_MOST_CHARACTERS)
             scale = self.scales[position]
-            data["scale"] = float(scale) if scale > 0 else None
+            data["scale"] = float(scale) if 0 < scale < np.inf else None
             found.append(data)
         return found
 

@@ -15,7 +15,7 @@ from skdatamodels.pages._candidates import (
 )
 from skdatamodels.pages._example_data import DETAILS, ShownExamples
 from skdatamodels.pages._groups import Groups
-from skdatamodels.pages._page import embed, make_page
+from skdatamodels.pages._page import check_size, embed, make_page
 from skdatamodels.pages._sections import section_data, trust_data
 from skdatamodels.pages._weight_data import (
     LargestWeights,
@@ -127,8 +127,8 @@ def write_explorer(
     Raises
     ------
     ValueError
-        If shapes do not match, values are not finite, or the page does not fit into
-        `max_bytes`.
+        If shapes do not match, values are not finite or not in the range of float32,
+        or the page does not fit into `max_bytes`.
 
     See Also
     --------
@@ -257,6 +257,7 @@ def _check_vector(values, name, shape, allow_nan=False):
             f"{name} must be finite numbers of shape {shape}, one row for each target; "
             f"got shape {values.shape}."
         )
+    check_size(values, name)
     return values
 
 
@@ -267,6 +268,8 @@ def _describe(info, threshold, train):
         threshold = {"margin": 0.0, "correctness": 0.5}.get(info.name)
         if two and threshold is None:
             threshold = {"log_odds": 0.0, "confidence": 0.5}.get(info.name)
+    if threshold is not None and not np.isfinite(threshold):
+        raise ValueError(f"threshold must be a finite number, got {threshold!r}.")
     return {
         "name": "output" if info.name == "unknown" else info.name.replace("_", " "),
         "unit": "" if info.unit in ("unknown", "user-defined") else info.unit,

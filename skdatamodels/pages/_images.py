@@ -33,7 +33,7 @@ def encode_images(X, rows, shape, low, high, factor=1):
     shape : tuple of int
         Shape of an image.
     low, high : float
-        Values of black and of white.
+        Values of black and of white. Missing pixels are black.
     factor : int, default=1
         Each square of this width becomes a pixel, its mean.
     """
@@ -41,7 +41,7 @@ def encode_images(X, rows, shape, low, high, factor=1):
     for row in rows:
         pixels = np.asarray(X[row], dtype=np.float64).reshape(shape)
         pixels = _shrink((pixels - low) / (high - low or 1) * 255, factor)
-        content = encode_png(pixels.round().astype(np.uint8))
+        content = encode_png(np.nan_to_num(pixels).round().astype(np.uint8))
         encoded.append(base64.b64encode(content).decode())
     return encoded
 

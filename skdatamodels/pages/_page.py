@@ -69,6 +69,18 @@ def as_json(data):
     return text.replace("<", "\\u003c")
 
 
+def check_size(values, name):
+    """Raise if numbers are too large for the page, which reads them as float32."""
+    low = np.fmin.reduce(values, axis=None, initial=0)
+    high = np.fmax.reduce(values, axis=None, initial=0)
+    most = np.finfo(np.float32).max
+    if low < -most or high > most:
+        raise ValueError(
+            f"{name} has numbers beyond {most:.2g} in magnitude, which a page cannot "
+            "show. Write them in a larger unit."
+        )
+
+
 def embed(values):
     """Return an array as its type and its bytes in base64."""
     values = np.ascontiguousarray(values)

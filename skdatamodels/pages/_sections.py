@@ -7,9 +7,11 @@ import numpy as np
 
 from skdatamodels._example_scales import plain_values
 from skdatamodels._frames import columns_of, is_frame, is_pandas
+from skdatamodels._numbers import is_missing
 from skdatamodels._tables import format_column
 from skdatamodels.pages._columns import column
 
+_INDEX = None  # name of the index of a data frame, which a column may not have
 _MOST_ROWS = 2000
 _MOST_CHARACTERS = 200
 _LINKS = {
@@ -46,13 +48,14 @@ def section_data(name, table, train, targets):
         Its title.
     table : data frame, dict of arrays, or result with ``to_frame``; or a pair
         The table. Integers in columns named "example", "train" or "target" are links;
-        in a pair, a dict says which columns contain ids of which part.
+        in a pair, a dict says which columns contain ids of which part. "index" is the
+        index of a data frame of pandas.
     train, targets : Examples
         The examples that links lead to.
     """
     table, links = table if type(table) is tuple else (table, None)
-    columns = _columns_of(name, table)
-    n_rows = len(next(iter(columns.values()))) if columns else 0
+    index, columns = _columns_of(name, table)
+    n_rows = len(next(iter(columns.values()), () if index is None else index))
     for heading, values in columns.items():
         if values.ndim != 1 or len(values) != n_rows:
             raise ValueError(
@@ -61,36 +64,42 @@ def section_data(name, table, train, targets):
             )
     examples = {"train": train, "targets": targets}
     if links is None:
-        columns.pop("index", None)
         links = {head: _LINKS[head] for head in _LINKS if _are_rows(columns, head)}
         for head, part in links.items():
             _check_rows(name, head, columns[head], len(examples[part]))
     else:
+        if index is not None:
+            columns = {_INDEX: index} | columns
+            links = {_INDEX if head == "index" else head: links[head] for head in links}
         for head, part in links.items():
             columns[head] = _rows_of_ids(name, head, columns, part, examples)
     shown = []
     for head, values in columns.items():
-        title = "row" if head == "index" else head
+        title = "row" if head is _INDEX else head
         data = column(title, values[:_MOST_ROWS], most_characters=_MOST_CHARACTERS)
         shown.append(data | {"link": links.get(head)})
     return {"title": str(name), "columns": shown, "total": n_rows}
 
 
 def _columns_of(name, table):
-    """Return the columns by name; the index of a data frame of pandas is "index"."""
+    """Return the index of a data frame of pandas or None, and the columns by name."""
     if hasattr(table, "to_frame") and not is_frame(table):
         table = table.to_frame()
     if is_frame(table):
-        index = {"index": table.index.to_numpy()} if is_pandas(table) else {}
-        return index | {
-            str(head): plain_values(part) for head, part in columns_of(table)
-        }
+        index = table.index.to_numpy() if is_pandas(table) else None
+        return index, {str(head): _values(part) for head, part in columns_of(table)}
     if isinstance(table, Mapping):
-        return {str(head): np.asarray(values) for head, values in table.items()}
+        return None, {str(head): np.asarray(values) for head, values in table.items()}
     raise TypeError(
         f"Section {name!r} must be a data frame, a dict of arrays, or a result that "
         f"has to_frame; got {type(table).__name__}."
     )
+
+
+def _values(column):
+    """Return a column as numbers, text or dates, which may be ids."""
+    values = column.to_numpy()
+    return values if values.dtype.kind == "M" else plain_values(column)
 
 
 def _are_rows(columns, head):
@@ -108,20 +117,30 @@ def _check_rows(name, head, rows, n):
 
 def _rows_of_ids(name, head, columns, part, examples):
     """Return the rows of the ids in a column, -1 for what is missing."""
+    shown = "index" if head is _INDEX else head
     if head not in columns or part not in examples:
+        known = ["index" if head is _INDEX else head for head in columns]
         raise ValueError(
-            f"Section {name!r} has no link from {head!r} to {part!r}: links lead from "
-            f"one of {[*columns]} to 'train' or 'targets'."
+            f"Section {name!r} has no link from {shown!r} to {part!r}: links lead from "
+            f"one of {known} to 'train' or 'targets'."
         )
-    places = {one: row for row, one in enumerate(examples[part].ids.tolist())}
-    ids = columns[head].tolist()
-    lost = [one for one in ids if one not in places and one == one and one is not None]
+    all_ids, ids = examples[part].ids, columns[head]
+    if ids.dtype.kind == all_ids.dtype.kind == "M":  # in the same unit
+        ids = ids.astype(all_ids.dtype)
+    places = {one: row for row, one in enumerate(_as_list(all_ids))}
+    ids = [None if is_missing(one) else one for one in _as_list(ids)]
+    lost = [one for one in ids if one is not None and one not in places]
     if lost:
         raise ValueError(
-            f"Column {head!r} of section {name!r} must be ids of {part}; these are "
+            f"Column {shown!r} of section {name!r} must be ids of {part}; these are "
             f"not: {lost[:5]}."
         )
     return np.array([places.get(one, -1) for one in ids], dtype=np.int64)
+
+
+def _as_list(values):
+    """Return values as a list; tolist would convert times to integers."""
+    return list(values) if values.dtype.kind in "mM" else values.tolist()
 
 
 def _fact(name, value):

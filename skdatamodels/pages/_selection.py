@@ -11,6 +11,7 @@ import numpy as np
 from skdatamodels._examples import check_examples
 
 _COLUMNS = "fingerprint", "row", "id"
+_UNREADABLE = KeyError, TypeError, ValueError, IndexError, RecursionError, csv.Error
 
 
 def read_selection(paths, train):
@@ -59,44 +60,63 @@ def read_selection(paths, train):
     paths = [paths] if isinstance(paths, str | Path) else list(paths)
     rows = set()
     for path in map(Path, paths):
-        for fingerprint, row in _ticked(path, len(train)):
-            if fingerprint != train.fingerprint:
-                raise ValueError(
-                    f"{path} has rows of other data: its fingerprint is "
-                    f"{fingerprint[:12]!r}, but that of this training set is "
-                    f"{train.fingerprint[:12]!r}. Pass the training set that the page "
-                    "was written for."
-                )
-            rows.add(row)
+        rows.update(_ticked(path, train))
     return np.array(sorted(rows), dtype=np.int64)
 
 
-def _ticked(path, n_train):
-    """Yield (fingerprint, row) for each ticked row in a file."""
+def _ticked(path, train):
+    """Return the rows that are ticked in a file."""
     try:
         text = path.read_text("utf-8-sig")
-        if path.suffix.lower() == ".json":
-            data = json.loads(text)
-            found = data["fingerprint"]
-            pairs = [(found, record["row"]) for record in data["rows"]]
-        else:  # a quoted id may contain a line break
-            records = csv.DictReader(io.StringIO(text, newline=""))
-            pairs = [(r["fingerprint"], _digits(r["row"])) for r in records]
-        for number, (found, row) in enumerate(pairs, start=1):
-            if not isinstance(found, str):
-                raise ValueError(f"the fingerprint is {found!r}")
-            if type(row) is not int or not 0 <= row < n_train:
-                if isinstance(found, str) and type(row) is int:  # other data
-                    yield found, row
-                raise ValueError(
-                    f"row {number} is {row!r}, not an integer from 0 to {n_train - 1}"
-                )
-            yield found, row
-    except (KeyError, TypeError, ValueError) as error:
+        is_json = path.suffix.lower() == ".json"
+        fingerprints, rows = _read_json(text) if is_json else _read_csv(text)
+        if not all(isinstance(found, str) for found in fingerprints):
+            raise ValueError("a fingerprint is no text")
+    except _UNREADABLE as error:
+        raise ValueError(f"{_refusal(path)}: {error}") from error
+    for found in fingerprints:
+        if found != train.fingerprint:
+            raise ValueError(
+                f"{path} has rows of other data: its fingerprint is {found[:12]!r}, "
+                f"but that of this training set is {train.fingerprint[:12]!r}. Pass "
+                "the training set that the page was written for."
+            )
+    for number, row in enumerate(rows, start=1):
+        if type(row) is not int or not 0 <= row < len(train):
+            raise ValueError(
+                f"{_refusal(path)}: row {number} is {row!r}, not an integer from 0 to "
+                f"{len(train) - 1}"
+            )
+    return rows
+
+
+def _refusal(path):
+    return f"{path} is not a file of ticked rows (CSV or JSON) as saved from the page"
+
+
+def _read_json(text):
+    """Return the fingerprint in a list, and the rows."""
+    data = json.loads(text)
+    if not isinstance(data["rows"], list):
+        raise ValueError("its rows are no list")
+    return [data["fingerprint"]], [record["row"] for record in data["rows"]]
+
+
+def _read_csv(text):
+    """Return the fingerprint and the row of each line."""
+    # a quoted id may contain a line break
+    lines = csv.reader(io.StringIO(text, newline=""))
+    header = next(lines, [])
+    if any(header.count(name) != 1 for name in _COLUMNS):
         raise ValueError(
-            f"{path} is not a file of ticked rows (CSV or JSON) as saved from the "
-            f"page: {error}"
-        ) from error
+            f"its first line must name the columns {', '.join(_COLUMNS)}, each once"
+        )
+    pairs = [
+        (line[header.index("fingerprint")], _digits(line[header.index("row")]))
+        for line in lines
+        if line
+    ]
+    return [found for found, _ in pairs], [row for _, row in pairs]
 
 
 def _digits(text):

@@ -10,7 +10,7 @@ from sklearn.utils.extmath import randomized_svd
 from skdatamodels._attribution_matrix import AttributionMatrix
 from skdatamodels._last_step import last_step
 from skdatamodels._numbers import as_real
-from skdatamodels.pages._page import embed, embed_counts
+from skdatamodels.pages._page import check_size, embed, embed_counts
 
 _LEAST_WEIGHTS = 10  # of a target, for a page to be useful
 
@@ -121,7 +121,9 @@ def check_weights(weights):
     quality = getattr(estimator, "held_out_r2_", None)
     weights = getattr(estimator, "coef_", weights)
     weights = weights[None] if np.ndim(weights) == 1 else weights
-    return AttributionMatrix.weights_of(weights, "weights"), info, quality
+    weights = AttributionMatrix.weights_of(weights, "weights")
+    check_size(weights.data if issparse(weights) else weights, "weights")
+    return weights, info, quality
 
 
 def check_errors(standard_error, shape):
@@ -151,6 +153,7 @@ def check_errors(standard_error, shape):
             "standard_error must be finite and not negative. Variances are not "
             "standard errors: pass their square roots."
         )
+    check_size(stored, "standard_error")
     return (errors, None) if errors.ndim == 1 else (None, errors)
 
 

@@ -1,11 +1,12 @@
 """Aggregated targets: one output for all targets, or for each slice of them."""
 
 from collections.abc import Mapping
+from numbers import Real
 
 import numpy as np
 from scipy.stats import rankdata
 
-from skdatamodels._numbers import as_real, unmasked
+from skdatamodels._numbers import as_real, is_missing, unmasked
 from skdatamodels.masks._packed import row_blocks
 from skdatamodels.outputs import OutputInfo, info_of_output
 from skdatamodels.runs._attribution_files import StoredAttributions
@@ -30,8 +31,8 @@ def aggregate_targets(runs, slices=None, statistic="mean", *, output=None):
     slices : dict, or array-like of shape (n_targets,), default=None
         The slices. A dict has names with a bool array of shape (n_targets,), or the
         positions of targets; slices may overlap. An array has a label for each target,
-        which forms a slice for each label, in sorted order. None is one slice of all
-        targets, with the name "all".
+        which forms a slice for each label, in sorted order. Names and labels are all
+        text or all numbers. None is one slice of all targets, with the name "all".
     statistic : {"mean", "auc"} or callable, default="mean"
         "mean" is the mean output. It is the accuracy if the runs have
         ``output="correctness"``, and the mean loss if they have "cross_entropy" or
@@ -53,8 +54,9 @@ def aggregate_targets(runs, slices=None, statistic="mean", *, output=None):
     Raises
     ------
     TypeError, ValueError
-        If a slice is empty or does not match the targets, all runs miss an output in a
-        slice, the runs do not suit "auc", or a callable returns something else.
+        If a slice is empty or does not match the targets, names are of several types
+        or missing, all runs miss an output in a slice, the runs do not suit "auc", or a
+        callable returns something else.
 
     See Also
     --------
@@ -70,6 +72,11 @@ def aggregate_targets(runs, slices=None, statistic="mean", *, output=None):
     mean output are the means of those of its targets. Its noise is that of the mean,
     which is much smaller. `exclude` of regressors does not apply: the targets of a
     slice would each exclude another example.
+
+    Runs do not know how many classes the learner had, so "auc" can check the targets
+    alone. Don't use it with two of the classes of a learner of more: a margin then
+    compares the class of a target with the most likely of all others, so margins of
+    the two classes are not scores of one of them.
 
     `target_classes` of the result are the names of the slices, so that
     :func:`~skdatamodels.applications.mean_weights` gives each slice the same weight.
@@ -122,19 +129,49 @@ def _check_slices(slices, n_targets):
     if slices is None:
         return {_ALL: np.arange(n_targets)}
     if not isinstance(slices, Mapping):
-        labels = np.asarray(unmasked(slices, "slices"))
-        if labels.shape != (n_targets,):
-            raise ValueError(
-                f"slices must be a dict, or have a label for each of the {n_targets} "
-                f"targets; got shape {labels.shape}."
-            )
-        names = np.unique(labels).tolist()
-        return {name: np.flatnonzero(labels == name) for name in names}
+        return _slices_of_labels(slices, n_targets)
     if not slices:
         raise ValueError("slices is empty. Pass at least one slice, or None for all.")
+    _check_names(slices)
     return {
         name: _check_slice(name, given, n_targets) for name, given in slices.items()
     }
+
+
+def _slices_of_labels(slices, n_targets):
+    """Return the positions of the targets of each label, in sorted order."""
+    given = unmasked(slices, "slices")
+    is_list = isinstance(given, list | tuple)  # NumPy would make text of all of it
+    labels = np.array(given, dtype=object) if is_list else np.asarray(given)
+    if labels.shape != (n_targets,):
+        raise ValueError(
+            f"slices must be a dict, or have a label for each of the {n_targets} "
+            f"targets; got shape {labels.shape}."
+        )
+    lost = [row for row, label in enumerate(labels.tolist()) if is_missing(label)]
+    if lost:
+        raise ValueError(
+            f"slices has no label for {len(lost)} targets, the first of them "
+            f"{lost[0]}. Label them, or pass a dict of slices without them."
+        )
+    _check_names(labels.tolist())
+    names, of_target = np.unique(labels, return_inverse=True)
+    return {
+        name: np.flatnonzero(of_target == place)
+        for place, name in enumerate(names.tolist())
+    }
+
+
+def _check_names(names):
+    """Raise if an array of the names of slices would change them."""
+    for kind in (str, Real):
+        if all(isinstance(name, kind) and not is_missing(name) for name in names):
+            return
+    kinds = sorted({type(name).__name__ for name in names})
+    raise TypeError(
+        "The names of slices must be all text or all numbers; got "
+        f"{', '.join(kinds)}. Make text of them."
+    )
 
 
 def _check_slice(name, given, n_targets):

@@ -8,6 +8,7 @@ import scipy.sparse as sp
 from skdatamodels._examples import check_same_index, names_at
 from skdatamodels._frames import columns_of, is_frame
 from skdatamodels._frozen import frozen_array
+from skdatamodels._numbers import is_missing
 from skdatamodels.masks._designs import check_design
 
 _MOST = 5  # rows, columns or labels that an error lists
@@ -224,7 +225,7 @@ def _column(train, name):
 
 def _check_no_missing(labels):
     if labels.dtype.kind == "O":
-        missing = np.array([_is_missing(label) for label in labels.tolist()])
+        missing = np.array([is_missing(label) for label in labels.tolist()])
     else:
         missing = labels != labels  # NaN and NaT
     rows = np.flatnonzero(missing).tolist()
@@ -234,13 +235,6 @@ def _check_no_missing(labels):
             f"groups has no label for {len(rows)} training examples, in rows {listed}. "
             "Give each of them a group of its own, or leave them out of train."
         )
-
-
-def _is_missing(label):
-    try:
-        return label is None or bool(label != label)
-    except (TypeError, ValueError):  # pandas.NA has no truth value
-        return True
 
 
 def _sorted_labels(labels):

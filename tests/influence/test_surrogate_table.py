@@ -66,3 +66,39 @@ def test_text_and_times():
     when = pandas.to_datetime(["2026-01-01"] * 6)
     frame = pandas.DataFrame({"when": when, "size": np.arange(6.0)})
     assert _tables(frame)[0].shape == (4, 1)
+
+
+TEXT = np.array(["a", "b", "a", "b"], dtype=object)
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+@pytest.mark.parametrize(
+    ("known", "other"),
+    [
+        (TEXT, [0, 1]),
+        (TEXT, [0.5, np.nan]),
+        (TEXT, [None, None]),
+        (np.arange(4.0), ["x", None]),
+        (np.arange(4.0) * 1e200, [1e200, np.nan]),
+        (np.arange(4) % 2 == 0, [3, 4]),
+    ],
+)
+def test_columns_of_other_types_than_in_the_training_set(library, known, other):
+    module = pytest.importorskip(library)
+    size = np.arange(6.0)
+    train = Examples(module.DataFrame({"size": size[:4], "c": known}), Y[:4])
+    targets = module.DataFrame({"size": size[4:], "c": other})
+    targets = Examples(targets, Y[4:], allow_nan=True)
+    parts = surrogate_table(train, targets, 2)
+    assert_allclose(parts[0].X[:, 0], (size[:4] - 1.5) / size[:4].std())
+    assert_allclose(parts[1].X[:, 0], (size[4:] - 1.5) / size[:4].std())
+    width = 2 if known[0] == 0 else 3
+    assert (parts[0].X.shape, parts[1].X.shape) == ((4, width), (2, width))
+    assert np.isfinite(parts[1].X).all()
+
+
+def test_objects_of_several_types():
+    frame = pytest.importorskip("pandas").DataFrame({"c": [1, "a", None, 1, "a", 2.5]})
+    train, targets = _tables(frame)
+    assert train.shape == (4, 3)
+    assert_allclose(targets[0], train[1])  # "a"

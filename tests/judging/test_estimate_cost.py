@@ -45,6 +45,15 @@ def test_limits_of_the_law():
     assert (np.diff(shares) > 0).all()
     assert_allclose(runs_for(shares[2], 500, 0.7), 500, rtol=1e-3)
     assert runs_for(0.7, 500, 0.7) == np.inf
+    assert runs_for(0.01**2, 40, 0.7) == 1  # one run explains more
+
+
+@pytest.mark.parametrize("wanted", [0.1, 0.05, 0.01])
+def test_a_low_score_needs_few_runs(wanted):
+    trainer = SubsetTrainer(LogisticRegression(), TRAIN[:80], TRAIN[:5])
+    needed = estimate_cost(trainer, wanted=wanted, seconds_per_run=1.0).n_needed
+    assert needed[0] == 1
+    assert 1 <= needed[1] < 10
 
 
 def test_twenty_thousand_rows_and_fifty_targets():

@@ -52,6 +52,11 @@ def test_numbers_among_objects():
     assert as_numbers(np.array([1, "a"], object)) is None
     assert as_numbers(np.array([True, False], object)) is None
     assert as_numbers(np.array([None, None], object)) is None
+    assert as_numbers(np.array([1, 10**400], object)) is None
+    assert as_numbers(np.array([0.5, 2**53 + 1], object)) is None
+    assert as_numbers(np.array([1, 2**53 + 1])) is None
+    assert as_numbers(np.array([-(2**63)])) is None
+    assert as_numbers(np.array([2**53])).tolist() == [2**53]
     nullable = pd.Series([1, None], dtype="Int64").to_numpy()
     assert_array_equal(as_numbers(nullable), [1, np.nan])
 

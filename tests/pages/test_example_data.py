@@ -101,3 +101,16 @@ def test_parts_must_be_of_one_kind():
         ShownExamples(text, table)
     with pytest.raises(ValueError, match=r"same columns; got examples of shape \(3,\)"):
         ShownExamples(table, Examples(np.ones((2, 4)), [0, 1]))
+
+
+def test_missing_pixels_are_black_and_leave_the_others_as_they_are():
+    X = RNG.random((3, 4, 4))
+    holes = X.copy()
+    holes[0, 0, 0] = np.nan
+    black = X.copy()
+    black[0, 0, 0] = X.min()
+    found, expected = (_shown(x, allow_nan=True).embed("train") for x in (holes, black))
+    assert found["images"] == expected["images"]
+    assert len(set(found["images"])) == 3
+    nothing = _shown(np.full((3, 4, 4), np.nan), allow_nan=True).embed("train")
+    assert len(set(nothing["images"])) == 1

@@ -1,3 +1,4 @@
+import base64
 import json
 import re
 
@@ -372,6 +373,18 @@ def test_page_is_small_enough(tmp_path):
         _write(tmp_path, weights, train, targets, max_bytes=bare)
 
 
+def test_large_numbers(tmp_path):
+    weights = np.float32(WEIGHTS) * np.float32(1e37)
+    sections = {"s": {"hash": [2**60 + 1, 10**400], "x": np.array([1e300, -1e300])}}
+    train = Examples(RNG.choice([-1e300, 1e300], size=(40, 2)), TRAIN.y)
+    targets = Examples(RNG.choice([-1e300, 1e300], size=(12, 2)), TARGETS.y)
+    data = _data(_write(tmp_path, weights, train, targets, sections=sections))
+    (names,) = (c["names"] for c in data["sections"][0]["columns"] if "names" in c)
+    assert f"{2**60 + 1}" in names
+    coordinates = np.frombuffer(base64.b64decode(data["map"]["base64"]), np.float32)
+    assert np.isfinite(coordinates).all()
+
+
 def test_csr_is_the_same_page(tmp_path):
     dense = _write(tmp_path, **OPTIONS).read_text("utf-8")
     assert _write(tmp_path, csr_array(WEIGHTS), **OPTIONS).read_text("utf-8") == dense
@@ -393,6 +406,13 @@ def test_csr_is_the_same_page(tmp_path):
         ({"trust": {"LDS": (1, 2)}}, r"must be text, a number or \(value, low, high\)"),
         ({"sections": {"s": {"example": np.array([40])}}}, "integers from 0 to 39"),
         ({"sections": {"s": {"a": [1], "b": [1, 2]}}}, "equally long"),
+        ({"weights": WEIGHTS * 1e200}, "weights has numbers beyond"),
+        ({"weights": csr_array(WEIGHTS * 1e200)}, "weights has numbers beyond"),
+        ({"outputs": OUTPUTS * 1e100}, "outputs has numbers beyond"),
+        ({"quality": -1e100 * np.abs(QUALITY)}, "quality has numbers beyond"),
+        ({"standard_error": ERRORS * 1e100}, "standard_error has numbers beyond"),
+        ({"embedding": np.full((12, 2), 1e39)}, "embedding has numbers beyond"),
+        ({"threshold": np.nan}, "threshold must be a finite number, got nan"),
         ({"n_weights": 0}, "n_weights must be an integer from 1"),
         ({"max_bytes": 1000}, "weights of each of the 12 targets fit"),
         ({"image_shape": (2, 2), "train": TARGETS}, "a column for each training"),

@@ -57,6 +57,36 @@ def test_ids_are_links():
             section_data("name", (table, links), TRAIN, TARGETS)
 
 
+@pytest.mark.parametrize("zone", [None, "Europe/Berlin"])
+@pytest.mark.parametrize("unit", ["s", "ns"])
+def test_dates_are_ids(zone, unit):
+    days = pd.date_range("2020-01-06", periods=3, tz=zone)
+    train = Examples(pd.DataFrame({"x": [1.0, 2, 3]}, index=days), [0, 1, 0])
+    other = days.as_unit(unit)
+    table = pd.DataFrame({"twin": [other[0], pd.NaT]}, index=other[[2, 1]])
+    links = {"index": "train", "twin": "train"}
+    row, twin = section_data("name", (table, links), train, TARGETS)["columns"]
+    assert (_numbers(row), _numbers(twin)) == ([2, 1], [0, -1])
+    (shown,) = section_data("name", table, train, TARGETS)["columns"]
+    assert any("2020-01-06" in text for text in shown["names"])
+    table.index += pd.Timedelta("9D")
+    with pytest.raises(ValueError, match=r"these are not: .*2020"):
+        section_data("name", (table, links), train, TARGETS)
+
+
+def test_a_column_may_be_named_index():
+    table = pd.DataFrame({"index": [7, 8]}, index=["c", "b"])
+    (own,) = section_data("name", table, TRAIN, TARGETS)["columns"]
+    assert (own["name"], _numbers(own), own["link"]) == ("index", [7, 8], None)
+    pair = table, {"index": "train"}
+    row, own = section_data("name", pair, TRAIN, TARGETS)["columns"]
+    assert (row["name"], _numbers(row), row["link"]) == ("row", [2, 1], "train")
+    assert (own["name"], _numbers(own), own["link"]) == ("index", [7, 8], None)
+    pair = {"index": np.array(["c", "b"])}, {"index": "train"}
+    (own,) = section_data("name", pair, TRAIN, TARGETS)["columns"]
+    assert (own["name"], _numbers(own), own["link"]) == ("index", [2, 1], "train")
+
+
 def test_long_tables_are_cut():
     data = section_data("name", {"a": np.arange(5000)}, TRAIN, TARGETS)
     assert data["total"] == 5000

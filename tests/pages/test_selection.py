@@ -39,6 +39,7 @@ def test_other_data_is_refused(tmp_path):
     for path in (
         _csv(tmp_path, '9,"a"', fingerprint="feed"),
         _json(tmp_path, [{"row": 0, "id": "a"}], fingerprint="feed"),
+        _json(tmp_path, [], fingerprint="feed"),
     ):
         with pytest.raises(ValueError, match="rows of other data: its fingerprint is"):
             read_selection(path, TRAIN)
@@ -58,7 +59,37 @@ def test_bad_rows_of_json(tmp_path, row):
         read_selection(_json(tmp_path, [{"row": row}]), TRAIN)
 
 
-@pytest.mark.parametrize("text", ["", "[1]", "{}", '{"rows": 3}', "\udcff"])
+def test_nothing_is_ticked(tmp_path):
+    for path in (_csv(tmp_path), _json(tmp_path, [])):
+        assert read_selection(path, TRAIN).tolist() == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "name,age\n",
+        "fingerprint;row;id\n",
+        "fingerprint,row,id,row\n",
+        "<!DOCTYPE html>\n<html></html>",
+        f"fingerprint,row,id\n{TRAIN.fingerprint}\n",
+        f"fingerprint,row,id\n{TRAIN.fingerprint},1,{'a' * 200_000}\n",
+    ],
+)
+def test_other_text_files(tmp_path, text):
+    path = tmp_path / "rows.csv"
+    path.write_text(text)
+    with pytest.raises(ValueError, match="not a file of ticked rows"):
+        read_selection(path, TRAIN)
+
+
+@pytest.mark.parametrize("rows", [{}, "", None, "ab"])
+def test_json_without_a_list_of_rows(tmp_path, rows):
+    with pytest.raises(ValueError, match="not a file of ticked rows"):
+        read_selection(_json(tmp_path, rows), TRAIN)
+
+
+@pytest.mark.parametrize("text", ["", "[1]", "{}", '{"rows": 3}', "\udcff", "[" * 9**6])
 def test_bad_files(tmp_path, text):
     path = tmp_path / "rows.json"
     path.write_bytes(text.encode("utf-8", "surrogateescape"))

@@ -3,6 +3,7 @@
 import pickle
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -157,11 +158,41 @@ def test_callables_see_a_slice_and_its_classes():
         ({"s": [0.5]}, "got float64"),
         ({"s": [True, False]}, r"bool of shape \(6,\)"),
         (["a", "b"], "label for each of the 6 targets"),
+        ([np.nan, "a"] * 3, "no label for 3 targets, the first of them 0"),
+        (np.r_[np.arange(5.0), np.nan], "no label for 1 targets, the first of them 5"),
+        (pd.Series(["a", pd.NA] * 3, dtype="string"), "no label for 3 targets"),
+        (np.array([None, "a"] * 3, dtype=object), "no label for 3 targets"),
     ],
 )
 def test_bad_slices_are_refused(slices, match):
     with pytest.raises(ValueError, match=match):
         aggregate_targets(make_runs(), slices)
+
+
+@pytest.mark.parametrize(
+    ("slices", "kinds"),
+    [
+        ({1: [0, 1], "1": [2, 3], 2: [4]}, "int, str"),
+        ({("a", 1): [0, 1], ("b", 2): [2]}, "tuple"),
+        ({None: [0, 1], "b": [2]}, "NoneType, str"),
+        ([1, "1"] * 3, "int, str"),
+    ],
+)
+def test_names_are_not_merged(slices, kinds):
+    with pytest.raises(TypeError, match=f"all text or all numbers; got {kinds}"):
+        aggregate_targets(make_runs(), slices)
+
+
+@pytest.mark.parametrize(
+    "labels", [[7, 3, 3, 7, 5, 5], np.array([1.5, 0, 0, 1.5, 1, 1]), list("baabcc")]
+)
+def test_labels_are_the_names_of_slices(labels):
+    runs = make_runs()
+    found = aggregate_targets(runs, labels)
+    assert found.target_ids.tolist() == sorted(set(labels))
+    for name, outputs in zip(found.target_ids, found.outputs.T, strict=True):
+        columns = [label == name for label in labels]
+        assert_allclose(outputs, runs.outputs[:, columns].mean(axis=1))
 
 
 @pytest.mark.parametrize(
