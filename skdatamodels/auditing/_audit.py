@@ -10,6 +10,7 @@ from sklearn.base import clone
 from sklearn.utils import check_random_state
 
 from skdatamodels._fitting import fit_rows
+from skdatamodels._examples import Examples
 from skdatamodels._random import set_seeds, unseeded
 from skdatamodels._sklearn_compat import Interval, StrOptions, validate_params
 from skdatamodels._tables import import_pandas
@@ -210,7 +211,7 @@ def audit(
     fitted = set_seeds(clone(given.estimator), unseeded(given.estimator), seed)
     return Audit(
         trainer.train,
-        given.test,
+        _tested(trainer, given.test),
         given.label,
         fit_rows(fitted, trainer.train, np.arange(len(trainer.train))),
         trainer,
@@ -221,6 +222,14 @@ def audit(
         by_group,
         seed,
     )
+
+
+def _tested(trainer, test):
+    """Return the test rows with columns of the same types as the training rows."""
+    if test is None:
+        return None
+    rows = trainer.targets[len(trainer.train) :]
+    return Examples(rows.X, rows.y, test.ids, allow_nan=True)
 
 
 def _attributions(*args, **kwargs):

@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.utils.multiclass import type_of_target
 
 from skdatamodels._examples import Examples
-from skdatamodels._frames import is_frame, is_pandas
+from skdatamodels._frames import is_frame, is_pandas, with_types_of
 from skdatamodels._tables import import_pandas
 from skdatamodels.auditing._columns import (
     check_columns,
@@ -69,6 +69,9 @@ def check_inputs(estimator, X, y, X_test, y_test, groups, task):
     check_columns(train.X)
     if test is not None:
         check_same_columns(train.X, test.X)
+        if is_frame(train.X):
+            X_test = with_types_of(test.X, train.X)
+            test = Examples(X_test, test.y, test.ids, allow_nan=True)
     _check_sizes(train, test)
     _check_numbers(train.y)
     if isinstance(estimator, str):

@@ -460,16 +460,15 @@ class Audit:
         if self._test is not None:
             n_same = int((self.leaks["n_differ"] == 0).sum())
             found["leaks"] = f"{len(self.leaks):,} test rows, {n_same:,} of them exact"
-        if self.trust.enough:
-            if self._judged.task == "classification":
-                to_flip = self.predictions["rows_to_flip"]
-                brittle = int(((to_flip > 0) & (to_flip <= _BRITTLE)).sum())
-                wrong = int((~self.predictions["right"]).sum())
-                n = len(self.predictions)
-                found["wrong predictions"] = f"{wrong:,} of {n:,}"
-                found["brittle predictions"] = (
-                    f"{brittle:,} may flip without {_BRITTLE} rows or fewer"
-                )
+        if self.trust.enough and self._judged.task == "classification":
+            to_flip = self.predictions["rows_to_flip"]
+            brittle = int(((to_flip > 0) & (to_flip <= _BRITTLE)).sum())
+            wrong = int((~self.predictions["right"]).sum())
+            n = len(self.predictions)
+            found["wrong predictions"] = f"{wrong:,} of {n:,}"
+            found["brittle predictions"] = (
+                f"{brittle:,} may flip without {_BRITTLE} rows or fewer"
+            )
         columns = {"finding": list(found), "": list(found.values())}
         n_train = len(self._train)
         title = f"Audit of {n_train:,} training rows, by {self.trust.n_runs:,} models"

@@ -129,14 +129,14 @@ def _concat_frames(X, Z):
 
         return X, Z, polars.concat([X, Z], how="vertical_relaxed")
     import pandas as pd
-    from pandas.api.types import union_categoricals
 
     X, Z = X.copy(), Z.copy()
     for name in X.columns:
-        one, other = X[name].dtype, Z[name].dtype
-        if one == "category" and one != other:
-            kind = union_categoricals(
-                [X[name], Z[name].astype("category")], ignore_order=True
-            ).dtype
+        own = X[name].dtype
+        if own == "category" and own != Z[name].dtype:
+            known = own.categories.tolist()
+            other = Z[name].astype("category").cat.categories.tolist()
+            both = known + [value for value in other if value not in known]
+            kind = pd.CategoricalDtype(both, ordered=own.ordered)
             X[name], Z[name] = X[name].astype(kind), Z[name].astype(kind)
     return X, Z, pd.concat([X, Z], ignore_index=True)

@@ -304,3 +304,14 @@ def test_predicted_removal_is_the_sum_of_effects_with_an_interval(found, planted
     assert (frame["flips"] == ((margin > 0) != (margin + frame["change"] > 0))).all()
     with pytest.raises(KeyError, match="no training row 'nobody'"):
         found.predict_removal(["nobody"])
+
+
+def test_columns_without_values_or_with_other_categories_in_the_test_set(planted):
+    X, y, X_test, y_test, *_ = planted
+    city = np.where(np.arange(len(X)) % 3 == 0, "Rome", "Oslo")
+    X = X.assign(city=city, kind=pd.Categorical(city))
+    for other in (None, "Bern"):
+        tested = X_test.assign(city=other, kind=pd.Categorical([other] * len(X_test)))
+        found = audit("linear", X, y, tested, y_test, **QUIET)
+        assert found.columns["importance"].notna().all()
+        assert len(found.frames()["predictions"]) == len(X_test)
