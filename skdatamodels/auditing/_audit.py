@@ -9,8 +9,8 @@ from joblib import effective_n_jobs
 from sklearn.base import clone
 from sklearn.utils import check_random_state
 
-from skdatamodels._fitting import fit_rows
 from skdatamodels._examples import Examples
+from skdatamodels._fitting import fit_rows
 from skdatamodels._random import set_seeds, unseeded
 from skdatamodels._sklearn_compat import Interval, StrOptions, validate_params
 from skdatamodels._tables import import_pandas
