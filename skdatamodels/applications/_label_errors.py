@@ -210,7 +210,10 @@ def find_label_errors(runs, train, *, exclude=None, rows=None):
     rows, exclude = _check_rows(runs, train, rows, exclude)
     targets = np.flatnonzero(rows >= 0)
     rows, label = rows[targets], train.y[rows[targets]]
-    name, outputs = runs.output_info.name, np.float64(runs.outputs[:, targets])
+    name, outputs = (
+        runs.output_info.name,
+        np.array(runs.outputs[:, targets], np.float64),
+    )
     unseen = usable_runs(runs.packed, outputs, exclude[targets])
     mean, spread = _mean_and_spread(outputs, unseen)
     n_runs = unseen.sum(axis=0)

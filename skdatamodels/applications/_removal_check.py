@@ -262,7 +262,11 @@ def _check_bases(bases, exclude, trainer, n_train):
 
 def _scores(outputs, info, y):
     """Return the scores of outputs (n_rows, n_trials, n_targets), by attribute."""
-    values, metric, higher = np.float64(outputs), info.name, info.higher_is_better
+    values, metric, higher = (
+        np.array(outputs, np.float64),
+        info.name,
+        info.higher_is_better,
+    )
     if metric in ("margin", "log_odds"):
         metric, values = "accuracy", np.where(np.isnan(values), np.nan, values > 0)
     elif metric == "prediction":

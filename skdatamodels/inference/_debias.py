@@ -92,7 +92,7 @@ class FittedRuns(NamedTuple):
 
     def _residuals(self, targets, coef, exclude):
         """Return residuals, and their means by their error if runs were new."""
-        Y = np.float64(self.outputs[:, targets])
+        Y = np.array(self.outputs[:, targets], np.float64)
         intercept = np.atleast_1d(self.model.intercept_)[targets]
         usable = usable_runs(self.masks, Y, exclude)
         usable = np.ones(Y.shape, bool) if usable is None else usable

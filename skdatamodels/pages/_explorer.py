@@ -194,7 +194,9 @@ def write_explorer(
         "noise": noise if noise is None else embed(noise.astype(np.float32)),
         "output": _describe(info, threshold, train),
         "groups": groups if groups is None else groups.embed(),
-        "map": embed(np.float32(make_map(weights) if embedding is None else embedding)),
+        "map": embed(
+            np.array(make_map(weights) if embedding is None else embedding, np.float32)
+        ),
         "trust": trust_data(trust),
         "sections": [
             section_data(name, table, train, targets)

@@ -72,7 +72,7 @@ def _held_out_variance(problem):
 
 def _weighted_mean(problem, rows, targets):
     """Return the mean outputs of some runs, (n_targets,)."""
-    first = np.float64(problem.Y[rows[:1]][:, targets])[0]
+    first = np.array(problem.Y[rows[:1]][:, targets], np.float64)[0]
     return first + _mean_of(problem, rows, targets, lambda Y: Y - first)
 
 
@@ -84,7 +84,7 @@ def _mean_of(problem, rows, targets, function):
     """Return the weighted mean of a function of outputs over runs, (n_targets,)."""
     total = np.zeros(len(targets))
     for block in row_blocks(len(rows), 8 * problem.Y.shape[1]):
-        values = function(np.float64(problem.Y[rows[block]][:, targets]))
+        values = function(np.array(problem.Y[rows[block]][:, targets], np.float64))
         total += _weights(problem, rows[block]) @ values
     return total / _weights(problem, rows).sum()
 

@@ -64,7 +64,7 @@ class LargeSystem:
         """Solve the systems, as `System.solve`, with a strength for each target."""
         which = np.arange(R.shape[1])
         a, errors, noise = self._solve(R, lam, which)
-        product = np.float64(self.runs.Z.T @ a.astype(self.runs.Z.dtype)).T
+        product = np.array(self.runs.Z.T @ a.astype(self.runs.Z.dtype), np.float64).T
         return self.variances * product / self.runs.total, errors, noise
 
     def _solve(self, R, lam, which):
@@ -80,7 +80,7 @@ class LargeSystem:
         def product(vectors):
             return runs.Z @ (D * (runs.Z.T @ vectors)) / runs.total + lam_of * vectors
 
-        found = np.float64(_conjugate_gradient(product, right))
+        found = np.array(_conjugate_gradient(product, right), np.float64)
         a, residuals = found[:, :n], lam * found[:, :n]
         kept = lam * (self.signs @ found[:, n:])  # tr(1 - H)
         squares, m = (residuals**2).sum(axis=0), len(R)

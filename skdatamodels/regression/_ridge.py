@@ -161,7 +161,7 @@ class Runs(NamedTuple):
         X = X.astype(dtype, copy=False)
         weight = np.ones(len(rows)) if weight is None else weight[rows]
         root, total = np.sqrt(weight), weight.sum()
-        x_mean = np.float64(weight @ X) / total
+        x_mean = np.array(weight @ X, np.float64) / total
         # exact, so that rounding does not let a constant column vary
         x_mean = np.where(np.equal(X, X[0]).all(axis=0), X[0], x_mean)
         Z = (X - x_mean.astype(dtype)) * root[:, None].astype(dtype)
@@ -223,7 +223,9 @@ class System:
         self.runs, self.root = runs, np.sqrt(variances)
         if runs.gram is None:
             V = self._columns(slice(None))
-            self.matrix = _centred(np.float64(V @ V.T) / runs.total, runs.root)
+            self.matrix = _centred(
+                np.array(V @ V.T, np.float64) / runs.total, runs.root
+            )
         else:
             self.matrix = runs.gram * np.outer(self.root, self.root)
         diagonal = np.diagonal(self.matrix)
@@ -253,7 +255,7 @@ class System:
             F = vectors * np.sqrt(values)
         else:
             scale = self.root[:, None] * vectors / np.sqrt(runs.total)
-            F = np.float64(runs.Z @ scale.astype(runs.Z.dtype))
+            F = np.array(runs.Z @ scale.astype(runs.Z.dtype), np.float64)
         right = F.T @ R
         found = []
         for lam in strengths * self.size:
@@ -283,7 +285,7 @@ class System:
         """
         lam = self._least(lam)
         runs, factor = self.runs, self._factor(lam)
-        V = np.float64(self._columns(slice(None))) / np.sqrt(runs.total)
+        V = np.array(self._columns(slice(None)), np.float64) / np.sqrt(runs.total)
         if runs.gram is None:
             if sets is None:
                 U = solve_triangular(factor, V, lower=True)
@@ -343,7 +345,7 @@ class System:
         inverse -= mean / (self.size + lam)
         a = inverse @ R
         delta = (self._columns(slice(None)).T @ a.astype(runs.Z.dtype)).T
-        delta = np.float64(delta) * (self.root / runs.total)
+        delta = np.array(delta, np.float64) * (self.root / runs.total)
         kept = lam * inverse  # 1 - H
         errors = _left_out(
             runs, lam * a, lambda units: kept[units[..., None], units[:, None]]
@@ -353,13 +355,13 @@ class System:
     def _solve_primal(self, R, lam):
         runs, factor = self.runs, self._factor(lam)
         product = runs.Z.T @ R.astype(runs.Z.dtype)
-        right = self.root[:, None] * np.float64(product) / runs.total
+        right = self.root[:, None] * np.array(product, np.float64) / runs.total
         z = lapack.dpotrs(factor, right, lower=True)[0]
         delta = self.root * z.T
-        residuals = R - np.float64(runs.Z @ delta.T.astype(runs.Z.dtype))
+        residuals = R - np.array(runs.Z @ delta.T.astype(runs.Z.dtype), np.float64)
 
         def kept(units):
-            V = np.float64(self._columns(units.ravel())).T
+            V = np.array(self._columns(units.ravel()), np.float64).T
             U = solve_triangular(factor, V, lower=True, check_finite=False).T
             U = U.reshape(*units.shape, -1) / np.sqrt(runs.total)
             return _without_mean(runs, units, U @ U.transpose(0, 2, 1))
@@ -436,7 +438,7 @@ def _parts(problem, runs, targets, settings):
     variances = variances_of(offset, factors, len(targets))
     R, y_mean = _centred_outputs(problem, runs, targets)
     if offset is not None:
-        R -= np.float64(runs.Z @ offset.T.astype(runs.Z.dtype))
+        R -= np.array(runs.Z @ offset.T.astype(runs.Z.dtype), np.float64)
     lam = problem.lam if problem.lam is None else problem.lam[targets]
     if min(runs.Z.shape) > LARGE:
         system = LargeSystem(runs, variances, settings.seed)
@@ -459,7 +461,7 @@ def _parts(problem, runs, targets, settings):
 
 def _centred_outputs(problem, runs, targets):
     """Return outputs less their means, times the root of the weights, and the means."""
-    y = np.float64(problem.Y[runs.rows][:, targets])
+    y = np.array(problem.Y[runs.rows][:, targets], np.float64)
     first = y[0].copy()  # of constant outputs, it is the mean without rounding
     y -= first
     mean = runs.root**2 @ y / runs.total

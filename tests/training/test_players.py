@@ -2,7 +2,6 @@
 
 import numpy as np
 import pandas as pd
-import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,12 +23,11 @@ def frame_of(library):
 def with_labels(kind):
     """Return a training set and what to pass as groups."""
     if kind in ("metadata pandas", "metadata polars"):
-        library = pd if kind.endswith("pandas") else pl
-        return Examples(np.zeros((6, 2)), TRAIN.y, metadata=frame_of(library)), "source"
+        frame = frame_of(pytest.importorskip(kind.split()[1]))
+        return Examples(np.zeros((6, 2)), TRAIN.y, metadata=frame), "source"
     if kind in ("X pandas", "X polars"):
-        return Examples(frame_of(pd if kind.endswith("pandas") else pl), TRAIN.y), (
-            "source"
-        )
+        frame = frame_of(pytest.importorskip(kind.split()[1]))
+        return Examples(frame, TRAIN.y), "source"
     if kind == "metadata over X":
         frame = frame_of(pd).assign(source="other")
         return Examples(frame, TRAIN.y, metadata={"source": LABELS}), "source"
