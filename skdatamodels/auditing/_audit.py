@@ -19,7 +19,7 @@ from skdatamodels.auditing._checked_removal import N_BASES, N_TRIALS, removal_by
 from skdatamodels.auditing._effect_check import N_CHECKED, check_effects
 from skdatamodels.auditing._groups import N_RUNS, audit_groups, make_group_trainer
 from skdatamodels.auditing._inputs import check_inputs
-from skdatamodels.auditing._judged import choose_judged, fit_judged
+from skdatamodels.auditing._judged import LIKELY, choose_judged, fit_judged
 from skdatamodels.auditing._result import Audit
 from skdatamodels.auditing._runs_of_audit import (
     N_FULL,
@@ -34,7 +34,6 @@ from skdatamodels.auditing._trust import measure_trust
 from skdatamodels.influence import cheap_attributions
 
 _FEWEST_UNSEEN = 10  # runs that a row is missing in
-_LIKELY = 0.5  # probability of a label error, above which a row cannot judge others
 _SHARES = 0.01, 0.02, 0.05, 0.1  # of the training rows that are removed to check
 
 
@@ -189,7 +188,7 @@ def audit(
         rows[targets],
         trained.full[targets],
         attributions,
-        ~np.isin(rows[targets], errors.examples[errors.probability > _LIKELY]),
+        ~np.isin(rows[targets], errors.examples[errors.probability > LIKELY]),
         n_jobs,
     )
     trust = measure_trust(judged, min_lds, seed, trained.repeats[:, :, targets])

@@ -16,6 +16,7 @@ from sklearn.base import clone
 
 from skdatamodels.applications import CounterfactualEffects, CounterfactualEvaluation
 
+NORMAL = 1.96  # standard errors on each side of a 95 % interval
 N_CHECKED = 12  # judged rows, for each of which two sets are removed
 _LEAST_ROWS, _SHARE = 3, 0.01  # in a set
 
@@ -28,8 +29,9 @@ class EffectCheck(NamedTuple):
     scale : float
         True effect per predicted effect, by least squares.
     spread : float
-        How much wider than by their standard errors intervals must be to contain 95 %
-        of the true effects of sets that are drawn alike; at least 1.
+        Standard error of a scaled effect per standard error of the weights, for which
+        intervals contain 95 % of the true effects of sets that are drawn alike; at
+        least `scale`.
     effects : CounterfactualEffects or None
         The predicted and true effects. None if nothing was removed.
     """
@@ -86,5 +88,5 @@ def check_effects(trainer, judged, targets, n_control, seed):
     errors = np.abs(true - scale * predicted) / np.sqrt(np.maximum(variance, 1e-300))
     # the conformal quantile: a further set drawn alike has a smaller error in 95 %
     rank = min(len(errors), int(np.ceil(0.95 * (len(errors) + 1))))
-    spread = np.sort(errors)[rank - 1] / 1.96 / max(scale, 1e-3)
-    return EffectCheck(scale, float(max(1.0, spread)), effects)
+    spread = np.sort(errors)[rank - 1] / NORMAL
+    return EffectCheck(scale, float(max(scale, spread)), effects)

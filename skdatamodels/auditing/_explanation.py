@@ -4,6 +4,7 @@ import numpy as np
 
 from skdatamodels._example_scales import scales_of
 from skdatamodels._tables import import_pandas, shorten
+from skdatamodels.applications import similar_examples
 from skdatamodels.auditing._findings import beside
 
 _MOST_DIFFERENT = 3  # columns that are named
@@ -32,10 +33,10 @@ def explain(weights, target, train_table, n_rows):
         adds to the output) and `differs` (the columns that differ most from the
         target).
     """
-    order = np.argsort(-weights, kind="stable")
-    helping = order[:n_rows][weights[order[:n_rows]] > 0]
-    harming = order[::-1][:n_rows]
-    harming = harming[weights[harming] < 0]
+    extremes = similar_examples(weights[None], n_rows)
+    helping, harming = (
+        rows[0][rows[0] >= 0] for rows in (extremes.positive, extremes.negative)
+    )
     rows = np.concatenate([helping, harming])
     found = train_table.iloc[rows]
     scales = dict(zip(target.index, scales_of(train_table), strict=True))

@@ -9,6 +9,7 @@ from skdatamodels.auditing._effect_check import UNCHECKED, EffectCheck
 from skdatamodels.regression import DatamodelRegressor
 from skdatamodels.runs import TrainingRuns
 
+LIKELY = 0.5  # probability of a label error, above which it is counted as one
 _MOST_JUDGED = 2000
 
 
@@ -56,7 +57,7 @@ class Judged(NamedTuple):
     def standard_errors(self, sets=None):
         """Return the standard errors of effects, of each row or of sets (n_sets, d)."""
         variance = self.model.posterior_variance(self.runs, sets=sets)
-        return self.check.spread * self.check.scale * np.sqrt(variance)
+        return self.check.spread * np.sqrt(variance)
 
     def benefit(self):
         """Return what each training row does to each judged row.

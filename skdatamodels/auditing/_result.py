@@ -7,13 +7,13 @@ import numpy as np
 from skdatamodels._frames import is_frame
 from skdatamodels._tables import Table, import_pandas, table_html, table_text
 from skdatamodels.auditing import _findings
+from skdatamodels.auditing._effect_check import NORMAL
 from skdatamodels.auditing._explanation import explain
 from skdatamodels.auditing._inputs import as_frame
+from skdatamodels.auditing._judged import LIKELY
 from skdatamodels.pages import read_selection, write_explorer
 
-_LIKELY = 0.5  # probability of a label error that is counted
 _MOST_COLUMNS = 200  # that are shuffled unasked
-_NORMAL = 1.96  # of 95 % intervals
 _MOST_ON_PAGE = 100  # suspicious labels
 _BRITTLE = 5  # rows whose removal flips a prediction
 
@@ -169,7 +169,10 @@ class Audit:
 
     @property
     def groups(self):
-        """Groups by `effect`, what they add to the score; the worst first."""
+        """Groups by `effect`, what they add to the score; the worst first.
+
+        The effects are those in models trained on a share alpha of the groups.
+        """
         if self.group_audit is None:
             raise ValueError("There are no groups: pass groups= to audit.")
         if not self.group_audit.trust.enough:
@@ -337,7 +340,7 @@ class Audit:
         removed[0, at] = 1
         judged = self._judged
         change = -(judged.effects @ removed[0])
-        margin = _NORMAL * judged.standard_errors(removed)[:, 0]
+        margin = NORMAL * judged.standard_errors(removed)[:, 0]
         facts = {"output": judged.output, "change": change}
         facts |= {"low": change - margin, "high": change + margin}
         if judged.task == "classification":
@@ -454,7 +457,7 @@ class Audit:
 
     def _table(self):
         """Return what was found, in a few lines."""
-        likely = int((self.label_errors["probability"] > _LIKELY).sum())
+        likely = int((self.label_errors["probability"] > LIKELY).sum())
         found = {"label errors": f"{likely:,} likely"}
         found["near-duplicates"] = f"{len(self.duplicates):,} pairs"
         if self._test is not None:

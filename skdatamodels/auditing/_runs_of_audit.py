@@ -4,6 +4,7 @@ import time
 from typing import NamedTuple
 
 import numpy as np
+from scipy.sparse import vstack
 from sklearn.base import clone
 
 from skdatamodels._examples import Examples
@@ -102,24 +103,18 @@ def memory_estimate(n_train, n_targets, n_judged, n_runs):
 def _as_targets(train, test):
     """Return the training set, and all rows as targets, with columns of one type."""
     if test is None:
-        return train, Examples(train.X, train.y, _positions(train), allow_nan=True)
+        return train, Examples(train.X, train.y, np.arange(len(train)), allow_nan=True)
     X, Z = train.X, test.X
     if is_frame(X):
         X, Z, both = _concat_frames(X, Z)
         train = Examples(X, train.y, train.ids, train.metadata, allow_nan=True)
     elif hasattr(X, "tocsr"):
-        from scipy.sparse import vstack
-
         both = vstack([X, Z], format="csr")
     else:
         both = np.concatenate([X, Z])
     n_targets = len(train) + len(test)
     y = np.concatenate([train.y, test.y])
     return train, Examples(both, y, np.arange(n_targets), allow_nan=True)
-
-
-def _positions(examples):
-    return np.arange(len(examples))
 
 
 def _concat_frames(X, Z):

@@ -298,7 +298,7 @@ def test_predicted_removal_is_the_sum_of_effects_with_an_interval(found, planted
     sets = np.isin(np.arange(len(X)), [3, 8, 20]).astype(float)[None]
     variance = model.posterior_variance(found._judged.runs, sets=sets)[:, 0]
     check = found.effect_check
-    width = 2 * 1.96 * check.spread * check.scale * np.sqrt(variance)
+    width = 2 * 1.96 * check.spread * np.sqrt(variance)
     np.testing.assert_allclose(frame["high"] - frame["low"], width, rtol=1e-5)
     margin = found.predictions["margin"]
     assert (frame["flips"] == ((margin > 0) != (margin + frame["change"] > 0))).all()
@@ -315,3 +315,11 @@ def test_columns_without_values_or_with_other_categories_in_the_test_set(planted
         found = audit("linear", X, y, tested, y_test, **QUIET)
         assert found.columns["importance"].notna().all()
         assert len(found.frames()["predictions"]) == len(X_test)
+
+
+def test_intervals_stay_wide_where_effects_have_no_scale(found):
+    """If retraining shows nothing of the weights, the effect is 0, but not for sure."""
+    judged = found._judged
+    none = judged._replace(check=judged.check._replace(scale=0.0))
+    assert not none.effects.any()
+    assert (none.standard_errors() > 0).all()
