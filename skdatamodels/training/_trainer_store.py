@@ -64,6 +64,8 @@ def known_by(trainer, learner, players, explicit):
     if hasattr(trainer.estimator, "fit") or hasattr(trainer.estimator, "make_learner"):
         names += ["output"]
     fast = type(learner).__name__ if isinstance(learner, FAST_LEARNERS) else None
+    if fast and learner.exact:
+        fast = f"{fast}, exact"
     parameters = {"masks": "given" if explicit else "drawn", "fast": fast}
     parameters |= {name: getattr(trainer, name) for name in names}
     if players.are_groups:  # labels are names only
