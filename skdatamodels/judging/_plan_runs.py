@@ -7,8 +7,8 @@ import numpy as np
 from joblib import Parallel, delayed
 from sklearn.base import clone
 from threadpoolctl import threadpool_limits
-from tqdm.auto import tqdm
 
+from skdatamodels._progress import progress_bar
 from skdatamodels._random import entropy_from
 from skdatamodels._sklearn_compat import (
     HasMethods,
@@ -359,7 +359,7 @@ def _predict_left_out(runs, regressor, tasks, n_jobs, verbose):
         predictions = Parallel(n_jobs, require="sharedmem", return_as="generator")(
             delayed(fit_and_predict)(*task) for task in tasks
         )
-        progress = tqdm(
+        progress = progress_bar(
             predictions,
             desc="plan_runs",
             total=len(tasks),
