@@ -303,7 +303,7 @@ class Audit:
         at = index.get_loc(row)
         return explain(
             self._judged.effects[at],
-            self._judged_table.iloc[at],
+            self._judged_table.iloc[[at]],
             self._train_table,
             n_rows,
         )
