@@ -22,7 +22,7 @@ _LEAST_ROWS, _SHARE = 3, 0.01  # in a set
 
 
 class EffectCheck(NamedTuple):
-    """How predicted effects compare with true ones.
+    """How predicted effects compare with true ones; an :class:`Audit` has it.
 
     Attributes
     ----------
