@@ -113,6 +113,7 @@ class Examples:
         _check_one_kind(y, labels)
         _check_finite("ids", ids)
         _check_unique(ids)
+        check_same_index(X, sample_weight, "sample_weight")
         weight = None if sample_weight is None else _checked_weight(sample_weight, n)
         self._set(X, y, ids, metadata, None, weight)
 

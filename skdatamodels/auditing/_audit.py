@@ -56,6 +56,7 @@ def audit(
     y_test=None,
     *,
     groups=None,
+    sample_weight=None,
     task=None,
     n_runs="auto",
     alpha=0.5,
@@ -87,6 +88,10 @@ def audit(
     groups : array-like of shape (n_train,), or str, default=None
         Label of the group of each training row, such as its source; or the name of a
         column of X, which the model then does not see. Groups are audited, too.
+    sample_weight : array-like of shape (n_train,), or str, default=None
+        Weights of the training rows in ``fit``, at least 0; or the name of a column of
+        X, which the model then does not see. Effects are those of rows with their
+        weights. Scores count each judged row once.
     task : {"classification", "regression"}, default=None
         What to predict, if the estimator is a name and y does not tell.
     n_runs : int or "auto", default="auto"
@@ -137,7 +142,7 @@ def audit(
     ['effect', 'target', 'mean radius']
     """
     import_pandas()
-    given = check_inputs(estimator, X, y, X_test, y_test, groups, task)
+    given = check_inputs(estimator, X, y, X_test, y_test, groups, sample_weight, task)
     n_runs = choose_n_runs(n_runs, len(given.train))
     if (1 - alpha) * n_runs < _FEWEST_UNSEEN:
         raise ValueError(

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.base import clone
 
+from skdatamodels._tables import Table, table_html, table_text
 from skdatamodels.applications import CounterfactualEffects, CounterfactualEvaluation
 
 NORMAL = 1.96  # standard errors on each side of a 95 % interval
@@ -22,7 +23,7 @@ _LEAST_ROWS, _SHARE = 3, 0.01  # in a set
 
 
 class EffectCheck(NamedTuple):
-    """How predicted effects compare with true ones.
+    """How predicted effects compare with true ones; an :class:`Audit` has it.
 
     Attributes
     ----------
@@ -39,6 +40,14 @@ class EffectCheck(NamedTuple):
     scale: float
     spread: float
     effects: CounterfactualEffects | None
+
+    def _table(self):
+        n_sets = 0 if self.effects is None else len(self.effects)
+        columns = {"scale": [self.scale], "spread": [self.spread], "sets": [n_sets]}
+        return Table("Effects in models trained on all rows, per weight", columns)
+
+    __repr__ = table_text
+    _repr_html_ = table_html
 
 
 UNCHECKED = EffectCheck(1.0, 1.0, None)

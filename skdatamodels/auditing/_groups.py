@@ -8,7 +8,7 @@ from sklearn.base import clone
 from skdatamodels._tables import MOST_ROWS, Table, import_pandas, table_html, table_text
 from skdatamodels.applications import RemovalCheck
 from skdatamodels.auditing._checked_removal import N_BASES, removal_by_halves
-from skdatamodels.auditing._judged import Judged, fit_judged
+from skdatamodels.auditing._judged import fit_judged
 from skdatamodels.auditing._trust import Trust, measure_trust
 from skdatamodels.training._players import players_of
 
@@ -19,7 +19,7 @@ _SIZES = 1, 2, 4  # groups that are removed to check
 
 @dataclass(frozen=True, eq=False)
 class GroupAudit:
-    """What groups of training rows add to the score.
+    """What groups of training rows add to the score; an :class:`Audit` has it.
 
     Attributes
     ----------
@@ -29,8 +29,9 @@ class GroupAudit:
         Their sizes.
     effect : float64 array of shape (n_groups,)
         What the presence of each group adds to the score.
-    judged : Judged
-        Weights of the groups for each judged row.
+    weights : array of shape (n_judged, n_groups)
+        Attribution matrix: effects of groups in models trained on a share alpha of the
+        groups.
     trust : Trust
         How well these weights predict.
     removal : RemovalCheck or None
@@ -40,7 +41,7 @@ class GroupAudit:
     names: np.ndarray
     n_rows: np.ndarray
     effect: np.ndarray
-    judged: Judged
+    weights: np.ndarray
     trust: Trust
     removal: RemovalCheck | None
 
@@ -134,7 +135,7 @@ def audit_groups(trainer, judged, rows, min_lds, seed, n_jobs):
         players.names,
         players.sizes,
         by_group.mean_benefit(),
-        by_group,
+        by_group.weights,
         trust,
         removal,
     )

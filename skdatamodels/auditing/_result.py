@@ -93,7 +93,7 @@ class Audit:
 
     @property
     def effect_check(self):
-        """How weights compare with effects in models trained on all rows.
+        """How weights compare with effects in models trained on all rows, EffectCheck.
 
         `scale` is the factor, by which all effects of this class are multiplied;
         `effects` has the predicted and true effects of removing the rows for and
@@ -303,7 +303,7 @@ class Audit:
         at = index.get_loc(row)
         return explain(
             self._judged.effects[at],
-            self._judged_table.iloc[at],
+            self._judged_table.iloc[[at]],
             self._train_table,
             n_rows,
         )

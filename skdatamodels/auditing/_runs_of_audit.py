@@ -107,7 +107,14 @@ def _as_targets(train, test):
     X, Z = train.X, test.X
     if is_frame(X):
         X, Z, both = _concat_frames(X, Z)
-        train = Examples(X, train.y, train.ids, train.metadata, allow_nan=True)
+        train = Examples(
+            X,
+            train.y,
+            train.ids,
+            train.metadata,
+            allow_nan=True,
+            sample_weight=train.sample_weight,
+        )
     elif hasattr(X, "tocsr"):
         both = vstack([X, Z], format="csr")
     else:

@@ -105,23 +105,10 @@ class SimilarExamplesDisplay(ExamplesDisplay):
         self.train = train
         self.targets = targets
         self.n_examples = n_examples
-        self.image_shape = image_shape
-        self.n_columns = n_columns
-        self.feature_names = feature_names
+        super().__init__(image_shape, n_columns, feature_names)
 
     @classmethod
-    def from_predictions(
-        cls,
-        weights,
-        train,
-        targets,
-        *,
-        n_examples=5,
-        image_shape=None,
-        n_columns=5,
-        feature_names=None,
-        **plot_params,
-    ):
+    def from_predictions(cls, weights, train, targets, **params):
         """Make the display from weights and draw it.
 
         Parameters
@@ -130,46 +117,19 @@ class SimilarExamplesDisplay(ExamplesDisplay):
             Rows of an attribution matrix, one for each target.
         train, targets : Examples
             The training set and the targets to show.
-        n_examples : int, default=5
-            Number of examples of each sign.
-        image_shape : tuple of int, default=None
-            Shape of an image, if the examples are flat rows of pixels.
-        n_columns : int, default=5
-            Number of columns that a table shows.
-        feature_names : sequence of str, default=None
-            Names of the columns of an array.
-        **plot_params : dict
-            Keyword arguments of :meth:`plot`.
+        **params : dict
+            Other arguments of :class:`SimilarExamplesDisplay` and of :meth:`plot`.
 
         Returns
         -------
         display : SimilarExamplesDisplay
             The display, drawn.
         """
-        display = cls(
-            weights,
-            train,
-            targets,
-            n_examples=n_examples,
-            image_shape=image_shape,
-            n_columns=n_columns,
-            feature_names=feature_names,
-        )
-        return display.plot(**plot_params)
+        return cls._drawn(weights, train, targets, **params)
 
     @classmethod
     def from_estimator(
-        cls,
-        estimator,
-        train,
-        targets,
-        target_indices=(0, 1, 2),
-        *,
-        n_examples=5,
-        image_shape=None,
-        n_columns=5,
-        feature_names=None,
-        **plot_params,
+        cls, estimator, train, targets, target_indices=(0, 1, 2), **params
     ):
         """Take the weights from a fitted datamodel and draw the display.
 
@@ -182,16 +142,8 @@ class SimilarExamplesDisplay(ExamplesDisplay):
             The training set and all targets.
         target_indices : array-like of int, default=(0, 1, 2)
             Positions of the targets to show.
-        n_examples : int, default=5
-            Number of examples of each sign.
-        image_shape : tuple of int, default=None
-            Shape of an image, if the examples are flat rows of pixels.
-        n_columns : int, default=5
-            Number of columns that a table shows.
-        feature_names : sequence of str, default=None
-            Names of the columns of an array.
-        **plot_params : dict
-            Keyword arguments of :meth:`plot`.
+        **params : dict
+            Other arguments of :meth:`from_predictions`.
 
         Returns
         -------
@@ -203,16 +155,7 @@ class SimilarExamplesDisplay(ExamplesDisplay):
         weights = coef[target_indices] if coef.ndim == 2 else coef[None]
         if hasattr(weights, "toarray"):
             weights = weights.toarray()
-        return cls.from_predictions(
-            weights,
-            train,
-            targets[target_indices],
-            n_examples=n_examples,
-            image_shape=image_shape,
-            n_columns=n_columns,
-            feature_names=feature_names,
-            **plot_params,
-        )
+        return cls.from_predictions(weights, train, targets[target_indices], **params)
 
     def _choose(self):
         self._weights = self._check_weights()

@@ -78,6 +78,12 @@ def aggregate_targets(runs, slices=None, statistic="mean", *, output=None):
     compares the class of a target with the most likely of all others, so margins of
     the two classes are not scores of one of them.
 
+    What retrains models (:class:`~skdatamodels.applications.CounterfactualEvaluation`,
+    :class:`~skdatamodels.applications.DataSupportSearch`) measures single targets and
+    refuses weights of slices. To test by retraining what harms a slice, pass the rows
+    that :func:`~skdatamodels.applications.harmful_examples` finds to
+    :func:`~skdatamodels.applications.removal_check`, with the slice as its targets.
+
     `target_classes` of the result are the names of the slices, so that
     :func:`~skdatamodels.applications.mean_weights` gives each slice the same weight.
 

@@ -323,3 +323,25 @@ def test_intervals_stay_wide_where_effects_have_no_scale(found):
     none = judged._replace(check=judged.check._replace(scale=0.0))
     assert not none.effects.any()
     assert (none.standard_errors() > 0).all()
+
+
+def test_rows_count_with_their_weights():
+    X, y = load_diabetes(return_X_y=True, as_frame=True)
+    parts = X[:120], y[:120], X[120:160], y[120:160]
+    weight = np.random.default_rng(0).choice([0.0, 1, 4], 120)
+    found = audit(Ridge(0.1), *parts, sample_weight=weight, **QUIET)
+
+    def predict(rows):
+        model = Ridge(0.1).fit(parts[0][rows], parts[1][rows], weight[rows])
+        return model.predict(parts[2])
+
+    everything = np.ones(120, dtype=bool)
+    predicted = found.predictions["prediction"]
+    np.testing.assert_allclose(predicted, predict(everything), rtol=1e-5)
+    runs = found.trainer.fit_transform([0, 5])
+    for mask, outputs in zip(runs.masks.astype(bool), runs.outputs, strict=True):
+        np.testing.assert_allclose(outputs[120:], predict(mask), rtol=1e-5)
+    # rows that training ignores have next to no weight
+    size = np.abs(found.weights).mean(axis=0)
+    assert size[weight == 0].max() < 0.2 * size[weight == 4].mean()
+    assert size[weight == 1].mean() < 0.7 * size[weight == 4].mean()

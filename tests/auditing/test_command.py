@@ -47,11 +47,23 @@ def test_audit_writes_tables(iris, tmp_path, capsys):
     assert len(pd.read_csv(tmp_path / "groups.csv")) == 10
 
 
+def test_weights_are_a_column_that_the_model_does_not_see(iris, tmp_path, capsys):
+    options = ["--target", "species", "--model", "linear", "--weights", "sepal width"]
+    options += ["--runs", "50", "--jobs", "1", "--drop", "found", "source"]
+    options += ["--tables", str(tmp_path)]
+    assert run_command(["audit", str(iris / "train.csv"), *options]) == 0
+    columns = pd.read_csv(tmp_path / "columns.csv")["column"]
+    assert sorted(columns) == ["petal length", "petal width", "sepal length"]
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         (["--target", "kind"], "train.csv has no column 'kind'; it has sepal length"),
         (["--target", "species", "--groups", "lab"], "train.csv has no column 'lab'"),
+        (["--target", "species", "--weights", "kg"], "train.csv has no column 'kg'"),
+        (["--target", "species", "--weights", "found"], "one number per example"),
+        (["--target", "species", "--weights", "petal width"], "weight has missing"),
         (["--target", "species", "--drop", "x"], "has no column 'x' to drop"),
         (["--target", "species", "--index", "x"], "has no column 'x'"),
     ],

@@ -9,6 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array
 
 from skdatamodels import Examples
+from skdatamodels._example_scales import cell_differences, plain_values, scales_of
 from skdatamodels.applications import predict_counterfactual, read_annotations
 from skdatamodels.pages import read_selection, write_explorer
 from skdatamodels.pages._page import make_page
@@ -160,6 +161,38 @@ def test_differing_cells_are_marked(explorer):
         gap = abs(ours[name] - theirs[name]) / np.std(TRAIN.X[name])
         assert (name in marked) == (gap >= 1)
     assert ("job" in marked) == (ours["job"] != theirs["job"])
+
+
+def test_cells_differ_by_the_same_rule_as_in_python(browser, tmp_path):
+    rng = np.random.default_rng(0)
+
+    def frame(n):
+        age = rng.integers(18, 80, n).astype(float)
+        age[:2] = np.nan
+        return pd.DataFrame(
+            {
+                "age": age,
+                "income": 1e6 * rng.normal(size=n),
+                "constant": np.full(n, n),
+                "town": rng.choice(["Oslo", "Rome", None], n),
+                "born": pd.to_datetime(rng.choice(["2020-01-01", "2021-01-01"], n)),
+                "paid": rng.random(n) < 0.5,
+            }
+        )
+
+    parts = [Examples(frame(n), np.arange(n) % 2, allow_nan=True) for n in (9, 5)]
+    browser.open(_write(tmp_path, np.eye(5, 9), *parts))
+    found = browser.execute_script(
+        "const pairs = parts.train.columns.map(c => [c, findColumn(parts.targets, c)]);"
+        "return pairs.map(([own, other]) => Array.from({length: 9}, (_, i) =>"
+        " Array.from({length: 5}, (_, k) => own.gap(i, other, k))))"
+    )
+    scales = scales_of(parts[0].X)
+    for gaps, name, scale in zip(found, parts[0].X, scales, strict=True):
+        own, other = (plain_values(part.X[name]) for part in parts)
+        expected = cell_differences(own[:, None], other, scale)
+        assert_allclose(gaps, expected, rtol=1e-5, err_msg=name)
+        assert np.ptp(expected) > 0 or name == "constant"
 
 
 def test_filters(explorer):
