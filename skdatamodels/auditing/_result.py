@@ -6,7 +6,7 @@ import numpy as np
 
 from skdatamodels._frames import is_frame
 from skdatamodels._tables import Table, import_pandas, table_html, table_text
-from skdatamodels.auditing import _findings
+from skdatamodels.auditing import _copies, _findings
 from skdatamodels.auditing._effect_check import NORMAL
 from skdatamodels.auditing._explanation import explain
 from skdatamodels.auditing._inputs import as_frame
@@ -183,9 +183,11 @@ class Audit:
     def leaks(self):
         """Test rows that are also in the training set, exactly or nearly.
 
-        `train_row` is the copy, and `n_differ` the number of columns, with the label,
-        in which it differs. `evidence` says what speaks for it: "weights" (the
-        model needed it), "representation" (it looks alike), or "both".
+        `train_row` is the row in the training set, and `n_differ` the number of
+        columns, with the label, in which it differs. `copy` says whether all columns
+        but the label are equal. `evidence` says what speaks for others: "weights" (the
+        model needed it), "representation" (it looks alike, more than any other row and
+        more than training rows do among each other), or "both".
         """
         if self._test is None:
             raise ValueError(
@@ -193,7 +195,7 @@ class Audit:
                 "has pairs of training rows."
             )
         weights = self._judged.benefit() if self.trust.enough else None
-        return _findings.leaks(
+        return _copies.leaks(
             weights, *self._representation, self._train_table, self._judged_table
         )
 
@@ -203,7 +205,7 @@ class Audit:
 
         `n_differ` is the number of columns, with the label, in which they differ.
         """
-        return _findings.duplicates(self._representation[0], self._train_table)
+        return _copies.duplicates(self._representation[0], self._train_table)
 
     @cached_property
     def columns(self):
@@ -430,7 +432,7 @@ class Audit:
 
     @cached_property
     def _representation(self):
-        return _findings.representation(self._fitted, self._train, self._judged_rows)
+        return _copies.representation(self._fitted, self._train, self._judged_rows)
 
     @cached_property
     def _clusters(self):
@@ -461,8 +463,11 @@ class Audit:
         found = {"label errors": f"{likely:,} likely"}
         found["near-duplicates"] = f"{len(self.duplicates):,} pairs"
         if self._test is not None:
-            n_same = int((self.leaks["n_differ"] == 0).sum())
-            found["leaks"] = f"{len(self.leaks):,} test rows, {n_same:,} of them exact"
+            n_copies = int(self.leaks["copy"].sum())
+            found["leaks"] = (
+                f"{n_copies:,} test rows are copies of training rows, "
+                f"{len(self.leaks) - n_copies:,} nearly so"
+            )
         if self.trust.enough and self._judged.task == "classification":
             to_flip = self.predictions["rows_to_flip"]
             brittle = int(((to_flip > 0) & (to_flip <= _BRITTLE)).sum())
