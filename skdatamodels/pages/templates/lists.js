@@ -126,7 +126,8 @@ class SectionView {
     this.element = el("div.single", {}, el("h2", { tabIndex: -1 }, spec.title),
       n < spec.total ? el("p.note", {}, `The first ${count(n)} of ${count(spec.total)} rows.`) : null,
       n ? null : el("p", {}, "Nothing was found."),
-      n ? el("div.buttons", {}, this.filters.element, this.ticker) : null,
+      n ? this.filters.element : null,
+      n && linked ? el("div.buttons", {}, this.ticker) : null,
       n ? this.table.element : null);
     ticksChanged.on(() => { if (!this.element.hidden) this.table.draw(); });
   }
