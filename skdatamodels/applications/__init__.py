@@ -8,9 +8,11 @@ from skdatamodels.applications._component_effects import (
     ComponentEffects,
     component_effects,
 )
-from skdatamodels.applications._counterfactuals import (
+from skdatamodels.applications._counterfactual_effects import (
     Correlation,
     CounterfactualEffects,
+)
+from skdatamodels.applications._counterfactuals import (
     CounterfactualEvaluation,
     predict_counterfactual,
 )

@@ -299,13 +299,57 @@ def test_map_chooses_what_is_drawn_around(explorer):
 
 def test_sections_tick_rows(explorer):
     _go(explorer, "section0")
-    (button,) = (b for b in explorer.all("button") if "Tick all of these" in b.text)
+    (button,) = (b for b in explorer.all("button") if "Tick the 2 rows" in b.text)
     button.click()
     assert_array_equal(read_selection(explorer.saved("csv"), TRAIN), [3, 7])
     _go(explorer, "section1")
     explorer.all("main td a")[0].click()
     explorer.settle()
     assert explorer.current_url.endswith("#targets/4")
+
+
+def test_what_is_listed_after_a_filter_is_ticked(browser, tmp_path):
+    score = np.linspace(0, 1, 30)  # two pages of a table
+    section = pd.DataFrame({"train": np.arange(30)[::-1], "score": score})
+    section["why"] = np.resize(["odd", "even", "odd"], 30)
+    rows = np.arange(30)[::-1]
+    path = _write(tmp_path, sections={"Found": section})
+    browser.open(path, "#section0")
+
+    def ticks(n):
+        word = "row" if n == 1 else "rows"
+        (button,) = browser.all("main button:not(.quiet):not([aria-label])")
+        assert button.text == f"Tick the {n} {word} listed"
+        if n == 0:
+            assert not button.is_enabled()
+            return []
+        button.click()
+        ticked = read_selection(browser.saved("csv"), TRAIN)
+        browser.one("#untick").click()
+        return sorted(ticked)
+
+    assert ticks(30) == sorted(rows)
+    browser.choose("Column to filter by", "score")
+    browser.one("[aria-label='score from']").send_keys("0.25")
+    assert ticks((score >= 0.25).sum()) == sorted(rows[score >= 0.25])
+    browser.one("[aria-label='score to']").send_keys("0.2")
+    assert ticks(0) == []
+    browser.choose("Column to filter by", "why")
+    browser.one("[aria-label='why contains']").send_keys("EV")
+    even = (section["why"] == "even").to_numpy()
+    assert ticks(even.sum()) == sorted(rows[even])
+    browser.choose("Column to filter by", "train")
+    browser.one("[aria-label='train contains']").send_keys(TRAIN.ids[5][:12])
+    known = [TRAIN.ids[5][:12].lower() in TRAIN.ids[k].lower() for k in rows]
+    assert ticks(sum(known)) == sorted(rows[known])
+    _go(browser, "rows")
+    browser.choose("y", "no")
+    no = np.flatnonzero(TRAIN.y == "no")
+    (button,) = (b for b in browser.all("button") if "listed" in b.text)
+    assert button.text == f"Tick the {len(no)} rows listed"
+    button.click()
+    assert_array_equal(read_selection(browser.saved("csv"), TRAIN), no)
+    browser.check_silent()
 
 
 def test_questions_are_answered_on_the_same_page(explorer):
@@ -370,7 +414,7 @@ def test_columns_that_are_groups(browser, tmp_path):
 def test_ticked_rows_whose_weights_are_left_out(browser, tmp_path):
     path = _write(tmp_path, outputs=OUTPUTS, n_weights=4, standard_error=ERRORS)
     browser.open(path, "#rows")
-    (button,) = (b for b in browser.all("button") if "Tick all that" in b.text)
+    (button,) = (b for b in browser.all("button") if "Tick the 40 rows" in b.text)
     button.click()
     _go(browser, "targets/5")
     kept = np.argsort(-np.abs(WEIGHTS[5]))[:4]

@@ -18,7 +18,7 @@ class TargetsView {
     this.title = "Targets";
     this.selected = null;  // targets that were chosen on the map
     const part = parts.targets;
-    this.filters = new Filters(part, this.choices(), this.measures(), () => this.filter());
+    this.filters = new ExampleFilters(part, this.choices(), this.measures(), () => this.filter());
     this.table = new PagedTable({ caption: "Targets", n: part.n, fields: this.fields(),
       open: i => "#targets/" + i });
     this.map = new TargetMap(chosen => { this.selected = chosen; this.filter(); },
