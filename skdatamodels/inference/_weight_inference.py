@@ -44,6 +44,9 @@ class WeightInference:
         Names of the targets.
     player_ids : array of shape (n_train,) or None
         Names of the training examples.
+    noise : float32 array of shape (n_targets, n_runs)
+        What each run adds to the errors, in vectors of length 1: the product of two is
+        the correlation of the errors of two targets.
 
     See Also
     --------
@@ -71,6 +74,7 @@ class WeightInference:
     exclude: np.ndarray | None = None
     target_ids: np.ndarray | None = None
     player_ids: np.ndarray | None = None
+    noise: np.ndarray | None = None
 
     def __len__(self):
         return len(self.estimate)
@@ -79,7 +83,7 @@ class WeightInference:
         """Return the inference of some targets: a slice, an int array or a bool one."""
         if isinstance(targets, int | np.integer):
             targets = [targets]
-        own = ("estimate", "scale", "freedom", "exclude", "target_ids")
+        own = ("estimate", "scale", "freedom", "noise", "exclude", "target_ids")
         parts = {name: getattr(self, name) for name in own}
         parts = {k: v if v is None else v[targets] for k, v in parts.items()}
         return replace(self, **parts)
@@ -139,6 +143,105 @@ class WeightInference:
             Lower and upper ends.
         """
         return interval_of(self.estimate, self.standard_error, self.freedom, confidence)
+
+    @validate_params(
+        {"self": "no_validation", "fdr": [_INSIDE]},
+        prefer_skip_nested_validation=True,
+    )
+    def adjusted_interval(self, fdr=0.1):
+        """Return intervals that hold for weights that were chosen as the largest.
+
+        They exclude 0 for the weights that ``select(fdr)`` selects, and for no others.
+        Where it selects k of n weights of a target, they are the intervals of
+        confidence 1 - fdr·k/n, or 1 - fdr/n if it selects none.
+
+        Parameters
+        ----------
+        fdr : float, default=0.1
+            Expected share of the selected weights that are outside of their intervals.
+            If at most one weight is selected, all weights of the target are inside at
+            once with probability 1 - fdr.
+
+        Returns
+        -------
+        interval : float64 array of shape (n_targets, n_train, 2)
+            Lower and upper ends.
+
+        References
+        ----------
+        Benjamini, Yekutieli, "False Discovery Rate-Adjusted Multiple Confidence
+        Intervals for Selected Parameters", Journal of the American Statistical
+        Association 100, 2005.
+        """
+        error, score = self.standard_error, abs(self.z_score)
+        n = np.maximum((~np.isnan(score)).sum(axis=1), 1)
+        cut = cuts_of_targets(score, self.freedom, fdr, "bh")
+        of_one = -special.stdtrit(self.freedom, fdr / n / 2)
+        half = np.where(np.isfinite(cut), cut, of_one)[:, None] * error
+        return np.stack([self.estimate - half, self.estimate + half], axis=-1)
+
+    def combine(self, factors):
+        """Infer sums of the weights over targets, such as means.
+
+        The outputs of all targets come from the same runs, so their errors are
+        correlated. They are added run by run, as if the sum of the outputs were one
+        target.
+
+        Parameters
+        ----------
+        factors : array-like of shape (n_sums, n_targets) or (n_targets,)
+            Factor of each target in each sum, such as 1 / n_targets for a mean.
+
+        Returns
+        -------
+        sums : WeightInference
+            Each sum takes the place of a target. The degrees of freedom are means of
+            those of the targets, weighted by the magnitudes of their factors.
+
+        Raises
+        ------
+        ValueError
+            If there is not one finite factor for each target.
+
+        Notes
+        -----
+        The weight of a target that is the training example itself counts as 0, but
+        its error is counted in: that of other examples is the same.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skdatamodels import DatamodelRegressor
+        >>> from skdatamodels.datasets import make_linear_runs
+        >>> from skdatamodels.inference import infer_weights
+        >>> runs, coef = make_linear_runs(200, n_train=50, n_targets=2, noise=0.5)
+        >>> model = DatamodelRegressor(random_state=0).fit(runs)
+        >>> mean = infer_weights(model, runs).combine([0.5, 0.5])
+        >>> mean.estimate.shape
+        (1, 50)
+        """
+        factors = np.atleast_2d(as_real(factors, "factors")).astype(np.float64)
+        if factors.shape[1:] != (len(self),) or not np.isfinite(factors).all():
+            raise ValueError(
+                f"factors must have one finite number for each of the {len(self)} "
+                f"targets, got shape {factors.shape}."
+            )
+        used = factors != 0
+        scaled = [np.where(used, factors * scale, 0) for scale in self.scale.T]
+        errors = np.array([part @ self.noise for part in scaled])  # by stratum
+        size = np.abs(factors)
+        total = np.maximum(size.sum(axis=1), np.finfo(float).tiny)
+        noise = errors.mean(axis=0)
+        length = np.sqrt((noise**2).sum(axis=1, keepdims=True))
+        return replace(
+            self,
+            estimate=factors @ self.estimate,
+            scale=np.sqrt((errors**2).sum(axis=-1)).T,
+            freedom=size @ self.freedom / total,
+            noise=(noise / np.where(length > 0, length, 1)).astype(np.float32),
+            exclude=None,
+            target_ids=None,
+        )
 
     @validate_params(
         {

@@ -139,3 +139,30 @@ def test_wrong_arguments():
         inference.interval(95)
     with pytest.raises(ValueError, match="a column for each of the 40"):
         inference.effect_of_removal(np.ones((1, 5)))
+
+
+def test_adjusted_intervals_exclude_zero_where_selected():
+    inference = make()
+    low, high = np.moveaxis(inference.adjusted_interval(0.1), -1, 0)
+    np.testing.assert_array_equal((low > 0) | (high < 0), inference.select(0.1))
+    # Benjamini and Yekutieli: the level of the selected ones is 1 - fdr k / n
+    selected = selected_by_scipy(inference.p_value[0], 0.1, "bh").sum()
+    assert selected > 1
+    expected = inference.interval(1 - 0.1 * selected / 40)
+    np.testing.assert_allclose(low[0], expected[0, :, 0])
+    none = make_noise()
+    assert not none.select(0.1).any()
+    expected = none.interval(1 - 0.1 / 40)
+    np.testing.assert_allclose(none.adjusted_interval(0.1), expected)
+
+
+def make_noise():
+    estimate = np.linspace(-1.5, 1.5, 40)[None]
+    return WeightInference(estimate, np.ones((1, 1)), np.full(1, 50.0), np.zeros(40, int))
+
+
+def test_factors_are_checked():
+    inference = make()
+    for factors in (np.ones(5), np.full(6, np.nan)):
+        with pytest.raises(ValueError, match="factors must have one finite number"):
+            inference.combine(factors)
