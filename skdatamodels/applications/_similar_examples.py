@@ -24,6 +24,12 @@ from skdatamodels.applications._attributions import (
     names_of,
     sign_of_better,
 )
+from skdatamodels.applications._intervals import (
+    are_distinguishable,
+    check_inference,
+    intervals_at,
+    mark_note,
+)
 from skdatamodels.applications._quality import (
     quality_note,
     quality_of,
@@ -50,6 +56,11 @@ class Extremes(NamedTuple):
     quality : float
         Median R² of the weights on held-out runs, `held_out_r2_` of a fitted regressor.
         NaN if it is not known, as for a plain matrix.
+    positive_intervals, negative_intervals : float64 array of shape \
+            (n_rows, n_most, 2), or None
+        Ends of the intervals of these weights, see
+        :meth:`~skdatamodels.inference.WeightInference.adjusted_interval`. None without
+        an inference.
     """
 
     positive: np.ndarray
@@ -60,13 +71,32 @@ class Extremes(NamedTuple):
     negative_ids: np.ndarray | None = None
     row_ids: np.ndarray | None = None
     quality: float = np.nan
+    positive_intervals: np.ndarray | None = None
+    negative_intervals: np.ndarray | None = None
+
+    @property
+    def positive_distinguishable(self):
+        """Which positive weights are distinguishable at FDR 0.1, a bool array.
+
+        Their intervals are above 0. None without an inference.
+        """
+        return are_distinguishable(self.positive_weights, self.positive_intervals)
+
+    @property
+    def negative_distinguishable(self):
+        """Which negative weights are distinguishable at FDR 0.1, a bool array.
+
+        Their intervals are below 0. None without an inference.
+        """
+        return are_distinguishable(self.negative_weights, self.negative_intervals)
 
     def to_frame(self):
         """Return the weights as a pandas.DataFrame, one row each.
 
-        Its columns are row, row_id, column, id and weight, ids only if they are known.
-        In each row the positive weights come first, then the negative, the most extreme
-        first of either. ``polars.from_pandas`` converts the frame.
+        Its columns are row, row_id, column, id and weight, ids only if they are known;
+        and with an inference low and high, the ends of the interval, and
+        distinguishable. In each row the positive weights come first, then the negative,
+        the most extreme first of either. ``polars.from_pandas`` converts the frame.
 
         Raises
         ------
@@ -83,6 +113,10 @@ class Extremes(NamedTuple):
                 "weight": weights[found],
             }
         )
+        if self.positive_intervals is not None:
+            ends = np.hstack([self.positive_intervals, self.negative_intervals])[found]
+            frame["low"], frame["high"] = ends.T
+            frame["distinguishable"] = are_distinguishable(weights[found], ends)
         if self.positive_ids is not None:
             ids = np.hstack([self.positive_ids, self.negative_ids])
             frame.insert(2, "id", ids[found])
@@ -96,24 +130,33 @@ class Extremes(NamedTuple):
         columns = {"row": shown}
         if self.row_ids is not None and (self.row_ids != np.arange(n_rows)).any():
             columns = {"id": [str(name) for name in self.row_ids[:MOST_ROWS]]}
+        marks = None
         for sign in ("positive", "negative"):
             found, weights = getattr(self, sign), getattr(self, f"{sign}_weights")
-            ids = getattr(self, f"{sign}_ids")
+            ids, marked = (
+                getattr(self, f"{sign}_{name}") for name in ("ids", "distinguishable")
+            )
+            if marked is not None:
+                marks = marked if marks is None else np.hstack([marks, marked])
+            marked = np.zeros(found.shape, bool) if marked is None else marked
             names = found if ids is None else ids
             columns[sign] = [
-                _listed(names[i][found[i] >= 0], weights[i][found[i] >= 0])
+                _listed(*(part[i][found[i] >= 0] for part in (names, weights, marked)))
                 for i in shown
             ]
         title = f"Extremes(n_rows={n_rows}, n_most={n_most})"
-        return Table(title, columns, n_rows, (quality_note(self.quality),))
+        notes = (*mark_note(marks), quality_note(self.quality))
+        return Table(title, columns, n_rows, notes)
 
     __repr__ = table_text
     _repr_html_ = table_html
 
 
-def _listed(names, weights, most=3):
-    pairs = zip(names[:most], weights[:most], strict=True)
-    text = ", ".join(f"{name}: {weight:+.2g}" for name, weight in pairs)
+def _listed(names, weights, marked, most=3):
+    shown = zip(names[:most], weights[:most], marked[:most], strict=True)
+    text = ", ".join(
+        f"{name}: {weight:+.2g}{'*' if mark else ''}" for name, weight, mark in shown
+    )
     return text + (", …" if len(names) > most else "")
 
 
@@ -132,17 +175,29 @@ class HarmfulExamples(NamedTuple):
     quality : float
         Median R² of the weights on held-out runs, `held_out_r2_` of a fitted regressor.
         NaN if it is not known, as for a plain matrix.
+    intervals : float64 array of shape (n_found, 2), or None
+        Ends of the intervals of the mean weights. None without an inference.
     """
 
     examples: np.ndarray
     mean_weights: np.ndarray
     ids: np.ndarray | None
     quality: float = np.nan
+    intervals: np.ndarray | None = None
+
+    @property
+    def distinguishable(self):
+        """Which examples are distinguishable at FDR 0.1, bool array (n_found,).
+
+        Their intervals are on the harmful side of 0. None without an inference.
+        """
+        return are_distinguishable(self.mean_weights, self.intervals)
 
     def to_frame(self):
         """Return the examples as a pandas.DataFrame, one row each.
 
-        Its columns are example, id if ids are known, and mean_weight.
+        Its columns are example, id if ids are known, and mean_weight; and with an
+        inference low and high, the ends of the interval, and distinguishable.
 
         Raises
         ------
@@ -151,7 +206,11 @@ class HarmfulExamples(NamedTuple):
         """
         ids = {} if self.ids is None else {"id": self.ids}
         columns = {"example": self.examples, **ids, "mean_weight": self.mean_weights}
-        return import_pandas().DataFrame(columns)
+        frame = import_pandas().DataFrame(columns)
+        if self.intervals is not None:
+            frame["low"], frame["high"] = self.intervals.T
+            frame["distinguishable"] = self.distinguishable
+        return frame
 
     def _table(self):
         n_rows = len(self.examples)
@@ -159,14 +218,18 @@ class HarmfulExamples(NamedTuple):
         if self.ids is not None:
             columns["id"] = [str(name) for name in self.ids[:MOST_ROWS]]
         columns["mean weight"] = self.mean_weights[:MOST_ROWS]
+        if self.intervals is not None:
+            columns["from"], columns["to"] = self.intervals[:MOST_ROWS].T
+            columns[""] = ["*" if mark else "" for mark in self.distinguishable]
         title = f"{n_rows} harmful examples, the worst first"
-        return Table(title, columns, n_rows, (quality_note(self.quality),))
+        notes = (*mark_note(self.distinguishable), quality_note(self.quality))
+        return Table(title, columns, n_rows, notes)
 
     __repr__ = table_text
     _repr_html_ = table_html
 
 
-def similar_examples(weights, n_examples=5, *, among=None, train=None):
+def similar_examples(weights, n_examples=5, *, among=None, train=None, inference=None):
     """Find the training examples that raise and lower each target's output the most.
 
     Parameters
@@ -182,6 +245,10 @@ def similar_examples(weights, n_examples=5, *, among=None, train=None):
     train : Examples, default=None
         The training set, whose ids are also returned. Not needed for a regressor that
         was fitted on runs of a trainer, which knows the ids, or the labels of groups.
+    inference : WeightInference, default=None
+        Result of :func:`~skdatamodels.inference.infer_weights` for these weights. With
+        it, the result has intervals, and says which examples are distinguishable for
+        their target. The order is that of `weights`.
 
     Returns
     -------
@@ -197,8 +264,8 @@ def similar_examples(weights, n_examples=5, *, among=None, train=None):
     Raises
     ------
     ValueError
-        If `weights` is not a finite matrix, `among` or `train` does not match it, or
-        `n_examples` is below 1.
+        If `weights` is not a finite matrix, `among`, `train` or `inference` does not
+        match it, or `n_examples` is below 1.
 
     See Also
     --------
@@ -231,9 +298,23 @@ def similar_examples(weights, n_examples=5, *, among=None, train=None):
     warn_if_weak(weights)
     matrix = check_weights(weights)
     check_train(train, matrix.shape[1])
+    check_inference(inference, matrix.shape)
     names = names_of(weights, train, "player_ids_")
     row_names = names_of(weights, None, "target_ids_")
-    return _extremes(matrix, n_examples, among, names, row_names, quality)
+    found = _extremes(matrix, n_examples, among, names, row_names, quality)
+    return _with_intervals(found, inference)
+
+
+def _with_intervals(found, inference, rows_are_targets=True):
+    """Return extremes with their intervals, or as they are for None."""
+    if inference is None:
+        return found
+    both = []
+    for columns, sign in ((found.positive, 1), (found.negative, -1)):
+        rows = np.where(columns >= 0, np.arange(len(columns))[:, None], -1)
+        places = (rows, columns) if rows_are_targets else (columns, rows)
+        both.append(intervals_at(inference, *places, sign))
+    return found._replace(positive_intervals=both[0], negative_intervals=both[1])
 
 
 def _extremes(weights, n_examples, among, names, row_names, quality):
@@ -264,7 +345,7 @@ def _extremes(weights, n_examples, among, names, row_names, quality):
     return Extremes(positive, negative, raised, -lowered, *ids, row_names, quality)
 
 
-def affected_targets(weights, n_targets=5, *, among=None, targets=None):
+def affected_targets(weights, n_targets=5, *, among=None, targets=None, inference=None):
     """Find the targets whose outputs each training example raises and lowers the most.
 
     Parameters
@@ -279,6 +360,10 @@ def affected_targets(weights, n_targets=5, *, among=None, targets=None):
     targets : Examples, default=None
         The targets, whose ids are also returned. Not needed for a regressor that was
         fitted on runs of a trainer, which knows them.
+    inference : WeightInference, default=None
+        Result of :func:`~skdatamodels.inference.infer_weights` for these weights. With
+        it, the result has the intervals and marks of :func:`similar_examples`: the rate
+        of false discoveries holds for each target, over all training examples.
 
     Returns
     -------
@@ -293,8 +378,8 @@ def affected_targets(weights, n_targets=5, *, among=None, targets=None):
     Raises
     ------
     ValueError
-        If `weights` is not a finite matrix, `among` or `targets` does not match it, or
-        `n_targets` is below 1.
+        If `weights` is not a finite matrix, `among`, `targets` or `inference` does not
+        match it, or `n_targets` is below 1.
 
     Examples
     --------
@@ -317,7 +402,9 @@ def affected_targets(weights, n_targets=5, *, among=None, targets=None):
             )
     names = names_of(weights, targets, "target_ids_")
     row_names = names_of(weights, None, "player_ids_")
-    return _extremes(transposed, n_targets, among, names, row_names, quality)
+    check_inference(inference, transposed.shape[::-1])
+    found = _extremes(transposed, n_targets, among, names, row_names, quality)
+    return _with_intervals(found, inference, rows_are_targets=False)
 
 
 def mean_weights(weights, *, target_classes=None, balance=True):
@@ -363,11 +450,14 @@ def mean_weights(weights, *, target_classes=None, balance=True):
     >>> mean_weights(weights, balance=False).round(2)
     array([0.47, 0.2 ])
     """
-    return _mean_weights(weights, target_classes, balance)
+    return _mean_weights(weights, target_classes, balance)[0]
 
 
 def _mean_weights(weights, target_classes, balance):
-    """Do what `mean_weights` does; a warning names the caller of the caller."""
+    """Return what `mean_weights` does, and the share of each target (n_targets,).
+
+    A warning names the caller of the caller.
+    """
     if target_classes is None:
         target_classes = getattr(last_step(weights), "target_classes_", None)
     info = getattr(last_step(weights), "output_info_", OutputInfo())
@@ -395,7 +485,7 @@ def _mean_weights(weights, target_classes, balance):
             target_classes, return_inverse=True, return_counts=True
         )
         share = 1 / (len(sizes) * sizes[columns])
-    return np.asarray(share @ weights, dtype=np.float64)
+    return np.asarray(share @ weights, dtype=np.float64), share
 
 
 def harmful_examples(
@@ -406,6 +496,7 @@ def harmful_examples(
     target_classes=None,
     balance=True,
     train=None,
+    inference=None,
 ):
     """Find the training examples that make the outputs of the targets worse on average.
 
@@ -431,6 +522,11 @@ def harmful_examples(
     train : Examples, default=None
         The training set, whose ids are also returned. Not needed for a regressor that
         was fitted on runs of a trainer, which knows the ids, or the labels of groups.
+    inference : WeightInference, default=None
+        Result of :func:`~skdatamodels.inference.infer_weights` for these weights. With
+        it, the result has intervals of the mean weights, and says which examples are
+        distinguishable. Errors of targets are correlated, and are added run by run. The
+        order is that of `weights`.
 
     Returns
     -------
@@ -447,8 +543,8 @@ def harmful_examples(
     ------
     ValueError
         If it is not known whether higher is better (for an output such as "prediction",
-        neither is), `weights` is not a finite matrix, `target_classes` or `train` does
-        not match it, or `n_examples` is below 1.
+        neither is), `weights` is not a finite matrix, `target_classes`, `train` or
+        `inference` does not match it, or `n_examples` is below 1.
 
     Examples
     --------
@@ -461,18 +557,23 @@ def harmful_examples(
     >>> found.examples, found.mean_weights
     (array([2, 0]), array([0.375, 0.125]))
     """
-    mean = _mean_weights(weights, target_classes, balance)
+    mean, share = _mean_weights(weights, target_classes, balance)
+    check_inference(inference, (len(share), len(mean)))
     sign = sign_of_better(weights, higher_is_better)
     check_train(train, len(mean))
     names = names_of(weights, train, "player_ids_")
     quality = quality_of(weights)
     found = _extremes(sign * mean[None], n_examples, None, names, None, quality)
     there = found.negative[0] >= 0
+    rows, intervals = found.negative[0][there], None
+    if inference is not None:
+        intervals = intervals_at(inference.combine(share), 0 * rows, rows, -sign)
     return HarmfulExamples(
-        found.negative[0][there],
+        rows,
         sign * found.negative_weights[0][there],
         None if names is None else found.negative_ids[0][there],
         quality,
+        intervals,
     )
 
 

@@ -15,6 +15,7 @@ from skdatamodels.masks._packed import row_blocks
 
 _FDR = 0.1  # of the table
 _INSIDE = Interval(Real, 0, 1, closed="neither")
+_ALTERNATIVES = StrOptions({"two-sided", "greater", "less"})
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,22 +146,23 @@ class WeightInference:
         return interval_of(self.estimate, self.standard_error, self.freedom, confidence)
 
     @validate_params(
-        {"self": "no_validation", "fdr": [_INSIDE]},
+        {"self": "no_validation", "fdr": [_INSIDE], "alternative": [_ALTERNATIVES]},
         prefer_skip_nested_validation=True,
     )
-    def adjusted_interval(self, fdr=0.1):
+    def adjusted_interval(self, fdr=0.1, *, alternative="two-sided"):
         """Return intervals that hold for weights that were chosen as the largest.
 
-        They exclude 0 for the weights that ``select(fdr)`` selects, and for no others.
-        Where it selects k of n weights of a target, they are the intervals of
-        confidence 1 - fdr·k/n, or 1 - fdr/n if it selects none.
+        They are above 0, or below it, for the weights that ``select`` selects with the
+        same arguments, and for no others. Where it selects k of n weights of a target,
+        the level is that of the k-th of its tests.
 
         Parameters
         ----------
         fdr : float, default=0.1
-            Expected share of the selected weights that are outside of their intervals.
-            If at most one weight is selected, all weights of the target are inside at
-            once with probability 1 - fdr.
+            Expected share of the selected weights that are outside of their intervals;
+            with one side, that are nearer to 0.
+        alternative : {"two-sided", "greater", "less"}, default="two-sided"
+            As in :meth:`select`.
 
         Returns
         -------
@@ -173,12 +175,17 @@ class WeightInference:
         Intervals for Selected Parameters", Journal of the American Statistical
         Association 100, 2005.
         """
-        error, score = self.standard_error, abs(self.z_score)
+        score, rate = self._score(alternative), _rate(fdr, alternative)
         n = np.maximum((~np.isnan(score)).sum(axis=1), 1)
-        cut = cuts_of_targets(score, self.freedom, fdr, "bh")
-        of_one = -special.stdtrit(self.freedom, fdr / n / 2)
-        half = np.where(np.isfinite(cut), cut, of_one)[:, None] * error
+        cut = cuts_of_targets(score, self.freedom, rate, "bh")
+        of_one = -special.stdtrit(self.freedom, rate / n / 2)
+        half = np.where(np.isfinite(cut), cut, of_one)[:, None] * self.standard_error
         return np.stack([self.estimate - half, self.estimate + half], axis=-1)
+
+    def _score(self, alternative):
+        """Return scores (n_targets, n_train), of which the large ones are selected."""
+        score = self.z_score
+        return {"greater": score, "less": -score}.get(alternative, abs(score))
 
     def combine(self, factors):
         """Infer sums of the weights over targets, such as means.
@@ -249,10 +256,11 @@ class WeightInference:
             "fdr": [_INSIDE],
             "method": [StrOptions({"bh", "by"})],
             "scope": [StrOptions({"target", "all"})],
+            "alternative": [_ALTERNATIVES],
         },
         prefer_skip_nested_validation=True,
     )
-    def select(self, fdr=0.1, *, method="bh", scope="target"):
+    def select(self, fdr=0.1, *, method="bh", scope="target", alternative="two-sided"):
         """Return which weights differ from 0, with few false discoveries.
 
         Parameters
@@ -267,6 +275,10 @@ class WeightInference:
             Whether the rate holds for each target, or for all selected weights
             together. To ask one question of many targets, such as which examples matter
             for any, take "all".
+        alternative : {"two-sided", "greater", "less"}, default="two-sided"
+            Whether to select weights that differ from 0, that are greater, or that are
+            less. Of many selected weights above 0 and few below, most of the few may be
+            false. To look at one side alone, select from it.
 
         Returns
         -------
@@ -281,19 +293,19 @@ class WeightInference:
         Benjamini, Yekutieli, "The Control of the False Discovery Rate in Multiple
         Testing under Dependency", Annals of Statistics 29(4), 2001.
         """
+        rate = _rate(fdr, alternative)
         blocks = list(row_blocks(len(self), 32 * self.estimate.shape[1]))
-        scores = (lambda rows=rows: abs(self[rows].z_score) for rows in blocks)
+        scores = [lambda rows=rows: self[rows]._score(alternative) for rows in blocks]
         if scope == "all":
-            scores = list(scores)
-            cuts = cut_of_all(scores, [self.freedom[b] for b in blocks], fdr, method)
+            cuts = cut_of_all(scores, [self.freedom[b] for b in blocks], rate, method)
         else:
             cuts = [
-                cuts_of_targets(score(), self.freedom[rows], fdr, method)
+                cuts_of_targets(score(), self.freedom[rows], rate, method)
                 for score, rows in zip(scores, blocks, strict=True)
             ]
         selected = np.zeros(self.estimate.shape, bool)
-        for rows, cut in zip(blocks, cuts, strict=True):
-            selected[rows] = abs(self[rows].z_score) >= cut[:, None]
+        for rows, cut, score in zip(blocks, cuts, scores, strict=True):
+            selected[rows] = score() >= cut[:, None]
         return selected
 
     def effect_of_removal(self, sets):
@@ -452,6 +464,11 @@ class RemovalInference:
 
     __repr__ = table_text
     _repr_html_ = table_html
+
+
+def _rate(fdr, alternative):
+    """Return the rate for two-sided p-values; one tail has half of their size."""
+    return fdr if alternative == "two-sided" else 2 * fdr
 
 
 def p_value_of(z, freedom):

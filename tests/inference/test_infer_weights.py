@@ -302,7 +302,7 @@ COMBINED = "uniform", "stratified", "bernoulli", "complementary"
 
 @pytest.mark.parametrize("design", COMBINED)
 def test_a_combination_is_the_inference_of_the_combined_outputs(design):
-    runs, coef = make(200, 30, design, n=4)
+    runs, _ = make(200, 30, design, n=4)
     factors = np.array([[0.25, 0.25, 0.25, 0.25], [1.0, -2.0, 0.0, 0.5]])
     regressor = DatamodelRegressor(0.05, penalty="l2")  # one lam: linear in outputs
     strata = np.arange(30) % 3 if design == "stratified" else None
@@ -322,7 +322,7 @@ def test_a_combination_is_the_inference_of_the_combined_outputs(design):
 
 @pytest.mark.parametrize("exclude", [False, True])
 def test_means_of_correlated_targets_are_covered(exclude):
-    m, d, n, found = 300, 60, 20, []
+    m, d, n, found = 200, 60, 10, []
     rng = np.random.default_rng(0)
     for seed in range(20):
         masks = sample_masks(m, d, 0.5, random_state=seed)

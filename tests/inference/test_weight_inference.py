@@ -158,7 +158,9 @@ def test_adjusted_intervals_exclude_zero_where_selected():
 
 def make_noise():
     estimate = np.linspace(-1.5, 1.5, 40)[None]
-    return WeightInference(estimate, np.ones((1, 1)), np.full(1, 50.0), np.zeros(40, int))
+    return WeightInference(
+        estimate, np.ones((1, 1)), np.full(1, 50.0), np.zeros(40, int)
+    )
 
 
 def test_factors_are_checked():
@@ -166,3 +168,27 @@ def test_factors_are_checked():
     for factors in (np.ones(5), np.full(6, np.nan)):
         with pytest.raises(ValueError, match="factors must have one finite number"):
             inference.combine(factors)
+
+
+@pytest.mark.parametrize("scope", ["target", "all"])
+def test_one_side_is_selected_by_one_sided_p_values(scope):
+    inference = make()
+    z, freedom = inference.z_score, inference.freedom[:, None]
+    for side, p in (
+        ("greater", stats.t.sf(z, freedom)),
+        ("less", stats.t.cdf(z, freedom)),
+    ):
+        rows = [p] if scope == "all" else p
+        expected = np.reshape(
+            [selected_by_scipy(row, 0.1, "bh") for row in rows], z.shape
+        )
+        found = inference.select(0.1, scope=scope, alternative=side)
+        np.testing.assert_array_equal(found, expected)
+        assert found.any()
+        if scope == "target":
+            low, high = np.moveaxis(
+                inference.adjusted_interval(0.1, alternative=side), -1, 0
+            )
+            np.testing.assert_array_equal(
+                low > 0 if side == "greater" else high < 0, found
+            )
