@@ -24,13 +24,15 @@ def check_inference(inference, shape):
         )
 
 
-def intervals_at(inference, targets, examples, sign):
+def intervals_at(inference, weights, targets, examples, sign):
     """Return intervals of weights that were chosen as the largest of one sign.
 
     Parameters
     ----------
     inference : WeightInference
         Inference of all weights.
+    weights : array or CSR of shape (n_targets, n_train)
+        Weights that are shown beside the intervals, which take their level.
     targets, examples : int arrays of one shape
         Positions of the weights, -1 for none.
     sign : {1, -1}
@@ -49,7 +51,8 @@ def intervals_at(inference, targets, examples, sign):
         start, stop = block.start, block.stop
         here = (start <= targets) & (targets < stop) & (examples >= 0)
         if here.any():
-            ends = inference[block].adjusted_interval(FDR, alternative=side)
+            part = inference[block].with_level_of(weights[block])
+            ends = part.adjusted_interval(FDR, alternative=side)
             found[here] = ends[targets[here] - start, examples[here]]
     return found
 

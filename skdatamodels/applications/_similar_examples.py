@@ -59,8 +59,8 @@ class Extremes(NamedTuple):
     positive_intervals, negative_intervals : float64 array of shape \
             (n_rows, n_most, 2), or None
         Ends of the intervals of these weights, see
-        :meth:`~skdatamodels.inference.WeightInference.adjusted_interval`. None without
-        an inference.
+        :meth:`~skdatamodels.inference.WeightInference.adjusted_interval`. Their level
+        is that of the weights. None without an inference.
     """
 
     positive: np.ndarray
@@ -302,10 +302,10 @@ def similar_examples(weights, n_examples=5, *, among=None, train=None, inference
     names = names_of(weights, train, "player_ids_")
     row_names = names_of(weights, None, "target_ids_")
     found = _extremes(matrix, n_examples, among, names, row_names, quality)
-    return _with_intervals(found, inference)
+    return _with_intervals(found, inference, matrix)
 
 
-def _with_intervals(found, inference, rows_are_targets=True):
+def _with_intervals(found, inference, weights, rows_are_targets=True):
     """Return extremes with their intervals, or as they are for None."""
     if inference is None:
         return found
@@ -313,7 +313,7 @@ def _with_intervals(found, inference, rows_are_targets=True):
     for columns, sign in ((found.positive, 1), (found.negative, -1)):
         rows = np.where(columns >= 0, np.arange(len(columns))[:, None], -1)
         places = (rows, columns) if rows_are_targets else (columns, rows)
-        both.append(intervals_at(inference, *places, sign))
+        both.append(intervals_at(inference, weights, *places, sign))
     return found._replace(positive_intervals=both[0], negative_intervals=both[1])
 
 
@@ -391,7 +391,8 @@ def affected_targets(weights, n_targets=5, *, among=None, targets=None, inferenc
     """
     quality = quality_of(weights)
     warn_if_weak(weights)
-    transposed = check_weights(weights).T
+    matrix = check_weights(weights)
+    transposed = matrix.T
     transposed = transposed.tocsr() if issparse(transposed) else transposed
     if targets is not None:
         check_examples(targets, "targets")
@@ -402,9 +403,9 @@ def affected_targets(weights, n_targets=5, *, among=None, targets=None, inferenc
             )
     names = names_of(weights, targets, "target_ids_")
     row_names = names_of(weights, None, "player_ids_")
-    check_inference(inference, transposed.shape[::-1])
+    check_inference(inference, matrix.shape)
     found = _extremes(transposed, n_targets, among, names, row_names, quality)
-    return _with_intervals(found, inference, rows_are_targets=False)
+    return _with_intervals(found, inference, matrix, rows_are_targets=False)
 
 
 def mean_weights(weights, *, target_classes=None, balance=True):
@@ -567,7 +568,8 @@ def harmful_examples(
     there = found.negative[0] >= 0
     rows, intervals = found.negative[0][there], None
     if inference is not None:
-        intervals = intervals_at(inference.combine(share), 0 * rows, rows, -sign)
+        combined = inference.combine(share)
+        intervals = intervals_at(combined, mean[None], 0 * rows, rows, -sign)
     return HarmfulExamples(
         rows,
         sign * found.negative_weights[0][there],

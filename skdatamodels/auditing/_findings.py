@@ -13,6 +13,7 @@ from skdatamodels.applications import (
     LeakageDetector,
     predict_support_size,
 )
+from skdatamodels.applications._intervals import are_distinguishable
 from skdatamodels.influence._pipeline_tables import split_pipeline
 from skdatamodels.influence._surrogate_table import surrogate_table
 
@@ -52,11 +53,20 @@ def predictions(judged, table, clusters):
     return beside(facts, table)
 
 
-def effects_of_rows(judged, table):
+def effects_of_rows(judged, table, strata):
     """Return what each training row does to the score, the most harmful first."""
-    return beside({"effect": judged.mean_benefit()}, table).sort_values(
-        "effect", kind="stable"
-    )
+    facts = facts_of_effects(judged.mean_benefit(), judged.mean_intervals(strata))
+    return beside(facts, table).sort_values("effect", kind="stable")
+
+
+def facts_of_effects(effect, interval):
+    """Return the columns of effects (n,) with their intervals (n, 2)."""
+    return {
+        "effect": effect,
+        "low": interval[:, 0],
+        "high": interval[:, 1],
+        "distinguishable": are_distinguishable(effect, interval),
+    }
 
 
 def columns(model, train, judged, names, seed):

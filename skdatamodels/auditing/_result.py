@@ -152,10 +152,14 @@ class Audit:
         """Training rows by `effect`, what they add to the score; the worst first.
 
         It is the change of the mean margin, each class having the same weight, or minus
-        that of the mean squared error.
+        that of the mean squared error. `low` and `high` are the ends of its interval,
+        which is about the noise of the runs; `distinguishable` says whether it is on
+        the side of `effect`. Of the harmful rows that are, one of ten may be false, and
+        so of the helpful ones.
         """
         self._need_trust()
-        return _findings.effects_of_rows(self._judged, self._train_table)
+        strata = self._train.y if self.trainer.design == "stratified" else None
+        return _findings.effects_of_rows(self._judged, self._train_table, strata)
 
     @property
     def harmful(self):
@@ -285,8 +289,12 @@ class Audit:
             One row a training row, first those for the output (the margin of the true
             label, or the prediction of a value), the most important first, then those
             against. `effect` is what its presence adds to the output of a model trained
-            on all rows, and `differs` names the columns that differ most from the
-            judged row.
+            on all rows, `low` and `high` are the ends of its 95 % interval, as in
+            `predict_removal`, and `distinguishable` says whether it is not 0, with one
+            false discovery of ten among the rows for the output, and among those
+            against it. `differs` names the columns that differ most from the judged
+            row. ``frame.attrs["message"]`` says in words how many of all training rows
+            are distinguishable: it may be none.
 
         Raises
         ------
@@ -303,6 +311,7 @@ class Audit:
         at = index.get_loc(row)
         return explain(
             self._judged.effects[at],
+            self._judged.standard_errors(among=[at])[0],
             self._judged_table.iloc[at],
             self._train_table,
             n_rows,

@@ -61,6 +61,16 @@ def cut_of_all(scores, freedom, fdr, method):
     return np.split(_settle(count, n, np.concatenate(freedom), fdr, method), edges)
 
 
+def select_both_signs(z, fdr):
+    """Return which normal scores are not 0, bool (n_targets, k), each sign by itself.
+
+    The rate holds among the positive ones, and among the negative ones.
+    """
+    freedom = np.full(len(z), np.inf)
+    cuts = [cuts_of_targets(side, freedom, 2 * fdr, "bh") for side in (z, -z)]
+    return (z >= cuts[0][:, None]) | (-z >= cuts[1][:, None])
+
+
 def _settle(count, n, freedom, fdr, method):
     """Alternate between thresholds and numbers of selected scores; return cuts."""
     n = np.maximum(n, 1)

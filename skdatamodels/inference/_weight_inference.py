@@ -351,6 +351,28 @@ class WeightInference:
         effect = -np.where(np.isfinite(error), self.estimate @ sets.T, 0)
         return RemovalInference(effect, error, self.freedom, self.n_columns is not None)
 
+    def with_level_of(self, weights):
+        """Return the inference with the mean of some weights, to show it beside them.
+
+        Subsets of a fixed size do not tell the mean weight of all examples, which is 0
+        in the estimates. Weights of a regressor have one, by their penalty or prior.
+
+        Parameters
+        ----------
+        weights : array or CSR of shape (n_targets, n_train)
+            Weights whose means, over the examples of each stratum, are taken as known.
+
+        Returns
+        -------
+        inference : WeightInference
+            It says how weights differ from 0, instead of from a typical example.
+        """
+        if self.n_columns is None:
+            return self
+        members = np.eye(len(self.n_columns))[self.stratum]
+        level = (weights @ members) / np.maximum(self._n_usable(), 1)
+        return replace(self, estimate=self.estimate + level[:, self.stratum])
+
     @cached_property
     def _n_selected(self):
         """Number of weights of each target that are selected from all of them."""

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from scipy import stats
+from scipy.sparse import csr_matrix
 
 from skdatamodels import DatamodelRegressor
 from skdatamodels.datasets import make_linear_runs
@@ -192,3 +193,19 @@ def test_one_side_is_selected_by_one_sided_p_values(scope):
             np.testing.assert_array_equal(
                 low > 0 if side == "greater" else high < 0, found
             )
+
+
+@pytest.mark.parametrize("fixed", [True, False])
+def test_the_level_is_that_of_the_weights(fixed):
+    inference, weights = make(fixed=fixed), 3 + np.arange(240.0).reshape(6, 40)
+    own = inference.exclude >= 0
+    weights[own, inference.exclude[own]] = 0
+    found = inference.with_level_of(csr_matrix(weights)).estimate
+    known = np.isfinite(inference.standard_error)
+    for row, was, now, there in zip(
+        weights, inference.estimate, found, known, strict=True
+    ):
+        for stratum in range(2):
+            of_stratum = there & (np.arange(40) % 2 == stratum)
+            level = row[of_stratum].mean() if fixed else 0
+            np.testing.assert_allclose(now[of_stratum], was[of_stratum] + level)
