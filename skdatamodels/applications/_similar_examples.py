@@ -24,18 +24,18 @@ from skdatamodels.applications._attributions import (
     names_of,
     sign_of_better,
 )
-from skdatamodels.applications._intervals import (
-    are_distinguishable,
-    check_inference,
-    intervals_at,
-    mark_note,
-)
 from skdatamodels.applications._quality import (
     quality_note,
     quality_of,
     warn_if_weak,
 )
 from skdatamodels.applications._removal_sets import dense_row
+from skdatamodels.inference._named_weights import (
+    are_distinguishable,
+    check_inference,
+    intervals_at,
+    mark_note,
+)
 from skdatamodels.outputs import OUTPUTS, OutputInfo
 from skdatamodels.runs import TrainingRuns
 

@@ -7,8 +7,8 @@ from skdatamodels._tables import import_pandas, shorten
 from skdatamodels.applications import similar_examples
 from skdatamodels.auditing._effect_check import NORMAL
 from skdatamodels.auditing._findings import beside
-from skdatamodels.auditing._judged import FDR
-from skdatamodels.inference._false_discovery import select_both_signs
+from skdatamodels.inference._false_discovery import distinguishable
+from skdatamodels.inference._named_weights import FDR
 
 _MOST_DIFFERENT = 3  # columns that are named
 _MOST_CHARACTERS = 20  # of a cell
@@ -43,7 +43,7 @@ def explain(effects, errors, target, train_table, n_rows):
     )
     rows = np.concatenate([helping, harming])
     found = train_table.iloc[rows]
-    marked = distinguishable(effects, errors)
+    marked = distinguishable(effects, errors, FDR)
     scales = dict(zip(target.index, scales_of(train_table), strict=True))
     facts = {
         "for_or_against": ["for"] * len(helping) + ["against"] * len(harming),
@@ -58,15 +58,6 @@ def explain(effects, errors, target, train_table, n_rows):
     frame = beside(facts, found)
     frame.attrs["message"] = _in_words(marked, effects)
     return frame
-
-
-def distinguishable(effects, errors):
-    """Return which effects of rows are not 0, bool (n_train,), at FDR 0.1 on each side.
-
-    Their 95 % intervals do not contain 0 either.
-    """
-    z = np.divide(effects, errors, out=np.zeros(len(effects)), where=errors > 0)
-    return select_both_signs(z[None], FDR)[0] & (abs(z) > NORMAL)
 
 
 def _in_words(marked, effects):

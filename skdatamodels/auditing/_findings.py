@@ -13,7 +13,7 @@ from skdatamodels.applications import (
     LeakageDetector,
     predict_support_size,
 )
-from skdatamodels.applications._intervals import are_distinguishable
+from skdatamodels.inference._named_weights import are_distinguishable
 from skdatamodels.influence._pipeline_tables import split_pipeline
 from skdatamodels.influence._surrogate_table import surrogate_table
 

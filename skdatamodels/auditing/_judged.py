@@ -6,10 +6,10 @@ import numpy as np
 
 from skdatamodels.auditing._effect_check import UNCHECKED, EffectCheck
 from skdatamodels.inference import infer_weights
+from skdatamodels.inference._named_weights import FDR
 from skdatamodels.regression import DatamodelRegressor
 from skdatamodels.runs import TrainingRuns
 
-FDR = 0.1  # of rows that are distinguishable
 LIKELY = 0.5  # probability of a label error, above which it is counted as one
 _MOST_JUDGED = 2000
 

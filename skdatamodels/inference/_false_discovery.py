@@ -61,14 +61,29 @@ def cut_of_all(scores, freedom, fdr, method):
     return np.split(_settle(count, n, np.concatenate(freedom), fdr, method), edges)
 
 
-def select_both_signs(z, fdr):
-    """Return which normal scores are not 0, bool (n_targets, k), each sign by itself.
+def distinguishable(weights, errors, fdr):
+    """Return which weights of a target are not 0, by normal standard errors.
 
-    The rate holds among the positive ones, and among the negative ones.
+    The rate holds among the positive ones, and among the negative ones. Weights whose
+    95 % interval contains 0 are not among them.
+
+    Parameters
+    ----------
+    weights, errors : arrays of shape (k,)
+        Weights and their standard errors. If an error is 0, nothing is known.
+    fdr : float
+        Expected share of false discoveries.
+
+    Returns
+    -------
+    selected : bool array of shape (k,)
     """
-    freedom = np.full(len(z), np.inf)
-    cuts = [cuts_of_targets(side, freedom, 2 * fdr, "bh") for side in (z, -z)]
-    return (z >= cuts[0][:, None]) | (-z >= cuts[1][:, None])
+    known = np.zeros(len(weights))
+    z = np.divide(weights, errors, out=known, where=errors > 0)[None]
+    normal = np.array([np.inf])  # degrees of freedom
+    cuts = [cuts_of_targets(side, normal, 2 * fdr, "bh")[0] for side in (z, -z)]
+    selected = (z >= cuts[0]) | (-z >= cuts[1])
+    return selected[0] & (abs(z[0]) > special.ndtri(0.975))
 
 
 def _settle(count, n, freedom, fdr, method):
