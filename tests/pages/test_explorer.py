@@ -267,8 +267,8 @@ def test_intervals_and_marks_by_standard_errors(explorer):
     raising, lowering = marked & (WEIGHTS[0] > 0), marked & (WEIGHTS[0] < 0)
     text = explorer.one(".marked").text
     assert text.startswith(
-        f"{raising.sum()} rows that raise the margin and {lowering.sum()} that lower it "
-        "are distinguishable from nothing at FDR 0.1."
+        f"{raising.sum()} rows that raise the margin and {lowering.sum()} that lower "
+        "it are distinguishable from nothing at FDR 0.1."
     )
     assert 0 < marked.sum() < (WEIGHTS[0] != 0).sum()
     first = np.argmax(WEIGHTS[0])
