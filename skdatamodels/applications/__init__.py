@@ -35,6 +35,7 @@ from skdatamodels.applications._similar_examples import (
     self_influence,
     similar_examples,
 )
+from skdatamodels.applications._support_effects import support_effects
 
 __all__ = [
     "ComponentEffects",
@@ -61,5 +62,6 @@ __all__ = [
     "removal_check",
     "self_influence",
     "similar_examples",
+    "support_effects",
     "write_annotation_page",
 ]
