@@ -153,9 +153,9 @@ class Audit:
 
         It is the change of the mean margin, each class having the same weight, or minus
         that of the mean squared error. `low` and `high` are the ends of its interval,
-        which is about the noise of the runs; `distinguishable` says whether it is on
-        the side of `effect`. Of the harmful rows that are, one of ten may be false, and
-        so of the helpful ones.
+        by the noise of the runs and by how far effects were from those of retraining;
+        `distinguishable` says whether it is on the side of `effect`. Of the harmful
+        rows that are, one of ten may be false, and so of the helpful ones.
         """
         self._need_trust()
         strata = self._train.y if self.trainer.design == "stratified" else None

@@ -339,13 +339,19 @@ def test_intervals_of_rows_are_those_of_the_mean_output(found, planted):
     weights = share @ found.weights
     np.testing.assert_allclose(frame["effect"], scale * weights, rtol=1e-5)
     mean = replace(mean, estimate=mean.estimate + weights.mean())
+    effects = found.effect_check.effects
+    off = effects.true - scale * effects.predicted
+    relative = np.sqrt((off**2).sum() / ((scale * effects.predicted) ** 2).sum())
     for side, ends in (("less", frame["effect"] < 0), ("greater", frame["effect"] > 0)):
-        expected = scale * mean.adjusted_interval(0.1, alternative=side)[0]
-        np.testing.assert_allclose(
-            frame[["low", "high"]][ends], expected[ends], rtol=1e-4
-        )
+        low, high = scale * mean.adjusted_interval(0.1, alternative=side)[0].T
+        half = np.hypot((high - low) / 2, 1.96 * relative * frame["effect"])
+        for name, sign in (("low", -1), ("high", 1)):
+            expected = (low + high) / 2 + sign * half
+            np.testing.assert_allclose(frame[name][ends], expected[ends], rtol=1e-4)
         selected = mean.select(0.1, alternative=side)[0]
-        np.testing.assert_array_equal(frame["distinguishable"][ends], selected[ends])
+        marked = frame["distinguishable"].to_numpy()
+        assert not (marked & ~selected)[ends].any()
+        assert (marked == selected)[ends].mean() > 0.9
     marked = found.harmful[found.harmful["distinguishable"]].index
     assert len(marked) > 8
     assert np.isin(marked, wrong).mean() > 0.8
@@ -368,6 +374,29 @@ def test_explain_has_the_intervals_of_predicted_removal(found, planted):
     )
     assert 0 < n_against < 100
     assert f"{n_for} for the prediction, {n_against} against" in frame.attrs["message"]
+
+
+def test_intervals_contain_the_effects_of_training_without_single_rows(found, planted):
+    X, y, X_test, y_test, *_ = planted
+    sign = np.where(y_test == "malignant", 1, -1)
+    margins = []
+    for left_out in range(-1, len(X)):
+        kept = np.arange(len(X)) != left_out
+        margins.append(sign * MODEL.fit(X[kept], y[kept]).decision_function(X_test))
+    true = pd.DataFrame(margins[0] - margins[1:], X.index, X_test.index)
+    for row in X_test.index[:10]:
+        frame = found.explain(row, n_rows=200)
+        one = true.loc[frame.index, row]
+        inside = (frame["low"] < one) & (one < frame["high"])
+        assert inside.mean() > 0.9
+        assert (np.sign(one) == np.sign(frame["effect"]))[
+            frame["distinguishable"]
+        ].all()
+    classes = y_test.map(y_test.value_counts())
+    mean = (true / classes / 2).sum(axis=1)[found.rows.index]
+    rows = found.rows
+    assert ((rows["low"] < mean) & (mean < rows["high"])).mean() > 0.9
+    assert (np.sign(mean) == np.sign(rows["effect"]))[rows["distinguishable"]].all()
 
 
 def test_no_row_is_to_blame_where_no_effect_is_distinguishable(found):
