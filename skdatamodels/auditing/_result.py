@@ -11,6 +11,7 @@ from skdatamodels.auditing._effect_check import NORMAL
 from skdatamodels.auditing._explanation import explain
 from skdatamodels.auditing._inputs import as_frame
 from skdatamodels.auditing._judged import LIKELY
+from skdatamodels.inference._named_weights import FDR
 from skdatamodels.pages import read_selection, write_explorer
 
 _MOST_COLUMNS = 200  # that are shuffled unasked
@@ -472,6 +473,9 @@ class Audit:
         if self._test is not None:
             n_same = int((self.leaks["n_differ"] == 0).sum())
             found["leaks"] = f"{len(self.leaks):,} test rows, {n_same:,} of them exact"
+        if self.trust.enough:
+            n_marked = int(self.harmful["distinguishable"].sum())
+            found["harmful rows"] = f"{n_marked:,} distinguishable at FDR {FDR}"
         if self.trust.enough and self._judged.task == "classification":
             to_flip = self.predictions["rows_to_flip"]
             brittle = int(((to_flip > 0) & (to_flip <= _BRITTLE)).sum())
