@@ -25,10 +25,9 @@ from skdatamodels.applications._embedding import (
 )
 from skdatamodels.applications._label_errors import LabelErrors, find_label_errors
 from skdatamodels.applications._leakage import LeakageDetector
+from skdatamodels.applications._rankings import Extremes, HarmfulExamples
 from skdatamodels.applications._removal_check import RemovalCheck, removal_check
 from skdatamodels.applications._similar_examples import (
-    Extremes,
-    HarmfulExamples,
     affected_targets,
     harmful_examples,
     mean_weights,
