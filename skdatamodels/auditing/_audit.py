@@ -139,7 +139,7 @@ def audit(
     >>> found.trust.enough
     True
     >>> found.harmful.columns[:3].tolist()
-    ['effect', 'target', 'mean radius']
+    ['effect', 'low', 'high']
     """
     import_pandas()
     given = check_inputs(estimator, X, y, X_test, y_test, groups, sample_weight, task)

@@ -11,6 +11,7 @@ from skdatamodels.auditing._effect_check import NORMAL
 from skdatamodels.auditing._explanation import explain
 from skdatamodels.auditing._inputs import as_frame
 from skdatamodels.auditing._judged import LIKELY
+from skdatamodels.inference._named_weights import FDR
 from skdatamodels.pages import read_selection, write_explorer
 
 _MOST_COLUMNS = 200  # that are shuffled unasked
@@ -152,10 +153,14 @@ class Audit:
         """Training rows by `effect`, what they add to the score; the worst first.
 
         It is the change of the mean margin, each class having the same weight, or minus
-        that of the mean squared error.
+        that of the mean squared error. `low` and `high` are the ends of its interval,
+        by the noise of the runs and by how far effects were from those of retraining;
+        `distinguishable` says whether it is on the side of `effect`. Of the harmful
+        rows that are, one of ten may be false, and so of the helpful ones.
         """
         self._need_trust()
-        return _findings.effects_of_rows(self._judged, self._train_table)
+        strata = self._train.y if self.trainer.design == "stratified" else None
+        return _findings.effects_of_rows(self._judged, self._train_table, strata)
 
     @property
     def harmful(self):
@@ -287,8 +292,12 @@ class Audit:
             One row a training row, first those for the output (the margin of the true
             label, or the prediction of a value), the most important first, then those
             against. `effect` is what its presence adds to the output of a model trained
-            on all rows, and `differs` names the columns that differ most from the
-            judged row.
+            on all rows, `low` and `high` are the ends of its 95 % interval, as in
+            `predict_removal`, and `distinguishable` says whether it is not 0, with one
+            false discovery of ten among the rows for the output, and among those
+            against it. `differs` names the columns that differ most from the judged
+            row. ``frame.attrs["message"]`` says in words how many of all training rows
+            are distinguishable: it may be none.
 
         Raises
         ------
@@ -305,6 +314,7 @@ class Audit:
         at = index.get_loc(row)
         return explain(
             self._judged.effects[at],
+            self._judged.standard_errors(among=[at])[0],
             self._judged_table.iloc[[at]],
             self._train_table,
             n_rows,
@@ -468,6 +478,9 @@ class Audit:
                 f"{n_copies:,} test rows are copies of training rows, "
                 f"{len(self.leaks) - n_copies:,} nearly so"
             )
+        if self.trust.enough:
+            n_marked = int(self.harmful["distinguishable"].sum())
+            found["harmful rows"] = f"{n_marked:,} distinguishable at FDR {FDR}"
         if self.trust.enough and self._judged.task == "classification":
             to_flip = self.predictions["rows_to_flip"]
             brittle = int(((to_flip > 0) & (to_flip <= _BRITTLE)).sum())

@@ -102,7 +102,8 @@ def infer_weights(model, X, y=None, *, targets=None, strata=None, alpha=None):
     Runs of several fractions are centred within each fraction.
 
     Estimates have the type of `coef_` and take as much memory as the dense matrix;
-    standard errors are stored as one number a target and stratum. Work is done in
+    standard errors are stored as one number a target and stratum, and their
+    correlations as a float32 array of shape (n_targets, n_runs). Work is done in
     blocks of 64 targets or more, for which some ten float64 arrays of shape
     (n_runs, 64) or (n_train, 64) are held. For less memory, take some `targets` at a
     time.
@@ -147,6 +148,7 @@ def infer_weights(model, X, y=None, *, targets=None, strata=None, alpha=None):
         np.empty((len(targets), d), model.coef_.dtype),
         np.empty((len(targets), len(design.n_columns))),
         np.empty(len(targets)),
+        np.empty((len(targets), m), np.float32),
         offset=[],
     )
     stratum_of = np.full(len(targets), -1)  # of the excluded column
@@ -171,6 +173,7 @@ def infer_weights(model, X, y=None, *, targets=None, strata=None, alpha=None):
         None if exclude is None else exclude[targets],
         None if model.target_ids_ is None else model.target_ids_[targets],
         model.player_ids_,
+        found.noise,
     )
 
 

@@ -6,11 +6,18 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy import stats
 from scipy.sparse import csr_array
 
-from skdatamodels import Examples
+from skdatamodels import DatamodelRegressor, Examples
 from skdatamodels._example_scales import cell_differences, plain_values, scales_of
-from skdatamodels.applications import predict_counterfactual, read_annotations
+from skdatamodels.applications import (
+    predict_counterfactual,
+    read_annotations,
+    similar_examples,
+)
+from skdatamodels.datasets import make_linear_runs
+from skdatamodels.inference import infer_weights
 from skdatamodels.pages import read_selection, write_explorer
 from skdatamodels.pages._page import make_page
 
@@ -278,6 +285,75 @@ def test_groups_are_ticked_at_once(explorer):
     button.click()
     rows = read_selection(explorer.saved("json"), TRAIN)
     assert_array_equal(rows, np.arange(1, N_TRAIN, 3))
+
+
+def test_intervals_and_marks_by_standard_errors(explorer):
+    """Of each sign the rate is 0.1, and no mark without a 95% interval beyond 0."""
+    p = 2 * stats.norm.sf(np.abs(WEIGHTS[0] / ERRORS[0]))
+    marked = p < 0.05
+    for sign in (1, -1):
+        one_sided = stats.norm.sf(sign * WEIGHTS[0] / ERRORS[0])
+        of_sign = np.sign(WEIGHTS[0]) == sign
+        rate = stats.false_discovery_control(one_sided) <= 0.1
+        marked &= rate | ~of_sign
+    marked &= WEIGHTS[0] != 0
+    raising, lowering = marked & (WEIGHTS[0] > 0), marked & (WEIGHTS[0] < 0)
+    text = explorer.one(".marked").text
+    assert text.startswith(
+        f"{raising.sum()} rows that raise the margin and {lowering.sum()} that lower "
+        "it are distinguishable from nothing at FDR 0.1."
+    )
+    assert 0 < marked.sum() < (WEIGHTS[0] != 0).sum()
+    first = np.argmax(WEIGHTS[0])
+    ends = WEIGHTS[0, first] + 1.96 * ERRORS[0, first] * np.array([-1, 1])
+    shown = (
+        explorer.texts(".raise .ends")[0].replace("\N{MINUS SIGN}", "-").split(" to ")
+    )
+    assert_allclose([float(end) for end in shown], ends, rtol=5e-3)
+    explorer.one(".marked input").click()
+    assert explorer.texts(".raise h3")[0].startswith(f"▲ {raising.sum()} row")
+    assert explorer.texts(".lower h3")[0].startswith(f"▼ {lowering.sum()} row")
+    assert (
+        explorer.switch_to.active_element.accessible_name.strip() == "List only these"
+    )
+    n_cards = min(10, raising.sum()) + min(10, lowering.sum())
+    assert explorer.texts(".card .badge.sure") == ["distinguishable"] * n_cards
+    whisker = explorer.all(".raise .whisker")[0]
+    assert whisker.size["width"] > 0
+    explorer.one(".marked input").click()
+
+
+def test_marks_of_an_inference(browser, tmp_path):
+    runs, _ = make_linear_runs(
+        200, n_train=N_TRAIN, n_targets=N_TARGETS, noise=1.0, random_state=0
+    )
+    noise = np.random.default_rng(3).normal(size=(200, N_TARGETS))
+    outputs = np.array(runs.outputs)
+    outputs[:, 1] = noise[:, 1]  # no row has an effect on target 1
+    model = DatamodelRegressor(0.05, penalty="l2").fit(runs.masks, outputs)
+    inference = infer_weights(model, runs.masks, outputs)
+    assert not inference.select(0.1)[1].any()
+    browser.open(_write(tmp_path, model, inference=inference))
+    found = similar_examples(model, 40, inference=inference)
+    n_raise, n_lower = (
+        getattr(found, f"{sign}_distinguishable")[0].sum()
+        for sign in ("positive", "negative")
+    )
+    words = browser.one(".marked").text
+    assert words.startswith(f"{n_raise} row")
+    assert f" and {n_lower} that lower" in words
+    ends = browser.texts(".raise .ends")[0].replace("\N{MINUS SIGN}", "-").split(" to ")
+    assert_allclose(
+        [float(end) for end in ends], found.positive_intervals[0, 0], rtol=6e-3
+    )
+    _go(browser, "targets/1")
+    assert browser.one(".marked").text == (
+        "No row is to blame: none is distinguishable from nothing at FDR 0.1."
+    )
+    assert "allow for the choice of the largest" in browser.texts(".detail .note")[-2]
+    _go(browser, "rows/0")
+    assert len(browser.all(".card .ends")) == len(browser.all(".card")) > 0
+    browser.check_silent()
 
 
 def test_map_chooses_what_is_drawn_around(explorer):

@@ -88,16 +88,16 @@ class RowsView {
       heading: `${arrow} ${verb === "raise" ? "raises" : "lowers"} the ${output.name} of ` +
         plural(found.length, "target") + role.replace("helpers", "helps").replace("harmers", "harms"),
       note: "", items: found, way,
-      card: ([target, weight]) => ({ element: targetCard(target, weight, largest, column) }),
+      card: ([target, weight, k]) => ({ element: targetCard(target, weightBar(weight, largest, k), column) }),
     });
   }
 }
 
-function targetCard(target, weight, largest, column) {
+function targetCard(target, bar, column) {
   const part = parts.targets;
   const against = columnsAreGroups() ? null : { part: parts.train, row: column };
   return el("article.card", {},
-    el("div.head", {}, weightBar(weight, largest),
+    el("div.head", {}, bar,
       el("a", { href: "#targets/" + target }, part.ids ? part.id(target) : "target " + target),
       el("span.about", {}, part.labels.name + " = ", el("strong", {}, part.label(target)),
         outputs ? " · " + (verdict(outputs[target]) || number(outputs[target])) : "")),
