@@ -17,6 +17,8 @@ class Report:
 
     def before(self, trainer, first, growth):
         """Say what is to come, before anything is trained."""
+        if not self.verbose:
+            return
         goals = " and ".join(
             f"{goal.title} {goal.sign} {goal.wanted:g}" for goal in self.goals
         )
@@ -34,18 +36,21 @@ class Report:
                 estimate = estimate_cost(
                     trainer, wanted=goal.wanted, seconds_per_run=1.0
                 )
-                least, most = (_number(n) for n in estimate.n_needed)
+                least, most = (
+                    "endless" if n == np.inf else _rounded(n) for n in estimate.n_needed
+                )
                 self._say(
-                    f"an LDS of {goal.wanted:g} takes {least} to {most} runs without "
-                    "a prior (see estimate_cost)."
+                    f"a rough guess without a prior: an LDS of {goal.wanted:g} takes "
+                    f"{least} to {most} runs (see estimate_cost)."
                 )
 
     def pace(self, growing, n_runs):
         """Say how long it takes, once some runs were trained."""
         seconds = growing.seconds_per_run
-        text = f"{_seconds(seconds)} a run, {_seconds(seconds * n_runs)} to the first look"
+        text = f"at most {duration(seconds)} a run, {duration(seconds * n_runs)} to the "
+        text += "first look"
         if self.max_runs is not None:
-            text += f", {_seconds(seconds * self.max_runs)} for {self.max_runs:,} runs"
+            text += f", {duration(seconds * self.max_runs)} for {self.max_runs:,} runs"
         self._say(text + ".")
 
     def look(self, found, growing):
@@ -55,16 +60,19 @@ class Report:
             text += f" {_ahead(found)}"
             seconds = (found.expected - found.n_runs) * growing.seconds_per_run
             if np.isfinite(seconds):
-                text += f", in {_seconds(seconds)}"
+                text += f", in {duration(seconds)}"
             text += "."
         self._say(text)
 
     def hopeless(self, found, n_affordable):
         """Return why to give up."""
+        least = "none does"
+        if found.least < np.inf:
+            least = f"it takes {_rounded(found.least)}"
         return (
-            f"Out of reach within the budget of {n_affordable:,.0f} runs: "
-            f"{self._state(found, found.missing)}. {_ahead(found)}, and not even "
-            f"optimistically fewer than {_number(found.least)}. give_up=False goes on."
+            f"Out of reach with the {n_affordable:,.0f} runs of the budget: "
+            f"{self._state(found, found.missing)}. {_ahead(found)}; by an optimistic "
+            f"extrapolation {least}. give_up=False goes on."
         )
 
     def spent(self, found, n_runs, most):
@@ -87,7 +95,7 @@ class Report:
             wanted = f"{goal.wanted:g} wanted"
             shown, surely = format_column([value, bound])
             if goal.sign == "≥":
-                wanted = f"surely {surely}, {wanted}"
+                wanted = f"at least {surely}, {wanted}"
             parts.append(f"{goal.title} {shown} ({wanted})")
         return ", ".join(parts)
 
@@ -99,15 +107,11 @@ class Report:
 def _ahead(found):
     if np.isnan(found.expected):
         return "How many runs it takes is not known yet"
-    return f"It is expected to take {_number(found.expected)} runs"
+    if found.expected == np.inf:
+        return "More runs are not expected to do"
+    return f"It is expected to take about {_rounded(found.expected)} runs"
 
 
-def _number(n_runs):
+def _rounded(n_runs):
     """Return a number of runs as text, with two digits."""
-    if not np.isfinite(n_runs):
-        return "endless"
-    return f"about {float(f'{n_runs:.2g}'):,.0f}"
-
-
-def _seconds(seconds):
-    return "less than a second" if seconds < 1 else duration(seconds)
+    return f"{float(f'{n_runs:.2g}'):,.0f}"

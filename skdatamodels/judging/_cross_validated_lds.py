@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.base import clone
 
-from skdatamodels.metrics import linear_datamodeling_score
+from skdatamodels.metrics._lds import paired_ranks, weighted_correlation
 
 N_FOLDS = 5
 _N_GROUPS = 40  # of runs that the jackknife leaves out in turn
@@ -51,31 +51,41 @@ def cross_validated_lds(runs, regressor, units, pairs, n_seen, rng):
         answer = clone(regressor).fit(runs[rest]).predict(runs[rows])
         predicted[rows] = np.nan_to_num(answer.reshape(len(rows), -1))
     scored = np.arange(len(runs)) >= n_seen
-    scores = _mean_scores(Y, predicted, fold, scored)
     group = _spread_over_groups(fold, pairs, scored, rng)
-    n_groups = group.max() + 1
-    without = [
-        np.nanmean(_mean_scores(Y, predicted, fold, scored & (group != left_out)))
-        for left_out in range(n_groups)
-    ]
-    error = np.sqrt((n_groups - 1) * np.var(without))
-    return scores, float(error), int(n_groups - 1)
+    kept = np.vstack([group >= 0, group != np.arange(group.max() + 1)[:, None]])
+    scores = _mean_scores(Y, predicted, fold, kept & scored)
+    n_groups = len(scores) - 1
+    error = np.sqrt((n_groups - 1) * np.var(np.nanmean(scores[1:], axis=1)))
+    return scores[0], float(error), n_groups - 1
 
 
-def _mean_scores(Y, predicted, fold, scored):
-    """Return the mean score of each target over the folds (n_targets,)."""
-    by_fold = []
+def _mean_scores(Y, predicted, fold, kept):
+    """Return the mean scores over folds of several selections of the runs.
+
+    Runs are ranked once, as in `bootstrap_scores`.
+
+    Parameters
+    ----------
+    Y, predicted : array of shape (n_runs, n_targets)
+    fold : int array of shape (n_runs,)
+    kept : bool array of shape (n_selections, n_runs)
+
+    Returns
+    -------
+    scores : float64 array of shape (n_selections, n_targets)
+    """
+    total, n_scored = 0.0, 0
     for k in range(fold.max() + 1):
-        rows = np.flatnonzero(scored & (fold == k))
-        by_fold.append(
-            linear_datamodeling_score(
-                Y[rows], predicted[rows], multioutput="raw_values"
-            )
-        )
-    known = ~np.isnan(by_fold)
-    total = np.nansum(by_fold, axis=0)
-    n = known.sum(axis=0)
-    return np.divide(total, n, out=np.full(len(n), np.nan), where=n > 0)
+        rows = np.flatnonzero(kept[0] & (fold == k))
+        chosen = kept[:, rows].astype(np.float64)
+        n_runs = np.maximum(1, chosen @ ~np.isnan(Y[rows]))
+        ranks = paired_ranks(Y[rows], predicted[rows])
+        score = weighted_correlation(chosen, *ranks, n_runs)
+        total = total + np.nan_to_num(score)
+        n_scored = n_scored + ~np.isnan(score)
+    return np.divide(
+        total, n_scored, out=np.full(total.shape, np.nan), where=n_scored > 0
+    )
 
 
 def _spread_over_groups(fold, pairs, scored, rng):

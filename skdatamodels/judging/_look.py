@@ -161,7 +161,8 @@ class Looking:
         self._alphas = check_alphas(trainer.alpha)
         n_alphas = len(self._alphas)
         self.unit = DESIGNS[trainer.design].block(len(players)) * n_alphas
-        cheap = "cheap" in map(str, regressor.get_params().values())
+        values = regressor.get_params().values()
+        cheap = any(isinstance(value, str) and value == "cheap" for value in values)
         n_pairs = -(-trainer.keep_models // (2 * n_alphas)) if cheap else 0
         self._n_seen = n_pairs * 2 * n_alphas
         self.fewest = max(self._n_seen + _FEWEST, 2 * self.unit)
