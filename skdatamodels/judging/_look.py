@@ -76,8 +76,10 @@ class Look:
         return np.random.default_rng(self.seed)
 
     def first_half(self):
-        """Return the number of runs in the first half of the blocks."""
-        return int((self.units < (self.units[-1] + 1) // 2).sum())
+        """Return the number of runs in the first half of the blocks, 0 if too few."""
+        n_units = (self.units[-1] + 1) // 2
+        n_runs = int((self.units < n_units).sum())
+        return n_runs if n_units > 1 and n_runs >= self.n_seen + _FEWEST // 2 else 0
 
     def lds(self, n_runs):
         """Return the mean LDS of the first runs, its error and degrees of freedom.

@@ -91,12 +91,12 @@ class LdsGoal:
 
     def measure(self, look):
         """Return the cross-validated LDS, and its lower confidence bound."""
-        if not self._points:  # a curve needs two
-            half = look.first_half()
+        half = look.first_half()
+        if not self._points and half:  # a curve needs two points
             self._points.append((half, *look.lds(half)[:2]))
         value, error, freedom = look.lds(len(look))
         self._points.append((len(look), value, error))
-        return value, value + stdtrit(freedom, look.level) * error
+        return value, float(value + stdtrit(freedom, look.level) * error)
 
     def ahead(self, look, value, bound):
         """Extrapolate the scores of all looks, as `plan_runs` does.
@@ -167,7 +167,8 @@ class _Agreement:
     def measure(self, look):
         """Return the agreement of halves of the runs, and its lower bound.
 
-        The error is that of a ratio of means over targets.
+        The error is that of a ratio of means over targets. The bound counts one more
+        weight on which halves disagree, for if few are chosen, all may agree by chance.
         """
         pairs = [
             [self._chosen(look, model, rows) for model, rows in halves]
@@ -181,7 +182,8 @@ class _Agreement:
         value = common.sum() / total
         rest = ((common - value * size) ** 2).sum()
         error = np.sqrt(rest * n / (n - 1)) / total
-        return value, value + stdtrit(n - 1, look.level) * error
+        bound = common.sum() / (total + 1) + stdtrit(n - 1, look.level) * error
+        return float(value), float(bound)
 
     def ahead(self, look, value, bound):
         """Extrapolate: disagreement falls with the root of the number of runs."""
