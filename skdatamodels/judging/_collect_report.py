@@ -47,7 +47,9 @@ class Report:
     def pace(self, growing, n_runs):
         """Say how long it takes, once some runs were trained."""
         seconds = growing.seconds_per_run
-        text = f"at most {duration(seconds)} a run, {duration(seconds * n_runs)} to the "
+        text = (
+            f"at most {duration(seconds)} a run, {duration(seconds * n_runs)} to the "
+        )
         text += "first look"
         if self.max_runs is not None:
             text += f", {duration(seconds * self.max_runs)} for {self.max_runs:,} runs"

@@ -184,10 +184,12 @@ def collect_runs(
     >>> collected = collect_runs(
     ...     trainer, {"lds": 0.5}, max_runs=1000, random_state=0, verbose=0
     ... )
-    >>> collected.reached
-    True
+    >>> collected.runs
+    TrainingRuns(n_runs=338, n_train=40, n_targets=10)
     >>> collected.reason
-    >>> collected
+    'All goals are reached with 338 runs.'
+    >>> collected.history["lds_bound"].round(2)
+    array([0.27, 0.33, 0.45, 0.57])
     """
     start = time.perf_counter()
     n_train = trainer.draw_subsets(1, 0).shape[1]

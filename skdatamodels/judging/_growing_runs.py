@@ -93,9 +93,7 @@ class GrowingRuns:
 
     def _take(self, n_runs):
         """Let the trainer read or train the runs that are missing."""
-        if self.trainer.store is not None:
-            self.runs = self.trainer.transform(np.arange(n_runs))
-        elif self.runs is None:
+        if self.trainer.store is not None or self.runs is None:
             self.runs = self.trainer.transform(np.arange(n_runs))
         else:
             trainer = copy.copy(self.trainer)  # a clone would have another seed

@@ -125,8 +125,6 @@ class Look:
             return infer_weights(model, self.runs[rows], **given)
 
 
-
-
 class Looking:
     """How the runs of a trainer are looked at.
 

@@ -119,6 +119,7 @@ def test_result_depends_on_the_seed_alone():
     assert one.history["lds"][0] != other.history["lds"][0]
 
 
+@pytest.mark.filterwarnings("ignore:.* saw no example")
 def test_parts_trained_one_after_another_are_joined():
     train, targets = load_digits_examples(n_train=60)
     params = {"output": "confidence", "keep_models": 12, "random_state": 0}
@@ -174,7 +175,7 @@ def test_lds_is_that_of_scipy_on_each_fold(n_seen):
 
 
 def test_error_of_the_lds_is_its_spread_over_other_runs():
-    found = [look_at(draw(seed, 150), seed=seed).lds(150) for seed in range(60)]
+    found = [look_at(draw(seed, 150), seed=seed).lds(150) for seed in range(40)]
     values, errors, _ = np.transpose(found)
     assert np.mean(errors) == pytest.approx(np.std(values), rel=0.25)
 
@@ -190,18 +191,16 @@ def test_error_includes_the_draw_of_the_targets():
 
 
 def test_looking_often_rarely_finds_an_lds_that_is_not_there():
-    """The bound at any of five looks exceeds the score of the datamodels, brute force.
+    """At no look does the bound exceed what the datamodels score on new runs.
 
-    Scores themselves exceed it often, as they would with 30 independent looks.
+    The scores themselves do.
     """
-    fresh = draw(999, 2000)
-    sizes, n_false, n_naive = [100, 150, 225, 338], 0, 0
-    for seed in range(40):
+    fresh = draw(999, 1000)
+    sizes, n_false, n_naive = [100, 150, 225], 0, 0
+    for seed in range(25):
         runs = draw(seed, sizes[-1])
         truth = [
-            linear_datamodeling_score(
-                fresh.outputs, MEANS.fit(runs[:n]).predict(fresh)
-            )
+            linear_datamodeling_score(fresh.outputs, MEANS.fit(runs[:n]).predict(fresh))
             for n in sizes
         ]
         false = naive = False
@@ -214,24 +213,23 @@ def test_looking_often_rarely_finds_an_lds_that_is_not_there():
             naive |= value > truth[k]
         n_false += false
         n_naive += naive
-    assert n_false <= 4  # 40 · .05 = 2
-    assert n_naive >= 8
+    assert n_false <= 3  # 25 · .05 = 1.25
+    assert n_naive >= 4
 
 
-@pytest.mark.parametrize("power", [0.9, 1.0])
-def test_scores_are_extrapolated_along_the_law(power):
+def test_scores_are_extrapolated_along_the_law():
     goal = LdsGoal(0.6)
     n_runs = np.array([100, 150, 225])
-    squares = 1 / (1.5 + 300 / n_runs)
-    goal._points = [(n, np.sqrt(s), 1e-9) for n, s in zip(n_runs, squares, strict=True)]
+    scores = 1 / np.sqrt(1.5 + 300 / n_runs)
+    goal._points = [(n, score, 1e-9) for n, score in zip(n_runs, scores, strict=True)]
     look = look_at(make_linear_runs(225, N_TRAIN, N_TARGETS)[0])
-    expected, least = goal.ahead(look, goal._points[-1][1], goal._points[-1][1])
-    assert expected == pytest.approx(300 / (1 / 0.6**2 - 1.5), rel=0.04)
+    expected, least = goal.ahead(look, scores[-1], scores[-1])
+    assert expected == pytest.approx(300 / (1 / 0.6**2 - 1.5), rel=0.05)
     assert least <= expected
-    gap = 0.02
-    later, _ = goal.ahead(look, goal._points[-1][1], goal._points[-1][1] - gap)
+    gap = 0.02  # between score and bound, which falls with the root
+    later, _ = goal.ahead(look, scores[-1], scores[-1] - gap)
     reached = 1 / np.sqrt(1.5 + 300 / later) - gap * np.sqrt(225 / later)
-    assert reached == pytest.approx(0.6, abs=0.003)
+    assert reached == pytest.approx(0.6, abs=0.01)
 
 
 # Intervals
@@ -240,18 +238,18 @@ def test_scores_are_extrapolated_along_the_law(power):
 def test_intervals_keep_their_coverage_after_stopping():
     centred = SPARSE - SPARSE.mean(axis=1, keepdims=True)
     covered, sizes = [], []
-    for seed in range(40):
+    for seed in range(12):
         trainer = make_trainer(SPARSE, random_state=seed)
-        until = {"interval_width": 1.9}
-        collected = collect(trainer, until, regressor=LASSO, growth=1.2)
+        until = {"interval_width": 2.2}
+        collected = collect(trainer, until, regressor=LASSO, first=150, growth=1.1)
         low, high = np.moveaxis(
             infer_weights(collected.model, collected.runs).interval(), -1, 0
         )
-        assert np.median(high - low) <= 1.9
+        assert np.median(high - low) <= 2.2
         covered.append(((low < centred) & (centred < high)).mean())
         sizes.append(len(collected.runs))
     assert len(set(sizes)) > 1
-    assert 0.94 < np.mean(covered) < 0.965
+    assert 0.935 < np.mean(covered) < 0.965
 
 
 def test_quantile_of_the_widths():
@@ -279,14 +277,14 @@ def largest(weights, k):
 def test_agreement_is_that_of_independent_runs():
     """Halves agree as two sets of half as many runs do; all runs agree more."""
     goal, values, bounds = TopGoal(5, 0.8, N_TRAIN), [], []
-    for seed in range(25):
+    for seed in range(15):
         value, bound = goal.measure(look_at(draw(seed, 200), seed=seed))
         values.append(value)
         bounds.append(bound)
 
     def agreement(n):
         found = []
-        for seed in range(1000, 1025):
+        for seed in range(1000, 1015):
             one, other = draw(seed, n), draw(seed + 1000, n)
             A, B = (largest(MEANS.fit(runs).coef_, 5) for runs in (one, other))
             found += [len(a & b) / 5 for a, b in zip(A, B, strict=True)]
@@ -308,18 +306,18 @@ def test_weights_of_zero_are_not_chosen():
 
 
 def test_few_discoveries_are_false_after_stopping():
-    false, power = [], []
-    for seed in range(12):
-        trainer = make_trainer(SPARSE, 2.0, random_state=seed)
+    false, power, sizes = [], [], []
+    for seed in range(6):
+        # 0 is an example without effect
+        trainer = make_trainer(SPARSE, 2.0, design="bernoulli", random_state=seed)
         collected = collect(trainer, {"selected": 0.1}, regressor=LASSO)
         assert collected.reached
         chosen = infer_weights(collected.model, collected.runs).select(0.1)
-        # a typical example has the mean weight, which is not quite 0
-        true = abs(SPARSE - SPARSE.mean(axis=1, keepdims=True)) > 0.5
-        false.append((chosen & ~true).sum() / chosen.sum())
-        power.append((chosen & true).sum() / true.sum())
+        false.append((chosen & (SPARSE == 0)).sum() / chosen.sum())
+        power.append(chosen[SPARSE != 0].mean())
+        sizes.append(len(collected.runs))
     assert np.mean(power) > 0.9
-    assert np.mean(false) < 0.5
+    assert np.mean(false) < 0.13
 
 
 # Designs
@@ -370,7 +368,7 @@ def test_hopeless_goals_are_given_up():
 
 def test_goals_within_reach_are_not_given_up():
     """Nothing is known at first of a LASSO with few runs, and it comes at once."""
-    for seed in range(5):
+    for seed in range(2):
         trainer = make_trainer(SPARSE, 1.0, random_state=seed)
         regressor = DatamodelRegressor(tol=1e-2, random_state=0)
         until = {"lds": 0.85, "interval_width": 0.3}
@@ -486,9 +484,16 @@ def test_weights_of_other_regressors_are_not_inferred():
         with pytest.raises(TypeError, match="needs a DatamodelRegressor, whose"):
             collect(trainer, until)
     assert trainer.estimator.n_trained == 0
-
-    class NoWeights(LinearRegression):
-        coef_ = property()
-
-    with pytest.raises(ValueError, match="max_runs=100 .* 128 runs, in blocks of 64"):
+    with pytest.raises(ValueError, match=r"max_runs=100 .* 128 runs, in blocks of 64"):
         collect(make_trainer(design="orthogonal"), {"lds": 0.5}, max_runs=100)
+
+
+def test_largest_weights_need_weights():
+    class Means(DifferenceOfMeans):
+        def fit(self, X, y=None):
+            super().fit(X, y)
+            del self.coef_
+            return self
+
+    with pytest.raises(TypeError, match="needs a regressor with coef_, and Means"):
+        collect(make_trainer(), {"top_k": 3}, regressor=Means())
