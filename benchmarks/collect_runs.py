@@ -43,9 +43,7 @@ def trainer_of(effects, noise, seed, design="uniform"):
 
 def lds_of(regressor, runs, fresh):
     """Return the LDS on fresh runs of a fit on all runs."""
-    return linear_datamodeling_score(
-        fresh.outputs, regressor.fit(runs).predict(fresh)
-    )
+    return linear_datamodeling_score(fresh.outputs, regressor.fit(runs).predict(fresh))
 
 
 def false_scores(n, n_targets):
@@ -124,9 +122,7 @@ def sets(n):
             sizes.append(n_runs)
             other = trainer_of(SPARSE, 4.0, seed + 10**5, "bernoulli")
             other = other.fit_transform(np.arange(n_runs))
-            A, B = (
-                _chosen(name, wanted, runs) for runs in (collected.runs, other)
-            )
+            A, B = (_chosen(name, wanted, runs) for runs in (collected.runs, other))
             agreements.append(2 * (A & B).sum() / (A.sum() + B.sum()))
             false.append((A & (SPARSE == 0)).sum() / A.sum())
         print(

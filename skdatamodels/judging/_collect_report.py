@@ -33,16 +33,7 @@ class Report:
         )
         for goal in self.goals:
             if goal.name == "lds":
-                estimate = estimate_cost(
-                    trainer, wanted=goal.wanted, seconds_per_run=1.0
-                )
-                least, most = (
-                    "endless" if n == np.inf else _rounded(n) for n in estimate.n_needed
-                )
-                self._say(
-                    f"a rough guess without a prior: an LDS of {goal.wanted:g} takes "
-                    f"{least} to {most} runs (see estimate_cost)."
-                )
+                self._say(_guess(trainer, goal.wanted))
 
     def pace(self, growing, n_runs):
         """Say how long it takes, once some runs were trained."""
@@ -104,6 +95,16 @@ class Report:
     def _say(self, text):
         if self.verbose:
             print(f"collect_runs: {text}", file=sys.stderr, flush=True)
+
+
+def _guess(trainer, wanted):
+    """Return how many runs an LDS takes, from the sizes alone."""
+    least, most = estimate_cost(trainer, wanted=wanted, seconds_per_run=1.0).n_needed
+    text = f"a rough guess without a prior (see estimate_cost): an LDS of {wanted:g} "
+    if least == np.inf:
+        return text + "is out of reach."
+    more = "or more" if most == np.inf else f"to {_rounded(most)}"
+    return text + f"takes {_rounded(least)} {more} runs."
 
 
 def _ahead(found):
