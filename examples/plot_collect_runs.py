@@ -26,9 +26,8 @@ collected = collect_runs(trainer, until, max_runs=2000, random_state=0)
 collected
 
 # %%
-# At each look, the bound of the score is lower than the estimate, and lower by more than
-# an interval of a single look would have it: otherwise one of many looks would reach the
-# goal by chance.
+# The score counts by its lower bound. The bound allows for the number of looks, for
+# otherwise one of many looks would reach the goal by chance.
 
 import matplotlib.pyplot as plt
 

@@ -103,8 +103,9 @@ def _guess(trainer, wanted):
     text = f"a rough guess without a prior (see estimate_cost): an LDS of {wanted:g} "
     if least == np.inf:
         return text + "is out of reach."
-    more = "or more" if most == np.inf else f"to {_rounded(most)}"
-    return text + f"takes {_rounded(least)} {more} runs."
+    if most == np.inf:
+        return text + f"takes {_rounded(least)} runs or more."
+    return text + f"takes {_rounded(least)} to {_rounded(most)} runs."
 
 
 def _ahead(found):
