@@ -1,4 +1,4 @@
-"""Is what `collect_runs` says true when it stops, and how many runs does it use?
+"""Check what `collect_runs` says when it stops, and count the runs that it uses.
 
 Simulations have a known truth: the share of false stops, and the coverage, false
 discoveries and agreement after stopping. On digits, the runs that were used are

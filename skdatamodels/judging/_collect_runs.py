@@ -67,8 +67,10 @@ def collect_runs(
     ----------
     trainer : SubsetTrainer
         What to train. It is fitted by the call, which fixes its seed: its further runs
-        are fresh. With a store, runs that are there are read, so a call that was
-        interrupted, or whose goals were too low, goes on where it stopped.
+        are fresh. With a store, runs that are there are read, and looks begin at the
+        last one that they suffice for. So a call that was interrupted, or whose goals
+        were too low, goes on where it stopped. Without a store, runs of a call that is
+        interrupted are lost.
     until : dict of str to float
         Goals, all of which have to be reached:
 
@@ -213,38 +215,43 @@ def collect_runs(
     trainer.fit([0])
     stop_at = np.inf if max_seconds is None else start + max_seconds
     growing = GrowingRuns(trainer, unit, stop_at)
-    history, n_doubts, reason = [], 0, None
-    for k, n_runs in _looks(first, growth, unit, most, growing.n_stored):
-        n_before = len(growing)
-        if not history and not growing.n_stored:
-            growing.grow_to(min(n_runs, growing.first_portion))
-            report.pace(growing, n_runs)
-        growing.grow_to(n_runs)
-        if len(growing) in (0, n_before) or len(growing) < looking.fewest:
-            break  # time is up
-        found = measure(goals, looking.at(growing.runs, k))
-        history.append(found.row(time.perf_counter() - start))
-        report.look(found, growing)
-        affordable = min(most, growing.n_affordable())
-        n_doubts = n_doubts + 1 if found.least > affordable else 0
-        if not found.missing:
-            reason = f"All goals are reached with {found.n_runs:,} runs."
-            break
-        if give_up and n_doubts == 2:
-            reason = report.hopeless(found, affordable)
-            break
-    runs = growing.runs
+    looks = _looks(first, growth, unit, most, growing.n_stored)
+    history, found, reason = _look_until_enough(
+        goals, looks, growing, looking, report, start, most, give_up
+    )
+    runs, names = growing.runs, history[0] if history else {}
     return CollectedRuns(
         runs=runs,
         reached=bool(history) and not found.missing,
-        reason=reason or report.spent(history and found, len(runs), most),
-        history={name: np.array([row[name] for row in history]) for name in history[0]}
-        if history
-        else {},
+        reason=reason or report.spent(found, len(runs), most),
+        history={name: np.array([row[name] for row in history]) for name in names},
         model=clone(regressor).fit(runs) if history else None,
         seconds_per_run=growing.seconds_per_run,
         targets=looking.targets,
     )
+
+
+def _look_until_enough(goals, looks, growing, looking, report, start, most, give_up):
+    """Return the history, what the last look has found, and why to stop, if known."""
+    history, found, n_doubts = [], None, 0
+    for k, n_runs in looks:
+        n_before = len(growing)
+        if not n_before and not growing.n_stored:
+            growing.grow_to(min(n_runs, growing.first_portion))
+            report.pace(growing, n_runs)
+        growing.grow_to(n_runs)
+        if len(growing) == n_before or len(growing) < looking.fewest:
+            break  # time is up
+        found = measure(goals, looking.at(growing.runs, k))
+        history.append(found.row(time.perf_counter() - start))
+        report.look(found, growing)
+        if not found.missing:
+            return history, found, f"All goals are reached with {found.n_runs:,} runs."
+        affordable = min(most, growing.n_affordable())
+        n_doubts = n_doubts + 1 if found.least > affordable else 0
+        if give_up and n_doubts == 2:
+            return history, found, report.hopeless(found, affordable)
+    return history, found, None
 
 
 def _check_budget(max_runs, max_seconds, first, unit):

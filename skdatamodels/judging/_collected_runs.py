@@ -1,7 +1,8 @@
 """CollectedRuns: what `collect_runs` returns."""
 
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+
+import numpy as np
 
 from skdatamodels._tables import MOST_ROWS, Table, import_pandas, table_html, table_text
 from skdatamodels.runs import TrainingRuns
@@ -25,7 +26,8 @@ class CollectedRuns:
         that was then expected to reach all goals (inf if out of reach, NaN if not
         known).
     model : estimator
-        The regressor, fitted on all runs and targets.
+        The regressor, fitted on all runs and targets. None if time was up before the
+        first look.
     seconds_per_run : float
         Time of a run, in seconds, for all workers together. NaN if all were stored.
     targets : int array of shape (n_judged,)
@@ -36,9 +38,9 @@ class CollectedRuns:
     reached: bool
     reason: str
     history: dict
-    model: Any = field(repr=False)
+    model: object
     seconds_per_run: float
-    targets: Any
+    targets: np.ndarray
 
     def to_frame(self):
         """Return the history as a pandas.DataFrame, one row a look.
