@@ -2,6 +2,8 @@
 
 from numbers import Integral
 
+import numpy as np
+
 from skdatamodels.masks._designs import check_alphas
 from skdatamodels.runs._paths import readable
 from skdatamodels.training._learners.fast_paths import FAST_LEARNERS
@@ -75,3 +77,11 @@ def known_by(trainer, learner, players, explicit):
     if trainer.output is None and "output" in names:
         parameters["output"] = trainer.output_info.name
     return parameters
+
+
+def count_stored(trainer):
+    """Return how many of the first runs a fitted trainer would read, not train."""
+    store = trainer._begin([0], anew=False)[-1]
+    if store is None:
+        return 0
+    return int(np.argmin(np.append(store.done(), False)))
