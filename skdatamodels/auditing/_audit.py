@@ -20,6 +20,7 @@ from skdatamodels.auditing._effect_check import N_CHECKED, check_effects
 from skdatamodels.auditing._groups import N_RUNS, audit_groups, make_group_trainer
 from skdatamodels.auditing._inputs import check_inputs
 from skdatamodels.auditing._judged import LIKELY, choose_judged, fit_judged
+from skdatamodels.auditing._model_score import score_model
 from skdatamodels.auditing._result import Audit
 from skdatamodels.auditing._runs_of_audit import (
     N_FULL,
@@ -124,6 +125,11 @@ def audit(
     ImportError
         If pandas is not installed.
 
+    Warns
+    -----
+    UserWarning
+        If the model is no better than guessing, see ``trust.model``.
+
     Examples
     --------
     >>> from sklearn.datasets import load_breast_cancer
@@ -197,7 +203,10 @@ def audit(
         ~np.isin(rows[targets], errors.examples[errors.probability > LIKELY]),
         n_jobs,
     )
-    trust = measure_trust(judged, min_lds, seed, trained.repeats[:, :, targets])
+    model = score_model(given.task, judged.output, judged.truth, given.train.y)
+    if not model.better:
+        warnings.warn(model.message, UserWarning, stacklevel=3)
+    trust = measure_trust(judged, min_lds, seed, trained.repeats[:, :, targets], model)
     removal = None
     if trust.enough and given.test is not None:
         tested = trainer.targets[targets]
