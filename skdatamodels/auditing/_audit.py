@@ -20,6 +20,7 @@ from skdatamodels.auditing._effect_check import N_CHECKED, check_effects
 from skdatamodels.auditing._groups import N_RUNS, audit_groups, make_group_trainer
 from skdatamodels.auditing._inputs import check_inputs
 from skdatamodels.auditing._judged import LIKELY, choose_judged, fit_judged
+from skdatamodels.auditing._model_score import score_model
 from skdatamodels.auditing._result import Audit
 from skdatamodels.auditing._runs_of_audit import (
     N_FULL,
@@ -27,9 +28,9 @@ from skdatamodels.auditing._runs_of_audit import (
     choose_n_runs,
     make_trainer,
     memory_estimate,
-    seconds_per_run,
     train_all,
 )
+from skdatamodels.auditing._trial import try_model
 from skdatamodels.auditing._trust import measure_trust
 from skdatamodels.influence import cheap_attributions
 
@@ -124,6 +125,11 @@ def audit(
     ImportError
         If pandas is not installed.
 
+    Warns
+    -----
+    UserWarning
+        If the model is no better than guessing, see ``trust.model``.
+
     Examples
     --------
     >>> from sklearn.datasets import load_breast_cancer
@@ -170,9 +176,10 @@ def audit(
     if groups is not None:
         group_trainer = make_group_trainer(trainer, given.groups)
     targets = choose_judged(given.train, given.test, seed)
+    seconds = try_model(trainer)
     if verbose:
         n_of_groups = 0 if groups is None else N_RUNS
-        _state_cost(trainer, n_runs + n_of_groups, len(targets), n_jobs)
+        _state_cost(seconds, trainer, n_runs + n_of_groups, len(targets), n_jobs)
     trained = train_all(trainer, n_runs)
     errors = find_label_errors(trained.runs, trainer.train, exclude=rows)
     attributions = _attributions(
@@ -196,7 +203,10 @@ def audit(
         ~np.isin(rows[targets], errors.examples[errors.probability > LIKELY]),
         n_jobs,
     )
-    trust = measure_trust(judged, min_lds, seed, trained.repeats[:, :, targets])
+    model = score_model(given.task, judged.output, judged.truth, given.train.y)
+    if not model.better:
+        warnings.warn(model.message, UserWarning, stacklevel=3)
+    trust = measure_trust(judged, min_lds, seed, trained.repeats[:, :, targets], model)
     removal = None
     if trust.enough and given.test is not None:
         tested = trainer.targets[targets]
@@ -243,9 +253,8 @@ def _attributions(*args, **kwargs):
         return cheap_attributions(*args, **kwargs)
 
 
-def _state_cost(trainer, n_runs, n_judged, n_jobs):
-    """Train one run, and print what all of them cost."""
-    seconds = seconds_per_run(trainer)
+def _state_cost(seconds, trainer, n_runs, n_judged, n_jobs):
+    """Print what the runs cost."""
     n_train, n_targets = len(trainer.train), len(trainer.targets)
     n_checks = 2 * len(_SHARES) + 1
     n_full, n_halves = N_FULL, n_runs + N_REPEATED

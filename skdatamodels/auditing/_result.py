@@ -16,6 +16,7 @@ from skdatamodels.pages import read_selection, write_explorer
 
 _MOST_COLUMNS = 200  # that are shuffled unasked
 _MOST_ON_PAGE = 100  # suspicious labels
+_UNKNOWN = "unknown, see below"
 _BRITTLE = 5  # rows whose removal flips a prediction
 
 
@@ -164,7 +165,11 @@ class Audit:
 
     @property
     def harmful(self):
-        """Training rows that make the score worse, the worst first."""
+        """Training rows that make the score worse, the worst first.
+
+        Nobody can believe this of a model that is no better than guessing, see
+        ``trust.model``.
+        """
         return self.rows[self.rows["effect"] < 0]
 
     @property
@@ -469,8 +474,14 @@ class Audit:
 
     def _table(self):
         """Return what was found, in a few lines."""
-        likely = int((self.label_errors["probability"] > LIKELY).sum())
-        found = {"label errors": f"{likely:,} likely"}
+        known = self.trust.model is None or self.trust.model.better
+        n_likely = int((self._errors.probability > LIKELY).sum())
+        expected = f"about {self._errors.n_expected:,.0f} expected"
+        found = {"label errors": expected if known else _UNKNOWN}
+        if known:
+            found["likely label errors"] = (
+                f"{n_likely:,} with probability above one half"
+            )
         found["near-duplicates"] = f"{len(self.duplicates):,} pairs"
         if self._test is not None:
             n_copies = int(self.leaks["copy"].sum())
@@ -487,9 +498,8 @@ class Audit:
             wrong = int((~self.predictions["right"]).sum())
             n = len(self.predictions)
             found["wrong predictions"] = f"{wrong:,} of {n:,}"
-            found["brittle predictions"] = (
-                f"{brittle:,} may flip without {_BRITTLE} rows or fewer"
-            )
+            flip = f"{brittle:,} may flip without {_BRITTLE} rows or fewer"
+            found["brittle predictions"] = flip if known else _UNKNOWN
         columns = {"finding": list(found), "": list(found.values())}
         n_train = len(self._train)
         title = f"Audit of {n_train:,} training rows, by {self.trust.n_runs:,} models"
