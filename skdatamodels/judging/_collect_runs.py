@@ -149,7 +149,8 @@ def collect_runs(
     The LDS is cross-validated in five folds, and its error is that of the jackknife
     over runs. The datamodels of all runs are usually better than those of four fifths.
     The halves of the runs agree less than two sets of all runs would. The error of
-    their agreement is that of the mean over targets, as if these were independent.
+    their agreement is that of a mean over independent targets, which were drawn from
+    many. So with few targets, the bound is far below the agreement.
 
     "interval_width" has no bound. Widths depend on the noise, not on the estimates, so
     intervals keep their coverage after stopping if there are many runs (Chow and
