@@ -31,11 +31,13 @@ class RunTraining:
         Training seeds of the runs.
     players : Players
         What the masks switch.
+    order : int array of shape (n_train,) or None
+        Order of the rows of a run that is trained alone. None means increasing.
     """
 
-    def __init__(self, settings, learner, masks, seeds, players):
+    def __init__(self, settings, learner, masks, seeds, players, order):
         self.settings, self.learner, self.players = settings, learner, players
-        self.masks, self.seeds = masks, seeds
+        self.masks, self.seeds, self.order = masks, seeds, order
 
     def in_memory(self):
         """Train all runs; return TrainingRuns and a tuple of KeptModel."""
@@ -159,6 +161,7 @@ class RunTraining:
                 verbose=settings.verbose,
                 kept=kept,
                 players=self.players,
+                order=self.order,
             )
             with closing(chunks):
                 for chunk in chunks:

@@ -91,11 +91,14 @@ class ChunkTrainer:
         Positions of the runs whose models are kept. They are trained one by one.
     players : Players, default=None
         What the masks switch. None means rows, which learners see in any case.
+    order : int array of shape (n_train,), default=None
+        Order of the rows of a run that is trained alone. None means increasing.
     """
 
-    def __init__(self, learner, n_targets, retries, kept=(), players=None):
+    def __init__(self, learner, n_targets, retries, kept=(), players=None, order=None):
         self.learner, self.n_targets, self.retries = learner, n_targets, retries
         self.kept, self.players = frozenset(map(int, kept)), players
+        self.order = order
 
     def __call__(self, runs):
         """Train some Runs and return their TrainedChunk."""
@@ -111,7 +114,7 @@ class ChunkTrainer:
                     continue
                 row[:] = np.nan
                 _run.warned = {}
-                run = np.flatnonzero(masks[i]), int(runs.seeds[i])
+                run = self._rows(masks[i]), int(runs.seeds[i])
                 try:
                     row[:], model = self._try(*run, kept[i])
                     if kept[i]:
@@ -126,6 +129,12 @@ class ChunkTrainer:
     def lost(self, runs, text):
         """Return the TrainedChunk of a run whose worker died."""
         return TrainedChunk(runs.which, self._nothing(1), [text], [], 0.0)
+
+    def _rows(self, mask):
+        """Return the rows of a subset, in the order of training."""
+        if self.order is None:
+            return np.flatnonzero(mask)
+        return self.order[mask[self.order]]
 
     def _nothing(self, n_runs):
         return np.full((n_runs, self.n_targets), np.nan, dtype=np.float32)
