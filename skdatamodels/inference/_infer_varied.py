@@ -96,8 +96,8 @@ def infer_varied(runs, *, exclude=None):
     pairs = find_varied_pairs(runs.packed, runs.seeds)
     if pairs is None:
         raise ValueError(
-            "These runs are not pairs that share a training seed and differ in the same "
-            "few examples, both runs of each. SubsetTrainer(vary=...) trains such "
+            "These runs are not pairs that share a training seed and differ in the "
+            "same few examples, both runs of each. SubsetTrainer(vary=...) trains such "
             "pairs, as runs 2i and 2i + 1; infer_weights is for all others."
         )
     n_pairs, k = pairs.signs.shape

@@ -45,8 +45,8 @@ def sample_varied_masks(
     >>> from skdatamodels.masks._varied import sample_varied_masks
     >>> masks = sample_varied_masks(4, 9, np.array([2, 7]), 0.5).dense().astype(int)
     >>> masks[0::2] - masks[1::2]
-    array([[ 0,  0,  1,  0,  0,  0,  0,  1,  0],
-           [ 0,  0, -1,  0,  0,  0,  0,  1,  0]])
+    array([[ 0,  0,  1,  0,  0,  0,  0, -1,  0],
+           [ 0,  0,  1,  0,  0,  0,  0,  1,  0]])
     """
     if isinstance(run_ids, Integral):
         run_ids = np.arange(run_ids)
@@ -111,25 +111,25 @@ def find_varied_pairs(packed, seeds):
     -------
     pairs : VariedPairs, or None if not all runs are in such pairs
     """
-    if seeds is None or len(packed) < 2:
+    if seeds is None or not len(packed):
         return None
-    order = np.argsort(seeds, kind="stable")
-    same = np.flatnonzero(np.diff(seeds[order]) == 0)
-    if not len(same):
+    seed, n_runs = np.unique(seeds, return_inverse=True, return_counts=True)[1:]
+    if (n_runs % 2).any():
         return None
-    one, other = packed.dense(order[[same[0], same[0] + 1]])
+    one, other = packed.dense(np.flatnonzero(seed == seed[0])[:2])
     columns = np.flatnonzero(one != other)
     if len(columns) in (0, packed.n_train):
         return None
     varies = np.packbits(one != other)
     # by their seeds and other columns, since two pairs may have one seed by chance
-    key = np.hstack([packed.bits & ~varies, np.asarray(seeds)[:, None].view(np.uint8)])
+    key = np.hstack([packed.bits & ~varies, seed.reshape(-1, 1).view(np.uint8)])
     _, pair, counts = np.unique(key, axis=0, return_inverse=True, return_counts=True)
     if (counts != 2).any():
         return None
     members = np.argsort(pair.reshape(-1), kind="stable").reshape(-1, 2)
     first, second = members[np.argsort(members[:, 0])].T
-    patterns = packed.dense()[:, columns]
+    bits = packed.bits[:, columns // 8] << (columns % 8).astype(np.uint8)
+    patterns = (bits & 0x80).astype(bool)
     if (patterns[first] == patterns[second]).any():
         return None
     return VariedPairs(columns, first, second, np.where(patterns[first], 1.0, -1.0))

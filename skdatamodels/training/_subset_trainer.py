@@ -76,10 +76,10 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
         designs, a subset and its complement are trained with the same seed. With
         `groups`, "stratified" needs groups of one class each.
     vary : array-like of shape (k,), default=None
-        A few rows of `train` that matter, or with `groups` labels of groups. Runs 2i and
-        2i + 1 then have the same seed and the same subset of the others, which `alpha`
-        and `design` draw, and each of the few is in one of the two. See
-        :func:`~skdatamodels.inference.infer_varied`.
+        A few rows of `train` that matter, or with `groups` labels of groups. Runs 2i
+        and 2i + 1 then have the same seed and the same subset of the others, which
+        `alpha` and `design` draw, and each of the few is in one of the two. See
+        :func:`~skdatamodels.inference.infer_varied` and :ref:`a_few_rows`.
     output : str, callable or OutputInfo, optional
         Output to measure; see :data:`skdatamodels.outputs.OUTPUTS`. The default is
         "margin" for classifiers and "prediction" for regressors. A callable estimator
