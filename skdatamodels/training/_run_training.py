@@ -10,6 +10,7 @@ from skdatamodels.masks._packed import as_slice
 from skdatamodels.runs import KeptModel, TrainingRuns
 from skdatamodels.runs._model_files import ModelFiles
 from skdatamodels.runs._paths import directory_kept
+from skdatamodels.training._execution.chunk import rows_of
 from skdatamodels.training._execution.driver import train_runs
 from skdatamodels.training._execution.time_limit import TimeLimited
 from skdatamodels.training._failed_runs import report_failures
@@ -139,7 +140,9 @@ class RunTraining:
         runs = runs_in(np.array(rows, dtype=np.int64))
         masks = self.players.expand(runs.masks)
         return tuple(
-            KeptModel(self.learner.unpack_model(content, int(seed)), mask.nonzero()[0])
+            KeptModel(
+                self.learner.unpack_model(content, int(seed)), rows_of(mask, self.order)
+            )
             for content, seed, mask in zip(contents, runs.seeds, masks, strict=True)
         )
 

@@ -4,11 +4,11 @@ import warnings
 
 import numpy as np
 import pytest
+from joblib import parallel_config
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
-from sklearn.ensemble import ExtraTreesRegressor
+from sklearn.ensemble import ExtraTreesRegressor, RandomForestRegressor
 from sklearn.linear_model import LogisticRegression, Ridge
-from sklearn.naive_bayes import GaussianNB
 
 from skdatamodels import Examples, RunStore, SubsetTrainer
 from skdatamodels.inference import infer_varied
@@ -144,9 +144,8 @@ def test_a_store_resumes_and_keeps_other_varying_rows_apart(tmp_path, monkeypatc
 
 def test_runs_do_not_depend_on_the_others_or_on_workers():
     whole = make_trainer(linear).fit_transform(np.arange(10))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        some = make_trainer(linear, n_jobs=2).fit_transform([9, 2])
+    with parallel_config("threading", n_jobs=2):
+        some = make_trainer(linear).fit_transform([9, 2])
     assert_array_equal(some.outputs, whole.outputs[[9, 2]])
 
 
@@ -160,15 +159,20 @@ def test_given_masks_ignore_it():
     assert_array_equal(varied.seeds, plain.seeds)
 
 
-def test_kept_models_know_their_rows():
-    runs = make_trainer(GaussianNB(), vary=[3]).set_params(
-        train=Examples(X[:40], Y[:40] > 0),
-        targets=Examples(X[40:], Y[40:] > 0),
-        keep_models=2,
-    )
+@pytest.mark.parametrize("stored", [False, True])
+def test_kept_models_know_their_rows_in_the_order_of_training(tmp_path, stored):
+    trainer = make_trainer(RandomForestRegressor(2), vary=[3, 7], keep_models=2)
+    runs = trainer.set_params(store=tmp_path if stored else None)
     runs = runs.fit_transform(np.arange(4))
-    for model, mask in zip(runs.models, runs.masks, strict=False):
-        assert_array_equal(model.train_indices, np.flatnonzero(mask))
+    assert len(runs.models) == 2
+    for kept, mask in zip(runs.models, runs.masks, strict=False):
+        assert_array_equal(np.sort(kept.subset), np.flatnonzero(mask))
+        # so that influence functions know what each tree has drawn
+        drawn = kept.model.estimators_samples_[0]
+        tree = kept.model.estimators_[0]
+        rows = kept.subset[drawn]
+        again = clone(tree).fit(X[rows], Y[rows])
+        assert_allclose(again.predict(X[40:]), tree.predict(X[40:]), rtol=1e-6)
 
 
 def test_several_fractions_and_a_stratified_design():

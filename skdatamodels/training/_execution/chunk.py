@@ -114,7 +114,7 @@ class ChunkTrainer:
                     continue
                 row[:] = np.nan
                 _run.warned = {}
-                run = self._rows(masks[i]), int(runs.seeds[i])
+                run = rows_of(masks[i], self.order), int(runs.seeds[i])
                 try:
                     row[:], model = self._try(*run, kept[i])
                     if kept[i]:
@@ -129,12 +129,6 @@ class ChunkTrainer:
     def lost(self, runs, text):
         """Return the TrainedChunk of a run whose worker died."""
         return TrainedChunk(runs.which, self._nothing(1), [text], [], 0.0)
-
-    def _rows(self, mask):
-        """Return the rows of a subset, in the order of training."""
-        if self.order is None:
-            return np.flatnonzero(mask)
-        return self.order[mask[self.order]]
 
     def _nothing(self, n_runs):
         return np.full((n_runs, self.n_targets), np.nan, dtype=np.float32)
@@ -185,6 +179,11 @@ class ChunkTrainer:
             target = np.flatnonzero(~np.isfinite(outputs))[0]
             raise ValueError(f"The output for target {target} is {outputs[target]}.")
         return outputs
+
+
+def rows_of(mask, order):
+    """Return the rows of a subset in an order of all rows; None means increasing."""
+    return np.flatnonzero(mask) if order is None else order[mask[order]]
 
 
 class _Run(threading.local):
