@@ -1,4 +1,4 @@
-"""Standard errors of the weights of a few rows, from pairs of runs that vary only these.
+"""Standard errors of the weights of a few rows, from runs that vary only these.
 
 For each learner of digits, with the same number of trainings: the standard errors of
 the difference of means, of `infer_weights` without and with cheap attributions as
@@ -66,7 +66,7 @@ LEARNERS = {  # name: learner, output
     "boosting": (boosting, "margin"),
     "subsampled": (make_subsampled, "margin"),
     "mlp": (make_mlp, "margin"),
-    "torch": (lambda: TorchLearner(network, epochs=15, batch_size=15), "margin"),
+    "torch": (lambda: TorchLearner(network, epochs=15, batch_size=32), "margin"),
 }
 
 

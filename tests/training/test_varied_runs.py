@@ -12,6 +12,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 
 from skdatamodels import Examples, RunStore, SubsetTrainer
 from skdatamodels.inference import infer_varied
+from skdatamodels.runs import aggregate_targets
 from skdatamodels.training import TorchLearner
 
 RNG = np.random.default_rng(0)
@@ -230,3 +231,12 @@ def test_subsets_that_do_not_fill_a_batch_are_refused():
     )
     with pytest.raises(ValueError, match="fewer than a batch of batch_size=20"):
         make_trainer(learner, vary=[3, 7]).fit_transform(np.arange(16))
+
+
+def test_weights_for_the_mean_output_are_the_mean_weights():
+    runs = make_trainer().fit_transform(np.arange(40))
+    one = infer_varied(aggregate_targets(runs))
+    assert_allclose(
+        one.estimate[0], infer_varied(runs).estimate.mean(axis=0), rtol=1e-4
+    )
+    assert one.player_ids.tolist() == ["r3", "r7"]
