@@ -14,6 +14,7 @@ import warnings
 
 import numpy as np
 from _machine import describe_machine
+from sklearn.base import clone
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.neural_network import MLPClassifier
@@ -115,7 +116,9 @@ def report(name, n_runs, grouped):
         end="",
         flush=True,
     )
-    others = infer(trainer.transform(np.arange(n_runs, 3 * n_runs)), prior)
+    # in the Bernoulli design, 0 is no effect, as in pairs
+    others = clone(trainer).set_params(design="bernoulli", random_state=1)
+    others = infer(others.fit_transform(np.arange(2 * n_runs)), prior)
     rows = np.argsort(-abs(ordinary.estimate).mean(axis=0))
     z = []
     for k in SIZES:

@@ -36,7 +36,7 @@ from skdatamodels.training._run_training import RunTraining
 from skdatamodels.training._trainer_store import known_by, store_of
 from skdatamodels.training._unseen_classes import UnseenClasses
 from skdatamodels.training._varied import (
-    check_varied_design,
+    check_others,
     training_order,
     varied_columns,
 )
@@ -326,19 +326,16 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
             The subsets.
         """
         players = players_of(self)
+        settings = {
+            "alpha": self.alpha,
+            "design": self.design,
+            "random_state": random_state,
+            "y": players.strata(self.design, self.train.y),
+        }
         columns = varied_columns(self.vary, players)
-        sample, among = sample_masks, ()
-        if columns is not None:
-            sample, among = sample_varied_masks, (columns,)
-        return sample(
-            runs,
-            len(players),
-            *among,
-            self.alpha,
-            design=self.design,
-            random_state=random_state,
-            y=players.strata(self.design, self.train.y),
-        )
+        if columns is None:
+            return sample_masks(runs, len(players), **settings)
+        return sample_varied_masks(runs, len(players), columns, **settings)
 
     def columns_of(self, rows):
         """Return the column of the masks that switches each training example.
@@ -464,22 +461,17 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
         self._validate_params()
         players = players_of(self)
         columns = varied_columns(self.vary, players)
-        if columns is None:
-            players.check_design(self.design, self.alpha, self.train.y)
-        else:
-            strata = players.strata(self.design, self.train.y)
-            check_varied_design(self.design, self.alpha, columns, strata, len(players))
+        check_others(self.design, self.alpha, self.train.y, players, columns)
         learner = self._learner()
         rows = check_rows(X, len(players), players.are_groups)
-        if _are_given(rows):
-            columns = None
+        given = _are_given(rows)
+        columns = None if given else columns
         self._check_sizes(learner, rows, players, columns)
         self._check_models(learner)
         if anew or isinstance(self.random_state, Integral):  # may be set after `fit`
             entropy = entropy_from(self.random_state)
         else:
             entropy = self.entropy_
-        given = _are_given(rows)
         store = store_of(self, learner, players, columns, given, entropy)
         if anew:
             self.entropy_ = entropy if store is None else store.entropy
@@ -490,9 +482,7 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
         explicit = _are_given(rows)
         entropy = entropy if store is None else store.entropy
         masks, seeds = self._plan(rows, columns, entropy)
-        order = None
-        if columns is not None:
-            order = training_order(columns, players)
+        order = training_order(columns, players)
         if players.are_groups or columns is not None:  # sizes are known only now
             self._check_sizes(learner, masks, players)
         training = RunTraining(self, learner, masks, seeds, players, order)

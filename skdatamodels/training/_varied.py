@@ -72,14 +72,18 @@ def varied_columns(vary, players):
     return columns
 
 
-def check_varied_design(design, alpha, columns, strata, n_players):
+def check_others(design, alpha, y, players, columns):
     """Raise if a design or alpha does not suit the players that do not vary."""
+    if columns is None:
+        players.check_design(design, alpha, y)
+        return
     if DESIGNS[design].pairs:
         raise ValueError(
             f"design={design!r} has pairs of its own. With vary, use another design, "
             "such as 'uniform', for the others."
         )
-    others = np.delete(np.arange(n_players), columns)
+    strata = players.strata(design, y)
+    others = np.delete(np.arange(len(players)), columns)
     try:
         strata = None if strata is None else strata[others]
         check_design(design, len(others), alpha, strata)
@@ -89,21 +93,23 @@ def check_varied_design(design, alpha, columns, strata, n_players):
 
 
 def training_order(columns, players):
-    """Return the rows in the order of training: those that vary come last.
+    """Return the rows in the order of training, those that vary last; None if none do.
 
     A forest draws positions, and so does an order of minibatches. If the rows that two
     runs share have the same positions, their trees share more of the draws.
 
     Parameters
     ----------
-    columns : int array of shape (k,)
+    columns : int array of shape (k,) or None
         Columns that vary.
     players : Players
         What the masks switch.
 
     Returns
     -------
-    order : int array of shape (n_train,)
+    order : int array of shape (n_train,) or None
     """
+    if columns is None:
+        return None
     of_row = players.at_rows(np.arange(players.n_rows))
     return np.argsort(np.isin(of_row, columns), kind="stable")
