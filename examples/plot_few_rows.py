@@ -9,8 +9,8 @@ runs spread over all rows. Runs that vary only these five answer more exactly.
 # %%
 # The question
 # ------------
-# A model recognises digits. Somebody doubts the labels of five images. They are right to:
-# we label these as the next digit.
+# A model recognises digits. Somebody doubts the labels of five images, and is right: we
+# label these as the next digit.
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
