@@ -130,7 +130,7 @@ def audit_groups(trainer, judged, rows, min_lds, seed, n_jobs):
         sizes, within = [size for size in _SIZES if size < len(players)], {}
         if (rows[judged.targets] >= 0).all():
             within = {"bases": runs.masks[:N_BASES], "exclude": column}
-        removal = removal_by_halves(trainer, by_group, sizes, seed, **within)
+        removal = removal_by_halves(trainer, by_group, sizes, seed, **within).check
     return GroupAudit(
         players.names,
         players.sizes,
