@@ -2,6 +2,9 @@
 
 from numbers import Integral
 
+import numpy as np
+from sklearn.base import clone
+
 from skdatamodels.masks._designs import check_alphas
 from skdatamodels.runs._paths import readable
 from skdatamodels.training._learners.fast_paths import FAST_LEARNERS
@@ -75,3 +78,19 @@ def known_by(trainer, learner, players, explicit):
     if trainer.output is None and "output" in names:
         parameters["output"] = trainer.output_info.name
     return parameters
+
+
+def count_stored(trainer, X):
+    """Return how many runs the store of a trainer has, 0 without a store.
+
+    Parameters
+    ----------
+    trainer : SubsetTrainer
+        The trainer, whose `random_state` is an int.
+    X : int array of shape (n_runs,), or PackedMasks
+        Run ids that are counted; for masks, all runs with given masks are.
+    """
+    if trainer.store is None:
+        return 0
+    *_, rows, _, store = clone(trainer)._begin(X, anew=True)
+    return int(store.done(rows if isinstance(rows, np.ndarray) else None).sum())
