@@ -15,7 +15,7 @@ from skdatamodels.training._players import players_of
 
 N_RUNS = 100
 _FEWEST = 10  # fewer have few subsets, so that none would be new
-_SIZES = 1, 2, 4  # groups that are removed to check
+SIZES = 1, 2, 4  # groups that are removed to check
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,10 +132,10 @@ def audit_groups(trainer, judged, rows, min_lds, seed, n_jobs):
     removal, interval = None, np.full((len(players), 2), np.nan)
     if trust.enough:
         interval = by_group.mean_intervals()
-        sizes, within = [size for size in _SIZES if size < len(players)], {}
+        sizes, within = [size for size in SIZES if size < len(players)], {}
         if (rows[judged.targets] >= 0).all():
             within = {"bases": runs.masks[:N_BASES], "exclude": column}
-        removal = removal_by_halves(trainer, by_group, sizes, seed, **within)
+        removal = removal_by_halves(trainer, by_group, sizes, seed, **within).check
     return GroupAudit(
         players.names,
         players.sizes,

@@ -42,7 +42,7 @@ class Audit:
         How well the weights predict.
     errors : LabelErrors
         Suspicious labels of the training set.
-    removal : RemovalCheck or None
+    removal : CheckedRemoval or None
         Scores of models without the worst rows.
     group_audit : GroupAudit or None
         The same for groups of rows.
@@ -81,7 +81,8 @@ class Audit:
         self._train, self._test, self._label = train, test, label
         self._fitted = fitted
         self.trainer, self._judged, self.trust = trainer, judged, trust
-        self._errors, self.removal_check = errors, removal
+        self._errors, self._removal = errors, removal
+        self.removal_check = None if removal is None else removal.check
         self.group_audit, self._seed = group_audit, random_state
 
     @property
@@ -453,21 +454,6 @@ class Audit:
     def _clusters(self):
         return _findings.clusters(self._judged, self._seed)
 
-    def _removal_in_words(self):
-        """Return what the removal check found, at the size that helps most."""
-        check = self.removal_check
-        first, random = (
-            np.flatnonzero(check.removed == k) for k in ("first", "random")
-        )
-        gain = check.change[first] * (1 if check.higher_is_better else -1)
-        best = gain.argmax()
-        now, with_, by_chance = check.score[[0, first[best], random[best]]]
-        size, metric = check.size[first[best]], check.metric.replace("_", " ")
-        return (
-            f"Without the worst {size:,} rows, {metric} goes from {now:.3g} to "
-            f"{with_:.3g} (without random ones {by_chance:.3g})."
-        )
-
     def _need_trust(self):
         if not self.trust.enough:
             raise ValueError(self.trust.message)
@@ -505,7 +491,7 @@ class Audit:
         title = f"Audit of {n_train:,} training rows, by {self.trust.n_runs:,} models"
         notes = [self.trust.message]
         if self.trust.enough:
-            notes.append(self._removal_in_words())
+            notes.append(self._removal.message)
         return Table(title, columns, notes=tuple(notes))
 
     __repr__ = table_text

@@ -9,7 +9,7 @@ from joblib import effective_n_jobs
 
 from skdatamodels.masks import PackedMasks
 from skdatamodels.runs import TrainingRuns
-from skdatamodels.training._trainer_store import count_stored
+from skdatamodels.training._trainer_store import count_first_stored
 
 
 class GrowingRuns:
@@ -35,7 +35,7 @@ class GrowingRuns:
     def __init__(self, trainer, unit, stop_at):
         self.trainer, self.unit, self.stop_at = trainer, unit, stop_at
         self.runs, self._timed = None, []
-        self.n_stored = count_stored(trainer)
+        self.n_stored = count_first_stored(trainer)
         self.n_stored -= self.n_stored % unit
 
     def __len__(self):

@@ -3,6 +3,7 @@
 from numbers import Integral
 
 import numpy as np
+from sklearn.base import clone
 
 from skdatamodels.masks._designs import check_alphas
 from skdatamodels.runs._paths import readable
@@ -85,9 +86,25 @@ def known_by(trainer, learner, players, columns, explicit):
     return parameters
 
 
-def count_stored(trainer):
-    """Return how many of the first runs a fitted trainer would read, not train."""
+def count_first_stored(trainer):
+    """Return how many of its first runs a fitted trainer would read, not train."""
     store = trainer._begin([0], anew=False)[-1]
     if store is None:
         return 0
     return int(np.argmin(np.append(store.done(), False)))
+
+
+def count_stored(trainer, X):
+    """Return how many runs the store of a trainer has, 0 without a store.
+
+    Parameters
+    ----------
+    trainer : SubsetTrainer
+        The trainer, whose `random_state` is an int.
+    X : int array of shape (n_runs,), or PackedMasks
+        Run ids that are counted; for masks, all runs with given masks are.
+    """
+    if trainer.store is None:
+        return 0
+    *_, rows, _, _, store = clone(trainer)._begin(X, anew=True)
+    return int(store.done(rows if isinstance(rows, np.ndarray) else None).sum())
