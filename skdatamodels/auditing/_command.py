@@ -137,11 +137,9 @@ def _check_places(options):
 
 
 def _read(path, options):
-    table = read_table(path, options.encoding, options.decimal, options.thousands)
-    unknown = [name for name in options.drop if name not in table.columns]
-    if unknown:
-        raise ValueError(f"{path} has no column {unknown[0]!r} to drop.")
-    table = table.drop(columns=options.drop)
+    table = read_table(
+        path, options.encoding, options.decimal, options.thousands, options.drop
+    )
     if options.index is not None:
         if options.index not in table.columns:
             raise ValueError(f"{path} has no column {options.index!r}.")

@@ -130,7 +130,8 @@ def test_marks_empty_lines_and_quoted_headers(tmp_path):
         ("a,a\n1,2\n", "several columns named 'a'. Rename them"),
         ('a;b\n"1,5";2\n2,5;3\n', "such as '1,5'. Say what they mean: --decimal ,"),
         ("a;b\n1,500;2\n", "--thousands , or, if the comma is a decimal one"),
-        ('a,b\n"' + "x" * 140_000 + '"\n', "cannot be read near line 2"),
+        ('a,b\n1,"x\n2,y\n', "Is a quotation mark missing"),
+        ("a,b\n", "has a header, but no rows"),
     ],
 )
 def test_tables_that_would_be_read_wrongly(tmp_path, text, message):
@@ -144,6 +145,58 @@ def test_decimal_comma_and_thousands(tmp_path):
     path = tmp_path / "table.csv"
     path.write_text("a;b\n1.500,5;2\n")
     assert read_table(path, decimal=",", thousands=".")["a"].tolist() == [1500.5]
+
+
+def test_long_cells_are_read(tmp_path):
+    path, text = tmp_path / "table.csv", "x" * 140_000
+    path.write_text(f"a,b\n1,{text}\n")
+    assert read_table(path)["b"].tolist() == [text]
+
+
+@pytest.mark.parametrize(
+    ("decimal", "thousands", "message"),
+    [
+        (".", ".", "cannot be both the decimal point and the separator of thousands"),
+        (",", ",", r"what the decimal point is, too: --decimal \."),
+        ("", None, "--decimal must be"),
+        (".", "ab", "--thousands must be one character"),
+        (".", "5", "--thousands must be one character"),
+    ],
+)
+def test_marks_of_numbers_are_checked(tmp_path, decimal, thousands, message):
+    path = tmp_path / "table.csv"
+    path.write_text("a;b\n0.125;2\n")
+    with pytest.raises(ValueError, match=message):
+        read_table(path, decimal=decimal, thousands=thousands)
+
+
+def test_decimal_points_where_commas_are_expected(tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_text("a;b\n0.125;2\n2.5;3\n")
+    for thousands in (None, "."):  # .125 is no group of thousands after a zero
+        with pytest.raises(ValueError, match=r"points, such as '0.125', but --decimal"):
+            read_table(path, decimal=",", thousands=thousands)
+    path.write_text("a;b\n1.250;2\n")
+    with pytest.raises(ValueError, match=r"separate thousands, add --thousands \."):
+        read_table(path, decimal=",")
+    assert list(read_table(path, decimal=",", drop=["a"]).columns) == ["b"]
+
+
+def test_quoted_decimal_commas_between_commas(tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_text('a,b\n"1,5",2\n')
+    assert read_table(path, decimal=",").to_dict("list") == {"a": [1.5], "b": [2]}
+
+
+def test_thousands_leave_other_columns_alone(tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_text("a;day;n;share\n1.500;01.02.2020;7;0,5\n;12.10.2021;8;1,25\n")
+    table = read_table(path, decimal=",", thousands=".")
+    assert table["day"].tolist() == ["01.02.2020", "12.10.2021"]
+    assert table["a"].dropna().tolist() == [1500]
+    assert table["share"].tolist() == [0.5, 1.25]
+    path.write_text("a\n12'345\n900\n-1'000.5\n")
+    assert read_table(path, thousands="'")["a"].tolist() == [12345, 900, -1000.5]
 
 
 def test_unknown_encoding_and_broken_gzip(tmp_path):
