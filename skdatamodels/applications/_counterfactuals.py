@@ -489,7 +489,8 @@ def _check_removal_sets(removal_sets, n_train):
         if not whole or indices.ndim != 1 or not np.isin(indices, range(n_train)).all():
             raise ValueError(
                 f"Set {number} must be indices of training examples, integers from 0 "
-                f"to {n_train - 1}; got {indices}."
+                f"to {n_train - 1}; got {indices}. Of ids, train.positions_of(ids) "
+                "gives the positions."
             )
         row[indices.astype(int)] = True
         if row.sum() < indices.size:

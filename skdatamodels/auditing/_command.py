@@ -6,7 +6,7 @@ from pathlib import Path
 
 from skdatamodels.auditing._audit import audit
 from skdatamodels.auditing._models import MODELS
-from skdatamodels.auditing._read_table import read_table
+from skdatamodels.auditing._read_table import check_numbers, read_table
 
 _SHOWN, _COLUMNS = 10, 6  # rows and columns of a table that are printed
 
@@ -137,9 +137,13 @@ def _check_places(options):
 
 
 def _read(path, options):
-    table = read_table(
-        path, options.encoding, options.decimal, options.thousands, options.drop
-    )
+    form = options.decimal, options.thousands
+    table = read_table(path, options.encoding, *form)
+    unknown = [name for name in options.drop if name not in table.columns]
+    if unknown and path == options.train:  # test rows may lack it
+        raise ValueError(f"{path} has no column {unknown[0]!r} to drop.")
+    table = table.drop(columns=options.drop, errors="ignore")
+    check_numbers(path, table, *form)
     if options.index is not None:
         if options.index not in table.columns:
             raise ValueError(f"{path} has no column {options.index!r}.")

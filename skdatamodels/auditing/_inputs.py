@@ -74,7 +74,7 @@ def check_inputs(estimator, X, y, X_test, y_test, groups, sample_weight, task):
     if test is not None:
         check_same_columns(train.X, test.X)
         if is_frame(train.X):
-            X_test = with_types_of(test.X, train.X)
+            X_test = with_types_of(test.X[list(train.X.columns)], train.X)
             test = Examples(X_test, test.y, test.ids, allow_nan=True)
     _check_sizes(train, test)
     _check_numbers(train.y)

@@ -13,7 +13,7 @@ _MISSING = ["", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "NULL", "null"
 _LONGEST_CELL = 2**31 - 1  # characters
 
 
-def read_table(path, encoding="utf-8", decimal=".", thousands=None, drop=()):
+def read_table(path, encoding="utf-8", decimal=".", thousands=None):
     """Read a table, and check each of its lines.
 
     Parameters
@@ -28,8 +28,6 @@ def read_table(path, encoding="utf-8", decimal=".", thousands=None, drop=()):
     thousands : str, default=None
         Separator of thousands in text, one character. It is taken out of columns in
         which it separates groups of digits, and of no others.
-    drop : sequence of str, default=()
-        Columns to leave out, whatever they hold.
 
     Returns
     -------
@@ -42,9 +40,8 @@ def read_table(path, encoding="utf-8", decimal=".", thousands=None, drop=()):
         If there is no such file.
     ValueError
         If the file is empty or cannot be decoded, lines have more or fewer cells than
-        the header, columns have the same name, there are no rows or no column to drop,
-        numbers have another decimal point than `decimal`, or `decimal` and `thousands`
-        are the same.
+        the header, columns have the same name, there are no rows, or `decimal` and
+        `thousands` are the same.
     ImportError
         If pandas, or for Parquet pyarrow, is not installed.
     """
@@ -54,7 +51,7 @@ def read_table(path, encoding="utf-8", decimal=".", thousands=None, drop=()):
         raise FileNotFoundError(f"There is no file {path}.")
     if path.suffix == ".parquet":
         try:
-            return _without(pandas.read_parquet(path), drop, path)
+            return pandas.read_parquet(path)
         except ImportError as error:
             raise ImportError(
                 "Reading Parquet needs pyarrow: pip install pyarrow"
@@ -76,11 +73,9 @@ def read_table(path, encoding="utf-8", decimal=".", thousands=None, drop=()):
         raise ValueError(
             f"{path} cannot be read: {error}. Is a quotation mark missing?"
         ) from error
-    table = _without(table, drop, path)
-    if thousands is not None:
-        table = _without_thousands(table, decimal, thousands)
-    _check_numbers(path, table, decimal, thousands)
-    return table
+    if len(table) == 0:
+        raise ValueError(f"{path} has a header, but no rows.")
+    return table if thousands is None else _ungrouped(table, decimal, thousands)
 
 
 def _check_marks(decimal, thousands):
@@ -159,17 +154,7 @@ def _broken_lines(path, lines):
     return broken
 
 
-def _without(table, drop, path):
-    """Return a table without some columns; raise if it lacks one, or has no rows."""
-    if len(table) == 0:
-        raise ValueError(f"{path} has a header, but no rows.")
-    unknown = [name for name in drop if name not in table.columns]
-    if unknown:
-        raise ValueError(f"{path} has no column {unknown[0]!r} to drop.")
-    return table.drop(columns=list(drop))
-
-
-def _without_thousands(table, decimal, thousands):
+def _ungrouped(table, decimal, thousands):
     """Return a table in which columns of text that are grouped numbers are numbers."""
     grouped = _grouped(thousands)
     number = re.compile(rf"(?=.*\d)({grouped}|[+-]?\d*)({re.escape(decimal)}\d*)?")
@@ -182,8 +167,21 @@ def _without_thousands(table, decimal, thousands):
     return table.assign(**found)
 
 
-def _check_numbers(path, table, decimal, thousands):
-    """Raise if a column of text has numbers with another decimal point."""
+def check_numbers(path, table, decimal, thousands):
+    """Raise if a column of text has numbers with another decimal point.
+
+    Parameters
+    ----------
+    path, decimal, thousands
+        As they were for :func:`read_table`.
+    table : pandas.DataFrame
+        What it returned, or columns thereof.
+
+    Raises
+    ------
+    ValueError
+        If more than half of the values of a column have another decimal point.
+    """
     other = "," if decimal == "." else "."
     number = re.compile(rf"[+-]?\d+{re.escape(other)}\d+")
     for name in table.select_dtypes(exclude="number").columns:

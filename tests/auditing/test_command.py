@@ -7,7 +7,7 @@ import pytest
 from sklearn.datasets import load_iris
 
 from skdatamodels.auditing._command import run_command
-from skdatamodels.auditing._read_table import read_table
+from skdatamodels.auditing._read_table import check_numbers, read_table
 
 pd = pytest.importorskip("pandas")
 
@@ -138,7 +138,7 @@ def test_tables_that_would_be_read_wrongly(tmp_path, text, message):
     path = tmp_path / "table.csv"
     path.write_text(text)
     with pytest.raises(ValueError, match=message):
-        read_table(path)
+        read(path, ".")
 
 
 def test_decimal_comma_and_thousands(tmp_path):
@@ -170,16 +170,32 @@ def test_marks_of_numbers_are_checked(tmp_path, decimal, thousands, message):
         read_table(path, decimal=decimal, thousands=thousands)
 
 
+def read(path, decimal, thousands=None):
+    table = read_table(path, decimal=decimal, thousands=thousands)
+    check_numbers(path, table, decimal, thousands)
+    return table
+
+
 def test_decimal_points_where_commas_are_expected(tmp_path):
     path = tmp_path / "table.csv"
     path.write_text("a;b\n0.125;2\n2.5;3\n")
     for thousands in (None, "."):  # .125 is no group of thousands after a zero
         with pytest.raises(ValueError, match=r"points, such as '0.125', but --decimal"):
-            read_table(path, decimal=",", thousands=thousands)
+            read(path, ",", thousands)
     path.write_text("a;b\n1.250;2\n")
     with pytest.raises(ValueError, match=r"separate thousands, add --thousands \."):
-        read_table(path, decimal=",")
-    assert list(read_table(path, decimal=",", drop=["a"]).columns) == ["b"]
+        read(path, ",")
+    assert read(path, ",", ".")["a"].tolist() == [1250]
+
+
+def test_dropped_columns_may_have_any_numbers(tmp_path, capsys):
+    path = tmp_path / "table.csv"
+    path.write_text("version;x;y\n1.2;0,5;a\n1.10;1,5;b\n")
+    arguments = ["audit", str(path), "--target", "y", "--decimal", ","]
+    assert run_command(arguments) == 2
+    assert "Leave that option out" in capsys.readouterr().err
+    assert run_command([*arguments, "--drop", "version"]) == 2
+    assert "needs at least 50" in capsys.readouterr().err
 
 
 def test_quoted_decimal_commas_between_commas(tmp_path):
