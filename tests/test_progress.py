@@ -4,7 +4,7 @@ import sys
 import pytest
 
 from skdatamodels import _progress
-from skdatamodels._progress import progress_bar
+from skdatamodels._progress import named_progress, progress_bar
 
 
 class Terminal(io.StringIO):
@@ -52,3 +52,14 @@ def test_it_counts_from_what_is_done_and_iterates(monkeypatch):
     monkeypatch.setattr(sys, "stderr", io.StringIO())
     assert list(progress_bar("abc", total=5, initial=2)) == ["a", "b", "c"]
     assert "5/5" in sys.stderr.getvalue()
+
+
+def test_names_of_bars(monkeypatch):
+    with named_progress("training"):
+        assert shown(monkeypatch, io.StringIO()).startswith("training: 100%")
+        assert shown(monkeypatch, io.StringIO(), desc="own").startswith("own: 100%")
+    assert shown(monkeypatch, io.StringIO()).startswith("100%")
+
+
+def test_short_work_shows_nothing_with_a_delay(monkeypatch):
+    assert shown(monkeypatch, Terminal(), delay=60) == ""

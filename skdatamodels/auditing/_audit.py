@@ -27,9 +27,9 @@ from skdatamodels.auditing._runs_of_audit import (
     choose_n_runs,
     make_trainer,
     memory_estimate,
-    seconds_per_run,
     train_all,
 )
+from skdatamodels.auditing._trial import try_model
 from skdatamodels.auditing._trust import measure_trust
 from skdatamodels.influence import cheap_attributions
 
@@ -170,9 +170,10 @@ def audit(
     if groups is not None:
         group_trainer = make_group_trainer(trainer, given.groups)
     targets = choose_judged(given.train, given.test, seed)
+    seconds = try_model(trainer)
     if verbose:
         n_of_groups = 0 if groups is None else N_RUNS
-        _state_cost(trainer, n_runs + n_of_groups, len(targets), n_jobs)
+        _state_cost(seconds, trainer, n_runs + n_of_groups, len(targets), n_jobs)
     trained = train_all(trainer, n_runs)
     errors = find_label_errors(trained.runs, trainer.train, exclude=rows)
     attributions = _attributions(
@@ -243,9 +244,8 @@ def _attributions(*args, **kwargs):
         return cheap_attributions(*args, **kwargs)
 
 
-def _state_cost(trainer, n_runs, n_judged, n_jobs):
-    """Train one run, and print what all of them cost."""
-    seconds = seconds_per_run(trainer)
+def _state_cost(seconds, trainer, n_runs, n_judged, n_jobs):
+    """Print what the runs cost."""
     n_train, n_targets = len(trainer.train), len(trainer.targets)
     n_checks = 2 * len(_SHARES) + 1
     n_full, n_halves = N_FULL, n_runs + N_REPEATED

@@ -1,6 +1,5 @@
 """The trainings of an audit: their cost, the runs, and repeats for the noise."""
 
-import time
 from typing import NamedTuple
 
 import numpy as np
@@ -66,14 +65,6 @@ def choose_n_runs(n_runs, n_train):
     if n_runs != "auto":
         return n_runs
     return N_RUNS_OF_MANY if n_train > MANY_ROWS else N_RUNS
-
-
-def seconds_per_run(trainer):
-    """Train the first run, and return the time that it takes, in seconds."""
-    one = clone(trainer).set_params(n_jobs=1, verbose=0)
-    start = time.perf_counter()
-    one.fit_transform([0])
-    return time.perf_counter() - start
 
 
 def train_all(trainer, n_runs):
