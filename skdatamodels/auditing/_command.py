@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from skdatamodels.auditing._audit import audit
+from skdatamodels.auditing._dates import date_columns, parse_dates
 from skdatamodels.auditing._models import MODELS
 from skdatamodels.auditing._read_table import check_numbers, read_table
 
@@ -89,6 +90,10 @@ def _audit(options):
     for column in (options.groups, options.weights):
         if column is not None and column not in train.columns:
             raise ValueError(f"{options.train} has no column {column!r}.")
+    kept = [options.target, options.groups, options.weights]  # as they are written
+    dates = date_columns(train.drop(columns=[name for name in kept if name]))
+    paths = options.train, options.test
+    tables = [parse_dates(*pair, dates) for pair in zip(paths, tables, strict=False)]
     groups = None
     if options.groups is not None:
         groups = train[options.groups].to_numpy()

@@ -67,7 +67,7 @@ def check_inputs(estimator, X, y, X_test, y_test, groups, sample_weight, task):
     if (X_test is None) != (y_test is None):
         raise ValueError("Give both X_test and y_test, or neither.")
     if isinstance(estimator, str):
-        X, X_test = _for_named_model(estimator, X), _for_named_model(estimator, X_test)
+        X, X_test = _for_named_model(estimator, X, X_test)
     train = _examples(X, y, "X", sample_weight)
     test = None if X_test is None else _examples(X_test, y_test, "X_test")
     check_columns(train.X)
@@ -164,21 +164,21 @@ def _examples(X, y, name, sample_weight=None):
     return Examples(X, y, ids, allow_nan=True, sample_weight=sample_weight)
 
 
-def _for_named_model(name, X):
-    """Return a table as the named models take it."""
+def _for_named_model(name, X, X_test):
+    """Return the tables as the named models take them."""
     if name not in MODELS:
         raise ValueError(
             f"estimator must be an estimator or one of {', '.join(MODELS)}; got "
             f"{name!r}."
         )
-    if X is None:
-        return None
-    if not is_pandas(X):
-        raise TypeError(
-            f"estimator={name!r} is made for the columns of a pandas data frame, but X "
-            f"is a {type(X).__name__}. Pass a data frame or an estimator."
-        )
-    return plain_columns(X)
+    for what, table in (("X", X), ("X_test", X_test)):
+        if table is not None and not is_pandas(table):
+            raise TypeError(
+                f"estimator={name!r} is made for the columns of a pandas data frame, "
+                f"but {what} is a {type(table).__name__}. Pass a data frame or an "
+                "estimator."
+            )
+    return plain_columns(X, X_test)
 
 
 def _guess_task(y, task):
