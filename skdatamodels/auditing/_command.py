@@ -1,6 +1,7 @@
 """The command line: ``skdatamodels audit train.csv --target species``."""
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from skdatamodels.auditing._audit import audit
 from skdatamodels.auditing._dates import date_columns, parse_dates
 from skdatamodels.auditing._models import MODELS
 from skdatamodels.auditing._read_table import check_numbers, read_table
+from skdatamodels.auditing._safe_text import for_spreadsheets, visible
 
 _SHOWN, _COLUMNS = 10, 6  # rows and columns of a table that are printed
 
@@ -36,7 +38,7 @@ def run_command(arguments=None):
     try:
         _audit(options)
     except (ValueError, TypeError, OSError, ImportError, RuntimeError) as error:
-        print(f"skdatamodels: {error}", file=sys.stderr)
+        print(f"skdatamodels: {visible(str(error))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         hint = (
@@ -112,7 +114,7 @@ def _audit(options):
         n_jobs=options.jobs,
         random_state=options.seed,
     )
-    print(found)
+    print(visible(str(found)))
     frames = found.frames()
     for name, frame in frames.items():
         shown = frame.iloc[:_SHOWN, :_COLUMNS].to_string(float_format="{:.4g}".format)
@@ -120,11 +122,11 @@ def _audit(options):
         more = f", {more} more columns" if more > 0 else ""
         print(f"\n{name}: {len(frame):,} rows{more}")
         if len(frame):
-            print(shown)
+            print(visible(shown))
     if options.tables is not None:
         options.tables.mkdir(parents=True, exist_ok=True)
         for name, frame in frames.items():
-            frame.to_csv(options.tables / f"{name}.csv")
+            for_spreadsheets(frame).to_csv(options.tables / f"{name}.csv")
         print(f"\nTables are in {options.tables}.")
     if options.out is not None and not found.trust.enough:
         print(f"\n{options.out} is not written, because there is no answer.")
@@ -135,10 +137,32 @@ def _audit(options):
 
 def _check_places(options):
     """Raise if results could not be written, before anything is trained."""
-    if options.out is not None and not options.out.absolute().parent.is_dir():
-        raise ValueError(f"There is no folder {options.out.parent} for {options.out}.")
-    if options.tables is not None and options.tables.is_file():
-        raise ValueError(f"{options.tables} is a file, not a folder for tables.")
+    out = options.out
+    if out is not None and out.is_dir():
+        raise ValueError(
+            f"{out} is a folder. Name a file for the page: --out {out / 'audit.html'}"
+        )
+    read = [path.absolute() for path in (options.train, options.test) if path]
+    if out is not None and out.absolute() in read:
+        raise ValueError(f"--out {out} would replace a table that is to be read.")
+    if out is not None:
+        if not out.absolute().parent.exists():
+            raise ValueError(f"There is no folder {out.parent} for {out}.")
+        _check_folder(out.parent)
+    for folder in (options.tables, options.store):
+        if folder is not None:
+            _check_folder(folder)
+
+
+def _check_folder(path):
+    """Raise if nothing can be written in a folder, which may be made first."""
+    place = path.absolute()
+    while not place.exists():
+        place = place.parent
+    if not place.is_dir():
+        raise ValueError(f"{place} is a file, not a folder: {path} cannot be one.")
+    if not os.access(place, os.W_OK):
+        raise ValueError(f"Nothing can be written in {place}: choose another folder.")
 
 
 def _read(path, options):

@@ -224,9 +224,28 @@ def test_unknown_encoding_and_broken_gzip(tmp_path):
         read_table(path, "foo")
 
 
-def test_places_are_checked_first(iris, tmp_path, capsys):
+@pytest.mark.parametrize(
+    ("option", "place", "message"),
+    [
+        ("--out", "no/x.html", "There is no folder"),
+        ("--out", ".", "is a folder. Name a file for the page: --out"),
+        ("--out", "train.csv/x.html", "train.csv is a file, not a folder"),
+        ("--out", "train.csv", "would replace a table"),
+        ("--tables", "train.csv", "train.csv is a file, not a folder"),
+        ("--tables", "train.csv/x", "train.csv is a file, not a folder"),
+        ("--store", "train.csv/x/y", "train.csv is a file, not a folder"),
+    ],
+)
+def test_places_are_checked_first(iris, monkeypatch, capsys, option, place, message):
+    monkeypatch.delattr("skdatamodels.auditing._command.audit")
     arguments = ["audit", str(iris / "train.csv"), "--target", "species"]
-    assert run_command([*arguments, "--out", str(tmp_path / "no" / "x.html")]) == 2
-    assert "There is no folder" in capsys.readouterr().err
-    assert run_command([*arguments, "--tables", str(iris / "train.csv")]) == 2
-    assert "is a file, not a folder" in capsys.readouterr().err
+    assert run_command([*arguments, option, str(iris / place)]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_folders_without_permission(iris, monkeypatch, capsys):
+    monkeypatch.setattr("os.access", lambda path, mode: False)
+    arguments = ["audit", str(iris / "train.csv"), "--target", "species"]
+    for option in ("--out", "--tables"):
+        assert run_command([*arguments, option, str(iris / "new")]) == 2
+        assert "Nothing can be written in" in capsys.readouterr().err
