@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+from itertools import combinations
 from pathlib import Path
 
 from skdatamodels.auditing._audit import audit
@@ -80,6 +81,7 @@ def _parser():
 
 
 def _audit(options):
+    _check_columns(options)
     _check_places(options)
     train = _read(options.train, options)
     tables = [train] if options.test is None else [train, _read(options.test, options)]
@@ -135,6 +137,21 @@ def _audit(options):
         print(f"\nOpen {options.out} in a browser.")
 
 
+def _check_columns(options):
+    """Raise if two options name the same column."""
+    named = {
+        "--target": [options.target],
+        "--groups": [options.groups],
+        "--weights": [options.weights],
+        "--index": [options.index],
+        "--drop": options.drop,
+    }
+    for (one, names), (other, others) in combinations(named.items(), 2):
+        same = [name for name in names if name is not None and name in others]
+        if same:
+            raise ValueError(f"{one} and {other} both name the column {same[0]!r}.")
+
+
 def _check_places(options):
     """Raise if results could not be written, before anything is trained."""
     out = options.out
@@ -178,6 +195,8 @@ def _read(path, options):
             raise ValueError(f"{path} has no column {options.index!r}.")
         table = table.set_index(options.index)
     missing = table[options.target].isna() if options.target in table.columns else None
+    if missing is not None and missing.all():
+        raise ValueError(f"No row of {path} has a value of {options.target!r}.")
     if missing is not None and missing.any():
         print(
             f"{path}: {missing.sum():,} rows without {options.target} are left out.",

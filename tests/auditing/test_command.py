@@ -7,6 +7,7 @@ import pytest
 from sklearn.datasets import load_iris
 
 from skdatamodels.auditing._command import run_command
+from skdatamodels.auditing._inputs import check_inputs
 from skdatamodels.auditing._read_table import check_numbers, read_table
 
 pd = pytest.importorskip("pandas")
@@ -47,6 +48,33 @@ def test_audit_writes_tables(iris, tmp_path, capsys):
     assert len(pd.read_csv(tmp_path / "groups.csv")) == 10
 
 
+def test_dates_and_booleans_with_gaps(tmp_path, monkeypatch):
+    n, given = 60, {}
+    table = pd.DataFrame({"at": pd.date_range("2020-01-01 07:00", periods=n, freq="h")})
+    table = table.assign(paid=np.tile([True, False], n // 2), x=range(n), y="a")
+    table["seen"] = table["at"]
+    table[:20].to_csv(tmp_path / "test.csv", index=False)
+    gappy = table.astype({"paid": object})
+    gappy.loc[3, ["at", "paid"]] = None
+    gappy.to_csv(tmp_path / "train.csv", index=False)
+
+    def check_only(estimator, X, y, X_test, **options):
+        rest = None, None, options["sample_weight"], "regression"
+        given["inputs"] = check_inputs(estimator, X, y, X_test, *rest)
+        given["groups"] = options["groups"]
+        raise ValueError("enough")
+
+    monkeypatch.setattr("skdatamodels.auditing._command.audit", check_only)
+    arguments = ["audit", str(tmp_path / "train.csv"), "--groups", "seen"]
+    arguments += ["--test", str(tmp_path / "test.csv"), "--target", "x"]
+    assert run_command(arguments) == 2
+    for part in (given["inputs"].train.X, given["inputs"].test.X):
+        assert part["at"].dtype.kind == "M"
+        assert part["paid"].dtype == np.float64
+    assert given["inputs"].train.X["at"][1] == table["at"][1]
+    assert given["groups"][0] == "2020-01-01 07:00:00"
+
+
 def test_weights_are_a_column_that_the_model_does_not_see(iris, tmp_path, capsys):
     options = ["--target", "species", "--model", "linear", "--weights", "sepal width"]
     options += ["--runs", "50", "--jobs", "1", "--drop", "found", "source"]
@@ -66,6 +94,9 @@ def test_weights_are_a_column_that_the_model_does_not_see(iris, tmp_path, capsys
         (["--target", "species", "--weights", "petal width"], "weight has missing"),
         (["--target", "species", "--drop", "x"], "has no column 'x' to drop"),
         (["--target", "species", "--index", "x"], "has no column 'x'"),
+        (["--target", "x", "--groups", "x"], "--target and --groups both name the"),
+        (["--target", "x", "--drop", "y", "x"], "--target and --drop both name the"),
+        (["--target", "x", "--weights", "y", "--index", "y"], "--weights and --index"),
     ],
 )
 def test_wrong_options(iris, capsys, options, message):
@@ -222,6 +253,15 @@ def test_unknown_encoding_and_broken_gzip(tmp_path):
         read_table(path)
     with pytest.raises(ValueError, match="There is no encoding 'foo'"):
         read_table(path, "foo")
+
+
+def test_test_rows_without_any_target(iris, tmp_path, capsys):
+    path = tmp_path / "test.csv"
+    pd.read_csv(iris / "train.csv").assign(species="").to_csv(path, index=False)
+    arguments = ["audit", str(iris / "train.csv"), "--target", "species"]
+    assert run_command([*arguments, "--test", str(path)]) == 2
+    assert "No row of" in (message := capsys.readouterr().err)
+    assert "test.csv has a value of 'species'" in message
 
 
 @pytest.mark.parametrize(

@@ -255,3 +255,29 @@ def test_no_columns_and_levels_of_columns():
     X.columns = pd.MultiIndex.from_tuples([("a", "x"), ("a", "y")])
     with pytest.raises(ValueError, match="several levels of column names"):
         check(X=X)
+
+
+def test_messages_name_what_is_wrong():
+    X, y = table(), labels()
+    gappy = X.set_axis([np.nan, *range(1, N)])
+    with pytest.raises(ValueError, match="The index of X has missing values"):
+        check(X=gappy)
+    with pytest.raises(ValueError, match="The index of X_test has missing values"):
+        check(X=X, X_test=gappy, y_test=y)
+    missing = np.where(np.arange(N) == 3, np.nan, np.arange(N))
+    with pytest.raises(ValueError, match=r"^In X_test and y_test: y has missing"):
+        check(X=X, y=np.arange(N), X_test=X, y_test=missing)
+    with pytest.raises(ValueError, match=r"^y has missing"):
+        check(X=X, y=missing)
+    with pytest.raises(
+        ValueError, match=r"^In X_test and y_test: X has 60 rows but y has 59"
+    ):
+        check(X=X, X_test=X, y_test=y[1:])
+
+
+def test_one_column_for_two_things():
+    X = table(t=labels())
+    with pytest.raises(ValueError, match="y and groups both name the column 't'"):
+        check(X=X, y="t", groups="t")
+    with pytest.raises(ValueError, match="groups and sample_weight both name the colu"):
+        check(X=X, y="t", groups="age", sample_weight="age")
