@@ -189,17 +189,18 @@ def check_numbers(path, table, decimal, thousands):
         if len(texts) == 0 or not texts.str.fullmatch(number).mean() > 0.5:
             continue
         groups = thousands is None and bool(texts.str.fullmatch(_grouped(other)).all())
-        what = f"Column {name!r} of {path} has numbers with"
+        first = texts.iloc[0]
         if decimal == ",":
             cure = " If the points separate thousands, add --thousands ." * groups
             raise ValueError(
-                f"{what} points, such as {texts.iloc[0]!r}, but --decimal , says that "
-                f"the decimal point is a comma. Leave that option out.{cure}"
+                f"Column {name!r} of {path} has numbers with points, such as {first!r}, "
+                "but --decimal , says that the decimal point is a comma. Leave that "
+                f"option out.{cure}"
             )
         cure = "--thousands , or, if the comma is a decimal one, " * groups
         raise ValueError(
-            f"{what} commas, such as {texts.iloc[0]!r}. Say what they mean: "
-            f"{cure}--decimal ,"
+            f"Column {name!r} of {path} has numbers with commas, such as {first!r}. "
+            f"Say what they mean: {cure}--decimal ,"
         )
 
 

@@ -1,6 +1,6 @@
 """Dates in text are told apart from what only looks alike."""
 
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 import pytest
 
@@ -43,7 +43,7 @@ def test_time_zones_become_utc():
     texts = ["2020-01-31T07:00:00+01:00", "2020-07-31T07:00:00+02:00"]
     found = parse_dates("x.csv", pd.DataFrame({"at": texts}), ["at"])["at"]
     assert found.tolist() == [datetime.fromisoformat(text) for text in texts]
-    assert found[0] == datetime(2020, 1, 31, 6, tzinfo=timezone.utc)
+    assert found[0] == datetime(2020, 1, 31, 6, tzinfo=UTC)
 
 
 def test_gaps_and_lacking_columns_of_test_rows():

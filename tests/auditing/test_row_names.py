@@ -52,5 +52,5 @@ def test_no_name_of_a_judged_row():
         with pytest.raises(TypeError, match="row must be the name of one judged row"):
             position_of(row, TEXTS)
     assert position_of(days[1], days) == 1
-    with pytest.raises(TypeError, match="got '2020'. For several, call explain"):
+    with pytest.raises(TypeError, match=r"got '2020'. For several, call explain"):
         position_of("2020", days)
