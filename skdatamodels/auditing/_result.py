@@ -11,6 +11,7 @@ from skdatamodels.auditing._effect_check import NORMAL
 from skdatamodels.auditing._explanation import explain
 from skdatamodels.auditing._inputs import as_frame
 from skdatamodels.auditing._judged import LIKELY
+from skdatamodels.auditing._row_names import position_of, positions_of
 from skdatamodels.inference._named_weights import FDR
 from skdatamodels.pages import read_selection, write_explorer
 
@@ -307,17 +308,15 @@ class Audit:
 
         Raises
         ------
+        TypeError
+            If this is not the name of one row.
         KeyError
             If there is no such judged row.
         ValueError
             If the weights predict nothing.
         """
         self._need_trust()
-        index = self._judged_table.index
-        if row not in index:
-            names = ", ".join(map(repr, index[:5].tolist()))
-            raise KeyError(f"There is no judged row {row!r}; the first are {names}.")
-        at = index.get_loc(row)
+        at = position_of(row, self._judged_table.index)
         return explain(
             self._judged.effects[at],
             self._judged.standard_errors(among=[at])[0],
@@ -331,8 +330,9 @@ class Audit:
 
         Parameters
         ----------
-        rows : sequence
-            Names of training rows.
+        rows : sequence, or pandas.DataFrame
+            Names of training rows, or a frame with them as index, such as
+            ``found.harmful[:10]``.
 
         Returns
         -------
@@ -343,19 +343,16 @@ class Audit:
 
         Raises
         ------
+        TypeError
+            If these are no names of rows.
         KeyError
             If a training row does not exist.
         ValueError
             If the weights predict nothing.
         """
         self._need_trust()
-        index = self._train_table.index
-        at = index.get_indexer(rows)
-        if (at < 0).any():
-            unknown = np.asarray(rows, dtype=object)[at < 0][0]
-            raise KeyError(f"There is no training row {unknown!r}.")
-        removed = np.zeros((1, len(index)))
-        removed[0, at] = 1
+        removed = np.zeros((1, len(self._train)))
+        removed[0, positions_of(rows, self._train_table.index)] = 1
         judged = self._judged
         change = -(judged.effects @ removed[0])
         margin = NORMAL * judged.standard_errors(removed)[:, 0]

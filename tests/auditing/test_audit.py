@@ -56,6 +56,22 @@ def found(planted):
     return audit(MODEL, X, y, X_test, y_test, groups=labs, **QUIET)
 
 
+def test_rows_must_be_missing_in_ten_runs(planted, monkeypatch):
+    X, y, X_test, y_test, *_ = planted
+    options = {"verbose": 0, "n_runs": 50}
+    with pytest.raises(
+        ValueError, match=r"missing in about 9.5 of them, but 10 models"
+    ):
+        audit(MODEL, X, y, X_test, y_test, alpha=0.81, **options)
+
+    def reached(*args, **kwargs):
+        raise RuntimeError("reached")
+
+    monkeypatch.setattr("skdatamodels.auditing._audit.make_trainer", reached)
+    with pytest.raises(RuntimeError, match="reached"):
+        audit(MODEL, X, y, X_test, y_test, alpha=0.8, **options)
+
+
 def test_planted_label_errors_come_first(found, planted):
     wrong = planted[-1]
     first = found.label_errors.index[: len(wrong)]
