@@ -9,7 +9,7 @@ from skdatamodels._tables import MOST_ROWS, Table, import_pandas, table_html, ta
 from skdatamodels.applications import RemovalCheck
 from skdatamodels.auditing._checked_removal import N_BASES, removal_by_halves
 from skdatamodels.auditing._findings import facts_of_effects
-from skdatamodels.auditing._judged import Judged, fit_judged
+from skdatamodels.auditing._judged import fit_judged
 from skdatamodels.auditing._trust import Trust, measure_trust
 from skdatamodels.training._players import players_of
 
@@ -32,8 +32,9 @@ class GroupAudit:
         What the presence of each group adds to the score.
     interval : float64 array of shape (n_groups, 2)
         Ends of its interval; NaN without trust.
-    judged : Judged
-        Weights of the groups for each judged row.
+    weights : array of shape (n_judged, n_groups)
+        Attribution matrix: effects of groups in models trained on a share alpha of the
+        groups.
     trust : Trust
         How well these weights predict.
     removal : RemovalCheck or None
@@ -44,7 +45,7 @@ class GroupAudit:
     n_rows: np.ndarray
     effect: np.ndarray
     interval: np.ndarray
-    judged: Judged
+    weights: np.ndarray
     trust: Trust
     removal: RemovalCheck | None
 
@@ -141,7 +142,7 @@ def audit_groups(trainer, judged, rows, min_lds, seed, n_jobs):
         players.sizes,
         by_group.mean_benefit(),
         interval,
-        by_group,
+        by_group.weights,
         trust,
         removal,
     )
