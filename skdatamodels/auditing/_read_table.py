@@ -194,8 +194,8 @@ def check_numbers(path, table, decimal, thousands):
             cure = " If the points separate thousands, add --thousands ." * groups
             raise ValueError(
                 f"Column {name!r} of {path} has numbers with points, such as "
-                f"{first!r}, but --decimal , says that the decimal point is a comma. Leave that "
-                f"option out.{cure}"
+                f"{first!r}, but --decimal , says that the decimal point is a comma. "
+                f"Leave that option out.{cure}"
             )
         cure = "--thousands , or, if the comma is a decimal one, " * groups
         raise ValueError(
