@@ -46,7 +46,7 @@ def test_pairs_share_the_seed_and_all_but_the_varying_rows():
 
 
 def test_outputs_are_those_of_a_model_that_saw_the_varying_rows_last():
-    trainer = make_trainer(ExtraTreesRegressor(3))
+    trainer = make_trainer(RandomForestRegressor(3))
     runs = trainer.fit_transform(np.arange(4))
     for mask, seed, outputs in zip(runs.masks, runs.seeds, runs.outputs, strict=True):
         rows = np.flatnonzero(mask)
@@ -55,7 +55,7 @@ def test_outputs_are_those_of_a_model_that_saw_the_varying_rows_last():
         ]
         # the seed of the only random_state, as SubsetTrainer derives it
         state = int(np.random.SeedSequence(int(seed)).generate_state(1)[0])
-        model = ExtraTreesRegressor(3, random_state=state).fit(X[rows], Y[rows])
+        model = RandomForestRegressor(3, random_state=state).fit(X[rows], Y[rows])
         assert_allclose(outputs, model.predict(X[40:]), rtol=1e-6)
 
 
