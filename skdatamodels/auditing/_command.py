@@ -2,6 +2,8 @@
 
 import argparse
 import sys
+import warnings
+from contextlib import contextmanager
 from pathlib import Path
 
 from skdatamodels.auditing._audit import audit
@@ -33,7 +35,8 @@ def run_command(arguments=None):
     """
     options = _parser().parse_args(arguments)
     try:
-        _audit(options)
+        with _plain_warnings():
+            _audit(options)
     except (ValueError, TypeError, OSError, ImportError, RuntimeError) as error:
         print(f"skdatamodels: {error}", file=sys.stderr)
         return 2
@@ -44,6 +47,18 @@ def run_command(arguments=None):
         print(f"\nskdatamodels: interrupted.{hint}", file=sys.stderr)
         return 130
     return 0
+
+
+@contextmanager
+def _plain_warnings():
+    """Show warnings as sentences, without the place in the code."""
+    with warnings.catch_warnings():
+        warnings.showwarning = _show_warning
+        yield
+
+
+def _show_warning(message, *args, **kwargs):
+    print(f"skdatamodels: {message}", file=sys.stderr, flush=True)
 
 
 def _parser():
