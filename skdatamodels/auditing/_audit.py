@@ -154,16 +154,17 @@ def audit(
     >>> found.trust.enough
     True
     >>> found.harmful.columns[:3].tolist()
-    ['effect', 'target', 'mean radius']
+    ['effect', 'low', 'high']
     """
     import_pandas()
     given = check_inputs(estimator, X, y, X_test, y_test, groups, sample_weight, task)
     n_runs = choose_n_runs(n_runs, len(given.train))
-    if (1 - alpha) * n_runs < _FEWEST_UNSEEN:
+    n_unseen = round((1 - alpha) * n_runs, 6)  # (1 - .8) * 50 is not quite 10
+    if n_unseen < _FEWEST_UNSEEN:
         raise ValueError(
             f"With alpha={alpha} and {n_runs} runs, a row is missing in about "
-            f"{(1 - alpha) * n_runs:.0f} of them, but {_FEWEST_UNSEEN} models without "
-            "it are needed to judge it. Use a smaller alpha or more runs."
+            f"{n_unseen:.3g} of them, but {_FEWEST_UNSEEN} models without it are "
+            "needed to judge it. Use a smaller alpha or more runs."
         )
     if store is not None and not isinstance(random_state, Integral):
         raise ValueError(

@@ -90,19 +90,31 @@ def _closeness(Z):
 
 
 def duplicates(Z, table):
-    """Return pairs of training rows that are equal or nearly so, the closest first."""
+    """Return pairs of training rows that are equal or nearly so, the closest first.
+
+    `Z` is the representation, and the first column of `table` the label. The rule is
+    that of :func:`leaks`.
+    """
     rows, label = np.arange(len(Z)), table.columns[0]
     distance, near = NearestNeighbors(n_neighbors=3).fit(Z).kneighbors(Z)
     first = np.where(near[:, 0] == rows, 1, 0)  # a copy may come before the row itself
     twin, gap = near[rows, first], distance[rows, first]
-    found = np.flatnonzero(gap <= _NEAR * distance[:, 2])
+    copies = first_equal(table.iloc[:, 1:], table.iloc[:, 1:])
+    is_copy = copies != rows
+    twin, gap = np.where(is_copy, copies, twin), np.where(is_copy, 0, gap)
+    most = min(_NEAR, 1 - np.quantile(_closeness(Z), _USUAL))
+    n_differ = count_differences(table, table.iloc[twin])
+    is_near = (gap <= most * distance[:, 2]) & (
+        n_differ <= _MOST_DIFFERENT * table.shape[1]
+    )
+    found = np.flatnonzero(is_copy | is_near)
     pairs = np.sort(np.column_stack([rows[found], twin[found]]), axis=1)
     pairs, at = np.unique(pairs, axis=0, return_index=True)
     order = np.argsort(gap[found[at]], kind="stable")
     one, other = pairs[order].T
     facts = {
         "twin": table.index[other],
-        "n_differ": count_differences(table.iloc[one], table.iloc[other]),
+        "n_differ": n_differ[found[at[order]]],
         f"{label} of twin": table[label].to_numpy()[other],
     }
     return beside(facts, table.iloc[one])

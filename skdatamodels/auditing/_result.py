@@ -11,6 +11,8 @@ from skdatamodels.auditing._effect_check import NORMAL
 from skdatamodels.auditing._explanation import explain
 from skdatamodels.auditing._inputs import as_frame
 from skdatamodels.auditing._judged import LIKELY
+from skdatamodels.auditing._row_names import position_of, positions_of
+from skdatamodels.inference._named_weights import FDR
 from skdatamodels.pages import read_selection, write_explorer
 
 _MOST_COLUMNS = 200  # that are shuffled unasked
@@ -154,10 +156,14 @@ class Audit:
         """Training rows by `effect`, what they add to the score; the worst first.
 
         It is the change of the mean margin, each class having the same weight, or minus
-        that of the mean squared error.
+        that of the mean squared error. `low` and `high` are the ends of its interval,
+        by the noise of the runs and by how far effects were from those of retraining;
+        `distinguishable` says whether it is on the side of `effect`. Of the harmful
+        rows that are, one of ten may be false, and so of the helpful ones.
         """
         self._need_trust()
-        return _findings.effects_of_rows(self._judged, self._train_table)
+        strata = self._train.y if self.trainer.design == "stratified" else None
+        return _findings.effects_of_rows(self._judged, self._train_table, strata)
 
     @property
     def harmful(self):
@@ -293,24 +299,27 @@ class Audit:
             One row a training row, first those for the output (the margin of the true
             label, or the prediction of a value), the most important first, then those
             against. `effect` is what its presence adds to the output of a model trained
-            on all rows, and `differs` names the columns that differ most from the
-            judged row.
+            on all rows, `low` and `high` are the ends of its 95 % interval, as in
+            `predict_removal`, and `distinguishable` says whether it is not 0, with one
+            false discovery of ten among the rows for the output, and among those
+            against it. `differs` names the columns that differ most from the judged
+            row. ``frame.attrs["message"]`` says in words how many of all training rows
+            are distinguishable: it may be none.
 
         Raises
         ------
+        TypeError
+            If this is not the name of one row.
         KeyError
             If there is no such judged row.
         ValueError
             If the weights predict nothing.
         """
         self._need_trust()
-        index = self._judged_table.index
-        if row not in index:
-            names = ", ".join(map(repr, index[:5].tolist()))
-            raise KeyError(f"There is no judged row {row!r}; the first are {names}.")
-        at = index.get_loc(row)
+        at = position_of(row, self._judged_table.index)
         return explain(
             self._judged.effects[at],
+            self._judged.standard_errors(among=[at])[0],
             self._judged_table.iloc[[at]],
             self._train_table,
             n_rows,
@@ -321,8 +330,9 @@ class Audit:
 
         Parameters
         ----------
-        rows : sequence
-            Names of training rows.
+        rows : sequence, or pandas.DataFrame
+            Names of training rows, or a frame with them as index, such as
+            ``found.harmful[:10]``.
 
         Returns
         -------
@@ -333,19 +343,16 @@ class Audit:
 
         Raises
         ------
+        TypeError
+            If these are no names of rows.
         KeyError
             If a training row does not exist.
         ValueError
             If the weights predict nothing.
         """
         self._need_trust()
-        index = self._train_table.index
-        at = index.get_indexer(rows)
-        if (at < 0).any():
-            unknown = np.asarray(rows, dtype=object)[at < 0][0]
-            raise KeyError(f"There is no training row {unknown!r}.")
-        removed = np.zeros((1, len(index)))
-        removed[0, at] = 1
+        removed = np.zeros((1, len(self._train)))
+        removed[0, positions_of(rows, self._train_table.index)] = 1
         judged = self._judged
         change = -(judged.effects @ removed[0])
         margin = NORMAL * judged.standard_errors(removed)[:, 0]
@@ -465,6 +472,9 @@ class Audit:
                 f"{n_copies:,} test rows are copies of training rows, "
                 f"{len(self.leaks) - n_copies:,} nearly so"
             )
+        if self.trust.enough:
+            n_marked = int(self.harmful["distinguishable"].sum())
+            found["harmful rows"] = f"{n_marked:,} distinguishable at FDR {FDR}"
         if self.trust.enough and self._judged.task == "classification":
             to_flip = self.predictions["rows_to_flip"]
             brittle = int(((to_flip > 0) & (to_flip <= _BRITTLE)).sum())

@@ -116,3 +116,20 @@ def test_reduced_tables_of_equal_rows_are_equal():
     Z, Z_targets = (part.X for part in surrogate_table(train, targets, 20))
     assert Z.shape[1] == 100
     np.testing.assert_allclose(Z_targets, Z[:9], atol=1e-10)
+
+
+def test_duplicates_are_copies_and_near_copies_alone():
+    train = table()
+    train.iloc[[20, 30]] = train.iloc[[40, 50]].to_numpy()
+    train = train.infer_objects().assign(when=pd.to_datetime(train["when"]))
+    train.iloc[30, 1] += 0.01
+    examples = Examples(train.drop(columns="label"), train["label"], allow_nan=True)
+    fitted = model_for("linear", examples.X, "classification")
+    fitted.fit(examples.X, examples.y)
+    Z, _ = _copies.representation(fitted, examples, examples)
+    found = _copies.duplicates(Z, train)
+    pairs = list(zip(found.index, found["twin"], found["n_differ"], strict=True))
+    assert pairs == [("row 20", "row 40", 0), ("row 30", "row 50", 1)]
+    plane = np.random.default_rng(0).normal(size=(300, 1))
+    frame = pd.DataFrame({"label": np.arange(300) % 2, "x": plane[:, 0]})
+    assert len(_copies.duplicates(plane, frame)) == 0
