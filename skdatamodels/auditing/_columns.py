@@ -143,7 +143,7 @@ def check_columns(X):
             "names of the rows, which a model can only memorise. Drop them, or make "
             "them the index.",
             UserWarning,
-            stacklevel=4,
+            stacklevel=5,  # the caller of audit
         )
 
 

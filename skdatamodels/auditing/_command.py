@@ -3,6 +3,8 @@
 import argparse
 import os
 import sys
+import warnings
+from contextlib import contextmanager
 from itertools import combinations
 from pathlib import Path
 
@@ -37,7 +39,8 @@ def run_command(arguments=None):
     """
     options = _parser().parse_args(arguments)
     try:
-        _audit(options)
+        with _plain_warnings():
+            _audit(options)
     except (ValueError, TypeError, OSError, ImportError, RuntimeError) as error:
         print(f"skdatamodels: {visible(str(error))}", file=sys.stderr)
         return 2
@@ -48,6 +51,18 @@ def run_command(arguments=None):
         print(f"\nskdatamodels: interrupted.{hint}", file=sys.stderr)
         return 130
     return 0
+
+
+@contextmanager
+def _plain_warnings():
+    """Show warnings as sentences, without the place in the code."""
+    with warnings.catch_warnings():
+        warnings.showwarning = _show_warning
+        yield
+
+
+def _show_warning(message, *args, **kwargs):
+    print(f"skdatamodels: {visible(str(message))}", file=sys.stderr, flush=True)
 
 
 def _parser():

@@ -274,7 +274,10 @@ def _check_labels(y, y_test, task):
     if len(rare):
         listed = ", ".join(map(repr, rare[:5].tolist()))
         hint = ""
-        if len(values) > len(y) / 2:
+        if y.dtype.kind == "f" or (y.dtype.kind in "iu" and len(values) > _FEW_VALUES):
+            hint = f" They are {len(values):,} different numbers: if they are amounts, "
+            hint += 'use a regressor, or task="regression" with the name of a model.'
+        elif len(values) > len(y) / 2:
             hint = " Most labels occur only once: are they names, or amounts?"
         raise ValueError(
             f"Classes with a single training row: {listed}. Every other model would "

@@ -2,6 +2,7 @@
 
 import gzip
 import sys
+import warnings
 
 import numpy as np
 import pytest
@@ -103,6 +104,23 @@ def test_weights_are_a_column_that_the_model_does_not_see(iris, tmp_path, capsys
 def test_wrong_options(iris, capsys, options, message):
     assert run_command(["audit", str(iris / "train.csv"), *options]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_warnings_are_plain_sentences(iris, capsys, monkeypatch):
+    def warns(*args, **kwargs):
+        warnings.warn("This is odd.", UserWarning, stacklevel=2)
+        raise ValueError("This is wrong.")
+
+    monkeypatch.setattr("skdatamodels.auditing._command.audit", warns)
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        before = warnings.showwarning
+        code = run_command(["audit", str(iris / "train.csv"), "--target", "species"])
+        assert warnings.showwarning is before
+    assert code == 2
+    assert capsys.readouterr().err == (
+        "skdatamodels: This is odd.\nskdatamodels: This is wrong.\n"
+    )
 
 
 def test_parquet_is_read_with_its_types(tmp_path):

@@ -196,6 +196,18 @@ def test_rare_class():
         check(y=[f"label {k}" for k in range(N)])
 
 
+def test_amounts_for_a_classifier():
+    amounts = np.random.default_rng(0).integers(2000, 4000, N) * 1.0
+    for y in (amounts, amounts.astype(int)):
+        with pytest.raises(
+            ValueError, match=r"if they are amounts, use a regressor, or"
+        ):
+            check(LogisticRegression(), y=y)
+    ratings = np.r_[np.arange(N - 1) % 3, 7]  # whole numbers may be classes
+    with pytest.raises(ValueError, match=r"row: 7. Every .* merge the classes\.$"):
+        check(LogisticRegression(), y=ratings)
+
+
 def test_name_of_the_label_column():
     X = table(species=labels())
     given = check(X=X, y="species", X_test=X[:10].copy(), y_test=None)
