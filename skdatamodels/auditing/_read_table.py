@@ -193,8 +193,8 @@ def check_numbers(path, table, decimal, thousands):
         if decimal == ",":
             cure = " If the points separate thousands, add --thousands ." * groups
             raise ValueError(
-                f"Column {name!r} of {path} has numbers with points, such as {first!r}, "
-                "but --decimal , says that the decimal point is a comma. Leave that "
+                f"Column {name!r} of {path} has numbers with points, such as {first!r},"
+                " but --decimal , says that the decimal point is a comma. Leave that "
                 f"option out.{cure}"
             )
         cure = "--thousands , or, if the comma is a decimal one, " * groups
