@@ -18,6 +18,7 @@ from scipy import stats
 from sklearn.datasets import load_breast_cancer
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
+from sklearn.preprocessing import StandardScaler
 from training import make_mlp
 
 from skdatamodels import (
@@ -29,6 +30,8 @@ from skdatamodels import (
 )
 from skdatamodels.datasets import load_digits_examples
 from skdatamodels.inference import infer_weights
+from skdatamodels.inference._false_discovery import distinguishable
+from skdatamodels.influence import cheap_attributions
 from skdatamodels.metrics import variance_components
 
 HEAD = f"{'':52}  coverage  sd(z)  length  used"
@@ -59,6 +62,7 @@ def main():
         generated_runs()
     if "linear" in arguments.parts:
         linear_models(arguments.n_train, arguments.n_truth)
+        informed(8000)
     if "slow" in arguments.parts:
         slow_models(arguments.n_train, arguments.n_truth_slow)
     print(f"{time.perf_counter() - start:.0f} s")
@@ -167,6 +171,52 @@ def slow_models(n_train, n_truth):
             f"median target: variance by subset {np.median(parts.subset):.2f}, "
             f"by training {np.median(parts.training):.2f}, "
             f"of which other targets predict {shared:.2f}"
+        )
+
+
+def informed(n_truth):
+    """Print coverage of posterior intervals, and marks by them, with a cheap prior."""
+    title = "informed ridge, 150 runs, posterior intervals"
+    print(f"\n{title:52}  all   ten largest  marked  wrong sign")
+    X, y = load_breast_cancer(return_X_y=True)
+    X = StandardScaler().fit_transform(X)
+    cancer = Examples(X[:400], y[:400]), Examples(X[400:440], y[400:440])
+    train, targets = load_digits_examples(n_train=300)
+    tables = {
+        "digits, ridge": (RidgeClassifier(), train, targets[:40]),
+        "medical records, logistic": (LogisticRegression(), *cancer),
+    }
+    for name, (learner, train, targets) in tables.items():
+        trainer = SubsetTrainer(learner, train, targets, keep_models=16, random_state=0)
+        with warnings.catch_warnings():  # of runs that miss a class
+            warnings.simplefilter("ignore")
+            runs = trainer.transform(np.arange(150))
+            other = trainer.transform(np.arange(150, 150 + n_truth))
+            attributions = cheap_attributions(
+                learner,
+                train,
+                targets,
+                output=trainer.output_info.name,
+                alpha=0.5,
+                models=list(runs.models) or None,
+                random_state=0,
+            )
+        truth = infer(DatamodelRegressor(0.0, penalty="l2"), other)
+        part = TrainingRuns(runs.packed, runs.outputs, attributions=attributions)
+        model = DatamodelRegressor(prior="cheap", penalty="l2", random_state=0)
+        error = np.sqrt(model.fit(part).posterior_variance(part))
+        coef = model.coef_ - model.coef_.mean(axis=1, keepdims=True)
+        total = np.sqrt(error**2 + truth.standard_error**2)
+        inside = abs(coef - truth.estimate) < 1.96 * total
+        largest = np.argsort(-abs(model.coef_), axis=1)[:, :10]
+        marked = np.array(
+            [distinguishable(*rows, 0.1) for rows in zip(coef, error, strict=True)]
+        )
+        wrong = (np.sign(coef) != np.sign(truth.estimate))[marked].mean()
+        print(
+            f"{name:52}  {inside.mean():.3f}"
+            f"  {np.take_along_axis(inside, largest, 1).mean():11.3f}"
+            f"  {marked.sum(axis=1).mean():6.1f}  {wrong:10.4f}"
         )
 
 

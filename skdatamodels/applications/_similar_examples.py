@@ -2,7 +2,6 @@
 
 import warnings
 from numbers import Integral
-from typing import NamedTuple
 
 import numpy as np
 from scipy.sparse import issparse
@@ -11,13 +10,6 @@ from sklearn.utils.validation import check_is_fitted
 from skdatamodels._examples import check_examples, names_at
 from skdatamodels._last_step import last_step
 from skdatamodels._numbers import unmasked
-from skdatamodels._tables import (
-    MOST_ROWS,
-    Table,
-    import_pandas,
-    table_html,
-    table_text,
-)
 from skdatamodels.applications._attributions import (
     check_train,
     check_weights,
@@ -25,148 +17,20 @@ from skdatamodels.applications._attributions import (
     sign_of_better,
 )
 from skdatamodels.applications._quality import (
-    quality_note,
     quality_of,
     warn_if_weak,
 )
+from skdatamodels.applications._rankings import Extremes, HarmfulExamples
 from skdatamodels.applications._removal_sets import dense_row
+from skdatamodels.inference._named_weights import (
+    check_inference,
+    intervals_at,
+)
 from skdatamodels.outputs import OUTPUTS, OutputInfo
 from skdatamodels.runs import TrainingRuns
 
 
-class Extremes(NamedTuple):
-    """The largest positive and negative weights of each row, most extreme first.
-
-    Attributes
-    ----------
-    positive, negative : int array of shape (n_rows, n_most)
-        Columns of these weights. Padded with -1 if a row has fewer of that sign.
-    positive_weights, negative_weights : float array of shape (n_rows, n_most)
-        The weights, padded with 0.
-    positive_ids, negative_ids : object array of shape (n_rows, n_most), or None
-        The ids of the columns, padded with None. None if they are not known.
-    row_ids : array of shape (n_rows,), or None
-        The ids of the rows. None if they are not known.
-    quality : float
-        Median R² of the weights on held-out runs, `held_out_r2_` of a fitted regressor.
-        NaN if it is not known, as for a plain matrix.
-    """
-
-    positive: np.ndarray
-    negative: np.ndarray
-    positive_weights: np.ndarray
-    negative_weights: np.ndarray
-    positive_ids: np.ndarray | None = None
-    negative_ids: np.ndarray | None = None
-    row_ids: np.ndarray | None = None
-    quality: float = np.nan
-
-    def to_frame(self):
-        """Return the weights as a pandas.DataFrame, one row each.
-
-        Its columns are row, row_id, column, id and weight, ids only if they are known.
-        In each row the positive weights come first, then the negative, the most extreme
-        first of either. ``polars.from_pandas`` converts the frame.
-
-        Raises
-        ------
-        ImportError
-            If pandas is not installed.
-        """
-        columns = np.hstack([self.positive, self.negative])
-        weights = np.hstack([self.positive_weights, self.negative_weights])
-        found = columns >= 0
-        frame = import_pandas().DataFrame(
-            {
-                "row": np.nonzero(found)[0],
-                "column": columns[found],
-                "weight": weights[found],
-            }
-        )
-        if self.positive_ids is not None:
-            ids = np.hstack([self.positive_ids, self.negative_ids])
-            frame.insert(2, "id", ids[found])
-        if self.row_ids is not None:
-            frame.insert(1, "row_id", self.row_ids[np.nonzero(found)[0]])
-        return frame
-
-    def _table(self):
-        n_rows, n_most = self.positive.shape
-        shown = range(min(n_rows, MOST_ROWS))
-        columns = {"row": shown}
-        if self.row_ids is not None and (self.row_ids != np.arange(n_rows)).any():
-            columns = {"id": [str(name) for name in self.row_ids[:MOST_ROWS]]}
-        for sign in ("positive", "negative"):
-            found, weights = getattr(self, sign), getattr(self, f"{sign}_weights")
-            ids = getattr(self, f"{sign}_ids")
-            names = found if ids is None else ids
-            columns[sign] = [
-                _listed(names[i][found[i] >= 0], weights[i][found[i] >= 0])
-                for i in shown
-            ]
-        title = f"Extremes(n_rows={n_rows}, n_most={n_most})"
-        return Table(title, columns, n_rows, (quality_note(self.quality),))
-
-    __repr__ = table_text
-    _repr_html_ = table_html
-
-
-def _listed(names, weights, most=3):
-    pairs = zip(names[:most], weights[:most], strict=True)
-    text = ", ".join(f"{name}: {weight:+.2g}" for name, weight in pairs)
-    return text + (", …" if len(names) > most else "")
-
-
-class HarmfulExamples(NamedTuple):
-    """Training examples that make outputs worse, the worst first.
-
-    Attributes
-    ----------
-    examples : int array of shape (n_found,)
-        Rows of the training set, or positions of groups.
-    mean_weights : float array of shape (n_found,)
-        Their mean weights over the targets, in the output's unit. Negative if higher
-        outputs are better, positive if lower outputs are better.
-    ids : object array of shape (n_found,), or None
-        Their ids. None if they are not known.
-    quality : float
-        Median R² of the weights on held-out runs, `held_out_r2_` of a fitted regressor.
-        NaN if it is not known, as for a plain matrix.
-    """
-
-    examples: np.ndarray
-    mean_weights: np.ndarray
-    ids: np.ndarray | None
-    quality: float = np.nan
-
-    def to_frame(self):
-        """Return the examples as a pandas.DataFrame, one row each.
-
-        Its columns are example, id if ids are known, and mean_weight.
-
-        Raises
-        ------
-        ImportError
-            If pandas is not installed.
-        """
-        ids = {} if self.ids is None else {"id": self.ids}
-        columns = {"example": self.examples, **ids, "mean_weight": self.mean_weights}
-        return import_pandas().DataFrame(columns)
-
-    def _table(self):
-        n_rows = len(self.examples)
-        columns = {"row": self.examples[:MOST_ROWS]}
-        if self.ids is not None:
-            columns["id"] = [str(name) for name in self.ids[:MOST_ROWS]]
-        columns["mean weight"] = self.mean_weights[:MOST_ROWS]
-        title = f"{n_rows} harmful examples, the worst first"
-        return Table(title, columns, n_rows, (quality_note(self.quality),))
-
-    __repr__ = table_text
-    _repr_html_ = table_html
-
-
-def similar_examples(weights, n_examples=5, *, among=None, train=None):
+def similar_examples(weights, n_examples=5, *, among=None, train=None, inference=None):
     """Find the training examples that raise and lower each target's output the most.
 
     Parameters
@@ -182,6 +46,10 @@ def similar_examples(weights, n_examples=5, *, among=None, train=None):
     train : Examples, default=None
         The training set, whose ids are also returned. Not needed for a regressor that
         was fitted on runs of a trainer, which knows the ids, or the labels of groups.
+    inference : WeightInference, default=None
+        Result of :func:`~skdatamodels.inference.infer_weights` for these weights. With
+        it, the result has intervals, and says which examples are distinguishable for
+        their target. The order is that of `weights`.
 
     Returns
     -------
@@ -197,8 +65,8 @@ def similar_examples(weights, n_examples=5, *, among=None, train=None):
     Raises
     ------
     ValueError
-        If `weights` is not a finite matrix, `among` or `train` does not match it, or
-        `n_examples` is below 1.
+        If `weights` is not a finite matrix, `among`, `train` or `inference` does not
+        match it, or `n_examples` is below 1.
 
     See Also
     --------
@@ -231,9 +99,23 @@ def similar_examples(weights, n_examples=5, *, among=None, train=None):
     warn_if_weak(weights)
     matrix = check_weights(weights)
     check_train(train, matrix.shape[1])
+    check_inference(inference, matrix.shape)
     names = names_of(weights, train, "player_ids_")
     row_names = names_of(weights, None, "target_ids_")
-    return _extremes(matrix, n_examples, among, names, row_names, quality)
+    found = _extremes(matrix, n_examples, among, names, row_names, quality)
+    return _with_intervals(found, inference, matrix)
+
+
+def _with_intervals(found, inference, weights, rows_are_targets=True):
+    """Return extremes with their intervals, or as they are for None."""
+    if inference is None:
+        return found
+    both = []
+    for columns, sign in ((found.positive, 1), (found.negative, -1)):
+        rows = np.where(columns >= 0, np.arange(len(columns))[:, None], -1)
+        places = (rows, columns) if rows_are_targets else (columns, rows)
+        both.append(intervals_at(inference, weights, *places, sign))
+    return found._replace(positive_intervals=both[0], negative_intervals=both[1])
 
 
 def _extremes(weights, n_examples, among, names, row_names, quality):
@@ -264,7 +146,7 @@ def _extremes(weights, n_examples, among, names, row_names, quality):
     return Extremes(positive, negative, raised, -lowered, *ids, row_names, quality)
 
 
-def affected_targets(weights, n_targets=5, *, among=None, targets=None):
+def affected_targets(weights, n_targets=5, *, among=None, targets=None, inference=None):
     """Find the targets whose outputs each training example raises and lowers the most.
 
     Parameters
@@ -279,6 +161,10 @@ def affected_targets(weights, n_targets=5, *, among=None, targets=None):
     targets : Examples, default=None
         The targets, whose ids are also returned. Not needed for a regressor that was
         fitted on runs of a trainer, which knows them.
+    inference : WeightInference, default=None
+        Result of :func:`~skdatamodels.inference.infer_weights` for these weights. With
+        it, the result has the intervals and marks of :func:`similar_examples`: the rate
+        of false discoveries holds for each target, over all training examples.
 
     Returns
     -------
@@ -293,8 +179,8 @@ def affected_targets(weights, n_targets=5, *, among=None, targets=None):
     Raises
     ------
     ValueError
-        If `weights` is not a finite matrix, `among` or `targets` does not match it, or
-        `n_targets` is below 1.
+        If `weights` is not a finite matrix, `among`, `targets` or `inference` does not
+        match it, or `n_targets` is below 1.
 
     Examples
     --------
@@ -306,7 +192,8 @@ def affected_targets(weights, n_targets=5, *, among=None, targets=None):
     """
     quality = quality_of(weights)
     warn_if_weak(weights)
-    transposed = check_weights(weights).T
+    matrix = check_weights(weights)
+    transposed = matrix.T
     transposed = transposed.tocsr() if issparse(transposed) else transposed
     if targets is not None:
         check_examples(targets, "targets")
@@ -317,7 +204,9 @@ def affected_targets(weights, n_targets=5, *, among=None, targets=None):
             )
     names = names_of(weights, targets, "target_ids_")
     row_names = names_of(weights, None, "player_ids_")
-    return _extremes(transposed, n_targets, among, names, row_names, quality)
+    check_inference(inference, matrix.shape)
+    found = _extremes(transposed, n_targets, among, names, row_names, quality)
+    return _with_intervals(found, inference, matrix, rows_are_targets=False)
 
 
 def mean_weights(weights, *, target_classes=None, balance=True):
@@ -363,11 +252,14 @@ def mean_weights(weights, *, target_classes=None, balance=True):
     >>> mean_weights(weights, balance=False).round(2)
     array([0.47, 0.2 ])
     """
-    return _mean_weights(weights, target_classes, balance)
+    return _mean_weights(weights, target_classes, balance)[0]
 
 
 def _mean_weights(weights, target_classes, balance):
-    """Do what `mean_weights` does; a warning names the caller of the caller."""
+    """Return what `mean_weights` does, and the share of each target (n_targets,).
+
+    A warning names the caller of the caller.
+    """
     if target_classes is None:
         target_classes = getattr(last_step(weights), "target_classes_", None)
     info = getattr(last_step(weights), "output_info_", OutputInfo())
@@ -395,7 +287,7 @@ def _mean_weights(weights, target_classes, balance):
             target_classes, return_inverse=True, return_counts=True
         )
         share = 1 / (len(sizes) * sizes[columns])
-    return np.asarray(share @ weights, dtype=np.float64)
+    return np.asarray(share @ weights, dtype=np.float64), share
 
 
 def harmful_examples(
@@ -406,6 +298,7 @@ def harmful_examples(
     target_classes=None,
     balance=True,
     train=None,
+    inference=None,
 ):
     """Find the training examples that make the outputs of the targets worse on average.
 
@@ -431,6 +324,11 @@ def harmful_examples(
     train : Examples, default=None
         The training set, whose ids are also returned. Not needed for a regressor that
         was fitted on runs of a trainer, which knows the ids, or the labels of groups.
+    inference : WeightInference, default=None
+        Result of :func:`~skdatamodels.inference.infer_weights` for these weights. With
+        it, the result has intervals of the mean weights, and says which examples are
+        distinguishable. Errors of targets are correlated, and are added run by run. The
+        order is that of `weights`.
 
     Returns
     -------
@@ -447,8 +345,8 @@ def harmful_examples(
     ------
     ValueError
         If it is not known whether higher is better (for an output such as "prediction",
-        neither is), `weights` is not a finite matrix, `target_classes` or `train` does
-        not match it, or `n_examples` is below 1.
+        neither is), `weights` is not a finite matrix, `target_classes`, `train` or
+        `inference` does not match it, or `n_examples` is below 1.
 
     Examples
     --------
@@ -461,18 +359,24 @@ def harmful_examples(
     >>> found.examples, found.mean_weights
     (array([2, 0]), array([0.375, 0.125]))
     """
-    mean = _mean_weights(weights, target_classes, balance)
+    mean, share = _mean_weights(weights, target_classes, balance)
+    check_inference(inference, (len(share), len(mean)))
     sign = sign_of_better(weights, higher_is_better)
     check_train(train, len(mean))
     names = names_of(weights, train, "player_ids_")
     quality = quality_of(weights)
     found = _extremes(sign * mean[None], n_examples, None, names, None, quality)
     there = found.negative[0] >= 0
+    rows, intervals = found.negative[0][there], None
+    if inference is not None:
+        combined = inference.combine(share)
+        intervals = intervals_at(combined, mean[None], 0 * rows, rows, -sign)
     return HarmfulExamples(
-        found.negative[0][there],
+        rows,
         sign * found.negative_weights[0][there],
         None if names is None else found.negative_ids[0][there],
         quality,
+        intervals,
     )
 
 

@@ -41,6 +41,16 @@ class EffectCheck(NamedTuple):
     spread: float
     effects: CounterfactualEffects | None
 
+    @property
+    def relative_error(self):
+        """Root mean square error of scaled effects, by their size; 0 if unchecked."""
+        if self.effects is None or not self.scale > 0:
+            return 0.0
+        known = np.isfinite(self.effects.true)
+        scaled = self.scale * self.effects.predicted[known]
+        error = self.effects.true[known] - scaled
+        return float(np.sqrt((error @ error) / (scaled @ scaled)))
+
     def _table(self):
         n_sets = 0 if self.effects is None else len(self.effects)
         columns = {"scale": [self.scale], "spread": [self.spread], "sets": [n_sets]}

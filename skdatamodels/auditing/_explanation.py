@@ -5,19 +5,22 @@ import numpy as np
 from skdatamodels._example_scales import cell_differences, plain_values, scales_of
 from skdatamodels._tables import shorten
 from skdatamodels.applications import similar_examples
+from skdatamodels.auditing._effect_check import NORMAL
 from skdatamodels.auditing._findings import beside
+from skdatamodels.inference._false_discovery import distinguishable
+from skdatamodels.inference._named_weights import FDR
 
 _MOST_DIFFERENT = 3  # columns that are named
 _MOST_CHARACTERS = 20  # of a cell
 
 
-def explain(weights, target, train_table, n_rows):
+def explain(effects, errors, target, train_table, n_rows):
     """Return the rows that raise and lower an output most.
 
     Parameters
     ----------
-    weights : array of shape (n_train,)
-        Weights of the target.
+    effects, errors : arrays of shape (n_train,)
+        Effects of the training rows on the target, and their standard errors.
     target : pandas.DataFrame
         The row of the target.
     train_table : pandas.DataFrame
@@ -30,21 +33,44 @@ def explain(weights, target, train_table, n_rows):
     frame : pandas.DataFrame
         The rows for the output, the most important first, and then those against it.
         Its first columns are `for_or_against`, `effect` (what the presence of the row
-        adds to the output) and `differs` (the columns that differ most from the
-        target).
+        adds to the output), `low` and `high` (its 95 % interval), `distinguishable`,
+        and `differs` (the columns that differ most from the target). Its
+        ``attrs["message"]`` says in words how many rows are distinguishable.
     """
-    extremes = similar_examples(weights[None], n_rows)
+    extremes = similar_examples(effects[None], n_rows)
     helping, harming = (
         rows[0][rows[0] >= 0] for rows in (extremes.positive, extremes.negative)
     )
     rows = np.concatenate([helping, harming])
     found = train_table.iloc[rows]
+    marked = distinguishable(effects, errors, FDR)
     facts = {
         "for_or_against": ["for"] * len(helping) + ["against"] * len(harming),
-        "effect": weights[rows],
+        "effect": effects[rows],
+        "low": effects[rows] - NORMAL * errors[rows],
+        "high": effects[rows] + NORMAL * errors[rows],
+        "distinguishable": marked[rows],
         "differs": _differences(found, target, scales_of(train_table)),
     }
-    return beside(facts, found)
+    frame = beside(facts, found)
+    frame.attrs["message"] = _in_words(marked, effects)
+    return frame
+
+
+def _in_words(marked, effects):
+    n_for, n_against = (
+        int((marked & side).sum()) for side in (effects > 0, effects < 0)
+    )
+    if n_for == n_against == 0:
+        return (
+            f"No row is to blame: none is distinguishable from nothing at FDR {FDR}. "
+            "The prediction hangs on many rows, each a little, or there are too few "
+            "runs."
+        )
+    return (
+        f"Rows that are distinguishable from nothing at FDR {FDR}: {n_for:,} for the "
+        f"prediction, {n_against:,} against it."
+    )
 
 
 def _differences(found, target, scales):

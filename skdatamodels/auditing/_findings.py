@@ -11,6 +11,7 @@ from skdatamodels.applications import (
     DatamodelEmbedding,
     predict_support_size,
 )
+from skdatamodels.inference._named_weights import are_distinguishable
 
 _MOST_CLUSTERS, _ROWS_PER_CLUSTER = 8, 20
 _N_COMPONENTS = 20  # of the weights, for clusters
@@ -45,11 +46,20 @@ def predictions(judged, table, clusters):
     return beside(facts, table)
 
 
-def effects_of_rows(judged, table):
+def effects_of_rows(judged, table, strata):
     """Return what each training row does to the score, the most harmful first."""
-    return beside({"effect": judged.mean_benefit()}, table).sort_values(
-        "effect", kind="stable"
-    )
+    facts = facts_of_effects(judged.mean_benefit(), judged.mean_intervals(strata))
+    return beside(facts, table).sort_values("effect", kind="stable")
+
+
+def facts_of_effects(effect, interval):
+    """Return the columns of effects (n,) with their intervals (n, 2)."""
+    return {
+        "effect": effect,
+        "low": interval[:, 0],
+        "high": interval[:, 1],
+        "distinguishable": are_distinguishable(effect, interval),
+    }
 
 
 def columns(model, train, judged, names, seed):

@@ -8,13 +8,14 @@ from sklearn.base import clone
 from skdatamodels._tables import MOST_ROWS, Table, import_pandas, table_html, table_text
 from skdatamodels.applications import RemovalCheck
 from skdatamodels.auditing._checked_removal import N_BASES, removal_by_halves
-from skdatamodels.auditing._judged import fit_judged
+from skdatamodels.auditing._findings import facts_of_effects
+from skdatamodels.auditing._judged import Judged, fit_judged
 from skdatamodels.auditing._trust import Trust, measure_trust
 from skdatamodels.training._players import players_of
 
 N_RUNS = 100
 _FEWEST = 10  # fewer have few subsets, so that none would be new
-_SIZES = 1, 2, 4  # groups that are removed to check
+SIZES = 1, 2, 4  # groups that are removed to check
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,9 +30,10 @@ class GroupAudit:
         Their sizes.
     effect : float64 array of shape (n_groups,)
         What the presence of each group adds to the score.
-    weights : array of shape (n_judged, n_groups)
-        Attribution matrix: effects of groups in models trained on a share alpha of the
-        groups.
+    interval : float64 array of shape (n_groups, 2)
+        Ends of its interval; NaN without trust.
+    judged : Judged
+        Weights of the groups for each judged row.
     trust : Trust
         How well these weights predict.
     removal : RemovalCheck or None
@@ -41,18 +43,20 @@ class GroupAudit:
     names: np.ndarray
     n_rows: np.ndarray
     effect: np.ndarray
-    weights: np.ndarray
+    interval: np.ndarray
+    judged: Judged
     trust: Trust
     removal: RemovalCheck | None
 
     def to_frame(self):
         """Return the groups as a pandas.DataFrame, the most harmful first.
 
-        Its index is the label, and its columns are effect and n_rows.
+        Its index is the label, and its columns are effect, low and high, the ends of
+        the interval, distinguishable, and n_rows.
         """
         pandas = import_pandas()
         frame = pandas.DataFrame(
-            {"effect": self.effect, "n_rows": self.n_rows},
+            facts_of_effects(self.effect, self.interval) | {"n_rows": self.n_rows},
             index=pandas.Index(self.names, name="group"),
         )
         return frame.sort_values("effect", kind="stable")
@@ -125,17 +129,19 @@ def audit_groups(trainer, judged, rows, min_lds, seed, n_jobs):
         n_jobs,
     )
     trust = measure_trust(by_group, min_lds, seed)
-    removal = None
+    removal, interval = None, np.full((len(players), 2), np.nan)
     if trust.enough:
-        sizes, within = [size for size in _SIZES if size < len(players)], {}
+        interval = by_group.mean_intervals()
+        sizes, within = [size for size in SIZES if size < len(players)], {}
         if (rows[judged.targets] >= 0).all():
             within = {"bases": runs.masks[:N_BASES], "exclude": column}
-        removal = removal_by_halves(trainer, by_group, sizes, seed, **within)
+        removal = removal_by_halves(trainer, by_group, sizes, seed, **within).check
     return GroupAudit(
         players.names,
         players.sizes,
         by_group.mean_benefit(),
-        by_group.weights,
+        interval,
+        by_group,
         trust,
         removal,
     )

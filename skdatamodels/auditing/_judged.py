@@ -4,8 +4,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skdatamodels.applications import mean_weights
-from skdatamodels.auditing._effect_check import UNCHECKED, EffectCheck
+from skdatamodels.auditing._effect_check import NORMAL, UNCHECKED, EffectCheck
+from skdatamodels.inference import infer_weights
+from skdatamodels.inference._named_weights import FDR
 from skdatamodels.regression import DatamodelRegressor
 from skdatamodels.runs import TrainingRuns
 
@@ -54,9 +55,12 @@ class Judged(NamedTuple):
         """Effects of rows in models trained on all rows: the scaled weights."""
         return self.check.scale * self.weights
 
-    def standard_errors(self, sets=None):
-        """Return the standard errors of effects, of each row or of sets (n_sets, d)."""
-        variance = self.model.posterior_variance(self.runs, sets=sets)
+    def standard_errors(self, sets=None, among=None):
+        """Return the standard errors of effects, of each row or of sets (n_sets, d).
+
+        `among` is an int array of judged rows; None means all.
+        """
+        variance = self.model.posterior_variance(self.runs, sets=sets, targets=among)
         return self.check.spread * np.sqrt(variance)
 
     def benefit(self):
@@ -68,21 +72,59 @@ class Judged(NamedTuple):
             Change of the margin, or minus the change of the squared error, by the
             presence of the training row. Positive is better.
         """
-        if self.task == "classification":
-            return self.effects
-        # to first order
-        return -2 * (self.output - self.truth)[:, None] * self.effects
+        return self._slopes()[:, None] * self.effects
 
     def mean_benefit(self, among=None):
         """Return the mean over rows that can judge, each class with the same weight.
 
         `among` is an int array of judged rows; None means all that can judge.
         """
+        return self._factors(among) @ self.effects
+
+    def mean_intervals(self, strata=None):
+        """Return intervals of the mean benefits, float64 array (n_train, 2).
+
+        They are about the noise of the runs, and hold for the most harmful and the most
+        helpful rows. They are widened by how far scaled effects were from those of
+        retraining, relative to their size. Their level is that of the effects. `strata`
+        has the class of each training row, if subsets were stratified.
+        """
+        factors, scale = self._factors(), self.check.scale
+        inference = infer_weights(self.model, self.runs, strata=strata)
+        mean = inference.combine(factors).with_level_of((factors @ self.weights)[None])
+        harmful, helpful = (
+            mean.adjusted_interval(FDR, alternative=side)[0]
+            for side in ("less", "greater")
+        )
+        benefit = self.mean_benefit()
+        low, high = np.where(benefit > 0, helpful.T, harmful.T)
+        # without a scale, an effect may be 0, but not for sure
+        noise = (scale or 1.0) * (high - low) / 2
+        half = np.hypot(noise, NORMAL * self.check.relative_error * benefit)
+        centre = scale * mean.estimate[0]
+        return np.stack([centre - half, centre + half], axis=1)
+
+    def _factors(self, among=None):
+        """Return the factor of each judged row's effects in the mean (n_judged,)."""
         among = np.flatnonzero(self.judges) if among is None else among
-        benefit = self.benefit()[among]
+        factors = np.zeros(len(self.truth))
         if self.task == "classification":
-            return mean_weights(benefit, target_classes=self.truth[among])
-        return benefit.mean(axis=0)
+            labels, of_row, counts = np.unique(
+                self.truth[among], return_inverse=True, return_counts=True
+            )
+            factors[among] = 1 / (len(labels) * counts[of_row])
+        else:
+            factors[among] = 1 / len(among)
+        return factors * self._slopes()
+
+    def _slopes(self):
+        """Return by how much a judged row gets better if its output rises (n_judged,).
+
+        To first order, for a squared error.
+        """
+        if self.task == "classification":
+            return np.ones(len(self.output))
+        return -2 * (self.output - self.truth)
 
 
 def choose_judged(train, test, seed):

@@ -20,7 +20,7 @@ def read_table(path, encoding="utf-8", decimal=".", thousands=None):
     ----------
     path : path-like
         File whose name ends in ``.csv``, ``.tsv`` or ``.txt``, perhaps with ``.gz``, or
-        in ``.parquet``. The separator of text is found by itself.
+        in ``.parquet`` or ``.pq``. The separator of text is found by itself.
     encoding : str, default="utf-8"
         Encoding of text.
     decimal : {".", ","}, default="."
@@ -49,7 +49,7 @@ def read_table(path, encoding="utf-8", decimal=".", thousands=None):
     pandas, path = import_pandas(), Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"There is no file {path}.")
-    if path.suffix == ".parquet":
+    if path.suffix.lower() in (".parquet", ".pq"):
         try:
             return pandas.read_parquet(path)
         except ImportError as error:

@@ -12,10 +12,12 @@ from skdatamodels.auditing._explanation import explain
 from skdatamodels.auditing._inputs import as_frame
 from skdatamodels.auditing._judged import LIKELY
 from skdatamodels.auditing._row_names import position_of, positions_of
+from skdatamodels.inference._named_weights import FDR
 from skdatamodels.pages import read_selection, write_explorer
 
 _MOST_COLUMNS = 200  # that are shuffled unasked
 _MOST_ON_PAGE = 100  # suspicious labels
+_UNKNOWN = "unknown, see below"
 _BRITTLE = 5  # rows whose removal flips a prediction
 
 
@@ -41,7 +43,7 @@ class Audit:
         How well the weights predict.
     errors : LabelErrors
         Suspicious labels of the training set.
-    removal : RemovalCheck or None
+    removal : CheckedRemoval or None
         Scores of models without the worst rows.
     group_audit : GroupAudit or None
         The same for groups of rows.
@@ -80,7 +82,8 @@ class Audit:
         self._train, self._test, self._label = train, test, label
         self._fitted = fitted
         self.trainer, self._judged, self.trust = trainer, judged, trust
-        self._errors, self.removal_check = errors, removal
+        self._errors, self._removal = errors, removal
+        self.removal_check = None if removal is None else removal.check
         self.group_audit, self._seed = group_audit, random_state
 
     @property
@@ -153,14 +156,22 @@ class Audit:
         """Training rows by `effect`, what they add to the score; the worst first.
 
         It is the change of the mean margin, each class having the same weight, or minus
-        that of the mean squared error.
+        that of the mean squared error. `low` and `high` are the ends of its interval,
+        by the noise of the runs and by how far effects were from those of retraining;
+        `distinguishable` says whether it is on the side of `effect`. Of the harmful
+        rows that are, one of ten may be false, and so of the helpful ones.
         """
         self._need_trust()
-        return _findings.effects_of_rows(self._judged, self._train_table)
+        strata = self._train.y if self.trainer.design == "stratified" else None
+        return _findings.effects_of_rows(self._judged, self._train_table, strata)
 
     @property
     def harmful(self):
-        """Training rows that make the score worse, the worst first."""
+        """Training rows that make the score worse, the worst first.
+
+        Nobody can believe this of a model that is no better than guessing, see
+        ``trust.model``.
+        """
         return self.rows[self.rows["effect"] < 0]
 
     @property
@@ -288,8 +299,12 @@ class Audit:
             One row a training row, first those for the output (the margin of the true
             label, or the prediction of a value), the most important first, then those
             against. `effect` is what its presence adds to the output of a model trained
-            on all rows, and `differs` names the columns that differ most from the
-            judged row.
+            on all rows, `low` and `high` are the ends of its 95 % interval, as in
+            `predict_removal`, and `distinguishable` says whether it is not 0, with one
+            false discovery of ten among the rows for the output, and among those
+            against it. `differs` names the columns that differ most from the judged
+            row. ``frame.attrs["message"]`` says in words how many of all training rows
+            are distinguishable: it may be none.
 
         Raises
         ------
@@ -304,6 +319,7 @@ class Audit:
         at = position_of(row, self._judged_table.index)
         return explain(
             self._judged.effects[at],
+            self._judged.standard_errors(among=[at])[0],
             self._judged_table.iloc[[at]],
             self._train_table,
             n_rows,
@@ -435,29 +451,20 @@ class Audit:
     def _clusters(self):
         return _findings.clusters(self._judged, self._seed)
 
-    def _removal_in_words(self):
-        """Return what the removal check found, at the size that helps most."""
-        check = self.removal_check
-        first, random = (
-            np.flatnonzero(check.removed == k) for k in ("first", "random")
-        )
-        gain = check.change[first] * (1 if check.higher_is_better else -1)
-        best = gain.argmax()
-        now, with_, by_chance = check.score[[0, first[best], random[best]]]
-        size, metric = check.size[first[best]], check.metric.replace("_", " ")
-        return (
-            f"Without the worst {size:,} rows, {metric} goes from {now:.3g} to "
-            f"{with_:.3g} (without random ones {by_chance:.3g})."
-        )
-
     def _need_trust(self):
         if not self.trust.enough:
             raise ValueError(self.trust.message)
 
     def _table(self):
         """Return what was found, in a few lines."""
-        likely = int((self.label_errors["probability"] > LIKELY).sum())
-        found = {"label errors": f"{likely:,} likely"}
+        known = self.trust.model is None or self.trust.model.better
+        n_likely = int((self._errors.probability > LIKELY).sum())
+        expected = f"about {self._errors.n_expected:,.0f} expected"
+        found = {"label errors": expected if known else _UNKNOWN}
+        if known:
+            found["likely label errors"] = (
+                f"{n_likely:,} with probability above one half"
+            )
         found["near-duplicates"] = f"{len(self.duplicates):,} pairs"
         if self._test is not None:
             n_copies = int(self.leaks["copy"].sum())
@@ -465,21 +472,23 @@ class Audit:
                 f"{n_copies:,} test rows are copies of training rows, "
                 f"{len(self.leaks) - n_copies:,} nearly so"
             )
+        if self.trust.enough:
+            n_marked = int(self.harmful["distinguishable"].sum())
+            found["harmful rows"] = f"{n_marked:,} distinguishable at FDR {FDR}"
         if self.trust.enough and self._judged.task == "classification":
             to_flip = self.predictions["rows_to_flip"]
             brittle = int(((to_flip > 0) & (to_flip <= _BRITTLE)).sum())
             wrong = int((~self.predictions["right"]).sum())
             n = len(self.predictions)
             found["wrong predictions"] = f"{wrong:,} of {n:,}"
-            found["brittle predictions"] = (
-                f"{brittle:,} may flip without {_BRITTLE} rows or fewer"
-            )
+            flip = f"{brittle:,} may flip without {_BRITTLE} rows or fewer"
+            found["brittle predictions"] = flip if known else _UNKNOWN
         columns = {"finding": list(found), "": list(found.values())}
         n_train = len(self._train)
         title = f"Audit of {n_train:,} training rows, by {self.trust.n_runs:,} models"
         notes = [self.trust.message]
         if self.trust.enough:
-            notes.append(self._removal_in_words())
+            notes.append(self._removal.message)
         return Table(title, columns, notes=tuple(notes))
 
     __repr__ = table_text

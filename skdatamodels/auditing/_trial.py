@@ -1,4 +1,4 @@
-"""One training before all others: can the model learn from these rows, and how fast?"""
+"""One training before all others: whether the model can take the rows, and how fast."""
 
 import time
 import warnings

@@ -22,6 +22,7 @@ class Debiased(NamedTuple):
     estimate: np.ndarray  # (n, d)
     scale: np.ndarray  # (n, n_strata), standard errors before centring
     freedom: np.ndarray  # (n,), observations less degrees of freedom
+    noise: np.ndarray  # (n, m), what each run adds to the errors; of length 1
     offset: np.ndarray  # (n_fitted,), mean residuals by their error if runs were new
 
 
@@ -81,7 +82,8 @@ class FittedRuns(NamedTuple):
         if exclude is not None:
             absent = exclude[:, None] == np.arange(len(step))
         estimate = self.design.centred(coef + np.nan_to_num(step.T), absent)
-        return Debiased(estimate, scale.T, freedom, offset)
+        noise = self._noise(left_out, variances)
+        return Debiased(estimate, scale.T, freedom, noise, offset)
 
     def _rows(self, name, targets):
         """Return rows of a matrix of the model, dense (n, d)."""
@@ -143,6 +145,19 @@ class FittedRuns(NamedTuple):
         squares[first] *= ~both
         squares[second] *= ~both
         return variances @ squares + variances[:, first] @ (sums**2 * both)
+
+    def _noise(self, left_out, variances):
+        """Return vectors of length 1, whose products are the correlations of errors.
+
+        Errors are the products of masks with left-out residuals. The masks of a pair
+        are opposite, so it adds the difference of its residuals.
+        """
+        first, second = self.design.pairs.T
+        noise = left_out * np.sqrt(variances.mean(axis=0))[:, None]
+        noise[first] -= noise[second]
+        noise[second] = 0
+        size = np.sqrt((noise**2).sum(axis=0))
+        return (noise / np.where(size > 0, size, 1)).T
 
     def _least_squares(self, coef, residuals, total):
         """Return least-squares weights and residuals for orthogonal columns."""

@@ -61,6 +61,31 @@ def cut_of_all(scores, freedom, fdr, method):
     return np.split(_settle(count, n, np.concatenate(freedom), fdr, method), edges)
 
 
+def distinguishable(weights, errors, fdr):
+    """Return which weights of a target are not 0, by normal standard errors.
+
+    The rate holds among the positive ones, and among the negative ones. Weights whose
+    95 % interval contains 0 are not among them.
+
+    Parameters
+    ----------
+    weights, errors : arrays of shape (k,)
+        Weights and their standard errors. If an error is 0, nothing is known.
+    fdr : float
+        Expected share of false discoveries.
+
+    Returns
+    -------
+    selected : bool array of shape (k,)
+    """
+    known = np.zeros(len(weights))
+    z = np.divide(weights, errors, out=known, where=errors > 0)[None]
+    normal = np.array([np.inf])  # degrees of freedom
+    cuts = [cuts_of_targets(side, normal, 2 * fdr, "bh")[0] for side in (z, -z)]
+    selected = (z >= cuts[0]) | (-z >= cuts[1])
+    return selected[0] & (abs(z[0]) > special.ndtri(0.975))
+
+
 def _settle(count, n, freedom, fdr, method):
     """Alternate between thresholds and numbers of selected scores; return cuts."""
     n = np.maximum(n, 1)

@@ -9,6 +9,7 @@ from skdatamodels.inference._debias import LEAST_FREEDOM, Debiased, FittedRuns
 from skdatamodels.inference._mask_covariance import MaskCovariance, check_alpha
 from skdatamodels.inference._weight_inference import WeightInference
 from skdatamodels.masks import as_masks
+from skdatamodels.masks._varied import find_varied_pairs
 from skdatamodels.regression import DatamodelRegressor
 from skdatamodels.regression._checks import check_outputs
 from skdatamodels.runs import TrainingRuns
@@ -102,7 +103,8 @@ def infer_weights(model, X, y=None, *, targets=None, strata=None, alpha=None):
     Runs of several fractions are centred within each fraction.
 
     Estimates have the type of `coef_` and take as much memory as the dense matrix;
-    standard errors are stored as one number a target and stratum. Work is done in
+    standard errors are stored as one number a target and stratum, and their
+    correlations as a float32 array of shape (n_targets, n_runs). Work is done in
     blocks of 64 targets or more, for which some ten float64 arrays of shape
     (n_runs, 64) or (n_train, 64) are held. For less memory, take some `targets` at a
     time.
@@ -147,6 +149,7 @@ def infer_weights(model, X, y=None, *, targets=None, strata=None, alpha=None):
         np.empty((len(targets), d), model.coef_.dtype),
         np.empty((len(targets), len(design.n_columns))),
         np.empty(len(targets)),
+        np.empty((len(targets), m), np.float32),
         offset=[],
     )
     stratum_of = np.full(len(targets), -1)  # of the excluded column
@@ -171,6 +174,7 @@ def infer_weights(model, X, y=None, *, targets=None, strata=None, alpha=None):
         None if exclude is None else exclude[targets],
         None if model.target_ids_ is None else model.target_ids_[targets],
         model.player_ids_,
+        found.noise,
     )
 
 
@@ -205,6 +209,11 @@ def _check_runs(model, X, y):
         raise ValueError(
             f"The model has weights of {d} examples for {n_targets} targets, got masks "
             f"of shape {packed.shape} and outputs of shape {Y.shape}."
+        )
+    if find_varied_pairs(packed, seeds) is not None:
+        raise ValueError(
+            "Only a few examples vary within pairs of these runs, which therefore say "
+            "little about the others. Use infer_varied(runs) instead."
         )
     return packed, Y, seeds
 

@@ -2,19 +2,24 @@
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from numbers import Real
 
 import numpy as np
 from scipy import special
 
 from skdatamodels._numbers import as_real
-from skdatamodels._sklearn_compat import Interval, StrOptions, validate_params
+from skdatamodels._sklearn_compat import StrOptions, validate_params
 from skdatamodels._tables import MOST_ROWS, Table, table_html, table_text
 from skdatamodels.inference._false_discovery import cut_of_all, cuts_of_targets
+from skdatamodels.inference._removal_inference import (
+    INSIDE,
+    RemovalInference,
+    interval_of,
+    p_value_of,
+)
 from skdatamodels.masks._packed import row_blocks
 
 _FDR = 0.1  # of the table
-_INSIDE = Interval(Real, 0, 1, closed="neither")
+_ALTERNATIVES = StrOptions({"two-sided", "greater", "less"})
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +49,9 @@ class WeightInference:
         Names of the targets.
     player_ids : array of shape (n_train,) or None
         Names of the training examples.
+    noise : float32 array of shape (n_targets, n_runs) or None
+        What each run adds to the errors, in vectors of length 1: the product of two is
+        the correlation of the errors of two targets.
 
     See Also
     --------
@@ -71,6 +79,7 @@ class WeightInference:
     exclude: np.ndarray | None = None
     target_ids: np.ndarray | None = None
     player_ids: np.ndarray | None = None
+    noise: np.ndarray | None = None
 
     def __len__(self):
         return len(self.estimate)
@@ -79,7 +88,7 @@ class WeightInference:
         """Return the inference of some targets: a slice, an int array or a bool one."""
         if isinstance(targets, int | np.integer):
             targets = [targets]
-        own = ("estimate", "scale", "freedom", "exclude", "target_ids")
+        own = ("estimate", "scale", "freedom", "noise", "exclude", "target_ids")
         parts = {name: getattr(self, name) for name in own}
         parts = {k: v if v is None else v[targets] for k, v in parts.items()}
         return replace(self, **parts)
@@ -141,15 +150,126 @@ class WeightInference:
         return interval_of(self.estimate, self.standard_error, self.freedom, confidence)
 
     @validate_params(
+        {"self": "no_validation", "fdr": [INSIDE], "alternative": [_ALTERNATIVES]},
+        prefer_skip_nested_validation=True,
+    )
+    def adjusted_interval(self, fdr=0.1, *, alternative="two-sided"):
+        """Return intervals that hold for weights that were chosen as the largest.
+
+        They are above 0, or below it, for the weights that ``select`` selects with the
+        same arguments, and for no others. Where it selects k of n weights of a target,
+        the level is that of the k-th of its tests.
+
+        Parameters
+        ----------
+        fdr : float, default=0.1
+            Expected share of the selected weights that are outside of their intervals;
+            with one side, that are nearer to 0.
+        alternative : {"two-sided", "greater", "less"}, default="two-sided"
+            As in :meth:`select`.
+
+        Returns
+        -------
+        interval : float64 array of shape (n_targets, n_train, 2)
+            Lower and upper ends.
+
+        References
+        ----------
+        Benjamini, Yekutieli, "False Discovery Rate-Adjusted Multiple Confidence
+        Intervals for Selected Parameters", Journal of the American Statistical
+        Association 100, 2005.
+        """
+        score, rate = self._score(alternative), _rate(fdr, alternative)
+        n = np.maximum((~np.isnan(score)).sum(axis=1), 1)
+        cut = cuts_of_targets(score, self.freedom, rate, "bh")
+        of_one = -special.stdtrit(self.freedom, rate / n / 2)
+        half = np.where(np.isfinite(cut), cut, of_one)[:, None] * self.standard_error
+        return np.stack([self.estimate - half, self.estimate + half], axis=-1)
+
+    def _score(self, alternative):
+        """Return scores (n_targets, n_train), of which the large ones are selected."""
+        score = self.z_score
+        return {"greater": score, "less": -score}.get(alternative, abs(score))
+
+    def combine(self, factors):
+        """Infer sums of the weights over targets, such as means.
+
+        The outputs of all targets come from the same runs, so their errors are
+        correlated. They are added run by run, as if the sum of the outputs were one
+        target.
+
+        Parameters
+        ----------
+        factors : array-like of shape (n_sums, n_targets) or (n_targets,)
+            Factor of each target in each sum, such as 1 / n_targets for a mean.
+
+        Returns
+        -------
+        sums : WeightInference
+            Each sum takes the place of a target. The degrees of freedom are means of
+            those of the targets, weighted by the magnitudes of their factors.
+
+        Raises
+        ------
+        ValueError
+            If there is not one finite factor for each target, or `noise` is None.
+
+        Notes
+        -----
+        The weight of a target that is the training example itself counts as 0, but
+        its error is counted in: that of other examples is the same.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skdatamodels import DatamodelRegressor
+        >>> from skdatamodels.datasets import make_linear_runs
+        >>> from skdatamodels.inference import infer_weights
+        >>> runs, coef = make_linear_runs(200, n_train=50, n_targets=2, noise=0.5)
+        >>> model = DatamodelRegressor(random_state=0).fit(runs)
+        >>> mean = infer_weights(model, runs).combine([0.5, 0.5])
+        >>> mean.estimate.shape
+        (1, 50)
+        """
+        if self.noise is None:
+            raise ValueError(
+                "It is not known how the errors of these targets are correlated. Use "
+                "the inference that infer_weights returns."
+            )
+        factors = np.atleast_2d(as_real(factors, "factors")).astype(np.float64)
+        if factors.shape[1:] != (len(self),) or not np.isfinite(factors).all():
+            raise ValueError(
+                f"factors must have one finite number for each of the {len(self)} "
+                f"targets, got shape {factors.shape}."
+            )
+        used = factors != 0
+        scaled = [np.where(used, factors * scale, 0) for scale in self.scale.T]
+        errors = np.array([part @ self.noise for part in scaled])  # by stratum
+        size = np.abs(factors)
+        total = np.maximum(size.sum(axis=1), np.finfo(float).tiny)
+        noise = errors.mean(axis=0)
+        length = np.sqrt((noise**2).sum(axis=1, keepdims=True))
+        return replace(
+            self,
+            estimate=factors @ self.estimate,
+            scale=np.sqrt((errors**2).sum(axis=-1)).T,
+            freedom=size @ self.freedom / total,
+            noise=(noise / np.where(length > 0, length, 1)).astype(np.float32),
+            exclude=None,
+            target_ids=None,
+        )
+
+    @validate_params(
         {
             "self": "no_validation",
-            "fdr": [_INSIDE],
+            "fdr": [INSIDE],
             "method": [StrOptions({"bh", "by"})],
             "scope": [StrOptions({"target", "all"})],
+            "alternative": [_ALTERNATIVES],
         },
         prefer_skip_nested_validation=True,
     )
-    def select(self, fdr=0.1, *, method="bh", scope="target"):
+    def select(self, fdr=0.1, *, method="bh", scope="target", alternative="two-sided"):
         """Return which weights differ from 0, with few false discoveries.
 
         Parameters
@@ -164,6 +284,10 @@ class WeightInference:
             Whether the rate holds for each target, or for all selected weights
             together. To ask one question of many targets, such as which examples matter
             for any, take "all".
+        alternative : {"two-sided", "greater", "less"}, default="two-sided"
+            Whether to select weights that differ from 0, that are greater, or that are
+            less. Of many selected weights above 0 and few below, most of the few may be
+            false. To look at one side alone, select from it.
 
         Returns
         -------
@@ -178,19 +302,19 @@ class WeightInference:
         Benjamini, Yekutieli, "The Control of the False Discovery Rate in Multiple
         Testing under Dependency", Annals of Statistics 29(4), 2001.
         """
+        rate = _rate(fdr, alternative)
         blocks = list(row_blocks(len(self), 32 * self.estimate.shape[1]))
-        scores = (lambda rows=rows: abs(self[rows].z_score) for rows in blocks)
+        scores = [lambda rows=rows: self[rows]._score(alternative) for rows in blocks]
         if scope == "all":
-            scores = list(scores)
-            cuts = cut_of_all(scores, [self.freedom[b] for b in blocks], fdr, method)
+            cuts = cut_of_all(scores, [self.freedom[b] for b in blocks], rate, method)
         else:
             cuts = [
-                cuts_of_targets(score(), self.freedom[rows], fdr, method)
+                cuts_of_targets(score(), self.freedom[rows], rate, method)
                 for score, rows in zip(scores, blocks, strict=True)
             ]
         selected = np.zeros(self.estimate.shape, bool)
-        for rows, cut in zip(blocks, cuts, strict=True):
-            selected[rows] = abs(self[rows].z_score) >= cut[:, None]
+        for rows, cut, score in zip(blocks, cuts, scores, strict=True):
+            selected[rows] = score() >= cut[:, None]
         return selected
 
     def effect_of_removal(self, sets):
@@ -235,6 +359,28 @@ class WeightInference:
         error = np.sqrt(variance[..., 0])
         effect = -np.where(np.isfinite(error), self.estimate @ sets.T, 0)
         return RemovalInference(effect, error, self.freedom, self.n_columns is not None)
+
+    def with_level_of(self, weights):
+        """Return the inference with the mean of some weights, to show it beside them.
+
+        Subsets of a fixed size do not tell the mean weight of all examples, which is 0
+        in the estimates. Weights of a regressor have one, by their penalty or prior.
+
+        Parameters
+        ----------
+        weights : array or CSR of shape (n_targets, n_train)
+            Weights whose means, over the examples of each stratum, are taken as known.
+
+        Returns
+        -------
+        inference : WeightInference
+            It says how weights differ from 0, instead of from a typical example.
+        """
+        if self.n_columns is None:
+            return self
+        members = np.eye(len(self.n_columns))[self.stratum]
+        level = (weights @ members) / np.maximum(self._n_usable(), 1)
+        return replace(self, estimate=self.estimate + level[:, self.stratum])
 
     @cached_property
     def _n_selected(self):
@@ -283,89 +429,6 @@ class WeightInference:
     _repr_html_ = table_html
 
 
-@dataclass(frozen=True, eq=False)
-class RemovalInference:
-    """Effects of removing sets of training examples, with standard errors.
-
-    Attributes
-    ----------
-    estimate : float64 array of shape (n_targets, n_sets)
-        Change of the output, to first order.
-    standard_error : float64 array of shape (n_targets, n_sets)
-        Their standard errors; NaN where they are not known.
-    freedom : float64 array of shape (n_targets,)
-        Degrees of freedom of the standard errors.
-    centred : bool
-        Whether effects are compared with those of removing as many typical examples.
-
-    See Also
-    --------
-    WeightInference.effect_of_removal : Computes these effects.
-    """
-
-    estimate: np.ndarray
-    standard_error: np.ndarray
-    freedom: np.ndarray
-    centred: bool = False
-
-    def __len__(self):
-        return len(self.estimate)
-
-    @property
-    def p_value(self):
-        """Two-sided p-values of no effect, array of shape (n_targets, n_sets)."""
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return p_value_of(self.estimate / self.standard_error, self.freedom)
-
-    def interval(self, confidence=0.95):
-        """Return confidence intervals, as :meth:`WeightInference.interval`.
-
-        Parameters
-        ----------
-        confidence : float, default=0.95
-            Probability that an interval contains its effect.
-
-        Returns
-        -------
-        interval : float64 array of shape (n_targets, n_sets, 2)
-            Lower and upper ends.
-        """
-        return interval_of(self.estimate, self.standard_error, self.freedom, confidence)
-
-    def _table(self):
-        n, n_sets = self.estimate.shape
-        target, which = np.divmod(np.arange(min(n * n_sets, MOST_ROWS)), n_sets)
-        ends = self.interval()[target, which]
-        columns = {
-            "target": target,
-            "set": which,
-            "effect": self.estimate[target, which],
-            "from": ends[:, 0],
-            "to": ends[:, 1],
-        }
-        title = f"Removal of {n_sets:,} sets, {n:,} targets, 95 % intervals"
-        note = ("compared with the removal of as many typical examples",)
-        return Table(title, columns, n * n_sets, note if self.centred else ())
-
-    __repr__ = table_text
-    _repr_html_ = table_html
-
-
-def p_value_of(z, freedom):
-    """Return two-sided p-values of Student's t (n, k)."""
-    return 2 * special.stdtr(freedom[:, None], -abs(z))
-
-
-@validate_params(
-    {
-        "estimate": "no_validation",
-        "error": "no_validation",
-        "freedom": "no_validation",
-        "confidence": [_INSIDE],
-    },
-    prefer_skip_nested_validation=True,
-)
-def interval_of(estimate, error, freedom, confidence):
-    """Return intervals of Student's t (n, k, 2)."""
-    half = -special.stdtrit(freedom, (1 - confidence) / 2)[:, None] * error
-    return np.stack([estimate - half, estimate + half], axis=-1)
+def _rate(fdr, alternative):
+    """Return the rate for two-sided p-values; one tail has half of their size."""
+    return fdr if alternative == "two-sided" else 2 * fdr

@@ -29,7 +29,7 @@ from skdatamodels.judging._learning_curve import (
     runs_for,
     square_at,
 )
-from skdatamodels.judging._rows_of_targets import for_targets
+from skdatamodels.judging._rows_of_targets import draw_targets, for_targets
 from skdatamodels.metrics import (
     ScoreInterval,
     linear_datamodeling_score,
@@ -289,7 +289,7 @@ def plan_runs(
     goal = None if wanted is None else measure.check_wanted(wanted)
     if regressor is None:
         regressor = DatamodelRegressor(tol=_TOL, random_state=0)
-    targets = _draw_targets(outputs.shape[1], n_targets, rng.spawn(1)[0])
+    targets = draw_targets(outputs.shape[1], n_targets, rng.spawn(1)[0])
     splits = [
         (rng.permutation(len(runs)), rng.integers(2**31)) for _ in range(n_splits)
     ]
@@ -339,12 +339,6 @@ def plan_runs(
         n_needed=ScoreInterval(float(np.ceil(needed)), *np.ceil(ends).tolist()),
         n_more=float(max(0, np.ceil(needed) - len(runs))),
     )
-
-
-def _draw_targets(n_all, n_targets, rng):
-    if n_targets is None or n_targets >= n_all:
-        return np.arange(n_all)
-    return np.sort(rng.choice(n_all, n_targets, replace=False))
 
 
 def _predict_left_out(runs, regressor, tasks, n_jobs, verbose):

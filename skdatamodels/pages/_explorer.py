@@ -15,6 +15,7 @@ from skdatamodels.pages._candidates import (
 )
 from skdatamodels.pages._example_data import DETAILS, ShownExamples
 from skdatamodels.pages._groups import Groups
+from skdatamodels.pages._marks import Marks
 from skdatamodels.pages._page import check_size, embed, make_page
 from skdatamodels.pages._sections import section_data, trust_data
 from skdatamodels.pages._weight_data import (
@@ -38,6 +39,7 @@ def write_explorer(
     output_info=None,
     threshold=None,
     standard_error=None,
+    inference=None,
     quality=None,
     groups=None,
     trust=None,
@@ -81,7 +83,14 @@ def write_explorer(
             default=None
         Standard error of a predicted change, for each target; or the standard error of
         each weight, such as ``np.sqrt(model.posterior_variance(runs))``, for which the
-        errors of ticked rows count as independent. Used for 95% intervals.
+        errors of ticked rows count as independent. Used for 95% intervals. With errors
+        of each weight, the page shows the interval of each, and marks those that are
+        distinguishable from 0 at a false-discovery rate of 0.1, of either sign.
+    inference : WeightInference, default=None
+        Result of :func:`~skdatamodels.inference.infer_weights` for these weights. The
+        page takes intervals of single weights and marks from it, as
+        :func:`~skdatamodels.applications.similar_examples` does. They are wider than
+        those of ticked rows, which are predicted by the weights and `standard_error`.
     quality : float array-like of shape (n_targets,), default=None
         Share of the variance of the outputs that the weights of each target explain on
         runs that they were not fitted to (R²), NaN where not known. None takes
@@ -180,15 +189,17 @@ def write_explorer(
     if embedding is not None:
         embedding = _check_vector(embedding, "embedding", (n_targets, 2))
     if n_weights is None:
-        n_weights = choose_n_weights(weights, errors is not None, max_bytes)
+        known = 4 * (errors is not None) + 8 * (inference is not None)
+        n_weights = choose_n_weights(weights, known, max_bytes)
     elif not isinstance(n_weights, Integral) or n_weights < 1:
         raise ValueError(f"n_weights must be an integer from 1, got {n_weights!r}.")
     shown = ShownExamples(train, targets, image_shape, feature_names, str(label))
     kept = LargestWeights.of(weights, int(n_weights), errors)
+    marks = Marks.of(kept, weights, errors, inference)
     data = {
         "fingerprint": data_fingerprint(train, targets),
         "trainFingerprint": train.fingerprint,
-        "weights": kept.embed(n_columns),
+        "weights": kept.embed(n_columns) | marks.embed(),
         "outputs": outputs if outputs is None else embed(outputs.astype(np.float32)),
         "quality": quality if quality is None else embed(quality.astype(np.float32)),
         "noise": noise if noise is None else embed(noise.astype(np.float32)),

@@ -157,11 +157,14 @@ def check_errors(standard_error, shape):
     return (errors, None) if errors.ndim == 1 else (None, errors)
 
 
-def choose_n_weights(weights, has_errors, max_bytes):
-    """Return the number of weights of a target that fit into half of the page."""
+def choose_n_weights(weights, n_more, max_bytes):
+    """Return the number of weights of a target that fit into half of the page.
+
+    `n_more` is the number of bytes of what else is known of each.
+    """
     n_targets, n_columns = weights.shape
     index = 1 if n_columns <= 2**8 else 2 if n_columns <= 2**16 else 4
-    each = (index + 4 + 4 * has_errors) * 4 / 3
+    each = (index + 4 + n_more) * 4 / 3
     n_weights = int(max_bytes / 2 / each / n_targets)
     if n_weights < min(_LEAST_WEIGHTS, n_columns):
         raise ValueError(

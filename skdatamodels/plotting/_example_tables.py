@@ -111,6 +111,7 @@ def make_table(groups, number, train, n_columns, names=None, *, mark_all=False):
         ),
     ]
     cells = [[shorten(x, _MOST_CHARACTERS) for x in (name, *c)] for name, c in columns]
+    cells[3][1:] = columns[3][1]  # numbers stay whole
     more = len(names) - len(shown)
     return Content(
         np.array(cells).T,

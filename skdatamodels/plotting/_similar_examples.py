@@ -5,10 +5,15 @@ import numpy as np
 from skdatamodels._examples import swap_hint
 from skdatamodels._last_step import last_step
 from skdatamodels.applications import similar_examples
+from skdatamodels.inference._named_weights import FDR
 from skdatamodels.plotting._example_images import as_images, make_grid, show_image
 from skdatamodels.plotting._example_tables import Group, make_table
 from skdatamodels.plotting._examples_display import ExamplesDisplay
 from skdatamodels.plotting._matplotlib import BLUE, GREY, ORANGE, style
+
+_SIGNS = "positive", "negative"
+_BAR = 0.12  # inches
+_STAR = f"* distinguishable at FDR {FDR}"
 
 
 class SimilarExamplesDisplay(ExamplesDisplay):
@@ -45,6 +50,10 @@ class SimilarExamplesDisplay(ExamplesDisplay):
         of the column; two different texts or categories differ by 1.
     feature_names : sequence of str, default=None
         Names of the columns of an array, for tables. A data frame has its own.
+    inference : WeightInference, default=None
+        Result of :func:`~skdatamodels.inference.infer_weights` for these weights. With
+        it, the display shows intervals, and marks distinguishable examples by a star,
+        as :func:`~skdatamodels.applications.similar_examples` does.
 
     Attributes
     ----------
@@ -100,11 +109,13 @@ class SimilarExamplesDisplay(ExamplesDisplay):
         image_shape=None,
         n_columns=5,
         feature_names=None,
+        inference=None,
     ):
         self.weights = weights
         self.train = train
         self.targets = targets
         self.n_examples = n_examples
+        self.inference = inference
         super().__init__(image_shape, n_columns, feature_names)
 
     @classmethod
@@ -129,7 +140,14 @@ class SimilarExamplesDisplay(ExamplesDisplay):
 
     @classmethod
     def from_estimator(
-        cls, estimator, train, targets, target_indices=(0, 1, 2), **params
+        cls,
+        estimator,
+        train,
+        targets,
+        target_indices=(0, 1, 2),
+        *,
+        inference=None,
+        **params,
     ):
         """Take the weights from a fitted datamodel and draw the display.
 
@@ -142,6 +160,8 @@ class SimilarExamplesDisplay(ExamplesDisplay):
             The training set and all targets.
         target_indices : array-like of int, default=(0, 1, 2)
             Positions of the targets to show.
+        inference : WeightInference, default=None
+            Inference of the weights of all targets.
         **params : dict
             Other arguments of :meth:`from_predictions`.
 
@@ -155,12 +175,17 @@ class SimilarExamplesDisplay(ExamplesDisplay):
         weights = coef[target_indices] if coef.ndim == 2 else coef[None]
         if hasattr(weights, "toarray"):
             weights = weights.toarray()
+        if inference is not None:
+            params["inference"] = inference[target_indices]
         return cls.from_predictions(weights, train, targets[target_indices], **params)
 
     def _choose(self):
         self._weights = self._check_weights()
-        found = similar_examples(self._weights, self.n_examples)
+        found = similar_examples(
+            self._weights, self.n_examples, inference=self.inference
+        )
         self.positive_, self.negative_ = found.positive, found.negative
+        self._found = found
 
     def _train(self):
         return self.train
@@ -186,14 +211,22 @@ class SimilarExamplesDisplay(ExamplesDisplay):
             ("Raise output", BLUE, self.n_examples, "left"),
             ("Lower output", ORANGE, self.n_examples, "left"),
         ]
+        more = 0 if self.inference is None else _BAR
         self.figure_, self.axes_ = make_grid(
-            figure, len(images), groups, 0.85, 0.2, (0.2, 0.2, 0.5, 0.3), 0.45
+            figure,
+            len(images),
+            groups,
+            0.85,
+            0.2,
+            (0.2, 0.2, 0.5, 0.3 + 2.5 * more),
+            0.45 + more,
         )
         look = {"image_kw": image_kw, "text_kw": text_kw}
         for row, (first, *cells) in enumerate(self.axes_):
             show_image(first, images[row], self.targets.y[row], GREY, **look)
             shown = np.concatenate([self.positive_[row], self.negative_[row]])
-            for ax, i in zip(cells, shown, strict=True):
+            ends, marks = self._known(row)
+            for ax, i, mark in zip(cells, shown, marks, strict=True):
                 if i < 0:
                     ax.set_axis_off()
                     continue
@@ -202,25 +235,75 @@ class SimilarExamplesDisplay(ExamplesDisplay):
                 show_image(ax, train_images[i], self.train.y[i], colour, **look)
                 look_of_weight = {"fontsize": 8, "color": colour}
                 look_of_weight = style(look_of_weight, text_kw, "Text")
-                ax.set_xlabel(_signed(weight), labelpad=3, **look_of_weight)
+                ax.set_xlabel(_signed(weight) + mark, labelpad=3, **look_of_weight)
+            if ends is not None:
+                weights = np.where(shown < 0, np.nan, self._weights[row, shown])
+                _draw_bars(cells, weights, ends)
+        if self.inference is not None:
+            text = f"{_STAR}. Bars are intervals, relative to 0 in the middle."
+            look_of_note = style({"fontsize": 8, "color": GREY}, text_kw, "Text")
+            edge = self.axes_[0, 0].get_position().x0
+            self.figure_.text(edge, 0.02, text, va="bottom", **look_of_note)
+
+    def _known(self, row):
+        """Return intervals (n_shown, 2) of a target or None, and marks as text."""
+        if self.inference is None:
+            return None, [""] * (2 * self.n_examples)
+        intervals, marks = (
+            np.concatenate(
+                [getattr(self._found, f"{sign}_{name}")[row] for sign in _SIGNS]
+            )
+            for name in ("intervals", "distinguishable")
+        )
+        return intervals, ["*" if mark else "" for mark in marks]
 
     def _contents(self):
         return [self._table_of(*row) for row in enumerate(self._weights)]
 
     def _table_of(self, row, weights):
-        positive, negative = (
-            found[row][found[row] >= 0] for found in (self.positive_, self.negative_)
-        )
         groups = [Group("Target", GREY, self.targets, np.array([row]), [""])]
-        for name, colour, rows in [
-            ("Raise output", BLUE, positive),
-            ("Lower output", ORANGE, negative),
+        ends, marks = self._known(row)
+        for name, colour, found, first in [
+            ("Raise output", BLUE, self.positive_, 0),
+            ("Lower output", ORANGE, self.negative_, self.n_examples),
         ]:
-            signed = [_signed(weight) for weight in weights[rows]]
+            rows = found[row][found[row] >= 0]
+            signed = [
+                _signed(weight) + mark
+                for weight, mark in zip(weights[rows], marks[first:], strict=False)
+            ]
+            if ends is not None:
+                signed = [
+                    f"{text} ({_signed(low)} to {_signed(high)})"
+                    for text, (low, high) in zip(signed, ends[first:], strict=False)
+                ]
             groups.append(Group(name, colour, self.train, rows, signed))
-        return make_table(
-            groups, "weight", self.train, self.n_columns, self.feature_names
+        heading = "weight" if ends is None else "weight (interval)"
+        content = make_table(
+            groups, heading, self.train, self.n_columns, self.feature_names
         )
+        if ends is None:
+            return content
+        return content._replace(note=". ".join(filter(None, [content.note, _STAR])))
+
+
+def _draw_bars(cells, weights, ends):
+    """Draw intervals below images, on one scale for a target with 0 in the middle."""
+    known = np.isfinite(weights)
+    if not known.any():
+        return
+    reach = max(np.abs(weights[known]).max(), np.nanmax(np.abs(ends[known])))
+    for ax, weight, interval in zip(cells, weights, ends, strict=True):
+        if np.isnan(weight):
+            continue
+        colour = BLUE if weight > 0 else ORANGE
+        look = {"transform": ax.transAxes, "clip_on": False, "color": colour}
+        at = 0.5 + 0.5 * np.array([*interval, weight]) / reach
+        y = -(0.17 + _BAR) / 0.85
+        ax.plot([0, 1], [y, y], **look | {"color": GREY, "lw": 0.5})
+        ax.plot([0.5, 0.5], [y - 0.06, y + 0.06], **look | {"color": GREY, "lw": 1})
+        ax.plot(at[:2], [y, y], **look, lw=2)
+        ax.plot(at[2:], [y], "o", **look, ms=4)
 
 
 def _signed(weight):

@@ -513,7 +513,9 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         """
         return mean_r2(outputs_of(X, y), self.predict(X), sample_weight)
 
-    def posterior_variance(self, X, y=None, *, sets=None, sample_weight=None):
+    def posterior_variance(
+        self, X, y=None, *, sets=None, sample_weight=None, targets=None
+    ):
         """Return how uncertain the weights of the ridge are, or sums of weights.
 
         The variances are those of the Bayesian model whose posterior mean are the
@@ -530,6 +532,8 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             Masks of sets of training examples. By default, each example is a set.
         sample_weight : array-like of shape (n_runs,), optional
             Weights of the runs, as in `fit`.
+        targets : array-like of int of shape (n_chosen,), optional
+            Positions of the targets to compute variances for. By default, all.
 
         Returns
         -------
@@ -541,6 +545,8 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         ------
         ValueError
             If the regressor is not a ridge (``penalty_ == "l2"``), or data do not fit.
+        IndexError
+            If a target does not exist.
         """
         check_is_fitted(self)
         if self.penalty_ != "l2":
@@ -549,7 +555,10 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             )
         X, y = self._check_data(X, y, reset=False)
         weight = check_sample_weight(sample_weight, len(y))
-        found = posterior_variance(self, X, y.reshape(len(y), -1), weight, sets)
+        Y = y.reshape(len(y), -1)
+        if targets is not None:
+            targets = np.arange(Y.shape[1])[np.asarray(targets)]
+        found = posterior_variance(self, X, Y, weight, sets, targets)
         return found[0] if y.ndim == 1 else found
 
     def _check_X(self, X, reset):

@@ -13,7 +13,7 @@ from skdatamodels.regression._target_groups import group_targets
 from skdatamodels.runs._usable_runs import check_exclude, usable_runs
 
 
-def posterior_variance(model, X, Y, weight, sets):
+def posterior_variance(model, X, Y, weight, sets, chosen=None):
     """Return variances of weights, or of sums of weights, given the outputs.
 
     With noise of variance s² and lam·m = s²/v, the weights δ have prior variances v·D,
@@ -31,10 +31,12 @@ def posterior_variance(model, X, Y, weight, sets):
         Their weights.
     sets : array-like of shape (n_sets, d) or None
         Factors of the weights in each sum; None: each weight alone.
+    chosen : int array of shape (n_chosen,) or None
+        Targets; None: all.
 
     Returns
     -------
-    variance : float64 array of shape (n_targets, n_sets or d)
+    variance : float64 array of shape (n_chosen, n_sets or d)
         NaN for targets without a datamodel.
     """
     n_targets, d = Y.shape[1], X.shape[1]
@@ -58,7 +60,12 @@ def posterior_variance(model, X, Y, weight, sets):
     found = np.full((n_targets, d if sets is None else len(sets)), np.nan)
     of_one = threadpool_limits.wrap(limits=1, user_api="blas")(_of_target)
     for group in groups:
-        runs, targets = Runs.of(problem, group.rows, seed=0), group.targets
+        targets = group.targets
+        if chosen is not None:
+            targets = targets[np.isin(targets, chosen)]
+        if not len(targets):
+            continue
+        runs = Runs.of(problem, group.rows, seed=0)
         offset, factors, _ = prior.of(targets)
         variances = variances_of(offset, np.atleast_2d(factors), len(targets)).copy()
         if exclude is not None:  # the weight of an excluded example is known to be 0
@@ -71,7 +78,7 @@ def posterior_variance(model, X, Y, weight, sets):
         rows = Parallel(n_jobs=model.n_jobs, prefer="threads")(tasks)
         scale = model.noise_variance_[targets] / runs.total
         found[targets] = scale[:, None] * np.array(rows)
-    return found
+    return found if chosen is None else found[chosen]
 
 
 def _check_sets(sets, d):

@@ -34,7 +34,7 @@ def report_failures(failures, n_tried, n_finished, retries, on_failure):
     end = ""
     if n_finished == 0 and len(failures) > 1 and _are_alike(failures):
         text = "\n".join(_error_lines(text)[:_N_LINES])
-        end = f"\nAll failed alike. Train that run alone for the whole traceback."
+        end = "\nAll failed alike. Train that run alone for the whole traceback."
     message = (
         f"{len(failures)} of {n_tried} runs failed, each tried {retries + 1} "
         f"times{where}; {n_finished} are finished. The first failure, at position "

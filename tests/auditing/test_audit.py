@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,6 +16,8 @@ from sklearn.tree import DecisionTreeClassifier
 
 from skdatamodels import audit
 from skdatamodels.applications import predict_counterfactual
+from skdatamodels.auditing._explanation import explain
+from skdatamodels.inference import infer_weights
 
 pd = pytest.importorskip("pandas")
 
@@ -166,7 +169,8 @@ def test_no_answer_from_noise():
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(80, 3)), rng.integers(0, 2, 80)
     model = DecisionTreeClassifier(splitter="random", max_features=1)
-    found = audit(model, X, y, **QUIET, min_lds=0.9)
+    with pytest.warns(UserWarning, match="better than guessing: on 80 rows, accuracy"):
+        found = audit(model, X, y, **QUIET, min_lds=0.9)
     assert not found.trust.enough
     for name in ("rows", "harmful", "clusters", "predictions", "weights"):
         with pytest.raises(ValueError, match="No answer"):
@@ -234,8 +238,9 @@ def test_polars_and_arrays(planted):
     np.testing.assert_allclose(
         by_polars.weights, by_array.weights, rtol=1e-5, atol=1e-8
     )
-    assert list(by_polars.rows.columns) == ["effect", "label", *names]
-    assert by_array.rows.columns[2] == "column 0"
+    facts = ["effect", "low", "high", "distinguishable"]
+    assert list(by_polars.rows.columns) == [*facts, "label", *names]
+    assert by_array.rows.columns[5] == "column 0"
 
 
 def test_page_has_the_tables_and_links_their_rows(found, tmp_path):
@@ -361,3 +366,97 @@ def test_rows_count_with_their_weights():
     size = np.abs(found.weights).mean(axis=0)
     assert size[weight == 0].max() < 0.2 * size[weight == 4].mean()
     assert size[weight == 1].mean() < 0.7 * size[weight == 4].mean()
+
+
+def test_intervals_of_rows_are_those_of_the_mean_output(found, planted):
+    judged, wrong = found._judged, planted[-1]
+    classes = pd.Series(judged.truth)
+    share = 1 / (2 * classes.map(classes.value_counts()).to_numpy())
+    scale = found.effect_check.scale
+    mean = infer_weights(judged.model, judged.runs).combine(share)
+    frame = found.rows.loc[planted[0].index]
+    weights = share @ found.weights
+    np.testing.assert_allclose(frame["effect"], scale * weights, rtol=1e-5)
+    mean = replace(mean, estimate=mean.estimate + weights.mean())
+    effects = found.effect_check.effects
+    off = effects.true - scale * effects.predicted
+    relative = np.sqrt((off**2).sum() / ((scale * effects.predicted) ** 2).sum())
+    for side, ends in (("less", frame["effect"] < 0), ("greater", frame["effect"] > 0)):
+        low, high = scale * mean.adjusted_interval(0.1, alternative=side)[0].T
+        half = np.hypot((high - low) / 2, 1.96 * relative * frame["effect"])
+        for name, sign in (("low", -1), ("high", 1)):
+            expected = (low + high) / 2 + sign * half
+            np.testing.assert_allclose(frame[name][ends], expected[ends], rtol=1e-4)
+        selected = mean.select(0.1, alternative=side)[0]
+        marked = frame["distinguishable"].to_numpy()
+        assert not (marked & ~selected)[ends].any()
+        assert (marked == selected)[ends].mean() > 0.9
+    marked = found.harmful[found.harmful["distinguishable"]].index
+    assert len(marked) > 8
+    assert np.isin(marked, wrong).mean() > 0.8
+    assert found.groups["distinguishable"].iloc[:2].all()
+
+
+def test_explain_has_the_intervals_of_predicted_removal(found, planted):
+    row = found.predictions.index[3]
+    frame = found.explain(row, n_rows=3)
+    for name, one in frame.iterrows():
+        change = found.predict_removal([name]).loc[row]
+        np.testing.assert_allclose(
+            [one["low"], one["high"]], [-change["high"], -change["low"]], rtol=1e-6
+        )
+        assert not one["distinguishable"] or one["low"] * one["high"] > 0
+    all_rows = found.explain(row, n_rows=200)
+    n_for, n_against = (
+        all_rows["distinguishable"][all_rows["for_or_against"] == side].sum()
+        for side in ("for", "against")
+    )
+    assert 0 < n_against < 100
+    assert f"{n_for} for the prediction, {n_against} against" in frame.attrs["message"]
+
+
+def test_intervals_contain_the_effects_of_training_without_single_rows(found, planted):
+    X, y, X_test, y_test, *_ = planted
+    sign = np.where(y_test == "malignant", 1, -1)
+    margins = []
+    for left_out in range(-1, len(X)):
+        kept = np.arange(len(X)) != left_out
+        margins.append(sign * MODEL.fit(X[kept], y[kept]).decision_function(X_test))
+    true = pd.DataFrame(margins[0] - margins[1:], X.index, X_test.index)
+    for row in X_test.index[:10]:
+        frame = found.explain(row, n_rows=200)
+        one = true.loc[frame.index, row]
+        inside = (frame["low"] < one) & (one < frame["high"])
+        assert inside.mean() > 0.9
+        assert (np.sign(one) == np.sign(frame["effect"]))[
+            frame["distinguishable"]
+        ].all()
+    classes = y_test.map(y_test.value_counts())
+    mean = (true / classes / 2).sum(axis=1)[found.rows.index]
+    rows = found.rows
+    assert ((rows["low"] < mean) & (mean < rows["high"])).mean() > 0.9
+    assert (np.sign(mean) == np.sign(rows["effect"]))[rows["distinguishable"]].all()
+
+
+def test_no_row_is_to_blame_where_no_effect_is_distinguishable(found):
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({"x": np.arange(300.0)})
+    errors = np.full(300, 0.3)
+    frame = explain(0.3 * rng.standard_normal(300), errors, table.iloc[[0]], table, 5)
+    assert not frame["distinguishable"].any()
+    assert "No row is to blame" in frame.attrs["message"]
+
+
+def test_intervals_with_a_rare_class_and_with_values():
+    X, y = load_iris(return_X_y=True, as_frame=True)
+    X, y = X[:110], y[:110].map({0: "a", 1: "b", 2: "c"})  # 10 of c
+    model = LogisticRegression(max_iter=500)
+    found = audit(model, X, y, **QUIET)
+    assert found.trainer.design == "stratified"
+    X, y = load_diabetes(return_X_y=True, as_frame=True)
+    values = audit(Ridge(), X[:100], y[:100], X[100:150], y[100:150], **QUIET)
+    for one in (found, values):
+        rows = one.rows
+        assert (rows["low"] < rows["high"]).all()
+        inside = (rows["low"] < rows["effect"]) & (rows["effect"] < rows["high"])
+        assert inside.mean() > 0.8

@@ -1,6 +1,7 @@
 """The command line on real files, good and broken."""
 
 import gzip
+import sys
 
 import numpy as np
 import pytest
@@ -103,6 +104,32 @@ def test_weights_are_a_column_that_the_model_does_not_see(iris, tmp_path, capsys
 def test_wrong_options(iris, capsys, options, message):
     assert run_command(["audit", str(iris / "train.csv"), *options]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_parquet_is_read_with_its_types(tmp_path):
+    pytest.importorskip("pyarrow")
+    table = pd.DataFrame(
+        {
+            "n": pd.array([1, None, 3], dtype="Int64"),
+            "size": pd.Categorical(["s", "l", None]),
+            "when": pd.to_datetime(["2020-01-01", None, "2021-01-01"]),
+        },
+        index=pd.Index(["a", "b", "c"], name="name"),
+    )
+    for name in ("table.parquet", "table.PQ"):
+        table.to_parquet(tmp_path / name)
+        pd.testing.assert_frame_equal(read_table(tmp_path / name), table)
+    (tmp_path / "broken.parquet").write_bytes(b"no table")
+    with pytest.raises(ValueError, match=r"[Pp]arquet"):
+        read_table(tmp_path / "broken.parquet")
+
+
+def test_parquet_without_pyarrow_says_what_to_install(tmp_path, monkeypatch, capsys):
+    for package in ("pyarrow", "fastparquet"):
+        monkeypatch.setitem(sys.modules, package, None)
+    (tmp_path / "train.parquet").write_bytes(b"")
+    assert run_command(["audit", str(tmp_path / "train.parquet"), "--target", "y"]) == 2
+    assert "pip install pyarrow" in capsys.readouterr().err
 
 
 def test_missing_file(tmp_path, capsys):

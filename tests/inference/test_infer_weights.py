@@ -295,3 +295,53 @@ def test_orthogonal_blocks_need_all_outputs():
     with pytest.raises(ValueError, match="orthogonal block has no output"):
         infer_weights(model, runs, outputs)
     infer_weights(model, runs, outputs, targets=[0, 2])
+
+
+COMBINED = "uniform", "stratified", "bernoulli", "complementary"
+
+
+@pytest.mark.parametrize("design", COMBINED)
+def test_a_combination_is_the_inference_of_the_combined_outputs(design):
+    runs, _ = make(200, 30, design, n=4)
+    factors = np.array([[0.25, 0.25, 0.25, 0.25], [1.0, -2.0, 0.0, 0.5]])
+    regressor = DatamodelRegressor(0.05, penalty="l2")  # one lam: linear in outputs
+    strata = np.arange(30) % 3 if design == "stratified" else None
+    summed = TrainingRuns(runs.packed, runs.outputs @ factors.T, seeds=runs.seeds)
+    expected = infer_weights(regressor.fit(summed), summed, strata=strata)
+    inference = infer_weights(regressor.fit(runs), runs, strata=strata)
+    found = inference.combine(factors)
+    np.testing.assert_allclose(found.estimate, expected.estimate, atol=1e-6)
+    np.testing.assert_allclose(found.standard_error, expected.standard_error, rtol=1e-4)
+    np.testing.assert_allclose(found.freedom, expected.freedom, rtol=1e-6)
+    again = found.combine([1.0, 0.0])  # a mean of sums
+    np.testing.assert_allclose(again.standard_error, found.standard_error[:1])
+    # one target is its own sum
+    one = inference.combine(np.eye(4))
+    np.testing.assert_allclose(one.standard_error, inference.standard_error, rtol=1e-5)
+
+
+@pytest.mark.parametrize("exclude", [False, True])
+def test_means_of_correlated_targets_are_covered(exclude):
+    m, d, n, found = 200, 60, 10, []
+    rng = np.random.default_rng(0)
+    for seed in range(20):
+        masks = sample_masks(m, d, 0.5, random_state=seed)
+        coef = rng.standard_normal((n, d)) + rng.standard_normal(d)
+        own = np.arange(n) if exclude else None
+        if exclude:
+            coef[own, own] = 0
+        shared = rng.standard_normal((m, 1))  # by run: the same for all targets
+        outputs = masks.dot(coef.T) + 5 * shared + 5 * rng.standard_normal((m, n))
+        model = DatamodelRegressor(penalty="l2", random_state=0, exclude=own)
+        mean = infer_weights(model.fit(masks, outputs), masks, outputs).combine(
+            np.full(n, 1 / n)
+        )
+        free = coef.copy()
+        if exclude:
+            free[own, own] = np.nan
+        free -= np.nanmean(free, axis=1, keepdims=True)
+        found.append((mean.estimate - np.nan_to_num(free).mean(axis=0))[0])
+        found[-1] /= mean.standard_error[0]
+    z = np.concatenate(found)
+    assert 0.93 < (abs(z) < 1.97).mean() < 0.97
+    assert 0.94 < z.std() < 1.06

@@ -1,8 +1,11 @@
 """Intervals, selections and effects of removal, compared with scipy and algebra."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import stats
+from scipy.sparse import csr_matrix
 
 from skdatamodels import DatamodelRegressor
 from skdatamodels.datasets import make_linear_runs
@@ -139,3 +142,74 @@ def test_wrong_arguments():
         inference.interval(95)
     with pytest.raises(ValueError, match="a column for each of the 40"):
         inference.effect_of_removal(np.ones((1, 5)))
+
+
+def test_adjusted_intervals_exclude_zero_where_selected():
+    inference = make()
+    low, high = np.moveaxis(inference.adjusted_interval(0.1), -1, 0)
+    np.testing.assert_array_equal((low > 0) | (high < 0), inference.select(0.1))
+    # Benjamini and Yekutieli: the level of the selected ones is 1 - fdr k / n
+    selected = selected_by_scipy(inference.p_value[0], 0.1, "bh").sum()
+    assert selected > 1
+    expected = inference.interval(1 - 0.1 * selected / 40)
+    np.testing.assert_allclose(low[0], expected[0, :, 0])
+    none = make_noise()
+    assert not none.select(0.1).any()
+    expected = none.interval(1 - 0.1 / 40)
+    np.testing.assert_allclose(none.adjusted_interval(0.1), expected)
+
+
+def make_noise():
+    estimate = np.linspace(-1.5, 1.5, 40)[None]
+    return WeightInference(
+        estimate, np.ones((1, 1)), np.full(1, 50.0), np.zeros(40, int)
+    )
+
+
+def test_factors_are_checked():
+    inference = replace(make(), noise=np.ones((6, 9)))
+    with pytest.raises(ValueError, match="not known how the errors"):
+        make().combine(np.ones(6))
+    for factors in (np.ones(5), np.full(6, np.nan)):
+        with pytest.raises(ValueError, match="factors must have one finite number"):
+            inference.combine(factors)
+
+
+@pytest.mark.parametrize("scope", ["target", "all"])
+def test_one_side_is_selected_by_one_sided_p_values(scope):
+    inference = make()
+    z, freedom = inference.z_score, inference.freedom[:, None]
+    for side, p in (
+        ("greater", stats.t.sf(z, freedom)),
+        ("less", stats.t.cdf(z, freedom)),
+    ):
+        rows = [p] if scope == "all" else p
+        expected = np.reshape(
+            [selected_by_scipy(row, 0.1, "bh") for row in rows], z.shape
+        )
+        found = inference.select(0.1, scope=scope, alternative=side)
+        np.testing.assert_array_equal(found, expected)
+        assert found.any()
+        if scope == "target":
+            low, high = np.moveaxis(
+                inference.adjusted_interval(0.1, alternative=side), -1, 0
+            )
+            np.testing.assert_array_equal(
+                low > 0 if side == "greater" else high < 0, found
+            )
+
+
+@pytest.mark.parametrize("fixed", [True, False])
+def test_the_level_is_that_of_the_weights(fixed):
+    inference, weights = make(fixed=fixed), 3 + np.arange(240.0).reshape(6, 40)
+    own = inference.exclude >= 0
+    weights[own, inference.exclude[own]] = 0
+    found = inference.with_level_of(csr_matrix(weights)).estimate
+    known = np.isfinite(inference.standard_error)
+    for row, was, now, there in zip(
+        weights, inference.estimate, found, known, strict=True
+    ):
+        for stratum in range(2):
+            of_stratum = there & (np.arange(40) % 2 == stratum)
+            level = row[of_stratum].mean() if fixed else 0
+            np.testing.assert_allclose(now[of_stratum], was[of_stratum] + level)

@@ -6,11 +6,18 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy import stats
 from scipy.sparse import csr_array
 
-from skdatamodels import Examples
+from skdatamodels import DatamodelRegressor, Examples
 from skdatamodels._example_scales import cell_differences, plain_values, scales_of
-from skdatamodels.applications import predict_counterfactual, read_annotations
+from skdatamodels.applications import (
+    predict_counterfactual,
+    read_annotations,
+    similar_examples,
+)
+from skdatamodels.datasets import make_linear_runs
+from skdatamodels.inference import infer_weights
 from skdatamodels.pages import read_selection, write_explorer
 from skdatamodels.pages._page import make_page
 
@@ -280,6 +287,75 @@ def test_groups_are_ticked_at_once(explorer):
     assert_array_equal(rows, np.arange(1, N_TRAIN, 3))
 
 
+def test_intervals_and_marks_by_standard_errors(explorer):
+    """Of each sign the rate is 0.1, and no mark without a 95% interval beyond 0."""
+    p = 2 * stats.norm.sf(np.abs(WEIGHTS[0] / ERRORS[0]))
+    marked = p < 0.05
+    for sign in (1, -1):
+        one_sided = stats.norm.sf(sign * WEIGHTS[0] / ERRORS[0])
+        of_sign = np.sign(WEIGHTS[0]) == sign
+        rate = stats.false_discovery_control(one_sided) <= 0.1
+        marked &= rate | ~of_sign
+    marked &= WEIGHTS[0] != 0
+    raising, lowering = marked & (WEIGHTS[0] > 0), marked & (WEIGHTS[0] < 0)
+    text = explorer.one(".marked").text
+    assert text.startswith(
+        f"{raising.sum()} rows that raise the margin and {lowering.sum()} that lower "
+        "it are distinguishable from nothing at FDR 0.1."
+    )
+    assert 0 < marked.sum() < (WEIGHTS[0] != 0).sum()
+    first = np.argmax(WEIGHTS[0])
+    ends = WEIGHTS[0, first] + 1.96 * ERRORS[0, first] * np.array([-1, 1])
+    shown = (
+        explorer.texts(".raise .ends")[0].replace("\N{MINUS SIGN}", "-").split(" to ")
+    )
+    assert_allclose([float(end) for end in shown], ends, rtol=5e-3)
+    explorer.one(".marked input").click()
+    assert explorer.texts(".raise h3")[0].startswith(f"▲ {raising.sum()} row")
+    assert explorer.texts(".lower h3")[0].startswith(f"▼ {lowering.sum()} row")
+    assert (
+        explorer.switch_to.active_element.accessible_name.strip() == "List only these"
+    )
+    n_cards = min(10, raising.sum()) + min(10, lowering.sum())
+    assert explorer.texts(".card .badge.sure") == ["distinguishable"] * n_cards
+    whisker = explorer.all(".raise .whisker")[0]
+    assert whisker.size["width"] > 0
+    explorer.one(".marked input").click()
+
+
+def test_marks_of_an_inference(browser, tmp_path):
+    runs, _ = make_linear_runs(
+        200, n_train=N_TRAIN, n_targets=N_TARGETS, noise=1.0, random_state=0
+    )
+    noise = np.random.default_rng(3).normal(size=(200, N_TARGETS))
+    outputs = np.array(runs.outputs)
+    outputs[:, 1] = noise[:, 1]  # no row has an effect on target 1
+    model = DatamodelRegressor(0.05, penalty="l2").fit(runs.masks, outputs)
+    inference = infer_weights(model, runs.masks, outputs)
+    assert not inference.select(0.1)[1].any()
+    browser.open(_write(tmp_path, model, inference=inference))
+    found = similar_examples(model, 40, inference=inference)
+    n_raise, n_lower = (
+        getattr(found, f"{sign}_distinguishable")[0].sum()
+        for sign in ("positive", "negative")
+    )
+    words = browser.one(".marked").text
+    assert words.startswith(f"{n_raise} row")
+    assert f" and {n_lower} that lower" in words
+    ends = browser.texts(".raise .ends")[0].replace("\N{MINUS SIGN}", "-").split(" to ")
+    assert_allclose(
+        [float(end) for end in ends], found.positive_intervals[0, 0], rtol=6e-3
+    )
+    _go(browser, "targets/1")
+    assert browser.one(".marked").text == (
+        "No row is to blame: none is distinguishable from nothing at FDR 0.1."
+    )
+    assert "allow for the choice of the largest" in browser.texts(".detail .note")[-2]
+    _go(browser, "rows/0")
+    assert len(browser.all(".card .ends")) == len(browser.all(".card")) > 0
+    browser.check_silent()
+
+
 def test_map_chooses_what_is_drawn_around(explorer):
     canvas = explorer.one("canvas")
     size = canvas.size
@@ -299,13 +375,57 @@ def test_map_chooses_what_is_drawn_around(explorer):
 
 def test_sections_tick_rows(explorer):
     _go(explorer, "section0")
-    (button,) = (b for b in explorer.all("button") if "Tick all of these" in b.text)
+    (button,) = (b for b in explorer.all("button") if "Tick the 2 rows" in b.text)
     button.click()
     assert_array_equal(read_selection(explorer.saved("csv"), TRAIN), [3, 7])
     _go(explorer, "section1")
     explorer.all("main td a")[0].click()
     explorer.settle()
     assert explorer.current_url.endswith("#targets/4")
+
+
+def test_what_is_listed_after_a_filter_is_ticked(browser, tmp_path):
+    score = np.linspace(0, 1, 30)  # two pages of a table
+    section = pd.DataFrame({"train": np.arange(30)[::-1], "score": score})
+    section["why"] = np.resize(["odd", "even", "odd"], 30)
+    rows = np.arange(30)[::-1]
+    path = _write(tmp_path, sections={"Found": section})
+    browser.open(path, "#section0")
+
+    def ticks(n):
+        word = "row" if n == 1 else "rows"
+        (button,) = browser.all("main button:not(.quiet):not([aria-label])")
+        assert button.text == f"Tick the {n} {word} listed"
+        if n == 0:
+            assert not button.is_enabled()
+            return []
+        button.click()
+        ticked = read_selection(browser.saved("csv"), TRAIN)
+        browser.one("#untick").click()
+        return sorted(ticked)
+
+    assert ticks(30) == sorted(rows)
+    browser.choose("Column to filter by", "score")
+    browser.one("[aria-label='score from']").send_keys("0.25")
+    assert ticks((score >= 0.25).sum()) == sorted(rows[score >= 0.25])
+    browser.one("[aria-label='score to']").send_keys("0.2")
+    assert ticks(0) == []
+    browser.choose("Column to filter by", "why")
+    browser.one("[aria-label='why contains']").send_keys("EV")
+    even = (section["why"] == "even").to_numpy()
+    assert ticks(even.sum()) == sorted(rows[even])
+    browser.choose("Column to filter by", "train")
+    browser.one("[aria-label='train contains']").send_keys(TRAIN.ids[5][:12])
+    known = [TRAIN.ids[5][:12].lower() in TRAIN.ids[k].lower() for k in rows]
+    assert ticks(sum(known)) == sorted(rows[known])
+    _go(browser, "rows")
+    browser.choose("y", "no")
+    no = np.flatnonzero(TRAIN.y == "no")
+    (button,) = (b for b in browser.all("button") if "listed" in b.text)
+    assert button.text == f"Tick the {len(no)} rows listed"
+    button.click()
+    assert_array_equal(read_selection(browser.saved("csv"), TRAIN), no)
+    browser.check_silent()
 
 
 def test_questions_are_answered_on_the_same_page(explorer):
@@ -370,7 +490,7 @@ def test_columns_that_are_groups(browser, tmp_path):
 def test_ticked_rows_whose_weights_are_left_out(browser, tmp_path):
     path = _write(tmp_path, outputs=OUTPUTS, n_weights=4, standard_error=ERRORS)
     browser.open(path, "#rows")
-    (button,) = (b for b in browser.all("button") if "Tick all that" in b.text)
+    (button,) = (b for b in browser.all("button") if "Tick the 40 rows" in b.text)
     button.click()
     _go(browser, "targets/5")
     kept = np.argsort(-np.abs(WEIGHTS[5]))[:4]

@@ -80,9 +80,9 @@ def test_errors_of_targets_or_of_weights():
 
 
 def test_number_of_weights_follows_the_room():
-    few = choose_n_weights(np.empty((2000, 10000)), False, 15_000_000)
+    few = choose_n_weights(np.empty((2000, 10000)), 0, 15_000_000)
     assert 0.9 * 7_500_000 < 2000 * few * 6 * 4 / 3 <= 7_500_000
-    assert choose_n_weights(np.empty((20, 100)), True, 15_000_000) == 100
+    assert choose_n_weights(np.empty((20, 100)), 4, 15_000_000) == 100
 
 
 def test_map_puts_together_what_hangs_on_the_same_rows():

@@ -8,6 +8,8 @@ from scipy.sparse import csr_array
 from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 
+from skdatamodels.applications import similar_examples
+from skdatamodels.inference import WeightInference
 from skdatamodels.metrics import linear_datamodeling_score
 from skdatamodels.plotting import (
     LDSCurveDisplay,
@@ -174,6 +176,47 @@ def test_similar_examples_in_order_of_weight():
         *["", "+0.30", "+0.20", "+0.10"],
         *[f"{minus}0.50", f"{minus}0.20", f"{minus}0.10"],
     ]
+
+
+def _inferred():
+    """Return an inference with standard errors of 0.1 or, for some, much more."""
+    scale = np.array([[0.02], [0.02], [9.0], [9.0]])
+    return WeightInference(WEIGHTS, scale, np.full(4, 90.0), np.zeros(7, int))
+
+
+def test_similar_examples_with_intervals():
+    inference = _inferred()
+    display = SimilarExamplesDisplay(
+        WEIGHTS, TRAIN, TARGETS, n_examples=3, image_shape=(2, 3), inference=inference
+    ).plot()
+    labels = [[ax.get_xlabel() for ax in row[1:]] for row in display.axes_]
+    for row, sign in ((0, 1), (2, 0)):
+        shown = [label for label in labels[row] if label]
+        assert [label.endswith("*") for label in shown] == [bool(sign)] * len(shown)
+    # one scale for a target, with 0 in the middle
+    found = similar_examples(WEIGHTS, 3, inference=inference)
+    reach = np.nanmax(
+        np.abs([found.positive_intervals[0], found.negative_intervals[0]])
+    )
+    for ax, weight, ends in zip(
+        display.axes_[0, 1:4],
+        found.positive_weights[0],
+        found.positive_intervals[0],
+        strict=True,
+    ):
+        *_, bar, dot = ax.get_lines()
+        assert_allclose(bar.get_xdata(), 0.5 + 0.5 * ends / reach)
+        assert_allclose(dot.get_xdata(), 0.5 + 0.5 * weight / reach)
+    (note,) = (t for t in display.figure_.texts if t.get_text().startswith("*"))
+    display.figure_.canvas.draw()
+    bars = [line for line in display.axes_[-1, 1].get_lines()]
+    below = [line.get_window_extent().y0 for line in bars]
+    assert all(note.get_window_extent().y1 <= y for y in below)
+    assert not display.axes_[3, 1].axison  # no weight, no bar
+    some = SimilarExamplesDisplay.from_predictions(
+        WEIGHTS[:2], TRAIN, TARGETS[:2], image_shape=(2, 3), inference=inference[:2]
+    )
+    assert some.axes_[0, 1].get_xlabel() == "+0.30*"
 
 
 def test_similar_examples_frames_tell_the_sign():

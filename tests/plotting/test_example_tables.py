@@ -9,6 +9,8 @@ from numpy.testing import assert_array_equal
 from scipy.sparse import csr_array
 
 from skdatamodels import Examples
+from skdatamodels.applications import similar_examples
+from skdatamodels.inference import WeightInference
 from skdatamodels.plotting import (
     ComponentDisplay,
     LeakageDisplay,
@@ -352,3 +354,18 @@ def test_leaks_of_a_detector_come_in_order_of_their_score():
 def test_bad_candidates_of_leaks(candidates, scores, message):
     with pytest.raises(ValueError, match=message):
         _leaks(FRAME, candidates, scores=scores)
+
+
+def test_tables_show_intervals():
+    inference = WeightInference(
+        WEIGHTS, np.array([[0.02], [0.02]]), np.full(2, 90.0), np.zeros(4, int)
+    )
+    display = _display(FRAME, inference=inference, n_columns=2)
+    found = similar_examples(WEIGHTS, inference=inference)
+    cells = _text(display.cells_[0])
+    assert cells[0][3] == "weight (interval)"
+    low, high = found.positive_intervals[0, 0]
+    assert cells[2][3] == f"+1.0* (+{low:.2f} to +{high:.1f})"
+    assert [row[3].split("*")[0] for row in cells[2:]] == ["+1.0", "+0.50", "−0.25"]
+    notes = [text.get_text() for text in display.axes_[0, 0].texts]
+    assert any("* distinguishable at FDR 0.1" in note for note in notes)

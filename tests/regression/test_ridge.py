@@ -290,6 +290,8 @@ def test_posterior_variance_of_bad_input():
     one = DatamodelRegressor(0.1, penalty="l2").fit(masks, Y[:, 0])
     found = one.posterior_variance(masks, Y[:, 0])
     np.testing.assert_allclose(found, model.posterior_variance(masks, Y)[0])
+    some = model.posterior_variance(masks, Y, targets=[2, 0])
+    np.testing.assert_array_equal(some, model.posterior_variance(masks, Y)[[2, 0]])
 
 
 @pytest.mark.parametrize("scale", [1e-3, 1 / 60, 1.0])

@@ -17,8 +17,9 @@ class TargetsView {
   constructor() {
     this.title = "Targets";
     this.selected = null;  // targets that were chosen on the map
+    this.onlyMarked = false;  // whether to list distinguishable rows only
     const part = parts.targets;
-    this.filters = new Filters(part, this.choices(), this.measures(), () => this.filter());
+    this.filters = new ExampleFilters(part, this.choices(), this.measures(), () => this.filter());
     this.table = new PagedTable({ caption: "Targets", n: part.n, fields: this.fields(),
       open: i => "#targets/" + i });
     this.map = new TargetMap(chosen => { this.selected = chosen; this.filter(); },
@@ -103,7 +104,8 @@ class TargetsView {
       if (next !== undefined) location.hash = "targets/" + next;
     });
     const prediction = new Prediction(target);
-    const lists = [firstWay(), -firstWay()].map(way => this.column(target, way));
+    const ways = [firstWay(), -firstWay()];
+    const lists = ways.map(way => this.column(target, way));
     this.update = () => { prediction.update(); lists.forEach(list => list.update()); };
     this.detail.replaceChildren(
       el("div.heading", {},
@@ -114,13 +116,31 @@ class TargetsView {
         el("div.subject", {}, el("p", {}, part.labels.name + " = ", el("strong", {}, part.label(target))),
           showExample(part, target, null)),
         prediction.element),
+      W.marks ? this.marked(target, ways) : null,
       el("div.sides.kind-" + parts.train.kind, {}, lists.map(list => list.element)),
-      el("p.note", {}, keptText(target)), footNote());
+      el("p.note", {}, keptText(target) + intervalText()), footNote());
     this.detail.scrollTop = 0;
     this.update();
   }
+  // How many rows are distinguishable, and a box to list only these.
+  marked(target, ways) {
+    const n = ways.map(way => weightsOf(target, way).filter(([, , k]) => isMarked(k)).length);
+    const text = "distinguishable from nothing at FDR " + number(data.weights.fdr);
+    if (!n[0] && !n[1])
+      return el("p.marked", {}, `No ${columnsAreGroups() ? "group" : "row"} is to blame: none is ${text}.`);
+    const box = el("input", { type: "checkbox", checked: this.onlyMarked, onchange: () => {
+      this.onlyMarked = box.checked;
+      this.draw(target);
+      this.detail.querySelector(".marked input").focus();
+    } });
+    const words = ways.map((way, i) => `${i ? count(n[i]) : rowWord(n[i])} that ` +
+      wordsOf(way).verb + (n[i] === 1 ? "s" : "") + (i ? " it" : " the " + output.name));
+    return el("p.marked", {}, `${words.join(" and ")} ${n[0] + n[1] === 1 ? "is" : "are"} ${text}. `,
+      el("label", {}, box, " List only these"));
+  }
   column(target, way) {
-    const found = weightsOf(target, way);
+    const all = weightsOf(target, way), some = W.marks && this.onlyMarked;
+    const found = some ? all.filter(([, , k]) => isMarked(k)) : all;
     const largest = Math.abs(W.counts[target] ? W.values[W.starts[target]] : 1);
     const { verb, arrow, role } = wordsOf(way);
     const total = found.reduce((sum, [, weight]) => sum + weight, 0);
@@ -128,12 +148,16 @@ class TargetsView {
       heading: `${arrow} ${rowWord(found.length)} that ${found.length === 1 ? verb + "s" : verb} the ${output.name}${role}`,
       note: found.length ? "Their weights add up to " + signed(total) : "",
       items: found, way,
-      card: ([column, weight]) => rowCard(column, weight, largest,
+      card: ([column, weight, k]) => rowCard(column, weightBar(weight, largest, k),
         { part: parts.targets, row: target }),
       tickAll: found.map(([column]) => column),
     });
   }
 }
+
+// Which intervals the weights have.
+const intervalText = () => W.low ? " Intervals allow for the choice of the largest weights."
+  : W.errors ? " Intervals of weights are 95% intervals." : "";
 
 function keptText(target) {
   const n = W.counts[target];
@@ -171,12 +195,23 @@ class Cards {
   update() { this.updates.forEach(update => update()); }
 }
 
-function weightBar(weight, largest) {
+// The weight at a place with its interval, as numbers and as bars.
+function weightBar(weight, largest, k) {
   const bar = el(weight > 0 ? "span.fill.raise" : "span.fill.lower");
-  bar.style.width = 100 * Math.min(1, Math.abs(weight) / largest) + "%";
-  return el("span.weight", {},
-    el("span.value", {}, (weight > 0 ? "▲ " : "▼ ") + signed(weight)),
-    el("span.track", {}, bar));
+  const at = value => 100 * Math.max(0, Math.min(1, Math.sign(weight) * value / largest));
+  bar.style.width = at(weight) + "%";
+  const track = el("span.track", {}, bar), ends = intervalOf(k);
+  if (ends) {
+    const [from, to] = ends.map(at).sort((a, b) => a - b), whisker = el("span.whisker");
+    whisker.style.left = from + "%";
+    whisker.style.width = to - from + "%";
+    track.append(whisker);
+  }
+  return [
+    el("span.weight", {}, el("span.value", {}, (weight > 0 ? "▲ " : "▼ ") + signed(weight)), track),
+    ends && el("span.ends", {}, `${signed(ends[0])} to ${signed(ends[1])}`),
+    isMarked(k) ? el("span.badge.sure", {}, "distinguishable") : null,
+  ];
 }
 
 function tickBox(column) {
@@ -189,7 +224,7 @@ function tickBox(column) {
 }
 
 // A row, or a group of rows, that a prediction hangs on.
-function rowCard(column, weight, largest, against) {
+function rowCard(column, bar, against) {
   const part = parts.train, box = tickBox(column);
   const link = el("a", { href: "#rows/" + column, title: "Targets that it serves" },
     columnsAreGroups() ? groups.names[column] : part.ids ? part.id(column) : "row " + column);
@@ -198,7 +233,7 @@ function rowCard(column, weight, largest, against) {
   const about = columnsAreGroups() ? plural(rows.length, "row")
     : [part.labels.name + (same ? " = " : " ≠ "), el("strong", {}, part.label(column)),
       groups ? " · group " + groupOf(column) : ""];
-  const head = el("div.head", {}, el("label.tick", {}, box.element, " "), weightBar(weight, largest),
+  const head = el("div.head", {}, el("label.tick", {}, box.element, " "), bar,
     link, el("span.about", {}, about));
   const card = el("article.card", { dataset: { column } }, head);
   if (columnsAreGroups()) card.append(groupContent(rows, against));

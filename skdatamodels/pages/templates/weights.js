@@ -13,7 +13,8 @@ function startWeights() {
   if (data.groups) startGroups();
   const spec = data.weights;
   W = { nColumns: spec.nColumns, totalShare: spec.totalShare };
-  for (const name of ["counts", "columns", "values", "errors", "cutoff", "leftOut", "share"])
+  for (const name of ["counts", "columns", "values", "errors", "low", "high", "marks", "cutoff",
+    "leftOut", "share"])
     W[name] = decode(spec[name]);
   W.n = W.counts.length;
   W.starts = sums(W.counts);
@@ -54,19 +55,25 @@ const tickedWord = () => (ticked.size > 1 ? count(ticked.size) + " " : "") + "ti
   (columnsAreGroups() ? "group" : "row") + (ticked.size > 1 ? "s" : "");
 const rowWord = n => plural(n, columnsAreGroups() ? "group" : "row");
 
-// Weights of a target, [column, weight] with the largest first; `way` is 1 or -1.
+// Weights of a target, [column, weight, place] with the largest first; `way` is 1 or -1.
 function weightsOf(target, way) {
   const found = [];
   for (let k = W.starts[target]; k < W.starts[target + 1]; k++)
-    if (way * W.values[k] > 0) found.push([W.columns[k], W.values[k]]);
+    if (way * W.values[k] > 0) found.push([W.columns[k], W.values[k], k]);
   return found;
 }
-// Weights of a column, [target, weight] with the largest first.
+// Interval of the weight at a place, [low, high], or null.
+function intervalOf(k) {
+  if (W.low) return Number.isNaN(W.low[k]) ? null : [W.low[k], W.high[k]];
+  return W.errors ? [-1, 1].map(side => W.values[k] + side * Z * W.errors[k]) : null;
+}
+const isMarked = k => W.marks !== null && W.marks[k] === 1;
+// Weights of a column, [target, weight, place] with the largest first.
 function servedBy(column, way) {
   const found = [];
   for (let j = W.columnStarts[column]; j < W.columnStarts[column + 1]; j++) {
     const k = W.byColumn[j];
-    if (way * W.values[k] > 0) found.push([W.targetOf[k], W.values[k]]);
+    if (way * W.values[k] > 0) found.push([W.targetOf[k], W.values[k], k]);
   }
   return found.sort((a, b) => way * (b[1] - a[1]) || a[0] - b[0]);
 }
