@@ -208,6 +208,11 @@ def _read(path, options):
     if options.index is not None:
         if options.index not in table.columns:
             raise ValueError(f"{path} has no column {options.index!r}.")
+        if table[options.index].isna().any():
+            raise ValueError(
+                f"Column {options.index!r} of {path} has gaps, so it cannot name the "
+                "rows. Fill them, or leave out --index."
+            )
         table = table.set_index(options.index)
     missing = table[options.target].isna() if options.target in table.columns else None
     if missing is not None and missing.all():

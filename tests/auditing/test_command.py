@@ -96,6 +96,7 @@ def test_weights_are_a_column_that_the_model_does_not_see(iris, tmp_path, capsys
         (["--target", "species", "--weights", "petal width"], "weight has missing"),
         (["--target", "species", "--drop", "x"], "has no column 'x' to drop"),
         (["--target", "species", "--index", "x"], "has no column 'x'"),
+        (["--target", "species", "--index", "petal width"], "has gaps, so it cannot"),
         (["--target", "x", "--groups", "x"], "--target and --groups both name the"),
         (["--target", "x", "--drop", "y", "x"], "--target and --drop both name the"),
         (["--target", "x", "--weights", "y", "--index", "y"], "--weights and --index"),
