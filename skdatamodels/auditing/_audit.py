@@ -203,7 +203,7 @@ def audit(
         within = {}
         if given.test is None:  # training rows can only judge models without them
             within = {"bases": trained.runs.masks[:N_BASES], "exclude": rows}
-        removal = removal_by_halves(trainer, judged, sizes, seed, **within)
+        removal, _ = removal_by_halves(trainer, judged, sizes, seed, **within)
     by_group = None
     if group_trainer is not None:
         by_group = audit_groups(group_trainer, judged, rows, min_lds, seed, n_jobs)

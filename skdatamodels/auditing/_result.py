@@ -6,16 +6,14 @@ import numpy as np
 
 from skdatamodels._frames import is_frame
 from skdatamodels._tables import Table, import_pandas, table_html, table_text
-from skdatamodels.auditing import _findings
+from skdatamodels.auditing import _findings, _page, _summary
+from skdatamodels.auditing._checked_removal import removal_frame
 from skdatamodels.auditing._effect_check import NORMAL
 from skdatamodels.auditing._explanation import explain
 from skdatamodels.auditing._inputs import as_frame
-from skdatamodels.auditing._judged import LIKELY
 from skdatamodels.pages import read_selection, write_explorer
 
 _MOST_COLUMNS = 200  # that are shuffled unasked
-_MOST_ON_PAGE = 100  # suspicious labels
-_BRITTLE = 5  # rows whose removal flips a prediction
 
 
 class Audit:
@@ -81,6 +79,11 @@ class Audit:
         self.trainer, self._judged, self.trust = trainer, judged, trust
         self._errors, self.removal_check = errors, removal
         self.group_audit, self._seed = group_audit, random_state
+
+    @property
+    def has_test_rows(self):
+        """Whether test rows are judged; otherwise training rows are."""
+        return self._test is not None
 
     @property
     def weights(self):
@@ -152,7 +155,7 @@ class Audit:
         """Training rows by `effect`, what they add to the score; the worst first.
 
         It is the change of the mean margin, each class having the same weight, or minus
-        that of the mean squared error. `low` and `high` are the ends of its interval,
+        that of the root mean squared error, in the unit of the value. `low` and `high` are the ends of its interval,
         which is about the noise of the runs; `distinguishable` says whether it is on
         the side of `effect`. Of the harmful rows that are, one of ten may be false, and
         so of the helpful ones.
@@ -250,12 +253,13 @@ class Audit:
             names.append("columns")
         names += ["leaks"] if self._test is not None else []
         names += ["predictions", "rows", "clusters"] if self.trust.enough else []
-        if self.group_audit is not None and self.group_audit.trust.enough:
-            names.append("groups")
         frames = {"trust": self.trust.to_frame()}
         frames |= {name: getattr(self, name) for name in names}
         if self.removal_check is not None:
-            frames["removal_check"] = self.removal_check.to_frame()
+            frames["removal_check"] = removal_frame(self.removal_check)
+        if self.group_audit is not None and self.group_audit.trust.enough:
+            frames["groups"] = self.groups
+            frames["groups_removal_check"] = removal_frame(self.group_audit.removal)
         return frames
 
     def read_selection(self, paths):
@@ -328,9 +332,11 @@ class Audit:
         Returns
         -------
         frame : pandas.DataFrame
-            One row for each judged row: `output` now, `change`, the ends `low` and
-            `high` of its 95 % interval, and for classes `flips`, whether the prediction
-            becomes wrong or right.
+            One row for each judged row: the output `now` and `without` the rows, its
+            `change`, and the ends of the 95 % interval of the change, `change_low` and
+            `change_high`. For classes, `flip` says whether the prediction becomes wrong
+            or right: "certain" if the whole interval is on the other side, "possible"
+            if a part of it is, and "no".
 
         Raises
         ------
@@ -350,10 +356,18 @@ class Audit:
         judged = self._judged
         change = -(judged.effects @ removed[0])
         margin = NORMAL * judged.standard_errors(removed)[:, 0]
-        facts = {"output": judged.output, "change": change}
-        facts |= {"low": change - margin, "high": change + margin}
+        low, high = change - margin, change + margin
+        facts = {"now": judged.output, "without": judged.output + change}
+        facts |= {"change": change, "change_low": low, "change_high": high}
         if judged.task == "classification":
-            facts["flips"] = (judged.output > 0) != (judged.output + change > 0)
+            other = [
+                (judged.output > 0) != (judged.output + e > 0) for e in (low, high)
+            ]
+            facts["flip"] = np.select(
+                [np.logical_and(*other), np.logical_or(*other)],
+                ["certain", "possible"],
+                "no",
+            )
         return import_pandas().DataFrame(facts, index=self._judged_table.index)
 
     def to_html(self, path, **page):
@@ -369,26 +383,6 @@ class Audit:
         """
         self._need_trust()
         judged = self._judged
-        of_train = {"index": "train"}
-        sections = {
-            "Label errors": (self.label_errors[:_MOST_ON_PAGE], of_train),
-            "Rows by effect": (self.rows, of_train),
-        }
-        if self._test is not None:
-            links = {"index": "targets", "train_row": "train"}
-            sections["Leaks"] = self.leaks, links
-        sections |= {
-            "Duplicates": (self.duplicates, {"index": "train", "twin": "train"}),
-            "Clusters": self.clusters.reset_index(),
-        }
-        frames = self.frames()
-        for name in ("groups", "columns", "removal_check"):
-            if name in frames:
-                title = name.replace("_", " ").capitalize()
-                frame = frames[name]
-                sections[title] = (
-                    frame if name == "removal_check" else frame.reset_index()
-                )
         arguments = {
             "outputs": judged.output,
             "output_info": judged.runs.output_info,
@@ -396,7 +390,9 @@ class Audit:
             "quality": judged.model.held_out_r2_,
             "trust": self._facts(),
             "title": f"Audit of {len(self._train):,} training rows",
-            "sections": sections,
+            "overview": _page.overview(self),
+            "sections": _page.sections(self),
+            "groups": None if self.group_audit is None else self.group_audit.labels,
             "label": self._label,
         }
         write_explorer(
@@ -445,49 +441,17 @@ class Audit:
     def _clusters(self):
         return _findings.clusters(self._judged, self._seed)
 
-    def _removal_in_words(self):
-        """Return what the removal check found, at the size that helps most."""
-        check = self.removal_check
-        first, random = (
-            np.flatnonzero(check.removed == k) for k in ("first", "random")
-        )
-        gain = check.change[first] * (1 if check.higher_is_better else -1)
-        best = gain.argmax()
-        now, with_, by_chance = check.score[[0, first[best], random[best]]]
-        size, metric = check.size[first[best]], check.metric.replace("_", " ")
-        return (
-            f"Without the worst {size:,} rows, {metric} goes from {now:.3g} to "
-            f"{with_:.3g} (without random ones {by_chance:.3g})."
-        )
-
     def _need_trust(self):
         if not self.trust.enough:
             raise ValueError(self.trust.message)
 
     def _table(self):
         """Return what was found, in a few lines."""
-        likely = int((self.label_errors["probability"] > LIKELY).sum())
-        found = {"label errors": f"{likely:,} likely"}
-        found["near-duplicates"] = f"{len(self.duplicates):,} pairs"
-        if self._test is not None:
-            n_same = int((self.leaks["n_differ"] == 0).sum())
-            found["leaks"] = f"{len(self.leaks):,} test rows, {n_same:,} of them exact"
-        if self.trust.enough and self._judged.task == "classification":
-            to_flip = self.predictions["rows_to_flip"]
-            brittle = int(((to_flip > 0) & (to_flip <= _BRITTLE)).sum())
-            wrong = int((~self.predictions["right"]).sum())
-            n = len(self.predictions)
-            found["wrong predictions"] = f"{wrong:,} of {n:,}"
-            found["brittle predictions"] = (
-                f"{brittle:,} may flip without {_BRITTLE} rows or fewer"
-            )
-        columns = {"finding": list(found), "": list(found.values())}
+        said = _summary.counts(self)
+        columns = {"finding": list(said), "": list(said.values())}
         n_train = len(self._train)
         title = f"Audit of {n_train:,} training rows, by {self.trust.n_runs:,} models"
-        notes = [self.trust.message]
-        if self.trust.enough:
-            notes.append(self._removal_in_words())
-        return Table(title, columns, notes=tuple(notes))
+        return Table(title, columns, notes=tuple(_summary.sentences(self)))
 
     __repr__ = table_text
     _repr_html_ = table_html

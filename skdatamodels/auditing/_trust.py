@@ -72,7 +72,7 @@ class Trust:
         """
         rows = [
             ("LDS", *self.lds),
-            ("ceiling", self.ceiling, np.nan, np.nan),
+            ("best possible LDS", self.ceiling, np.nan, np.nan),
             ("runs", self.n_runs, np.nan, np.nan),
             *((f"LDS with {n:,} runs", *score) for n, score in self.more.items()),
         ]
@@ -84,10 +84,10 @@ class Trust:
         """Return the facts by name, as pages show them."""
         facts = {"LDS": tuple(self.lds)}
         if not np.isnan(self.ceiling):
-            facts["best possible"] = self.ceiling
+            facts["best possible LDS"] = self.ceiling
         facts["runs"] = self.n_runs
         for n_runs, score in list(self.more.items())[-1:]:
-            facts[f"expected with {n_runs:,} runs"] = tuple(score)
+            facts[f"LDS expected with {n_runs:,} runs"] = tuple(score)
         return facts | {"message": self.message}
 
     def _best(self):
@@ -101,7 +101,7 @@ class Trust:
             "runs": f"{self.n_runs:,}",
         }
         if not np.isnan(self.ceiling):
-            facts["LDS of a perfect predictor"] = f"{self.ceiling:.3f}"
+            facts["best possible LDS"] = f"{self.ceiling:.3f}"
         for n_runs, score in self.more.items():
             facts[f"LDS expected with {n_runs:,} runs"] = str(score)
         title = "Trust: enough for an answer" if self.enough else "Trust: no answer"

@@ -1,0 +1,78 @@
+"""What an audit found in a few words: counts, and sentences."""
+
+import numpy as np
+
+from skdatamodels._tables import format_column
+from skdatamodels.auditing._checked_removal import removal_in_words
+from skdatamodels.auditing._judged import LIKELY
+
+_BRITTLE = 5  # rows whose removal flips a prediction
+_MOST_NAMES = 3  # of groups
+
+
+def counts(found):
+    """Return what was found by what was looked for, a dict of str to str.
+
+    Parameters
+    ----------
+    found : Audit
+        The audit.
+    """
+    likely = int((found.label_errors["probability"] > LIKELY).sum())
+    said = _score(found) if found.trust.enough else {}
+    said["label errors"] = f"{likely:,} likely"
+    if found.group_audit is not None:
+        said["groups"] = _groups(found.group_audit)
+    if found.has_test_rows:
+        n_same = int((found.leaks["n_differ"] == 0).sum())
+        said["leaks"] = f"{len(found.leaks):,} test rows, {n_same:,} of them exact"
+    said["near-duplicates"] = f"{len(found.duplicates):,} pairs"
+    return said
+
+
+def sentences(found):
+    """Return what trust and removals say, a list of str."""
+    said = [found.trust.message]
+    if found.trust.enough:
+        said.append(removal_in_words(found.removal_check, "rows"))
+    if found.group_audit is not None:
+        said += group_sentences(found.group_audit)
+    return said
+
+
+def group_sentences(groups):
+    """Return what the removal of groups says, and a warning, a list of str."""
+    if not groups.trust.enough:
+        return [f"Groups: {groups.trust.message}"]
+    said = [removal_in_words(groups.removal, "groups", groups.removed)]
+    return said + [groups.warning] * bool(groups.warning)
+
+
+def _groups(groups):
+    """Return which groups are harmful."""
+    n = len(groups.names)
+    if not groups.trust.enough:
+        return f"no answer on the {n:,} groups"
+    frame = groups.to_frame()
+    harmful = frame.index[frame["distinguishable"] & (frame["effect"] < 0)]
+    if not len(harmful):
+        return f"none of {n:,} is surely harmful; the lowest is {frame.index[0]}"
+    named = ", ".join(map(str, harmful[:_MOST_NAMES]))
+    more = ", …" if len(harmful) > _MOST_NAMES else ""
+    return f"{len(harmful):,} of {n:,} harmful: {named}{more}"
+
+
+def _score(found):
+    """Return how good the predictions are, and how brittle."""
+    frame = found.predictions
+    n = f"{len(frame):,} {'test' if found.has_test_rows else 'training'} rows"
+    if "error" in frame.columns[:3]:
+        rmse = format_column([float(np.sqrt(np.mean(frame["error"] ** 2)))])[0]
+        return {"root mean squared error": f"{rmse} on {n}"}
+    wrong = int((~frame["right"]).sum())
+    to_flip = frame["rows_to_flip"]
+    brittle = int(((to_flip > 0) & (to_flip <= _BRITTLE)).sum())
+    return {
+        "accuracy": f"{1 - wrong / len(frame):.3f} on {n}, {wrong:,} wrong",
+        "brittle predictions": f"{brittle:,} may flip without {_BRITTLE} rows or fewer",
+    }
