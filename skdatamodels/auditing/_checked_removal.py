@@ -4,6 +4,7 @@ import numpy as np
 
 from skdatamodels._tables import format_column, import_pandas
 from skdatamodels.applications import removal_check
+from skdatamodels.auditing._effect_check import NORMAL
 
 N_TRIALS = 3
 _SCORES = "accuracy", "root_mean_squared_error", "mean_margin"
@@ -93,20 +94,28 @@ def removal_in_words(check, noun, names=None):
     """
     frame = removal_frame(check)
     scores = [name for name in frame.columns[2:] if name in _SCORES]
-    by = frame.set_index(["removed", "size"])[scores]
+    by = frame.set_index(["removed", "size"])
     sign = 1 if check.higher_is_better else -1
     size = (sign * by.loc["worst", scores[0]]).idxmax()
     at = [("none", 0), ("worst", size), ("random", size)]
     now, worst, random = by.loc[at, scores[0]]
-    helps = sign * (worst - now) > 0 and sign * (worst - random) > 0
+    gain, error = sign * (worst - now), by.loc[("worst", size), "change_error"]
+    verdict = ""
+    if gain <= 0 or sign * (worst - random) <= 0:
+        verdict = f" Removing them does not improve the {_words(scores[0])}."
+    elif not gain > NORMAL * error:
+        verdict = f" The {_words(scores[0])} may have changed by chance."
     n = f"{size:,} {noun}" if size > 1 else noun[:-1]
     named = f" ({', '.join(map(str, names(size)))})" if names else ""
     without = "without a random one" if size == 1 else "without random ones"
     changes = []
     for name in scores:
         now, worst, random = format_column(by.loc[at, name].tolist())
-        title = name.replace("_", " ")
-        changes.append(f"the {title} goes from {now} to {worst} ({without} {random})")
-    verdict = "" if helps else f". Removing them does not improve the {scores[0].replace('_', ' ')}"
-    return f"Without the worst {n}{named}, {' and '.join(changes)}{verdict}."
+        changes.append(
+            f"the {_words(name)} goes from {now} to {worst} ({without} {random})"
+        )
+    return f"Without the worst {n}{named}, {' and '.join(changes)}.{verdict}"
 
+
+def _words(name):
+    return name.replace("_", " ")

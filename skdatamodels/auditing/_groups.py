@@ -89,7 +89,7 @@ class GroupAudit:
 
     @property
     def warning(self):
-        """What to keep in mind about large groups, in words; empty if there are none."""
+        """What to keep in mind about large groups; empty if there are none."""
         share = self.n_rows / len(self.of_row)
         large = [k for k in np.argsort(-share) if share[k] >= _LARGE]
         if not large:

@@ -133,7 +133,7 @@ class Judged(NamedTuple):
         return (self.effects[among] ** 2).mean(axis=0) / (2 * self._rmse(among))
 
     def _rmse(self, among):
-        """Return the root mean squared error; 1 if there is none, as nothing differs."""
+        """Return the root mean squared error; 1 if all is exact."""
         error = (self.output - self.truth)[among]
         return np.sqrt(np.mean(error**2)) or 1.0
 

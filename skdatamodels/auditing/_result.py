@@ -155,8 +155,9 @@ class Audit:
         """Training rows by `effect`, what they add to the score; the worst first.
 
         It is the change of the mean margin, each class having the same weight, or minus
-        that of the root mean squared error, in the unit of the value. `low` and `high` are the ends of its interval,
-        which is about the noise of the runs; `distinguishable` says whether it is on
+        that of the root mean squared error, in the unit of the value. `low` and `high`
+        are the ends of its interval, which is about the noise of the runs;
+        `distinguishable` says whether it is on
         the side of `effect`. Of the harmful rows that are, one of ten may be false, and
         so of the helpful ones.
         """

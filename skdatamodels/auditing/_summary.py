@@ -7,7 +7,7 @@ from skdatamodels.auditing._checked_removal import removal_in_words
 from skdatamodels.auditing._judged import LIKELY
 
 _BRITTLE = 5  # rows whose removal flips a prediction
-_MOST_NAMES = 3  # of groups
+_MOST_NAMES = 2  # of groups
 
 
 def counts(found):

@@ -15,7 +15,11 @@ class Column {
     return this.isNumber ? this.numbers[position] : this.names[this.codes[position]];
   }
   text(position) {
-    return this.isNumber ? number(this.numbers[position]) : this.value(position);
+    return this.isNumber ? number(this.numbers[position], this.decimals) : this.value(position);
+  }
+  get decimals() {
+    if (this.found === undefined) this.found = decimalsOf(this.numbers);
+    return this.found;
   }
   // How far two values are apart, in standard deviations; 1 for two different texts.
   gap(own, other, position, otherPosition) {
@@ -42,10 +46,9 @@ class Part {
   }
   // Where the content of a row is, undefined if it was left out.
   position(row) { return this.positions ? this.positions.get(row) : row; }
+  // What the user calls a row.
   id(row) { return this.ids ? this.ids[row] : String(row); }
-  title(row) {
-    return this.word + " " + row + (this.ids ? " (id " + this.ids[row] + ")" : "");
-  }
+  title(row) { return this.word + " " + this.id(row); }
   label(row) { return this.labels.text(row); }
   // "y = 1", or what else the labels are called.
   says(row) { return this.labels.name + " = " + this.label(row); }
