@@ -302,6 +302,12 @@ def test_page_has_the_tables_and_links_their_rows(found, tmp_path):
     assert links["Leaks"]["row"] == "targets"
     assert links["Leaks"]["train_row"] == "train"
     assert data["examples"]["train"]["labels"]["name"] == "target"
+    assert links["Groups"]["group"] == "groups"
+    assert data["groups"]["names"] == sorted(found.groups.index)
+    assert dict(data["overview"]["facts"])["groups"].startswith("2 of 20 harmful")
+    assert data["overview"]["paragraphs"] == repr(found).splitlines()[-3:]
+    errors = [c["name"] for c in data["sections"][0]["columns"]]
+    assert errors[:4] == ["row", "target", "suggested", "probability"]
     assert ["LDS", f"{found.trust.lds.score:.3f}"] == [
         data["trust"]["facts"][0][0],
         data["trust"]["facts"][0][1].split()[0],
