@@ -11,6 +11,7 @@ from skdatamodels.pages import read_selection, write_explorer
 
 RNG = np.random.default_rng(0)
 N_TRAIN, N_TARGETS = 30, 8
+NAN = float("nan")
 LABELS = np.resize(["shop", "web", "app"], N_TRAIN)
 
 
@@ -159,12 +160,29 @@ def test_numbers(views, value, decimals, text):
     assert shown == text
 
 
+@pytest.mark.parametrize(
+    ("values", "decimals"),
+    [
+        ([1, 2.5, 2], 1),
+        ([-121.25, -121.75, -120], 2),
+        ([3, 4, NAN], 0),
+        ([0.1, 1 / 3, 0.9], 3),
+        ([1e5 + 1 / 3, 2e5, 5e5], 0),
+        ([7.5, 7.5], 0),
+    ],
+)
+def test_decimals_of_a_column(views, values, decimals):
+    listed = str(values).replace("nan", "NaN")
+    script = f"return decimalsOf(new Float32Array({listed}))"
+    assert views.execute_script(script) == decimals
+
+
 def test_predictions_have_the_name_of_the_target(views):
     _go(views, "targets/2")
     assert views.one(".says").text.startswith("The model says: price = ")
     assert "units of y" not in views.one("body").text
     views.all(".card input")[0].click()
-    assert "price of target 2: " in views.one("#ticked").text
+    assert "Target 2: price " in views.one("#ticked").text
 
 
 def test_small_screens_show_rows_not_headers(views):

@@ -73,13 +73,17 @@ function number(value, decimals) {
   return text.replace("-", "−");
 }
 const MOST_DIGITS = 7;  // of a float32
-// Decimals that tell numbers apart: down to a hundredth of their standard deviation.
+// Decimals that tell numbers apart: all that they have, or down to a hundredth of their
+// standard deviation.
 function decimalsOf(numbers) {
   const known = [...numbers].filter(Number.isFinite);
   const mean = known.reduce((sum, x) => sum + x / known.length, 0);
   const deviation = Math.sqrt(known.reduce((sum, x) => sum + (x - mean) ** 2 / known.length, 0));
   if (known.every(Number.isInteger) || !(deviation > 0)) return 0;
-  return Math.min(MOST_DIGITS, Math.max(0, Math.ceil(2 - Math.log10(deviation))));
+  const enough = Math.min(MOST_DIGITS, Math.max(0, Math.ceil(2 - Math.log10(deviation))));
+  const isExact = places => known.every(x => Math.abs(x - x.toFixed(places)) <= 1e-7 * Math.abs(x));
+  for (let places = 0; places < enough; places++) if (isExact(places)) return places;
+  return enough;
 }
 const signed = value => (value > 0 ? "+" : "") + number(value);
 const count = n => n.toLocaleString("en");

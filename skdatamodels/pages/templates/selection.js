@@ -30,8 +30,8 @@ function selectionText() {
     columnsAreGroups() ? ` (${plural(nRows, "row")})` : "", ". "];
   if (currentTarget !== null) {
     const p = predict(currentTarget);
-    parts_.push(`${output.isPrediction ? parts.targets.labels.name : output.name} of target ` +
-      `${parts.targets.id(currentTarget)}: `);
+    parts_.push(`Target ${parts.targets.id(currentTarget)}: ` +
+      (output.isPrediction ? parts.targets.labels.name : output.name) + " ");
     parts_.push(p.after === null ? "change " + signed(p.change)
       : `${number(outputs[currentTarget])} → ${number(p.after)}`);
     const words = { certain: "⇄ certain to flip", possible: "⇄ may flip", predicted: "⇄ flips" };
