@@ -1,10 +1,11 @@
-"""Columns of examples: names, and standard deviations, the units of differences."""
+"""Columns of examples: names, standard deviations, and differences of two cells."""
 
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.utils.sparsefuncs import mean_variance_axis
 
 from skdatamodels._frames import columns_of, is_frame
+from skdatamodels._numbers import is_missing
 
 
 def column_names(X, given=None):
@@ -42,6 +43,47 @@ def plain_values(column):
     if values.dtype.kind != "M":
         return values
     return np.datetime_as_string(values, unit="auto")  # NumPy shows nanoseconds
+
+
+def cell_differences(one, other, scale):
+    """Return how far cells are apart, in standard deviations of their column.
+
+    A column without a standard deviation has cells that are equal or not: their
+    difference is 0 or 1. So is that of two cells of which one or both are missing.
+    The pages' `Column.gap` in `examples.js` follows the same rule.
+
+    Parameters
+    ----------
+    one, other : array
+        Cells of one column as :func:`plain_values` gives them. Their shapes broadcast.
+    scale : float
+        Standard deviation of the column; not positive and finite if it has none.
+
+    Returns
+    -------
+    gap : float64 array
+        The differences.
+    """
+    if 0 < scale < np.inf:
+        one, other = one.astype(np.float64), other.astype(np.float64)
+        with np.errstate(invalid="ignore"):  # of two infinite numbers
+            gap = np.where(one == other, 0, np.abs(one - other) / scale)
+    elif one.dtype.kind in "biuf" and other.dtype.kind in "biuf":
+        gap = one != other
+    else:
+        gap = one.astype(str) != other.astype(str)
+    missing, other_missing = _missing(one), _missing(other)
+    gap = np.where(missing | other_missing, missing != other_missing, gap)
+    return gap.astype(np.float64)
+
+
+def _missing(values):
+    if values.dtype.kind == "f":
+        return np.isnan(values)
+    missing = np.zeros(values.shape, dtype=bool)
+    if values.dtype.kind == "O":
+        missing.flat = [is_missing(value) for value in values.ravel()]
+    return missing
 
 
 def _spread(values):

@@ -104,7 +104,7 @@ class Examples:
         if n == 0:
             raise ValueError("Examples needs at least one row, X has none.")
         check_same_index(X, labels, "y")
-        ids = _default_ids(X) if ids is None else ids
+        ids, given = _default_ids(X) if ids is None else ids, metadata
         ids, metadata = frozen_array(ids, "ids"), _frozen_metadata(metadata, n)
         _check_length("y", y, n)
         _check_length("ids", ids, n)
@@ -113,6 +113,8 @@ class Examples:
         _check_one_kind(y, labels)
         _check_finite("ids", ids)
         _check_unique(ids)
+        check_same_index(X, sample_weight, "sample_weight")
+        check_same_index(X, given, "metadata")
         weight = None if sample_weight is None else _checked_weight(sample_weight, n)
         self._set(X, y, ids, metadata, None, weight)
 
@@ -149,6 +151,8 @@ class Examples:
     def ids_at(self, positions):
         """Return the ids at some positions, for results that count from 0.
 
+        :meth:`positions_of` is the inverse.
+
         Parameters
         ----------
         positions : int array-like of any shape
@@ -180,6 +184,48 @@ class Examples:
                 f"none; got {positions.dtype} of shape {positions.shape}."
             )
         return names_at(self._ids, positions)
+
+    def positions_of(self, ids):
+        """Return the positions of some ids, for functions that count from 0.
+
+        Parameters
+        ----------
+        ids : array-like of any shape
+            Ids, as in the results of the package.
+
+        Returns
+        -------
+        positions : int array
+            The positions, in the same shape.
+
+        Raises
+        ------
+        ValueError
+            If the examples have no ids, or no or several examples have one of them.
+
+        Examples
+        --------
+        >>> from skdatamodels import Examples
+        >>> Examples([[0.0], [1.0]], [0, 1], ids=["a", "b"]).positions_of(["b", "a"])
+        array([1, 0])
+        """
+        if self._ids is None:
+            raise ValueError("These examples have no ids: use their positions.")
+        places, twice = {}, set()
+        for position, name in enumerate(self._ids.tolist()):
+            if name in places:
+                twice.add(name)
+            places[name] = position
+        ids = np.asarray(ids, dtype=object)
+        wanted = ids.ravel().tolist()
+        for what, names in (
+            ("No example has", [name for name in wanted if name not in places]),
+            ("Several examples have", [name for name in wanted if name in twice]),
+        ):
+            if names:
+                raise ValueError(f"{what} the id {names[0]!r}.")
+        found = [places[name] for name in wanted]
+        return np.array(found, dtype=np.intp).reshape(ids.shape)
 
     @property
     def shape(self):
@@ -356,11 +402,22 @@ def _default_ids(X):
 
 
 def check_same_index(X, y, name):
-    """Raise if the rows of a data frame and a series y bear different names."""
+    """Raise if the rows of a data frame and a series y bear different names.
+
+    An index that counts the rows names nothing, unless the other one has the same
+    numbers in another order.
+    """
     if not (is_pandas(X) and hasattr(y, "index") and hasattr(y, "iloc")):
         return
-    named = not (_counts_rows(X.index) or _counts_rows(y.index))
-    if named and len(X) == len(y) and not X.index.equals(y.index):
+    one, other = X.index, y.index
+    if len(one) != len(other) or one.equals(other):
+        return
+    counts = _counts_rows(one) or _counts_rows(other)
+    shuffled = counts and all(
+        index.dtype.kind in "iu" and _counts_rows(np.sort(index))
+        for index in (one, other)
+    )
+    if shuffled or not counts:
         raise ValueError(
             f"The indexes of X and {name} differ, so their rows seem not to belong "
             f"together. If they do, in this order, pass {name}.to_numpy()."

@@ -98,8 +98,7 @@ def weight_name(estimator):
         return weight_name(estimator.estimator)
     raise TypeError(
         f"train has sample_weight, but fit of {type(estimator).__name__} takes none. "
-        "Leave the weights out, train=Examples(X, y), or use an estimator that takes "
-        "them."
+        "Leave the weights out, or use an estimator that takes them."
     )
 
 

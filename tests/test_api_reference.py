@@ -100,3 +100,28 @@ def test_several_results_have_names():
             lines = returns[1].splitlines()
             heads = [line for line in lines if re.match(r"\w[^.]* : ", line)]
             assert len(heads) < 2, name
+
+
+def classes_of_the_package():
+    """Return the names of all classes in the source of the package."""
+    source = Path(skdatamodels.__file__).parent.rglob("*.py")
+    texts = (path.read_text("utf-8") for path in source)
+    return {name for text in texts for name in re.findall(r"^class (\w+)", text, re.M)}
+
+
+def test_what_results_are_made_of_is_public():
+    """Classes that are returned, or that attributes have, are in the reference."""
+    public = {name for room in ROOMS for name in names_of(room)} | {
+        *skdatamodels.__all__
+    }
+    private, n_found = classes_of_the_package() - public, 0
+    for name, given in public_callables():
+        doc = inspect.getdoc(given) or ""
+        sections = re.findall(
+            r"^(?:Returns|Attributes)\n-+\n(.*?)(?=\n\n[A-Z]|\Z)", doc, re.S | re.M
+        )
+        types = re.findall(r"^\w+ : (.*)$", "\n".join(sections), re.M)
+        n_found += len(types)
+        named = set(re.findall(r"\b[A-Z]\w+", " ".join(types)))
+        assert not named & private, name
+    assert n_found > 100

@@ -574,3 +574,29 @@ def test_weights_are_content_but_none_are_not():
 def test_bad_weights(weight, message):
     with pytest.raises(ValueError, match=message):
         Examples(np.eye(3), [0, 1, 0], sample_weight=weight)
+
+
+@pytest.mark.parametrize("name", ["y", "sample_weight", "metadata"])
+@pytest.mark.parametrize("ids", [[f"r{i}" for i in range(9)], range(9)])
+def test_rows_in_another_order_are_refused(name, ids):
+    X = pd.DataFrame(np.eye(9), index=ids)
+    other = pd.DataFrame({"a": np.arange(9.0)}, index=X.index[::-1])
+    given = {"y": np.arange(9), name: other if name == "metadata" else other["a"]}
+    with pytest.raises(ValueError, match=f"indexes of X and {name} differ"):
+        Examples(X, **given)
+    given[name] = given[name].loc[X.index]
+    Examples(X, **given)
+
+
+def test_an_index_that_counts_rows_goes_with_other_names():
+    y = pd.Series(np.arange(9), index=range(40, 49))
+    Examples(pd.DataFrame(np.eye(9)), y)
+    Examples(pd.DataFrame(np.eye(9), index=list("abcdefghi")), y.reset_index(drop=True))
+
+
+def test_positions_are_the_inverse_of_ids():
+    examples = Examples(np.eye(4), range(4), ids=["a", "b", "c", "d"])
+    order = np.array([[2, 0], [3, 3]])
+    np.testing.assert_array_equal(examples.positions_of(examples.ids_at(order)), order)
+    with pytest.raises(ValueError, match="No example has the id 'x'"):
+        examples.positions_of(["a", "x"])

@@ -30,7 +30,7 @@ from skdatamodels.applications import (
     removal_check,
     similar_examples,
 )
-from skdatamodels.auditing import audit
+from skdatamodels.auditing import EffectCheck, GroupAudit, audit
 from skdatamodels.datasets import ReleasedDatamodels, make_linear_runs
 from skdatamodels.inference import infer_weights
 from skdatamodels.influence import CheapAttributions, DifferenceOfMeans
@@ -178,7 +178,8 @@ def _plan(**params):
 def _components(n=30):
     ends = np.random.default_rng(0).normal(size=(3, n, 2))
     removed = np.tile([3, 4, -1], (n, 2, 1))
-    return ComponentEffects(*ends, removed, removed.astype(object))
+    ids = removed.astype(object)
+    return ComponentEffects(*ends, removed, ids, removed, ids)
 
 
 @cache
@@ -197,6 +198,13 @@ def _audit():
     X, y = load_breast_cancer(return_X_y=True)
     parts = X[:60], y[:60], X[60:90], y[60:90]
     return audit(RidgeClassifier(), *parts, n_runs=50, n_jobs=1, verbose=0)
+
+
+def _group_audit():
+    names = np.array([f"group {k}" for k in range(400)])
+    effect = np.linspace(-1, 1, 400)
+    weights = np.ones((9, 400))
+    return GroupAudit(names, np.ones(400, int), effect, weights, _audit().trust, None)
 
 
 def _removal_check():
@@ -226,6 +234,8 @@ RESULTS = {
         -np.eye(30), 30, higher_is_better=True, balance=False
     ),
     "Audit": lambda folder: _audit(),
+    "EffectCheck": lambda folder: EffectCheck(0.5, 1.0, _effects()),
+    "GroupAudit": lambda folder: _group_audit(),
     "LabelErrors": lambda folder: _label_errors(),
     "LeakageRecall": lambda folder: LeakageRecall(np.ones(30), np.arange(30)),
     "OutputInfo": lambda folder: OutputInfo(),

@@ -8,9 +8,11 @@ from skdatamodels.applications._component_effects import (
     ComponentEffects,
     component_effects,
 )
-from skdatamodels.applications._counterfactuals import (
+from skdatamodels.applications._counterfactual_effects import (
     Correlation,
     CounterfactualEffects,
+)
+from skdatamodels.applications._counterfactuals import (
     CounterfactualEvaluation,
     predict_counterfactual,
 )
@@ -25,10 +27,9 @@ from skdatamodels.applications._embedding import (
 )
 from skdatamodels.applications._label_errors import LabelErrors, find_label_errors
 from skdatamodels.applications._leakage import LeakageDetector
+from skdatamodels.applications._rankings import Extremes, HarmfulExamples
 from skdatamodels.applications._removal_check import RemovalCheck, removal_check
 from skdatamodels.applications._similar_examples import (
-    Extremes,
-    HarmfulExamples,
     affected_targets,
     harmful_examples,
     mean_weights,

@@ -149,9 +149,10 @@ def check_attributions(estimator, X, trainer):
     ------
     ValueError
         If X is not a matrix, has NaN, or does not have the shape (n_targets, n_train)
-        of the trainer; or if it is an estimator that was fitted on runs of another
-        output than that of the trainer.
+        of the trainer; or if it is an estimator that was fitted on runs of other
+        targets or of another output than those of the trainer.
     """
+    _check_targets(getattr(last_step(X), "target_ids_", None), trainer.targets.ids)
     info, own = getattr(last_step(X), "output_info_", None), trainer.output_info
     if info is not None and "unknown" not in (info.name, own.name) and info != own:
         raise ValueError(
@@ -170,6 +171,20 @@ def check_attributions(estimator, X, trainer):
             f"a column for each {players.noun}: shape {wanted}; got {X.shape}.{hint}"
         )
     return X
+
+
+def _check_targets(names, ids):
+    """Raise if weights are known to be of other targets than those of a trainer."""
+    if names is None or np.array_equal(names, ids):
+        return
+    listed = ", ".join(map(repr, np.asarray(names)[:3].tolist()))
+    raise ValueError(
+        f"The weights are of the targets {listed}, …, which are not those of the "
+        "trainer. Retraining measures the output of each target of the trainer, and "
+        "not of aggregated ones: fit the regressor on runs of this trainer, without "
+        "aggregate_targets. To test what harms a slice, pass the rows of "
+        "harmful_examples to removal_check with the slice as its targets."
+    )
 
 
 def check_target_indices(target_indices, n_targets, name="target_indices"):

@@ -32,6 +32,10 @@ class ComponentEffects(NamedTuple):
         that end. Groups, if the trainer has them.
     removed_ids : object array of shape (n_components, 2, n_removed)
         Their ids, or the labels of the groups, padded with None.
+    targets : int array of shape (n_components, 2, n_ends)
+        Targets at that end, most extreme first.
+    target_ids : array of shape (n_components, 2, n_ends)
+        Their ids.
     """
 
     same_end: np.ndarray
@@ -39,18 +43,29 @@ class ComponentEffects(NamedTuple):
     rest: np.ndarray
     removed: np.ndarray
     removed_ids: np.ndarray
+    targets: np.ndarray
+    target_ids: np.ndarray
 
     def to_frame(self):
         """Return the effects as a pandas.DataFrame with a row for each end.
 
-        Its columns are component, end, n_removed, same_end, other_end and rest.
+        Its columns are component, end, n_removed, same_end, other_end, rest, and the
+        lists removed_ids and target_ids.
 
         Raises
         ------
         ImportError
             If pandas is not installed.
         """
-        return import_pandas().DataFrame(self._columns())
+        removed = self.removed.reshape(-1, self.removed.shape[2])
+        ids = self.removed_ids.reshape(removed.shape)
+        lists = {
+            "removed_ids": [
+                own[at >= 0].tolist() for own, at in zip(ids, removed, strict=True)
+            ],
+            "target_ids": self.target_ids.reshape(len(removed), -1).tolist(),
+        }
+        return import_pandas().DataFrame(self._columns() | lists)
 
     def _columns(self):
         n_components = len(self.removed)
@@ -164,7 +179,15 @@ def component_effects(
     same, other, rest = (
         _mean_over(change, where) for where in (ends, ends[:, ::-1], rest)
     )
-    return ComponentEffects(same, other, rest, removed, players.names_at(removed))
+    return ComponentEffects(
+        same,
+        other,
+        rest,
+        removed,
+        players.names_at(removed),
+        ends,
+        trainer.targets.ids_at(ends),
+    )
 
 
 def _mean_over(change, targets):

@@ -1,22 +1,20 @@
 """Counterfactuals: model outputs after some training examples are removed."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from numbers import Integral
-from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import pearsonr, spearmanr
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from skdatamodels._sklearn_compat import Interval, StrOptions, fit_context
-from skdatamodels._tables import Table, import_pandas, table_html, table_text
 from skdatamodels.applications._attributions import (
     check_attributions,
     check_target_indices,
     check_weights,
 )
+from skdatamodels.applications._counterfactual_effects import CounterfactualEffects
 from skdatamodels.applications._edits import (
     Edits,
     check_takes_labels,
@@ -81,113 +79,6 @@ def predict_counterfactual(weights, removal_sets):
     weights = check_weights(weights)
     removed = _check_removal_sets(removal_sets, weights.shape[1])
     return -(weights @ removed.T.astype(weights.dtype))
-
-
-class Correlation(NamedTuple):
-    """Correlation between predicted and true effects.
-
-    Attributes
-    ----------
-    spearman : float
-        Rank correlation.
-    pearson : float
-        Linear correlation.
-    n : int
-        Number of pairs.
-    """
-
-    spearman: float
-    pearson: float
-    n: int
-
-    def __repr__(self):
-        return (
-            f"Correlation(spearman={self.spearman:.2f}, pearson={self.pearson:.2f}, "
-            f"n={self.n:,})"
-        )
-
-
-@dataclass(frozen=True, eq=False)
-class CounterfactualEffects:
-    """Predicted and true effects, one row per target and set of removed examples.
-
-    Attributes
-    ----------
-    target : int array of shape (n_rows,)
-        Row of the attribution matrix.
-    target_id : object array of shape (n_rows,)
-        Id of the target.
-    heuristic : str array of shape (n_rows,)
-        Heuristic or baseline that chose the set.
-    size : int array of shape (n_rows,)
-        Number of examples in the set.
-    predicted, true : float64 array of shape (n_rows,)
-        Predicted and measured change of the mean output, in its unit. `true` is NaN if
-        all trainings failed.
-    error : float64 array of shape (n_rows,)
-        Standard error of `true` due to the randomness of training. NaN for one trial.
-    removed : PackedMasks of shape (n_rows, n_train)
-        The sets. True for the removed examples.
-    """
-
-    target: np.ndarray
-    target_id: np.ndarray
-    heuristic: np.ndarray
-    size: np.ndarray
-    predicted: np.ndarray
-    true: np.ndarray
-    error: np.ndarray
-    removed: PackedMasks
-
-    def __len__(self):
-        return len(self.target)
-
-    def correlations(self):
-        """Compute the correlation of predicted and true effects.
-
-        Returns
-        -------
-        correlations : dict of str to Correlation
-            Over all rows, with the key "all", and by heuristic. NaN if the predicted or
-            the true effects do not vary.
-        """
-        groups = {"all": np.ones(len(self), dtype=bool)}
-        for name in dict.fromkeys(self.heuristic.tolist()):
-            groups[name] = self.heuristic == name
-        return {
-            name: _correlation(self.predicted[rows], self.true[rows])
-            for name, rows in groups.items()
-        }
-
-    def to_frame(self):
-        """Return the table as a pandas.DataFrame, without the sets.
-
-        Returns
-        -------
-        frame : pandas.DataFrame
-            One row per target and set.
-
-        Raises
-        ------
-        ImportError
-            If pandas is not installed.
-        """
-        names = [name for name in self.__dataclass_fields__ if name != "removed"]
-        return import_pandas().DataFrame({name: getattr(self, name) for name in names})
-
-    def _table(self):
-        correlations = self.correlations()
-        columns = {
-            "heuristic": list(correlations),
-            "sets": [one.n for one in correlations.values()],
-            "Spearman": [one.spearman for one in correlations.values()],
-            "Pearson": [one.pearson for one in correlations.values()],
-        }
-        targets = f"{len(np.unique(self.target)):,} targets"
-        return Table(f"True and predicted effects on {targets}", columns)
-
-    __repr__ = table_text
-    _repr_html_ = table_html
 
 
 class CounterfactualEvaluation(BaseEstimator):
@@ -489,7 +380,8 @@ def _check_removal_sets(removal_sets, n_train):
         if not whole or indices.ndim != 1 or not np.isin(indices, range(n_train)).all():
             raise ValueError(
                 f"Set {number} must be indices of training examples, integers from 0 "
-                f"to {n_train - 1}; got {indices}."
+                f"to {n_train - 1}; got {indices}. Of ids, train.positions_of(ids) "
+                "gives the positions."
             )
         row[indices.astype(int)] = True
         if row.sum() < indices.size:
@@ -507,15 +399,3 @@ def _predict_rows(X, removed, targets, share):
         rows = targets == target
         predicted[rows] = -(removed[rows] @ (share * dense_row(X, target)))
     return predicted
-
-
-def _correlation(predicted, true):
-    known = ~np.isnan(true)
-    predicted, true = predicted[known], true[known]
-    if len(true) < 2 or np.ptp(predicted) == 0 or np.ptp(true) == 0:
-        return Correlation(np.nan, np.nan, len(true))
-    return Correlation(
-        float(spearmanr(predicted, true).statistic),
-        float(pearsonr(predicted, true).statistic),
-        len(true),
-    )

@@ -309,7 +309,8 @@ def _check_order(order, n_most, n_train):
     ):
         raise ValueError(
             f"order must be distinct training examples, integers from 0 to "
-            f"{n_train - 1}; got {order.dtype} of shape {order.shape}."
+            f"{n_train - 1}; got {order.dtype} of shape {order.shape}. Of ids, "
+            "train.positions_of(ids) gives the positions."
         )
     if len(order) < n_most:
         raise ValueError(

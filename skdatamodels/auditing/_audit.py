@@ -20,6 +20,7 @@ from skdatamodels.auditing._effect_check import N_CHECKED, check_effects
 from skdatamodels.auditing._groups import N_RUNS, audit_groups, make_group_trainer
 from skdatamodels.auditing._inputs import check_inputs
 from skdatamodels.auditing._judged import LIKELY, choose_judged, fit_judged
+from skdatamodels.auditing._model_score import score_model
 from skdatamodels.auditing._result import Audit
 from skdatamodels.auditing._runs_of_audit import (
     N_FULL,
@@ -27,9 +28,9 @@ from skdatamodels.auditing._runs_of_audit import (
     choose_n_runs,
     make_trainer,
     memory_estimate,
-    seconds_per_run,
     train_all,
 )
+from skdatamodels.auditing._trial import try_model
 from skdatamodels.auditing._trust import measure_trust
 from skdatamodels.influence import cheap_attributions
 
@@ -56,6 +57,7 @@ def audit(
     y_test=None,
     *,
     groups=None,
+    sample_weight=None,
     task=None,
     n_runs="auto",
     alpha=0.5,
@@ -87,6 +89,10 @@ def audit(
     groups : array-like of shape (n_train,), or str, default=None
         Label of the group of each training row, such as its source; or the name of a
         column of X, which the model then does not see. Groups are audited, too.
+    sample_weight : array-like of shape (n_train,), or str, default=None
+        Weights of the training rows in ``fit``, at least 0; or the name of a column of
+        X, which the model then does not see. Effects are those of rows with their
+        weights. Scores count each judged row once.
     task : {"classification", "regression"}, default=None
         What to predict, if the estimator is a name and y does not tell.
     n_runs : int or "auto", default="auto"
@@ -119,6 +125,11 @@ def audit(
     ImportError
         If pandas is not installed.
 
+    Warns
+    -----
+    UserWarning
+        If the model is no better than guessing, see ``trust.model``.
+
     Examples
     --------
     >>> from sklearn.datasets import load_breast_cancer
@@ -137,7 +148,7 @@ def audit(
     ['effect', 'low', 'high']
     """
     import_pandas()
-    given = check_inputs(estimator, X, y, X_test, y_test, groups, task)
+    given = check_inputs(estimator, X, y, X_test, y_test, groups, sample_weight, task)
     n_runs = choose_n_runs(n_runs, len(given.train))
     if (1 - alpha) * n_runs < _FEWEST_UNSEEN:
         raise ValueError(
@@ -165,9 +176,10 @@ def audit(
     if groups is not None:
         group_trainer = make_group_trainer(trainer, given.groups)
     targets = choose_judged(given.train, given.test, seed)
+    seconds = try_model(trainer)
     if verbose:
         n_of_groups = 0 if groups is None else N_RUNS
-        _state_cost(trainer, n_runs + n_of_groups, len(targets), n_jobs)
+        _state_cost(seconds, trainer, n_runs + n_of_groups, len(targets), n_jobs)
     trained = train_all(trainer, n_runs)
     errors = find_label_errors(trained.runs, trainer.train, exclude=rows)
     attributions = _attributions(
@@ -191,7 +203,10 @@ def audit(
         ~np.isin(rows[targets], errors.examples[errors.probability > LIKELY]),
         n_jobs,
     )
-    trust = measure_trust(judged, min_lds, seed, trained.repeats[:, :, targets])
+    model = score_model(given.task, judged.output, judged.truth, given.train.y)
+    if not model.better:
+        warnings.warn(model.message, UserWarning, stacklevel=3)
+    trust = measure_trust(judged, min_lds, seed, trained.repeats[:, :, targets], model)
     removal = None
     if trust.enough and given.test is not None:
         tested = trainer.targets[targets]
@@ -238,9 +253,8 @@ def _attributions(*args, **kwargs):
         return cheap_attributions(*args, **kwargs)
 
 
-def _state_cost(trainer, n_runs, n_judged, n_jobs):
-    """Train one run, and print what all of them cost."""
-    seconds = seconds_per_run(trainer)
+def _state_cost(seconds, trainer, n_runs, n_judged, n_jobs):
+    """Print what the runs cost."""
     n_train, n_targets = len(trainer.train), len(trainer.targets)
     n_checks = 2 * len(_SHARES) + 1
     n_full, n_halves = N_FULL, n_runs + N_REPEATED

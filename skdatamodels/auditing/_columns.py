@@ -93,12 +93,12 @@ def check_columns(X):
     empty = [name for name, column in columns_of(X) if _n_known(column) == 0]
     if empty:
         raise ValueError(
-            f"Columns without any value: {_listed(empty)}. Drop them from the table."
+            f"Columns without any value: {listed(empty)}. Drop them from the table."
         )
     names = [name for name, column in columns_of(X) if _names_rows(name, column)]
     if names:
         warnings.warn(
-            f"Columns with another value in each row: {_listed(names)}. They look like "
+            f"Columns with another value in each row: {listed(names)}. They look like "
             "names of the rows, which a model can only memorise. Drop them, or make "
             "them the index.",
             UserWarning,
@@ -114,7 +114,7 @@ def check_same_columns(X, X_test):
     TypeError
         If only one of them is a data frame.
     ValueError
-        If a column is missing or new, or the order differs.
+        If a column is missing or new, or has numbers in one and text in the other.
     """
     if is_frame(X) != is_frame(X_test):
         raise TypeError(
@@ -132,18 +132,15 @@ def check_same_columns(X, X_test):
     missing = [name for name in names if name not in test_names]
     new = [name for name in test_names if name not in names]
     if missing or new:
-        what = [f"X_test lacks {_listed(missing)}"] if missing else []
-        what += [f"X lacks {_listed(new)}"] if new else []
+        what = [f"X_test lacks {listed(missing)}"] if missing else []
+        what += [f"X lacks {listed(new)}"] if new else []
         raise ValueError(
             f"The columns of X and X_test differ: {' and '.join(what)}. Give both the "
             "same columns."
         )
-    if names != test_names:
-        raise ValueError(
-            "X and X_test have the same columns in another order: pass "
-            "X_test[X.columns]."
-        )
-    for (name, one), (_, other) in zip(columns_of(X), columns_of(X_test), strict=True):
+    others = dict(columns_of(X_test))
+    for name, one in columns_of(X):
+        other = others[name]
         kinds = [_is_number(column) for column in (one, other)]
         if kinds[0] is not kinds[1] and None not in kinds:
             which = ("text", "numbers") if kinds[1] else ("numbers", "text")
@@ -195,7 +192,7 @@ def _names_rows(name, column):
     return not any(len(str(value).split()) >= _LONG_TEXT for value in values[:50])
 
 
-def _listed(names, most=5):
+def listed(names, most=5):
     more = len(names) - most
     text = ", ".join(map(repr, names[:most]))
     return f"{text} and {more} more" if more > 0 else text

@@ -61,6 +61,7 @@ def _parser():
     add("--model", choices=MODELS, default="boosting", help="default: boosting")
     add("--task", choices=("classification", "regression"))
     add("--groups", metavar="COLUMN", help="column that names the source of a row")
+    add("--weights", metavar="COLUMN", help="column of the weights of rows in training")
     add("--index", metavar="COLUMN", help="column that names the rows")
     add("--drop", metavar="COLUMN", nargs="+", default=[], help="columns to ignore")
     add("--runs", type=int, default=None, help="number of models, default: 150")
@@ -85,10 +86,11 @@ def _audit(options):
             raise ValueError(
                 f"{path} has no column {options.target!r}; it has {names}."
             )
+    for column in (options.groups, options.weights):
+        if column is not None and column not in train.columns:
+            raise ValueError(f"{options.train} has no column {column!r}.")
     groups = None
     if options.groups is not None:
-        if options.groups not in train.columns:
-            raise ValueError(f"{options.train} has no column {options.groups!r}.")
         groups = train[options.groups].to_numpy()
         # the source of a row is not to be learnt from
         tables = [t.drop(columns=options.groups, errors="ignore") for t in tables]
@@ -98,6 +100,7 @@ def _audit(options):
         options.target,
         *tables[1:],
         groups=groups,
+        sample_weight=options.weights,
         task=options.task,
         n_runs="auto" if options.runs is None else options.runs,
         store=options.store,
@@ -136,9 +139,9 @@ def _check_places(options):
 def _read(path, options):
     table = read_table(path, options.encoding, options.decimal, options.thousands)
     unknown = [name for name in options.drop if name not in table.columns]
-    if unknown:
+    if unknown and path == options.train:  # test rows may lack it
         raise ValueError(f"{path} has no column {unknown[0]!r} to drop.")
-    table = table.drop(columns=options.drop)
+    table = table.drop(columns=options.drop, errors="ignore")
     if options.index is not None:
         if options.index not in table.columns:
             raise ValueError(f"{path} has no column {options.index!r}.")

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.base import clone
 
+from skdatamodels._tables import Table, table_html, table_text
 from skdatamodels.applications import CounterfactualEffects, CounterfactualEvaluation
 
 NORMAL = 1.96  # standard errors on each side of a 95 % interval
@@ -22,7 +23,7 @@ _LEAST_ROWS, _SHARE = 3, 0.01  # in a set
 
 
 class EffectCheck(NamedTuple):
-    """How predicted effects compare with true ones.
+    """How predicted effects compare with true ones; an :class:`Audit` has it.
 
     Attributes
     ----------
@@ -39,6 +40,24 @@ class EffectCheck(NamedTuple):
     scale: float
     spread: float
     effects: CounterfactualEffects | None
+
+    @property
+    def relative_error(self):
+        """Root mean square error of scaled effects, by their size; 0 if unchecked."""
+        if self.effects is None or not self.scale > 0:
+            return 0.0
+        known = np.isfinite(self.effects.true)
+        scaled = self.scale * self.effects.predicted[known]
+        error = self.effects.true[known] - scaled
+        return float(np.sqrt((error @ error) / (scaled @ scaled)))
+
+    def _table(self):
+        n_sets = 0 if self.effects is None else len(self.effects)
+        columns = {"scale": [self.scale], "spread": [self.spread], "sets": [n_sets]}
+        return Table("Effects in models trained on all rows, per weight", columns)
+
+    __repr__ = table_text
+    _repr_html_ = table_html
 
 
 UNCHECKED = EffectCheck(1.0, 1.0, None)

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from skdatamodels._example_scales import scales_of
-from skdatamodels._tables import import_pandas, shorten
+from skdatamodels._example_scales import cell_differences, plain_values, scales_of
+from skdatamodels._tables import shorten
 from skdatamodels.applications import similar_examples
 from skdatamodels.auditing._effect_check import NORMAL
 from skdatamodels.auditing._findings import beside
@@ -21,10 +21,10 @@ def explain(effects, errors, target, train_table, n_rows):
     ----------
     effects, errors : arrays of shape (n_train,)
         Effects of the training rows on the target, and their standard errors.
-    target : pandas.Series
-        The row of the target, by column.
+    target : pandas.DataFrame
+        The row of the target.
     train_table : pandas.DataFrame
-        The training rows.
+        The training rows, with the columns of the target.
     n_rows : int
         Number of rows of each sign.
 
@@ -44,16 +44,13 @@ def explain(effects, errors, target, train_table, n_rows):
     rows = np.concatenate([helping, harming])
     found = train_table.iloc[rows]
     marked = distinguishable(effects, errors, FDR)
-    scales = dict(zip(target.index, scales_of(train_table), strict=True))
     facts = {
         "for_or_against": ["for"] * len(helping) + ["against"] * len(harming),
         "effect": effects[rows],
         "low": effects[rows] - NORMAL * errors[rows],
         "high": effects[rows] + NORMAL * errors[rows],
         "distinguishable": marked[rows],
-        "differs": [
-            ", ".join(differences(row, target, scales)) for _, row in found.iterrows()
-        ],
+        "differs": _differences(found, target, scales_of(train_table)),
     }
     frame = beside(facts, found)
     frame.attrs["message"] = _in_words(marked, effects)
@@ -76,27 +73,26 @@ def _in_words(marked, effects):
     )
 
 
-def differences(row, target, scales, most=_MOST_DIFFERENT):
-    """Return texts such as "age 31, not 60", the largest difference first."""
-    gaps = {
-        name: _gap(row[name], target[name], scale)
-        for name, scale in scales.items()
-        if name in row.index
-    }
-    names = sorted((name for name in gaps if gaps[name] > 0), key=lambda n: -gaps[n])
+def _differences(found, target, scales):
+    """Return a text for each row such as "age 31, not 60", the largest gap first."""
+    gaps = np.column_stack(
+        [
+            cell_differences(
+                plain_values(found[name]), plain_values(target[name]), scale
+            )
+            for name, scale in zip(found.columns, scales, strict=True)
+        ]
+    )
+    order = np.argsort(-gaps, axis=1, kind="stable")[:, :_MOST_DIFFERENT]
     return [
-        f"{name} {_short(row[name])}, not {_short(target[name])}"
-        for name in names[:most]
+        ", ".join(
+            f"{found.columns[j]} {_short(found.iat[i, j])}, "
+            f"not {_short(target.iat[0, j])}"
+            for j in columns
+            if gaps[i, j] > 0
+        )
+        for i, columns in enumerate(order)
     ]
-
-
-def _gap(one, other, scale):
-    missing = import_pandas().isna([one, other])
-    if missing.any():
-        return 0.0 if missing.all() else 1.0
-    if not scale > 0:
-        return 0.0 if one == other else 1.0
-    return abs(float(one) - float(other)) / scale
 
 
 def _short(value):

@@ -4,25 +4,18 @@ import numpy as np
 from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 from sklearn.inspection import permutation_importance
-from sklearn.neighbors import NearestNeighbors
 from threadpoolctl import threadpool_limits
 
 from skdatamodels._tables import import_pandas
 from skdatamodels.applications import (
     DatamodelEmbedding,
-    LeakageDetector,
     predict_support_size,
 )
 from skdatamodels.inference._named_weights import are_distinguishable
-from skdatamodels.influence._pipeline_tables import split_pipeline
-from skdatamodels.influence._surrogate_table import surrogate_table
 
 _MOST_CLUSTERS, _ROWS_PER_CLUSTER = 8, 20
 _N_COMPONENTS = 20  # of the weights, for clusters
 _N_SHUFFLES, _MOST_SHUFFLED = 3, 1000  # times; rows
-_N_OUTPUTS = 20  # bounds the columns of the representation
-_CERTAIN = 0.8  # leakage score; half of this is common where nothing leaks
-_NEAR = 0.1  # distance of near-duplicates, relative to that of the next row
 
 
 def beside(facts, table):
@@ -95,71 +88,6 @@ def columns(model, train, judged, names, seed):
     index = import_pandas().Index(names, name="column")
     frame = import_pandas().DataFrame(fall, index=index)
     return frame.sort_values(next(iter(frame)), ascending=False, kind="stable")
-
-
-def representation(model, train, targets):
-    """Return both parts as standardised numbers, as a fitted model sees them.
-
-    The steps of a pipeline before the last make the numbers.
-
-    Returns
-    -------
-    Z_train, Z_targets : float64 array of shape (n, n_features)
-    """
-    _, train, targets = split_pipeline(model, train, targets)
-    return [part.X for part in surrogate_table(train, targets, _N_OUTPUTS)]
-
-
-def leaks(weights, Z_train, Z_test, train_table, test_table):
-    """Return test rows that are also in the training set, the most certain first.
-
-    `weights` must be positive where a training row is good for a test row. None uses
-    the representation alone.
-    """
-    if weights is None:
-        weights = np.zeros((len(Z_test), len(Z_train)))
-    detector = LeakageDetector(threshold=_CERTAIN, higher_is_better=True)
-    detector.fit(weights, train_representation=Z_train, target_representation=Z_test)
-    score = detector.leakage_score_
-    found = np.flatnonzero(score > -detector.offset_)
-    found = found[np.argsort(-score[found], kind="stable")]
-    twins = detector.candidates_[found, 0]
-    facts = {
-        "train_row": train_table.index[twins],
-        "n_differ": _n_differ(test_table.iloc[found], train_table.iloc[twins]),
-        "score": score[found],
-        "evidence": detector.spoke_[found],
-    }
-    return beside(facts, test_table.iloc[found])
-
-
-def _n_differ(table, twins):
-    """Return in how many columns each row differs from its twin."""
-    differ = np.zeros(len(table), dtype=int)
-    for name in table.columns:
-        one, other = table[name].to_numpy(object), twins[name].to_numpy(object)
-        missing = import_pandas().isna(one) & import_pandas().isna(other)
-        differ += ~missing & (one.astype(str) != other.astype(str))
-    return differ
-
-
-def duplicates(Z, table):
-    """Return pairs of training rows that are equal or nearly so, the closest first."""
-    rows, label = np.arange(len(Z)), table.columns[0]
-    distance, near = NearestNeighbors(n_neighbors=3).fit(Z).kneighbors(Z)
-    first = np.where(near[:, 0] == rows, 1, 0)  # a copy may come before the row itself
-    twin, gap = near[rows, first], distance[rows, first]
-    found = np.flatnonzero(gap <= _NEAR * distance[:, 2])
-    pairs = np.sort(np.column_stack([rows[found], twin[found]]), axis=1)
-    pairs, at = np.unique(pairs, axis=0, return_index=True)
-    order = np.argsort(gap[found[at]], kind="stable")
-    one, other = pairs[order].T
-    facts = {
-        "twin": table.index[other],
-        "n_differ": _n_differ(table.iloc[one], table.iloc[other]),
-        f"{label} of twin": table[label].to_numpy()[other],
-    }
-    return beside(facts, table.iloc[one])
 
 
 def clusters(judged, seed):

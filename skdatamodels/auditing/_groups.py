@@ -25,7 +25,7 @@ _LARGE = 0.2  # share of the rows, from which a group is large
 
 @dataclass(frozen=True, eq=False)
 class GroupAudit:
-    """What groups of training rows add to the score.
+    """What groups of training rows add to the score; an :class:`Audit` has it.
 
     Attributes
     ----------

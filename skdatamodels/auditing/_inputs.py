@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.utils.multiclass import type_of_target
 
 from skdatamodels._examples import Examples
+from skdatamodels._fitting import weight_name
 from skdatamodels._frames import is_frame, is_pandas, with_types_of
 from skdatamodels._tables import import_pandas
 from skdatamodels.auditing._columns import (
@@ -47,7 +48,7 @@ class Inputs(NamedTuple):
     label: str
 
 
-def check_inputs(estimator, X, y, X_test, y_test, groups, task):
+def check_inputs(estimator, X, y, X_test, y_test, groups, sample_weight, task):
     """Check all inputs of an audit, and return them as Inputs.
 
     Raises
@@ -59,18 +60,21 @@ def check_inputs(estimator, X, y, X_test, y_test, groups, task):
     label = getattr(y, "name", None)
     if isinstance(groups, str) and is_frame(X) and groups in X.columns:
         # the source of a row is not to be learnt from
-        groups, (X, X_test) = X[groups], (_without(X, groups), _without(X_test, groups))
+        groups, X, X_test = _take(groups, X, X_test)
+    if isinstance(sample_weight, str):
+        _check_named(sample_weight, "sample_weight", X)
+        sample_weight, X, X_test = _take(sample_weight, X, X_test)
     if (X_test is None) != (y_test is None):
         raise ValueError("Give both X_test and y_test, or neither.")
     if isinstance(estimator, str):
         X, X_test = _for_named_model(estimator, X), _for_named_model(estimator, X_test)
-    train = _examples(X, y, "X")
+    train = _examples(X, y, "X", sample_weight)
     test = None if X_test is None else _examples(X_test, y_test, "X_test")
     check_columns(train.X)
     if test is not None:
         check_same_columns(train.X, test.X)
         if is_frame(train.X):
-            X_test = with_types_of(test.X, train.X)
+            X_test = with_types_of(test.X[list(train.X.columns)], train.X)
             test = Examples(X_test, test.y, test.ids, allow_nan=True)
     _check_sizes(train, test)
     _check_numbers(train.y)
@@ -79,7 +83,11 @@ def check_inputs(estimator, X, y, X_test, y_test, groups, task):
         estimator = model_for(estimator, X, task)
     else:
         task = _task_of(estimator, train.y, task)
-    _check_labels(train.y, None if test is None else test.y, task)
+    learnt = train.y
+    if train.sample_weight is not None:
+        weight_name(estimator)
+        learnt = train.y[train.sample_weight > 0]
+    _check_labels(learnt, None if test is None else test.y, task)
     if label is None:
         label = "label" if task == "classification" else "value"
     return Inputs(estimator, task, train, test, groups, label)
@@ -120,6 +128,23 @@ def _split_labels(X, y, X_test, y_test):
     return tables[0], labels[0], tables[1], labels[1]
 
 
+def _check_named(name, argument, X):
+    """Raise if X has no column of this name."""
+    if not is_frame(X):
+        raise TypeError(
+            f"{argument}={name!r} names a column, but X is a {type(X).__name__}. Pass "
+            "a data frame, or an array."
+        )
+    if name not in X.columns:
+        names = ", ".join(map(repr, list(X.columns)[:10]))
+        raise ValueError(f"X has no column {name!r} for {argument}; it has {names}.")
+
+
+def _take(column, X, X_test):
+    """Return a column of X, and both tables without it."""
+    return X[column], _without(X, column), _without(X_test, column)
+
+
 def _without(table, column):
     """Return a data frame without a column, which it may lack."""
     if table is None or not is_frame(table) or column not in table.columns:
@@ -127,7 +152,7 @@ def _without(table, column):
     return table.drop(columns=column) if is_pandas(table) else table.drop(column)
 
 
-def _examples(X, y, name):
+def _examples(X, y, name, sample_weight=None):
     if is_pandas(X) and not X.index.is_unique:
         twice = X.index[X.index.duplicated()].unique().tolist()
         listed = ", ".join(map(repr, twice[:5]))
@@ -136,7 +161,7 @@ def _examples(X, y, name):
             f"rows by it: call {name}.reset_index(drop=True), or make it unique."
         )
     ids = X.index.to_numpy() if is_pandas(X) and X.index.nlevels == 1 else None
-    return Examples(X, y, ids, allow_nan=True)
+    return Examples(X, y, ids, allow_nan=True, sample_weight=sample_weight)
 
 
 def _for_named_model(name, X):

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skdatamodels.auditing._effect_check import UNCHECKED, EffectCheck
+from skdatamodels.auditing._effect_check import NORMAL, UNCHECKED, EffectCheck
 from skdatamodels.inference import infer_weights
 from skdatamodels.inference._named_weights import FDR
 from skdatamodels.regression import DatamodelRegressor
@@ -91,8 +91,9 @@ class Judged(NamedTuple):
         """Return intervals of the mean benefits, float64 array (n_train, 2).
 
         They are about the noise of the runs, and hold for the most harmful and the most
-        helpful rows. Their level is that of the effects. `strata` has the class of each
-        training row, if subsets were stratified.
+        helpful rows. They are widened by how far scaled effects were from those of
+        retraining, relative to their size. Their level is that of the effects. `strata`
+        has the class of each training row, if subsets were stratified.
         """
         factors, scale = self._factors(), self.check.scale
         inference = infer_weights(self.model, self.runs, strata=strata)
@@ -101,11 +102,13 @@ class Judged(NamedTuple):
             mean.adjusted_interval(FDR, alternative=side)[0]
             for side in ("less", "greater")
         )
-        ends = np.where(self.mean_benefit()[:, None] > 0, helpful, harmful)
-        centre = mean.estimate[0, :, None]
+        benefit = self.mean_benefit()
+        low, high = np.where(benefit > 0, helpful.T, harmful.T)
         # without a scale, an effect may be 0, but not for sure
-        ends = scale * centre + (scale or 1.0) * (ends - centre)
-        return ends + np.reshape(self._curvature(), (-1, 1))
+        noise = (scale or 1.0) * (high - low) / 2
+        half = np.hypot(noise, NORMAL * self.check.relative_error * benefit)
+        centre = scale * mean.estimate[0] + self._curvature()
+        return np.stack([centre - half, centre + half], axis=1)
 
     def _factors(self, among=None):
         """Return the factor of each judged row's effects in the mean (n_judged,)."""

@@ -21,7 +21,7 @@ def read_table(path, encoding="utf-8", decimal=".", thousands=None):
     ----------
     path : path-like
         File whose name ends in ``.csv``, ``.tsv`` or ``.txt``, perhaps with ``.gz``, or
-        in ``.parquet``. The separator of text is found by itself.
+        in ``.parquet`` or ``.pq``. The separator of text is found by itself.
     encoding : str, default="utf-8"
         Encoding of text.
     decimal : str, default="."
@@ -47,7 +47,7 @@ def read_table(path, encoding="utf-8", decimal=".", thousands=None):
     pandas, path = import_pandas(), Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"There is no file {path}.")
-    if path.suffix == ".parquet":
+    if path.suffix.lower() in (".parquet", ".pq"):
         try:
             return pandas.read_parquet(path)
         except ImportError as error:

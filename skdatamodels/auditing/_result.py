@@ -6,7 +6,7 @@ import numpy as np
 
 from skdatamodels._frames import is_frame
 from skdatamodels._tables import Table, import_pandas, table_html, table_text
-from skdatamodels.auditing import _findings, _page, _summary
+from skdatamodels.auditing import _copies, _findings, _page, _summary
 from skdatamodels.auditing._checked_removal import removal_frame
 from skdatamodels.auditing._effect_check import NORMAL
 from skdatamodels.auditing._explanation import explain
@@ -96,7 +96,7 @@ class Audit:
 
     @property
     def effect_check(self):
-        """How weights compare with effects in models trained on all rows.
+        """How weights compare with effects in models trained on all rows, EffectCheck.
 
         `scale` is the factor, by which all effects of this class are multiplied;
         `effects` has the predicted and true effects of removing the rows for and
@@ -156,10 +156,10 @@ class Audit:
 
         It is the change of the mean margin, each class having the same weight, or minus
         that of the root mean squared error, in the unit of the value. `low` and `high`
-        are the ends of its interval, which is about the noise of the runs;
-        `distinguishable` says whether it is on
-        the side of `effect`. Of the harmful rows that are, one of ten may be false, and
-        so of the helpful ones.
+        are the ends of its interval, by the noise of the runs and by how far effects
+        were from those of retraining; `distinguishable` says whether it is on the side
+        of `effect`. Of the harmful rows that are, one of ten may be false, and so of
+        the helpful ones.
         """
         self._need_trust()
         strata = self._train.y if self.trainer.design == "stratified" else None
@@ -167,7 +167,11 @@ class Audit:
 
     @property
     def harmful(self):
-        """Training rows that make the score worse, the worst first."""
+        """Training rows that make the score worse, the worst first.
+
+        Nobody can believe this of a model that is no better than guessing, see
+        ``trust.model``.
+        """
         return self.rows[self.rows["effect"] < 0]
 
     @property
@@ -191,9 +195,11 @@ class Audit:
     def leaks(self):
         """Test rows that are also in the training set, exactly or nearly.
 
-        `train_row` is the copy, and `n_differ` the number of columns, with the label,
-        in which it differs. `evidence` says what speaks for it: "weights" (the
-        model needed it), "representation" (it looks alike), or "both".
+        `train_row` is the row in the training set, and `n_differ` the number of
+        columns, with the label, in which it differs. `copy` says whether all columns
+        but the label are equal. `evidence` says what speaks for others: "weights" (the
+        model needed it), "representation" (it looks alike, more than any other row and
+        more than training rows do among each other), or "both".
         """
         if self._test is None:
             raise ValueError(
@@ -201,7 +207,7 @@ class Audit:
                 "has pairs of training rows."
             )
         weights = self._judged.benefit() if self.trust.enough else None
-        return _findings.leaks(
+        return _copies.leaks(
             weights, *self._representation, self._train_table, self._judged_table
         )
 
@@ -211,7 +217,7 @@ class Audit:
 
         `n_differ` is the number of columns, with the label, in which they differ.
         """
-        return _findings.duplicates(self._representation[0], self._train_table)
+        return _copies.duplicates(self._representation[0], self._train_table)
 
     @cached_property
     def columns(self):
@@ -317,7 +323,7 @@ class Audit:
         return explain(
             self._judged.effects[at],
             self._judged.standard_errors(among=[at])[0],
-            self._judged_table.iloc[at],
+            self._judged_table.iloc[[at]],
             self._train_table,
             n_rows,
         )
@@ -436,7 +442,7 @@ class Audit:
 
     @cached_property
     def _representation(self):
-        return _findings.representation(self._fitted, self._train, self._judged_rows)
+        return _copies.representation(self._fitted, self._train, self._judged_rows)
 
     @cached_property
     def _clusters(self):

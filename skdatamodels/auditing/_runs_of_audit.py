@@ -1,6 +1,5 @@
 """The trainings of an audit: their cost, the runs, and repeats for the noise."""
 
-import time
 from typing import NamedTuple
 
 import numpy as np
@@ -68,14 +67,6 @@ def choose_n_runs(n_runs, n_train):
     return N_RUNS_OF_MANY if n_train > MANY_ROWS else N_RUNS
 
 
-def seconds_per_run(trainer):
-    """Train the first run, and return the time that it takes, in seconds."""
-    one = clone(trainer).set_params(n_jobs=1, verbose=0)
-    start = time.perf_counter()
-    one.fit_transform([0])
-    return time.perf_counter() - start
-
-
 def train_all(trainer, n_runs):
     """Train the runs, some of them again, and models on all rows; return AuditRuns."""
     runs = trainer.fit_transform(np.arange(n_runs))
@@ -107,7 +98,14 @@ def _as_targets(train, test):
     X, Z = train.X, test.X
     if is_frame(X):
         X, Z, both = _concat_frames(X, Z)
-        train = Examples(X, train.y, train.ids, train.metadata, allow_nan=True)
+        train = Examples(
+            X,
+            train.y,
+            train.ids,
+            train.metadata,
+            allow_nan=True,
+            sample_weight=train.sample_weight,
+        )
     elif hasattr(X, "tocsr"):
         both = vstack([X, Z], format="csr")
     else:

@@ -5,7 +5,9 @@ import numpy as np
 from skdatamodels._tables import format_column
 from skdatamodels.auditing._checked_removal import removal_in_words
 from skdatamodels.auditing._judged import LIKELY
+from skdatamodels.inference._named_weights import FDR
 
+_UNKNOWN = "unknown, see below"
 _BRITTLE = 5  # rows whose removal flips a prediction
 _MOST_NAMES = 2  # of groups
 
@@ -18,14 +20,25 @@ def counts(found):
     found : Audit
         The audit.
     """
-    likely = int((found.label_errors["probability"] > LIKELY).sum())
-    said = _score(found) if found.trust.enough else {}
-    said["label errors"] = f"{likely:,} likely"
+    known = found.trust.model is None or found.trust.model.better
+    errors = found.label_errors["probability"]
+    said = _score(found, known) if found.trust.enough else {}
+    expected = f"about {errors.sum():,.0f} expected"
+    said["label errors"] = expected if known else _UNKNOWN
+    if known:
+        n_likely = int((errors > LIKELY).sum())
+        said["likely label errors"] = f"{n_likely:,} with probability above one half"
+    if found.trust.enough:
+        n_marked = int(found.harmful["distinguishable"].sum())
+        said["harmful rows"] = f"{n_marked:,} distinguishable at FDR {FDR}"
     if found.group_audit is not None:
         said["groups"] = _groups(found.group_audit)
     if found.has_test_rows:
-        n_same = int((found.leaks["n_differ"] == 0).sum())
-        said["leaks"] = f"{len(found.leaks):,} test rows, {n_same:,} of them exact"
+        n_copies = int(found.leaks["copy"].sum())
+        said["leaks"] = (
+            f"{n_copies:,} test rows are copies of training rows, "
+            f"{len(found.leaks) - n_copies:,} nearly so"
+        )
     said["near-duplicates"] = f"{len(found.duplicates):,} pairs"
     return said
 
@@ -62,7 +75,7 @@ def _groups(groups):
     return f"{len(harmful):,} of {n:,} harmful: {named}{more}"
 
 
-def _score(found):
+def _score(found, known):
     """Return how good the predictions are, and how brittle."""
     frame = found.predictions
     n = f"{len(frame):,} {'test' if found.has_test_rows else 'training'} rows"
@@ -72,7 +85,8 @@ def _score(found):
     wrong = int((~frame["right"]).sum())
     to_flip = frame["rows_to_flip"]
     brittle = int(((to_flip > 0) & (to_flip <= _BRITTLE)).sum())
+    flip = f"{brittle:,} may flip without {_BRITTLE} rows or fewer"
     return {
         "accuracy": f"{1 - wrong / len(frame):.3f} on {n}, {wrong:,} wrong",
-        "brittle predictions": f"{brittle:,} may flip without {_BRITTLE} rows or fewer",
+        "brittle predictions": flip if known else _UNKNOWN,
     }

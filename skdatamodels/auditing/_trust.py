@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from skdatamodels._tables import Table, import_pandas, table_html, table_text
+from skdatamodels.auditing._model_score import ModelScore
 from skdatamodels.judging import plan_runs
 from skdatamodels.metrics import ScoreInterval, noise_ceiling
 
@@ -29,6 +30,8 @@ class Trust:
         Expected score by number of runs. Empty if it cannot be extrapolated.
     least : float
         Lower end of the interval that is needed for an answer.
+    model : ModelScore or None
+        Score of the model beside that of the best constant. None for groups.
     """
 
     lds: ScoreInterval
@@ -36,6 +39,7 @@ class Trust:
     n_runs: int
     more: dict
     least: float
+    model: ModelScore | None = None
 
     @property
     def enough(self):
@@ -44,7 +48,11 @@ class Trust:
 
     @property
     def message(self):
-        """What the score means, in words."""
+        """What the score means, in words, and whether the model has learnt nothing."""
+        warning = "" if self.model is None else self.model.message
+        return f"{self._meaning()} {warning}".strip()
+
+    def _meaning(self):
         if self.enough:
             return (
                 "On unseen subsets, predicted and true outputs have a rank correlation "
@@ -74,6 +82,7 @@ class Trust:
             ("LDS", *self.lds),
             ("best possible LDS", self.ceiling, np.nan, np.nan),
             ("runs", self.n_runs, np.nan, np.nan),
+            *self._model_facts(),
             *((f"LDS with {n:,} runs", *score) for n, score in self.more.items()),
         ]
         pandas = import_pandas()
@@ -86,9 +95,17 @@ class Trust:
         if not np.isnan(self.ceiling):
             facts["best possible LDS"] = self.ceiling
         facts["runs"] = self.n_runs
+        facts |= {name: value for name, value, *_ in self._model_facts()}
         for n_runs, score in list(self.more.items())[-1:]:
             facts[f"LDS expected with {n_runs:,} runs"] = tuple(score)
         return facts | {"message": self.message}
+
+    def _model_facts(self):
+        if self.model is None:
+            return []
+        metric, score, constant, *_ = self.model
+        rows = [(metric, score), (f"{metric} of a constant", constant)]
+        return [(*row, np.nan, np.nan) for row in rows]
 
     def _best(self):
         if np.isnan(self.ceiling):
@@ -102,6 +119,7 @@ class Trust:
         }
         if not np.isnan(self.ceiling):
             facts["best possible LDS"] = f"{self.ceiling:.3f}"
+        facts |= {name: f"{value:.3f}" for name, value, *_ in self._model_facts()}
         for n_runs, score in self.more.items():
             facts[f"LDS expected with {n_runs:,} runs"] = str(score)
         title = "Trust: enough for an answer" if self.enough else "Trust: no answer"
@@ -112,7 +130,7 @@ class Trust:
     _repr_html_ = table_html
 
 
-def measure_trust(judged, least, seed, repeats=None):
+def measure_trust(judged, least, seed, repeats=None, model=None):
     """Score weights on runs that they were not fitted on, and extrapolate.
 
     Parameters
@@ -125,6 +143,8 @@ def measure_trust(judged, least, seed, repeats=None):
         Seed of splits and bootstrap draws.
     repeats : float array of shape (2, n_subsets, n_targets), default=None
         Outputs of two trainings of the same subsets.
+    model : ModelScore, default=None
+        Score of the model.
 
     Returns
     -------
@@ -146,7 +166,7 @@ def measure_trust(judged, least, seed, repeats=None):
         if "no better than a constant" not in str(error):
             raise
         nothing = ScoreInterval(0.0, 0.0, 0.0)
-        return Trust(nothing, ceiling, len(runs), {}, least)
+        return Trust(nothing, ceiling, len(runs), {}, least, model)
     sizes = [factor * len(runs) for factor in _FACTORS]
     more = map(ScoreInterval._make, plan.predict(sizes).tolist())
     return Trust(
@@ -155,4 +175,5 @@ def measure_trust(judged, least, seed, repeats=None):
         len(runs),
         dict(zip(sizes, more, strict=True)),
         least,
+        model,
     )

@@ -45,7 +45,7 @@ class WeightInference:
         Names of the targets.
     player_ids : array of shape (n_train,) or None
         Names of the training examples.
-    noise : float32 array of shape (n_targets, n_runs)
+    noise : float32 array of shape (n_targets, n_runs) or None
         What each run adds to the errors, in vectors of length 1: the product of two is
         the correlation of the errors of two targets.
 
@@ -208,7 +208,7 @@ class WeightInference:
         Raises
         ------
         ValueError
-            If there is not one finite factor for each target.
+            If there is not one finite factor for each target, or `noise` is None.
 
         Notes
         -----
@@ -227,6 +227,11 @@ class WeightInference:
         >>> mean.estimate.shape
         (1, 50)
         """
+        if self.noise is None:
+            raise ValueError(
+                "It is not known how the errors of these targets are correlated. Use "
+                "the inference that infer_weights returns."
+            )
         factors = np.atleast_2d(as_real(factors, "factors")).astype(np.float64)
         if factors.shape[1:] != (len(self),) or not np.isfinite(factors).all():
             raise ValueError(

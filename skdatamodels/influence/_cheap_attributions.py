@@ -7,9 +7,9 @@ from time import perf_counter
 
 import numpy as np
 from joblib import Parallel, delayed
-from tqdm.auto import tqdm
 
 from skdatamodels._examples import Examples
+from skdatamodels._progress import progress_bar
 from skdatamodels._random import entropy_from
 from skdatamodels._sklearn_compat import Interval, validate_params
 from skdatamodels._tables import Table, shorten, table_html, table_text
@@ -273,7 +273,9 @@ class _Clock:
 
 def _compute_all(members, clock, n_jobs, verbose, found, seconds, failed):
     """Add the results of members to dicts by name."""
-    with tqdm(total=len(members), unit="attribution", disable=not verbose) as progress:
+    with progress_bar(
+        total=len(members), unit="attribution", verbose=verbose
+    ) as progress:
         # The cheapest first, so that a dear one does not crowd out all others.
         for member in sorted(members, key=lambda member: member.seconds):
             begin = perf_counter()

@@ -5,8 +5,8 @@ from numbers import Integral, Real
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
-from tqdm.auto import tqdm
 
+from skdatamodels._progress import progress_bar
 from skdatamodels._sklearn_compat import Interval, StrOptions, validate_params
 from skdatamodels.influence._checks import as_subset
 from skdatamodels.influence._conjugate_gradient import conjugate_gradient
@@ -159,7 +159,7 @@ def influence_functions(
         matrix = Curvature(network, state, curvature, damping, subset, block_bytes)
     influence = np.empty((len(targets), len(train)))
     options = {"tol": tol, "max_iter": max_iter}
-    with tqdm(total=len(targets), unit="target", disable=not verbose) as progress:
+    with progress_bar(total=len(targets), unit="target", verbose=verbose) as progress:
         for block in network.gradient_blocks(len(targets), block_bytes // _VECTORS):
             h = network.gradients(state, "targets", block, output)
             if direct:

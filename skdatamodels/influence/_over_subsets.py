@@ -7,10 +7,10 @@ import numpy as np
 from joblib import Parallel, delayed
 from sklearn.base import clone, is_classifier
 from sklearn.frozen import FrozenEstimator
-from tqdm.auto import tqdm
 
 from skdatamodels._fitting import check_fit, fit_rows
 from skdatamodels._process_state import single_threaded
+from skdatamodels._progress import progress_bar
 from skdatamodels._random import entropy_from, set_seeds, training_seed, unseeded
 from skdatamodels._sklearn_compat import Interval, validate_params
 from skdatamodels.influence._checks import check_same_examples
@@ -154,7 +154,9 @@ def over_subsets(
         )
     mean = Mean(scaled=what == "module")
     matrices = influences(function, todo, train, targets, params, n_jobs)
-    for matrix in tqdm(matrices, total=len(todo), unit="model", disable=not verbose):
+    for matrix in progress_bar(
+        matrices, total=len(todo), unit="model", verbose=verbose
+    ):
         mean.add(matrix)
     return mean.value
 

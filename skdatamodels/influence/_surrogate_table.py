@@ -46,7 +46,8 @@ def surrogate_table(train, targets, n_outputs):
     if X.shape[1] > most:
         kind = TruncatedSVD if sp.issparse(X) else PCA
         reduce = kind(min(most, *(size - 1 for size in X.shape)), random_state=0)
-        X, Z = reduce.fit_transform(X), reduce.transform(Z)
+        reduce.fit(X)  # fit_transform of an approximate decomposition is not transform
+        X, Z = reduce.transform(X), reduce.transform(Z)
     return tuple(
         with_inputs(part, _dense(values)) for values, part in ((X, train), (Z, targets))
     )

@@ -1,8 +1,8 @@
 """Gradient dot products, for one state or several checkpoints (TracInCP)."""
 
 import numpy as np
-from tqdm.auto import tqdm
 
+from skdatamodels._progress import progress_bar
 from skdatamodels._sklearn_compat import validate_params
 from skdatamodels.influence._checkpoints import check_rates, load_state
 from skdatamodels.influence._torch import OPTIONS, Network
@@ -175,4 +175,4 @@ def _effect(network, state, output, block_bytes, progress):
 def _bar(network, n_states, block_bytes, verbose):
     """Return a progress bar that counts gradients of training examples."""
     total = n_states * network.n_dot("targets", "train", block_bytes)
-    return tqdm(total=total, unit="gradient", disable=not verbose)
+    return progress_bar(total=total, unit="gradient", verbose=verbose)

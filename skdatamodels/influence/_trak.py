@@ -4,8 +4,8 @@ from numbers import Integral, Real
 
 import numpy as np
 from scipy.special import expit
-from tqdm.auto import tqdm
 
+from skdatamodels._progress import progress_bar
 from skdatamodels._random import entropy_from
 from skdatamodels._sklearn_compat import Interval, StrOptions, validate_params
 from skdatamodels.influence._checkpoints import check_checkpoints, load_state
@@ -155,7 +155,7 @@ def trak(
     effect, pull = np.zeros((len(targets), len(train))), np.zeros(len(train))
     features = _Features(network, output, projection_dim, block_bytes)
     total = len(checkpoints) * features.n_gradients
-    with tqdm(total=total, unit="gradient", disable=not verbose) as progress:
+    with progress_bar(total=total, unit="gradient", verbose=verbose) as progress:
         for number, checkpoint in enumerate(checkpoints):
             state = load_state(checkpoint, number, network.module)
             how = subsets[number], damping, progress

@@ -1,14 +1,18 @@
-"""Compare attribution methods, and plan the number of runs."""
+"""Compare attribution methods, plan the number of runs, and collect them."""
 
 from skdatamodels.judging._attribution_comparison import AttributionComparison
+from skdatamodels.judging._collect_runs import collect_runs
+from skdatamodels.judging._collected_runs import CollectedRuns
 from skdatamodels.judging._compare_attributions import compare_attributions
 from skdatamodels.judging._estimate_cost import CostEstimate, estimate_cost
 from skdatamodels.judging._plan_runs import RunPlan, plan_runs
 
 __all__ = [
     "AttributionComparison",
+    "CollectedRuns",
     "CostEstimate",
     "RunPlan",
+    "collect_runs",
     "compare_attributions",
     "estimate_cost",
     "plan_runs",

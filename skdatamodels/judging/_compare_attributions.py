@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 from sklearn.utils.multiclass import type_of_target
-from tqdm.auto import tqdm
 
 from skdatamodels._examples import Examples, swap_hint
 from skdatamodels._numbers import as_real
+from skdatamodels._progress import progress_bar
 from skdatamodels._random import entropy_from
 from skdatamodels._sklearn_compat import Interval, validate_params
 from skdatamodels.applications._counterfactuals import CounterfactualEvaluation
@@ -243,7 +243,9 @@ def compare_attributions(
     retrained = targets_to_retrain(counterfactuals, reported.targets)
     methods = {
         name: choose(name, given, (runs.n_targets, runs.n_train), tuning)
-        for name, given in tqdm((attributions | controls).items(), disable=not verbose)
+        for name, given in progress_bar(
+            (attributions | controls).items(), verbose=verbose
+        )
     }
     matrices = {name: method.weights for name, method in methods.items()}
     scores, draws = _scores(matrices, reported, n_bootstraps, confidence, entropy)

@@ -7,8 +7,8 @@ import numpy as np
 from joblib import Parallel, delayed
 from sklearn.base import clone
 from threadpoolctl import threadpool_limits
-from tqdm.auto import tqdm
 
+from skdatamodels._progress import progress_bar
 from skdatamodels._random import entropy_from
 from skdatamodels._sklearn_compat import (
     HasMethods,
@@ -29,7 +29,7 @@ from skdatamodels.judging._learning_curve import (
     runs_for,
     square_at,
 )
-from skdatamodels.judging._rows_of_targets import for_targets
+from skdatamodels.judging._rows_of_targets import draw_targets, for_targets
 from skdatamodels.metrics import (
     ScoreInterval,
     linear_datamodeling_score,
@@ -289,7 +289,7 @@ def plan_runs(
     goal = None if wanted is None else measure.check_wanted(wanted)
     if regressor is None:
         regressor = DatamodelRegressor(tol=_TOL, random_state=0)
-    targets = _draw_targets(outputs.shape[1], n_targets, rng.spawn(1)[0])
+    targets = draw_targets(outputs.shape[1], n_targets, rng.spawn(1)[0])
     splits = [
         (rng.permutation(len(runs)), rng.integers(2**31)) for _ in range(n_splits)
     ]
@@ -341,12 +341,6 @@ def plan_runs(
     )
 
 
-def _draw_targets(n_all, n_targets, rng):
-    if n_targets is None or n_targets >= n_all:
-        return np.arange(n_all)
-    return np.sort(rng.choice(n_all, n_targets, replace=False))
-
-
 def _predict_left_out(runs, regressor, tasks, n_jobs, verbose):
     """Fit and predict the runs of each task: list of arrays (n_test, n_targets)."""
 
@@ -359,13 +353,13 @@ def _predict_left_out(runs, regressor, tasks, n_jobs, verbose):
         predictions = Parallel(n_jobs, require="sharedmem", return_as="generator")(
             delayed(fit_and_predict)(*task) for task in tasks
         )
-        progress = tqdm(
+        progress = progress_bar(
             predictions,
             desc="plan_runs",
             total=len(tasks),
             unit="fit",
-            disable=verbose is False,
             delay=0 if verbose else _QUIET,
+            verbose=verbose is not False,
         )
         return list(progress)
 

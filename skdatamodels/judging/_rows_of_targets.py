@@ -12,6 +12,13 @@ from skdatamodels.regression import AttributionMatrix
 _ROWS = {"prior": 2, "attribution": 2, "penalty_factors": 2, "exclude": 1, "lam": 1}
 
 
+def draw_targets(n_all, n_targets, rng):
+    """Return sorted targets, drawn at random; all if `n_targets` is None or larger."""
+    if n_targets is None or n_targets >= n_all:
+        return np.arange(n_all)
+    return np.sort(rng.choice(n_all, n_targets, replace=False))
+
+
 def for_targets(regressor, targets, n_all, attributions=None):
     """Return a clone whose parameters have only the rows of some targets.
 

@@ -13,10 +13,15 @@ from skdatamodels.metrics._leakage_recall import (
 from skdatamodels.metrics._noise import noise_ceiling, optimal_mse
 from skdatamodels.metrics._normality import normality_p_values
 from skdatamodels.metrics._scorers import lds_scorer, make_lds_scorer
+from skdatamodels.metrics._variance_components import (
+    VarianceComponents,
+    variance_components,
+)
 
 __all__ = [
     "LeakageRecall",
     "ScoreInterval",
+    "VarianceComponents",
     "lds_interval",
     "lds_scorer",
     "leakage_recall",
@@ -26,4 +31,5 @@ __all__ = [
     "noise_ceiling",
     "normality_p_values",
     "optimal_mse",
+    "variance_components",
 ]

@@ -203,7 +203,7 @@ def bootstrap_scores(y_true, y_pred, n_bootstraps, rng):
     for block in _target_blocks(max(n_runs, n_bootstraps), n_targets):
         known = ~np.isnan(y_true[:, block])
         n_drawn = n_runs if known.all() else np.maximum(1, run_counts @ known)
-        correlation = _weighted_correlation(
+        correlation = weighted_correlation(
             run_counts, *paired_ranks(y_true[:, block], y_pred[:, block]), n_drawn
         )
         counts = np.where(np.isnan(correlation), 0, target_counts[:, block])
@@ -294,7 +294,7 @@ def _correlation(covariance, variance_true, variance_pred):
     return correlation
 
 
-def _weighted_correlation(counts, a, b, n_runs):
+def weighted_correlation(counts, a, b, n_runs):
     """Correlate the columns of a and b, weighted by each row of counts.
 
     `n_runs` is the number of drawn runs: an int, or an array (n_rows, n_columns).

@@ -65,6 +65,7 @@ def noise_ceiling(repeats, *, n_averaged=1, multioutput="uniform_average"):
     See Also
     --------
     optimal_mse : The corresponding limit of the squared error.
+    variance_components : How much of an output is noise of training.
 
     References
     ----------
@@ -83,7 +84,7 @@ def noise_ceiling(repeats, *, n_averaged=1, multioutput="uniform_average"):
     >>> round(noise_ceiling(repeats, n_averaged=4), 1)
     0.9
     """
-    repeats = _check_repeats(repeats, min_runs=3)
+    repeats = check_repeats(repeats, min_runs=3)
     n_runs, n_targets = repeats.shape[1:]
     reliability = np.empty(n_targets)
     for block in gen_batches(n_targets, max(1, 2**22 // n_runs)):
@@ -137,12 +138,13 @@ def optimal_mse(repeats, *, multioutput="uniform_average"):
     >>> round(optimal_mse(repeats), 2)
     0.25
     """
-    repeats = _check_repeats(repeats, min_runs=1)
+    repeats = check_repeats(repeats, min_runs=1)
     variance = repeats.var(axis=0, ddof=1, dtype=np.float64).mean(axis=0)
     return variance if multioutput == "raw_values" else float(variance.mean())
 
 
-def _check_repeats(repeats, min_runs):
+def check_repeats(repeats, min_runs):
+    """Return repeated trainings as an array, or raise an error."""
     repeats = as_real(repeats, "repeats")
     if repeats.ndim != 3:
         raise ValueError(

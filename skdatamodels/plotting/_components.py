@@ -97,23 +97,10 @@ class ComponentDisplay(ExamplesDisplay):
         self.examples = examples
         self.components = components
         self.n_ends = n_ends
-        self.image_shape = image_shape
-        self.n_columns = n_columns
-        self.feature_names = feature_names
+        super().__init__(image_shape, n_columns, feature_names)
 
     @classmethod
-    def from_predictions(
-        cls,
-        coordinates,
-        examples,
-        components=(0, 1, 2),
-        *,
-        n_ends=6,
-        image_shape=None,
-        n_columns=5,
-        feature_names=None,
-        **plot_params,
-    ):
+    def from_predictions(cls, coordinates, examples, components=(0, 1, 2), **params):
         """Make the display from coordinates and draw it.
 
         Parameters
@@ -124,32 +111,15 @@ class ComponentDisplay(ExamplesDisplay):
             The examples that were embedded.
         components : array-like of int, default=(0, 1, 2)
             Components to show.
-        n_ends : int, default=6
-            Number of examples at each end.
-        image_shape : tuple of int, default=None
-            Shape of an image, if the examples are flat rows of pixels.
-        n_columns : int, default=5
-            Number of columns that a table shows.
-        feature_names : sequence of str, default=None
-            Names of the columns of an array.
-        **plot_params : dict
-            Keyword arguments of :meth:`plot`.
+        **params : dict
+            Other arguments of :class:`ComponentDisplay` and of :meth:`plot`.
 
         Returns
         -------
         display : ComponentDisplay
             The display, drawn.
         """
-        display = cls(
-            coordinates,
-            examples,
-            components,
-            n_ends=n_ends,
-            image_shape=image_shape,
-            n_columns=n_columns,
-            feature_names=feature_names,
-        )
-        return display.plot(**plot_params)
+        return cls._drawn(coordinates, examples, components, **params)
 
     @classmethod
     def from_estimator(cls, estimator, X, examples, components=(0, 1, 2), **params):

@@ -5,7 +5,12 @@ from typing import NamedTuple
 import numpy as np
 from scipy.sparse import issparse
 
-from skdatamodels._example_scales import column_names, plain_values, scales_of
+from skdatamodels._example_scales import (
+    cell_differences,
+    column_names,
+    plain_values,
+    scales_of,
+)
 from skdatamodels._frames import columns_of, is_frame
 from skdatamodels._sklearn_compat import safe_indexing
 from skdatamodels._tables import format_column, shorten
@@ -253,17 +258,10 @@ def _gaps(one, others, scales):
     """
     others = [np.concatenate(column) for column in zip(*others, strict=True)]
     others = others or [values[:0] for values in one]
-    return [_gap(*column) for column in zip(one, others, scales, strict=True)]
-
-
-def _gap(one, other, scale):
-    """Return differences: in standard deviations, or 1 if they are not numbers."""
-    if not scale > 0:
-        return np.not_equal.outer(one.astype(str), other.astype(str))
-    one, other = one.astype(np.float64), other.astype(np.float64)
-    gap = np.abs(np.subtract.outer(one, other)) / scale
-    only_one_known = np.logical_xor.outer(np.isnan(one), np.isnan(other))
-    return np.where(np.isnan(gap), only_one_known, gap)
+    return [
+        cell_differences(own[:, None], other, scale)
+        for own, other, scale in zip(one, others, scales, strict=True)
+    ]
 
 
 def _most_different(gaps):

@@ -1,5 +1,6 @@
 """Base class of displays that show examples, as images or as tables."""
 
+import inspect
 from numbers import Integral
 
 from skdatamodels.plotting._example_images import are_images
@@ -9,13 +10,34 @@ from skdatamodels.plotting._example_tables import draw_tables
 class ExamplesDisplay:
     """Base class of displays with rows of images, or tables.
 
-    A subclass has the attributes `image_shape` and `n_columns`, and four methods:
+    A subclass has four methods:
 
     - ``_choose`` checks the parameters and finds the examples to show;
     - ``_train`` returns the examples that decide between images and tables;
     - ``_draw_images`` draws the examples as images;
     - ``_contents`` returns the text of their tables.
+
+    Parameters
+    ----------
+    image_shape : tuple of int or None
+        Shape of an image, if the examples are flat rows of pixels.
+    n_columns : int
+        Number of columns that a table shows.
+    feature_names : sequence of str or None
+        Names of the columns of an array.
     """
+
+    def __init__(self, image_shape, n_columns, feature_names):
+        self.image_shape = image_shape
+        self.n_columns = n_columns
+        self.feature_names = feature_names
+
+    @classmethod
+    def _drawn(cls, *data, **params):
+        """Make the display and draw it, with keywords of the class and of `plot`."""
+        own = params.keys() & inspect.signature(cls).parameters.keys()
+        display = cls(*data, **{name: params.pop(name) for name in own})
+        return display.plot(**params)
 
     def plot(self, figure=None, *, cmap="gray_r", image_kw=None, text_kw=None):
         """Draw the images, or the tables.

@@ -85,23 +85,10 @@ class LeakageDisplay(ExamplesDisplay):
         self.train = train
         self.targets = targets
         self.scores = scores
-        self.image_shape = image_shape
-        self.n_columns = n_columns
-        self.feature_names = feature_names
+        super().__init__(image_shape, n_columns, feature_names)
 
     @classmethod
-    def from_predictions(
-        cls,
-        candidates,
-        train,
-        targets,
-        *,
-        scores=None,
-        image_shape=None,
-        n_columns=5,
-        feature_names=None,
-        **plot_params,
-    ):
+    def from_predictions(cls, candidates, train, targets, **params):
         """Make the display from candidates and draw it.
 
         Parameters
@@ -110,32 +97,15 @@ class LeakageDisplay(ExamplesDisplay):
             Training examples to compare each target with; -1 for none.
         train, targets : Examples
             The training set and the targets to show.
-        scores : array-like of shape (n_rows,), default=None
-            How suspicious each target is.
-        image_shape : tuple of int, default=None
-            Shape of an image, if the examples are flat rows of pixels.
-        n_columns : int, default=5
-            Number of columns that a table shows.
-        feature_names : sequence of str, default=None
-            Names of the columns of an array.
-        **plot_params : dict
-            Keyword arguments of :meth:`plot`.
+        **params : dict
+            Other arguments of :class:`LeakageDisplay` and of :meth:`plot`.
 
         Returns
         -------
         display : LeakageDisplay
             The display, drawn.
         """
-        display = cls(
-            candidates,
-            train,
-            targets,
-            scores=scores,
-            image_shape=image_shape,
-            n_columns=n_columns,
-            feature_names=feature_names,
-        )
-        return display.plot(**plot_params)
+        return cls._drawn(candidates, train, targets, **params)
 
     @classmethod
     def from_estimator(

@@ -115,25 +115,11 @@ class SimilarExamplesDisplay(ExamplesDisplay):
         self.train = train
         self.targets = targets
         self.n_examples = n_examples
-        self.image_shape = image_shape
-        self.n_columns = n_columns
-        self.feature_names = feature_names
         self.inference = inference
+        super().__init__(image_shape, n_columns, feature_names)
 
     @classmethod
-    def from_predictions(
-        cls,
-        weights,
-        train,
-        targets,
-        *,
-        n_examples=5,
-        image_shape=None,
-        n_columns=5,
-        feature_names=None,
-        inference=None,
-        **plot_params,
-    ):
+    def from_predictions(cls, weights, train, targets, **params):
         """Make the display from weights and draw it.
 
         Parameters
@@ -142,35 +128,15 @@ class SimilarExamplesDisplay(ExamplesDisplay):
             Rows of an attribution matrix, one for each target.
         train, targets : Examples
             The training set and the targets to show.
-        n_examples : int, default=5
-            Number of examples of each sign.
-        image_shape : tuple of int, default=None
-            Shape of an image, if the examples are flat rows of pixels.
-        n_columns : int, default=5
-            Number of columns that a table shows.
-        feature_names : sequence of str, default=None
-            Names of the columns of an array.
-        inference : WeightInference, default=None
-            Inference of the weights to show.
-        **plot_params : dict
-            Keyword arguments of :meth:`plot`.
+        **params : dict
+            Other arguments of :class:`SimilarExamplesDisplay` and of :meth:`plot`.
 
         Returns
         -------
         display : SimilarExamplesDisplay
             The display, drawn.
         """
-        display = cls(
-            weights,
-            train,
-            targets,
-            n_examples=n_examples,
-            image_shape=image_shape,
-            n_columns=n_columns,
-            feature_names=feature_names,
-            inference=inference,
-        )
-        return display.plot(**plot_params)
+        return cls._drawn(weights, train, targets, **params)
 
     @classmethod
     def from_estimator(
@@ -180,12 +146,8 @@ class SimilarExamplesDisplay(ExamplesDisplay):
         targets,
         target_indices=(0, 1, 2),
         *,
-        n_examples=5,
-        image_shape=None,
-        n_columns=5,
-        feature_names=None,
         inference=None,
-        **plot_params,
+        **params,
     ):
         """Take the weights from a fitted datamodel and draw the display.
 
@@ -198,18 +160,10 @@ class SimilarExamplesDisplay(ExamplesDisplay):
             The training set and all targets.
         target_indices : array-like of int, default=(0, 1, 2)
             Positions of the targets to show.
-        n_examples : int, default=5
-            Number of examples of each sign.
-        image_shape : tuple of int, default=None
-            Shape of an image, if the examples are flat rows of pixels.
-        n_columns : int, default=5
-            Number of columns that a table shows.
-        feature_names : sequence of str, default=None
-            Names of the columns of an array.
         inference : WeightInference, default=None
             Inference of the weights of all targets.
-        **plot_params : dict
-            Keyword arguments of :meth:`plot`.
+        **params : dict
+            Other arguments of :meth:`from_predictions`.
 
         Returns
         -------
@@ -221,17 +175,9 @@ class SimilarExamplesDisplay(ExamplesDisplay):
         weights = coef[target_indices] if coef.ndim == 2 else coef[None]
         if hasattr(weights, "toarray"):
             weights = weights.toarray()
-        return cls.from_predictions(
-            weights,
-            train,
-            targets[target_indices],
-            n_examples=n_examples,
-            image_shape=image_shape,
-            n_columns=n_columns,
-            feature_names=feature_names,
-            inference=None if inference is None else inference[target_indices],
-            **plot_params,
-        )
+        if inference is not None:
+            params["inference"] = inference[target_indices]
+        return cls.from_predictions(weights, train, targets[target_indices], **params)
 
     def _choose(self):
         self._weights = self._check_weights()

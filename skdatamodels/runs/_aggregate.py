@@ -13,9 +13,10 @@ from skdatamodels.runs._attribution_files import StoredAttributions
 from skdatamodels.runs._lazy_attributions import LazyAttributions
 from skdatamodels.runs._training_runs import TrainingRuns
 
-_STATISTICS = "mean", "auc"
+_STATISTICS = "mean", "accuracy", "auc"
 _SIGNED = "margin", "log_odds"  # with two classes, minus the output is of the other
 _ALL = "all"
+_ACCURACY = "accuracy", "share of the targets"
 
 
 def aggregate_targets(runs, slices=None, statistic="mean", *, output=None):
@@ -33,14 +34,15 @@ def aggregate_targets(runs, slices=None, statistic="mean", *, output=None):
         positions of targets; slices may overlap. An array has a label for each target,
         which forms a slice for each label, in sorted order. Names and labels are all
         text or all numbers. None is one slice of all targets, with the name "all".
-    statistic : {"mean", "auc"} or callable, default="mean"
-        "mean" is the mean output. It is the accuracy if the runs have
-        ``output="correctness"``, and the mean loss if they have "cross_entropy" or
-        "squared_error". "auc" is the area under the ROC curve, for learners of two
-        classes and runs of the output "margin" or "log_odds". A callable
-        ``statistic(outputs, classes)`` gets the outputs of a slice, float64 of shape
-        (n, n_slice) without NaN, and the classes of its targets (n_slice,), or None if
-        the runs do not know them. It returns float (n,).
+    statistic : {"mean", "accuracy", "auc"} or callable, default="mean"
+        "mean" is the mean output. It is the mean loss if the runs have
+        ``output="cross_entropy"`` or "squared_error". "accuracy" is the share of
+        correct predictions, for runs of the output "margin" or "correctness". "auc" is
+        the area under the ROC curve, for learners of two classes and runs of the output
+        "margin" or "log_odds". A callable ``statistic(outputs, classes)`` gets the
+        outputs of a slice, float64 of shape (n, n_slice) without NaN, and the classes
+        of its targets (n_slice,), or None if the runs do not know them. It returns
+        float (n,).
     output : str or OutputInfo, default=None
         What the statistic measures. Needed only for a callable whose direction matters.
 
@@ -77,6 +79,12 @@ def aggregate_targets(runs, slices=None, statistic="mean", *, output=None):
     alone. Don't use it with two of the classes of a learner of more: a margin then
     compares the class of a target with the most likely of all others, so margins of
     the two classes are not scores of one of them.
+
+    What retrains models (:class:`~skdatamodels.applications.CounterfactualEvaluation`,
+    :class:`~skdatamodels.applications.DataSupportSearch`) measures single targets and
+    refuses weights of slices. To test by retraining what harms a slice, pass the rows
+    that :func:`~skdatamodels.applications.harmful_examples` finds to
+    :func:`~skdatamodels.applications.removal_check`, with the slice as its targets.
 
     `target_classes` of the result are the names of the slices, so that
     :func:`~skdatamodels.applications.mean_weights` gives each slice the same weight.
@@ -204,10 +212,17 @@ def _statistic(runs, statistic):
     if statistic == "mean":
         name, unit = f"mean {info.name}", info.unit
         if info.name == "correctness":
-            name, unit = "accuracy", "share of the targets"
+            name, unit = _ACCURACY
         if info.name == "unknown":
             name = "unknown"
         return _mean, OutputInfo(name, unit, info.higher_is_better)
+    if statistic == "accuracy":
+        if info.name not in ("margin", "correctness"):
+            raise ValueError(
+                "statistic='accuracy' needs runs of the output margin or correctness, "
+                f"but theirs is {info.name!r}. Train with one of these."
+            )
+        return _accuracy, OutputInfo(*_ACCURACY, True)
     if statistic == "auc":
         return _auc, OutputInfo("auc", "probability", True)
     raise ValueError(
@@ -272,6 +287,11 @@ def _aggregate(runs, name, columns, compute):
 
 def _mean(outputs, classes):
     return outputs.mean(axis=1)
+
+
+def _accuracy(outputs, classes):
+    """Return the share of correct targets: margins above 0, or correctness of 1."""
+    return (outputs > 0).mean(axis=1)
 
 
 def _auc(outputs, classes):

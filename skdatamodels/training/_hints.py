@@ -9,7 +9,8 @@ MISSES_A_CLASS = "has no example of"
 # A class with fewer examples in a subset is mentioned: some estimators split it.
 _FEW = 10
 # Errors of XGBoost, LightGBM and CatBoost about labels that are not codes.
-_ON_LABELS = "invalid classes|label must be|labels? (from|should be)|convert string"
+_ON_LABELS = "invalid classes|label must be|labels? (from|should be)"
+_ON_TEXT = "convert string"  # about labels if it quotes one
 
 
 def add_hints(error, X, y, classes):
@@ -59,7 +60,10 @@ def _hint_on_labels(message, classes):
     are_codes = classes.dtype.kind in "biuf" and np.array_equal(
         classes, np.arange(len(classes))
     )
-    if are_codes or not re.search(_ON_LABELS, message, re.I):
+    on_labels = re.search(_ON_LABELS, message, re.I)
+    if not on_labels and re.search(_ON_TEXT, message, re.I):
+        on_labels = any(f"'{name}'" in message for name in classes.tolist())
+    if are_codes or not on_labels:
         return None
     first = ", ".join(map(repr, classes[:3].tolist()))
     return (

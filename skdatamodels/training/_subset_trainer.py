@@ -74,11 +74,12 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
         "margin" for classifiers and "prediction" for regressors. A callable estimator
         returns its own outputs; here, their name or
         :class:`~skdatamodels.outputs.OutputInfo` describes them.
-    fast : bool, default=True
+    fast : bool or "exact", default=True
         Whether `Ridge`, `RidgeClassifier` and `LogisticRegression` may be trained
         together, which is much faster. It is done only if the results match those of
-        their own ``fit`` (:doc:`/training`). Since they match only to a tolerance, such
-        runs have a separate store.
+        their own ``fit``, and a warning says what is in the way; "exact" gives those of
+        the optimum instead, to which ``fit`` only comes close (:doc:`/training`). Since
+        results match only to a tolerance, such runs have a separate store.
     store : path-like, optional
         Folder that contains a :class:`RunStore` for each configuration. Runs that are
         already stored are read instead of trained. Without a store, each call trains
@@ -185,7 +186,7 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
         "alpha": [Interval(Real, 0, 1, closed="neither"), "array-like"],
         "design": [StrOptions(set(DESIGNS))],
         "output": [StrOptions(set(OUTPUTS)), callable, OutputInfo, None],
-        "fast": ["boolean"],
+        "fast": ["boolean", StrOptions({"exact"})],
         "store": [str, os.PathLike, None],
         "n_jobs": [Integral, None],
         "random_state": ["random_state"],

@@ -2,6 +2,8 @@
 
 from numbers import Integral
 
+import numpy as np
+
 from skdatamodels.masks._designs import check_alphas
 from skdatamodels.runs._paths import readable
 from skdatamodels.training._learners.fast_paths import FAST_LEARNERS
@@ -64,6 +66,8 @@ def known_by(trainer, learner, players, explicit):
     if hasattr(trainer.estimator, "fit") or hasattr(trainer.estimator, "make_learner"):
         names += ["output"]
     fast = type(learner).__name__ if isinstance(learner, FAST_LEARNERS) else None
+    if fast and learner.exact:
+        fast = f"{fast}, exact"
     parameters = {"masks": "given" if explicit else "drawn", "fast": fast}
     parameters |= {name: getattr(trainer, name) for name in names}
     if players.are_groups:  # labels are names only
@@ -73,3 +77,11 @@ def known_by(trainer, learner, players, explicit):
     if trainer.output is None and "output" in names:
         parameters["output"] = trainer.output_info.name
     return parameters
+
+
+def count_stored(trainer):
+    """Return how many of the first runs a fitted trainer would read, not train."""
+    store = trainer._begin([0], anew=False)[-1]
+    if store is None:
+        return 0
+    return int(np.argmin(np.append(store.done(), False)))

@@ -37,6 +37,7 @@ def test_effects_are_sums_over_the_ends():
             assert_array_equal(effects.removed[component, end], removed)
             change = -COEF[:, removed].sum(axis=1)
             targets = np.argsort(-sign * place)
+            assert_array_equal(effects.targets[component, end], targets[:2])
             for found, where in [
                 (effects.same_end, targets[:2]),
                 (effects.other_end, targets[-2:]),
@@ -93,3 +94,20 @@ def test_trainings_are_kept_by_the_store(tmp_path):
 def test_bad_input(components, coordinates, params, message):
     with pytest.raises(ValueError, match=message):
         component_effects(TRAINER, components, coordinates, **params)
+
+
+def test_a_frame_names_the_examples_and_the_targets_of_each_end():
+    pytest.importorskip("pandas")
+    names = [f"target {k}" for k in range(N_TARGETS)]
+    trainer = SubsetTrainer(
+        linear, TRAIN, Examples(TARGETS.X, TARGETS.y, ids=names), random_state=0
+    )
+    components = np.zeros((1, N_TRAIN))
+    components[0, [3, 7]], components[0, 5] = [0.2, 0.9], -0.4
+    coordinates = np.arange(N_TARGETS)[:, None] - 4.0
+    frame = component_effects(
+        trainer, components, coordinates, n_removed=3, n_ends=2, n_trials=1
+    ).to_frame()
+    assert frame["removed_ids"].tolist() == [["row 7", "row 3"], ["row 5"]]
+    ends = [["target 8", "target 7"], ["target 0", "target 1"]]
+    assert frame["target_ids"].tolist() == ends

@@ -13,6 +13,8 @@ from sklearn.neighbors import KNeighborsClassifier
 from skdatamodels import Examples, SubsetTrainer
 from skdatamodels.applications import CounterfactualEvaluation, predict_counterfactual
 from skdatamodels.applications._edits import Edits, effects_on_subsets
+from skdatamodels.influence import DifferenceOfMeans
+from skdatamodels.runs import TrainingRuns, aggregate_targets
 from skdatamodels.training import TorchLearner
 
 N_TRAIN, N_TARGETS = 10, 4
@@ -423,3 +425,16 @@ def test_bad_weights_are_refused_before_training(weights, message):
     with pytest.raises(ValueError, match=message):
         CounterfactualEvaluation(make_trainer(counting)).fit(weights)
     assert before == N_CALLS
+
+
+def test_weights_of_other_targets_are_refused():
+    runs = make_trainer().fit_transform(np.arange(20))
+    evaluation = CounterfactualEvaluation(make_trainer(), sizes=[1], n_trials=1)
+    slices = {f"slice {k}": [k, 0] for k in range(1, N_TARGETS)} | {"all": [0, 1]}
+    assert len(slices) == N_TARGETS  # so that the shape does not tell
+    model = DifferenceOfMeans().fit(aggregate_targets(runs, slices))
+    with pytest.raises(ValueError, match=r"'slice 1', .* not of aggregated ones"):
+        evaluation.fit(model)
+    unnamed = TrainingRuns(runs.masks, runs.outputs)
+    for known in (runs, unnamed):
+        evaluation.fit(DifferenceOfMeans().fit(known))

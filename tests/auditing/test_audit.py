@@ -217,7 +217,8 @@ def test_no_answer_from_noise():
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(80, 3)), rng.integers(0, 2, 80)
     model = DecisionTreeClassifier(splitter="random", max_features=1)
-    found = audit(model, X, y, **QUIET, min_lds=0.9)
+    with pytest.warns(UserWarning, match="better than guessing: on 80 rows, accuracy"):
+        found = audit(model, X, y, **QUIET, min_lds=0.9)
     assert not found.trust.enough
     for name in ("rows", "harmful", "clusters", "predictions", "weights"):
         with pytest.raises(ValueError, match="No answer"):
@@ -414,6 +415,28 @@ def test_intervals_stay_wide_where_effects_have_no_scale(found):
     assert (none.standard_errors() > 0).all()
 
 
+def test_rows_count_with_their_weights():
+    X, y = load_diabetes(return_X_y=True, as_frame=True)
+    parts = X[:120], y[:120], X[120:160], y[120:160]
+    weight = np.random.default_rng(0).choice([0.0, 1, 4], 120)
+    found = audit(Ridge(0.1), *parts, sample_weight=weight, **QUIET)
+
+    def predict(rows):
+        model = Ridge(0.1).fit(parts[0][rows], parts[1][rows], weight[rows])
+        return model.predict(parts[2])
+
+    everything = np.ones(120, dtype=bool)
+    predicted = found.predictions["prediction"]
+    np.testing.assert_allclose(predicted, predict(everything), rtol=1e-5)
+    runs = found.trainer.fit_transform([0, 5])
+    for mask, outputs in zip(runs.masks.astype(bool), runs.outputs, strict=True):
+        np.testing.assert_allclose(outputs[120:], predict(mask), rtol=1e-5)
+    # rows that training ignores have next to no weight
+    size = np.abs(found.weights).mean(axis=0)
+    assert size[weight == 0].max() < 0.2 * size[weight == 4].mean()
+    assert size[weight == 1].mean() < 0.7 * size[weight == 4].mean()
+
+
 def test_intervals_of_rows_are_those_of_the_mean_output(found, planted):
     judged, wrong = found._judged, planted[-1]
     classes = pd.Series(judged.truth)
@@ -424,13 +447,19 @@ def test_intervals_of_rows_are_those_of_the_mean_output(found, planted):
     weights = share @ found.weights
     np.testing.assert_allclose(frame["effect"], scale * weights, rtol=1e-5)
     mean = replace(mean, estimate=mean.estimate + weights.mean())
+    effects = found.effect_check.effects
+    off = effects.true - scale * effects.predicted
+    relative = np.sqrt((off**2).sum() / ((scale * effects.predicted) ** 2).sum())
     for side, ends in (("less", frame["effect"] < 0), ("greater", frame["effect"] > 0)):
-        expected = scale * mean.adjusted_interval(0.1, alternative=side)[0]
-        np.testing.assert_allclose(
-            frame[["low", "high"]][ends], expected[ends], rtol=1e-4
-        )
+        low, high = scale * mean.adjusted_interval(0.1, alternative=side)[0].T
+        half = np.hypot((high - low) / 2, 1.96 * relative * frame["effect"])
+        for name, sign in (("low", -1), ("high", 1)):
+            expected = (low + high) / 2 + sign * half
+            np.testing.assert_allclose(frame[name][ends], expected[ends], rtol=1e-4)
         selected = mean.select(0.1, alternative=side)[0]
-        np.testing.assert_array_equal(frame["distinguishable"][ends], selected[ends])
+        marked = frame["distinguishable"].to_numpy()
+        assert not (marked & ~selected)[ends].any()
+        assert (marked == selected)[ends].mean() > 0.9
     marked = found.harmful[found.harmful["distinguishable"]].index
     assert len(marked) > 8
     assert np.isin(marked, wrong).mean() > 0.8
@@ -457,11 +486,34 @@ def test_explain_has_the_intervals_of_predicted_removal(found, planted):
     assert f"{n_for} for the prediction, {n_against} against" in frame.attrs["message"]
 
 
+def test_intervals_contain_the_effects_of_training_without_single_rows(found, planted):
+    X, y, X_test, y_test, *_ = planted
+    sign = np.where(y_test == "malignant", 1, -1)
+    margins = []
+    for left_out in range(-1, len(X)):
+        kept = np.arange(len(X)) != left_out
+        margins.append(sign * MODEL.fit(X[kept], y[kept]).decision_function(X_test))
+    true = pd.DataFrame(margins[0] - margins[1:], X.index, X_test.index)
+    for row in X_test.index[:10]:
+        frame = found.explain(row, n_rows=200)
+        one = true.loc[frame.index, row]
+        inside = (frame["low"] < one) & (one < frame["high"])
+        assert inside.mean() > 0.9
+        assert (np.sign(one) == np.sign(frame["effect"]))[
+            frame["distinguishable"]
+        ].all()
+    classes = y_test.map(y_test.value_counts())
+    mean = (true / classes / 2).sum(axis=1)[found.rows.index]
+    rows = found.rows
+    assert ((rows["low"] < mean) & (mean < rows["high"])).mean() > 0.9
+    assert (np.sign(mean) == np.sign(rows["effect"]))[rows["distinguishable"]].all()
+
+
 def test_no_row_is_to_blame_where_no_effect_is_distinguishable(found):
     rng = np.random.default_rng(0)
     table = pd.DataFrame({"x": np.arange(300.0)})
     errors = np.full(300, 0.3)
-    frame = explain(0.3 * rng.standard_normal(300), errors, table.iloc[0], table, 5)
+    frame = explain(0.3 * rng.standard_normal(300), errors, table.iloc[[0]], table, 5)
     assert not frame["distinguishable"].any()
     assert "No row is to blame" in frame.attrs["message"]
 

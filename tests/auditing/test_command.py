@@ -1,6 +1,7 @@
 """The command line on real files, good and broken."""
 
 import gzip
+import sys
 
 import numpy as np
 import pytest
@@ -52,11 +53,23 @@ def test_audit_writes_tables(iris, tmp_path, capsys):
     assert "Without the worst" in printed.out
 
 
+def test_weights_are_a_column_that_the_model_does_not_see(iris, tmp_path, capsys):
+    options = ["--target", "species", "--model", "linear", "--weights", "sepal width"]
+    options += ["--runs", "50", "--jobs", "1", "--drop", "found", "source"]
+    options += ["--tables", str(tmp_path)]
+    assert run_command(["audit", str(iris / "train.csv"), *options]) == 0
+    columns = pd.read_csv(tmp_path / "columns.csv")["column"]
+    assert sorted(columns) == ["petal length", "petal width", "sepal length"]
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         (["--target", "kind"], "train.csv has no column 'kind'; it has sepal length"),
         (["--target", "species", "--groups", "lab"], "train.csv has no column 'lab'"),
+        (["--target", "species", "--weights", "kg"], "train.csv has no column 'kg'"),
+        (["--target", "species", "--weights", "found"], "one number per example"),
+        (["--target", "species", "--weights", "petal width"], "weight has missing"),
         (["--target", "species", "--drop", "x"], "has no column 'x' to drop"),
         (["--target", "species", "--index", "x"], "has no column 'x'"),
     ],
@@ -64,6 +77,32 @@ def test_audit_writes_tables(iris, tmp_path, capsys):
 def test_wrong_options(iris, capsys, options, message):
     assert run_command(["audit", str(iris / "train.csv"), *options]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_parquet_is_read_with_its_types(tmp_path):
+    pytest.importorskip("pyarrow")
+    table = pd.DataFrame(
+        {
+            "n": pd.array([1, None, 3], dtype="Int64"),
+            "size": pd.Categorical(["s", "l", None]),
+            "when": pd.to_datetime(["2020-01-01", None, "2021-01-01"]),
+        },
+        index=pd.Index(["a", "b", "c"], name="name"),
+    )
+    for name in ("table.parquet", "table.PQ"):
+        table.to_parquet(tmp_path / name)
+        pd.testing.assert_frame_equal(read_table(tmp_path / name), table)
+    (tmp_path / "broken.parquet").write_bytes(b"no table")
+    with pytest.raises(ValueError, match=r"[Pp]arquet"):
+        read_table(tmp_path / "broken.parquet")
+
+
+def test_parquet_without_pyarrow_says_what_to_install(tmp_path, monkeypatch, capsys):
+    for package in ("pyarrow", "fastparquet"):
+        monkeypatch.setitem(sys.modules, package, None)
+    (tmp_path / "train.parquet").write_bytes(b"")
+    assert run_command(["audit", str(tmp_path / "train.parquet"), "--target", "y"]) == 2
+    assert "pip install pyarrow" in capsys.readouterr().err
 
 
 def test_missing_file(tmp_path, capsys):

@@ -4,8 +4,10 @@ from decimal import Decimal
 
 import numpy as np
 import pytest
+from numpy.testing import assert_array_equal
 from sklearn.ensemble import VotingClassifier
 from sklearn.linear_model import LogisticRegression, Perceptron, Ridge
+from sklearn.neighbors import KNeighborsClassifier
 
 from skdatamodels.auditing._inputs import as_frame, check_inputs
 
@@ -28,7 +30,7 @@ def labels():
 def check(estimator="boosting", X=None, y=None, X_test=None, y_test=None, **rest):
     X = table() if X is None else X
     y = labels() if y is None else y
-    rest = {"groups": None, "task": None} | rest
+    rest = {"groups": None, "sample_weight": None, "task": None} | rest
     return check_inputs(estimator, X, y, X_test, y_test, **rest)
 
 
@@ -40,6 +42,44 @@ def test_few_rows():
 def test_one_class():
     with pytest.raises(ValueError, match=r"All labels are 'no'. There is nothing"):
         check(y=["no"] * N)
+
+
+def test_weights_of_rows():
+    weight = np.linspace(1, 2, N)
+    X = table(cost=weight)
+    for given in (weight, pd.Series(weight), weight.tolist()):
+        assert_array_equal(check(sample_weight=given).train.sample_weight, weight)
+    named = check(X=X, X_test=X[:10], y_test=labels()[:10], sample_weight="cost")
+    assert_array_equal(named.train.sample_weight, weight)
+    assert list(named.train.X.columns) == list(named.test.X.columns) == ["age", "city"]
+    with pytest.raises(ValueError, match="no column 'price' for sample_weight; it has"):
+        check(sample_weight="price")
+    with pytest.raises(TypeError, match="'cost' names a column, but X is a ndarray"):
+        check(LogisticRegression(), X=np.eye(N), sample_weight="cost")
+    shuffled = pd.Series(weight, index=range(10, N + 10))
+    with pytest.raises(ValueError, match="indexes of X and sample_weight differ"):
+        check(X=table().set_index(np.arange(N)[::-1]), sample_weight=shuffled)
+
+
+@pytest.mark.parametrize(
+    ("weight", "message"),
+    [
+        (np.ones(N - 1), "sample_weight has 59"),
+        (-np.ones(N), "sample_weight must be at least 0"),
+        (np.zeros(N), "above 0 for some"),
+        (np.full(N, np.nan), "sample_weight has missing"),
+        (["heavy"] * N, "sample_weight must have one number per example"),
+        (np.arange(N) % 2, "All labels are 'yes'"),  # of rows that are learnt from
+    ],
+)
+def test_bad_weights(weight, message):
+    with pytest.raises(ValueError, match=message):
+        check(sample_weight=weight)
+
+
+def test_models_that_take_no_weights():
+    with pytest.raises(TypeError, match="fit of KNeighborsClassifier takes none"):
+        check(KNeighborsClassifier(), X=table()[["age"]], sample_weight=np.ones(N))
 
 
 def test_few_real_values_need_a_task():
@@ -85,8 +125,8 @@ def test_columns_of_test_rows():
     X = table()
     with pytest.raises(ValueError, match="X_test lacks 'city' and X lacks 'town'"):
         check(X=X, X_test=X.rename(columns={"city": "town"}), y_test=labels())
-    with pytest.raises(ValueError, match="another order: pass X_test"):
-        check(X=X, X_test=X[["city", "age"]], y_test=labels())
+    found = check(X=X, X_test=X[["city", "age"]], y_test=labels())
+    assert list(found.test.X.columns) == ["age", "city"]
     with pytest.raises(TypeError, match="X is a DataFrame, but X_test is a ndarray"):
         check(Perceptron(), X=X, X_test=X.to_numpy(), y_test=labels())
     with pytest.raises(ValueError, match="'age' holds numbers in X, but text in X_te"):

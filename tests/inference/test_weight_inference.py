@@ -1,5 +1,7 @@
 """Intervals, selections and effects of removal, compared with scipy and algebra."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -165,7 +167,9 @@ def make_noise():
 
 
 def test_factors_are_checked():
-    inference = make()
+    inference = replace(make(), noise=np.ones((6, 9)))
+    with pytest.raises(ValueError, match="not known how the errors"):
+        make().combine(np.ones(6))
     for factors in (np.ones(5), np.full(6, np.nan)):
         with pytest.raises(ValueError, match="factors must have one finite number"):
             inference.combine(factors)

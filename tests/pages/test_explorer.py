@@ -10,6 +10,7 @@ from scipy import stats
 from scipy.sparse import csr_array
 
 from skdatamodels import DatamodelRegressor, Examples
+from skdatamodels._example_scales import cell_differences, plain_values, scales_of
 from skdatamodels.applications import (
     predict_counterfactual,
     read_annotations,
@@ -167,6 +168,38 @@ def test_differing_cells_are_marked(explorer):
         gap = abs(ours[name] - theirs[name]) / np.std(TRAIN.X[name])
         assert (name in marked) == (gap >= 1)
     assert ("job" in marked) == (ours["job"] != theirs["job"])
+
+
+def test_cells_differ_by_the_same_rule_as_in_python(browser, tmp_path):
+    rng = np.random.default_rng(0)
+
+    def frame(n):
+        age = rng.integers(18, 80, n).astype(float)
+        age[:2] = np.nan
+        return pd.DataFrame(
+            {
+                "age": age,
+                "income": 1e6 * rng.normal(size=n),
+                "constant": np.full(n, n),
+                "town": rng.choice(["Oslo", "Rome", None], n),
+                "born": pd.to_datetime(rng.choice(["2020-01-01", "2021-01-01"], n)),
+                "paid": rng.random(n) < 0.5,
+            }
+        )
+
+    parts = [Examples(frame(n), np.arange(n) % 2, allow_nan=True) for n in (9, 5)]
+    browser.open(_write(tmp_path, np.eye(5, 9), *parts))
+    found = browser.execute_script(
+        "const pairs = parts.train.columns.map(c => [c, findColumn(parts.targets, c)]);"
+        "return pairs.map(([own, other]) => Array.from({length: 9}, (_, i) =>"
+        " Array.from({length: 5}, (_, k) => own.gap(i, other, k))))"
+    )
+    scales = scales_of(parts[0].X)
+    for gaps, name, scale in zip(found, parts[0].X, scales, strict=True):
+        own, other = (plain_values(part.X[name]) for part in parts)
+        expected = cell_differences(own[:, None], other, scale)
+        assert_allclose(gaps, expected, rtol=1e-5, err_msg=name)
+        assert np.ptp(expected) > 0 or name == "constant"
 
 
 def test_filters(explorer):
@@ -356,13 +389,57 @@ def test_map_chooses_what_is_drawn_around(explorer):
 
 def test_sections_tick_rows(explorer):
     _go(explorer, "section0")
-    (button,) = (b for b in explorer.all("button") if "Tick all of these" in b.text)
+    (button,) = (b for b in explorer.all("button") if "Tick the 2 rows" in b.text)
     button.click()
     assert_array_equal(read_selection(explorer.saved("csv"), TRAIN), [3, 7])
     _go(explorer, "section1")
     explorer.all("main td a")[0].click()
     explorer.settle()
     assert explorer.current_url.endswith("#targets/4")
+
+
+def test_what_is_listed_after_a_filter_is_ticked(browser, tmp_path):
+    score = np.linspace(0, 1, 30)  # two pages of a table
+    section = pd.DataFrame({"train": np.arange(30)[::-1], "score": score})
+    section["why"] = np.resize(["odd", "even", "odd"], 30)
+    rows = np.arange(30)[::-1]
+    path = _write(tmp_path, sections={"Found": section})
+    browser.open(path, "#section0")
+
+    def ticks(n):
+        word = "row" if n == 1 else "rows"
+        (button,) = browser.all("main button:not(.quiet):not([aria-label])")
+        assert button.text == f"Tick the {n} {word} listed"
+        if n == 0:
+            assert not button.is_enabled()
+            return []
+        button.click()
+        ticked = read_selection(browser.saved("csv"), TRAIN)
+        browser.one("#untick").click()
+        return sorted(ticked)
+
+    assert ticks(30) == sorted(rows)
+    browser.choose("Column to filter by", "score")
+    browser.one("[aria-label='score from']").send_keys("0.25")
+    assert ticks((score >= 0.25).sum()) == sorted(rows[score >= 0.25])
+    browser.one("[aria-label='score to']").send_keys("0.2")
+    assert ticks(0) == []
+    browser.choose("Column to filter by", "why")
+    browser.one("[aria-label='why contains']").send_keys("EV")
+    even = (section["why"] == "even").to_numpy()
+    assert ticks(even.sum()) == sorted(rows[even])
+    browser.choose("Column to filter by", "train")
+    browser.one("[aria-label='train contains']").send_keys(TRAIN.ids[5][:12])
+    known = [TRAIN.ids[5][:12].lower() in TRAIN.ids[k].lower() for k in rows]
+    assert ticks(sum(known)) == sorted(rows[known])
+    _go(browser, "rows")
+    browser.choose("y", "no")
+    no = np.flatnonzero(TRAIN.y == "no")
+    (button,) = (b for b in browser.all("button") if "listed" in b.text)
+    assert button.text == f"Tick the {len(no)} rows listed"
+    button.click()
+    assert_array_equal(read_selection(browser.saved("csv"), TRAIN), no)
+    browser.check_silent()
 
 
 def test_questions_are_answered_on_the_same_page(explorer):
@@ -427,7 +504,7 @@ def test_columns_that_are_groups(browser, tmp_path):
 def test_ticked_rows_whose_weights_are_left_out(browser, tmp_path):
     path = _write(tmp_path, outputs=OUTPUTS, n_weights=4, standard_error=ERRORS)
     browser.open(path, "#rows")
-    (button,) = (b for b in browser.all("button") if "Tick all that" in b.text)
+    (button,) = (b for b in browser.all("button") if "Tick the 40 rows" in b.text)
     button.click()
     _go(browser, "targets/5")
     kept = np.argsort(-np.abs(WEIGHTS[5]))[:4]

@@ -154,3 +154,14 @@ def test_normality_of_outputs():
     p_values = normality_p_values(outputs["margin"])
     assert_array_equal(display.p_values["margin"], p_values)
     assert_array_equal(display.lines_["margin"].get_xdata()[1:-1], np.sort(p_values))
+
+
+def test_displays_of_examples_refuse_unknown_keywords():
+    examples = Examples(np.eye(4), [0, 1, 0, 1])
+    for draw, data in (
+        (plotting.SimilarExamplesDisplay.from_predictions, (np.eye(4), examples)),
+        (plotting.LeakageDisplay.from_predictions, (np.zeros((4, 1), int), examples)),
+        (plotting.ComponentDisplay.from_predictions, (np.eye(4),)),
+    ):
+        with pytest.raises(TypeError, match="unexpected keyword argument 'n_colums'"):
+            draw(*data, examples, n_colums=3)

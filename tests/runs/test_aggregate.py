@@ -50,6 +50,21 @@ def test_means_are_those_of_the_columns():
     )
 
 
+def test_accuracy_is_that_of_scikit_learn():
+    runs = make_runs()
+    found = aggregate_targets(runs, SLICES, "accuracy")
+    predicted = np.where(runs.outputs > 0, CLASSES, "other")
+    expected = [accuracy_score(CLASSES[[0, 2, 3]], row[[0, 2, 3]]) for row in predicted]
+    assert_allclose(found.outputs[:, 0], expected)
+    assert found.output_info == OutputInfo("accuracy", "share of the targets", True)
+    correct = make_runs((runs.outputs > 0) * 1.0, output="correctness")
+    assert_allclose(
+        aggregate_targets(correct, SLICES, "accuracy").outputs, found.outputs
+    )
+    with pytest.raises(ValueError, match="accuracy' needs runs of the output margin"):
+        aggregate_targets(make_runs(output="log_odds"), SLICES, "accuracy")
+
+
 @given(st.integers(0, 2**32 - 1), st.booleans())
 def test_auc_is_that_of_scikit_learn(seed, ties):
     rng = np.random.default_rng(seed)
@@ -198,7 +213,7 @@ def test_labels_are_the_names_of_slices(labels):
 @pytest.mark.parametrize(
     ("known", "slices", "statistic", "match"),
     [
-        ({}, None, "median", "must be one of 'mean', 'auc', or a callable"),
+        ({}, None, "median", "one of 'mean', 'accuracy', 'auc', or a callable"),
         ({"output": "confidence"}, None, "auc", "margin or log_odds.*'confidence'"),
         ({"target_classes": None}, None, "auc", "needs the classes"),
         ({"target_classes": list("abcabc")}, None, "auc", "the targets have 3"),

@@ -1,5 +1,6 @@
 """report_failures: silence, a warning or an error."""
 
+import traceback
 import warnings
 
 import pytest
@@ -33,3 +34,26 @@ def test_failures_are_told_as_asked():
 def test_if_none_is_finished_it_is_an_error(on_failure):
     with pytest.raises(RuntimeError, match=r"^No run succeeded.*2 of 2 runs failed"):
         report_failures(FAILURES, 2, 0, 1, on_failure)
+
+
+def test_runs_that_all_fail_alike_are_told_in_short():
+    def traceback_of(value):
+        try:
+            float(value + "\n  is no number")
+        except ValueError as error:
+            error.add_note("Hint: encode it.")
+            return traceback.format_exc()
+
+    failures = [(3, traceback_of("DL")), (5, traceback_of("UA"))]
+    with pytest.raises(RuntimeError, match="2 of 2 runs failed") as error:
+        report_failures(failures, 2, 0, 1, "raise")
+    assert str(error.value).splitlines()[1:] == [
+        "ValueError: could not convert string to float: 'DL\\n  is no number'",
+        "Hint: encode it.",
+        "All failed alike. Train that run alone for the whole traceback.",
+    ]
+    others = [*failures, (6, "Traceback (most recent call last):\n  File\nKeyError")]
+    for several, n_finished in ((others, 0), (failures, 1), (failures[:1], 0)):
+        with pytest.raises(RuntimeError, match="Traceback") as error:
+            report_failures(several, 3, n_finished, 1, "raise")
+        assert "alike" not in str(error.value)

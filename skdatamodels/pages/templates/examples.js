@@ -21,12 +21,14 @@ class Column {
     if (this.found === undefined) this.found = decimalsOf(this.numbers);
     return this.found;
   }
-  // How far two values are apart, in standard deviations; 1 for two different texts.
-  gap(own, other, position, otherPosition) {
-    const a = own.value(position), b = other.value(otherPosition);
-    if (!own.isNumber || !other.isNumber) return own.text(position) === other.text(otherPosition) ? 0 : 1;
-    if (Number.isNaN(a) || Number.isNaN(b)) return Number.isNaN(a) === Number.isNaN(b) ? 0 : 1;
-    return Math.abs(a - b) / (this.scale || 1);
+  // How far a cell is from one of another part, in standard deviations; without these,
+  // and if one is missing, 0 or 1. The same rule as cell_differences in Python.
+  gap(position, other, otherPosition) {
+    if (!this.isNumber || !other.isNumber) return Number(this.text(position) !== other.text(otherPosition));
+    const a = this.value(position), b = other.value(otherPosition);
+    if (Object.is(a, b) || a === b) return 0;
+    const scale = this.scale || other.scale;
+    return scale && !Number.isNaN(a) && !Number.isNaN(b) ? Math.abs(a - b) / scale : 1;
   }
 }
 
@@ -116,9 +118,8 @@ function showCells(part, position, other) {
   if (!columns.length) return null;
   const cells = columns.map(column => {
     const peer = other && findColumn(other.part, column);
-    const scaled = peer && (column.scale ? column : peer);
-    const gap = peer ? scaled.gap(column, peer, position, other.at) : 0;
-    return { column, peer, gap, differs: gap >= FAR || (gap > 0 && !scaled.scale) };
+    const gap = peer ? column.gap(position, peer, other.at) : 0;
+    return { column, peer, gap, differs: gap >= FAR };
   });
   if (other) cells.sort((a, b) => b.differs - a.differs || b.gap - a.gap);
   const list = el("dl.cells");

@@ -13,13 +13,13 @@ class RowsView {
       choices.push({ title: "Group", options: groups.names.map((name, code) =>
         [name, i => groups.codes[i] === code]) });
     choices.push({ title: "Ticked", options: [["ticked", i => ticked.has(i)], ["not ticked", i => !ticked.has(i)]] });
-    this.filters = columnsAreGroups() ? null : new Filters(part, choices,
+    this.filters = columnsAreGroups() ? null : new ExampleFilters(part, choices,
       this.measures(), () => this.filter());
     this.table = new PagedTable({ caption: this.title, n: W.nColumns, fields: this.fields(),
       open: i => "#rows/" + i });
+    this.ticker = tickListed(() => this.table.rows);
     this.list = el("div.list", { role: "region", "aria-label": "List of training rows" },
-      this.filters && this.filters.element,
-      el("div.buttons", {}, button("Tick all that are listed", () => tick(this.table.rows, true))),
+      this.filters && this.filters.element, el("div.buttons", {}, this.ticker),
       this.table.element);
     this.detail = el("div.detail", { role: "region", "aria-label": "The training row" });
     this.element = el("div.split", {}, this.list, this.detail);
@@ -52,6 +52,7 @@ class RowsView {
   }
   filter() {
     this.table.choose(i => this.filters.test(i));
+    this.ticker.update();
     say(rowWord(this.table.rows.length) + " found");
   }
   open(rest) {
@@ -125,15 +126,30 @@ class SectionView {
     if (linked) fields.unshift({ title: "tick",
       cell: i => rowAt(i) < 0 ? "" : box(rowAt(i)).element });
     this.table = new PagedTable({ caption: spec.title, n, fields, open: null });
-    const rows = () => this.table.rows.map(rowAt).filter(row => row >= 0);
+    this.filters = new Filters(() => this.filter());
+    this.filters.addColumns(columns.map(column => [this.searched(column), i => i]));
+    this.ticker = linked && tickListed(() => this.table.rows.map(rowAt).filter(row => row >= 0)
+      .flatMap(row => areGroups ? columnsOfGroup(row) : [row]));
     this.element = el("div.single", {}, el("h2", { tabIndex: -1 }, spec.title),
       spec.note ? el("p.says", {}, spec.note) : null,
       n < spec.total ? el("p.note", {}, `The first ${count(n)} of ${count(spec.total)} rows.`) : null,
       n ? null : el("p", {}, "Nothing was found."),
-      linked && n && !areGroups ? el("div.buttons", {},
-        button("Tick all of these rows", () => tick(rows(), true))) : null,
+      n ? this.filters.element : null,
+      n && linked ? el("div.buttons", {}, this.ticker) : null,
       n ? this.table.element : null);
     ticksChanged.on(() => { if (!this.element.hidden) this.table.draw(); });
+  }
+  filter() {
+    this.table.choose(i => this.filters.test(i));
+    if (this.ticker) this.ticker.update();
+    say(plural(this.table.rows.length, "row") + " found");
+  }
+  // A column as the filter reads it: links by the id of their example.
+  searched(column) {
+    if (!column.link) return column;
+    const at = i => Number(column.value(i));
+    if (column.link === "groups") return { name: column.name, text: i => groups.names[at(i)] };
+    return { name: column.name, text: i => at(i) < 0 ? "" : parts[column.link].id(at(i)) };
   }
   cell(column, i) {
     const value = column.isNumber ? column.numbers[i] : column.value(i);

@@ -5,6 +5,10 @@ const MEANING = {
     "that the weights have not seen. 1 is perfect, 0 is worth nothing.",
   "best possible LDS": "What a perfect predictor would reach. Training is random, so this is below 1.",
   "runs": "Number of models that were trained on random subsets.",
+  "accuracy": "Share of right predictions on the targets.",
+  "accuracy of a constant": "That of always guessing the most frequent class.",
+  "R²": "Share of the variance of the true values that the model explains.",
+  "R² of a constant": "That of always guessing the mean value.",
   "weights on this page": "Share of the absolute weight that the page holds. Small weights are left " +
     "out if it would be too large.",
   "distinguishable": "The effect is more than the noise of the runs. Of such rows, at most one of ten " +

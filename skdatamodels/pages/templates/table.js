@@ -92,40 +92,29 @@ function compare(a, b) {
   return String(a) < String(b) ? -1 : String(a) > String(b) ? 1 : 0;
 }
 
-// Filters of examples: by words, label, group, one column, and more choices.
-// choices: [{title, options: [[text, test(i)]]}]
-// measures: [{name, isNumber, value(i) or text(i)}], by the number of the example
+// A button that ticks the rows that a table lists after its filters, on all its pages.
+function tickListed(rows) {
+  const found = button("", () => tick(rows(), true));
+  found.update = () => {
+    const n = new Set(rows()).size;
+    found.textContent = `Tick the ${rowWord(n)} listed`;
+    found.disabled = n === 0;
+  };
+  found.update();
+  return found;
+}
+
+// Filters of a table, by one column.
 class Filters {
-  constructor(part, choices, measures, onchange) {
+  constructor(onchange) {
     this.tests = new Map();
     this.selects = new Map();  // by title
     this.onchange = onchange;
-    const all = el("div.filters", { role: "search", "aria-label": "Filter" });
-    const search = el("input", { type: "search", placeholder: part.ids ? "id" : "number" });
-    search.setAttribute("aria-label", "Search by " + (part.ids ? "id" : "number"));
-    search.addEventListener("input", () => {
-      const text = search.value.trim().toLowerCase();
-      this.set(search, text && (i => part.ids ? part.id(i).toLowerCase().includes(text)
-        : String(i) === text));
-    });
-    all.append(search);
-    if (!part.labels.isNumber) choices = [labelChoice(part), ...choices];
-    for (const { title, options } of choices) {
-      const select = el("select", { "aria-label": title },
-        el("option", { value: "" }, title + ": all"),
-        options.map(([text], k) => el("option", { value: k }, text)));
-      select.addEventListener("change", () =>
-        this.set(select, select.value !== "" && options[select.value][1]));
-      all.append(select);
-      this.selects.set(title, select);
-    }
-    const own = i => i, placed = i => part.position(i), columns = [];
-    if (part.labels.isNumber) columns.push([part.labels, own]);
-    columns.push(...measures.map(m => [m, own]));
-    if (part.texts) columns.push([{ name: "text", text: k => part.texts[k] }, placed]);
-    columns.push(...part.cells().map(c => [c, placed]));
-    if (columns.length) all.append(this.columnFilter(columns));
-    this.element = all;
+    this.element = el("div.filters", { role: "search", "aria-label": "Filter" });
+  }
+  // columns: [[{name, isNumber, value(at) or text(at)}, i => at]]
+  addColumns(columns) {
+    if (columns.length) this.element.append(this.columnFilter(columns));
   }
   columnFilter(columns) {
     const select = el("select", { "aria-label": "Column to filter by" },
@@ -159,6 +148,39 @@ class Filters {
   test(i) {
     for (const test of this.tests.values()) if (!test(i)) return false;
     return true;
+  }
+}
+
+// Filters of examples: by words, label, group, one column, and more choices.
+// choices: [{title, options: [[text, test(i)]]}]
+// measures: [{name, isNumber, value(i) or text(i)}], by the number of the example
+class ExampleFilters extends Filters {
+  constructor(part, choices, measures, onchange) {
+    super(onchange);
+    const search = el("input", { type: "search", placeholder: part.ids ? "id" : "number" });
+    search.setAttribute("aria-label", "Search by " + (part.ids ? "id" : "number"));
+    search.addEventListener("input", () => {
+      const text = search.value.trim().toLowerCase();
+      this.set(search, text && (i => part.ids ? part.id(i).toLowerCase().includes(text)
+        : String(i) === text));
+    });
+    this.element.append(search);
+    if (!part.labels.isNumber) choices = [labelChoice(part), ...choices];
+    for (const { title, options } of choices) {
+      const select = el("select", { "aria-label": title },
+        el("option", { value: "" }, title + ": all"),
+        options.map(([text], k) => el("option", { value: k }, text)));
+      select.addEventListener("change", () =>
+        this.set(select, select.value !== "" && options[select.value][1]));
+      this.element.append(select);
+      this.selects.set(title, select);
+    }
+    const own = i => i, placed = i => part.position(i), columns = [];
+    if (part.labels.isNumber) columns.push([part.labels, own]);
+    columns.push(...measures.map(m => [m, own]));
+    if (part.texts) columns.push([{ name: "text", text: k => part.texts[k] }, placed]);
+    columns.push(...part.cells().map(c => [c, placed]));
+    this.addColumns(columns);
   }
 }
 function columnTest(column, at, boxes) {

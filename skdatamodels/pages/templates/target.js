@@ -19,7 +19,7 @@ class TargetsView {
     this.selected = null;  // targets that were chosen on the map
     this.onlyMarked = false;  // whether to list distinguishable rows only
     const part = parts.targets;
-    this.filters = new Filters(part, this.choices(), this.measures(), () => this.filter());
+    this.filters = new ExampleFilters(part, this.choices(), this.measures(), () => this.filter());
     this.table = new PagedTable({ caption: "Targets", n: part.n, fields: this.fields(),
       open: i => "#targets/" + i });
     this.map = new TargetMap(chosen => { this.selected = chosen; this.filter(); },

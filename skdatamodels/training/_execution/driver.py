@@ -5,9 +5,9 @@ from collections import Counter
 from contextlib import closing, contextmanager
 
 import numpy as np
-from tqdm.auto import tqdm
 
 from skdatamodels._process_state import single_threaded
+from skdatamodels._progress import progress_bar
 from skdatamodels.training._execution.chunk import ChunkTrainer, Runs
 from skdatamodels.training._execution.pace import Pace
 from skdatamodels.training._execution.workers import train_chunks
@@ -88,7 +88,7 @@ def train_runs(
 
 
 def _progress(n_runs, n_done, verbose):
-    return tqdm(total=n_runs, initial=n_done, unit="run", disable=not verbose)
+    return progress_bar(total=n_runs, initial=n_done, unit="run", verbose=verbose)
 
 
 class _Warnings:

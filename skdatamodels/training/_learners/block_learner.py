@@ -1,9 +1,13 @@
 """Base class of scikit-learn learners that train many runs together."""
 
 import numpy as np
+import scipy.sparse as sp
 
+from skdatamodels._frames import columns_of, is_frame
 from skdatamodels.outputs import OUTPUTS
 from skdatamodels.training._learners.learners import EstimatorLearner
+
+_MOST_ENTRIES = 2**24  # of a sparse matrix that is made dense: 128 MiB
 
 
 class BlockLearner(EstimatorLearner):
@@ -18,7 +22,14 @@ class BlockLearner(EstimatorLearner):
     ----------
     estimator, train, targets, output
         As for :class:`EstimatorLearner`.
+    exact : bool, default=False
+        Whether results may be closer to the optimum than the estimator's own.
     """
+
+    def __init__(self, estimator, train, targets, output, *, exact=False):
+        super().__init__(estimator, train, targets, output)
+        self.exact = exact
+        self.X, self.X_targets = plain_array(train.X), plain_array(targets.X)
 
     @property
     def block_size(self):
@@ -26,8 +37,16 @@ class BlockLearner(EstimatorLearner):
         raise NotImplementedError
 
     @classmethod
-    def serves(cls, estimator, train, targets):
-        """Return whether the fast path gives the results of the estimator's own fit."""
+    def is_for(cls, estimator):
+        """Return whether the estimator has the objective of this fast path."""
+        raise NotImplementedError
+
+    @classmethod
+    def obstacle(cls, estimator, train, targets, *, exact=False):
+        """Return why the estimator must fit each run itself, or None if it need not.
+
+        The text says what would change that.
+        """
         raise NotImplementedError
 
     def raw_outputs(self, masks):
@@ -119,11 +138,44 @@ def measure_many(output, raw, y):
     return output(stacked, np.tile(y, len(raw))).reshape(raw.shape[:2])
 
 
-def is_plain_array(X):
-    """Return whether scikit-learn would use X as a float64 matrix."""
-    return (
-        isinstance(X, np.ndarray)
-        and X.ndim == 2
-        and (X.dtype == np.float64 or X.dtype.kind in "iu")
-        and bool(np.isfinite(X).all())
-    )
+def plain_array(X):
+    """Return X as the float64 matrix that scikit-learn would use, or None.
+
+    Sparse matrices are made dense if they are small.
+    """
+    if is_frame(X):
+        kinds = {_kind(column) for _, column in columns_of(X)}
+        if not kinds <= set("iuf"):
+            return None
+        X = np.asarray(X)
+    if sp.issparse(X):
+        if np.prod(X.shape) > _MOST_ENTRIES:
+            return None
+        X = X.toarray()
+    if not (isinstance(X, np.ndarray) and X.ndim == 2 and X.dtype.kind in "iuf"):
+        return None
+    X = X.astype(np.float64, copy=False)
+    return X if np.isfinite(X).all() else None
+
+
+def _kind(column):
+    """Return the kind of a column of numbers; "O" for anything else."""
+    if isinstance(column.dtype, np.dtype):
+        return column.dtype.kind
+    is_numeric = getattr(column.dtype, "is_numeric", None)  # of polars
+    return "f" if is_numeric is not None and is_numeric() else "O"
+
+
+def data_obstacle(train, targets, *, exact):
+    """Return why the inputs keep an estimator from its fast path, or None."""
+    for name, part in ("train.X", train), ("targets.X", targets):
+        if plain_array(part.X) is None:
+            return (
+                f"{name} is not a matrix of finite numbers. Encode other columns first"
+            )
+        if not exact and getattr(part.X, "dtype", None) == np.float32:
+            return (
+                f"{name} is float32, in which scikit-learn computes less exactly. "
+                "Convert it to float64"
+            )
+    return None

@@ -6,12 +6,17 @@ import numpy as np
 from scipy.special import expit
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
 
-from skdatamodels.training._learners.block_learner import BlockLearner, is_plain_array
+from skdatamodels._fitting import fit_rows
+from skdatamodels.training._learners.block_learner import (
+    BlockLearner,
+    data_obstacle,
+    plain_array,
+)
 
-_SAME_OBJECTIVE = {
-    "penalty": ("deprecated",),
-    "l1_ratio": (0,),
+_SAME_FIT = {  # settings of the estimator with which the fast path gives its results
     "dual": (False,),
     "class_weight": (None,),
     "solver": ("lbfgs", "newton-cg", "newton-cholesky"),
@@ -22,6 +27,8 @@ _MOST_PARAMETERS = 2000  # rows of the preconditioner, a square matrix
 _BLOCK_BYTES = 1 << 24
 _LOOSEST_TOL = 1e-4  # scikit-learn's default; looser fits are far from the optimum
 _CLOSER = 100  # factor by which tol is smaller than the estimator's
+_EXACT_TOL = 1e-8  # of scikit-learn's fits; Newton's method ends far below it
+_EXACT_ERROR = 1e-5  # of coefficients, at the curvature of the penalty alone
 _WIDEST_GAP = 0.05  # between the estimator's fit and the optimum, in SDs of the logits
 _MAX_ITER, _MEMORY, _MAX_CUTS, _STEEP = 60, 8, 5, 0.9
 
@@ -36,21 +43,29 @@ class LogisticLearner(BlockLearner):
 
     Parameters
     ----------
-    estimator : LogisticRegression
-        The estimator.
+    estimator : LogisticRegression or Pipeline
+        The estimator, or a pipeline of a StandardScaler and the estimator.
     train, targets, output
         As for :class:`EstimatorLearner`.
+    exact : bool, default=False
+        Whether outputs are those of the optimum, however close to it the estimator's
+        own fit comes.
 
     Notes
     -----
     The objective is that of the estimator. A run has converged when no entry of the
     gradient of the mean loss exceeds ``tol / 100``, where ``tol`` is that of the
-    estimator. Its outputs are closer to the optimum than those of the estimator's own
-    fit. The two differ by the error of the estimator's fit, which is therefore measured
-    first, on all examples. If that fit stops at ``max_iter``, or the logit of a target
-    differs from that at the optimum by more than a twentieth of the logits' standard
-    deviation, the estimator fits all runs itself. It also fits runs that do not
-    converge in 60 steps.
+    estimator, or 1e-5 / (n_train C) if `exact`. Its outputs are closer to the optimum
+    than those of the estimator's own fit. The two differ by the error of the
+    estimator's fit, which is therefore measured first, on all examples. If that fit
+    stops at ``max_iter``, or
+    the logit of a target differs from that at the optimum by more than a twentieth of
+    the logits' standard deviation, the estimator fits all runs itself, and a warning
+    says so. It also fits runs that do not converge in 60 steps; if `exact`, with a
+    ``tol`` of 1e-8.
+
+    A scaler divides each feature by its standard deviation in the subset. This is the
+    same as a penalty of the weights that is multiplied by the variance.
 
     References
     ----------
@@ -71,50 +86,98 @@ class LogisticLearner(BlockLearner):
     array([[3.4, 2.1]])
     """
 
-    def __init__(self, estimator, train, targets, output):
-        super().__init__(estimator, train, targets, output)
+    def __init__(self, estimator, train, targets, output, *, exact=False):
+        if exact:
+            estimator = _at_the_optimum(estimator)
+        super().__init__(estimator, train, targets, output, exact=exact)
+        scaler, self._logistic = _split(self.estimator)
+        self._scales = scaler is not None
+        self._mean, self._scale = 0.0, 1.0
+        if self._scales:  # on the scale of all examples, whatever a subset's is
+            self._mean, self._scale = self.X.mean(axis=0), _scale_of(self.X)
         self._start = self._inverse = None
 
     @classmethod
-    def serves(cls, estimator, train, targets):
-        """Return whether the fast path gives the results of the estimator's own fit."""
-        if type(estimator) is not LogisticRegression or train.y.dtype.kind == "f":
+    def is_for(cls, estimator):
+        """Return whether the estimator has the objective of this fast path."""
+        scaler, logistic = _split(estimator)
+        if type(logistic) is not LogisticRegression:
             return False
-        if not (is_plain_array(train.X) and is_plain_array(targets.X)):
-            return False
-        parameters = estimator.get_params()
-        n_parameters = len(np.unique(train.y)) * (train.X.shape[1] + 1)
         return (
-            all(parameters[name] in same for name, same in _SAME_OBJECTIVE.items())
-            and 0 < estimator.tol <= _LOOSEST_TOL
-            and np.isfinite(estimator.C)
-            and not hasattr(estimator, "_skl_callbacks")
-            and n_parameters <= _MOST_PARAMETERS
+            (scaler is None or (scaler.with_std and logistic.fit_intercept))
+            and logistic.penalty == "deprecated"
+            and logistic.l1_ratio == 0
+            and np.isfinite(logistic.C)
+            and not hasattr(logistic, "_skl_callbacks")
         )
+
+    @classmethod
+    def obstacle(cls, estimator, train, targets, *, exact=False):
+        """Return why the estimator must fit each run itself, or None if it need not."""
+        logistic = _split(estimator)[1]
+        parameters = logistic.get_params()
+        for name, same in _SAME_FIT.items():
+            if parameters[name] not in same and not (exact and name != "class_weight"):
+                wanted = " or ".join(map(repr, same))
+                return f"{name}={parameters[name]!r} is not {name}={wanted}"
+        if not (exact or 0 < logistic.tol <= _LOOSEST_TOL):
+            return f"tol={logistic.tol:g} is not tol={_LOOSEST_TOL:g} or less"
+        if train.y.dtype.kind == "f":
+            return "the classes in train.y are floats. Convert them to integers or text"
+        if reason := data_obstacle(train, targets, exact=exact):
+            return reason
+        n_parameters = len(np.unique(train.y)) * (plain_array(train.X).shape[1] + 1)
+        if n_parameters > _MOST_PARAMETERS:
+            return (
+                f"it has {n_parameters} coefficients, and the fast path holds at most "
+                f"{_MOST_PARAMETERS}"
+            )
+        return None
 
     @property
     def block_size(self):
         """Number of runs in a block, which depends only on the data."""
         # With 24, the kernels of BLAS use whole tiles, and sum all runs alike.
-        return int(np.clip(_BLOCK_BYTES // (8 * self.train.X.size), 1, 24))
+        return int(np.clip(_BLOCK_BYTES // (8 * self.X.size), 1, 24))
 
     def prepare(self):
         """Fit the estimator to all examples, once for all runs."""
-        model = clone(self.estimator)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a fit that has not converged is not used
-            model.fit(self.train.X, self.train.y, self.train.sample_weight)
-        if model.n_iter_.max() >= model.max_iter:
+            warnings.simplefilter("ignore")  # told below
+            everything = np.arange(len(self.train))
+            fitted = fit_rows(clone(self.estimator), self.train, everything)
+        model = _split(fitted)[1]
+        stopped = model.n_iter_.max() >= model.max_iter
+        if stopped and not self.exact:
+            self._tell(f"stops at max_iter={model.max_iter}. Set a larger max_iter")
             return
         parts = [model.coef_, model.intercept_[:, None]]
-        self._start = fit = np.hstack(parts[: 1 + model.fit_intercept])
+        fit = np.hstack(parts[: 1 + model.fit_intercept]).astype(np.float64)
+        self._start = fit
         self._inverse = np.linalg.inv(self._hessian(fit))
-        everything = self._objective(np.arange(len(self.train)))
-        optimum = self._minimise([everything])[0]
-        X = self._design(self.targets.X)
+        optimum = self._minimise([self._objective(everything)])[0]
+        if self.exact:
+            self._start = optimum if np.isfinite(optimum).all() else fit
+            return
+        X = self._design(self.X_targets)
         gap = np.abs(X @ (optimum - fit).T).max()
-        is_near = gap <= _WIDEST_GAP * (X @ fit.T).std()  # False for NaN
-        self._start = optimum if is_near else None
+        spread = (X @ fit.T).std()
+        if gap <= _WIDEST_GAP * spread:  # False for NaN
+            self._start = optimum
+            return
+        self._start = None
+        self._tell(
+            f"stops where a logit is off by {gap / spread:.0%} of the logits' standard "
+            f"deviation. Set a smaller tol, such as {model.tol / 100:g}"
+        )
+
+    def _tell(self, what):
+        warnings.warn(
+            "Each run is fitted by LogisticRegression itself, which takes longer than "
+            f"to fit many together: its own fit {what}, or fast='exact' to get the "
+            "optimum of each run. fast=False keeps its own fits without this warning.",
+            stacklevel=2,
+        )
 
     def raw_outputs(self, masks):
         """Return logits (n_runs, n_targets, n_classes)."""
@@ -123,15 +186,19 @@ class LogisticLearner(BlockLearner):
             return np.full((len(masks), len(self.y), len(self.classes)), np.nan)
         objectives = [self._objective(np.flatnonzero(mask)) for mask in masks]
         coef = self._minimise(objectives)
-        raw = self._design(self.targets.X) @ coef.transpose(0, 2, 1)
+        raw = self._design(self.X_targets) @ coef.transpose(0, 2, 1)
         raw[masks @ self._weight() <= 0] = np.nan
         return raw if n_columns > 1 else np.concatenate([0 * raw, raw], axis=2)
 
     def _minimise(self, objectives):
         start = np.tile(self._start.ravel(), (len(objectives), 1))
-        tol = self.estimator.tol / _CLOSER
-        coef = minimise(objectives, start, self._inverse, tol)
+        coef = minimise(objectives, start, self._inverse, self._tol())
         return coef.reshape(-1, *self._start.shape)
+
+    def _tol(self):
+        if not self.exact:
+            return self._logistic.tol / _CLOSER
+        return np.clip(_EXACT_ERROR / (self._logistic.C * len(self.X)), 1e-12, 1e-7)
 
     def _objective(self, rows):
         """Return the gradient of a subset's objective, or None if it is empty."""
@@ -139,8 +206,8 @@ class LogisticLearner(BlockLearner):
         total = weight.sum()
         if not total:
             return None
-        X, y = self._design(self.train.X[rows]), self._column_of_class()[rows]
-        shape, penalty = self._start.shape, self._penalty(total)
+        X, y = self._design(self.X[rows]), self._column_of_class()[rows]
+        shape, penalty = self._start.shape, self._penalty(total, rows)
         samples = np.arange(len(rows))
 
         def gradient(coef):
@@ -156,7 +223,7 @@ class LogisticLearner(BlockLearner):
 
     def _hessian(self, coef):
         """Return the Hessian of a typical subset's objective at `coef`."""
-        X, share = self._design(self.train.X), self._weight()
+        X, share = self._design(self.X), self._weight()
         total = share.sum()
         share = share / total
         p = _probabilities(coef @ X.T)
@@ -168,23 +235,25 @@ class LogisticLearner(BlockLearner):
                 hessian[i, :, j] = hessian[j, :, i] = (X * weight[:, None]).T @ X
         penalty = np.tile(self._penalty(total / 2), n_columns)
         hessian = hessian.reshape(len(penalty), -1) + np.diag(penalty)
-        if self.estimator.fit_intercept and n_columns > 1:
+        if self._logistic.fit_intercept and n_columns > 1:
             # The objective is constant along a shift of all intercepts. Curvature is
             # added there to make the Hessian invertible.
             last = np.arange(n_columns) * n_features + n_features - 1
             hessian[np.ix_(last, last)] += 1 / n_columns
         return hessian
 
-    def _penalty(self, n):
+    def _penalty(self, n, rows=None):
         """Return the curvature of each feature's penalty, relative to a mean loss."""
-        penalty = np.full(self._start.shape[1], 1 / (self.estimator.C * n))
-        if self.estimator.fit_intercept:
+        penalty = np.full(self._start.shape[1], 1 / (self._logistic.C * n))
+        if self._scales and rows is not None:
+            penalty[:-1] *= (_scale_of(self.X[rows]) / self._scale) ** 2
+        if self._logistic.fit_intercept:
             penalty[-1] = 0.0
         return penalty
 
     def _design(self, X):
-        ones = np.ones((len(X), int(self.estimator.fit_intercept)))
-        return np.hstack([X, ones])
+        ones = np.ones((len(X), int(self._logistic.fit_intercept)))
+        return np.hstack([(X - self._mean) / self._scale if self._scales else X, ones])
 
     def _weight(self):
         weight = self.train.sample_weight
@@ -192,6 +261,31 @@ class LogisticLearner(BlockLearner):
 
     def _column_of_class(self):
         return np.searchsorted(self.classes, self.train.y)
+
+
+def _split(estimator):
+    """Return the scaler, or None, and the model of a pipeline of two steps."""
+    if type(estimator) is not Pipeline:
+        return None, estimator
+    steps = [step for _, step in estimator.steps]
+    if len(steps) == 2 and type(steps[0]) is StandardScaler:
+        return steps[0], steps[1]
+    return None, None
+
+
+def _scale_of(X):
+    """Return what StandardScaler divides by: 1 for a constant feature."""
+    scale, size = X.std(axis=0), np.abs(X).max(axis=0)
+    return np.where(scale > 10 * np.finfo(np.float64).eps * size, scale, 1.0)
+
+
+def _at_the_optimum(estimator):
+    """Return the estimator with a solver and a tolerance that reach the optimum."""
+    estimator = clone(estimator)
+    _split(estimator)[1].set_params(
+        solver="newton-cholesky", tol=_EXACT_TOL, max_iter=1000, dual=False
+    )
+    return estimator
 
 
 def minimise(gradients, start, inverse, tol):

@@ -3,9 +3,14 @@
 from numbers import Real
 
 import numpy as np
+import scipy.sparse as sp
 from sklearn.linear_model import Ridge, RidgeClassifier
 
-from skdatamodels.training._learners.block_learner import BlockLearner, is_plain_array
+from skdatamodels.training._learners.block_learner import (
+    BlockLearner,
+    data_obstacle,
+    plain_array,
+)
 
 # Above this size, the products are as slow as the estimator's own fits, and they need
 # more memory.
@@ -29,6 +34,8 @@ class RidgeLearner(BlockLearner):
         The estimator.
     train, targets, output
         As for :class:`EstimatorLearner`.
+    exact : bool, default=False
+        Whether to serve inputs and solvers with which the estimator is less exact.
 
     Notes
     -----
@@ -52,8 +59,8 @@ class RidgeLearner(BlockLearner):
     # With multiples of 24, the kernels of BLAS use whole tiles, and sum all runs alike.
     block_size = 96
 
-    def __init__(self, estimator, train, targets, output):
-        super().__init__(estimator, train, targets, output)
+    def __init__(self, estimator, train, targets, output, *, exact=False):
+        super().__init__(estimator, train, targets, output, exact=exact)
         self._rows = None
 
     def __getstate__(self):
@@ -61,30 +68,42 @@ class RidgeLearner(BlockLearner):
         return self.__dict__ | {"_rows": None}
 
     @classmethod
-    def serves(cls, estimator, train, targets):
-        """Return whether the fast path gives the results of the estimator's own fit."""
-        if type(estimator) not in (Ridge, RidgeClassifier):
-            return False
-        alpha, X = estimator.alpha, train.X
-        if (
-            not isinstance(alpha, Real)
-            or estimator.solver not in ("auto", "cholesky")
-            or estimator.positive
-            or getattr(estimator, "class_weight", None) is not None
-            or not (is_plain_array(X) and is_plain_array(targets.X))
-            or (type(estimator) is Ridge and train.y.dtype.kind not in "iuf")
-        ):
-            return False
+    def is_for(cls, estimator):
+        """Return whether the estimator has the objective of this fast path."""
+        return (
+            type(estimator) in (Ridge, RidgeClassifier)
+            and isinstance(estimator.alpha, Real)
+            and not estimator.positive
+        )
+
+    @classmethod
+    def obstacle(cls, estimator, train, targets, *, exact=False):
+        """Return why the estimator must fit each run itself, or None if it need not."""
+        if estimator.solver not in ("auto", "cholesky") and not exact:
+            return f'solver={estimator.solver!r} is not solver="cholesky"'
+        if getattr(estimator, "class_weight", None) is not None:
+            return "class_weight is set. Give examples a sample_weight instead"
+        if sp.issparse(train.X) and not exact:
+            return "train.X is sparse, for which scikit-learn iterates. Make it dense"
+        if reason := data_obstacle(train, targets, exact=exact):
+            return reason
+        if type(estimator) is Ridge and train.y.dtype.kind not in "iuf":
+            return "train.y does not have numbers"
+        X = plain_array(train.X)
         n_moments = X.shape[1] * (X.shape[1] + 1) // 2
+        if 8 * len(X) * n_moments > _MOMENT_BYTES:
+            return f"{X.shape[1]} features are too many for its fast path"
         weight = 1.0 if train.sample_weight is None else train.sample_weight[:, None]
-        trace = (weight * np.square(X, dtype=np.float64)).sum()
-        return 8 * len(X) * n_moments <= _MOMENT_BYTES and alpha > _LEAST_RIDGE * trace
+        least = _LEAST_RIDGE * (weight * np.square(X)).sum()
+        if estimator.alpha <= least:
+            return f"alpha must be above {least:.1g} for stable normal equations"
+        return None
 
     def raw_outputs(self, masks):
         """Return logits (n_runs, n_targets, n_classes), or predictions."""
         if self._rows is None:
             self._rows = self._moment_rows()
-        n_features, fit_intercept = self.train.shape[1], self.estimator.fit_intercept
+        n_features, fit_intercept = self.X.shape[1], self.estimator.fit_intercept
         if self.train.sample_weight is not None:
             masks = masks * self.train.sample_weight
         moments = masks @ self._rows
@@ -102,7 +121,7 @@ class RidgeLearner(BlockLearner):
         coef = np.linalg.solve(gram, xy)
         # One product for all runs, because large products are faster.
         stacked = coef.transpose(0, 2, 1).reshape(-1, n_features)
-        raw = stacked @ (self.targets.X - self._centre()).T
+        raw = stacked @ (self.X_targets - self._centre()).T
         raw = raw.reshape(len(masks), -1, len(self.targets)).transpose(0, 2, 1)
         raw[n[:, 0] <= 0] = np.nan  # without weight, the estimator raises its error
         if fit_intercept:
@@ -113,7 +132,7 @@ class RidgeLearner(BlockLearner):
 
     def _moment_rows(self):
         """Return 1, x and the upper half of x xᵀ for each example, one per row."""
-        x = self.train.X - self._centre()
+        x = self.X - self._centre()
         first, second = np.triu_indices(x.shape[1])
         ones = np.ones((len(x), 1))
         return np.concatenate([ones, x, x[:, first] * x[:, second]], axis=1)
@@ -137,4 +156,4 @@ class RidgeLearner(BlockLearner):
 
     def _centre(self):
         # With an intercept, X can be shifted. Moments about the mean round less.
-        return self.train.X.mean(axis=0) if self.estimator.fit_intercept else 0.0
+        return self.X.mean(axis=0) if self.estimator.fit_intercept else 0.0

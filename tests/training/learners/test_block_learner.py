@@ -1,15 +1,17 @@
 """BlockLearner: full blocks, whatever the number of runs; what it cannot do is NaN."""
 
 import numpy as np
+import pandas as pd
 import pytest
+import scipy.sparse as sp
 from sklearn.linear_model import RidgeClassifier
 
 from skdatamodels import Examples
 from skdatamodels.outputs import OUTPUTS, get_output
 from skdatamodels.training._learners.block_learner import (
     BlockLearner,
-    is_plain_array,
     measure_many,
+    plain_array,
 )
 
 RNG = np.random.default_rng(0)
@@ -79,15 +81,33 @@ def test_an_output_of_the_user_sees_one_run_at_a_time():
 
 
 @pytest.mark.parametrize(
-    ("X", "plain"),
+    "X",
     [
-        (np.zeros((2, 2)), True),
-        (np.zeros((2, 2), int), True),
-        (np.zeros((2, 2), np.float32), False),
-        (np.zeros((2, 2, 1)), False),
-        (np.full((2, 2), np.nan), False),
-        ([[0.0]], False),
+        np.eye(2),
+        np.eye(2, dtype=int),
+        np.eye(2, dtype=np.float32),
+        sp.eye_array(2).tocsr(),
+        pd.DataFrame({"a": [1, 0], "b": [0.0, 1.0]}),
     ],
+    ids=lambda X: type(X).__name__,
 )
-def test_what_scikit_learn_computes_on_as_it_is(X, plain):
-    assert is_plain_array(X) == plain
+def test_tables_of_numbers_become_arrays(X):
+    array = plain_array(X)
+    assert array.dtype == np.float64
+    np.testing.assert_array_equal(array, np.eye(2))
+
+
+@pytest.mark.parametrize(
+    "X",
+    [
+        np.zeros((2, 2, 1)),
+        np.full((2, 2), np.nan),
+        [[0.0]],
+        pd.DataFrame({"a": [1, 0], "b": ["x", "y"]}),
+        pd.DataFrame({"a": [1, 0], "b": pd.array([1, None], dtype="Int64")}),
+        sp.csr_array((10_000, 10_000)),
+    ],
+    ids=lambda X: type(X).__name__,
+)
+def test_other_inputs_are_left_to_the_estimator(X):
+    assert plain_array(X) is None

@@ -20,7 +20,7 @@ def digits():
     return train[:200], targets[:30]
 
 
-@pytest.mark.parametrize("estimator", [GaussianNB(), Ridge(solver="svd")], ids=repr)
+@pytest.mark.parametrize("estimator", [GaussianNB(), Ridge(positive=True)], ids=repr)
 def test_others_fit_themselves(digits, estimator):
     output = lambda raw, y: np.zeros(len(y))  # noqa: E731
     learner = estimator_learner(estimator, *digits, output, fast=True)
@@ -83,3 +83,42 @@ def test_the_switch_means_nothing_where_there_is_no_fast_path(tmp_path):
     for fast in (True, False):
         clone(trainer).set_params(fast=fast).fit_transform([0, 1])
     assert len(list(tmp_path.glob("*/meta.json"))) == 1
+
+
+def test_warns_of_what_keeps_the_estimator_from_its_fast_path(digits):
+    train, targets = (part[part.y < 2] for part in digits)
+    trainer = SubsetTrainer(
+        LogisticRegression(solver="liblinear"), train, targets, random_state=0
+    )
+    with pytest.warns(UserWarning, match="solver='liblinear' is not .*fast=False"):
+        trainer.fit_transform([0, 1])
+    trainer.set_params(fast=False).fit_transform([0, 1])  # without a warning
+
+
+def test_exact_runs_are_closer_to_the_optimum_and_have_a_store_of_their_own(
+    digits, tmp_path
+):
+    trainer = SubsetTrainer(
+        LogisticRegression(C=10), *digits, store=tmp_path, random_state=0
+    )
+    exact = clone(trainer).set_params(fast="exact").fit_transform([0, 1, 2]).outputs
+    best = LogisticRegression(C=10, tol=1e-9, max_iter=10_000)
+    best = clone(trainer).set_params(estimator=best, fast=False, store=None)
+    best = best.fit_transform([0, 1, 2]).outputs
+    own = clone(trainer).set_params(fast=False).fit_transform([0, 1, 2]).outputs
+    np.testing.assert_allclose(exact, best, rtol=1e-3, atol=1e-3)
+    assert np.abs(own - best).max() > 10 * np.abs(exact - best).max()
+    assert len(list(tmp_path.glob("*/meta.json"))) == 2
+
+
+@pytest.mark.parametrize(
+    ("estimator", "says"),
+    [
+        (GaussianNB(), "is for Ridge, RidgeClassifier and LogisticRegression"),
+        (LogisticRegression(class_weight="balanced"), "class_weight='balanced'"),
+    ],
+)
+def test_exact_says_why_it_is_not_possible(digits, estimator, says):
+    trainer = SubsetTrainer(estimator, *digits, fast="exact", random_state=0)
+    with pytest.raises(ValueError, match=says):
+        trainer.fit_transform([0])

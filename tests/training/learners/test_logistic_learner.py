@@ -1,12 +1,15 @@
 """LogisticLearner: the minimum of LogisticRegression's objective on each subset."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from skdatamodels import Examples
 from skdatamodels.training._learners.learners import EstimatorLearner
@@ -22,9 +25,10 @@ def data(seed=0, n_train=60, n_features=4, n_classes=3):
     return Examples(X[:n_train], y[:n_train]), Examples(X[n_train:], y[n_train:]), masks
 
 
-def prepared(estimator, train, targets, output="margin"):
-    assert LogisticLearner.serves(estimator, train, targets)
-    learner = LogisticLearner(estimator, train, targets, output)
+def prepared(estimator, train, targets, output="margin", *, exact=False):
+    assert LogisticLearner.is_for(estimator)
+    assert LogisticLearner.obstacle(estimator, train, targets, exact=exact) is None
+    learner = LogisticLearner(estimator, train, targets, output, exact=exact)
     learner.prepare()
     return learner
 
@@ -75,32 +79,116 @@ class Subclass(LogisticRegression):
     [
         LogisticRegression(l1_ratio=1, solver="saga"),
         LogisticRegression(l1_ratio=0.5, solver="saga"),
-        LogisticRegression(solver="liblinear"),
-        LogisticRegression(solver="sag"),
         LogisticRegression(penalty="l2"),
         LogisticRegression(C=np.inf),
-        LogisticRegression(class_weight="balanced"),
-        LogisticRegression(tol=1e-2),
-        LogisticRegression(tol=0.0),
-        LogisticRegression(n_jobs=1),
-        LogisticRegression(verbose=1),
+        make_pipeline(StandardScaler(with_std=False), LogisticRegression()),
+        make_pipeline(StandardScaler(), LogisticRegression(fit_intercept=False)),
+        make_pipeline(MinMaxScaler(), LogisticRegression()),
         Subclass(),
     ],
     ids=repr,
 )
-def test_leaves_other_settings_to_the_estimator(estimator):
-    train, targets, _ = data()
-    assert not LogisticLearner.serves(estimator, train, targets)
+def test_is_not_for_other_objectives(estimator):
+    assert not LogisticLearner.is_for(estimator)
 
 
-def test_leaves_other_data_to_the_estimator():
+@pytest.mark.parametrize(
+    ("settings", "says", "exact_too"),
+    [
+        ({"solver": "liblinear"}, "solver='liblinear'", False),
+        ({"solver": "sag"}, "'lbfgs' or", False),
+        ({"class_weight": "balanced"}, "class_weight='balanced'", True),
+        ({"tol": 1e-2}, "tol=0.01", False),
+        ({"tol": 0.0}, "tol=0 is not tol=0.0001", False),
+        ({"n_jobs": 1}, "n_jobs=1 is not n_jobs=None", False),
+        ({"verbose": 1}, "verbose=1", False),
+    ],
+)
+def test_says_which_setting_is_in_the_way(settings, says, exact_too):
     train, targets, _ = data()
-    single = Examples(train.X.astype(np.float32), train.y)
-    wide = Examples(np.ones((60, 700)), train.y)
-    sparse = Examples(sp.csr_array(train.X), train.y)
-    for other in (single, wide, sparse):
-        assert not LogisticLearner.serves(LogisticRegression(), other, targets)
-        assert not LogisticLearner.serves(LogisticRegression(), train, single)
+    estimator = LogisticRegression(**settings)
+    assert says in LogisticLearner.obstacle(estimator, train, targets)
+    exact = LogisticLearner.obstacle(estimator, train, targets, exact=True)
+    assert (exact is not None) == exact_too
+
+
+def test_says_which_input_is_in_the_way():
+    train, targets, _ = data()
+    text = pd.DataFrame(train.X).assign(text="a")
+    cases = [
+        (Examples(train.X.astype(np.float32), train.y), targets, "float32"),
+        (train, Examples(targets.X.astype(np.float32), targets.y), "targets.X"),
+        (Examples(np.ones((60, 700)), train.y), targets, "2103 coefficients"),
+        (Examples(train.X, train.y.astype(float)), targets, "floats"),
+        (Examples(text, train.y), targets, "matrix of finite numbers"),
+    ]
+    for part, tested, says in cases:
+        assert says in LogisticLearner.obstacle(LogisticRegression(), part, tested)
+
+
+def frame(X):
+    return pd.DataFrame(X, columns=[f"column {j}" for j in range(X.shape[1])])
+
+
+def polars_frame(X):
+    return pytest.importorskip("polars").DataFrame(frame(X).to_dict("list"))
+
+
+@pytest.mark.parametrize("scaled", [False, True])
+@pytest.mark.parametrize(
+    "convert", [np.asarray, frame, polars_frame, sp.csr_array, np.float32]
+)
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_exact_is_the_optimum_for_every_kind_of_table(convert, scaled, n_classes):
+    train, targets, masks = data(n_classes=n_classes)
+    train, targets = (
+        Examples(convert(each.X * [1, 10, 100, 0]), each.y, sample_weight=weight)
+        for each, weight in ((train, np.arange(60) % 3 + 0.5), (targets, None))
+    )
+    if scaled and sp.issparse(train.X):
+        pytest.skip("StandardScaler does not centre a sparse matrix")
+    estimator = LogisticRegression(C=10)
+    best = LogisticRegression(C=10, tol=1e-10, max_iter=10_000)
+    if scaled:
+        estimator, best = (
+            make_pipeline(StandardScaler(), each) for each in (estimator, best)
+        )
+    learner = prepared(estimator, train, targets, exact=True)
+    if convert is np.float32:  # scikit-learn's own fits are exact in float64 alone
+        train, targets = (
+            Examples(each.X.astype(float), each.y, sample_weight=each.sample_weight)
+            for each in (train, targets)
+        )
+    own = EstimatorLearner(best, train, targets, "margin")
+    expected = [own(np.flatnonzero(mask), 0) for mask in masks]
+    outputs = learner.train_many(masks, None)
+    np.testing.assert_allclose(outputs, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_a_scaler_that_sees_a_constant_feature():
+    train, targets, masks = data()
+    X = train.X.copy()
+    X[masks[0], 1] = 7.0  # constant in the first run alone
+    train = Examples(X, train.y)
+    estimator = make_pipeline(StandardScaler(), LogisticRegression(tol=1e-8))
+    own = EstimatorLearner(estimator, train, targets, "margin")
+    expected = [own(np.flatnonzero(mask), 0) for mask in masks]
+    outputs = prepared(estimator, train, targets).train_many(masks, None)
+    np.testing.assert_allclose(outputs, expected, rtol=1e-3, atol=1e-3)
+
+
+def test_exact_serves_where_the_own_fit_stops_early():
+    train, targets, masks = data(n_features=40)  # separable
+    estimator = LogisticRegression(C=100.0, max_iter=5)
+    learner = prepared(estimator, train, targets, exact=True)
+    outputs = learner.train_many(masks, None)
+    best = LogisticRegression(
+        C=100.0, tol=1e-10, max_iter=10_000, solver="newton-cholesky"
+    )
+    own = EstimatorLearner(best, train, targets, "margin")
+    expected = [own(np.flatnonzero(mask), 0) for mask in masks]
+    np.testing.assert_allclose(outputs, expected, rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(learner(np.flatnonzero(masks[0]), 0), expected[0], 1e-3)
 
 
 def test_leaves_runs_that_miss_a_class_to_the_estimator():
@@ -115,8 +203,9 @@ def test_leaves_runs_that_miss_a_class_to_the_estimator():
 )
 def test_leaves_all_to_an_estimator_that_stops_far_from_the_optimum(estimator):
     train, targets, masks = data(n_features=40)  # separable
-    outputs = prepared(estimator, train, targets).train_many(masks, None)
-    assert np.isnan(outputs).all()
+    with pytest.warns(UserWarning, match="Set a (larger max_iter|smaller tol).*exact"):
+        learner = prepared(estimator, train, targets)
+    assert np.isnan(learner.train_many(masks, None)).all()
 
 
 def test_a_run_does_not_depend_on_its_neighbours():

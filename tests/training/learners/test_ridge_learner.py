@@ -3,9 +3,12 @@
 import pickle
 
 import numpy as np
+import pandas as pd
 import pytest
+import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.base import clone
 from sklearn.linear_model import Ridge, RidgeClassifier
 
 from skdatamodels import Examples
@@ -60,7 +63,7 @@ def test_serves_what_it_can_do(n_classes):
     train, targets, _ = data(0, 20, 3, n_classes)
     kind = RidgeClassifier if n_classes else Ridge
     for ridge in (kind(), kind(0.1, fit_intercept=False), kind(solver="cholesky")):
-        assert RidgeLearner.serves(ridge, train, targets)
+        assert RidgeLearner.obstacle(ridge, train, targets) is None
 
 
 class Subclass(Ridge):
@@ -82,7 +85,37 @@ class Subclass(Ridge):
 )
 def test_leaves_other_settings_to_the_estimator(ridge):
     train, targets, _ = data(0, 20, 3, 2)
-    assert not RidgeLearner.serves(ridge, train, targets)
+    assert not RidgeLearner.is_for(ridge) or RidgeLearner.obstacle(
+        ridge, train, targets
+    )
+
+
+@pytest.mark.parametrize(
+    ("ridge", "convert"),
+    [
+        (Ridge(solver="sag"), np.asarray),
+        (Ridge(), sp.csr_array),
+        (RidgeClassifier(), np.float32),
+        (RidgeClassifier(), pd.DataFrame),
+    ],
+)
+def test_exact_is_the_solution_for_every_solver_and_table(ridge, convert):
+    train, targets, masks = data(0, 30, 3, 2)
+    own = clone(ridge).set_params(solver="cholesky")
+    X, X_targets = convert(train.X), convert(targets.X)
+    dense = [np.asarray(getattr(x, "todense", lambda x=x: x)()) for x in (X, X_targets)]
+    plain, tested = (
+        Examples(x.astype(float), part.y)
+        for x, part in zip(dense, (train, targets), strict=True)
+    )
+    expected = [
+        EstimatorLearner(own, plain, tested, None)(np.flatnonzero(mask), 0)
+        for mask in masks
+    ]
+    train, targets = Examples(X, train.y), Examples(X_targets, targets.y)
+    learner = RidgeLearner(ridge, train, targets, None, exact=True)
+    assert RidgeLearner.obstacle(ridge, train, targets, exact=True) is None
+    np.testing.assert_allclose(learner.train_many(masks, None), expected, rtol=1e-6)
 
 
 def test_leaves_other_data_to_the_estimator():
@@ -93,9 +126,9 @@ def test_leaves_other_data_to_the_estimator():
     X = train.X.copy()
     X[0, 0] = np.nan
     for other in (single, strings, wide, Examples(X, train.y, allow_nan=True)):
-        assert not RidgeLearner.serves(Ridge(), other, targets)
-    assert not RidgeLearner.serves(Ridge(), train, single)
-    assert RidgeLearner.serves(RidgeClassifier(), strings, targets)
+        assert RidgeLearner.obstacle(Ridge(), other, targets)
+    assert RidgeLearner.obstacle(Ridge(), train, single)
+    assert RidgeLearner.obstacle(RidgeClassifier(), strings, targets) is None
 
 
 def test_a_run_does_not_depend_on_its_neighbours():

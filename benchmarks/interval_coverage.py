@@ -1,10 +1,11 @@
 """Coverage of the intervals of weights, on generated runs and on real models.
 
-Generated runs have known weights. Of models of digits, the truth is the estimate from
-many other runs, whose own error is added to that of the intervals. Rows contain the
-share of 95 % intervals that contain the weight, the standard deviation of the errors
-in units of their standard errors, the length of intervals relative to those of the
+Generated runs have known weights. Of real models, the truth is the estimate from many
+other runs, whose own error is added to that of the intervals. Rows contain the share
+of 95 % intervals that contain the weight, the standard deviation of the errors in
+units of their standard errors, the length of intervals relative to those of the
 difference of means on the same runs, and the share of runs that the fit has used up.
+The last tables split the variance of outputs into that by subset and by training.
 """
 
 import argparse
@@ -15,8 +16,10 @@ import numpy as np
 from _machine import describe_machine
 from scipy import stats
 from sklearn.datasets import load_breast_cancer
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.preprocessing import StandardScaler
+from training import make_mlp
 
 from skdatamodels import (
     DatamodelRegressor,
@@ -26,9 +29,10 @@ from skdatamodels import (
     sample_masks,
 )
 from skdatamodels.datasets import load_digits_examples
-from skdatamodels.inference import infer_weights, knockoff_filter
+from skdatamodels.inference import infer_weights
 from skdatamodels.inference._false_discovery import distinguishable
 from skdatamodels.influence import cheap_attributions
+from skdatamodels.metrics import variance_components
 
 HEAD = f"{'':52}  coverage  sd(z)  length  used"
 DESIGNS = {
@@ -41,19 +45,26 @@ DESIGNS = {
 }
 
 
+N_MOST = 1000  # runs that weights are inferred from
+
+
 def main():
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--n-truth", type=int, default=20_000)
+    parser.add_argument("--n-truth", type=int, default=20_000, help="of linear models")
+    parser.add_argument("--n-truth-slow", type=int, default=3000, help="of others")
     parser.add_argument("--n-train", type=int, default=300)
+    parser.add_argument("--parts", nargs="*", default=["generated", "linear", "slow"])
     arguments = parser.parse_args()
     print(describe_machine())
     start = time.perf_counter()
-    generated_runs()
-    selections()
-    winners()
-    digits(arguments.n_train, arguments.n_truth)
-    informed(8000)
+    if "generated" in arguments.parts:
+        generated_runs()
+    if "linear" in arguments.parts:
+        linear_models(arguments.n_train, arguments.n_truth)
+        informed(8000)
+    if "slow" in arguments.parts:
+        slow_models(arguments.n_train, arguments.n_truth_slow)
     print(f"{time.perf_counter() - start:.0f} s")
 
 
@@ -66,7 +77,9 @@ def generated_runs():
     for m in 60, 100, 200, 1000:
         report(f"uniform, {m} runs, 5 informative", *simulate(m=m, k=5))
         report(f"uniform, {m} runs, all informative", *simulate(m=m))
-    report("noise of Student's t, 3 degrees of freedom", *simulate(heavy=True))
+    report("noise of Student's t, 3 degrees of freedom", *simulate(noise="t"))
+    report("noise that targets share", *simulate(noise="shared"))
+    report("noise of small subsets is larger", *simulate(noise="size"))
     for penalty in "l1", "l2":
         for prior in None, "good", "useless":
             simulated = simulate(prior=prior, penalty=penalty)
@@ -81,7 +94,7 @@ def simulate(
     d=200,
     k=200,
     n=40,
-    heavy=False,
+    noise="normal",
     prior=None,
     penalty="l1",
     seed=0,
@@ -94,12 +107,16 @@ def simulate(
     for row in coef:
         row[rng.permutation(d)[:k]] = rng.standard_normal(k)
     rng = np.random.default_rng([seed, 1])
-    noise = rng.standard_t(3, (m, n)) if heavy else rng.standard_normal((m, n))
+    errors = rng.standard_t(3, (m, n)) if noise == "t" else rng.standard_normal((m, n))
+    if noise == "shared":
+        errors = 0.5 * errors + np.sqrt(0.75) * rng.standard_normal((m, 1))
+    if noise == "size":  # larger where fewer of the first half are present
+        errors *= np.exp(-(masks.dense()[:, : d // 2].mean(axis=1) - 0.5) * 20)[:, None]
     seeds = np.arange(m)
     if design in ("complementary", "orthogonal"):
-        seeds, noise[1::2] = seeds // 2, (noise[::2] + noise[1::2]) / np.sqrt(2)
+        seeds, errors[1::2] = seeds // 2, (errors[::2] + errors[1::2]) / np.sqrt(2)
     outputs = masks.dot(coef.T)
-    outputs += outputs.std(axis=0) * noise
+    outputs += outputs.std(axis=0) * errors
     runs = TrainingRuns(masks, outputs, seeds=seeds)
     priors = {
         None: None,
@@ -112,25 +129,49 @@ def simulate(
     return inference, coef, 0.0, runs
 
 
-def digits(n_train, n_truth):
-    """Print coverage on models of digits."""
+def linear_models(n_train, n_truth):
+    """Print coverage on linear models of digits, with rows and with groups of rows."""
     train, targets = load_digits_examples(n_train=n_train)
-    targets = targets[:40]
-    print(f"\n{f'digits, {n_train} examples, 40 targets':52}{HEAD[52:]}")
+    groups = np.arange(n_train) // 10
     learners = {"ridge": RidgeClassifier(), "logistic": LogisticRegression()}
-    for (name, learner), alpha in (
-        (each, alpha) for each in learners.items() for alpha in (0.5, 0.1)
-    ):
-        trainer = SubsetTrainer(learner, train, targets, alpha=alpha, random_state=0)
-        with warnings.catch_warnings():  # of runs that miss a class
-            warnings.simplefilter("ignore")
-            runs = trainer.transform(np.arange(1000 + n_truth))
-        truth = infer(DatamodelRegressor(0.0, penalty="l2"), runs[1000:])
-        for m, penalty in (200, "l1"), (500, "l1"), (500, "l2"), (1000, "l1"):
-            regressor = DatamodelRegressor(penalty=penalty, random_state=0)
-            inference = infer(regressor, runs[:m])
-            title = f"{name}, alpha {alpha}, {m} runs, {penalty}"
-            report(title, inference, truth.estimate, truth.standard_error, runs[:m])
+    print(f"\n{f'digits, {n_train} examples, 40 targets':52}{HEAD[52:]}")
+    for name, learner in learners.items():
+        for alpha, by in (0.5, None), (0.1, None), (0.5, groups):
+            trainer = SubsetTrainer(
+                learner, train, targets[:40], alpha=alpha, groups=by, random_state=0
+            )
+            title = f"{name}, alpha {alpha}" + ("" if by is None else ", groups of 10")
+            against_other_runs(title, trainer, n_truth)
+
+
+def slow_models(n_train, n_truth):
+    """Print coverage and variances for forests, boosting and networks."""
+    from skdatamodels.training import TorchLearner
+
+    digits, targets = load_digits_examples(n_train=n_train)
+    X, y = load_breast_cancer(return_X_y=True)
+    order = np.random.default_rng(0).permutation(len(y))
+    cells = Examples(X[order[:n_train]], y[order[:n_train]])
+    others = Examples(X[order[n_train:]], y[order[n_train:]])
+    many, _ = load_digits_examples()
+    cases = {
+        "forest": (RandomForestClassifier(20), digits, targets),
+        "boosting": (HistGradientBoostingClassifier(max_iter=30), cells, others),
+        "network": (TorchLearner(make_mlp, epochs=15), many, targets),
+    }
+    for name, (learner, train, tested) in cases.items():
+        print(f"\n{f'{name}, {len(train)} examples, 40 targets':52}{HEAD[52:]}")
+        trainer = SubsetTrainer(learner, train, tested[:40], random_state=0, n_jobs=2)
+        against_other_runs(name, trainer, n_truth)
+        masks = sample_masks(200, len(train), 0.5, random_state=1).dense()
+        twice = trainer.transform(np.concatenate([masks] * 2)).outputs
+        parts = variance_components(twice.reshape(2, 200, -1))
+        shared = np.nan_to_num(np.median(parts.shared_noise))
+        print(
+            f"median target: variance by subset {np.median(parts.subset):.2f}, "
+            f"by training {np.median(parts.training):.2f}, "
+            f"of which other targets predict {shared:.2f}"
+        )
 
 
 def informed(n_truth):
@@ -179,50 +220,17 @@ def informed(n_truth):
         )
 
 
-def selections():
-    """Print false discoveries and power of selections."""
-    title = "Bernoulli, 200 examples, 20 informative, 40 targets"
-    print(f"\n{title:52}  false  power")
-    for m in 200, 500, 1000:
-        rng = np.random.default_rng(0)
-        masks = sample_masks(m, 200, 0.5, design="bernoulli")
-        coef = np.zeros((40, 200))
-        for row in coef:
-            row[rng.permutation(200)[:20]] = rng.choice([-1, 1], 20)
-        outputs = masks.dot(coef.T)
-        outputs += outputs.std(axis=0) * rng.standard_normal((m, 40))
-        runs, regressor = TrainingRuns(masks, outputs), DatamodelRegressor()
-        regressor.set_params(random_state=0)
-        inference = infer(regressor, runs)
-        ways = {
-            f"{method}, scope={scope}": inference.select(method=method, scope=scope)
-            for method in ("bh", "by")
-            for scope in ("target", "all")
-        }
-        ways["knockoffs"] = knockoff_filter(regressor, runs, random_state=0)
-        for way, selected in ways.items():
-            false = (selected & (coef == 0)).sum(axis=1)
-            share = false / np.maximum(selected.sum(axis=1), 1)
-            if "all" in way:  # the rate of all selected together
-                share = false.sum() / max(selected.sum(), 1)
-            power = selected[coef != 0].mean()
-            name = f"{m} runs, FDR 0.1, {way}"
-            print(f"{name:52}  {np.mean(share):5.3f}  {power:5.3f}", flush=True)
-
-
-def winners():
-    """Print the effect of removing the ten largest weights, by where they are known."""
-    print("\nuniform, 200 examples: removal of the ten largest estimates")
-    for m in 200, 400, 1000:
-        inference, coef, *_ = simulate(m=m)
-        fresh = simulate(m=m, seed=1)[0]
-        top = np.argsort(-inference.estimate, axis=1)[:, :10]
-        truth = coef - coef.mean(axis=1, keepdims=True)
-        same, other, true = (
-            -np.take_along_axis(weights, top, 1).sum(axis=1).mean()
-            for weights in (inference.estimate, fresh.estimate, truth)
-        )
-        print(f"{m} runs: {same:.1f} on these, {other:.1f} on others, {true:.1f} true")
+def against_other_runs(title, trainer, n_truth):
+    """Print coverage of what other runs say."""
+    with warnings.catch_warnings():  # of runs that miss a class
+        warnings.simplefilter("ignore")
+        runs = trainer.fit_transform(np.arange(N_MOST + n_truth))
+    truth = infer(DatamodelRegressor(0.1, penalty="l2"), runs[N_MOST:])
+    for m, penalty in (200, "l1"), (500, "l1"), (500, "l2"), (1000, "l1"):
+        regressor = DatamodelRegressor(penalty=penalty, random_state=0)
+        inference = infer(regressor, runs[:m])
+        row = f"{title}, {m} runs, {penalty}"
+        report(row, inference, truth.estimate, truth.standard_error, runs[:m])
 
 
 def infer(regressor, runs, **params):

@@ -1,0 +1,98 @@
+"""The LDS of runs that are all fitted and all scored, and its standard error."""
+
+import numpy as np
+from sklearn.base import clone
+
+from skdatamodels.metrics._lds import paired_ranks, weighted_correlation
+
+N_FOLDS = 5
+_N_GROUPS = 40  # of runs that the jackknife leaves out in turn
+
+
+def cross_validated_lds(runs, regressor, units, pairs, n_seen, rng):
+    """Score each fold of the runs by a fit on the other folds.
+
+    The standard error is that of the jackknife: the score is computed again without
+    each of up to 40 groups of runs. The fits are those of all groups, which makes no
+    difference in large samples if they are stable (Bayle, Bayle, Janson, Mackey,
+    "Cross-validation confidence intervals for test error", NeurIPS 2020).
+
+    Parameters
+    ----------
+    runs : TrainingRuns
+        The runs.
+    regressor : estimator
+        Its clones are fitted.
+    units : int array of shape (n_runs,)
+        Runs that are not divided between folds have equal numbers from 0 on.
+    pairs : int array of shape (n_runs,)
+        Runs of equal number are left out together by the jackknife.
+    n_seen : int
+        Number of first runs that are fitted but not scored.
+    rng : Generator
+        Draws the folds and the groups.
+
+    Returns
+    -------
+    scores : float64 array of shape (n_targets,)
+        Mean score of each target over the folds; NaN if its outputs do not vary.
+    error : float
+        Standard error of the mean of `scores`, given the targets.
+    freedom : int
+        Degrees of freedom of `error`.
+    """
+    n_units = units[-1] + 1
+    n_folds = min(N_FOLDS, n_units)
+    fold = (rng.permutation(n_units) % n_folds)[units]
+    Y = np.asarray(runs.outputs)
+    predicted = np.zeros(Y.shape)
+    for k in range(n_folds):
+        rest, rows = np.flatnonzero(fold != k), np.flatnonzero(fold == k)
+        answer = clone(regressor).fit(runs[rest]).predict(runs[rows])
+        predicted[rows] = np.nan_to_num(answer.reshape(len(rows), -1))
+    scored = np.arange(len(runs)) >= n_seen
+    group = _spread_over_groups(fold, pairs, scored, rng)
+    kept = np.vstack([group >= 0, group != np.arange(group.max() + 1)[:, None]])
+    scores = _mean_scores(Y, predicted, fold, kept & scored)
+    n_groups = len(scores) - 1
+    error = np.sqrt((n_groups - 1) * np.var(np.nanmean(scores[1:], axis=1)))
+    return scores[0], float(error), n_groups - 1
+
+
+def _mean_scores(Y, predicted, fold, kept):
+    """Return the mean scores over folds of several selections of the runs.
+
+    Runs are ranked once, as in `bootstrap_scores`.
+
+    Parameters
+    ----------
+    Y, predicted : array of shape (n_runs, n_targets)
+    fold : int array of shape (n_runs,)
+    kept : bool array of shape (n_selections, n_runs)
+
+    Returns
+    -------
+    scores : float64 array of shape (n_selections, n_targets)
+    """
+    total, n_scored = 0.0, 0
+    for k in range(fold.max() + 1):
+        rows = np.flatnonzero(kept[0] & (fold == k))
+        chosen = kept[:, rows].astype(np.float64)
+        n_runs = np.maximum(1, chosen @ ~np.isnan(Y[rows]))
+        ranks = paired_ranks(Y[rows], predicted[rows])
+        score = weighted_correlation(chosen, *ranks, n_runs)
+        total = total + np.nan_to_num(score)
+        n_scored = n_scored + ~np.isnan(score)
+    return np.divide(
+        total, n_scored, out=np.full(total.shape, np.nan), where=n_scored > 0
+    )
+
+
+def _spread_over_groups(fold, pairs, scored, rng):
+    """Return the group of each run: the pairs of a fold are in different groups."""
+    first, pair = np.unique(pairs, return_index=True, return_inverse=True)[1:]
+    order = np.lexsort((rng.random(len(first)), fold[first], ~scored[first]))
+    group = np.empty(len(first), int)
+    n_scored = scored[first].sum()
+    group[order] = np.arange(len(first)) % min(_N_GROUPS, n_scored // 2)
+    return group[pair]
