@@ -149,7 +149,8 @@ def print_effects(found, n_rows=20, size=10):
     at = first + np.repeat(found.predictions.index.get_indexer(names), 2)
     change = outputs[3:][np.arange(len(at)), at] - outputs[:3, at].mean(axis=0)
     guess, low, high = (
-        np.array([row[k] for row in predicted]) for k in ("change", "low", "high")
+        np.array([row[k] for row in predicted])
+        for k in ("change", "change_low", "change_high")
     )
     inside = ((low <= change) & (change <= high)).mean()
     slope, correlation = guess @ change / (guess @ guess), np.corrcoef(guess, change)

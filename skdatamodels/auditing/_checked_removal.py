@@ -9,57 +9,32 @@ from typing import NamedTuple
 
 import numpy as np
 
+from skdatamodels._tables import format_column, import_pandas
 from skdatamodels.applications import RemovalCheck, removal_check
 from skdatamodels.applications._removal_check import removal_scores
+from skdatamodels.auditing._effect_check import NORMAL
 
 N_TRIALS = 3
 N_BASES = 10  # subsets to remove from, if training rows judge
-_CLEARLY = 1.96  # standard errors
 
 
 class CheckedRemoval(NamedTuple):
-    """Scores without the worst rows, and the number of rows that looks best.
+    """Scores without the worst rows or groups, and how many to remove.
 
     Attributes
     ----------
     check : RemovalCheck
         Scores on the half that judges.
+    order : int array of shape (n_columns,)
+        The rows or groups, the first removed first.
     size : int
-        Smallest number of rows to remove whose score on the other half is within one
-        standard error of the best.
+        Smallest number to remove whose score on the other half is within one standard
+        error of the best.
     """
 
     check: RemovalCheck
+    order: np.ndarray
     size: int
-
-    @property
-    def message(self):
-        """What the removal of `size` rows does, in words."""
-        check, n = self.check, len(self.check.targets)
-        first, random = np.flatnonzero(check.size == self.size)
-        gain = check.change[first] * (1 if check.higher_is_better else -1)
-        before, after, by_chance = check.score[[0, first, random]]
-        metric = check.metric.replace("_", " ")
-        change = f"{check.change[first]:+.2g}, standard error "
-        change += f"{check.change_error[first]:.2g}"
-        start = f"Without the worst {self.size:,} rows, {metric} on {n:,} judged rows"
-        if gain > _CLEARLY * check.change_error[first]:
-            what = f"goes from {before:.3g} to {after:.3g} ({change})"
-        else:
-            how = "not clearly" if gain > 0 else "no"
-            what = f"is {how} better than before: {after:.3g} ({change})"
-        message = (
-            f"{start} {what}; without as many random ones, it is {by_chance:.3g}. "
-            "Which rows, and how many, was chosen on other rows than these."
-        )
-        margin = check.output[first] - check.output[0]
-        if metric == "accuracy" and (margin > 0) != (gain > 0):
-            how = "rises" if margin > 0 else "falls"
-            message += (
-                f" The mean margin, by which rows are ranked, {how} from "
-                f"{check.output[0]:.3g} to {check.output[first]:.3g}."
-            )
-        return message
 
 
 def removal_by_halves(trainer, judged, sizes, seed, bases=None, exclude=None):
@@ -101,7 +76,7 @@ def removal_by_halves(trainer, judged, sizes, seed, bases=None, exclude=None):
     on_chooser, check = (
         _judged_by(everything, part, trainer) for part in (chooses, judges)
     )
-    return CheckedRemoval(check, _choose_size(on_chooser))
+    return CheckedRemoval(check, order, _choose_size(on_chooser))
 
 
 def _choose_size(check):
@@ -122,3 +97,80 @@ def _judged_by(check, part, trainer):
     y = trainer.targets.y[targets]
     scores = removal_scores(outputs, trainer.output_info, y)
     return replace(check, targets=targets, outputs=outputs, **scores)
+
+
+def removal_frame(check):
+    """Return a check as people read it, a pandas.DataFrame.
+
+    Its columns are `removed` ("none", "worst" or "random"), `size`, the score under
+    its name, and its `change`, with the standard errors `error` and `change_error`. The
+    score of values is the root mean squared error, in their unit; that of classes is
+    the accuracy, with the finer `mean_margin` beside it.
+    """
+    metric, score, error = check.metric, check.score, check.error
+    change, change_error = check.change, check.change_error
+    if metric == "mean_squared_error":
+        metric, score = "root_mean_squared_error", np.sqrt(score)
+        # errors of a root, to first order
+        twice = 2 * np.maximum(score, np.finfo(float).tiny)
+        error, change_error = error / twice, change_error / twice
+        change = score - score[0]
+    columns = {
+        "removed": np.where(check.removed == "first", "worst", check.removed),
+        "size": check.size,
+        metric: score,
+        "error": error,
+        "change": change,
+        "change_error": change_error,
+    }
+    if metric == "accuracy":
+        columns["mean_margin"] = check.output
+    return import_pandas().DataFrame(columns)
+
+
+def removal_in_words(check, size, noun="rows", names=None):
+    """Return what the removal of the first `size` does, in words.
+
+    Parameters
+    ----------
+    check : RemovalCheck
+        The check.
+    size : int
+        One of its sizes, chosen on other rows than those that judge.
+    noun : {"rows", "groups"}
+        What was removed.
+    names : list, default=None
+        Names of what was removed.
+    """
+    frame, n = removal_frame(check), len(check.targets)
+    by = frame.set_index(["removed", "size"])
+    metric = frame.columns[2]
+    at = [("none", 0), ("worst", size), ("random", size)]
+    before, after, by_chance = format_column(by.loc[at, metric].tolist())
+    change, error = by.loc[("worst", size), ["change", "change_error"]]
+    gain = change if check.higher_is_better else -change
+    told = f"({change:+.2g}, standard error {error:.2g})"
+    what = noun if size > 1 else noun[:-1]
+    named = f" ({', '.join(map(str, names))})" if names else ""
+    name = metric.replace("_", " ")
+    start = f"Without the worst {size:,} {what}{named}, {name} on {n:,} judged rows"
+    if gain > NORMAL * error:
+        says = f"goes from {before} to {after} {told}"
+    else:
+        how = "not clearly" if gain > 0 else "no"
+        says = f"is {how} better than before: {after} {told}"
+    chance = "a random one" if size == 1 else "as many random ones"
+    message = (
+        f"{start} {says}; without {chance}, it is {by_chance}. "
+        f"Which {noun}, and how many, was chosen on other rows than these."
+    )
+    if "mean_margin" in by:
+        margins = by.loc[at[:2], "mean_margin"]
+        if (margins.iloc[1] > margins.iloc[0]) != (gain > 0):
+            how = "rises" if margins.iloc[1] > margins.iloc[0] else "falls"
+            one, other = format_column(margins.tolist())
+            message += (
+                f" The mean margin, by which {noun} are ranked, {how} from {one} to "
+                f"{other}."
+            )
+    return message

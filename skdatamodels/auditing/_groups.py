@@ -7,7 +7,11 @@ from sklearn.base import clone
 
 from skdatamodels._tables import MOST_ROWS, Table, import_pandas, table_html, table_text
 from skdatamodels.applications import RemovalCheck
-from skdatamodels.auditing._checked_removal import N_BASES, removal_by_halves
+from skdatamodels.auditing._checked_removal import (
+    N_BASES,
+    removal_by_halves,
+    removal_in_words,
+)
 from skdatamodels.auditing._findings import facts_of_effects
 from skdatamodels.auditing._judged import fit_judged
 from skdatamodels.auditing._trust import Trust, measure_trust
@@ -16,6 +20,7 @@ from skdatamodels.training._players import players_of
 N_RUNS = 100
 _FEWEST = 10  # fewer have few subsets, so that none would be new
 SIZES = 1, 2, 4  # groups that are removed to check
+_LARGE = 0.2  # share of the rows, from which a group is large
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,10 +31,12 @@ class GroupAudit:
     ----------
     names : array of shape (n_groups,)
         Labels of the groups.
-    n_rows : int array of shape (n_groups,)
-        Their sizes.
+    of_row : int array of shape (n_train,)
+        Group of each training row.
     effect : float64 array of shape (n_groups,)
-        What the presence of each group adds to the score.
+        What the presence of each group adds to the score, in models trained on a share
+        alpha of the groups: the change of the mean margin, or minus that of the root
+        mean squared error.
     interval : float64 array of shape (n_groups, 2)
         Ends of its interval; NaN without trust.
     weights : array of shape (n_judged, n_groups)
@@ -38,36 +45,81 @@ class GroupAudit:
     trust : Trust
         How well these weights predict.
     removal : RemovalCheck or None
-        Scores of models without the worst groups. None without trust.
+        Scores of models without the groups that are worst for half of the judged rows,
+        on the other half. None without trust.
+    order : int array of shape (n_groups,) or None
+        The groups in the order in which they were removed.
+    n_removed : int or None
+        How many of them to remove by the other half: the fewest whose score is within
+        one standard error of the best.
     """
 
     names: np.ndarray
-    n_rows: np.ndarray
+    of_row: np.ndarray
     effect: np.ndarray
     interval: np.ndarray
     weights: np.ndarray
     trust: Trust
     removal: RemovalCheck | None
+    order: np.ndarray | None
+    n_removed: int | None
+
+    @property
+    def n_rows(self):
+        """Sizes of the groups, int array of shape (n_groups,)."""
+        return np.bincount(self.of_row, minlength=len(self.names))
+
+    @property
+    def labels(self):
+        """Label of the group of each training row, array of shape (n_train,)."""
+        return self.names[self.of_row]
 
     def to_frame(self):
         """Return the groups as a pandas.DataFrame, the most harmful first.
 
         Its index is the label, and its columns are effect, low and high, the ends of
-        the interval, distinguishable, and n_rows.
+        the interval, distinguishable, n_rows, and share, that of all rows.
         """
         pandas = import_pandas()
+        sizes = {"n_rows": self.n_rows, "share": self.n_rows / len(self.of_row)}
         frame = pandas.DataFrame(
-            facts_of_effects(self.effect, self.interval) | {"n_rows": self.n_rows},
+            facts_of_effects(self.effect, self.interval) | sizes,
             index=pandas.Index(self.names, name="group"),
         )
         return frame.sort_values("effect", kind="stable")
+
+    def removed(self, size):
+        """Return the labels of the `size` groups that were removed first, a list."""
+        return self.names[self.order[:size]].tolist()
+
+    def removal_in_words(self):
+        """Return what the removal of the worst groups does to the score, a str."""
+        n = self.n_removed
+        return removal_in_words(self.removal, n, "groups", self.removed(n))
+
+    @property
+    def warning(self):
+        """What to keep in mind about large groups; empty if there are none."""
+        share = self.n_rows / len(self.of_row)
+        large = [k for k in np.argsort(-share) if share[k] >= _LARGE]
+        if not large:
+            return ""
+        named = " and ".join(f"{self.names[k]} ({share[k]:.0%})" for k in large)
+        return (
+            f"Large groups: {named} of the rows. The effect of a large group is also "
+            "that of the number of rows, and it is measured in models without about "
+            "half of the other groups. Train without it before you drop it."
+        )
 
     def _table(self):
         frame = self.to_frame()
         columns = {"group": [str(name) for name in frame.index[:MOST_ROWS]]}
         columns |= {name: frame[name].to_numpy()[:MOST_ROWS] for name in frame.columns}
         title = f"{len(self.names):,} groups, the most harmful first"
-        return Table(title, columns, len(frame), notes=(self.trust.message,))
+        notes = [self.trust.message, self.warning]
+        if self.removal is not None:
+            notes.append(self.removal_in_words())
+        return Table(title, columns, len(frame), notes=tuple(filter(None, notes)))
 
     __repr__ = table_text
     _repr_html_ = table_html
@@ -128,21 +180,21 @@ def audit_groups(trainer, judged, rows, min_lds, seed, n_jobs):
         attributions,
         judged.judges,
         n_jobs,
-    )
+    )._replace(curved=True)
     trust = measure_trust(by_group, min_lds, seed)
-    removal, interval = None, np.full((len(players), 2), np.nan)
+    checked, interval = (None,) * 3, np.full((len(players), 2), np.nan)
     if trust.enough:
         interval = by_group.mean_intervals()
         sizes, within = [size for size in SIZES if size < len(players)], {}
         if (rows[judged.targets] >= 0).all():
             within = {"bases": runs.masks[:N_BASES], "exclude": column}
-        removal = removal_by_halves(trainer, by_group, sizes, seed, **within).check
+        checked = removal_by_halves(trainer, by_group, sizes, seed, **within)
     return GroupAudit(
         players.names,
-        players.sizes,
+        players.of_row,
         by_group.mean_benefit(),
         interval,
         by_group.weights,
         trust,
-        removal,
+        *checked,
     )

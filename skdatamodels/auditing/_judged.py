@@ -34,6 +34,9 @@ class Judged(NamedTuple):
         Whether the row's own label is likely to be right, so that it can judge others.
     check : EffectCheck
         How the weights compare with effects in models trained on all rows.
+    curved : bool
+        Whether effects are so large, as those of groups, that a squared error is not
+        linear in them.
     """
 
     task: str
@@ -44,6 +47,7 @@ class Judged(NamedTuple):
     model: DatamodelRegressor
     judges: np.ndarray
     check: EffectCheck = UNCHECKED
+    curved: bool = False
 
     @property
     def weights(self):
@@ -75,11 +79,13 @@ class Judged(NamedTuple):
         return self._slopes()[:, None] * self.effects
 
     def mean_benefit(self, among=None):
-        """Return the mean over rows that can judge, each class with the same weight.
+        """Return what each training row adds to the score, array (n_train,).
 
-        `among` is an int array of judged rows; None means all that can judge.
+        For classes, it is the change of the mean margin, each class having the same
+        weight; for values, minus the change of the root mean squared error, in their
+        unit. `among` is an int array of judged rows; None means all that can judge.
         """
-        return self._factors(among) @ self.effects
+        return self._factors(among) @ self.effects + self._curvature(among)
 
     def mean_intervals(self, strata=None):
         """Return intervals of the mean benefits, float64 array (n_train, 2).
@@ -101,12 +107,12 @@ class Judged(NamedTuple):
         # without a scale, an effect may be 0, but not for sure
         noise = (scale or 1.0) * (high - low) / 2
         half = np.hypot(noise, NORMAL * self.check.relative_error * benefit)
-        centre = scale * mean.estimate[0]
+        centre = scale * mean.estimate[0] + self._curvature()
         return np.stack([centre - half, centre + half], axis=1)
 
     def _factors(self, among=None):
         """Return the factor of each judged row's effects in the mean (n_judged,)."""
-        among = np.flatnonzero(self.judges) if among is None else among
+        among = self._judging(among)
         factors = np.zeros(len(self.truth))
         if self.task == "classification":
             labels, of_row, counts = np.unique(
@@ -114,8 +120,28 @@ class Judged(NamedTuple):
             )
             factors[among] = 1 / (len(labels) * counts[of_row])
         else:
-            factors[among] = 1 / len(among)
+            factors[among] = 1 / (2 * len(among) * self._rmse(among))
         return factors * self._slopes()
+
+    def _curvature(self, among=None):
+        """Return the part of the mean benefits that is quadratic in the effects.
+
+        Without a row, the output f is f - e. So a squared error (f - y)² falls by
+        2 (f - y) e - e², and the second term is as large as the first for a group
+        without which the output is another one.
+        """
+        if not self.curved or self.task == "classification":
+            return np.zeros(self.weights.shape[1])
+        among = self._judging(among)
+        return (self.effects[among] ** 2).mean(axis=0) / (2 * self._rmse(among))
+
+    def _rmse(self, among):
+        """Return the root mean squared error; 1 if all is exact."""
+        error = (self.output - self.truth)[among]
+        return np.sqrt(np.mean(error**2)) or 1.0
+
+    def _judging(self, among):
+        return np.flatnonzero(self.judges) if among is None else among
 
     def _slopes(self):
         """Return by how much a judged row gets better if its output rises (n_judged,).

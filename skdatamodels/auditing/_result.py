@@ -6,19 +6,15 @@ import numpy as np
 
 from skdatamodels._frames import is_frame
 from skdatamodels._tables import Table, import_pandas, table_html, table_text
-from skdatamodels.auditing import _copies, _findings
+from skdatamodels.auditing import _copies, _findings, _page, _summary
+from skdatamodels.auditing._checked_removal import removal_frame, removal_in_words
 from skdatamodels.auditing._effect_check import NORMAL
 from skdatamodels.auditing._explanation import explain
 from skdatamodels.auditing._inputs import as_frame
-from skdatamodels.auditing._judged import LIKELY
 from skdatamodels.auditing._row_names import position_of, positions_of
-from skdatamodels.inference._named_weights import FDR
 from skdatamodels.pages import read_selection, write_explorer
 
 _MOST_COLUMNS = 200  # that are shuffled unasked
-_MOST_ON_PAGE = 100  # suspicious labels
-_UNKNOWN = "unknown, see below"
-_BRITTLE = 5  # rows whose removal flips a prediction
 
 
 class Audit:
@@ -85,6 +81,11 @@ class Audit:
         self._errors, self._removal = errors, removal
         self.removal_check = None if removal is None else removal.check
         self.group_audit, self._seed = group_audit, random_state
+
+    @property
+    def has_test_rows(self):
+        """Whether test rows are judged; otherwise training rows are."""
+        return self._test is not None
 
     @property
     def weights(self):
@@ -156,10 +157,11 @@ class Audit:
         """Training rows by `effect`, what they add to the score; the worst first.
 
         It is the change of the mean margin, each class having the same weight, or minus
-        that of the mean squared error. `low` and `high` are the ends of its interval,
-        by the noise of the runs and by how far effects were from those of retraining;
-        `distinguishable` says whether it is on the side of `effect`. Of the harmful
-        rows that are, one of ten may be false, and so of the helpful ones.
+        that of the root mean squared error, in the unit of the value. `low` and `high`
+        are the ends of its interval, by the noise of the runs and by how far effects
+        were from those of retraining; `distinguishable` says whether it is on the side
+        of `effect`. Of the harmful rows that are, one of ten may be false, and so of
+        the helpful ones.
         """
         self._need_trust()
         strata = self._train.y if self.trainer.design == "stratified" else None
@@ -260,12 +262,13 @@ class Audit:
             names.append("columns")
         names += ["leaks"] if self._test is not None else []
         names += ["predictions", "rows", "clusters"] if self.trust.enough else []
-        if self.group_audit is not None and self.group_audit.trust.enough:
-            names.append("groups")
         frames = {"trust": self.trust.to_frame()}
         frames |= {name: getattr(self, name) for name in names}
         if self.removal_check is not None:
-            frames["removal_check"] = self.removal_check.to_frame()
+            frames["removal_check"] = removal_frame(self.removal_check)
+        if self.group_audit is not None and self.group_audit.trust.enough:
+            frames["groups"] = self.groups
+            frames["groups_removal_check"] = removal_frame(self.group_audit.removal)
         return frames
 
     def read_selection(self, paths):
@@ -337,9 +340,11 @@ class Audit:
         Returns
         -------
         frame : pandas.DataFrame
-            One row for each judged row: `output` now, `change`, the ends `low` and
-            `high` of its 95 % interval, and for classes `flips`, whether the prediction
-            becomes wrong or right.
+            One row for each judged row: the output `now` and `without` the rows, its
+            `change`, and the ends of the 95 % interval of the change, `change_low` and
+            `change_high`. For classes, `flip` says whether the prediction becomes wrong
+            or right: "certain" if the whole interval is on the other side, "possible"
+            if a part of it is, and "no".
 
         Raises
         ------
@@ -356,10 +361,18 @@ class Audit:
         judged = self._judged
         change = -(judged.effects @ removed[0])
         margin = NORMAL * judged.standard_errors(removed)[:, 0]
-        facts = {"output": judged.output, "change": change}
-        facts |= {"low": change - margin, "high": change + margin}
+        low, high = change - margin, change + margin
+        facts = {"now": judged.output, "without": judged.output + change}
+        facts |= {"change": change, "change_low": low, "change_high": high}
         if judged.task == "classification":
-            facts["flips"] = (judged.output > 0) != (judged.output + change > 0)
+            other = [
+                (judged.output > 0) != (judged.output + e > 0) for e in (low, high)
+            ]
+            facts["flip"] = np.select(
+                [np.logical_and(*other), np.logical_or(*other)],
+                ["certain", "possible"],
+                "no",
+            )
         return import_pandas().DataFrame(facts, index=self._judged_table.index)
 
     def to_html(self, path, **page):
@@ -375,26 +388,6 @@ class Audit:
         """
         self._need_trust()
         judged = self._judged
-        of_train = {"index": "train"}
-        sections = {
-            "Label errors": (self.label_errors[:_MOST_ON_PAGE], of_train),
-            "Rows by effect": (self.rows, of_train),
-        }
-        if self._test is not None:
-            links = {"index": "targets", "train_row": "train"}
-            sections["Leaks"] = self.leaks, links
-        sections |= {
-            "Duplicates": (self.duplicates, {"index": "train", "twin": "train"}),
-            "Clusters": self.clusters.reset_index(),
-        }
-        frames = self.frames()
-        for name in ("groups", "columns", "removal_check"):
-            if name in frames:
-                title = name.replace("_", " ").capitalize()
-                frame = frames[name]
-                sections[title] = (
-                    frame if name == "removal_check" else frame.reset_index()
-                )
         arguments = {
             "outputs": judged.output,
             "output_info": judged.runs.output_info,
@@ -402,7 +395,9 @@ class Audit:
             "quality": judged.model.held_out_r2_,
             "trust": self._facts(),
             "title": f"Audit of {len(self._train):,} training rows",
-            "sections": sections,
+            "overview": _page.overview(self),
+            "sections": _page.sections(self),
+            "groups": None if self.group_audit is None else self.group_audit.labels,
             "label": self._label,
         }
         write_explorer(
@@ -412,6 +407,11 @@ class Audit:
             self._judged_rows,
             **(arguments | page),
         )
+
+    def removal_in_words(self):
+        """Return what the removal of the worst rows does to the score, a str."""
+        self._need_trust()
+        return removal_in_words(self._removal.check, self._removal.size)
 
     def _facts(self):
         """Return what the page says about trust."""
@@ -457,39 +457,11 @@ class Audit:
 
     def _table(self):
         """Return what was found, in a few lines."""
-        known = self.trust.model is None or self.trust.model.better
-        n_likely = int((self._errors.probability > LIKELY).sum())
-        expected = f"about {self._errors.n_expected:,.0f} expected"
-        found = {"label errors": expected if known else _UNKNOWN}
-        if known:
-            found["likely label errors"] = (
-                f"{n_likely:,} with probability above one half"
-            )
-        found["near-duplicates"] = f"{len(self.duplicates):,} pairs"
-        if self._test is not None:
-            n_copies = int(self.leaks["copy"].sum())
-            found["leaks"] = (
-                f"{n_copies:,} test rows are copies of training rows, "
-                f"{len(self.leaks) - n_copies:,} nearly so"
-            )
-        if self.trust.enough:
-            n_marked = int(self.harmful["distinguishable"].sum())
-            found["harmful rows"] = f"{n_marked:,} distinguishable at FDR {FDR}"
-        if self.trust.enough and self._judged.task == "classification":
-            to_flip = self.predictions["rows_to_flip"]
-            brittle = int(((to_flip > 0) & (to_flip <= _BRITTLE)).sum())
-            wrong = int((~self.predictions["right"]).sum())
-            n = len(self.predictions)
-            found["wrong predictions"] = f"{wrong:,} of {n:,}"
-            flip = f"{brittle:,} may flip without {_BRITTLE} rows or fewer"
-            found["brittle predictions"] = flip if known else _UNKNOWN
-        columns = {"finding": list(found), "": list(found.values())}
+        said = _summary.counts(self)
+        columns = {"finding": list(said), "": list(said.values())}
         n_train = len(self._train)
         title = f"Audit of {n_train:,} training rows, by {self.trust.n_runs:,} models"
-        notes = [self.trust.message]
-        if self.trust.enough:
-            notes.append(self._removal.message)
-        return Table(title, columns, notes=tuple(notes))
+        return Table(title, columns, notes=tuple(_summary.sentences(self)))
 
     __repr__ = table_text
     _repr_html_ = table_html

@@ -80,7 +80,7 @@ class Trust:
         """
         rows = [
             ("LDS", *self.lds),
-            ("ceiling", self.ceiling, np.nan, np.nan),
+            ("best possible LDS", self.ceiling, np.nan, np.nan),
             ("runs", self.n_runs, np.nan, np.nan),
             *self._model_facts(),
             *((f"LDS with {n:,} runs", *score) for n, score in self.more.items()),
@@ -93,11 +93,11 @@ class Trust:
         """Return the facts by name, as pages show them."""
         facts = {"LDS": tuple(self.lds)}
         if not np.isnan(self.ceiling):
-            facts["best possible"] = self.ceiling
+            facts["best possible LDS"] = self.ceiling
         facts["runs"] = self.n_runs
         facts |= {name: value for name, value, *_ in self._model_facts()}
         for n_runs, score in list(self.more.items())[-1:]:
-            facts[f"expected with {n_runs:,} runs"] = tuple(score)
+            facts[f"LDS expected with {n_runs:,} runs"] = tuple(score)
         return facts | {"message": self.message}
 
     def _model_facts(self):
@@ -118,7 +118,7 @@ class Trust:
             "runs": f"{self.n_runs:,}",
         }
         if not np.isnan(self.ceiling):
-            facts["LDS of a perfect predictor"] = f"{self.ceiling:.3f}"
+            facts["best possible LDS"] = f"{self.ceiling:.3f}"
         facts |= {name: f"{value:.3f}" for name, value, *_ in self._model_facts()}
         for n_runs, score in self.more.items():
             facts[f"LDS expected with {n_runs:,} runs"] = str(score)

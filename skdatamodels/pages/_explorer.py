@@ -17,7 +17,7 @@ from skdatamodels.pages._example_data import DETAILS, ShownExamples
 from skdatamodels.pages._groups import Groups
 from skdatamodels.pages._marks import Marks
 from skdatamodels.pages._page import check_size, embed, make_page
-from skdatamodels.pages._sections import section_data, trust_data
+from skdatamodels.pages._sections import overview_data, section_data, trust_data
 from skdatamodels.pages._weight_data import (
     LargestWeights,
     check_errors,
@@ -43,6 +43,7 @@ def write_explorer(
     quality=None,
     groups=None,
     trust=None,
+    overview=None,
     sections=None,
     candidates=None,
     embedding=None,
@@ -103,13 +104,18 @@ def write_explorer(
         Facts on the quality of the weights, which the page shows at all times, such as
         ``{"LDS": (0.62, 0.58, 0.66), "runs": 300, "message": "..."}``. The message is
         shown below the others.
+    overview : dict of str to str, default=None
+        What was found, which a first tab lists, such as ``{"accuracy": ".93"}``. A name
+        that contains the title of a section is a link to it. "message" has
+        paragraphs below, one a line.
     sections : dict of str to data frame, dict of arrays, or result with ``to_frame``, \
             default=None
         Further tables, one tab each. Integers in columns named "example" or "train"
         are links to training rows, those in columns named "target" to targets. Or
-        pairs of a table and a dict that says which columns contain ids of "train" or
-        of "targets", such as ``(frame, {"index": "train", "twin": "train"})``;
-        "index" is the index of a data frame of pandas.
+        pairs of a table and a dict that says which columns contain ids of "train", of
+        "targets" or of "groups", such as ``(frame, {"index": "train", "twin":
+        "train"})``; "index" is the index of a data frame of pandas. A third item, a
+        text, is shown above the table.
     candidates : int array-like of shape (n_targets, n_candidates), default=None
         Training rows that people are asked to compare with each target, padded with
         -1; see :func:`~skdatamodels.applications.write_annotation_page`.
@@ -203,14 +209,15 @@ def write_explorer(
         "outputs": outputs if outputs is None else embed(outputs.astype(np.float32)),
         "quality": quality if quality is None else embed(quality.astype(np.float32)),
         "noise": noise if noise is None else embed(noise.astype(np.float32)),
-        "output": _describe(info, threshold, train),
+        "output": _describe(info, threshold, train, str(label)),
         "groups": groups if groups is None else groups.embed(),
         "map": embed(
             np.array(make_map(weights) if embedding is None else embedding, np.float32)
         ),
         "trust": trust_data(trust),
+        "overview": overview_data(overview),
         "sections": [
-            section_data(name, table, train, targets)
+            section_data(name, table, train, targets, groups)
             for name, table in (sections or {}).items()
         ],
         "tasks": make_tasks(candidates, train, targets),
@@ -274,7 +281,7 @@ def _check_vector(values, name, shape, allow_nan=False):
     return values
 
 
-def _describe(info, threshold, train):
+def _describe(info, threshold, train, label):
     """Return what the page needs to know of the output."""
     if threshold is None:
         two = len(np.unique(train.y)) == 2 if train.y.dtype.kind != "f" else False
@@ -283,9 +290,10 @@ def _describe(info, threshold, train):
             threshold = {"log_odds": 0.0, "confidence": 0.5}.get(info.name)
     if threshold is not None and not np.isfinite(threshold):
         raise ValueError(f"threshold must be a finite number, got {threshold!r}.")
+    unit = "" if info.unit in ("unknown", "user-defined") else info.unit
     return {
         "name": "output" if info.name == "unknown" else info.name.replace("_", " "),
-        "unit": "" if info.unit in ("unknown", "user-defined") else info.unit,
+        "unit": unit.replace("units of y", f"units of {label}"),
         "sign": info.sign,
         "threshold": None if threshold is None else float(threshold),
         "isPrediction": info.name == "prediction",

@@ -16,8 +16,10 @@ class Groups(NamedTuple):
 
     Attributes
     ----------
+    labels : array of shape (n_groups,)
+        Labels of the groups.
     names : list of str
-        Names of the groups.
+        The same as text that is not too long.
     rows : list of int array
         Rows of each group.
     are_columns : bool
@@ -26,6 +28,7 @@ class Groups(NamedTuple):
         Number of training examples.
     """
 
+    labels: np.ndarray
     names: list
     rows: list
     are_columns: bool
@@ -37,7 +40,7 @@ class Groups(NamedTuple):
         if groups is None:
             return None
         if isinstance(groups, Mapping):
-            names, rows = as_texts(np.array([*groups], dtype=object)), []
+            different, rows = np.array([*groups], dtype=object), []
             for name, members in groups.items():
                 members = np.asarray(members)
                 if members.shape == (0,):
@@ -60,7 +63,6 @@ class Groups(NamedTuple):
                     f"examples, got shape {labels.shape}."
                 )
             different, codes = np.unique(labels, return_inverse=True)
-            names = as_texts(different)
             order = np.argsort(codes, kind="stable")
             rows = np.split(order, np.cumsum(np.bincount(codes))[:-1])
         if len(rows) == n_columns == n_train and not np.array_equal(
@@ -72,9 +74,8 @@ class Groups(NamedTuple):
                 "the rows are, and leave groups out."
             )
         are_columns = n_columns == len(rows) and n_columns != n_train
-        return cls(
-            [cut(name, _MOST_NAME) for name in names], rows, are_columns, n_train
-        )
+        names = [cut(name, _MOST_NAME) for name in as_texts(different)]
+        return cls(different, names, rows, are_columns, n_train)
 
     @property
     def n_columns(self):

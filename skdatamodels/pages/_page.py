@@ -18,6 +18,7 @@ _SCRIPTS = (
     "target.js",
     "map.js",
     "lists.js",
+    "overview.js",
     "annotation.js",
     "main.js",
 )

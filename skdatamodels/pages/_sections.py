@@ -39,21 +39,41 @@ def trust_data(trust):
     return {"facts": facts, "message": message}
 
 
-def section_data(name, table, train, targets):
+def overview_data(overview):
+    """Return the findings of the first tab as pairs of text, and its paragraphs.
+
+    Parameters
+    ----------
+    overview : dict of str to str, or None
+        Findings by name; "message" has paragraphs, one a line.
+    """
+    if overview is None:
+        return None
+    facts = [
+        [str(name), _fact(name, value)]
+        for name, value in overview.items()
+        if name != "message"
+    ]
+    return {"facts": facts, "paragraphs": str(overview.get("message", "")).splitlines()}
+
+
+def section_data(name, table, train, targets, groups=None):
     """Return a further table of the page.
 
     Parameters
     ----------
     name : str
         Its title.
-    table : data frame, dict of arrays, or result with ``to_frame``; or a pair
-        The table. Integers in columns named "example", "train" or "target" are links;
-        in a pair, a dict says which columns contain ids of which part. "index" is the
-        index of a data frame of pandas.
+    table : data frame, dict of arrays, or result with ``to_frame``; or a tuple
+        The table. Integers in columns named "example", "train" or "target" are links.
+        In a tuple, a dict follows that says which columns contain ids of which part,
+        and maybe a note. "index" is the index of a data frame of pandas.
     train, targets : Examples
         The examples that links lead to.
+    groups : Groups, default=None
+        Groups of training rows that links lead to.
     """
-    table, links = table if type(table) is tuple else (table, None)
+    table, links, note = _parts(name, table)
     index, columns = _columns_of(name, table)
     n_rows = len(next(iter(columns.values()), () if index is None else index))
     for heading, values in columns.items():
@@ -71,14 +91,29 @@ def section_data(name, table, train, targets):
         if index is not None:
             columns = {_INDEX: index} | columns
             links = {_INDEX if head == "index" else head: links[head] for head in links}
+        known = {part: rows.ids for part, rows in examples.items()}
+        if groups is not None:
+            known["groups"] = groups.labels
         for head, part in links.items():
-            columns[head] = _rows_of_ids(name, head, columns, part, examples)
-    shown = []
+            columns[head] = _rows_of_ids(name, head, columns, part, known)
+    shown, index_name = [], "group" if links.get(_INDEX) == "groups" else "row"
     for head, values in columns.items():
-        title = "row" if head is _INDEX else head
+        title = index_name if head is _INDEX else head
         data = column(title, values[:_MOST_ROWS], most_characters=_MOST_CHARACTERS)
         shown.append(data | {"link": links.get(head)})
-    return {"title": str(name), "columns": shown, "total": n_rows}
+    return {"title": str(name), "columns": shown, "total": n_rows, "note": note}
+
+
+def _parts(name, table):
+    """Return the table, its links or None, and a note."""
+    if type(table) is not tuple:
+        return table, None, ""
+    if len(table) not in (2, 3):
+        raise ValueError(
+            f"Section {name!r} must be a table, (table, links) or (table, links, note);"
+            f" got a tuple of {len(table)}."
+        )
+    return (*table, "")[:3]
 
 
 def _columns_of(name, table):
@@ -115,16 +150,16 @@ def _check_rows(name, head, rows, n):
         )
 
 
-def _rows_of_ids(name, head, columns, part, examples):
+def _rows_of_ids(name, head, columns, part, all_ids):
     """Return the rows of the ids in a column, -1 for what is missing."""
     shown = "index" if head is _INDEX else head
-    if head not in columns or part not in examples:
+    if head not in columns or part not in all_ids:
         known = ["index" if head is _INDEX else head for head in columns]
         raise ValueError(
             f"Section {name!r} has no link from {shown!r} to {part!r}: links lead from "
-            f"one of {known} to 'train' or 'targets'."
+            f"one of {known} to {' or '.join(map(repr, all_ids))}."
         )
-    all_ids, ids = examples[part].ids, columns[head]
+    all_ids, ids = all_ids[part], columns[head]
     if ids.dtype.kind == all_ids.dtype.kind == "M":  # in the same unit
         ids = ids.astype(all_ids.dtype)
     places = {one: row for row, one in enumerate(_as_list(all_ids))}

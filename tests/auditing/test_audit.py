@@ -92,6 +92,70 @@ def test_bad_groups_come_first(found):
     assert set(found.groups.index[:2]) == {"lab 03", "lab 11"}
     assert (found.groups["effect"].iloc[:2] < 0).all()
     assert (found.groups["n_rows"] == 10).all()
+    assert (found.groups["share"] == 0.05).all()
+    assert found.group_audit.warning == ""
+
+
+def test_removal_of_groups_is_in_the_summary_and_the_frames(found):
+    text = repr(found)
+    assert re.search(r"groups +2 of 20 harmful: lab (03, lab 11|11, lab 03)", text)
+    group_audit = found.group_audit
+    check = group_audit.removal.to_frame().set_index(["removed", "size"])["score"]
+    removed = sorted(group_audit.removed(2))
+    assert removed == ["lab 03", "lab 11"]
+    words = re.search(r"Without the worst (\d) groups \((.*?)\), the accuracy", text)
+    assert words[1] == str(len(words[2].split(", ")))
+    for printed in (text, repr(group_audit)):
+        assert words[0] in printed
+    frame = found.frames()["groups_removal_check"].set_index(["removed", "size"])
+    for size in (1, 2, 4):
+        assert frame["accuracy"]["worst", size] == check["first", size]
+        assert frame["accuracy"]["random", size] == check["random", size]
+
+
+def unequal_groups():
+    """Return tables whose first group has half of the rows, and groups of the rows.
+
+    A third of the rows are tests. The fourth and the twelfth group are wrong by 150.
+    """
+    X, y = load_diabetes(return_X_y=True, as_frame=True)
+    rng = np.random.default_rng(1)
+    order = rng.permutation(len(X))
+    X, y = X.iloc[order].reset_index(drop=True), y.iloc[order].reset_index(drop=True)
+    of_row = np.where(np.arange(300) < 150, 0, 1 + rng.integers(0, 23, 300))
+    groups = np.array([f"g{k:02}" for k in of_row])
+    train = y[:300] + 150 * np.isin(of_row, [3, 11])
+    return X[:300], train, X[300:], y[300:], groups
+
+
+def test_effects_of_groups_agree_with_retraining_without_each():
+    """A large group moves outputs so far that a squared error is not linear in it."""
+    X, y, X_test, y_test, groups = unequal_groups()
+    found = audit(Ridge(0.1), X, y, X_test, y_test, groups=groups, **QUIET)
+
+    def rmse(kept):
+        said = Ridge(0.1).fit(X[kept], y[kept]).predict(X_test)
+        judges = found._judged.judges
+        return np.sqrt(np.mean((said - y_test)[judges] ** 2))
+
+    frame = found.groups
+    names = frame.index.tolist()
+    true = [rmse(groups != name) - rmse(groups != "") for name in names]
+    effect = frame["effect"]
+    assert pd.Series(true, names).corr(effect, method="spearman") > 0.8
+    assert effect["g00"] > 0  # to first order, it would be harmful
+    assert names[0] == names[np.argmin(true)] == "g03"
+    harmful = frame["distinguishable"] & (effect < 0)
+    assert (np.array(true)[harmful] < 0).all()
+    assert 0 < harmful.sum() < len(names) / 2
+    assert "g00 (50%) of the rows" in repr(found)
+    assert "g00 (50%) of the rows" in repr(found.group_audit)
+    check = found.group_audit.removal.to_frame()
+    shown = found.frames()["groups_removal_check"]
+    root = shown["root_mean_squared_error"]
+    np.testing.assert_allclose(root**2, check["score"])
+    half = (np.sqrt(check["score"] + 1e-4 * check["error"]) - root) / 1e-4
+    np.testing.assert_allclose(shown["error"], half, rtol=1e-3, atol=1e-6)
 
 
 def test_planted_leak_is_found(found, planted):
@@ -255,6 +319,12 @@ def test_page_has_the_tables_and_links_their_rows(found, tmp_path):
     assert links["Leaks"]["row"] == "targets"
     assert links["Leaks"]["train_row"] == "train"
     assert data["examples"]["train"]["labels"]["name"] == "target"
+    assert links["Groups"]["group"] == "groups"
+    assert data["groups"]["names"] == sorted(found.groups.index)
+    assert dict(data["overview"]["facts"])["groups"].startswith("2 of 20 harmful")
+    assert data["overview"]["paragraphs"] == repr(found).splitlines()[-3:]
+    errors = [c["name"] for c in data["sections"][0]["columns"]]
+    assert errors[:4] == ["row", "target", "suggested", "probability"]
     assert ["LDS", f"{found.trust.lds.score:.3f}"] == [
         data["trust"]["facts"][0][0],
         data["trust"]["facts"][0][1].split()[0],
@@ -320,11 +390,26 @@ def test_predicted_removal_is_the_sum_of_effects_with_an_interval(found, planted
     variance = model.posterior_variance(found._judged.runs, sets=sets)[:, 0]
     check = found.effect_check
     width = 2 * 1.96 * check.spread * np.sqrt(variance)
-    np.testing.assert_allclose(frame["high"] - frame["low"], width, rtol=1e-5)
+    low, high = frame["change_low"], frame["change_high"]
+    np.testing.assert_allclose(high - low, width, rtol=1e-5)
+    np.testing.assert_allclose((high + low) / 2, frame["change"], rtol=1e-5, atol=1e-9)
     margin = found.predictions["margin"]
-    assert (frame["flips"] == ((margin > 0) != (margin + frame["change"] > 0))).all()
+    np.testing.assert_allclose(frame["now"], margin)
+    np.testing.assert_allclose(frame["without"] - frame["now"], frame["change"])
     with pytest.raises(KeyError, match="no training row 'nobody'"):
         found.predict_removal(["nobody"])
+
+
+def test_flips_are_certain_if_the_whole_interval_is_beyond_the_border(found, planted):
+    X, y, *_ = planted
+    frame = found.predict_removal(X.index[y == "benign"][:60])
+    n = {"certain": 0, "possible": 0, "no": 0}
+    for row in frame.itertuples():
+        ends = np.sign([row.now + row.change_low, row.now + row.change_high])
+        n_flipped = int((ends != np.sign(row.now)).sum())
+        assert row.flip == ["no", "possible", "certain"][n_flipped]
+        n[row.flip] += 1
+    assert min(n.values()) > 0
 
 
 def test_columns_without_values_or_with_other_categories_in_the_test_set(planted):
@@ -403,7 +488,9 @@ def test_explain_has_the_intervals_of_predicted_removal(found, planted):
     for name, one in frame.iterrows():
         change = found.predict_removal([name]).loc[row]
         np.testing.assert_allclose(
-            [one["low"], one["high"]], [-change["high"], -change["low"]], rtol=1e-6
+            [one["low"], one["high"]],
+            [-change["change_high"], -change["change_low"]],
+            rtol=1e-6,
         )
         assert not one["distinguishable"] or one["low"] * one["high"] > 0
     all_rows = found.explain(row, n_rows=200)

@@ -48,6 +48,11 @@ def test_audit_writes_tables(iris, tmp_path, capsys):
     assert {"probability", "species", "sepal length"} <= set(errors.columns)
     assert "source" not in errors.columns
     assert len(pd.read_csv(tmp_path / "groups.csv")) == 10
+    check = pd.read_csv(tmp_path / "groups_removal_check.csv")
+    assert {"removed", "size", "accuracy", "mean_margin"} <= set(check.columns)
+    assert "\ngroups_removal_check: 7 rows" in printed.out
+    assert "of 10 " in printed.out.split("groups ")[1].splitlines()[0]
+    assert "Without the worst" in printed.out
 
 
 def test_dates_and_booleans_with_gaps(tmp_path, monkeypatch):

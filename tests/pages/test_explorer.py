@@ -256,10 +256,24 @@ def test_ticks_predict_and_are_read_back(explorer):
     ]
     shown = [float(text.replace("−", "-")) for text in (low, high)]
     assert_allclose(shown, effects[target] + [-half, half], rtol=0.01)
-    flips = (OUTPUTS + effects > 0) != (OUTPUTS > 0)
+    halves = 1.959964 * np.sqrt((ERRORS[:, rows] ** 2).sum(axis=1))
+    ends = (OUTPUTS + effects)[:, None] + halves[:, None] * [-1, 1]
+    n_beyond = ((ends > 0) != (OUTPUTS > 0)[:, None]).sum(axis=1)
+    certain, possible = n_beyond == 2, n_beyond == 1
     bar = explorer.one("#ticked").text
-    assert f"Predicted to flip: {flips.sum()} of 12 targets" in bar
-    assert ("⇄ flips" in bar) == flips[target]
+    assert (
+        f"Flips of 12 targets: {certain.sum()} certain, {possible.sum()} possible."
+        in bar
+    )
+    assert ("⇄ certain to flip" in bar) == certain[target]
+    assert ("⇄ may flip" in bar) == possible[target]
+    assert certain.any()
+    assert possible.any()
+    explorer.choose("Prediction", "certain to flip")
+    assert _listed(explorer) == np.flatnonzero(certain).tolist()
+    explorer.choose("Prediction", "certain or possible to flip")
+    assert _listed(explorer) == np.flatnonzero(certain | possible).tolist()
+    explorer.choose("Prediction", "Prediction: all")
     for button in ("csv", "json"):
         assert_array_equal(read_selection(explorer.saved(button), TRAIN), np.sort(rows))
     _tick(explorer, *rows)

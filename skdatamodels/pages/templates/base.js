@@ -53,15 +53,37 @@ function svg(tag, attributes, ...children) {
   return element;
 }
 
-// Numbers with three digits that say something, and a real minus.
-function number(value) {
+// Numbers with three digits that say something, and a real minus. With `decimals`, as
+// many in all of a column, but two digits of each number. What is no integer does not
+// look like one below 10.
+function number(value, decimals) {
   if (!Number.isFinite(value)) return Number.isNaN(value) ? "–" : String(value);
-  const size = Math.abs(value);
+  const size = Math.abs(value), whole = Number.isInteger(value);
   let text;
-  if (Number.isInteger(value) && size < 1e6) text = String(value);
-  else if (size >= 1e6 || size < 1e-4) text = value.toExponential(2);
-  else text = size >= 1000 ? value.toFixed(0) : String(Number(value.toPrecision(3)));
+  if (whole && size < 1e9) text = value.toFixed(decimals || 0);
+  else if (size >= 1e9 || size < 1e-4) text = value.toExponential(2);
+  else {
+    const digits = Math.floor(Math.log10(size)) + 1, most = Math.max(0, MOST_DIGITS - digits);
+    const own = (decimals === undefined ? 3 : 2) - digits;
+    let places = Math.min(most, Math.max(0, decimals || 0, own));
+    while (size < 10 && places < most && Number.isInteger(Number(value.toFixed(places)))) places++;
+    text = value.toFixed(places);
+    if (decimals === undefined) text = String(Number(text));
+  }
   return text.replace("-", "−");
+}
+const MOST_DIGITS = 7;  // of a float32
+// Decimals that tell numbers apart: all that they have, or down to a hundredth of their
+// standard deviation.
+function decimalsOf(numbers) {
+  const known = [...numbers].filter(Number.isFinite);
+  const mean = known.reduce((sum, x) => sum + x / known.length, 0);
+  const deviation = Math.sqrt(known.reduce((sum, x) => sum + (x - mean) ** 2 / known.length, 0));
+  if (known.every(Number.isInteger) || !(deviation > 0)) return 0;
+  const enough = Math.min(MOST_DIGITS, Math.max(0, Math.ceil(2 - Math.log10(deviation))));
+  const isExact = places => known.every(x => Math.abs(x - x.toFixed(places)) <= 1e-7 * Math.abs(x));
+  for (let places = 0; places < enough; places++) if (isExact(places)) return places;
+  return enough;
 }
 const signed = value => (value > 0 ? "+" : "") + number(value);
 const count = n => n.toLocaleString("en");

@@ -15,7 +15,11 @@ class Column {
     return this.isNumber ? this.numbers[position] : this.names[this.codes[position]];
   }
   text(position) {
-    return this.isNumber ? number(this.numbers[position]) : this.value(position);
+    return this.isNumber ? number(this.numbers[position], this.decimals) : this.value(position);
+  }
+  get decimals() {
+    if (this.found === undefined) this.found = decimalsOf(this.numbers);
+    return this.found;
   }
   // How far a cell is from one of another part, in standard deviations; without these,
   // and if one is missing, 0 or 1. The same rule as cell_differences in Python.
@@ -44,10 +48,9 @@ class Part {
   }
   // Where the content of a row is, undefined if it was left out.
   position(row) { return this.positions ? this.positions.get(row) : row; }
+  // What the user calls a row.
   id(row) { return this.ids ? this.ids[row] : String(row); }
-  title(row) {
-    return this.word + " " + row + (this.ids ? " (id " + this.ids[row] + ")" : "");
-  }
+  title(row) { return this.word + " " + this.id(row); }
   label(row) { return this.labels.text(row); }
   // "y = 1", or what else the labels are called.
   says(row) { return this.labels.name + " = " + this.label(row); }

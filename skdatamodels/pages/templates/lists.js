@@ -1,5 +1,7 @@
 // View of training rows and the targets that they serve, and further tables.
 
+const MOST_GROUPS = 2000;  // to choose from
+
 class RowsView {
   constructor() {
     this.title = columnsAreGroups() ? "Groups" : "Training rows";
@@ -7,7 +9,7 @@ class RowsView {
     this.sums = new Float64Array(W.nColumns);
     for (let k = 0; k < W.columns.length; k++) this.sums[W.columns[k]] += W.values[k];
     const choices = [];
-    if (groups && !columnsAreGroups() && groups.names.length <= 200)
+    if (groups && !columnsAreGroups() && groups.names.length <= MOST_GROUPS)
       choices.push({ title: "Group", options: groups.names.map((name, code) =>
         [name, i => groups.codes[i] === code]) });
     choices.push({ title: "Ticked", options: [["ticked", i => ticked.has(i)], ["not ticked", i => !ticked.has(i)]] });
@@ -54,6 +56,8 @@ class RowsView {
     say(rowWord(this.table.rows.length) + " found");
   }
   open(rest) {
+    const [, code] = /^group-(\d+)$/.exec(rest) || [];
+    if (code && this.filters && this.filters.selects.has("Group")) this.filters.choose("Group", code);
     const chosen = /^\d+$/.test(rest) && Number(rest) < W.nColumns;
     this.element.classList.toggle("opened", chosen);
     const column = chosen ? Number(rest) : this.current ?? this.table.rows[0] ?? 0;
@@ -112,18 +116,22 @@ class SectionView {
     const columns = spec.columns.map(c => new Column(c));
     const n = columns.length ? columns[0].length : 0;
     this.columns = columns;
-    const linked = columns.find(c => c.link === "train" && W && !columnsAreGroups());
+    const linked = columns.find(c => W && (c.link === "groups" || (c.link === "train" && !columnsAreGroups())));
     const rowAt = i => linked.numbers ? linked.numbers[i] : Number(linked.value(i));
     const fields = columns.map(column => ({ title: column.name,
-      isNumber: column.isNumber && !column.link,
-      value: i => column.value(i), cell: i => this.cell(column, i) }));
+      isNumber: column.isNumber && !column.link, full: column.isNumber ? null : i => column.value(i),
+      value: i => column.link === "groups" ? groups.names[column.numbers[i]] : column.value(i),
+      cell: i => this.cell(column, i) }));
+    const areGroups = linked && linked.link === "groups", box = areGroups ? groupTickBox : tickBox;
     if (linked) fields.unshift({ title: "tick",
-      cell: i => rowAt(i) < 0 ? "" : tickBox(rowAt(i)).element });
+      cell: i => rowAt(i) < 0 ? "" : box(rowAt(i)).element });
     this.table = new PagedTable({ caption: spec.title, n, fields, open: null });
     this.filters = new Filters(() => this.filter());
     this.filters.addColumns(columns.map(column => [this.searched(column), i => i]));
-    this.ticker = linked && tickListed(() => this.table.rows.map(rowAt).filter(row => row >= 0));
+    this.ticker = linked && tickListed(() => this.table.rows.map(rowAt).filter(row => row >= 0)
+      .flatMap(row => areGroups ? columnsOfGroup(row) : [row]));
     this.element = el("div.single", {}, el("h2", { tabIndex: -1 }, spec.title),
+      spec.note ? el("p.says", {}, spec.note) : null,
       n < spec.total ? el("p.note", {}, `The first ${count(n)} of ${count(spec.total)} rows.`) : null,
       n ? null : el("p", {}, "Nothing was found."),
       n ? this.filters.element : null,
@@ -140,11 +148,15 @@ class SectionView {
   searched(column) {
     if (!column.link) return column;
     const at = i => Number(column.value(i));
+    if (column.link === "groups") return { name: column.name, text: i => groups.names[at(i)] };
     return { name: column.name, text: i => at(i) < 0 ? "" : parts[column.link].id(at(i)) };
   }
   cell(column, i) {
     const value = column.isNumber ? column.numbers[i] : column.value(i);
     if (!column.link || value < 0) return value < 0 && column.link ? "" : column.text(i);
+    if (column.link === "groups")
+      return el("a", { href: "#rows/" + (columnsAreGroups() ? "" : "group-") + value, title: "Its rows" },
+        groups.names[value]);
     const part = parts[column.link], at = column.link === "targets" ? "#targets/" : "#rows/";
     const content = el("span", {}, el("a", { href: at + (column.link === "train" ? columnOf(value) : value) },
       part.id(value)), this.columns.some(c => c.name === part.labels.name) ? "" : " " + part.says(value));

@@ -5,12 +5,12 @@ const views = new Map();
 function showTrust() {
   const box = byId("trust"), { facts, message } = data.trust;
   box.hidden = false;
-  const list = el("dl");
-  facts.forEach(([name, value]) => list.append(
-    el("div", {}, el("dt", {}, name), el("dd", {}, value))));
-  const kept = W.totalShare < 1 ? percent(W.totalShare) : "all";
-  list.append(el("div", {}, el("dt", {}, "weight on this page"), el("dd", {}, kept)));
-  box.append(list);
+  const list = el("dl"), kept = W.totalShare < 1 ? percent(W.totalShare) : "all";
+  [...facts, ["weights on this page", kept]].forEach(([name, value]) => list.append(
+    el("div", { title: MEANING[name] || "" }, el("dt", {}, name), el("dd", {}, value))));
+  box.open = !facts.length || matchMedia("(min-width: 761px)").matches;
+  const first = facts.length ? ": " + facts[0].join(" ") : "";
+  box.append(el("summary", {}, "Trust", el("span", {}, first)), list);
   const words = message || (facts.length ? ""
     : "Nothing is known of the quality of these weights: measure their LDS before you rely on them.");
   if (words) box.append(el("p.message", { title: clean(words) }, words));
@@ -48,6 +48,7 @@ function start() {
   if (data.weights) {
     startWeights();
     showTrust();
+    if (data.overview) views.set("overview", new OverviewView());
     views.set("targets", new TargetsView());
     views.set("rows", new RowsView());
     data.sections.forEach((spec, k) => views.set("section" + k, new SectionView(spec)));

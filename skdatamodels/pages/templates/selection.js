@@ -30,17 +30,19 @@ function selectionText() {
     columnsAreGroups() ? ` (${plural(nRows, "row")})` : "", ". "];
   if (currentTarget !== null) {
     const p = predict(currentTarget);
-    parts_.push(`Target ${parts.targets.id(currentTarget)}: ${output.name} `);
-    parts_.push(p.after === null ? "changes by " + signed(p.change)
+    parts_.push(`Target ${parts.targets.id(currentTarget)}: ` +
+      (output.isPrediction ? parts.targets.labels.name : output.name) + " ");
+    parts_.push(p.after === null ? "change " + signed(p.change)
       : `${number(outputs[currentTarget])} → ${number(p.after)}`);
-    if (p.flips) parts_.push(" ", el("strong.flip", {}, "⇄ flips"));
+    const words = { certain: "⇄ certain to flip", possible: "⇄ may flip", predicted: "⇄ flips" };
+    if (p.flip !== "no") parts_.push(" ", el("strong.flip", {}, words[p.flip]));
     parts_.push(". ");
   }
   if (outputs && output.threshold !== null) {
-    const { change } = predictedEffects();
-    let n = 0;
-    for (let t = 0; t < W.n; t++) n += isAbove(outputs[t] + change[t]) !== isAbove(outputs[t]);
-    parts_.push(`Predicted to flip: ${count(n)} of ${plural(W.n, "target")}.`);
+    const n = { certain: 0, possible: 0, predicted: 0, no: 0 };
+    for (let t = 0; t < W.n; t++) n[predict(t).flip]++;
+    parts_.push(hasIntervals() ? `Flips of ${plural(W.n, "target")}: ${count(n.certain)} certain, ` +
+      `${count(n.possible)} possible.` : `Predicted to flip: ${count(n.predicted)} of ${plural(W.n, "target")}.`);
   }
   return parts_.map(part => part instanceof Node ? part : document.createTextNode(clean(part)));
 }

@@ -54,7 +54,7 @@ class PagedTable {
         let content = f.cell(i);
         if (k === 0 && this.open)
           content = el("a", { href: this.open(i) }, content);
-        return el(f.isNumber ? "td.number" : "td", {}, content);
+        return el(f.isNumber ? "td.number" : "td", f.full ? { title: clean(f.full(i)) } : {}, content);
       });
       const row = el("tr", { dataset: { row: i } }, cells);
       if (i === this.current) row.setAttribute("aria-current", "true");
@@ -72,7 +72,7 @@ class PagedTable {
     const focused = [...this.head.children].findIndex(th => th.contains(document.activeElement));
     this.head.replaceChildren(...fields.map(field => {
       const is = this.sort && this.sort.field === field;
-      const th = el(field.isNumber ? "th.number" : "th", { scope: "col" });
+      const th = el(field.isNumber ? "th.number" : "th", { scope: "col", title: MEANING[field.title] || "" });
       if (is) th.setAttribute("aria-sort", this.sort.down ? "descending" : "ascending");
       th.append(field.value ? button(field.title + (is ? this.sort.down ? " ↓" : " ↑" : ""), () => {
         this.sort = { field, down: is ? !this.sort.down : !!field.isNumber };
@@ -108,6 +108,7 @@ function tickListed(rows) {
 class Filters {
   constructor(onchange) {
     this.tests = new Map();
+    this.selects = new Map();  // by title
     this.onchange = onchange;
     this.element = el("div.filters", { role: "search", "aria-label": "Filter" });
   }
@@ -133,6 +134,12 @@ class Filters {
       inputs.append(...boxes);
     });
     return el("span.column", {}, select, inputs);
+  }
+  // Choose an option, as if by hand.
+  choose(title, option) {
+    const select = this.selects.get(title);
+    select.value = option;
+    select.dispatchEvent(new Event("change"));
   }
   set(key, test) {
     if (test) this.tests.set(key, test); else this.tests.delete(key);
@@ -166,6 +173,7 @@ class ExampleFilters extends Filters {
       select.addEventListener("change", () =>
         this.set(select, select.value !== "" && options[select.value][1]));
       this.element.append(select);
+      this.selects.set(title, select);
     }
     const own = i => i, placed = i => part.position(i), columns = [];
     if (part.labels.isNumber) columns.push([part.labels, own]);

@@ -37,7 +37,12 @@ class TargetsView {
       : ["wrong", "right"];
     const is = output.sign === null ? i => isAbove(outputs[i]) : i => isWrong(outputs[i]);
     return [{ title: "Prediction", options: [[right[0], is], [right[1], i => !is(i)],
-      ["flips without the ticked rows", i => predict(i).flips]] }];
+      ...this.flipChoices()] }];
+  }
+  flipChoices() {  // without the ticked rows
+    if (!hasIntervals()) return [["predicted to flip", i => predict(i).flip === "predicted"]];
+    return [["certain to flip", i => predict(i).flip === "certain"],
+      ["certain or possible to flip", i => predict(i).flip !== "no"]];
   }
   measures() {  // numbers of targets to filter by, besides their columns
     const found = outputs ? [{ name: output.name, isNumber: true, value: i => outputs[i] }] : [];
@@ -66,7 +71,7 @@ class TargetsView {
     }
     fields.push({ title: "change", isNumber: true, only: () => ticked.size > 0,
       value: i => predictedEffects().change[i],
-      cell: i => (predict(i).flips ? "⇄ " : "") + signed(predictedEffects().change[i]) });
+      cell: i => FLIP_MARKS[predict(i).flip] + signed(predictedEffects().change[i]) });
     return fields;
   }
   filter() {
@@ -223,6 +228,15 @@ function tickBox(column) {
   return { element: box, update };
 }
 
+// A box that ticks all rows of a group at once.
+function groupTickBox(code) {
+  const columns = columnsOfGroup(code), n = columns.filter(column => ticked.has(column)).length;
+  const box = el("input", { type: "checkbox", checked: n === columns.length && n > 0,
+    indeterminate: n > 0 && n < columns.length, onchange: () => tick(columns, box.checked) });
+  box.setAttribute("aria-label", clean("Remove group " + groups.names[code]));
+  return { element: box };
+}
+
 // A row, or a group of rows, that a prediction hangs on.
 function rowCard(column, bar, against) {
   const part = parts.train, box = tickBox(column);
@@ -270,11 +284,12 @@ class Prediction {
     this.line = el("div.line");
     this.element = el("section.prediction", { "aria-label": "Prediction" },
       this.now, this.then, this.line, this.hint);
-    const unit = output.unit && output.unit !== output.name ? " " + output.unit : "";
+    const unit = output.unit && output.unit !== output.name && !output.isPrediction ? " " + output.unit : "";
+    const name = output.isPrediction ? parts.targets.labels.name + " =" : output.name;
     if (outputs) {
       const error = errorOf(target);
       const is = Number.isNaN(error) ? verdict(outputs[target]) : "error " + signed(error);
-      this.now.append(`The model says: ${output.name} `, el("strong", {}, number(outputs[target])),
+      this.now.append(`The model says: ${name} `, el("strong", {}, number(outputs[target])),
         unit, is ? el(isWrong(outputs[target]) ? "span.badge.wrong" : "span.badge", {}, is) : "");
     } else this.now.append(`Weights are in the unit of the ${output.name}${unit}.`);
     if (quality && !Number.isNaN(quality[target])) this.element.append(this.trust(quality[target]));
@@ -305,14 +320,12 @@ class Prediction {
   }
   fate(p) {
     if (p.after === null || output.threshold === null) return "";
-    const wrong = isWrong(p.after), then = wrong === null ? verdict(p.after) : wrong ? "wrong" : "right";
-    if (p.flips) return el("span.badge.flip", {}, "⇄ flips to " + then +
-      (this.isSure(p) ? "" : ", though the interval includes no flip"));
-    return el("span.badge", {}, "stays " + then + (p.mayFlip ? ", but the interval includes a flip" : ""));
-  }
-  isSure(p) {
-    const reach = p.half || 0;
-    return isAbove(p.after - reach) === isAbove(p.after + reach);
+    const side = isAbove(outputs[this.target]) === (p.flip === "no");
+    const then = output.sign === null ? (side ? "above " : "not above ") + number(output.threshold)
+      : side === output.sign > 0 ? "right" : "wrong";
+    if (p.flip === "no") return el("span.badge", {}, "stays " + then);
+    const words = { certain: "certain to flip to ", possible: "may flip to ", predicted: "flips to " };
+    return el("span.badge.flip", {}, "⇄ " + words[p.flip] + then);
   }
   hintText(p) {
     const hints = [];

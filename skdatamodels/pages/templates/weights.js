@@ -46,6 +46,8 @@ const columnsAreGroups = () => groups !== null && groups.areColumns;
 const rowsOf = column => columnsAreGroups() ? groups.rows[column] : [column];
 const groupOf = row => groups && groups.codes[row] < groups.names.length
   ? groups.names[groups.codes[row]] : "";
+// Columns of the weights that belong to a group.
+const columnsOfGroup = code => columnsAreGroups() ? [code] : groups.rows[code];
 const columnOf = row => columnsAreGroups() ? groups.codes[row] : row;
 function columnTitle(column) {
   return columnsAreGroups() ? "group " + groups.names[column] : parts.train.title(column);
@@ -105,8 +107,9 @@ function predictedEffects() {
   return effects = { change, variance, found };
 }
 
-// What is predicted for one target: {change, half, missing, after, flips, mayFlip}.
-// `missing` of the ticked columns are not among the kept weights: they count as 0, and
+// What is predicted for one target: {change, half, missing, after, flip}. `flip` is
+// "certain" if the whole interval is beyond the threshold, "possible" if a part of it is,
+// "predicted" if the change is and there is no interval, and else "no". `missing` of the ticked columns are not among the kept weights: they count as 0, and
 // what they may add widens the interval.
 function predict(target) {
   const all = predictedEffects(), change = all.change[target];
@@ -118,17 +121,20 @@ function predict(target) {
     if (noise && ticked.size) variance += noise[target] ** 2;
     half = Z * Math.sqrt(variance);
   }
-  const result = { change, half, missing, after: null, flips: false, mayFlip: false };
+  const result = { change, half, missing, after: null, flip: "no" };
   if (outputs) {
-    const after = result.after = outputs[target] + change, reach = half || 0;
+    const after = result.after = outputs[target] + change;
     if (output.threshold !== null) {
-      const side = isAbove(outputs[target]);
-      result.flips = isAbove(after) !== side;
-      result.mayFlip = isAbove(after - reach) !== side || isAbove(after + reach) !== side;
+      const beyond = value => isAbove(value) !== isAbove(outputs[target]);
+      const ends = [after - half, after + half].filter(beyond).length;
+      result.flip = half === null ? beyond(after) ? "predicted" : "no"
+        : ["no", "possible", "certain"][ends];
     }
   }
   return result;
 }
+const FLIP_MARKS = { no: "", possible: "⇄? ", predicted: "⇄ ", certain: "⇄ " };
+const hasIntervals = () => Boolean(W.errors || noise);
 const isAbove = value => value > output.threshold;
 
 // Whether a prediction with this output is wrong; null if that is not known.
