@@ -19,6 +19,7 @@ from skdatamodels.training._players import players_of
 
 N_RUNS = 100
 _FEWEST = 10  # fewer have few subsets, so that none would be new
+_FEWEST_OF_CLASS = 4  # groups; half of all miss three of them in 1 of 8 subsets
 SIZES = 1, 2, 4  # groups that are removed to check
 _LARGE = 0.2  # share of the rows, from which a group is large
 
@@ -126,23 +127,36 @@ class GroupAudit:
 
 
 def make_group_trainer(trainer, groups):
-    """Return the trainer whose subsets are of groups; check the groups.
+    """Return the trainer whose subsets are of groups.
 
-    Raises
-    ------
-    ValueError
-        If there are fewer than ten groups.
+    Subsets that miss a class may fail; their runs are left out.
     """
     trainer = clone(trainer)
-    trainer.set_params(groups=groups, design="uniform", keep_models=0)
-    n_groups = len(players_of(trainer))
+    return trainer.set_params(
+        groups=groups, design="uniform", keep_models=0, on_failure="nan"
+    )
+
+
+def group_obstacle(trainer, task):
+    """Return why groups cannot be audited, a str; empty if they can."""
+    players = players_of(trainer)
+    n_groups = len(players)
     if n_groups < _FEWEST:
-        raise ValueError(
-            f"There are {n_groups} groups, but an audit of groups needs at least "
-            f"{_FEWEST}. With so few, train without each of them: "
-            f"SubsetTrainer(…, groups=…).transform(1 - np.eye({n_groups}, dtype=int))."
+        return (
+            f"There are {n_groups} groups, and an audit of groups needs at least "
+            f"{_FEWEST}."
         )
-    return trainer
+    if task == "classification":
+        for label in np.unique(trainer.train.y):
+            having = np.unique(players.of_row[trainer.train.y == label])
+            if len(having) < _FEWEST_OF_CLASS:
+                named = ", ".join(map(str, players.names[having]))
+                return (
+                    f"All rows of class {label!r} are in {len(having)} of {n_groups} "
+                    f"groups ({named}). Too many random subsets of groups would miss "
+                    f"the class; it must be in {_FEWEST_OF_CLASS} groups or more."
+                )
+    return ""
 
 
 def audit_groups(trainer, judged, rows, min_lds, seed, n_jobs):

@@ -188,7 +188,10 @@ class Audit:
         The effects are those in models trained on a share alpha of the groups.
         """
         if self.group_audit is None:
-            raise ValueError("There are no groups: pass groups= to audit.")
+            raise ValueError(
+                "There is no audit of groups. Pass groups= to audit; if you did, its "
+                "warning says why they cannot be audited."
+            )
         if not self.group_audit.trust.enough:
             raise ValueError(self.group_audit.trust.message)
         return self.group_audit.to_frame()

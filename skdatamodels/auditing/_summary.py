@@ -35,8 +35,7 @@ def counts(found):
     if found.has_test_rows:
         n_copies = int(found.leaks["copy"].sum())
         said["leaks"] = (
-            f"{n_copies:,} test rows are copies of training rows, "
-            f"{len(found.leaks) - n_copies:,} nearly so"
+            f"{n_copies:,} test rows are copies, {len(found.leaks) - n_copies:,} nearly"
         )
     said["near-duplicates"] = f"{len(found.duplicates):,} pairs"
     return said

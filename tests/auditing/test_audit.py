@@ -547,3 +547,32 @@ def test_intervals_with_a_rare_class_and_with_values():
         assert (rows["low"] < rows["high"]).all()
         inside = (rows["low"] < rows["effect"]) & (rows["effect"] < rows["high"])
         assert inside.mean() > 0.8
+
+
+@pytest.mark.parametrize(
+    ("labels", "reason"),
+    [
+        (np.arange(200) % 5, "There are 5 groups, and an audit of groups needs at"),
+        ("by class", r"'malignant' are in 1 of 11 groups \(clinic\)"),
+    ],
+)
+def test_groups_that_cannot_be_audited_do_not_end_the_audit(planted, labels, reason):
+    X, y, X_test, y_test, *_ = planted
+    if isinstance(labels, str):
+        labels = np.array([f"lab {k % 10}" for k in range(200)], object)
+        labels[y == "malignant"] = "clinic"
+    with pytest.warns(UserWarning, match=reason):
+        found = audit(MODEL, X, y, X_test, y_test, groups=labels, **QUIET)
+    assert found.trust.enough
+    with pytest.raises(ValueError, match="its warning says why"):
+        _ = found.groups
+
+
+def test_subsets_of_groups_that_miss_a_class_are_left_out(planted):
+    X, y, X_test, y_test, *_ = planted
+    labels = np.arange(200) % 12
+    labels[y == "malignant"] %= 4  # so that 1 in 16 subsets of groups has no such row
+    with pytest.warns(UserWarning, match="failed"):
+        found = audit(MODEL, X, y, X_test, y_test, groups=labels, **QUIET)
+    assert found.group_audit.trust.enough
+    assert np.isfinite(found.groups["effect"]).all()
