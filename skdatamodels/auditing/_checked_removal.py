@@ -111,10 +111,10 @@ def removal_frame(check):
     change, change_error = check.change, check.change_error
     if metric == "mean_squared_error":
         metric, score = "root_mean_squared_error", np.sqrt(score)
-        # errors of a root, to first order
-        twice = 2 * np.maximum(score, np.finfo(float).tiny)
-        error, change_error = error / twice, change_error / twice
-        change = score - score[0]
+        # a - b is (a² - b²) / (a + b), and so is its error, to first order
+        total = np.maximum(score + score[0], np.finfo(float).tiny)
+        change, change_error = score - score[0], change_error / total
+        error = error / (2 * np.maximum(score, np.finfo(float).tiny))
     columns = {
         "removed": np.where(check.removed == "first", "worst", check.removed),
         "size": check.size,
