@@ -13,7 +13,7 @@ from skdatamodels.auditing._checked_removal import (
     removal_in_words,
 )
 from skdatamodels.auditing._findings import facts_of_effects
-from skdatamodels.auditing._judged import Judged, fit_judged
+from skdatamodels.auditing._judged import fit_judged
 from skdatamodels.auditing._trust import Trust, measure_trust
 from skdatamodels.training._players import players_of
 
@@ -39,8 +39,9 @@ class GroupAudit:
         mean squared error.
     interval : float64 array of shape (n_groups, 2)
         Ends of its interval; NaN without trust.
-    judged : Judged
-        Weights of the groups for each judged row.
+    weights : array of shape (n_judged, n_groups)
+        Attribution matrix: effects of groups in models trained on a share alpha of the
+        groups.
     trust : Trust
         How well these weights predict.
     removal : RemovalCheck or None
@@ -54,7 +55,7 @@ class GroupAudit:
     of_row: np.ndarray
     effect: np.ndarray
     interval: np.ndarray
-    judged: Judged
+    weights: np.ndarray
     trust: Trust
     removal: RemovalCheck | None
     order: np.ndarray | None
@@ -84,7 +85,18 @@ class GroupAudit:
         return frame.sort_values("effect", kind="stable")
 
     def removed(self, size):
-        """Return the labels of the `size` groups that were removed first, a list."""
+        """Return the labels of the groups that were removed first.
+
+        Parameters
+        ----------
+        size : int
+            Number of groups.
+
+        Returns
+        -------
+        labels : list
+            Their labels, the worst first.
+        """
         return self.names[self.order[:size]].tolist()
 
     @property
@@ -184,7 +196,7 @@ def audit_groups(trainer, judged, rows, min_lds, seed, n_jobs):
         players.of_row,
         by_group.mean_benefit(),
         interval,
-        by_group,
+        by_group.weights,
         trust,
         removal,
         order,
