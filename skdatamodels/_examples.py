@@ -8,10 +8,17 @@ import numpy as np
 import scipy.sparse as sp
 
 from skdatamodels._content import BY_TYPE, Parts
-from skdatamodels._digests import blocks, update_digest
+from skdatamodels._digests import update_digest
+from skdatamodels._example_values import (
+    check_1d,
+    check_finite,
+    check_length,
+    check_one_kind,
+    check_unique,
+    checked_weight,
+)
 from skdatamodels._frames import (
     check_frame,
-    columns_of,
     copy_of,
     is_frame,
     is_pandas,
@@ -100,22 +107,22 @@ class Examples:
     ):
         X, labels, y = _frozen_input(X), y, frozen_array(y, "y")
         n = X.shape[0]
-        _check_1d(y)
+        check_1d(y)
         if n == 0:
             raise ValueError("Examples needs at least one row, X has none.")
         check_same_index(X, labels, "y")
         ids, given = _default_ids(X) if ids is None else ids, metadata
         ids, metadata = frozen_array(ids, "ids"), _frozen_metadata(metadata, n)
-        _check_length("y", y, n)
-        _check_length("ids", ids, n)
-        _check_finite("X", X, allow_nan)
-        _check_finite("y", y)
-        _check_one_kind(y, labels)
-        _check_finite("ids", ids)
-        _check_unique(ids)
+        check_length("y", y, n)
+        check_length("ids", ids, n)
+        check_finite("X", X, allow_nan)
+        check_finite("y", y)
+        check_one_kind(y, labels)
+        check_finite("ids", ids)
+        check_unique(ids)
         check_same_index(X, sample_weight, "sample_weight")
         check_same_index(X, given, "metadata")
-        weight = None if sample_weight is None else _checked_weight(sample_weight, n)
+        weight = None if sample_weight is None else checked_weight(sample_weight, n)
         self._set(X, y, ids, metadata, None, weight)
 
     def _set(self, X, y, ids, metadata, fingerprint, sample_weight):
@@ -440,7 +447,7 @@ def _frozen_metadata(metadata, n):
         return None
     check_frame(metadata, "metadata")
     if is_frame(metadata):
-        _check_length("metadata", metadata, n)
+        check_length("metadata", metadata, n)
         return copy_of(metadata)
     if not isinstance(metadata, Mapping):
         raise TypeError(
@@ -449,123 +456,5 @@ def _frozen_metadata(metadata, n):
         )
     frozen = {k: frozen_array(v, f"metadata[{k!r}]") for k, v in metadata.items()}
     for key, values in frozen.items():
-        _check_length(f"metadata[{key!r}]", values, n)
+        check_length(f"metadata[{key!r}]", values, n)
     return frozen
-
-
-def _checked_weight(sample_weight, n):
-    weight = frozen_array(sample_weight, "sample_weight")
-    if weight.ndim != 1 or weight.dtype.kind not in "iufb":
-        raise ValueError(
-            "sample_weight must have one number per example, got "
-            f"{weight.dtype} of shape {weight.shape}."
-        )
-    _check_length("sample_weight", weight, n)
-    _check_finite("sample_weight", weight)
-    if not (weight >= 0).all() or not weight.any():
-        raise ValueError(
-            "sample_weight must be at least 0, and above 0 for some example; the least "
-            f"is {weight.min()}, the greatest {weight.max()}."
-        )
-    return weight.astype(np.float64)
-
-
-def _check_1d(y):
-    if y.ndim == 1:
-        return
-    if y.ndim == 2 and y.shape[1] == 1:
-        cure = "Flatten the single column with np.ravel(y)."
-    else:
-        cure = (
-            "For several outputs, make Examples of each: y[:, 0], y[:, 1] and so on. "
-            "Convert one-hot labels by y.argmax(axis=1)."
-        )
-    raise ValueError(
-        f"y must be 1-d, with one value per example, got shape {y.shape}. {cure}"
-    )
-
-
-def _check_one_kind(y, given):
-    """Raise if labels mix text and numbers, which an array of a list may hide."""
-    labels = given if isinstance(given, list | tuple) else y.ravel().tolist()
-    if y.dtype.kind == "O" or (labels is given and y.dtype.kind in "UT"):
-        text = [isinstance(label, str) for label in labels]
-        if any(text) and not all(text):
-            first = labels[text.index(True)], labels[text.index(False)]
-            raise TypeError(
-                f"y mixes text with other values, such as {first[0]!r} and "
-                f"{first[1]!r}. Use only text or only numbers."
-            )
-
-
-def _check_length(name, values, n):
-    if len(values) != n:
-        raise ValueError(
-            f"X has {n} rows but {name} has {len(values)}: the numbers must be equal."
-        )
-
-
-def _check_unique(ids):
-    if ids.ndim != 1:
-        raise ValueError(f"ids must be 1-d, got shape {ids.shape}.")
-    seen, twice = set(), []
-    for name in ids.tolist():
-        if name in seen:
-            twice.append(name)
-        seen.add(name)
-    if twice:
-        raise ValueError(f"ids must be unique, these are repeated: {_some(twice)}.")
-
-
-def _check_finite(name, values, allow_nan=False):
-    if sp.issparse(values):
-        row_of_entry = np.repeat(np.arange(values.shape[0]), np.diff(values.indptr))
-        rows = np.unique(row_of_entry[_is_bad(values.data, allow_nan)])
-    elif is_frame(values):
-        bad = np.zeros(len(values), dtype=bool)
-        for _, column in columns_of(values):
-            bad |= _is_bad(column.to_numpy(), allow_nan)
-        rows = np.flatnonzero(bad)
-    else:
-        bad = [
-            _is_bad(block, allow_nan).reshape(len(block), -1).any(axis=1)
-            for block in blocks(values)
-        ]
-        rows = np.flatnonzero(np.concatenate(bad))
-    if rows.size:
-        what = "infinite" if allow_nan else "missing (NaN) or infinite"
-        cure = ", or pass allow_nan=True if the estimator accepts NaN"
-        raise ValueError(
-            f"{name} has {what} values in rows {_some(rows.tolist())}. Fill or drop"
-            f" them{cure if name == 'X' and not allow_nan else ''}."
-        )
-
-
-def _is_bad(values, allow_nan):
-    kind = values.dtype.kind
-    if kind == "f":
-        return np.isinf(values) if allow_nan else ~np.isfinite(values)
-    if kind in "mM" and not allow_nan:
-        return np.isnat(values)
-    if kind in "OT":
-        flat = (_is_bad_object(value, allow_nan) for value in values.ravel().tolist())
-        return np.fromiter(flat, dtype=bool, count=values.size).reshape(values.shape)
-    return np.zeros(values.shape, dtype=bool)
-
-
-def _is_bad_object(value, allow_nan):
-    if isinstance(value, float | np.floating) and np.isinf(value):
-        return True
-    if allow_nan or isinstance(value, str):
-        return False
-    try:  # NaN and NaT are not equal to themselves; of an array, all entries must be so
-        unequal = np.asarray(value != value)
-        return value is None or bool(unequal.size and unequal.all())
-    except TypeError:  # pandas.NA has no truth value
-        return True
-
-
-def _some(values, most=5):
-    listed = ", ".join(map(repr, values[:most]))
-    more = len(values) - most
-    return f"{listed} and {more} more" if more > 0 else listed

@@ -120,6 +120,10 @@ def _own_copy(fit_params):
 
 
 def _check_argument(estimator, name):
+    if not isinstance(name, str):
+        raise TypeError(
+            f"fit_params must have names of arguments as keys, got {name!r}."
+        )
     last = name.rpartition("__")[2]
     if last in _PER_EXAMPLE:
         cure = "Weights belong to the examples: Examples(X, y, sample_weight=…)."

@@ -58,8 +58,9 @@ def with_types_of(frame, other):
     """Return a frame whose columns are text or objects where those of `other` are.
 
     A column of text may have only numbers, or only gaps, in another table: a table of
-    both would have text, and encoders expect it.
+    both would have text, and encoders expect it. Times get the time zone of `other`.
     """
+    frame = _with_zones_of(frame, other)
     own, others = (dict(columns_of(table)) for table in (frame, other))
     change = [
         name
@@ -71,6 +72,25 @@ def with_types_of(frame, other):
     if is_pandas(frame):
         return frame.astype(dict.fromkeys(change, object))
     return frame.with_columns(own[name].cast(str) for name in change)
+
+
+def _with_zones_of(frame, other):
+    """Return a frame with the same times in the time zones of another frame."""
+    others, found = dict(columns_of(other)), {}
+    for name, column in columns_of(frame):
+        zone = time_zone(others[name]) if name in others else None
+        if zone is not None and time_zone(column) not in (None, zone):
+            times = column.dt
+            convert = getattr(times, "tz_convert", None) or times.convert_time_zone
+            found[name] = convert(zone)
+    if not found:
+        return frame
+    return frame.assign(**found) if is_pandas(frame) else frame.with_columns(**found)
+
+
+def time_zone(column):
+    """Return the time zone of a column of pandas or polars, None if it has none."""
+    return getattr(column.dtype, "tz", getattr(column.dtype, "time_zone", None))
 
 
 def _is_object(dtype):

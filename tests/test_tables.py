@@ -11,7 +11,7 @@ import pytest
 from sklearn.base import BaseEstimator
 from sklearn.datasets import load_breast_cancer
 from sklearn.dummy import DummyRegressor
-from sklearn.linear_model import LinearRegression, RidgeClassifier
+from sklearn.linear_model import LinearRegression, Ridge, RidgeClassifier
 
 from skdatamodels import Examples, PackedMasks, RunStore, SubsetTrainer, TrainingRuns
 from skdatamodels._tables import (
@@ -34,7 +34,12 @@ from skdatamodels.auditing import EffectCheck, GroupAudit, audit
 from skdatamodels.datasets import ReleasedDatamodels, make_linear_runs
 from skdatamodels.inference import infer_weights
 from skdatamodels.influence import CheapAttributions, DifferenceOfMeans
-from skdatamodels.judging import compare_attributions, estimate_cost, plan_runs
+from skdatamodels.judging import (
+    CollectedRuns,
+    compare_attributions,
+    estimate_cost,
+    plan_runs,
+)
 from skdatamodels.metrics import LeakageRecall, ScoreInterval, lds_interval
 from skdatamodels.outputs import OUTPUTS, OutputInfo
 from skdatamodels.regression import AttributionMatrix, DatamodelRegressor
@@ -175,6 +180,17 @@ def _plan(**params):
     return plan_runs(RUNS, regressor=DifferenceOfMeans(), random_state=0, **params)
 
 
+def _collected(n=12):
+    goals = "lds", "interval_width", "top_k", "selected"
+    bounds = [f"{name}_bound" for name in goals if name != "interval_width"]
+    names = ["n_runs", "seconds", *goals, *bounds, "expected"]
+    history = {name: np.linspace(0.1, 0.9, n) for name in names}
+    history |= {name: np.geomspace(1e2, 1e5, n) for name in ("n_runs", "expected")}
+    return CollectedRuns(
+        RUNS, False, "It is out of reach. " * 20, history, Ridge(), 0.1, np.arange(4)
+    )
+
+
 def _components(n=30):
     ends = np.random.default_rng(0).normal(size=(3, n, 2))
     removed = np.tile([3, 4, -1], (n, 2, 1))
@@ -222,6 +238,7 @@ RESULTS = {
     "AttributionComparison": lambda folder: _comparison(),
     "AttributionMatrix": lambda folder: AttributionMatrix(np.eye(4, 20)),
     "ComponentEffects": lambda folder: _components(),
+    "CollectedRuns": lambda folder: _collected(),
     "Correlation": lambda folder: Correlation(1 / 3, 2 / 3, 1000),
     "CostEstimate": lambda folder: estimate_cost(
         SubsetTrainer(LinearRegression(), TRAIN, TARGETS), seconds_per_run=1e4

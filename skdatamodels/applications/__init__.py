@@ -4,6 +4,10 @@ from skdatamodels.applications._annotation_page import (
     read_annotations,
     write_annotation_page,
 )
+from skdatamodels.applications._compare_learners import (
+    LearnerComparison,
+    compare_learners,
+)
 from skdatamodels.applications._component_effects import (
     ComponentEffects,
     component_effects,
@@ -49,8 +53,10 @@ __all__ = [
     "HarmfulExamples",
     "LabelErrors",
     "LeakageDetector",
+    "LearnerComparison",
     "RemovalCheck",
     "affected_targets",
+    "compare_learners",
     "component_effects",
     "effective_dimension",
     "explained_variance_curve",

@@ -19,11 +19,17 @@ calibrated. Predictions that say nothing also disagree with many labels. So all 
 is weighed against labels that follow the shares of the classes whatever was predicted;
 to the extent that these explain the labels better, no label is known to be wrong.
 
-Values. A residual comes from a core, Student's t, or with probability p from a wider
-normal distribution. The scale of the core is a power of the spread of the predictions
-over runs, because values that are hard to predict have both a large spread and large
-residuals. Degrees of freedom are averaged by their likelihood: residuals with heavy
-tails need larger deviations to be suspicious.
+Values. A residual e comes from a core, Student's t, or with probability p from a wider
+distribution of density e²/w²·N(e; 0, w²). This density is 0 at 0, because values that
+are predicted well are not known to be wrong: a wide normal distribution would take them
+for wrong values wherever the tails of the core are too light, or the wrong values are
+far away. The scale of the core is a power of the spread of the predictions over runs,
+because values that are hard to predict have both a large spread and large residuals.
+Degrees of freedom are averaged by their likelihood: residuals with heavy tails need
+larger deviations to be suspicious.
+
+Reference: Johnson and Rossell, "On the use of non-local prior densities in Bayesian
+hypothesis tests", Journal of the Royal Statistical Society B 72, 2010.
 """
 
 import numpy as np
@@ -145,13 +151,15 @@ def _mixture(residuals, relative, freedom):
 
     def scales(params):
         core_scale = np.exp(params[0] + 1.5 * expit(params[1]) * relative)
-        return core_scale, np.hypot(core_scale, 3 + np.exp(params[3]))
+        return core_scale, np.hypot(core_scale, 1.5 + np.exp(params[3]))
 
     def log_densities(residuals, params):
         scale, wide = scales(params)
         rate = _LARGEST * expit(params[2])
         right = np.log1p(-rate) + core.logpdf(residuals / scale) - np.log(scale)
-        return right, np.log(rate) + norm.logpdf(residuals, scale=wide)
+        far = np.abs(residuals) / wide
+        wrong = np.log(rate / wide) + norm.logpdf(far) + 2 * np.log(far)
+        return right, wrong
 
     def loss(params):
         total = np.logaddexp(*log_densities(residuals, params)).sum()
@@ -162,10 +170,19 @@ def _mixture(residuals, relative, freedom):
     params = _best(loss, starts, [(-3, 3), (-20, 20), (-20, 5), (-5, 5)])
     if freedom < np.inf:  # beyond this residual the odds would fall again
         scale, wide = scales(params)
-        most = np.sqrt((freedom + 1) * wide**2 - freedom * scale**2)
-        residuals = np.minimum(np.abs(residuals), most)
+        residuals = np.minimum(np.abs(residuals), _most(freedom, scale, wide))
     right, wrong = log_densities(residuals, params)
     return -loss(params), wrong - right
+
+
+def _most(freedom, scale, wide):
+    """Return the residual with the largest odds.
+
+    As a function of u = e², the log-odds are log u - u/2w² + (ν+1)/2·log(νs² + u) and a
+    constant. Their derivative is 0 where u² - b·u - 2νs²w² = 0, b = (ν+3)w² - νs².
+    """
+    b = (freedom + 3) * wide**2 - freedom * scale**2
+    return np.sqrt((b + np.sqrt(b**2 + 8 * freedom * (scale * wide) ** 2)) / 2)
 
 
 def _log_prior(rate):

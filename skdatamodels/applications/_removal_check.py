@@ -236,7 +236,7 @@ def removal_check(
         targets=targets,
         outputs=outputs,
         n_trained=edits.n_trained,
-        **_scores(outputs, trainer.output_info, trainer.targets.y[targets]),
+        **removal_scores(outputs, trainer.output_info, trainer.targets.y[targets]),
     )
 
 
@@ -260,8 +260,23 @@ def _check_bases(bases, exclude, trainer, n_train):
     return bases, check_exclude(exclude, len(trainer.targets), n_train)
 
 
-def _scores(outputs, info, y):
-    """Return the scores of outputs (n_rows, n_trials, n_targets), by attribute."""
+def removal_scores(outputs, info, y):
+    """Return the scores of outputs (n_rows, n_trials, n_targets), by attribute.
+
+    Parameters
+    ----------
+    outputs : float array of shape (n_rows, n_trials, n_targets)
+        Outputs of the trainings; NaN where a target does not judge.
+    info : OutputInfo
+        What they measure.
+    y : array of shape (n_targets,)
+        Labels or values of the targets.
+
+    Returns
+    -------
+    scores : dict of str to object
+        The attributes of a `RemovalCheck` that depend on which targets judge.
+    """
     values, metric, higher = (
         np.array(outputs, np.float64),
         info.name,

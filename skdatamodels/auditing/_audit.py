@@ -1,6 +1,5 @@
 """An audit: train, fit, judge, and answer with the user's rows."""
 
-import sys
 import warnings
 from numbers import Integral, Real
 
@@ -15,20 +14,29 @@ from skdatamodels._random import set_seeds, unseeded
 from skdatamodels._sklearn_compat import Interval, StrOptions, validate_params
 from skdatamodels._tables import import_pandas
 from skdatamodels.applications import find_label_errors
-from skdatamodels.auditing._checked_removal import N_BASES, N_TRIALS, removal_by_halves
-from skdatamodels.auditing._effect_check import N_CHECKED, check_effects
-from skdatamodels.auditing._groups import N_RUNS, audit_groups, make_group_trainer
+from skdatamodels.auditing._checked_removal import N_BASES, removal_by_halves
+from skdatamodels.auditing._effect_check import check_effects
+from skdatamodels.auditing._groups import audit_groups, make_group_trainer
 from skdatamodels.auditing._inputs import check_inputs
 from skdatamodels.auditing._judged import LIKELY, choose_judged, fit_judged
 from skdatamodels.auditing._model_score import score_model
 from skdatamodels.auditing._result import Audit
 from skdatamodels.auditing._runs_of_audit import (
     N_FULL,
-    N_REPEATED,
     choose_n_runs,
     make_trainer,
-    memory_estimate,
-    train_all,
+    train_again,
+)
+from skdatamodels.auditing._stages import (
+    AGAIN,
+    CHECKING,
+    FITTING,
+    GROUPS,
+    REMOVING,
+    TRAINING,
+    Stages,
+    plan_stages,
+    state_cost,
 )
 from skdatamodels.auditing._trial import try_model
 from skdatamodels.auditing._trust import measure_trust
@@ -111,7 +119,8 @@ def audit(
     random_state : int, RandomState instance or None, default=0
         Seed of subsets, training and checks. With a store, an int.
     verbose : int, default=1
-        If not 0, the cost is printed before the work starts, with a progress bar.
+        If not 0, the cost is printed before the work starts, then each step, what is
+        left of the time, and a progress bar.
 
     Returns
     -------
@@ -150,11 +159,12 @@ def audit(
     import_pandas()
     given = check_inputs(estimator, X, y, X_test, y_test, groups, sample_weight, task)
     n_runs = choose_n_runs(n_runs, len(given.train))
-    if (1 - alpha) * n_runs < _FEWEST_UNSEEN:
+    n_unseen = round((1 - alpha) * n_runs, 6)  # (1 - .8) * 50 is not quite 10
+    if n_unseen < _FEWEST_UNSEEN:
         raise ValueError(
             f"With alpha={alpha} and {n_runs} runs, a row is missing in about "
-            f"{(1 - alpha) * n_runs:.0f} of them, but {_FEWEST_UNSEEN} models without "
-            "it are needed to judge it. Use a smaller alpha or more runs."
+            f"{n_unseen:.3g} of them, but {_FEWEST_UNSEEN} models without it are "
+            "needed to judge it. Use a smaller alpha or more runs."
         )
     if store is not None and not isinstance(random_state, Integral):
         raise ValueError(
@@ -176,41 +186,48 @@ def audit(
     if groups is not None:
         group_trainer = make_group_trainer(trainer, given.groups)
     targets = choose_judged(given.train, given.test, seed)
-    seconds = try_model(trainer)
+    seconds, n_workers = try_model(trainer), effective_n_jobs(n_jobs)
+    planned = list(plan_stages(trainer, group_trainer, n_runs, targets, len(_SHARES)))
+    stage = Stages(planned, seconds / n_workers, verbose)
     if verbose:
-        n_of_groups = 0 if groups is None else N_RUNS
-        _state_cost(seconds, trainer, n_runs + n_of_groups, len(targets), n_jobs)
-    trained = train_all(trainer, n_runs)
-    errors = find_label_errors(trained.runs, trainer.train, exclude=rows)
-    attributions = _attributions(
-        trainer.estimator,
-        trainer.train,
-        trainer.targets[targets],
-        output=trainer.output_info.name,
-        alpha=alpha,
-        models=list(trained.runs.models) or None,
-        random_state=seed,
-        n_jobs=n_jobs,
-    )
-    judged = fit_judged(
-        given.task,
-        targets,
-        trained.runs,
-        trainer.targets.y[targets],
-        rows[targets],
-        trained.full[targets],
-        attributions,
-        ~np.isin(rows[targets], errors.examples[errors.probability > LIKELY]),
-        n_jobs,
-    )
-    model = score_model(given.task, judged.output, judged.truth, given.train.y)
+        state_cost(planned, seconds, trainer, len(targets), n_workers, stage.seconds)
+    with stage(TRAINING):
+        runs = trainer.fit_transform(np.arange(n_runs))
+    with stage(AGAIN):
+        trained = train_again(trainer, runs)
+    with stage(FITTING):
+        errors = find_label_errors(trained.runs, trainer.train, exclude=rows)
+        attributions = _attributions(
+            trainer.estimator,
+            trainer.train,
+            trainer.targets[targets],
+            output=trainer.output_info.name,
+            alpha=alpha,
+            models=list(trained.runs.models) or None,
+            random_state=seed,
+            n_jobs=n_jobs,
+        )
+        judged = fit_judged(
+            given.task,
+            targets,
+            trained.runs,
+            trainer.targets.y[targets],
+            rows[targets],
+            trained.full[targets],
+            attributions,
+            ~np.isin(rows[targets], errors.examples[errors.probability > LIKELY]),
+            n_jobs,
+        )
+        model = score_model(given.task, judged.output, judged.truth, given.train.y)
+        repeats = trained.repeats[:, :, targets]
+        trust = measure_trust(judged, min_lds, seed, repeats, model)
     if not model.better:
         warnings.warn(model.message, UserWarning, stacklevel=3)
-    trust = measure_trust(judged, min_lds, seed, trained.repeats[:, :, targets], model)
     removal = None
     if trust.enough and given.test is not None:
         tested = trainer.targets[targets]
-        check = check_effects(trainer, judged, tested, N_FULL, seed)
+        with stage(CHECKING):
+            check = check_effects(trainer, judged, tested, N_FULL, seed)
         judged = judged._replace(check=check)
     if trust.enough:
         n_train = len(trainer.train)
@@ -218,10 +235,12 @@ def audit(
         within = {}
         if given.test is None:  # training rows can only judge models without them
             within = {"bases": trained.runs.masks[:N_BASES], "exclude": rows}
-        removal, _ = removal_by_halves(trainer, judged, sizes, seed, **within)
+        with stage(REMOVING):
+            removal = removal_by_halves(trainer, judged, sizes, seed, **within)
     by_group = None
     if group_trainer is not None:
-        by_group = audit_groups(group_trainer, judged, rows, min_lds, seed, n_jobs)
+        with stage(GROUPS):
+            by_group = audit_groups(group_trainer, judged, rows, min_lds, seed, n_jobs)
     fitted = set_seeds(clone(given.estimator), unseeded(given.estimator), seed)
     return Audit(
         trainer.train,
@@ -251,24 +270,3 @@ def _attributions(*args, **kwargs):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
         return cheap_attributions(*args, **kwargs)
-
-
-def _state_cost(seconds, trainer, n_runs, n_judged, n_jobs):
-    """Print what the runs cost."""
-    n_train, n_targets = len(trainer.train), len(trainer.targets)
-    n_checks = 2 * len(_SHARES) + 1
-    n_full, n_halves = N_FULL, n_runs + N_REPEATED
-    if n_targets == n_train:  # all targets are training rows
-        n_halves += n_checks * N_BASES
-    else:
-        n_full += N_FULL + 2 * N_CHECKED + n_checks * N_TRIALS
-    n_workers = effective_n_jobs(n_jobs)
-    total = seconds * (n_halves + 2 * n_full) / n_workers
-    memory = memory_estimate(n_train, n_targets, n_judged, n_runs) / 1e6
-    print(
-        f"audit: {n_halves} models on random subsets of {n_train:,} rows and up to "
-        f"{n_full} on nearly all rows, {seconds:.2g} s each: about {total:.0f} s with "
-        f"{n_workers} workers. Memory: about {memory:,.0f} MB.",
-        file=sys.stderr,
-        flush=True,
-    )

@@ -5,7 +5,8 @@ import warnings
 
 import numpy as np
 
-from skdatamodels._frames import columns_of, is_frame
+from skdatamodels._frames import columns_of, is_frame, time_zone
+from skdatamodels._tables import import_pandas
 
 MOST_CATEGORIES = 250  # of a column, for boosting
 _LONG_TEXT = 4  # words of a typical cell
@@ -47,19 +48,59 @@ def _kind(column):
     return "text" if is_text else "category"
 
 
-def plain_columns(X):
-    """Return a pandas frame whose gaps are NaN, as scikit-learn's encoders need them.
+def plain_columns(X, X_test=None):
+    """Return pandas frames whose gaps are NaN, as scikit-learn's encoders need them.
 
-    Nullable numbers and booleans become floats, and nullable text becomes objects.
+    Nullable numbers become floats, as do booleans if either table has gaps in them, and
+    nullable text becomes objects.
+
+    Parameters
+    ----------
+    X : pandas.DataFrame
+        The training table.
+    X_test : pandas.DataFrame, default=None
+        The test table.
+
+    Returns
+    -------
+    X, X_test : pandas.DataFrame
+        The same tables.
     """
+    tables = [X] if X_test is None else [X, X_test]
+    gappy = _booleans_with_gaps(*tables)
+    tables = [_plain(table, gappy) for table in tables]
+    return tables[0], None if X_test is None else tables[1]
+
+
+def _plain(X, gappy):
     plain = {}
     for name, column in columns_of(X):
         kind = getattr(column.dtype, "kind", "O")
-        if str(column.dtype) == "string":
-            plain[name] = column.astype(object).where(column.notna(), float("nan"))
-        elif kind in "iufb" and not isinstance(column.dtype, np.dtype):
-            plain[name] = column.astype("float64")
+        nullable = kind in "iufb" and not isinstance(column.dtype, np.dtype)
+        if nullable or (name in gappy and _held(column) != "text"):
+            plain[name] = column.where(column.notna(), np.nan).astype("float64")
+        elif str(column.dtype) == "string":
+            plain[name] = column.astype(object).where(column.notna(), np.nan)
     return X.assign(**plain) if plain else X
+
+
+def _booleans_with_gaps(*tables):
+    """Return the names of columns of booleans that not all tables hold as bool."""
+    of_tables = [dict(columns_of(table)) for table in tables]
+    return {
+        name
+        for own in of_tables
+        for name, column in own.items()
+        if _holds_booleans(column)
+        and any(other[name].dtype != bool for other in of_tables if name in other)
+    }
+
+
+def _holds_booleans(column):
+    """Return whether a column of pandas holds True and False, perhaps with gaps."""
+    if column.dtype != object:
+        return getattr(column.dtype, "kind", "O") == "b"
+    return import_pandas().api.types.infer_dtype(column, skipna=True) == "boolean"
 
 
 def check_columns(X):
@@ -102,7 +143,7 @@ def check_columns(X):
             "names of the rows, which a model can only memorise. Drop them, or make "
             "them the index.",
             UserWarning,
-            stacklevel=4,
+            stacklevel=5,  # the caller of audit
         )
 
 
@@ -114,7 +155,8 @@ def check_same_columns(X, X_test):
     TypeError
         If only one of them is a data frame.
     ValueError
-        If a column is missing or new, or has numbers in one and text in the other.
+        If a column is missing or new, has numbers in one and text in the other, or
+        times with a time zone in one and without in the other.
     """
     if is_frame(X) != is_frame(X_test):
         raise TypeError(
@@ -141,24 +183,38 @@ def check_same_columns(X, X_test):
     others = dict(columns_of(X_test))
     for name, one in columns_of(X):
         other = others[name]
-        kinds = [_is_number(column) for column in (one, other)]
-        if kinds[0] is not kinds[1] and None not in kinds:
-            which = ("text", "numbers") if kinds[1] else ("numbers", "text")
-            text = other if kinds[0] else one
+        held = [_held(column) for column in (one, other)]
+        if None in held:
+            continue
+        if held[0] != held[1]:
+            odd = one if held[0] == "text" else other
             raise ValueError(
-                f"Column {name!r} holds {which[0]} in X, but {which[1]} in X_test, "
-                f"such as {_first_text(text)!r}. Give both the same type."
+                f"Column {name!r} holds {held[0]} in X, but {held[1]} in X_test, "
+                f"such as {_first_text(odd)!r}. Give both the same type."
+            )
+        if held[0] == "dates" and (time_zone(one) is None) != (
+            time_zone(other) is None
+        ):
+            which = ("X_test", "X") if time_zone(one) is None else ("X", "X_test")
+            raise ValueError(
+                f"Column {name!r} has times with a time zone in {which[0]}, but without"
+                f" one in {which[1]}. Give both a time zone, or neither."
             )
 
 
-def _is_number(column):
-    """Return whether a column, or its categories, are numbers; None if it is empty."""
+def _held(column):
+    """Return what a column, or its categories, hold; None if it is empty."""
     if _n_known(column) == 0:
         return None
     if hasattr(column.dtype, "is_numeric"):  # of polars
-        return column.dtype.is_numeric() or str(column.dtype) == "Boolean"
-    dtype = column.cat.categories.dtype if column.dtype == "category" else column.dtype
-    return getattr(dtype, "kind", "O") in "iufb"
+        is_number = column.dtype.is_numeric() or str(column.dtype) == "Boolean"
+        is_date = column.dtype.is_temporal()
+    else:
+        of_categories = column.dtype == "category"
+        dtype = column.cat.categories.dtype if of_categories else column.dtype
+        kind = getattr(dtype, "kind", "O")
+        is_number, is_date = kind in "iuf" or _holds_booleans(column), kind in "mM"
+    return "numbers" if is_number else "dates" if is_date else "text"
 
 
 def _first_text(column):

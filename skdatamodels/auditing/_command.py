@@ -1,13 +1,19 @@
 """The command line: ``skdatamodels audit train.csv --target species``."""
 
 import argparse
+import os
 import sys
+import warnings
+from contextlib import contextmanager
+from itertools import combinations
 from math import floor, log10
 from pathlib import Path
 
 from skdatamodels.auditing._audit import audit
+from skdatamodels.auditing._dates import date_columns, parse_dates
 from skdatamodels.auditing._models import MODELS
-from skdatamodels.auditing._read_table import read_table
+from skdatamodels.auditing._read_table import check_numbers, read_table
+from skdatamodels.auditing._safe_text import for_spreadsheets, visible
 
 _SHOWN, _COLUMNS = 10, 6  # rows and columns of a table that are printed
 
@@ -34,9 +40,10 @@ def run_command(arguments=None):
     """
     options = _parser().parse_args(arguments)
     try:
-        _audit(options)
+        with _plain_warnings():
+            _audit(options)
     except (ValueError, TypeError, OSError, ImportError, RuntimeError) as error:
-        print(f"skdatamodels: {error}", file=sys.stderr)
+        print(f"skdatamodels: {visible(str(error))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         hint = (
@@ -45,6 +52,18 @@ def run_command(arguments=None):
         print(f"\nskdatamodels: interrupted.{hint}", file=sys.stderr)
         return 130
     return 0
+
+
+@contextmanager
+def _plain_warnings():
+    """Show warnings as sentences, without the place in the code."""
+    with warnings.catch_warnings():
+        warnings.showwarning = _show_warning
+        yield
+
+
+def _show_warning(message, *args, **kwargs):
+    print(f"skdatamodels: {visible(str(message))}", file=sys.stderr, flush=True)
 
 
 def _parser():
@@ -78,6 +97,7 @@ def _parser():
 
 
 def _audit(options):
+    _check_columns(options)
     _check_places(options)
     train = _read(options.train, options)
     tables = [train] if options.test is None else [train, _read(options.test, options)]
@@ -90,6 +110,10 @@ def _audit(options):
     for column in (options.groups, options.weights):
         if column is not None and column not in train.columns:
             raise ValueError(f"{options.train} has no column {column!r}.")
+    kept = [options.target, options.groups, options.weights]  # as they are written
+    dates = date_columns(train.drop(columns=[name for name in kept if name]))
+    paths = options.train, options.test
+    tables = [parse_dates(*pair, dates) for pair in zip(paths, tables, strict=False)]
     groups = None
     if options.groups is not None:
         groups = train[options.groups].to_numpy()
@@ -108,7 +132,7 @@ def _audit(options):
         n_jobs=options.jobs,
         random_state=options.seed,
     )
-    print(found)
+    print(visible(str(found)))
     frames = found.frames()
     for name, frame in frames.items():
         shown = frame.iloc[:_SHOWN, :_COLUMNS].to_string(float_format=_four_digits)
@@ -116,11 +140,11 @@ def _audit(options):
         more = f", {more} more columns" if more > 0 else ""
         print(f"\n{name}: {len(frame):,} rows{more}")
         if len(frame):
-            print(shown)
+            print(visible(shown))
     if options.tables is not None:
         options.tables.mkdir(parents=True, exist_ok=True)
         for name, frame in frames.items():
-            frame.to_csv(options.tables / f"{name}.csv")
+            for_spreadsheets(frame).to_csv(options.tables / f"{name}.csv")
         print(f"\nTables are in {options.tables}.")
     if options.out is not None and not found.trust.enough:
         print(f"\n{options.out} is not written, because there is no answer.")
@@ -138,25 +162,71 @@ def _four_digits(number):
     return f"{number:,.{max(0, decimals)}f}"
 
 
+def _check_columns(options):
+    """Raise if two options name the same column."""
+    named = {
+        "--target": [options.target],
+        "--groups": [options.groups],
+        "--weights": [options.weights],
+        "--index": [options.index],
+        "--drop": options.drop,
+    }
+    for (one, names), (other, others) in combinations(named.items(), 2):
+        same = [name for name in names if name is not None and name in others]
+        if same:
+            raise ValueError(f"{one} and {other} both name the column {same[0]!r}.")
+
+
 def _check_places(options):
     """Raise if results could not be written, before anything is trained."""
-    if options.out is not None and not options.out.absolute().parent.is_dir():
-        raise ValueError(f"There is no folder {options.out.parent} for {options.out}.")
-    if options.tables is not None and options.tables.is_file():
-        raise ValueError(f"{options.tables} is a file, not a folder for tables.")
+    out = options.out
+    if out is not None and out.is_dir():
+        raise ValueError(
+            f"{out} is a folder. Name a file for the page: --out {out / 'audit.html'}"
+        )
+    read = [path.absolute() for path in (options.train, options.test) if path]
+    if out is not None and out.absolute() in read:
+        raise ValueError(f"--out {out} would replace a table that is to be read.")
+    if out is not None:
+        if not out.absolute().parent.exists():
+            raise ValueError(f"There is no folder {out.parent} for {out}.")
+        _check_folder(out.parent)
+    for folder in (options.tables, options.store):
+        if folder is not None:
+            _check_folder(folder)
+
+
+def _check_folder(path):
+    """Raise if nothing can be written in a folder, which may be made first."""
+    place = path.absolute()
+    while not place.exists():
+        place = place.parent
+    if not place.is_dir():
+        raise ValueError(f"{place} is a file, not a folder: {path} cannot be one.")
+    if not os.access(place, os.W_OK):
+        raise ValueError(f"Nothing can be written in {place}: choose another folder.")
 
 
 def _read(path, options):
-    table = read_table(path, options.encoding, options.decimal, options.thousands)
+    form = options.decimal, options.thousands
+    table = read_table(path, options.encoding, *form)
     unknown = [name for name in options.drop if name not in table.columns]
     if unknown and path == options.train:  # test rows may lack it
         raise ValueError(f"{path} has no column {unknown[0]!r} to drop.")
     table = table.drop(columns=options.drop, errors="ignore")
+    check_numbers(path, table, *form)
     if options.index is not None:
         if options.index not in table.columns:
             raise ValueError(f"{path} has no column {options.index!r}.")
+        if table[options.index].isna().any():
+            raise ValueError(
+                f"Column {options.index!r} of {path} has gaps, so it cannot name the "
+                "rows. Fill them, or leave out --index."
+            )
         table = table.set_index(options.index)
     missing = table[options.target].isna() if options.target in table.columns else None
+    if missing is not None and missing.all():
+        raise ValueError(f"No row of {path} has a value of {options.target!r}.")
     if missing is not None and missing.any():
         print(
             f"{path}: {missing.sum():,} rows without {options.target} are left out.",

@@ -7,11 +7,7 @@ from sklearn.base import clone
 
 from skdatamodels._tables import MOST_ROWS, Table, import_pandas, table_html, table_text
 from skdatamodels.applications import RemovalCheck
-from skdatamodels.auditing._checked_removal import (
-    N_BASES,
-    removal_by_halves,
-    removal_in_words,
-)
+from skdatamodels.auditing._checked_removal import N_BASES, removal_by_halves
 from skdatamodels.auditing._findings import facts_of_effects
 from skdatamodels.auditing._judged import fit_judged
 from skdatamodels.auditing._trust import Trust, measure_trust
@@ -19,7 +15,7 @@ from skdatamodels.training._players import players_of
 
 N_RUNS = 100
 _FEWEST = 10  # fewer have few subsets, so that none would be new
-_SIZES = 1, 2, 4  # groups that are removed to check
+SIZES = 1, 2, 4  # groups that are removed to check
 _LARGE = 0.2  # share of the rows, from which a group is large
 
 
@@ -47,8 +43,8 @@ class GroupAudit:
     removal : RemovalCheck or None
         Scores of models without the groups that are worst for half of the judged rows,
         on the other half. None without trust.
-    order : int array of shape (n_groups,) or None
-        The groups in the order in which they were removed.
+    removal_message : str
+        What the removal of the worst groups does, in words, with their labels.
     """
 
     names: np.ndarray
@@ -58,7 +54,7 @@ class GroupAudit:
     weights: np.ndarray
     trust: Trust
     removal: RemovalCheck | None
-    order: np.ndarray | None
+    removal_message: str
 
     @property
     def n_rows(self):
@@ -84,21 +80,6 @@ class GroupAudit:
         )
         return frame.sort_values("effect", kind="stable")
 
-    def removed(self, size):
-        """Return the labels of the groups that were removed first.
-
-        Parameters
-        ----------
-        size : int
-            Number of groups.
-
-        Returns
-        -------
-        labels : list
-            Their labels, the worst first.
-        """
-        return self.names[self.order[:size]].tolist()
-
     @property
     def warning(self):
         """What to keep in mind about large groups; empty if there are none."""
@@ -118,9 +99,7 @@ class GroupAudit:
         columns = {"group": [str(name) for name in frame.index[:MOST_ROWS]]}
         columns |= {name: frame[name].to_numpy()[:MOST_ROWS] for name in frame.columns}
         title = f"{len(self.names):,} groups, the most harmful first"
-        notes = [self.trust.message, self.warning]
-        if self.removal is not None:
-            notes.append(removal_in_words(self.removal, "groups", self.removed))
+        notes = [self.trust.message, self.removal_message, self.warning]
         return Table(title, columns, len(frame), notes=tuple(filter(None, notes)))
 
     __repr__ = table_text
@@ -184,13 +163,18 @@ def audit_groups(trainer, judged, rows, min_lds, seed, n_jobs):
         n_jobs,
     )._replace(curved=True)
     trust = measure_trust(by_group, min_lds, seed)
-    removal, order, interval = None, None, np.full((len(players), 2), np.nan)
+    removal, removal_message = None, ""
+    interval = np.full((len(players), 2), np.nan)
     if trust.enough:
         interval = by_group.mean_intervals()
-        sizes, within = [size for size in _SIZES if size < len(players)], {}
+        sizes, within = [size for size in SIZES if size < len(players)], {}
         if (rows[judged.targets] >= 0).all():
             within = {"bases": runs.masks[:N_BASES], "exclude": column}
-        removal, order = removal_by_halves(trainer, by_group, sizes, seed, **within)
+        checked = removal_by_halves(trainer, by_group, sizes, seed, **within)
+        removal, removal_message = (
+            checked.check,
+            checked.message("groups", players.names),
+        )
     return GroupAudit(
         players.names,
         players.of_row,
@@ -199,5 +183,5 @@ def audit_groups(trainer, judged, rows, min_lds, seed, n_jobs):
         by_group.weights,
         trust,
         removal,
-        order,
+        removal_message,
     )

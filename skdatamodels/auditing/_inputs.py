@@ -1,5 +1,6 @@
 """What an audit is given: checks, before anything is trained."""
 
+from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
@@ -56,6 +57,7 @@ def check_inputs(estimator, X, y, X_test, y_test, groups, sample_weight, task):
     TypeError, ValueError
         With what is wrong, where, and what to do.
     """
+    _check_different(y=y, groups=groups, sample_weight=sample_weight)
     X, y, X_test, y_test = _split_labels(X, y, X_test, y_test)
     label = getattr(y, "name", None)
     if isinstance(groups, str) and is_frame(X) and groups in X.columns:
@@ -67,7 +69,7 @@ def check_inputs(estimator, X, y, X_test, y_test, groups, sample_weight, task):
     if (X_test is None) != (y_test is None):
         raise ValueError("Give both X_test and y_test, or neither.")
     if isinstance(estimator, str):
-        X, X_test = _for_named_model(estimator, X), _for_named_model(estimator, X_test)
+        X, X_test = _for_named_model(estimator, X, X_test)
     train = _examples(X, y, "X", sample_weight)
     test = None if X_test is None else _examples(X_test, y_test, "X_test")
     check_columns(train.X)
@@ -91,6 +93,14 @@ def check_inputs(estimator, X, y, X_test, y_test, groups, sample_weight, task):
     if label is None:
         label = "label" if task == "classification" else "value"
     return Inputs(estimator, task, train, test, groups, label)
+
+
+def _check_different(**named):
+    """Raise if two arguments name the same column."""
+    named = [(what, name) for what, name in named.items() if isinstance(name, str)]
+    for (one, name), (other, same) in combinations(named, 2):
+        if name == same:
+            raise ValueError(f"{one} and {other} both name the column {name!r}.")
 
 
 def _check_sizes(train, test):
@@ -160,25 +170,36 @@ def _examples(X, y, name, sample_weight=None):
             f"The index of {name} names several rows alike: {listed}. Results name "
             f"rows by it: call {name}.reset_index(drop=True), or make it unique."
         )
+    if is_pandas(X) and X.index.hasnans:
+        raise ValueError(
+            f"The index of {name} has missing values. Results name rows by it: call "
+            f"{name}.reset_index(drop=True), or fill them."
+        )
     ids = X.index.to_numpy() if is_pandas(X) and X.index.nlevels == 1 else None
-    return Examples(X, y, ids, allow_nan=True, sample_weight=sample_weight)
+    try:
+        return Examples(X, y, ids, allow_nan=True, sample_weight=sample_weight)
+    except (TypeError, ValueError) as error:
+        if name == "X":
+            raise
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"In X_test and y_test: {error}") from error
 
 
-def _for_named_model(name, X):
-    """Return a table as the named models take it."""
+def _for_named_model(name, X, X_test):
+    """Return the tables as the named models take them."""
     if name not in MODELS:
         raise ValueError(
             f"estimator must be an estimator or one of {', '.join(MODELS)}; got "
             f"{name!r}."
         )
-    if X is None:
-        return None
-    if not is_pandas(X):
-        raise TypeError(
-            f"estimator={name!r} is made for the columns of a pandas data frame, but X "
-            f"is a {type(X).__name__}. Pass a data frame or an estimator."
-        )
-    return plain_columns(X)
+    for what, table in (("X", X), ("X_test", X_test)):
+        if table is not None and not is_pandas(table):
+            raise TypeError(
+                f"estimator={name!r} is made for the columns of a pandas data frame, "
+                f"but {what} is a {type(table).__name__}. Pass a data frame or an "
+                "estimator."
+            )
+    return plain_columns(X, X_test)
 
 
 def _guess_task(y, task):
@@ -253,7 +274,10 @@ def _check_labels(y, y_test, task):
     if len(rare):
         listed = ", ".join(map(repr, rare[:5].tolist()))
         hint = ""
-        if len(values) > len(y) / 2:
+        if y.dtype.kind == "f" or (y.dtype.kind in "iu" and len(values) > _FEW_VALUES):
+            hint = f" They are {len(values):,} different numbers: if they are amounts, "
+            hint += 'use a regressor, or task="regression" with the name of a model.'
+        elif len(values) > len(y) / 2:
             hint = " Most labels occur only once: are they names, or amounts?"
         raise ValueError(
             f"Classes with a single training row: {listed}. Every other model would "

@@ -10,8 +10,7 @@ from skdatamodels._tables import import_pandas
 _MOST_LINES = 5  # that an error names
 _HEAD = 1 << 16  # characters that tell the separator
 _MISSING = ["", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "NULL", "null"]
-_DECIMAL_COMMA = re.compile(r"-?\d+,\d+")
-_THOUSANDS = re.compile(r"-?\d{1,3}(,\d{3})+")
+_LONGEST_CELL = 2**31 - 1  # characters
 
 
 def read_table(path, encoding="utf-8", decimal=".", thousands=None):
@@ -24,10 +23,11 @@ def read_table(path, encoding="utf-8", decimal=".", thousands=None):
         in ``.parquet`` or ``.pq``. The separator of text is found by itself.
     encoding : str, default="utf-8"
         Encoding of text.
-    decimal : str, default="."
+    decimal : {".", ","}, default="."
         Decimal point of numbers in text.
     thousands : str, default=None
-        Separator of thousands in text.
+        Separator of thousands in text, one character. It is taken out of columns in
+        which it separates groups of digits, and of no others.
 
     Returns
     -------
@@ -40,10 +40,12 @@ def read_table(path, encoding="utf-8", decimal=".", thousands=None):
         If there is no such file.
     ValueError
         If the file is empty or cannot be decoded, lines have more or fewer cells than
-        the header, columns have the same name, or numbers have decimal commas.
+        the header, columns have the same name, there are no rows, or `decimal` and
+        `thousands` are the same.
     ImportError
         If pandas, or for Parquet pyarrow, is not installed.
     """
+    _check_marks(decimal, thousands)
     pandas, path = import_pandas(), Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"There is no file {path}.")
@@ -57,18 +59,42 @@ def read_table(path, encoding="utf-8", decimal=".", thousands=None):
     if encoding.lower().replace("_", "-") in ("utf-8", "utf8"):
         encoding = "utf-8-sig"  # which leaves out a mark at the start, if there is one
     separator = _check_text(path, encoding)
-    table = pandas.read_csv(
-        path,
-        sep=separator,
-        encoding=encoding,
-        decimal=decimal,
-        thousands=thousands,
-        keep_default_na=False,
-        na_values=_MISSING,
-        low_memory=False,
-    )
-    _check_numbers(path, table, thousands)
-    return table
+    try:
+        table = pandas.read_csv(
+            path,
+            sep=separator,
+            encoding=encoding,
+            decimal=decimal,
+            keep_default_na=False,
+            na_values=_MISSING,
+            low_memory=False,
+        )
+    except pandas.errors.ParserError as error:
+        raise ValueError(
+            f"{path} cannot be read: {error}. Is a quotation mark missing?"
+        ) from error
+    if len(table) == 0:
+        raise ValueError(f"{path} has a header, but no rows.")
+    return table if thousands is None else _ungrouped(table, decimal, thousands)
+
+
+def _check_marks(decimal, thousands):
+    """Raise if numbers cannot be written with these marks."""
+    if decimal not in (".", ","):
+        raise ValueError(f"--decimal must be . or a comma, got {decimal!r}.")
+    if thousands is None:
+        return
+    if len(thousands) != 1 or thousands.isalnum() or thousands in "+-":
+        raise ValueError(
+            "--thousands must be one character that is no letter, digit or sign, got "
+            f"{thousands!r}."
+        )
+    if thousands == decimal:
+        other = "," if decimal == "." else "."
+        raise ValueError(
+            f"{decimal!r} cannot be both the decimal point and the separator of "
+            f"thousands. Say what the decimal point is, too: --decimal {other}"
+        )
 
 
 def _check_text(path, encoding):
@@ -80,7 +106,11 @@ def _check_text(path, encoding):
                 raise ValueError(f"{path} is empty.")
             separator = _separator(head)
             file.seek(0)
-            broken = _broken_lines(path, csv.reader(file, delimiter=separator))
+            limit = csv.field_size_limit(_LONGEST_CELL)
+            try:
+                broken = _broken_lines(path, csv.reader(file, delimiter=separator))
+            finally:
+                csv.field_size_limit(limit)
     except UnicodeDecodeError as error:
         raise ValueError(
             f"{path} is not in the encoding {encoding.removesuffix('-sig')}, see near "
@@ -124,19 +154,60 @@ def _broken_lines(path, lines):
     return broken
 
 
-def _check_numbers(path, table, thousands):
-    """Raise if a column of text has numbers with commas."""
+def _ungrouped(table, decimal, thousands):
+    """Return a table in which columns of text that are grouped numbers are numbers."""
+    grouped = _grouped(thousands)
+    number = re.compile(rf"(?=.*\d)({grouped}|[+-]?\d*)({re.escape(decimal)}\d*)?")
+    found = {}
+    for name in table.select_dtypes(exclude="number").columns:
+        texts = table[name].dropna().astype(str).str.strip()
+        if len(texts) and texts.str.fullmatch(number).all():
+            plain = texts.str.replace(thousands, "").str.replace(decimal, ".")
+            found[name] = import_pandas().to_numeric(plain).reindex(table.index)
+    return table.assign(**found)
+
+
+def check_numbers(path, table, decimal, thousands):
+    """Raise if a column of text has numbers with another decimal point.
+
+    Parameters
+    ----------
+    path, decimal, thousands
+        As they were for :func:`read_table`.
+    table : pandas.DataFrame
+        What it returned, or columns thereof.
+
+    Raises
+    ------
+    ValueError
+        If more than half of the values of a column have another decimal point.
+    """
+    other = "," if decimal == "." else "."
+    number = re.compile(rf"[+-]?\d+{re.escape(other)}\d+")
     for name in table.select_dtypes(exclude="number").columns:
         texts = table[name].dropna().astype(str)
-        if len(texts) == 0 or not texts.str.fullmatch(_DECIMAL_COMMA).mean() > 0.5:
+        if len(texts) == 0 or not texts.str.fullmatch(number).mean() > 0.5:
             continue
-        cure = "--decimal ,"
-        if thousands is None and texts.str.fullmatch(_THOUSANDS).all():
-            cure = "--thousands , or, if the comma is a decimal one, --decimal ,"
+        groups = thousands is None and bool(texts.str.fullmatch(_grouped(other)).all())
+        first = texts.iloc[0]
+        if decimal == ",":
+            cure = " If the points separate thousands, add --thousands ." * groups
+            raise ValueError(
+                f"Column {name!r} of {path} has numbers with points, such as "
+                f"{first!r}, but --decimal , says that the decimal point is a comma. "
+                f"Leave that option out.{cure}"
+            )
+        cure = "--thousands , or, if the comma is a decimal one, " * groups
         raise ValueError(
-            f"Column {name!r} of {path} has numbers with commas, such as "
-            f"{texts.iloc[0]!r}. Say what they mean: {cure}"
+            f"Column {name!r} of {path} has numbers with commas, such as {first!r}. "
+            f"Say what they mean: {cure}--decimal ,"
         )
+
+
+def _grouped(thousands):
+    """Return a pattern of whole numbers such as 1,500 or 12,34,567, not of 0.125."""
+    mark = re.escape(thousands)
+    return rf"[+-]?[1-9]\d{{0,2}}({mark}\d{{2,3}})*{mark}\d{{3}}"
 
 
 def _line(path, position):

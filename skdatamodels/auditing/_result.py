@@ -11,6 +11,7 @@ from skdatamodels.auditing._checked_removal import removal_frame
 from skdatamodels.auditing._effect_check import NORMAL
 from skdatamodels.auditing._explanation import explain
 from skdatamodels.auditing._inputs import as_frame
+from skdatamodels.auditing._row_names import position_of, positions_of
 from skdatamodels.pages import read_selection, write_explorer
 
 _MOST_COLUMNS = 200  # that are shuffled unasked
@@ -38,7 +39,7 @@ class Audit:
         How well the weights predict.
     errors : LabelErrors
         Suspicious labels of the training set.
-    removal : RemovalCheck or None
+    removal : CheckedRemoval or None
         Scores of models without the worst rows.
     group_audit : GroupAudit or None
         The same for groups of rows.
@@ -77,13 +78,20 @@ class Audit:
         self._train, self._test, self._label = train, test, label
         self._fitted = fitted
         self.trainer, self._judged, self.trust = trainer, judged, trust
-        self._errors, self.removal_check = errors, removal
+        self._errors, self._removal = errors, removal
+        self.removal_check = None if removal is None else removal.check
         self.group_audit, self._seed = group_audit, random_state
 
     @property
     def has_test_rows(self):
         """Whether test rows are judged; otherwise training rows are."""
         return self._test is not None
+
+    @property
+    def removal_message(self):
+        """What the removal of the worst rows does, in words."""
+        self._need_trust()
+        return self._removal.message("rows")
 
     @property
     def weights(self):
@@ -309,17 +317,15 @@ class Audit:
 
         Raises
         ------
+        TypeError
+            If this is not the name of one row.
         KeyError
             If there is no such judged row.
         ValueError
             If the weights predict nothing.
         """
         self._need_trust()
-        index = self._judged_table.index
-        if row not in index:
-            names = ", ".join(map(repr, index[:5].tolist()))
-            raise KeyError(f"There is no judged row {row!r}; the first are {names}.")
-        at = index.get_loc(row)
+        at = position_of(row, self._judged_table.index)
         return explain(
             self._judged.effects[at],
             self._judged.standard_errors(among=[at])[0],
@@ -333,8 +339,9 @@ class Audit:
 
         Parameters
         ----------
-        rows : sequence
-            Names of training rows.
+        rows : sequence, or pandas.DataFrame
+            Names of training rows, or a frame with them as index, such as
+            ``found.harmful[:10]``.
 
         Returns
         -------
@@ -347,19 +354,16 @@ class Audit:
 
         Raises
         ------
+        TypeError
+            If these are no names of rows.
         KeyError
             If a training row does not exist.
         ValueError
             If the weights predict nothing.
         """
         self._need_trust()
-        index = self._train_table.index
-        at = index.get_indexer(rows)
-        if (at < 0).any():
-            unknown = np.asarray(rows, dtype=object)[at < 0][0]
-            raise KeyError(f"There is no training row {unknown!r}.")
-        removed = np.zeros((1, len(index)))
-        removed[0, at] = 1
+        removed = np.zeros((1, len(self._train)))
+        removed[0, positions_of(rows, self._train_table.index)] = 1
         judged = self._judged
         change = -(judged.effects @ removed[0])
         margin = NORMAL * judged.standard_errors(removed)[:, 0]

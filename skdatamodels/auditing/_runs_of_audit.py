@@ -67,9 +67,8 @@ def choose_n_runs(n_runs, n_train):
     return N_RUNS_OF_MANY if n_train > MANY_ROWS else N_RUNS
 
 
-def train_all(trainer, n_runs):
-    """Train the runs, some of them again, and models on all rows; return AuditRuns."""
-    runs = trainer.fit_transform(np.arange(n_runs))
+def train_again(trainer, runs):
+    """Train some runs again, and models on all rows; return AuditRuns."""
     again = clone(trainer).set_params(keep_models=0, unseen_class="floor")
     repeated = runs.masks[:N_REPEATED]
     everything = np.ones((N_FULL, runs.n_train), dtype=bool)

@@ -3,7 +3,6 @@
 import numpy as np
 
 from skdatamodels._tables import format_column
-from skdatamodels.auditing._checked_removal import removal_in_words
 from skdatamodels.auditing._judged import LIKELY
 from skdatamodels.inference._named_weights import FDR
 
@@ -46,7 +45,7 @@ def sentences(found):
     """Return what trust and removals say, a list of str."""
     said = [found.trust.message]
     if found.trust.enough:
-        said.append(removal_in_words(found.removal_check, "rows"))
+        said.append(found.removal_message)
     if found.group_audit is not None:
         said += group_sentences(found.group_audit)
     return said
@@ -56,8 +55,7 @@ def group_sentences(groups):
     """Return what the removal of groups says, and a warning, a list of str."""
     if not groups.trust.enough:
         return [f"Groups: {groups.trust.message}"]
-    said = [removal_in_words(groups.removal, "groups", groups.removed)]
-    return said + [groups.warning] * bool(groups.warning)
+    return [groups.removal_message] + [groups.warning] * bool(groups.warning)
 
 
 def _groups(groups):

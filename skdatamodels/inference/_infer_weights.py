@@ -9,6 +9,7 @@ from skdatamodels.inference._debias import LEAST_FREEDOM, Debiased, FittedRuns
 from skdatamodels.inference._mask_covariance import MaskCovariance, check_alpha
 from skdatamodels.inference._weight_inference import WeightInference
 from skdatamodels.masks import as_masks
+from skdatamodels.masks._varied import find_varied_pairs
 from skdatamodels.regression import DatamodelRegressor
 from skdatamodels.regression._checks import check_outputs
 from skdatamodels.runs import TrainingRuns
@@ -208,6 +209,11 @@ def _check_runs(model, X, y):
         raise ValueError(
             f"The model has weights of {d} examples for {n_targets} targets, got masks "
             f"of shape {packed.shape} and outputs of shape {Y.shape}."
+        )
+    if find_varied_pairs(packed, seeds) is not None:
+        raise ValueError(
+            "Only a few examples vary within pairs of these runs, which therefore say "
+            "little about the others. Use infer_varied(runs) instead."
         )
     return packed, Y, seeds
 

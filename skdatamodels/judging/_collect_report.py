@@ -38,9 +38,7 @@ class Report:
     def pace(self, growing, n_runs):
         """Say how long it takes, once some runs were trained."""
         seconds = growing.seconds_per_run
-        text = (
-            f"at most {duration(seconds)} a run, {duration(seconds * n_runs)} to the "
-        )
+        text = f"about {duration(seconds)} a run, {duration(seconds * n_runs)} to the "
         text += "first look"
         if self.max_runs is not None:
             text += f", {duration(seconds * self.max_runs)} for {self.max_runs:,} runs"
@@ -85,6 +83,9 @@ class Report:
             if names is not None and goal.name not in names:
                 continue
             value, bound = found.values[goal.name], found.bounds[goal.name]
+            if np.isnan(bound):
+                parts.append(f"{goal.title} unknown ({goal.wanted:g} wanted)")
+                continue
             wanted = f"{goal.wanted:g} wanted"
             shown, surely = format_column([value, bound])
             if goal.sign == "≥":

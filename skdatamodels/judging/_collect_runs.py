@@ -149,7 +149,8 @@ def collect_runs(
     The LDS is cross-validated in five folds, and its error is that of the jackknife
     over runs. The datamodels of all runs are usually better than those of four fifths.
     The halves of the runs agree less than two sets of all runs would. The error of
-    their agreement is that of the mean over targets, as if these were independent.
+    their agreement is that of a mean over independent targets, which were drawn from
+    many. So with few targets, the bound is far below the agreement.
 
     "interval_width" has no bound. Widths depend on the noise, not on the estimates, so
     intervals keep their coverage after stopping if there are many runs (Chow and
@@ -237,7 +238,8 @@ def _look_until_enough(goals, looks, growing, looking, report, start, most, give
     for k, n_runs in looks:
         n_before = len(growing)
         if not n_before and not growing.n_stored:
-            growing.grow_to(min(n_runs, growing.first_portion))
+            for n_first in (growing.first_portion, 2 * growing.first_portion):
+                growing.grow_to(min(n_runs, n_first))  # the first ones are slower
             report.pace(growing, n_runs)
         growing.grow_to(n_runs)
         if len(growing) == n_before or len(growing) < looking.fewest:
@@ -249,7 +251,7 @@ def _look_until_enough(goals, looks, growing, looking, report, start, most, give
             return history, found, f"All goals are reached with {found.n_runs:,} runs."
         affordable = min(most, growing.n_affordable())
         n_doubts = n_doubts + 1 if found.least > affordable else 0
-        if give_up and n_doubts == 2:
+        if give_up and n_doubts == 2 and len(growing) < most:
             return history, found, report.hopeless(found, affordable)
     return history, found, None
 

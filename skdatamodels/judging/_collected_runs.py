@@ -1,6 +1,7 @@
 """CollectedRuns: what `collect_runs` returns."""
 
 from dataclasses import dataclass
+from textwrap import wrap
 
 import numpy as np
 
@@ -55,11 +56,12 @@ class CollectedRuns:
     def _table(self):
         state = "enough" if self.reached else "not enough yet"
         columns = {
-            name.replace("_bound", " bound"): values[-MOST_ROWS:]
+            name.replace("_bound", " bound").replace("interval_", ""): values
             for name, values in self.history.items()
         }
+        columns = {name: values[-MOST_ROWS:] for name, values in columns.items()}
         title = f"{len(self.runs):,} runs of {self.runs.n_train:,} training examples"
-        return Table(f"{title}: {state}", columns, notes=(self.reason,))
+        return Table(f"{title}: {state}", columns, notes=tuple(wrap(self.reason, 88)))
 
     __repr__ = table_text
     _repr_html_ = table_html

@@ -37,7 +37,7 @@ def cross_validated_lds(runs, regressor, units, pairs, n_seen, rng):
     scores : float64 array of shape (n_targets,)
         Mean score of each target over the folds; NaN if its outputs do not vary.
     error : float
-        Standard error of the mean of `scores`, given the targets.
+        Standard error of the mean of `scores`, given the targets; NaN without a score.
     freedom : int
         Degrees of freedom of `error`.
     """
@@ -55,6 +55,8 @@ def cross_validated_lds(runs, regressor, units, pairs, n_seen, rng):
     kept = np.vstack([group >= 0, group != np.arange(group.max() + 1)[:, None]])
     scores = _mean_scores(Y, predicted, fold, kept & scored)
     n_groups = len(scores) - 1
+    if np.isnan(scores).all():
+        return scores[0], np.nan, n_groups - 1
     error = np.sqrt((n_groups - 1) * np.var(np.nanmean(scores[1:], axis=1)))
     return scores[0], float(error), n_groups - 1
 

@@ -9,7 +9,9 @@ from joblib import effective_n_jobs
 
 from skdatamodels.masks import PackedMasks
 from skdatamodels.runs import TrainingRuns
-from skdatamodels.training._trainer_store import count_stored
+from skdatamodels.training._trainer_store import count_first_stored
+
+_FEWEST_OF_FAILING = 20
 
 
 class GrowingRuns:
@@ -35,8 +37,11 @@ class GrowingRuns:
     def __init__(self, trainer, unit, stop_at):
         self.trainer, self.unit, self.stop_at = trainer, unit, stop_at
         self.runs, self._timed = None, []
-        self.n_stored = count_stored(trainer)
+        self.n_stored = count_first_stored(trainer)
         self.n_stored -= self.n_stored % unit
+        # without a store, it is an error if all runs of a call fail, so not too few
+        tolerant = trainer.store is None and trainer.on_failure == "nan"
+        self._least = _FEWEST_OF_FAILING if tolerant else 1
 
     def __len__(self):
         return 0 if self.runs is None else len(self.runs)
@@ -57,9 +62,10 @@ class GrowingRuns:
 
     def n_affordable(self):
         """Return the number of runs that there would be when time is up."""
-        if self.seconds_left in (0, np.inf) or not self._timed:
-            return len(self) if self.seconds_left == 0 else np.inf
-        return len(self) + self.seconds_left / self.seconds_per_run
+        left = self.seconds_left
+        if left and (left == np.inf or not self._timed):
+            return np.inf
+        return len(self) + (left / self.seconds_per_run if left else 0)
 
     def grow_to(self, n_runs):
         """Read and train runs until there are `n_runs`, or time is up."""
@@ -70,7 +76,8 @@ class GrowingRuns:
                 return
             else:
                 start, before = time.perf_counter(), len(self)
-                self._take(min(n_runs, before + self._portion()))
+                end = before + self._portion()
+                self._take(end if end + self._least <= n_runs else n_runs)
                 self._timed.append((time.perf_counter() - start, len(self) - before))
 
     @property
@@ -89,7 +96,7 @@ class GrowingRuns:
         return self._in_blocks(self.seconds_left / self.seconds_per_run / 2)
 
     def _in_blocks(self, n_runs):
-        return max(1, ceil(n_runs / self.unit)) * self.unit
+        return ceil(max(n_runs, self._least) / self.unit) * self.unit
 
     def _take(self, n_runs):
         """Let the trainer read or train the runs that are missing."""

@@ -84,7 +84,7 @@ class Look:
     def lds(self, n_runs):
         """Return the mean LDS of the first runs, its error and degrees of freedom.
 
-        The error includes the draw of the targets.
+        The error includes the draw of the targets. NaN if no outputs vary.
         """
         scores, error, freedom = cross_validated_lds(
             self.runs[:n_runs],
@@ -95,6 +95,8 @@ class Look:
             self.rng,
         )
         scores = scores[~np.isnan(scores)]
+        if not len(scores):
+            return np.nan, np.nan, freedom
         of_draw = np.var(scores) / max(len(scores) - 1, 1)
         of_draw *= 1 - self.runs.n_targets / self.n_all_targets
         return float(scores.mean()), np.hypot(error, np.sqrt(of_draw)), freedom

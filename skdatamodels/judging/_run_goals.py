@@ -108,6 +108,7 @@ class LdsGoal:
         n_runs, values, errors = np.transpose(self._points)
         draws = values + errors * rng.standard_normal((_N_CURVES, len(values)))
         power = rng.uniform(*POWERS, size=_N_CURVES)
+        draws = np.nan_to_num(draws)
         a, b = fit_curves(n_runs, np.maximum(draws, 0) ** 2, power)
         if np.isnan(a).mean() > 0.5:
             return np.nan, len(look)

@@ -43,6 +43,8 @@ class Groups(NamedTuple):
             different, rows = np.array([*groups], dtype=object), []
             for name, members in groups.items():
                 members = np.asarray(members)
+                if members.shape == (0,):
+                    raise ValueError(f"groups[{name!r}] has no rows. Leave it out.")
                 fine = members.ndim == 1 and members.dtype.kind in "iu"
                 if not fine or not np.isin(members, range(n_train)).all():
                     raise ValueError(
@@ -63,6 +65,14 @@ class Groups(NamedTuple):
             different, codes = np.unique(labels, return_inverse=True)
             order = np.argsort(codes, kind="stable")
             rows = np.split(order, np.cumsum(np.bincount(codes))[:-1])
+        if len(rows) == n_columns == n_train and not np.array_equal(
+            np.concatenate(rows), np.arange(n_train)
+        ):
+            raise ValueError(
+                "Each row is a group of its own, but not in the order of the rows, so "
+                "a column of weights could mean a row or a group. Order the columns as "
+                "the rows are, and leave groups out."
+            )
         are_columns = n_columns == len(rows) and n_columns != n_train
         names = [cut(name, _MOST_NAME) for name in as_texts(different)]
         return cls(different, names, rows, are_columns, n_train)

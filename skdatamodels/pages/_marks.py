@@ -53,12 +53,13 @@ class Marks(NamedTuple):
             return cls(are_distinguishable(kept.values, intervals), intervals)
         if errors is None:
             return cls()
-        marks = np.empty(len(targets), bool)
-        for target in range(len(kept.counts)):
+        marks = []
+        for target, columns in enumerate(
+            np.split(kept.columns, np.cumsum(kept.counts)[:-1])
+        ):
             rows = dense_row(weights, target), dense_row(errors, target)
-            here = targets == target
-            marks[here] = distinguishable(*rows, FDR)[kept.columns[here]]
-        return cls(marks)
+            marks.append(distinguishable(*rows, FDR)[columns])
+        return cls(np.concatenate(marks))
 
     def embed(self):
         """Return the data of the page."""

@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skdatamodels._attribution_matrix import AttributionMatrix
 from skdatamodels._numbers import check_sample_weight, refuse_disguised
+from skdatamodels._progress import progress_bar
 from skdatamodels._scores import mean_r2
 from skdatamodels._sklearn_compat import Interval, StrOptions, fit_context
 from skdatamodels.masks import PackedMasks, as_masks
@@ -99,7 +100,10 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         that are not negative and the same for all targets, and each target gets a
         scale; both are fitted to the runs. So a useless matrix, or one of the wrong
         sign, gets no weight. "cheap" uses the `attributions` of TrainingRuns, as
-        :class:`~skdatamodels.training.SubsetTrainer` returns them.
+        :class:`~skdatamodels.training.SubsetTrainer` returns them; they are computed
+        when they are first read, which may take as long as some trainings. With a
+        prior, a fit takes several times as long: several strengths and penalties are
+        tried. `verbose` shows how far it is.
         :func:`~sklearn.base.clone` copies an array, and so does a search; an
         AttributionMatrix is shared.
     penalty : {"auto", "l1", "l2"}, default="auto"
@@ -152,6 +156,9 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         Number of threads, as in joblib. The result does not depend on it.
     random_state : int, RandomState instance or None, default=None
         Seed for shuffling the runs before they are split.
+    verbose : int, default=0
+        If not 0, show a progress bar that names the steps: computing the prior,
+        choosing the penalty, and fitting the targets.
 
     Attributes
     ----------
@@ -315,6 +322,7 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "n_jobs": [Integral, None],
         "random_state": ["random_state"],
+        "verbose": ["verbose"],
     }
 
     def __init__(
@@ -339,6 +347,7 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         max_iter=5000,
         n_jobs=None,
         random_state=None,
+        verbose=0,
     ):
         self.lam = lam
         self.n_lams = n_lams
@@ -359,6 +368,7 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         self.max_iter = max_iter
         self.n_jobs = n_jobs
         self.random_state = random_state
+        self.verbose = verbose
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None, *, groups=None, sample_weight=None):
@@ -418,25 +428,34 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         ops = self._device_ops()
         dtype = computing_dtype(Y.dtype, ops)
         self._choose_solver(X, n_targets, sample_weight is not None, dtype, ops)
-        # last, because it may compute matrices
-        members = check_prior(self.prior, attributions, n_targets, n_train)
-        rng, order = check_random_state(self.random_state), np.arange(n_runs)
-        if lam is None:  # the runs will be split
-            order = shuffled(rng, n_runs, groups)
-        enough, targets = check_and_group(X, Y, exclude, split, order)
-        units = Units.of(X, Y)
-        X, Y, lam = units.scale(X, Y, lam, self.penalty)
-        warn_if_constant(X)
-        settings = Settings.of(self, rng.randint(2**31 - 1), ops)
-        stack, self.prior_weights_ = None, {}
-        if members:
-            data = X, Y, sample_weight, exclude, groups, units.targets, settings.seed
-            stack, self.prior_weights_ = fit_stack(members, *data)
-        prior = Prior(stack, factors, exclude)
-        problem = Problem(X, Y, sample_weight, targets, lam, prior, groups)
-        self.penalty_ = self._choose_penalty(problem, settings)
-        solve = self._solve(problem)
-        fit = join(*solve(problem, settings), n_targets)
+        n_steps = 2 if self.prior is None else 3
+        with progress_bar(total=n_steps, unit="step", verbose=self.verbose) as progress:
+            if self.prior is not None:
+                progress.set_description("computing the prior")
+            # last, because it may compute matrices
+            members = check_prior(self.prior, attributions, n_targets, n_train)
+            rng, order = check_random_state(self.random_state), np.arange(n_runs)
+            if lam is None:  # the runs will be split
+                order = shuffled(rng, n_runs, groups)
+            enough, targets = check_and_group(X, Y, exclude, split, order)
+            units = Units.of(X, Y)
+            X, Y, lam = units.scale(X, Y, lam, self.penalty)
+            warn_if_constant(X)
+            settings = Settings.of(self, rng.randint(2**31 - 1), ops)
+            stack, self.prior_weights_ = None, {}
+            if members:
+                data = X, Y, sample_weight, exclude, groups, units.targets
+                stack, self.prior_weights_ = fit_stack(members, *data, settings.seed)
+                progress.update()
+            prior = Prior(stack, factors, exclude)
+            problem = Problem(X, Y, sample_weight, targets, lam, prior, groups)
+            progress.set_description("choosing the penalty")
+            self.penalty_ = self._choose_penalty(problem, settings)
+            progress.update()
+            progress.set_description(f"fitting {n_targets:,} targets")
+            solve = self._solve(problem)
+            fit = join(*solve(problem, settings), n_targets)
+            progress.update()
         gaps = np.where(enough, fit.worst_gap, 0)[:, None]
         warn_unless_converged(gaps, self.tol, self.max_iter)
         self.held_out_r2_ = held_out_r2(problem, fit)

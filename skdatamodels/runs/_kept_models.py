@@ -13,7 +13,9 @@ class KeptModel(NamedTuple):
     model : estimator or torch.nn.Module
         The fitted scikit-learn estimator, or the module, in evaluation mode on the CPU.
     subset : int64 array of shape (n_subset,)
-        Indices of the training examples that it was trained on, in increasing order.
+        Indices of the training examples that it was trained on, in the order of
+        training: increasing, except that those that ``SubsetTrainer(vary=...)`` varies
+        come last.
 
     Examples
     --------

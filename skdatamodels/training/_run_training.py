@@ -10,6 +10,7 @@ from skdatamodels.masks._packed import as_slice
 from skdatamodels.runs import KeptModel, TrainingRuns
 from skdatamodels.runs._model_files import ModelFiles
 from skdatamodels.runs._paths import directory_kept
+from skdatamodels.training._execution.chunk import rows_of
 from skdatamodels.training._execution.driver import train_runs
 from skdatamodels.training._execution.time_limit import TimeLimited
 from skdatamodels.training._failed_runs import report_failures
@@ -31,11 +32,13 @@ class RunTraining:
         Training seeds of the runs.
     players : Players
         What the masks switch.
+    order : int array of shape (n_train,) or None
+        Order of the rows of a run that is trained alone. None means increasing.
     """
 
-    def __init__(self, settings, learner, masks, seeds, players):
+    def __init__(self, settings, learner, masks, seeds, players, order):
         self.settings, self.learner, self.players = settings, learner, players
-        self.masks, self.seeds = masks, seeds
+        self.masks, self.seeds, self.order = masks, seeds, order
 
     def in_memory(self):
         """Train all runs; return TrainingRuns and a tuple of KeptModel."""
@@ -137,7 +140,9 @@ class RunTraining:
         runs = runs_in(np.array(rows, dtype=np.int64))
         masks = self.players.expand(runs.masks)
         return tuple(
-            KeptModel(self.learner.unpack_model(content, int(seed)), mask.nonzero()[0])
+            KeptModel(
+                self.learner.unpack_model(content, int(seed)), rows_of(mask, self.order)
+            )
             for content, seed, mask in zip(contents, runs.seeds, masks, strict=True)
         )
 
@@ -159,6 +164,7 @@ class RunTraining:
                 verbose=settings.verbose,
                 kept=kept,
                 players=self.players,
+                order=self.order,
             )
             with closing(chunks):
                 for chunk in chunks:

@@ -20,6 +20,7 @@ from skdatamodels.masks._designs import (
     check_alphas,
     seed_runs,
 )
+from skdatamodels.masks._varied import sample_varied_masks
 from skdatamodels.outputs import OUTPUTS, OutputInfo, info_of_output
 from skdatamodels.runs import TrainingRuns
 from skdatamodels.training._learners.fast_paths import estimator_learner
@@ -34,6 +35,11 @@ from skdatamodels.training._run_attributions import run_attributions
 from skdatamodels.training._run_training import RunTraining
 from skdatamodels.training._trainer_store import known_by, store_of
 from skdatamodels.training._unseen_classes import UnseenClasses
+from skdatamodels.training._varied import (
+    check_others,
+    training_order,
+    varied_columns,
+)
 
 
 class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
@@ -69,6 +75,11 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
         How subsets are drawn; see :func:`skdatamodels.masks.sample_masks`. In paired
         designs, a subset and its complement are trained with the same seed. With
         `groups`, "stratified" needs groups of one class each.
+    vary : array-like of shape (k,), default=None
+        A few rows of `train` that matter, or with `groups` labels of groups. Runs 2i
+        and 2i + 1 then have the same seed and the same subset of the others, which
+        `alpha` and `design` draw, and each of the few is in one of the two. See
+        :func:`~skdatamodels.inference.infer_varied` and :ref:`a_few_rows`.
     output : str, callable or OutputInfo, optional
         Output to measure; see :data:`skdatamodels.outputs.OUTPUTS`. The default is
         "margin" for classifiers and "prediction" for regressors. A callable estimator
@@ -135,7 +146,7 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
         or are negative (or 10⁸ or more, with a store), masks are not 0/1 or have
         another width, runs in the store are damaged, `keep_models` is not 0 and the
         learner has no models, or `groups` do not have a label for each training
-        example, or only one.
+        example, or only one, or `vary` does not name some of them, once each.
     RuntimeError
         After training, if runs failed and `on_failure` is "raise", or if all failed.
     OSError
@@ -185,6 +196,7 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
         "groups": ["array-like", str, None],
         "alpha": [Interval(Real, 0, 1, closed="neither"), "array-like"],
         "design": [StrOptions(set(DESIGNS))],
+        "vary": ["array-like", None],
         "output": [StrOptions(set(OUTPUTS)), callable, OutputInfo, None],
         "fast": ["boolean", StrOptions({"exact"})],
         "store": [str, os.PathLike, None],
@@ -208,6 +220,7 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
         groups=None,
         alpha=0.5,
         design="uniform",
+        vary=None,
         output=None,
         fast=True,
         store=None,
@@ -227,6 +240,7 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
         self.groups = groups
         self.alpha = alpha
         self.design = design
+        self.vary = vary
         self.output = output
         self.fast = fast
         self.store = store
@@ -313,14 +327,16 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
             The subsets.
         """
         players = players_of(self)
-        return sample_masks(
-            runs,
-            len(players),
-            self.alpha,
-            design=self.design,
-            random_state=random_state,
-            y=players.strata(self.design, self.train.y),
-        )
+        settings = {
+            "alpha": self.alpha,
+            "design": self.design,
+            "random_state": random_state,
+            "y": players.strata(self.design, self.train.y),
+        }
+        columns = varied_columns(self.vary, players)
+        if columns is None:
+            return sample_masks(runs, len(players), **settings)
+        return sample_varied_masks(runs, len(players), columns, **settings)
 
     def columns_of(self, rows):
         """Return the column of the masks that switches each training example.
@@ -445,35 +461,39 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
         """
         self._validate_params()
         players = players_of(self)
-        players.check_design(self.design, self.alpha, self.train.y)
+        columns = varied_columns(self.vary, players)
+        check_others(self.design, self.alpha, self.train.y, players, columns)
         learner = self._learner()
         rows = check_rows(X, len(players), players.are_groups)
-        self._check_sizes(learner, rows, players)
+        given = _are_given(rows)
+        columns = None if given else columns
+        self._check_sizes(learner, rows, players, columns)
         self._check_models(learner)
         if anew or isinstance(self.random_state, Integral):  # may be set after `fit`
             entropy = entropy_from(self.random_state)
         else:
             entropy = self.entropy_
-        store = store_of(self, learner, players, _are_given(rows), entropy)
+        store = store_of(self, learner, players, columns, given, entropy)
         if anew:
             self.entropy_ = entropy if store is None else store.entropy
             self.groups_ = players.names if players.are_groups else None
-        return players, learner, rows, entropy, store
+        return players, learner, rows, columns, entropy, store
 
-    def _transform(self, players, learner, rows, entropy, store):
+    def _transform(self, players, learner, rows, columns, entropy, store):
         explicit = _are_given(rows)
         entropy = entropy if store is None else store.entropy
-        masks, seeds = self._plan(rows, entropy)
-        if players.are_groups:  # only now the sizes of the subsets are known
+        masks, seeds = self._plan(rows, columns, entropy)
+        order = training_order(columns, players)
+        if players.are_groups or columns is not None:  # sizes are known only now
             self._check_sizes(learner, masks, players)
-        training = RunTraining(self, learner, masks, seeds, players)
+        training = RunTraining(self, learner, masks, seeds, players, order)
         if store is None:
             runs, models = training.in_memory()
         else:
             runs, models = training.in_store(
                 store,
                 None if explicit else rows,
-                partial(known_by, self, learner, players, explicit),
+                partial(known_by, self, learner, players, columns, explicit),
             )
         given = masks if explicit else None
         attributions = run_attributions(self, models, store, given, entropy, players)
@@ -530,24 +550,27 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
                 "keep_models=0."
             )
 
-    def _check_sizes(self, learner, rows, players):
+    def _check_sizes(self, learner, rows, players, columns=None):
         """Raise if the smallest subset is too small for the learner."""
         if not hasattr(learner, "check_subset_size"):
             return
         size = subset_size(len(self.train), min(check_alphas(self.alpha)))
         if _are_given(rows):
             size = int(rows.dot(players.sizes[:, None]).min())
-        elif players.are_groups:
+        elif players.are_groups or columns is not None:
             return
         learner.check_subset_size(size)
 
-    def _plan(self, rows, entropy):
+    def _plan(self, rows, columns, entropy):
         """Return the masks and training seeds for run ids or given masks."""
         if _are_given(rows):
             keys = mask_keys(rows)
             masks = rows
         else:
-            keys = [(run,) for run in seed_runs(rows, self.design, self.alpha)]
+            owners = rows - rows % 2  # of the seeds of pairs
+            if columns is None:
+                owners = seed_runs(rows, self.design, self.alpha)
+            keys = [(run,) for run in owners]
             masks = self.draw_subsets(rows, entropy)
         seeds = [training_seed(entropy, *key) for key in keys]
         return masks, np.array(seeds, dtype=np.uint32)

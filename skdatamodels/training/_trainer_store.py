@@ -3,6 +3,7 @@
 from numbers import Integral
 
 import numpy as np
+from sklearn.base import clone
 
 from skdatamodels.masks._designs import check_alphas
 from skdatamodels.runs._paths import readable
@@ -10,7 +11,7 @@ from skdatamodels.training._learners.fast_paths import FAST_LEARNERS
 from skdatamodels.training._stores import open_store
 
 
-def store_of(trainer, learner, players, explicit, entropy):
+def store_of(trainer, learner, players, columns, explicit, entropy):
     """Return the store of a trainer's configuration, or None without a store.
 
     Parameters
@@ -21,6 +22,8 @@ def store_of(trainer, learner, players, explicit, entropy):
         Function that trains a run.
     players : Players
         What the masks switch.
+    columns : int array of shape (k,) or None
+        Columns of the masks that vary within pairs.
     explicit : bool
         Whether masks are given instead of drawn.
     entropy : int
@@ -47,10 +50,12 @@ def store_of(trainer, learner, players, explicit, entropy):
     name = getattr(estimator, "__name__", type(estimator).__name__)
     alphas = "-".join(f"{alpha:g}" for alpha in check_alphas(trainer.alpha))[:40]
     what = "given-masks" if explicit else f"{trainer.design}-alpha{alphas}"
+    if columns is not None:
+        what += f"-vary{len(columns)}"
     return open_store(
         trainer.store,
         f"{readable(name, 60)}-{what}",
-        known_by(trainer, learner, players, explicit),
+        known_by(trainer, learner, players, columns, explicit),
         len(players),
         len(trainer.targets),
         output=trainer.output_info,
@@ -58,7 +63,7 @@ def store_of(trainer, learner, players, explicit, entropy):
     )
 
 
-def known_by(trainer, learner, players, explicit):
+def known_by(trainer, learner, players, columns, explicit):
     """Return the parameters that determine the runs, by name; see `store_of`."""
     names = ["estimator", "train", "targets", "random_state"]
     if not explicit:
@@ -72,6 +77,8 @@ def known_by(trainer, learner, players, explicit):
     parameters |= {name: getattr(trainer, name) for name in names}
     if players.are_groups:  # labels are names only
         parameters["groups"] = players.of_row
+    if columns is not None:
+        parameters["vary"] = ", ".join(map(str, columns.tolist()))
     if trainer.fit_params:
         parameters["fit_params"] = trainer.fit_params
     if trainer.output is None and "output" in names:
@@ -79,9 +86,25 @@ def known_by(trainer, learner, players, explicit):
     return parameters
 
 
-def count_stored(trainer):
-    """Return how many of the first runs a fitted trainer would read, not train."""
+def count_first_stored(trainer):
+    """Return how many of its first runs a fitted trainer would read, not train."""
     store = trainer._begin([0], anew=False)[-1]
     if store is None:
         return 0
     return int(np.argmin(np.append(store.done(), False)))
+
+
+def count_stored(trainer, X):
+    """Return how many runs the store of a trainer has, 0 without a store.
+
+    Parameters
+    ----------
+    trainer : SubsetTrainer
+        The trainer, whose `random_state` is an int.
+    X : int array of shape (n_runs,), or PackedMasks
+        Run ids that are counted; for masks, all runs with given masks are.
+    """
+    if trainer.store is None:
+        return 0
+    *_, rows, _, _, store = clone(trainer)._begin(X, anew=True)
+    return int(store.done(rows if isinstance(rows, np.ndarray) else None).sum())

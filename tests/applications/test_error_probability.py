@@ -81,16 +81,32 @@ def test_values_of_a_known_mixture():
     n = 3000
     scale = np.exp(rng.normal(scale=0.5, size=n))
     is_wrong = rng.random(n) < 0.05
-    residuals = np.where(is_wrong, 8, scale) * rng.normal(size=n)
+    far = 5 * np.sqrt(rng.chisquare(3, size=n)) * rng.choice([-1, 1], size=n)
+    residuals = np.where(is_wrong, far, scale * rng.normal(size=n))
     found = expit(value_log_odds(residuals, 0.1 * scale))
     right = 0.95 * norm.pdf(residuals, scale=scale)
-    wrong = 0.05 * norm.pdf(residuals, scale=8)
+    wrong = 0.05 * (residuals / 5) ** 2 * norm.pdf(residuals, scale=5)
     assert np.abs(found - wrong / (right + wrong)).mean() < 0.02
     assert_allclose(found.sum(), is_wrong.sum(), rtol=0.2)
     unit = 1e6  # of the values: it does not matter
     assert_allclose(
         expit(value_log_odds(unit * residuals, unit * scale)), found, atol=1e-4
     )
+
+
+def test_wrong_values_that_are_all_far_away_are_counted():
+    rng = np.random.default_rng(0)
+    residuals = rng.normal(size=1000)
+    residuals[:60] += 5 * rng.choice([-1, 1], size=60)
+    found = expit(value_log_odds(residuals, np.ones(1000)))
+    assert_allclose(found.sum(), 60, rtol=0.4)  # 140 by a normal distribution of these
+    assert found[:60].mean() > 0.9
+
+
+@pytest.mark.parametrize("freedom", [10, 1000])
+def test_few_of_the_right_values_are_called_wrong(freedom):
+    residuals = np.random.default_rng(0).standard_t(freedom, size=1000)
+    assert expit(value_log_odds(residuals, np.ones(1000))).sum() < 15
 
 
 @pytest.mark.parametrize("freedom", [2.5, 4])

@@ -2,13 +2,15 @@
 
 import gzip
 import sys
+import warnings
 
 import numpy as np
 import pytest
 from sklearn.datasets import load_iris
 
 from skdatamodels.auditing._command import _four_digits, run_command
-from skdatamodels.auditing._read_table import read_table
+from skdatamodels.auditing._inputs import check_inputs
+from skdatamodels.auditing._read_table import check_numbers, read_table
 
 pd = pytest.importorskip("pandas")
 
@@ -53,6 +55,33 @@ def test_audit_writes_tables(iris, tmp_path, capsys):
     assert "Without the worst" in printed.out
 
 
+def test_dates_and_booleans_with_gaps(tmp_path, monkeypatch):
+    n, given = 60, {}
+    table = pd.DataFrame({"at": pd.date_range("2020-01-01 07:00", periods=n, freq="h")})
+    table = table.assign(paid=np.tile([True, False], n // 2), x=range(n), y="a")
+    table["seen"] = table["at"]
+    table[:20].to_csv(tmp_path / "test.csv", index=False)
+    gappy = table.astype({"paid": object})
+    gappy.loc[3, ["at", "paid"]] = None
+    gappy.to_csv(tmp_path / "train.csv", index=False)
+
+    def check_only(estimator, X, y, X_test, **options):
+        rest = None, None, options["sample_weight"], "regression"
+        given["inputs"] = check_inputs(estimator, X, y, X_test, *rest)
+        given["groups"] = options["groups"]
+        raise ValueError("enough")
+
+    monkeypatch.setattr("skdatamodels.auditing._command.audit", check_only)
+    arguments = ["audit", str(tmp_path / "train.csv"), "--groups", "seen"]
+    arguments += ["--test", str(tmp_path / "test.csv"), "--target", "x"]
+    assert run_command(arguments) == 2
+    for part in (given["inputs"].train.X, given["inputs"].test.X):
+        assert part["at"].dtype.kind == "M"
+        assert part["paid"].dtype == np.float64
+    assert given["inputs"].train.X["at"][1] == table["at"][1]
+    assert given["groups"][0] == "2020-01-01 07:00:00"
+
+
 def test_weights_are_a_column_that_the_model_does_not_see(iris, tmp_path, capsys):
     options = ["--target", "species", "--model", "linear", "--weights", "sepal width"]
     options += ["--runs", "50", "--jobs", "1", "--drop", "found", "source"]
@@ -72,11 +101,32 @@ def test_weights_are_a_column_that_the_model_does_not_see(iris, tmp_path, capsys
         (["--target", "species", "--weights", "petal width"], "weight has missing"),
         (["--target", "species", "--drop", "x"], "has no column 'x' to drop"),
         (["--target", "species", "--index", "x"], "has no column 'x'"),
+        (["--target", "species", "--index", "petal width"], "has gaps, so it cannot"),
+        (["--target", "x", "--groups", "x"], "--target and --groups both name the"),
+        (["--target", "x", "--drop", "y", "x"], "--target and --drop both name the"),
+        (["--target", "x", "--weights", "y", "--index", "y"], "--weights and --index"),
     ],
 )
 def test_wrong_options(iris, capsys, options, message):
     assert run_command(["audit", str(iris / "train.csv"), *options]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_warnings_are_plain_sentences(iris, capsys, monkeypatch):
+    def warns(*args, **kwargs):
+        warnings.warn("This is odd.", UserWarning, stacklevel=2)
+        raise ValueError("This is wrong.")
+
+    monkeypatch.setattr("skdatamodels.auditing._command.audit", warns)
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        before = warnings.showwarning
+        code = run_command(["audit", str(iris / "train.csv"), "--target", "species"])
+        assert warnings.showwarning is before
+    assert code == 2
+    assert capsys.readouterr().err == (
+        "skdatamodels: This is odd.\nskdatamodels: This is wrong.\n"
+    )
 
 
 def test_parquet_is_read_with_its_types(tmp_path):
@@ -178,20 +228,89 @@ def test_marks_empty_lines_and_quoted_headers(tmp_path):
         ("a,a\n1,2\n", "several columns named 'a'. Rename them"),
         ('a;b\n"1,5";2\n2,5;3\n', "such as '1,5'. Say what they mean: --decimal ,"),
         ("a;b\n1,500;2\n", "--thousands , or, if the comma is a decimal one"),
-        ('a,b\n"' + "x" * 140_000 + '"\n', "cannot be read near line 2"),
+        ('a,b\n1,"x\n2,y\n', "Is a quotation mark missing"),
+        ("a,b\n", "has a header, but no rows"),
     ],
 )
 def test_tables_that_would_be_read_wrongly(tmp_path, text, message):
     path = tmp_path / "table.csv"
     path.write_text(text)
     with pytest.raises(ValueError, match=message):
-        read_table(path)
+        read(path, ".")
 
 
 def test_decimal_comma_and_thousands(tmp_path):
     path = tmp_path / "table.csv"
     path.write_text("a;b\n1.500,5;2\n")
     assert read_table(path, decimal=",", thousands=".")["a"].tolist() == [1500.5]
+
+
+def test_long_cells_are_read(tmp_path):
+    path, text = tmp_path / "table.csv", "x" * 140_000
+    path.write_text(f"a,b\n1,{text}\n")
+    assert read_table(path)["b"].tolist() == [text]
+
+
+@pytest.mark.parametrize(
+    ("decimal", "thousands", "message"),
+    [
+        (".", ".", "cannot be both the decimal point and the separator of thousands"),
+        (",", ",", r"what the decimal point is, too: --decimal \."),
+        ("", None, "--decimal must be"),
+        (".", "ab", "--thousands must be one character"),
+        (".", "5", "--thousands must be one character"),
+    ],
+)
+def test_marks_of_numbers_are_checked(tmp_path, decimal, thousands, message):
+    path = tmp_path / "table.csv"
+    path.write_text("a;b\n0.125;2\n")
+    with pytest.raises(ValueError, match=message):
+        read_table(path, decimal=decimal, thousands=thousands)
+
+
+def read(path, decimal, thousands=None):
+    table = read_table(path, decimal=decimal, thousands=thousands)
+    check_numbers(path, table, decimal, thousands)
+    return table
+
+
+def test_decimal_points_where_commas_are_expected(tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_text("a;b\n0.125;2\n2.5;3\n")
+    for thousands in (None, "."):  # .125 is no group of thousands after a zero
+        with pytest.raises(ValueError, match=r"points, such as '0.125', but --decimal"):
+            read(path, ",", thousands)
+    path.write_text("a;b\n1.250;2\n")
+    with pytest.raises(ValueError, match=r"separate thousands, add --thousands \."):
+        read(path, ",")
+    assert read(path, ",", ".")["a"].tolist() == [1250]
+
+
+def test_dropped_columns_may_have_any_numbers(tmp_path, capsys):
+    path = tmp_path / "table.csv"
+    path.write_text("version;x;y\n1.2;0,5;a\n1.10;1,5;b\n")
+    arguments = ["audit", str(path), "--target", "y", "--decimal", ","]
+    assert run_command(arguments) == 2
+    assert "Leave that option out" in capsys.readouterr().err
+    assert run_command([*arguments, "--drop", "version"]) == 2
+    assert "needs at least 50" in capsys.readouterr().err
+
+
+def test_quoted_decimal_commas_between_commas(tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_text('a,b\n"1,5",2\n')
+    assert read_table(path, decimal=",").to_dict("list") == {"a": [1.5], "b": [2]}
+
+
+def test_thousands_leave_other_columns_alone(tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_text("a;day;n;share\n1.500;01.02.2020;7;0,5\n;12.10.2021;8;1,25\n")
+    table = read_table(path, decimal=",", thousands=".")
+    assert table["day"].tolist() == ["01.02.2020", "12.10.2021"]
+    assert table["a"].dropna().tolist() == [1500]
+    assert table["share"].tolist() == [0.5, 1.25]
+    path.write_text("a\n12'345\n900\n-1'000.5\n")
+    assert read_table(path, thousands="'")["a"].tolist() == [12345, 900, -1000.5]
 
 
 def test_unknown_encoding_and_broken_gzip(tmp_path):
@@ -203,9 +322,37 @@ def test_unknown_encoding_and_broken_gzip(tmp_path):
         read_table(path, "foo")
 
 
-def test_places_are_checked_first(iris, tmp_path, capsys):
+def test_test_rows_without_any_target(iris, tmp_path, capsys):
+    path = tmp_path / "test.csv"
+    pd.read_csv(iris / "train.csv").assign(species="").to_csv(path, index=False)
     arguments = ["audit", str(iris / "train.csv"), "--target", "species"]
-    assert run_command([*arguments, "--out", str(tmp_path / "no" / "x.html")]) == 2
-    assert "There is no folder" in capsys.readouterr().err
-    assert run_command([*arguments, "--tables", str(iris / "train.csv")]) == 2
-    assert "is a file, not a folder" in capsys.readouterr().err
+    assert run_command([*arguments, "--test", str(path)]) == 2
+    assert "No row of" in (message := capsys.readouterr().err)
+    assert "test.csv has a value of 'species'" in message
+
+
+@pytest.mark.parametrize(
+    ("option", "place", "message"),
+    [
+        ("--out", "no/x.html", "There is no folder"),
+        ("--out", ".", "is a folder. Name a file for the page: --out"),
+        ("--out", "train.csv/x.html", "train.csv is a file, not a folder"),
+        ("--out", "train.csv", "would replace a table"),
+        ("--tables", "train.csv", "train.csv is a file, not a folder"),
+        ("--tables", "train.csv/x", "train.csv is a file, not a folder"),
+        ("--store", "train.csv/x/y", "train.csv is a file, not a folder"),
+    ],
+)
+def test_places_are_checked_first(iris, monkeypatch, capsys, option, place, message):
+    monkeypatch.delattr("skdatamodels.auditing._command.audit")
+    arguments = ["audit", str(iris / "train.csv"), "--target", "species"]
+    assert run_command([*arguments, option, str(iris / place)]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_folders_without_permission(iris, monkeypatch, capsys):
+    monkeypatch.setattr("os.access", lambda path, mode: False)
+    arguments = ["audit", str(iris / "train.csv"), "--target", "species"]
+    for option in ("--out", "--tables"):
+        assert run_command([*arguments, option, str(iris / "new")]) == 2
+        assert "Nothing can be written in" in capsys.readouterr().err

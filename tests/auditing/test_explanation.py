@@ -18,10 +18,11 @@ TRAIN = pd.DataFrame(
 def test_the_largest_differences_come_first():
     target = TRAIN.iloc[[0]].assign(same=8)
     # one standard deviation of the ages is 28; other cells differ or not
-    frame = explain(np.array([0.0, 3, 2, 1]), target, TRAIN, 3)
+    frame = explain(np.array([0.0, 3, 2, 1]), np.ones(4), target, TRAIN, 3)
     assert frame["differs"].tolist() == [
         "y no, not yes, town Oslo, not Rome, same 7, not 8",
         "age 90, not 30, y no, not yes, town nan, not Rome",
         "y no, not yes, age nan, not 30, same 7, not 8",
     ]
-    assert explain(np.array([1.0, 0, 0, 0]), TRAIN[:1], TRAIN, 3)["differs"][0] == ""
+    same = explain(np.array([1.0, 0, 0, 0]), np.ones(4), TRAIN[:1], TRAIN, 3)
+    assert same["differs"][0] == ""

@@ -137,6 +137,42 @@ def test_columns_of_test_rows():
         check(X=X, X_test=X[:10], y_test=["no", "maybe"] * 5)
 
 
+@pytest.mark.parametrize("estimator", ["linear", Perceptron()])
+def test_booleans_with_gaps_in_one_table(estimator):
+    full = np.tile([True, False], N // 2)
+    for gap in (None, np.nan, pd.NA):
+        gaps = pd.Series(full, dtype=object)
+        gaps[3] = gap
+        for one, other in ((gaps, full), (full, gaps), (full, [gap] * N)):
+            X, X_test = table(paid=one), table(paid=other)
+            given = check(estimator, X=X, X_test=X_test, y_test=labels())
+            if isinstance(estimator, str):
+                for part in (given.train.X, given.test.X):
+                    assert part["paid"].dtype == np.float64
+    given = check(X=table(paid=full), X_test=table(paid=full), y_test=labels())
+    assert given.train.X["paid"].dtype == bool
+    with pytest.raises(ValueError, match="'paid' holds numbers in X, but text in X_te"):
+        check(X=table(paid=gaps), X_test=table(paid="yes"), y_test=labels())
+
+
+def test_dates_of_test_rows():
+    day = pd.date_range("2020-01-01", periods=N)
+    local = day.tz_localize("Europe/Rome")
+    given = check(
+        X=table(day=local), X_test=table(day=local.tz_convert("UTC")), y_test=labels()
+    )
+    assert given.test.X["day"].dtype == given.train.X["day"].dtype
+    assert given.test.X["day"].tolist() == local.tolist()
+    with pytest.raises(ValueError, match="time zone in X, but without one in X_test"):
+        check(X=table(day=local), X_test=table(day=day), y_test=labels())
+    with pytest.raises(ValueError, match="time zone in X_test, but without one in X"):
+        check(X=table(day=day), X_test=table(day=local), y_test=labels())
+    with pytest.raises(
+        ValueError, match="'day' holds dates in X, but text in X_test, "
+    ):
+        check(X=table(day=day), X_test=table(day="Monday"), y_test=labels())
+
+
 def test_duplicate_index():
     X = table()
     X.index = [0, 0, *range(2, N)]
@@ -158,6 +194,18 @@ def test_rare_class():
         check(y=y)
     with pytest.raises(ValueError, match="are they names, or amounts"):
         check(y=[f"label {k}" for k in range(N)])
+
+
+def test_amounts_for_a_classifier():
+    amounts = np.random.default_rng(0).integers(2000, 4000, N) * 1.0
+    for y in (amounts, amounts.astype(int)):
+        with pytest.raises(
+            ValueError, match=r"if they are amounts, use a regressor, or"
+        ):
+            check(LogisticRegression(), y=y)
+    ratings = np.r_[np.arange(N - 1) % 3, 7]  # whole numbers may be classes
+    with pytest.raises(ValueError, match=r"row: 7. Every .* merge the classes\.$"):
+        check(LogisticRegression(), y=ratings)
 
 
 def test_name_of_the_label_column():
@@ -219,3 +267,29 @@ def test_no_columns_and_levels_of_columns():
     X.columns = pd.MultiIndex.from_tuples([("a", "x"), ("a", "y")])
     with pytest.raises(ValueError, match="several levels of column names"):
         check(X=X)
+
+
+def test_messages_name_what_is_wrong():
+    X, y = table(), labels()
+    gappy = X.set_axis([np.nan, *range(1, N)])
+    with pytest.raises(ValueError, match="The index of X has missing values"):
+        check(X=gappy)
+    with pytest.raises(ValueError, match="The index of X_test has missing values"):
+        check(X=X, X_test=gappy, y_test=y)
+    missing = np.where(np.arange(N) == 3, np.nan, np.arange(N))
+    with pytest.raises(ValueError, match=r"^In X_test and y_test: y has missing"):
+        check(X=X, y=np.arange(N), X_test=X, y_test=missing)
+    with pytest.raises(ValueError, match=r"^y has missing"):
+        check(X=X, y=missing)
+    with pytest.raises(
+        ValueError, match=r"^In X_test and y_test: X has 60 rows but y has 59"
+    ):
+        check(X=X, X_test=X, y_test=y[1:])
+
+
+def test_one_column_for_two_things():
+    X = table(t=labels())
+    with pytest.raises(ValueError, match="y and groups both name the column 't'"):
+        check(X=X, y="t", groups="t")
+    with pytest.raises(ValueError, match="groups and sample_weight both name the colu"):
+        check(X=X, y="t", groups="age", sample_weight="age")

@@ -107,8 +107,9 @@ def test_an_audit_of_guesses_says_so(tmp_path):
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(160, 8)), rng.choice(["a", "b"], 160)
     model = LogisticRegression()
-    with pytest.warns(UserWarning, match="better than guessing: on 60 rows"):
+    with pytest.warns(UserWarning, match="better than guessing: on 60 rows") as warned:
         found = audit(model, X[:100], y[:100], X[100:], y[100:], n_runs=50, verbose=0)
+    assert warned[0].filename == __file__
     assert found.trust.enough  # the weights are right, and the model is not
     assert not found.trust.model.better
     says = "better than guessing"

@@ -92,6 +92,6 @@ def test_nullable_columns_with_gaps(name):
         }
     )
     X.loc[::7] = pd.NA
-    X = plain_columns(X)
+    X, _ = plain_columns(X)
     model = model_for(name, X, "classification").fit(X, y)
     assert (model.predict(X) == y).mean() > 0.9

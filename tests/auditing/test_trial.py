@@ -134,3 +134,13 @@ def test_the_audit_says_so_before_the_cost(capsys):
     with pytest.raises(ValueError, match="categories: 'city'"):
         audit(FOREST, X, Y, n_runs=50, n_jobs=1)
     assert capsys.readouterr().err == ""
+
+
+def test_warnings_are_about_the_line_of_the_user():
+    X = table()[["age", "city"]].assign(id=np.arange(N) + 1000)
+    with (
+        pytest.warns(UserWarning, match="another value in each row: 'id'") as warned,
+        pytest.raises(ValueError, match="categories: 'city'"),
+    ):
+        audit(FOREST, X, Y, n_runs=50, n_jobs=1)
+    assert warned[0].filename == __file__

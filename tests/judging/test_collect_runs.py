@@ -305,6 +305,19 @@ def test_weights_of_zero_are_not_chosen():
     assert not bound > 0.8
 
 
+def test_outputs_that_do_not_vary_have_no_score():
+    goals = {"lds": 0.5, "interval_width": 1.0, "top_k": 3, "selected": 0.1}
+    with np.errstate(invalid="raise"):
+        collected = collect(
+            make_trainer(0 * DENSE, 0.0), goals, regressor=LASSO, max_runs=150
+        )
+    assert not collected.reached
+    assert np.isnan(collected.history["lds"]).all()
+    assert (collected.history["interval_width"] == 0).all()
+    assert "LDS unknown (0.5 wanted)" in collected.reason
+    assert "not known yet" in collected.reason
+
+
 def test_few_discoveries_are_false_after_stopping():
     false, power, sizes = [], [], []
     for seed in range(6):
@@ -349,6 +362,26 @@ def test_blocks_of_designs_are_complete(params, unit):
         assert not set(rows // unit) & set(others // unit)
         assert len(rows) == len(others)
         assert np.isin(np.arange(len(look)) // unit, rows // unit).sum() == len(rows)
+
+
+# Failures
+
+
+@pytest.mark.filterwarnings("ignore:.* runs failed:RuntimeWarning")
+@pytest.mark.parametrize("limit", [{}, {"max_seconds": 60.0}])
+def test_failed_runs_are_left_out(limit):
+    """Small portions, such as the first runs, may fail altogether."""
+
+    def learner(subset, seed):
+        assert seed % 3, "it fails often"
+        return DENSE[:, subset].sum(axis=1)
+
+    trainer = make_trainer(on_failure="nan", retries=0).set_params(estimator=learner)
+    collected = collect(trainer, {"lds": 0.5}, **limit)
+    assert collected.reached
+    failed = np.isnan(collected.runs.outputs).all(axis=1)
+    assert_array_equal(failed, collected.runs.seeds % 3 == 0)
+    assert 0.2 < failed.mean() < 0.5
 
 
 # Budgets

@@ -33,6 +33,19 @@ def test_dict_keeps_its_order_and_may_leave_rows_out():
     assert_array_equal(found, [1, 1, 2, 0])
 
 
+def test_rows_that_are_groups_in_another_order():
+    assert not Groups.of(["a", "b", "c"], 3, 3).are_columns
+    assert not Groups.of({"z": [0], "a": [1], "b": [2]}, 3, 3).are_columns
+    for groups in (["c", "a", "b"], {"z": [2], "a": [1], "b": [0]}):
+        with pytest.raises(ValueError, match="Each row is a group of its own, but not"):
+            Groups.of(groups, 3, 3)
+
+
+def test_groups_without_rows():
+    with pytest.raises(ValueError, match=r"groups\['z'\] has no rows. Leave it out"):
+        Groups.of({"a": [0], "z": []}, 4, 4)
+
+
 @pytest.mark.parametrize("rows", [[0.0], [4], [-1], [[0]], ["a"]])
 def test_rows_of_a_dict_are_checked(rows):
     with pytest.raises(ValueError, match=r"groups\['a'\] must be rows"):

@@ -481,3 +481,17 @@ def test_predict_checks_the_width(form):
     model = DatamodelRegressor(0.1).fit(MASKS, OUTPUTS)
     with pytest.raises(ValueError, match="9 features, but"):
         model.predict(form(MASKS[:, :9]))
+
+
+@pytest.mark.parametrize("with_prior", [True, False])
+def test_verbose_names_the_steps_and_changes_nothing(capsys, with_prior):
+    runs, coef = make_linear_runs(n_runs=60, n_train=10, n_informative=2)
+    prior = coef if with_prior else None
+    told = DatamodelRegressor(prior=prior, random_state=0, verbose=1).fit(runs)
+    shown = capsys.readouterr().err
+    assert ("computing the prior" in shown) == with_prior
+    assert "choosing the penalty" in shown
+    assert f"fitting {len(coef)} targets: 100%" in shown
+    quiet = DatamodelRegressor(prior=prior, random_state=0).fit(runs)
+    assert capsys.readouterr().err == ""
+    np.testing.assert_array_equal(told.coef_, quiet.coef_)

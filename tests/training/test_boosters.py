@@ -243,6 +243,7 @@ def test_arguments_of_a_step():
             "belong to the examples",
         ),
         (lambda rows, seed: None, {"a": 1}, TypeError, "A function has no fit"),
+        (GaussianNB(), {1: 2}, TypeError, "names of arguments as keys, got 1"),
     ],
 )
 def test_bad_arguments_are_refused_before_training(

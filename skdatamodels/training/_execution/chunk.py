@@ -91,11 +91,14 @@ class ChunkTrainer:
         Positions of the runs whose models are kept. They are trained one by one.
     players : Players, default=None
         What the masks switch. None means rows, which learners see in any case.
+    order : int array of shape (n_train,), default=None
+        Order of the rows of a run that is trained alone. None means increasing.
     """
 
-    def __init__(self, learner, n_targets, retries, kept=(), players=None):
+    def __init__(self, learner, n_targets, retries, kept=(), players=None, order=None):
         self.learner, self.n_targets, self.retries = learner, n_targets, retries
         self.kept, self.players = frozenset(map(int, kept)), players
+        self.order = order
 
     def __call__(self, runs):
         """Train some Runs and return their TrainedChunk."""
@@ -111,7 +114,7 @@ class ChunkTrainer:
                     continue
                 row[:] = np.nan
                 _run.warned = {}
-                run = np.flatnonzero(masks[i]), int(runs.seeds[i])
+                run = rows_of(masks[i], self.order), int(runs.seeds[i])
                 try:
                     row[:], model = self._try(*run, kept[i])
                     if kept[i]:
@@ -176,6 +179,11 @@ class ChunkTrainer:
             target = np.flatnonzero(~np.isfinite(outputs))[0]
             raise ValueError(f"The output for target {target} is {outputs[target]}.")
         return outputs
+
+
+def rows_of(mask, order):
+    """Return the rows of a subset in an order of all rows; None means increasing."""
+    return np.flatnonzero(mask) if order is None else order[mask[order]]
 
 
 class _Run(threading.local):

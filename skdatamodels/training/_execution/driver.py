@@ -25,6 +25,7 @@ def train_runs(
     verbose,
     kept=(),
     players=None,
+    order=None,
 ):
     """Train runs, and yield the results chunk by chunk.
 
@@ -52,6 +53,8 @@ def train_runs(
         must be a `ModelLearner`.
     players : Players, default=None
         What the masks switch. None means rows, which the learner sees in any case.
+    order : int array of shape (n_train,), default=None
+        Order of the rows of a run that is trained alone. None means increasing.
 
     Yields
     ------
@@ -66,7 +69,7 @@ def train_runs(
     if hasattr(learner, "prepare") and len(todo):
         with single_threaded():
             learner.prepare()
-    work = ChunkTrainer(learner, n_targets, retries, kept, players)
+    work = ChunkTrainer(learner, n_targets, retries, kept, players, order)
     runs = Runs(np.arange(len(masks)), masks, seeds)
     n_done = len(masks) - len(todo)
     pace, told = Pace(getattr(learner, "block_size", 1), n_done), _Warnings()
