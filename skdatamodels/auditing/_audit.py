@@ -16,7 +16,11 @@ from skdatamodels._tables import import_pandas
 from skdatamodels.applications import find_label_errors
 from skdatamodels.auditing._checked_removal import N_BASES, removal_by_halves
 from skdatamodels.auditing._effect_check import check_effects
-from skdatamodels.auditing._groups import audit_groups, make_group_trainer
+from skdatamodels.auditing._groups import (
+    audit_groups,
+    group_obstacle,
+    make_group_trainer,
+)
 from skdatamodels.auditing._inputs import check_inputs
 from skdatamodels.auditing._judged import LIKELY, choose_judged, fit_judged
 from skdatamodels.auditing._model_score import score_model
@@ -96,7 +100,8 @@ def audit(
         Their labels or values.
     groups : array-like of shape (n_train,), or str, default=None
         Label of the group of each training row, such as its source; or the name of a
-        column of X, which the model then does not see. Groups are audited, too.
+        column of X, which the model then does not see. Groups are audited, too, if
+        there are at least ten, and each class is in at least four of them.
     sample_weight : array-like of shape (n_train,), or str, default=None
         Weights of the training rows in ``fit``, at least 0; or the name of a column of
         X, which the model then does not see. Effects are those of rows with their
@@ -137,7 +142,8 @@ def audit(
     Warns
     -----
     UserWarning
-        If the model is no better than guessing, see ``trust.model``.
+        If the model is no better than guessing, see ``trust.model``; if groups cannot
+        be audited; or if a column looks like a name of the rows.
 
     Examples
     --------
@@ -185,6 +191,9 @@ def audit(
     group_trainer = None
     if groups is not None:
         group_trainer = make_group_trainer(trainer, given.groups)
+        if reason := group_obstacle(group_trainer, given.task):
+            warnings.warn(f"Groups are not audited. {reason}", stacklevel=2)
+            group_trainer = None
     targets = choose_judged(given.train, given.test, seed)
     seconds, n_workers = try_model(trainer), effective_n_jobs(n_jobs)
     planned = list(plan_stages(trainer, group_trainer, n_runs, targets, len(_SHARES)))

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skdatamodels._tables import import_pandas
+from skdatamodels._tables import format_column, import_pandas
 from skdatamodels.applications import RemovalCheck, removal_check
 from skdatamodels.applications._removal_check import removal_scores
 from skdatamodels.auditing._effect_check import NORMAL
@@ -19,69 +19,22 @@ N_BASES = 10  # subsets to remove from, if training rows judge
 
 
 class CheckedRemoval(NamedTuple):
-    """Scores without the worst rows, and the number of rows that looks best.
+    """Scores without the worst rows or groups, and how many to remove.
 
     Attributes
     ----------
     check : RemovalCheck
         Scores on the half that judges.
-    size : int
-        Smallest number of rows to remove whose score on the other half is within one
-        standard error of the best.
     order : int array of shape (n_columns,)
-        The columns, the worst first.
+        The rows or groups, the first removed first.
+    size : int
+        Smallest number to remove whose score on the other half is within one standard
+        error of the best.
     """
 
     check: RemovalCheck
-    size: int
     order: np.ndarray
-
-    def message(self, noun, names=None):
-        """Return what the removal of the first `size` does, in words.
-
-        Parameters
-        ----------
-        noun : {"rows", "groups"}
-            What was removed.
-        names : array of shape (n_columns,), default=None
-            Names of the columns, to name those that were removed.
-        """
-        frame, n = removal_frame(self.check), len(self.check.targets)
-        score, metric = frame.columns[2], _words(frame.columns[2])
-        first, random = np.flatnonzero(frame["size"] == self.size)
-        change, error = frame["change"][first], frame["change_error"][first]
-        gain = change * (1 if self.check.higher_is_better else -1)
-        before, after, by_chance = map(_short, frame[score][[0, first, random]])
-        sign = "+" if change >= 0 else ""
-        change = f"{sign}{_short(change, 2)}, standard error {_short(error, 2)}"
-        several = self.size > 1
-        worst = f"worst {self.size:,} {noun}" if several else f"worst {noun[:-1]}"
-        if names is not None:
-            worst += f" ({', '.join(map(str, names[self.order[: self.size]]))})"
-        start = f"Without the {worst}, {metric} on {n:,} judged rows"
-        if gain > NORMAL * error:
-            what = f"goes from {before} to {after} ({change})"
-        else:
-            how = "not clearly" if gain > 0 else "no"
-            what = f"is {how} better than before: {after} ({change})"
-        random = "as many random ones" if several else "a random one"
-        return (
-            f"{start} {what}; without {random}, it is {by_chance}. "
-            f"Which {noun}, and how many, was chosen on other rows than these."
-            + self._margin(first, noun, gain)
-        )
-
-    def _margin(self, first, noun, gain):
-        """Return what the mean margin says, if it is not what the accuracy says."""
-        now, then = self.check.output[[0, first]]
-        is_accuracy = self.check.metric == "accuracy"
-        if not is_accuracy or (then > now) == (gain > 0):
-            return ""
-        how = "rises" if then > now else "falls"
-        return (
-            f" The mean margin, by which {noun} are ranked, {how} from {now:.3g} to "
-            f"{then:.3g}."
-        )
+    size: int
 
 
 def removal_by_halves(trainer, judged, sizes, seed, bases=None, exclude=None):
@@ -123,7 +76,7 @@ def removal_by_halves(trainer, judged, sizes, seed, bases=None, exclude=None):
     on_chooser, check = (
         _judged_by(everything, part, trainer) for part in (chooses, judges)
     )
-    return CheckedRemoval(check, _choose_size(on_chooser), order)
+    return CheckedRemoval(check, order, _choose_size(on_chooser))
 
 
 def _choose_size(check):
@@ -158,11 +111,10 @@ def removal_frame(check):
     change, change_error = check.change, check.change_error
     if metric == "mean_squared_error":
         metric, score = "root_mean_squared_error", np.sqrt(score)
-        tiny = np.finfo(float).tiny
-        error = error / np.maximum(2 * score, tiny)  # to first order
-        # a difference of roots is that of the squares over the sum of the roots
-        change_error = change_error / np.maximum(score + score[0], tiny)
-        change = score - score[0]
+        # a - b is (a² - b²) / (a + b), and so is its error, to first order
+        total = np.maximum(score + score[0], np.finfo(float).tiny)
+        change, change_error = score - score[0], change_error / total
+        error = error / (2 * np.maximum(score, np.finfo(float).tiny))
     columns = {
         "removed": np.where(check.removed == "first", "worst", check.removed),
         "size": check.size,
@@ -176,10 +128,55 @@ def removal_frame(check):
     return import_pandas().DataFrame(columns)
 
 
-def _words(name):
-    return name.replace("_", " ")
+def removal_in_words(check, size, noun="rows", names=None):
+    """Return what the removal of the first `size` does, in words.
+
+    Parameters
+    ----------
+    check : RemovalCheck
+        The check.
+    size : int
+        One of its sizes, chosen on other rows than those that judge.
+    noun : {"rows", "groups"}
+        What was removed.
+    names : list, default=None
+        Names of what was removed.
+    """
+    frame, n = removal_frame(check), len(check.targets)
+    by = frame.set_index(["removed", "size"])
+    metric = frame.columns[2]
+    at = [("none", 0), ("worst", size), ("random", size)]
+    before, after, by_chance = format_column(by.loc[at, metric].tolist())
+    change, error = by.loc[("worst", size), ["change", "change_error"]]
+    gain = change if check.higher_is_better else -change
+    told = f"({_short(change, '+')}, standard error {_short(error)})"
+    what = noun if size > 1 else noun[:-1]
+    named = f" ({', '.join(map(str, names))})" if names else ""
+    name = metric.replace("_", " ")
+    start = f"Without the worst {size:,} {what}{named}, {name} on {n:,} judged rows"
+    if gain > NORMAL * error:
+        says = f"goes from {before} to {after} {told}"
+    else:
+        how = "not clearly" if gain > 0 else "no"
+        says = f"is {how} better than before: {after} {told}"
+    chance = "a random one" if size == 1 else "as many random ones"
+    message = (
+        f"{start} {says}; without {chance}, it is {by_chance}. "
+        f"Which {noun}, and how many, was chosen on other rows than these."
+    )
+    if "mean_margin" in by:
+        margins = by.loc[at[:2], "mean_margin"]
+        if (margins.iloc[1] > margins.iloc[0]) != (gain > 0):
+            how = "rises" if margins.iloc[1] > margins.iloc[0] else "falls"
+            one, other = format_column(margins.tolist())
+            message += (
+                f" The mean margin, by which {noun} are ranked, {how} from {one} to "
+                f"{other}."
+            )
+    return message
 
 
-def _short(number, digits=3):
-    """Return a number with three digits, and large ones without an exponent."""
-    return f"{number:,.0f}" if 1000 <= abs(number) < 1e9 else f"{number:.{digits}g}"
+def _short(number, sign=""):
+    """Return a number with two digits, and a large one without an exponent."""
+    kind = ",.0f" if 100 <= abs(number) < 1e9 else ".2g"
+    return format(number, sign + kind)

@@ -153,15 +153,6 @@ def _audit(options):
         print(f"\nOpen {options.out} in a browser.")
 
 
-def _four_digits(number):
-    """Return a number with four digits, and without an exponent if it can be."""
-    size = abs(number)
-    if size and not 1e-4 <= size < 1e9:
-        return f"{number:.4g}"
-    decimals = 3 - floor(log10(size)) if size else 0
-    return f"{number:,.{max(0, decimals)}f}"
-
-
 def _check_columns(options):
     """Raise if two options name the same column."""
     named = {
@@ -175,6 +166,15 @@ def _check_columns(options):
         same = [name for name in names if name is not None and name in others]
         if same:
             raise ValueError(f"{one} and {other} both name the column {same[0]!r}.")
+
+
+def _four_digits(number):
+    """Return a number with four digits, and without an exponent if it can be."""
+    size = abs(number)
+    if size and not 1e-4 <= size < 1e9:
+        return f"{number:.4g}"
+    decimals = 3 - floor(log10(size)) if size else 0
+    return f"{number:,.{max(0, decimals)}f}"
 
 
 def _check_places(options):

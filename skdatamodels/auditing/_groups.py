@@ -1,5 +1,6 @@
 """The audit of groups of rows, such as sources: runs in which groups come and go."""
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,7 +8,11 @@ from sklearn.base import clone
 
 from skdatamodels._tables import MOST_ROWS, Table, import_pandas, table_html, table_text
 from skdatamodels.applications import RemovalCheck
-from skdatamodels.auditing._checked_removal import N_BASES, removal_by_halves
+from skdatamodels.auditing._checked_removal import (
+    N_BASES,
+    removal_by_halves,
+    removal_in_words,
+)
 from skdatamodels.auditing._findings import facts_of_effects
 from skdatamodels.auditing._judged import fit_judged
 from skdatamodels.auditing._trust import Trust, measure_trust
@@ -15,6 +20,7 @@ from skdatamodels.training._players import players_of
 
 N_RUNS = 100
 _FEWEST = 10  # fewer have few subsets, so that none would be new
+_FEWEST_OF_CLASS = 4  # groups; half of all miss three of them in 1 of 8 subsets
 SIZES = 1, 2, 4  # groups that are removed to check
 _LARGE = 0.2  # share of the rows, from which a group is large
 
@@ -43,8 +49,11 @@ class GroupAudit:
     removal : RemovalCheck or None
         Scores of models without the groups that are worst for half of the judged rows,
         on the other half. None without trust.
-    removal_message : str
-        What the removal of the worst groups does, in words, with their labels.
+    order : int array of shape (n_groups,) or None
+        The groups in the order in which they were removed.
+    n_removed : int or None
+        How many of them to remove by the other half: the fewest whose score is within
+        one standard error of the best.
     """
 
     names: np.ndarray
@@ -54,7 +63,8 @@ class GroupAudit:
     weights: np.ndarray
     trust: Trust
     removal: RemovalCheck | None
-    removal_message: str
+    order: np.ndarray | None
+    n_removed: int | None
 
     @property
     def n_rows(self):
@@ -80,6 +90,26 @@ class GroupAudit:
         )
         return frame.sort_values("effect", kind="stable")
 
+    def removed(self, size):
+        """Return the labels of the groups that were removed first.
+
+        Parameters
+        ----------
+        size : int
+            Number of groups.
+
+        Returns
+        -------
+        labels : list
+            Their labels, the worst first.
+        """
+        return self.names[self.order[:size]].tolist()
+
+    def removal_in_words(self):
+        """Return what the removal of the worst groups does to the score, a str."""
+        n = self.n_removed
+        return removal_in_words(self.removal, n, "groups", self.removed(n))
+
     @property
     def warning(self):
         """What to keep in mind about large groups; empty if there are none."""
@@ -99,7 +129,9 @@ class GroupAudit:
         columns = {"group": [str(name) for name in frame.index[:MOST_ROWS]]}
         columns |= {name: frame[name].to_numpy()[:MOST_ROWS] for name in frame.columns}
         title = f"{len(self.names):,} groups, the most harmful first"
-        notes = [self.trust.message, self.removal_message, self.warning]
+        notes = [self.trust.message, self.warning]
+        if self.removal is not None:
+            notes.append(self.removal_in_words())
         return Table(title, columns, len(frame), notes=tuple(filter(None, notes)))
 
     __repr__ = table_text
@@ -107,23 +139,36 @@ class GroupAudit:
 
 
 def make_group_trainer(trainer, groups):
-    """Return the trainer whose subsets are of groups; check the groups.
+    """Return the trainer whose subsets are of groups.
 
-    Raises
-    ------
-    ValueError
-        If there are fewer than ten groups.
+    Subsets that miss a class may fail; their runs are left out.
     """
     trainer = clone(trainer)
-    trainer.set_params(groups=groups, design="uniform", keep_models=0)
-    n_groups = len(players_of(trainer))
+    return trainer.set_params(
+        groups=groups, design="uniform", keep_models=0, on_failure="nan"
+    )
+
+
+def group_obstacle(trainer, task):
+    """Return why groups cannot be audited, a str; empty if they can."""
+    players = players_of(trainer)
+    n_groups = len(players)
     if n_groups < _FEWEST:
-        raise ValueError(
-            f"There are {n_groups} groups, but an audit of groups needs at least "
-            f"{_FEWEST}. With so few, train without each of them: "
-            f"SubsetTrainer(…, groups=…).transform(1 - np.eye({n_groups}, dtype=int))."
+        return (
+            f"There are {n_groups} groups, and an audit of groups needs at least "
+            f"{_FEWEST}."
         )
-    return trainer
+    if task == "classification":
+        for label in np.unique(trainer.train.y):
+            having = np.unique(players.of_row[trainer.train.y == label])
+            if len(having) < _FEWEST_OF_CLASS:
+                named = ", ".join(map(str, players.names[having]))
+                return (
+                    f"All rows of class {label!r} are in {len(having)} of {n_groups} "
+                    f"groups ({named}). Too many random subsets of groups would miss "
+                    f"the class; it must be in {_FEWEST_OF_CLASS} groups or more."
+                )
+    return ""
 
 
 def audit_groups(trainer, judged, rows, min_lds, seed, n_jobs):
@@ -145,7 +190,9 @@ def audit_groups(trainer, judged, rows, min_lds, seed, n_jobs):
     found : GroupAudit
     """
     players = players_of(trainer)
-    runs = trainer.fit_transform(np.arange(N_RUNS))
+    with warnings.catch_warnings():  # the trainer warns of missing classes, too
+        warnings.filterwarnings("ignore", r"[^\n]* on subsets that miss a class")
+        runs = trainer.fit_transform(np.arange(N_RUNS))
     attributions = {
         name: players.total_weights(matrix)
         for name, matrix in judged.runs.attributions.items()
@@ -163,18 +210,13 @@ def audit_groups(trainer, judged, rows, min_lds, seed, n_jobs):
         n_jobs,
     )._replace(curved=True)
     trust = measure_trust(by_group, min_lds, seed)
-    removal, removal_message = None, ""
-    interval = np.full((len(players), 2), np.nan)
+    checked, interval = (None,) * 3, np.full((len(players), 2), np.nan)
     if trust.enough:
         interval = by_group.mean_intervals()
         sizes, within = [size for size in SIZES if size < len(players)], {}
         if (rows[judged.targets] >= 0).all():
             within = {"bases": runs.masks[:N_BASES], "exclude": column}
         checked = removal_by_halves(trainer, by_group, sizes, seed, **within)
-        removal, removal_message = (
-            checked.check,
-            checked.message("groups", players.names),
-        )
     return GroupAudit(
         players.names,
         players.of_row,
@@ -182,6 +224,5 @@ def audit_groups(trainer, judged, rows, min_lds, seed, n_jobs):
         interval,
         by_group.weights,
         trust,
-        removal,
-        removal_message,
+        *checked,
     )

@@ -7,7 +7,7 @@ import numpy as np
 from skdatamodels._frames import is_frame
 from skdatamodels._tables import Table, import_pandas, table_html, table_text
 from skdatamodels.auditing import _copies, _findings, _page, _summary
-from skdatamodels.auditing._checked_removal import removal_frame
+from skdatamodels.auditing._checked_removal import removal_frame, removal_in_words
 from skdatamodels.auditing._effect_check import NORMAL
 from skdatamodels.auditing._explanation import explain
 from skdatamodels.auditing._inputs import as_frame
@@ -86,12 +86,6 @@ class Audit:
     def has_test_rows(self):
         """Whether test rows are judged; otherwise training rows are."""
         return self._test is not None
-
-    @property
-    def removal_message(self):
-        """What the removal of the worst rows does, in words."""
-        self._need_trust()
-        return self._removal.message("rows")
 
     @property
     def weights(self):
@@ -194,7 +188,10 @@ class Audit:
         The effects are those in models trained on a share alpha of the groups.
         """
         if self.group_audit is None:
-            raise ValueError("There are no groups: pass groups= to audit.")
+            raise ValueError(
+                "There is no audit of groups. Pass groups= to audit; if you did, its "
+                "warning says why they cannot be audited."
+            )
         if not self.group_audit.trust.enough:
             raise ValueError(self.group_audit.trust.message)
         return self.group_audit.to_frame()
@@ -413,6 +410,11 @@ class Audit:
             self._judged_rows,
             **(arguments | page),
         )
+
+    def removal_in_words(self):
+        """Return what the removal of the worst rows does to the score, a str."""
+        self._need_trust()
+        return removal_in_words(self._removal.check, self._removal.size)
 
     def _facts(self):
         """Return what the page says about trust."""

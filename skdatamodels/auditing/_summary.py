@@ -45,7 +45,7 @@ def sentences(found):
     """Return what trust and removals say, a list of str."""
     said = [found.trust.message]
     if found.trust.enough:
-        said.append(found.removal_message)
+        said.append(found.removal_in_words())
     if found.group_audit is not None:
         said += group_sentences(found.group_audit)
     return said
@@ -55,7 +55,7 @@ def group_sentences(groups):
     """Return what the removal of groups says, and a warning, a list of str."""
     if not groups.trust.enough:
         return [f"Groups: {groups.trust.message}"]
-    return [groups.removal_message] + [groups.warning] * bool(groups.warning)
+    return [groups.removal_in_words()] + [groups.warning] * bool(groups.warning)
 
 
 def _groups(groups):

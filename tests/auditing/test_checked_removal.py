@@ -8,7 +8,12 @@ from sklearn.linear_model import LogisticRegression, Ridge
 
 from skdatamodels import Examples, SubsetTrainer
 from skdatamodels.applications import removal_check
-from skdatamodels.auditing._checked_removal import CheckedRemoval, removal_by_halves
+from skdatamodels.auditing._checked_removal import (
+    _short,
+    removal_by_halves,
+    removal_frame,
+    removal_in_words,
+)
 
 
 class Known:
@@ -37,7 +42,8 @@ def trainer():
 
 def test_the_half_that_does_not_judge_chooses_order_and_size(trainer):
     judged = Known(trainer, np.arange(12))
-    check, size, _ = removal_by_halves(trainer, judged, [2, 6, 12], 0)
+    check, order, size = removal_by_halves(trainer, judged, [2, 6, 12], 0)
+    assert order[:12].tolist() == list(range(12))
     assert len(check.targets) == 30
     assert not np.isin(check.targets, judged.among).any()
     errors = {}
@@ -57,10 +63,12 @@ def test_the_half_that_does_not_judge_chooses_order_and_size(trainer):
     )
     first = check.removed == "first"
     np.testing.assert_allclose(check.change_error[first], alone.change_error[first])
-    message = CheckedRemoval(check, size, None).message("rows")
+    frame = removal_frame(check)  # roots, which are as clear as squares
+    ratio = frame["change"][1:] / frame["change_error"][1:]
+    np.testing.assert_allclose(ratio, check.change[1:] / check.change_error[1:])
+    message = removal_in_words(check, size)
     assert message.startswith(
-        f"Without the worst {size} rows, root mean squared error on 30 judged rows "
-        "goes from"
+        f"Without the worst {size} rows, root mean squared error on 30 judged rows goes"
     )
     assert "margin" not in message
 
@@ -81,15 +89,19 @@ def check():
         (
             0.1,
             1.5,
-            r"goes from 0.8 to 0.9 \(\+0.1, standard error 0.03\); without as ma",
+            r"goes from 0.800 to 0.900 \(\+0.1, standard error 0.03\); without as ma",
         ),
-        (0.02, 1.5, r"is not clearly better than before: 0.82 \(\+0.02, standard"),
-        (0.0, 1.5, r"is no better than before: 0.8 \(\+0, .* rises from 1 to 1.5\.$"),
-        (-0.1, 0.5, r"is no better than before: 0.7 \(-0.1, standard error 0.03\)"),
+        (0.02, 1.5, r"is not clearly better than before: 0.820 \(\+0.02, standard"),
+        (
+            0.0,
+            1.5,
+            r"is no better than before: 0.800 \(\+0, .* rises from 1.00 to 1.50\.$",
+        ),
+        (-0.1, 0.5, r"is no better than before: 0.700 \(-0.1, standard error 0.03\)"),
         (
             0.1,
             0.5,
-            r"goes from 0.8 .* margin, by which rows are ranked, falls from 1 to",
+            r"goes from 0.800 .* margin, by which rows are ranked, falls from 1.00 to",
         ),
     ],
 )
@@ -101,8 +113,16 @@ def test_gains_and_their_errors_in_words(check, change, output, says):
         change_error=np.array([0, 0.03, 0.03]),
         output=np.array([1.0, output, 0.9]),
     )
-    message = CheckedRemoval(check, 5, None).message("rows")
+    message = removal_in_words(check, 5)
     start = r"^Without the worst 5 rows, accuracy on 10 judged rows "
     with pytest.raises(RuntimeError, match=start + says):
         raise RuntimeError(message)
     assert ("margin" in message) == ((change > 0) != (output > 1))
+
+
+@pytest.mark.parametrize(
+    ("number", "sign", "text"),
+    [(-18140.2, "+", "-18,140"), (0.1, "+", "+0.1"), (9188.4, "", "9,188")],
+)
+def test_changes_have_no_exponent(number, sign, text):
+    assert _short(number, sign) == text
