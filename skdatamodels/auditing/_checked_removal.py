@@ -149,7 +149,7 @@ def removal_in_words(check, size, noun="rows", names=None):
     before, after, by_chance = format_column(by.loc[at, metric].tolist())
     change, error = by.loc[("worst", size), ["change", "change_error"]]
     gain = change if check.higher_is_better else -change
-    told = f"({change:+.2g}, standard error {error:.2g})"
+    told = f"({_short(change, '+')}, standard error {_short(error)})"
     what = noun if size > 1 else noun[:-1]
     named = f" ({', '.join(map(str, names))})" if names else ""
     name = metric.replace("_", " ")
@@ -174,3 +174,9 @@ def removal_in_words(check, size, noun="rows", names=None):
                 f"{other}."
             )
     return message
+
+
+def _short(number, sign=""):
+    """Return a number with two digits, and a large one without an exponent."""
+    kind = ",.0f" if 100 <= abs(number) < 1e9 else ".2g"
+    return format(number, sign + kind)

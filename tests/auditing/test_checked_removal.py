@@ -9,6 +9,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from skdatamodels import Examples, SubsetTrainer
 from skdatamodels.applications import removal_check
 from skdatamodels.auditing._checked_removal import (
+    _short,
     removal_by_halves,
     removal_frame,
     removal_in_words,
@@ -117,3 +118,11 @@ def test_gains_and_their_errors_in_words(check, change, output, says):
     with pytest.raises(RuntimeError, match=start + says):
         raise RuntimeError(message)
     assert ("margin" in message) == ((change > 0) != (output > 1))
+
+
+@pytest.mark.parametrize(
+    ("number", "sign", "text"),
+    [(-18140.2, "+", "-18,140"), (0.1, "+", "+0.1"), (9188.4, "", "9,188")],
+)
+def test_changes_have_no_exponent(number, sign, text):
+    assert _short(number, sign) == text
