@@ -16,7 +16,11 @@ from skdatamodels._tables import import_pandas
 from skdatamodels.applications import find_label_errors
 from skdatamodels.auditing._checked_removal import N_BASES, removal_by_halves
 from skdatamodels.auditing._effect_check import check_effects
-from skdatamodels.auditing._groups import audit_groups, group_obstacle, make_group_trainer
+from skdatamodels.auditing._groups import (
+    audit_groups,
+    group_obstacle,
+    make_group_trainer,
+)
 from skdatamodels.auditing._inputs import check_inputs
 from skdatamodels.auditing._judged import LIKELY, choose_judged, fit_judged
 from skdatamodels.auditing._model_score import score_model
