@@ -1,5 +1,6 @@
 """The audit of groups of rows, such as sources: runs in which groups come and go."""
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -90,7 +91,13 @@ class GroupAudit:
         return frame.sort_values("effect", kind="stable")
 
     def removed(self, size):
-        """Return the labels of the `size` groups that were removed first, a list."""
+        """Return the labels of the groups that were removed first, a list.
+
+        Parameters
+        ----------
+        size : int
+            How many groups.
+        """
         return self.names[self.order[:size]].tolist()
 
     def removal_in_words(self):
@@ -178,7 +185,9 @@ def audit_groups(trainer, judged, rows, min_lds, seed, n_jobs):
     found : GroupAudit
     """
     players = players_of(trainer)
-    runs = trainer.fit_transform(np.arange(N_RUNS))
+    with warnings.catch_warnings():  # the trainer warns of missing classes, too
+        warnings.filterwarnings("ignore", r"[^\n]* on subsets that miss a class")
+        runs = trainer.fit_transform(np.arange(N_RUNS))
     attributions = {
         name: players.total_weights(matrix)
         for name, matrix in judged.runs.attributions.items()
