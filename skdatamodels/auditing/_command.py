@@ -6,6 +6,7 @@ import sys
 import warnings
 from contextlib import contextmanager
 from itertools import combinations
+from math import floor, log10
 from pathlib import Path
 
 from skdatamodels.auditing._audit import audit
@@ -134,7 +135,7 @@ def _audit(options):
     print(visible(str(found)))
     frames = found.frames()
     for name, frame in frames.items():
-        shown = frame.iloc[:_SHOWN, :_COLUMNS].to_string(float_format="{:.4g}".format)
+        shown = frame.iloc[:_SHOWN, :_COLUMNS].to_string(float_format=_four_digits)
         more = frame.shape[1] - _COLUMNS
         more = f", {more} more columns" if more > 0 else ""
         print(f"\n{name}: {len(frame):,} rows{more}")
@@ -165,6 +166,15 @@ def _check_columns(options):
         same = [name for name in names if name is not None and name in others]
         if same:
             raise ValueError(f"{one} and {other} both name the column {same[0]!r}.")
+
+
+def _four_digits(number):
+    """Return a number with four digits, and without an exponent if it can be."""
+    size = abs(number)
+    if size and not 1e-4 <= size < 1e9:
+        return f"{number:.4g}"
+    decimals = 3 - floor(log10(size)) if size else 0
+    return f"{number:,.{max(0, decimals)}f}"
 
 
 def _check_places(options):

@@ -91,12 +91,17 @@ class GroupAudit:
         return frame.sort_values("effect", kind="stable")
 
     def removed(self, size):
-        """Return the labels of the groups that were removed first, a list.
+        """Return the labels of the groups that were removed first.
 
         Parameters
         ----------
         size : int
-            How many groups.
+            Number of groups.
+
+        Returns
+        -------
+        labels : list
+            Their labels, the worst first.
         """
         return self.names[self.order[:size]].tolist()
 

@@ -67,7 +67,7 @@ def _groups(groups):
     frame = groups.to_frame()
     harmful = frame.index[frame["distinguishable"] & (frame["effect"] < 0)]
     if not len(harmful):
-        return f"none of {n:,} is surely harmful; the lowest is {frame.index[0]}"
+        return f"none of {n:,} is surely harmful"
     named = ", ".join(map(str, harmful[:_MOST_NAMES]))
     more = ", …" if len(harmful) > _MOST_NAMES else ""
     return f"{len(harmful):,} of {n:,} harmful: {named}{more}"

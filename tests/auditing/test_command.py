@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_iris
 
-from skdatamodels.auditing._command import run_command
+from skdatamodels.auditing._command import _four_digits, run_command
 from skdatamodels.auditing._inputs import check_inputs
 from skdatamodels.auditing._read_table import check_numbers, read_table
 
@@ -153,6 +153,22 @@ def test_parquet_without_pyarrow_says_what_to_install(tmp_path, monkeypatch, cap
     (tmp_path / "train.parquet").write_bytes(b"")
     assert run_command(["audit", str(tmp_path / "train.parquet"), "--target", "y"]) == 2
     assert "pip install pyarrow" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (103533.2, "103,533"),
+        (-14030.0, "-14,030"),
+        (0.99984, "0.9998"),
+        (0.0123456, "0.01235"),
+        (0.0, "0"),
+        (2.5e-7, "2.5e-07"),
+        (-97.618, "-97.62"),
+    ],
+)
+def test_printed_numbers_have_four_digits(value, text):
+    assert _four_digits(value) == text
 
 
 def test_missing_file(tmp_path, capsys):
