@@ -29,6 +29,7 @@ rng = np.random.default_rng(0)
 
 
 def mark(examples, share_of_zeros, share_of_others):
+    """Mark some of the images; return the examples, and which are marked."""
     X = np.array(examples.X)
     share = np.where(examples.y == 0, share_of_zeros, share_of_others)
     marked = rng.random(len(X)) < share
@@ -37,6 +38,7 @@ def mark(examples, share_of_zeros, share_of_others):
 
 
 def crop(X):
+    """Return images without their margin."""
     return X.reshape(-1, 8, 8)[:, 1:-1, 1:-1].reshape(len(X), -1)
 
 
