@@ -2,6 +2,8 @@
 
 import warnings
 
+import numpy as np
+
 from skdatamodels._examples import describe_kind
 from skdatamodels.training._learners.learners import EstimatorLearner
 from skdatamodels.training._learners.logistic_learner import LogisticLearner
@@ -71,6 +73,8 @@ def estimator_learner(estimator, train, targets, output, *, fast, fit_params=Non
         return kinds[0](estimator, train, targets, output, exact=exact)
     if exact:
         raise ValueError(f'fast="exact" is not possible: {obstacle}.')
+    if getattr(train.X, "dtype", np.dtype(float)).kind not in "biufc":
+        return plain  # text or dicts: its own fit will say so
     warnings.warn(
         f"Each run is fitted by {describe_kind(estimator)} itself, which takes longer "
         f"than to fit many together: {obstacle}. fast=False keeps its own fits without "
