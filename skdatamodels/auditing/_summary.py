@@ -29,7 +29,8 @@ def counts(found):
         said["likely label errors"] = f"{n_likely:,} with probability above one half"
     if found.trust.enough:
         n_marked = int(found.harmful["distinguishable"].sum())
-        said["harmful rows"] = f"{n_marked:,} distinguishable at FDR {FDR}"
+        harmful = f"{n_marked:,} distinguishable at FDR {FDR}"
+        said["harmful rows"] = harmful if known else _UNKNOWN
     if found.group_audit is not None:
         said["groups"] = _groups(found.group_audit)
     if found.has_test_rows:
