@@ -7,7 +7,16 @@ from tqdm.auto import tqdm
 _SECONDS = 30  # between two lines of a log
 
 
-def progress_bar(iterable=None, *, total=None, initial=0, unit="it", verbose=True):
+def progress_bar(
+    iterable=None,
+    *,
+    total=None,
+    initial=0,
+    unit="it",
+    desc=None,
+    delay=0,
+    verbose=True,
+):
     r"""Return a progress bar with rate and time left, on standard error.
 
     In a terminal or a notebook it is one line that changes. In a log file or a pipe, it
@@ -21,6 +30,10 @@ def progress_bar(iterable=None, *, total=None, initial=0, unit="it", verbose=Tru
         Number of steps, and how many of them are done already.
     unit : str, default="it"
         What a step is.
+    desc : str, default=None
+        Name that is shown before the bar.
+    delay : float, default=0
+        Nothing is shown before so many seconds.
     verbose : bool or int, default=True
         Whether to show it.
 
@@ -39,19 +52,20 @@ def progress_bar(iterable=None, *, total=None, initial=0, unit="it", verbose=Tru
     >>> len(log.getvalue().splitlines()), "1000/1000" in log.getvalue()
     (1, True)
     """
-    how = {}
+    how = {"delay": delay}
     if not (sys.stderr.isatty() or "ipykernel" in sys.modules):
         how = {
             "file": _Lines(sys.stderr),
             "mininterval": _SECONDS,
             "maxinterval": 2 * _SECONDS,
-            "delay": 1e-9,  # no line before the first step
+            "delay": delay or 1e-9,  # no line before the first step
         }
     return tqdm(
         iterable,
         total=total,
         initial=initial,
         unit=unit,
+        desc=desc,
         disable=not verbose,
         **how,
     )

@@ -364,8 +364,8 @@ def _predict_left_out(runs, regressor, tasks, n_jobs, verbose):
             desc="plan_runs",
             total=len(tasks),
             unit="fit",
-            disable=verbose is False,
             delay=0 if verbose else _QUIET,
+            verbose=verbose is not False,
         )
         return list(progress)
 
