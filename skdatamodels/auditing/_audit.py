@@ -16,7 +16,7 @@ from skdatamodels._sklearn_compat import Interval, StrOptions, validate_params
 from skdatamodels._tables import import_pandas
 from skdatamodels.applications import find_label_errors
 from skdatamodels.auditing._checked_removal import N_BASES, N_TRIALS, removal_by_halves
-from skdatamodels.auditing._effect_check import N_CHECKED, check_effects
+from skdatamodels.auditing._effect_check import N_SETS, check_effects
 from skdatamodels.auditing._groups import N_RUNS, audit_groups, make_group_trainer
 from skdatamodels.auditing._inputs import check_inputs
 from skdatamodels.auditing._judged import LIKELY, choose_judged, fit_judged
@@ -200,7 +200,8 @@ def audit(
     removal = None
     if trust.enough and given.test is not None:
         tested = trainer.targets[targets]
-        check = check_effects(trainer, judged, tested, N_FULL, seed)
+        noise = _training_noise(trained.repeats[:, :, targets])
+        check = check_effects(trainer, judged, tested, noise, seed)
         judged = judged._replace(check=check)
     if trust.enough:
         n_train = len(trainer.train)
@@ -236,6 +237,12 @@ def _tested(trainer, test):
     return Examples(rows.X, rows.y, test.ids, allow_nan=True)
 
 
+def _training_noise(repeats):
+    """Return the standard deviation of outputs (n_targets,) of the same subsets."""
+    first, second = repeats
+    return np.sqrt(np.nanmean((first - second) ** 2, axis=0) / 2)
+
+
 def _attributions(*args, **kwargs):
     """Return cheap attributions without a word, because trust is measured anyway."""
     with warnings.catch_warnings():
@@ -252,7 +259,7 @@ def _state_cost(trainer, n_runs, n_judged, n_jobs):
     if n_targets == n_train:  # all targets are training rows
         n_halves += n_checks * N_BASES
     else:
-        n_full += N_FULL + 2 * N_CHECKED + n_checks * N_TRIALS
+        n_full += N_SETS + n_checks * N_TRIALS
     n_workers = effective_n_jobs(n_jobs)
     total = seconds * (n_halves + 2 * n_full) / n_workers
     memory = memory_estimate(n_train, n_targets, n_judged, n_runs) / 1e6

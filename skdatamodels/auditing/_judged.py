@@ -6,6 +6,7 @@ import numpy as np
 
 from skdatamodels.applications import mean_weights
 from skdatamodels.auditing._effect_check import UNCHECKED, EffectCheck
+from skdatamodels.auditing._set_sums import SetSums
 from skdatamodels.regression import DatamodelRegressor
 from skdatamodels.runs import TrainingRuns
 
@@ -51,13 +52,33 @@ class Judged(NamedTuple):
 
     @property
     def effects(self):
-        """Effects of rows in models trained on all rows: the scaled weights."""
+        """Effects of rows alone in models trained on all rows: the scaled weights."""
         return self.check.scale * self.weights
 
-    def standard_errors(self, sets=None):
-        """Return the standard errors of effects, of each row or of sets (n_sets, d)."""
-        variance = self.model.posterior_variance(self.runs, sets=sets)
-        return self.check.spread * np.sqrt(variance)
+    def standard_errors(self):
+        """Return the standard errors of effects by those of the weights, as they are.
+
+        These are of shape (n_judged, n_train). Intervals of sets have other parts, too:
+        see :class:`EffectCheck`.
+        """
+        return self.check.spread * np.sqrt(self.model.posterior_variance(self.runs))
+
+    def predict_removal(self, rows):
+        """Return the changes of outputs without some rows, and half of their intervals.
+
+        Both have shape (n_judged,). `rows` is an int array.
+        """
+        rows = np.unique(rows)
+        removed = np.zeros((1, self.weights.shape[1]), dtype=bool)
+        removed[0, rows] = True
+        each = np.zeros((len(rows), removed.shape[1]))
+        each[np.arange(len(rows)), rows] = 1
+        variance = self.model.posterior_variance(self.runs, sets=each)
+        sums = SetSums.of(
+            self.weights, variance.sum(axis=1, keepdims=True), removed
+        )
+        check = self.check
+        return check.changes(sums)[:, 0], check.half_widths(sums)[:, 0]
 
     def benefit(self):
         """Return what each training row does to each judged row.

@@ -7,7 +7,6 @@ import numpy as np
 from skdatamodels._frames import is_frame
 from skdatamodels._tables import Table, import_pandas, table_html, table_text
 from skdatamodels.auditing import _copies, _findings
-from skdatamodels.auditing._effect_check import NORMAL
 from skdatamodels.auditing._explanation import explain
 from skdatamodels.auditing._inputs import as_frame
 from skdatamodels.auditing._judged import LIKELY
@@ -95,10 +94,10 @@ class Audit:
     def effect_check(self):
         """How weights compare with effects in models trained on all rows, EffectCheck.
 
-        `scale` is the factor, by which all effects of this class are multiplied;
-        `effects` has the predicted and true effects of removing the rows for and
-        against some test rows. Without test rows, nothing is removed and the factor
-        is 1.
+        `scale` is the factor, by which all effects of this class are multiplied, and
+        `growth` says how much more rows do together; `effects` has the true effects of
+        removing the rows for and against some test rows. Without test rows, nothing is
+        removed and the factor is 1.
         """
         self._need_trust()
         return self._judged.check
@@ -313,6 +312,12 @@ class Audit:
     def predict_removal(self, rows):
         """Predict the outputs of a model that is trained without some rows.
 
+        The audit has removed sets of one row up to a tenth of them, for or against some
+        test rows or the most harmful ones, and trained again. Intervals are as wide as
+        they had to be to hold for 95 % of these. They are about a model that is trained
+        once, with its randomness. Without test rows nothing was removed, and intervals
+        are only about the weights, which are effects in models of half of the rows.
+
         Parameters
         ----------
         rows : sequence
@@ -323,7 +328,8 @@ class Audit:
         frame : pandas.DataFrame
             One row for each judged row: `output` now, `change`, the ends `low` and
             `high` of its 95 % interval, and for classes `flips`, whether the prediction
-            becomes wrong or right.
+            becomes wrong or right. The ends are NaN for more rows than were ever
+            removed, ``effect_check.n_most``.
 
         Raises
         ------
@@ -338,13 +344,10 @@ class Audit:
         if (at < 0).any():
             unknown = np.asarray(rows, dtype=object)[at < 0][0]
             raise KeyError(f"There is no training row {unknown!r}.")
-        removed = np.zeros((1, len(index)))
-        removed[0, at] = 1
         judged = self._judged
-        change = -(judged.effects @ removed[0])
-        margin = NORMAL * judged.standard_errors(removed)[:, 0]
+        change, half = judged.predict_removal(at)
         facts = {"output": judged.output, "change": change}
-        facts |= {"low": change - margin, "high": change + margin}
+        facts |= {"low": change - half, "high": change + half}
         if judged.task == "classification":
             facts["flips"] = (judged.output > 0) != (judged.output + change > 0)
         return import_pandas().DataFrame(facts, index=self._judged_table.index)
@@ -386,6 +389,7 @@ class Audit:
             "outputs": judged.output,
             "output_info": judged.runs.output_info,
             "standard_error": judged.standard_errors(),
+            "removal": judged.check.as_removal(),
             "quality": judged.model.held_out_r2_,
             "trust": self._facts(),
             "title": f"Audit of {len(self._train):,} training rows",
@@ -405,8 +409,9 @@ class Audit:
         facts, check = self.trust.as_facts(), self._judged.check
         if check.effects is not None:
             facts["message"] += (
-                f" Effects are weights times {check.scale:.2f}: {len(check.effects)} "
-                "sets of rows were removed and models trained again on all others."
+                f" Effects are weights times {check.scale:.2f}: sets of up to "
+                f"{check.n_most:,} rows were removed and models trained again on all "
+                "others."
             )
         return facts
 

@@ -16,6 +16,7 @@ from skdatamodels.pages._candidates import (
 from skdatamodels.pages._example_data import DETAILS, ShownExamples
 from skdatamodels.pages._groups import Groups
 from skdatamodels.pages._page import check_size, embed, make_page
+from skdatamodels.pages._removal import removal_data
 from skdatamodels.pages._sections import section_data, trust_data
 from skdatamodels.pages._weight_data import (
     LargestWeights,
@@ -38,6 +39,7 @@ def write_explorer(
     output_info=None,
     threshold=None,
     standard_error=None,
+    removal=None,
     quality=None,
     groups=None,
     trust=None,
@@ -82,6 +84,11 @@ def write_explorer(
         Standard error of a predicted change, for each target; or the standard error of
         each weight, such as ``np.sqrt(model.posterior_variance(runs))``, for which the
         errors of ticked rows count as independent. Used for 95% intervals.
+    removal : dict, default=None
+        How the change without several rows differs from the sum of their weights; see
+        the notes. Its keys, all optional, are the numbers "growth", "relative_error"
+        and "shared_error", "noise", a number or one for each target, and "n_most", the
+        largest number of rows for which there are intervals.
     quality : float array-like of shape (n_targets,), default=None
         Share of the variance of the outputs that the weights of each target explain on
         runs that they were not fitted to (R²), NaN where not known. None takes
@@ -127,8 +134,8 @@ def write_explorer(
     Raises
     ------
     ValueError
-        If shapes do not match, values are not finite or not in the range of float32,
-        or the page does not fit into `max_bytes`.
+        If shapes do not match, values are not finite or not in the range of float32, a
+        key of `removal` is unknown, or the page does not fit into `max_bytes`.
 
     See Also
     --------
@@ -141,6 +148,15 @@ def write_explorer(
     their weights; see :func:`~skdatamodels.applications.predict_counterfactual`. Ticked
     rows whose weights are not among the largest count as zero, which widens the
     interval by the size that such weights have on average.
+
+    With `removal`, a row changes an output by more if rows that have much weight are
+    removed with it. The predicted change is minus the sum of the weights, minus growth
+    times the sum, over all pairs of different ticked rows, of the weight of the one
+    times the share of the other in the absolute weight of the target. The variance of
+    the change is ``noise ** 2``, plus the sum of the squared standard errors of the
+    weights, plus ``(relative_error * change) ** 2``, plus ``(shared_error * s) ** 2``,
+    where s is the sum of the absolute weights of the ticked rows, in the mean over all
+    targets.
 
     Examples
     --------
@@ -192,6 +208,7 @@ def write_explorer(
         "outputs": outputs if outputs is None else embed(outputs.astype(np.float32)),
         "quality": quality if quality is None else embed(quality.astype(np.float32)),
         "noise": noise if noise is None else embed(noise.astype(np.float32)),
+        "removal": removal_data(removal, weights),
         "output": _describe(info, threshold, train),
         "groups": groups if groups is None else groups.embed(),
         "map": embed(

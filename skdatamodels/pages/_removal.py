@@ -1,0 +1,57 @@
+"""How sets of rows differ from sums of their weights, for a page."""
+
+from numbers import Integral, Real
+
+import numpy as np
+
+from skdatamodels._numbers import as_real
+from skdatamodels.pages._page import embed
+
+_NUMBERS = "growth", "relative_error", "shared_error"
+
+
+def removal_data(removal, weights):
+    """Return the data of the page on sets of rows, or None.
+
+    Parameters
+    ----------
+    removal : dict or None
+        As given to :func:`write_explorer`.
+    weights : float array or CSR of shape (n_targets, n_columns)
+        The weights.
+    """
+    if removal is None:
+        return None
+    known = {*_NUMBERS, "noise", "n_most"}
+    if not (isinstance(removal, dict) and set(removal) <= known):
+        raise ValueError(
+            f"removal must be a dict with keys among {sorted(known)}; got {removal!r}."
+        )
+    numbers = {name: removal.get(name, 0.0) for name in _NUMBERS}
+    for name, value in numbers.items():
+        if not isinstance(value, Real) or not 0 <= value < np.inf:
+            raise ValueError(
+                f"removal[{name!r}] must be a finite number from 0, got {value!r}."
+            )
+    n_most = removal.get("n_most")
+    if n_most is not None and (not isinstance(n_most, Integral) or n_most < 1):
+        raise ValueError(
+            f"removal['n_most'] must be an integer from 1 or None, got {n_most!r}."
+        )
+    noise = as_real(removal.get("noise", 0.0), "removal['noise']")
+    if noise.shape not in ((), weights.shape[:1]) or not (
+        np.isfinite(noise) & (noise >= 0)
+    ).all():
+        raise ValueError(
+            "removal['noise'] must be a finite number from 0, or one for each of the "
+            f"{weights.shape[0]} targets; got shape {noise.shape}."
+        )
+    size = abs(weights)
+    vectors = {
+        "noise": np.broadcast_to(noise, weights.shape[:1]),
+        "total": np.asarray(size.sum(axis=1)).ravel(),
+        "strength": np.asarray(size.mean(axis=0)).ravel(),
+    }
+    embedded = {name: embed(np.array(v, np.float32)) for name, v in vectors.items()}
+    most = None if n_most is None else int(n_most)
+    return {name: float(v) for name, v in numbers.items()} | embedded | {"n_most": most}
