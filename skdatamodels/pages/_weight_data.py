@@ -60,7 +60,9 @@ class LargestWeights(NamedTuple):
             size = np.abs(row)
             chosen, left = np.arange(len(row)), 0.0
             if len(row) > n_weights:
-                order = np.argpartition(-size, n_weights)
+                # of weights of zero, those of the largest errors
+                first = np.where(size > 0, size, error - error.max())
+                order = np.argpartition(-first, n_weights)
                 chosen, left = order[:n_weights], float(size[order[n_weights]])
             chosen = chosen[np.lexsort((where[chosen], -size[chosen]))]
             columns.append(where[chosen])
