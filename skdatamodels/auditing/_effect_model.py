@@ -14,6 +14,7 @@ widened until they hold, as in conformal prediction.
 import numpy as np
 
 _LEVEL = 0.95
+_MOST_GROWTH = 5.0
 _N_STEPS = 300  # of the fit of the variances
 
 
@@ -32,15 +33,15 @@ def fit_changes(sums, true, weight):
     Returns
     -------
     scale, growth : float
-        At least 0.
+        At least 0, and `growth` at most 5, because noise can trade the one for the
+        other.
     """
     root = np.sqrt(weight)
     table = root[:, None] * np.stack([sums.alone, sums.joint], axis=1)
     scale, joint = np.linalg.lstsq(table, root * true, rcond=None)[0]
-    if scale > 0 and joint > 0:
-        return float(scale), float(joint / scale)
-    alone = table[:, 0]
-    return float(max(0, alone @ (root * true)) / (alone @ alone)), 0.0
+    growth = float(np.clip(joint / scale, 0, _MOST_GROWTH)) if scale > 0 else 0.0
+    both = table @ [1, growth]
+    return float(max(0, both @ (root * true)) / (both @ both)), growth
 
 
 def fit_variances(parts, errors, weight):
