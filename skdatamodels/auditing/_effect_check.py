@@ -46,8 +46,8 @@ class EffectCheck(NamedTuple):
         rows. None if nothing was removed.
     growth : float
         How much more rows do together.
-    relative_error : float
-        Standard error per size of a change.
+    growth_error : float
+        Standard error of the growth, which differs between sets.
     shared_error : float
         Standard error of the changes of all outputs per mean of the absolute effects
         of the set on them.
@@ -62,7 +62,7 @@ class EffectCheck(NamedTuple):
     spread: float
     effects: CounterfactualEffects | None
     growth: float = 0.0
-    relative_error: float = 0.0
+    growth_error: float = 0.0
     shared_error: float = 0.0
     noise: float | np.ndarray = 0.0
     n_most: int | None = None
@@ -75,7 +75,7 @@ class EffectCheck(NamedTuple):
         """Return half the widths of 95 % intervals; NaN for sets that are too large."""
         noise = np.reshape(self.noise, (-1, 1))
         variance = self.spread**2 * sums.variance + noise**2
-        variance = variance + (self.relative_error * self.changes(sums)) ** 2
+        variance = variance + (self.growth_error * self.scale * sums.joint) ** 2
         variance += (self.shared_error * self.scale * sums.strength) ** 2
         half = NORMAL * np.sqrt(variance)
         if self.n_most is not None:
@@ -84,7 +84,7 @@ class EffectCheck(NamedTuple):
 
     def as_removal(self):
         """Return what :func:`~skdatamodels.pages.write_explorer` calls removal."""
-        names = "growth", "relative_error", "shared_error", "noise", "n_most"
+        names = "growth", "growth_error", "shared_error", "noise", "n_most"
         return {name: getattr(self, name) for name in names}
 
     def _table(self):
@@ -181,19 +181,19 @@ def fit_check(sums, true, owner, noise):
     for _ in range(_N_ROUNDS):  # each fit needs what the other has found
         scale, growth = fit_changes(pairs, true, weight / variance)
         change = EffectCheck(scale, 0.0, None, growth).changes(pairs)
-        strength = scale * pairs.strength
-        parts = np.array([pairs.variance, change**2, strength**2, noise[row] ** 2])
+        squares = np.stack([scale * pairs.joint, scale * pairs.strength, noise[row]])
+        parts = np.concatenate([[pairs.variance], squares**2])
         factors = fit_variances(parts, true - change, weight)
         variance = np.maximum(factors @ parts, 1e-12 * square.max())
     scores = np.abs(true - change) / np.sqrt(variance)
     wide = max(conformal_quantile(scores[kind == k]) for k in range(len(counts)))
-    spread, relative, shared, of_noise = map(float, wide / NORMAL * np.sqrt(factors))
+    spread, of_growth, shared, of_noise = map(float, wide / NORMAL * np.sqrt(factors))
     return EffectCheck(
         scale,
         max(scale, spread),
         None,
         growth,
-        relative_error=relative,
+        growth_error=of_growth,
         shared_error=shared,
         noise=of_noise * noise,
         n_most=int(sums.size.max()),

@@ -4,10 +4,10 @@ A set changes an output by scale * (alone + growth * joint), see `SetSums`: each
 its scaled weight, and by more if rows with much of the weight are removed with it. The
 error has the variance
 
-    noise² + spread² * variance + (relative * change)² + (shared * scale * strength)²
+    noise² + spread² * variance + scale² * ((error * joint)² + (shared * strength)²)
 
-of training, of the weights, of the effect itself, and of what the set does to all
-judged rows. Its factors are those of largest Gaussian likelihood. Intervals are then
+of training, of the weights, of the growth, and of what the set does to all judged
+rows. Its factors are those of largest Gaussian likelihood. Intervals are then
 widened until they hold, as in conformal prediction.
 """
 

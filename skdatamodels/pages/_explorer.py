@@ -86,7 +86,7 @@ def write_explorer(
         errors of ticked rows count as independent. Used for 95% intervals.
     removal : dict, default=None
         How the change without several rows differs from the sum of their weights; see
-        the notes. Its keys, all optional, are the numbers "growth", "relative_error"
+        the notes. Its keys, all optional, are the numbers "growth", "growth_error"
         and "shared_error", "noise", a number or one for each target, and "n_most", the
         largest number of rows for which there are intervals.
     quality : float array-like of shape (n_targets,), default=None
@@ -154,9 +154,9 @@ def write_explorer(
     times the sum, over all pairs of different ticked rows, of the weight of the one
     times the share of the other in the absolute weight of the target. The variance of
     the change is ``noise ** 2``, plus the sum of the squared standard errors of the
-    weights, plus ``(relative_error * change) ** 2``, plus ``(shared_error * s) ** 2``,
-    where s is the sum of the absolute weights of the ticked rows, in the mean over all
-    targets.
+    weights, plus ``(growth_error * p) ** 2``, where p is that sum over pairs, plus
+    ``(shared_error * s) ** 2``, where s is the sum of the absolute weights of the
+    ticked rows, in the mean over all targets.
 
     Examples
     --------

@@ -7,7 +7,7 @@ import numpy as np
 from skdatamodels._numbers import as_real
 from skdatamodels.pages._page import embed
 
-_NUMBERS = "growth", "relative_error", "shared_error"
+_NUMBERS = "growth", "growth_error", "shared_error"
 
 
 def removal_data(removal, weights):

@@ -119,7 +119,7 @@ def simulate(rng, sums, truth, noise):
     """Return true effects that follow the model of EffectCheck."""
     change = truth.scale * (sums.alone + truth.growth * sums.joint)
     variance = truth.spread**2 * sums.variance + noise[:, None] ** 2
-    variance += (truth.relative_error * change) ** 2
+    variance += (truth.growth_error * truth.scale * sums.joint) ** 2
     variance += (truth.shared_error * truth.scale * sums.strength) ** 2
     return change + np.sqrt(variance) * rng.normal(size=change.shape)
 
@@ -127,11 +127,11 @@ def simulate(rng, sums, truth, noise):
 @pytest.mark.parametrize(
     "truth",
     [
-        EffectCheck(0.5, 0.6, None, 2.0, 0.1, 0.1),
+        EffectCheck(0.5, 0.6, None, 2.0, 0.5, 0.1),
         EffectCheck(0.5, 3.0, None, 0.0, 0.0, 0.0),
-        EffectCheck(0.7, 0.7, None, 1.0, 0.3, 0.0),
+        EffectCheck(0.7, 0.7, None, 1.0, 1.0, 0.0),
     ],
-    ids=["all", "weights", "relative"],
+    ids=["all", "weights", "growth"],
 )
 def test_intervals_hold_for_other_sets(truth):
     """At each size, for sets of a judged row and for random ones."""

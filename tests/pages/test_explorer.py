@@ -410,7 +410,7 @@ def test_interval_of_a_weight_of_zero(browser, tmp_path):
 def test_sets_of_rows_do_more_than_their_sum(browser, tmp_path):
     """Compared with the formula of the documentation, written out over pairs of rows."""
     noise = np.linspace(0.1, 0.4, N_TARGETS)
-    removal = {"growth": 1.5, "relative_error": 0.2, "shared_error": 0.3}
+    removal = {"growth": 1.5, "growth_error": 0.6, "shared_error": 0.3}
     removal |= {"noise": noise, "n_most": 3}
     path = _write(
         tmp_path, outputs=OUTPUTS, standard_error=ERRORS, removal=removal
@@ -426,7 +426,7 @@ def test_sets_of_rows_do_more_than_their_sum(browser, tmp_path):
         )
         change = -w[some].sum() - 1.5 * together
         strength = np.abs(WEIGHTS[:, some]).mean(axis=0).sum()
-        parts = [noise[2], *ERRORS[2, some], 0.2 * change, 0.3 * strength]
+        parts = [noise[2], *ERRORS[2, some], 0.6 * together, 0.3 * strength]
         half = 1.959964 * np.linalg.norm(parts)
         assert_allclose(_interval(browser), [change, half], rtol=0.01)
     assert "more than the sum" in browser.one(".prediction").text

@@ -107,9 +107,10 @@ function predictedEffects() {
     }
   }
   for (let t = 0; removal && t < W.n; t++) {
-    if (removal.total[t] > 0)  // over all pairs of different rows
-      change[t] += removal.growth * (change[t] * gross[t] + own[t]) / removal.total[t];
-    variance[t] += (removal.relative_error * change[t]) ** 2 +
+    // over all pairs of different rows
+    const joint = (change[t] * gross[t] + own[t]) / (removal.total[t] || 1);
+    change[t] += removal.growth * joint;
+    variance[t] += (removal.growth_error * joint) ** 2 +
       (removal.shared_error * strength) ** 2 + removal.noise[t] ** 2;
   }
   return effects = { change, variance, found };
