@@ -53,9 +53,11 @@ class EffectCheck(NamedTuple):
         of the set on them.
     noise : float or float64 array of shape (n_judged,)
         Standard error from the randomness of training.
-    n_most : int or None
-        Largest number of rows that were removed, up to which intervals hold. None if
-        nothing was removed.
+    sizes : int array of shape (n_sizes,) or None
+        Numbers of rows that were removed. None if nothing was removed.
+    widths : float64 array of shape (n_sizes,) or None
+        By how much intervals are wider at these sizes than the standard errors say;
+        between two sizes linear in the logarithm of the size.
     """
 
     scale: float
@@ -65,7 +67,13 @@ class EffectCheck(NamedTuple):
     growth_error: float = 0.0
     shared_error: float = 0.0
     noise: float | np.ndarray = 0.0
-    n_most: int | None = None
+    sizes: np.ndarray | None = None
+    widths: np.ndarray | None = None
+
+    @property
+    def n_most(self):
+        """Most rows that were removed, up to which there are intervals, or None."""
+        return None if self.sizes is None else int(self.sizes[-1])
 
     def changes(self, sums):
         """Return the predicted changes of outputs by sets, of the shape of the sums."""
@@ -78,13 +86,15 @@ class EffectCheck(NamedTuple):
         variance = variance + (self.growth_error * self.scale * sums.joint) ** 2
         variance += (self.shared_error * self.scale * sums.strength) ** 2
         half = NORMAL * np.sqrt(variance)
-        if self.n_most is not None:
-            half[:, sums.size > self.n_most] = np.nan
-        return half
+        if self.sizes is None:
+            return half
+        size = np.maximum(sums.size, 1)
+        half = half * np.interp(np.log(size), np.log(self.sizes), self.widths)
+        return np.where(size > self.n_most, np.nan, half)
 
     def as_removal(self):
         """Return what :func:`~skdatamodels.pages.write_explorer` calls removal."""
-        names = "growth", "growth_error", "shared_error", "noise", "n_most"
+        names = "growth", "growth_error", "shared_error", "noise", "sizes", "widths"
         return {name: getattr(self, name) for name in names}
 
     def _table(self):
@@ -149,9 +159,9 @@ def check_effects(trainer, judged, targets, noise, seed):
 def fit_check(sums, true, owner, noise):
     """Fit an EffectCheck to the true effects of sets.
 
-    Intervals are as wide as they must be to hold for 95 % of three kinds of pairs: sets
-    and the judged row that they were chosen for, sets and other judged rows, and the
-    most harmful rows and any judged row.
+    At each size, intervals are as wide as they must be to hold for 95 % of three kinds
+    of pairs: sets and the judged row that they were chosen for, sets and other judged
+    rows, and the most harmful rows and any judged row.
 
     Parameters
     ----------
@@ -186,8 +196,12 @@ def fit_check(sums, true, owner, noise):
         factors = fit_variances(parts, true - change, weight)
         variance = np.maximum(factors @ parts, 1e-12 * square.max())
     scores = np.abs(true - change) / np.sqrt(variance)
-    wide = max(conformal_quantile(scores[kind == k]) for k in range(len(counts)))
-    spread, of_growth, shared, of_noise = map(float, wide / NORMAL * np.sqrt(factors))
+    sizes = np.unique(pairs.size).astype(int)
+    wide = np.array([_width(scores, kind, pairs.size == size) for size in sizes])
+    if not wide.all():  # no error at all for some size
+        wide[:] = wide.max()
+    error = wide[0] / NORMAL * np.sqrt(factors)
+    spread, of_growth, shared, of_noise = map(float, error)
     return EffectCheck(
         scale,
         max(scale, spread),
@@ -196,8 +210,15 @@ def fit_check(sums, true, owner, noise):
         growth_error=of_growth,
         shared_error=shared,
         noise=of_noise * noise,
-        n_most=int(sums.size.max()),
+        sizes=sizes,
+        widths=wide / max(wide[0], 1e-300),
     )
+
+
+def _width(scores, kind, among):
+    """Return the largest conformal quantile of any kind, of some scores."""
+    kinds = np.unique(kind[among])
+    return max(conformal_quantile(scores[among & (kind == k)]) for k in kinds)
 
 
 def _choose_sets(judged, rng):

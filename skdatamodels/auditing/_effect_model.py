@@ -7,8 +7,8 @@ error has the variance
     noise² + spread² * variance + scale² * ((error * joint)² + (shared * strength)²)
 
 of training, of the weights, of the growth, and of what the set does to all judged
-rows. Its factors are those of largest Gaussian likelihood. Intervals are then
-widened until they hold, as in conformal prediction.
+rows. Its factors are those of largest Gaussian likelihood. At each size, intervals
+are then widened until they hold, as in conformal prediction.
 """
 
 import numpy as np

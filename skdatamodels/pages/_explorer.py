@@ -87,8 +87,9 @@ def write_explorer(
     removal : dict, default=None
         How the change without several rows differs from the sum of their weights; see
         the notes. Its keys, all optional, are the numbers "growth", "growth_error"
-        and "shared_error", "noise", a number or one for each target, and "n_most", the
-        largest number of rows for which there are intervals.
+        and "shared_error"; "noise", a number or one for each target; and "sizes" and
+        "widths", numbers of rows and how much wider intervals are there. There are no
+        intervals for more rows than the last of these.
     quality : float array-like of shape (n_targets,), default=None
         Share of the variance of the outputs that the weights of each target explain on
         runs that they were not fitted to (R²), NaN where not known. None takes
@@ -156,7 +157,8 @@ def write_explorer(
     the change is ``noise ** 2``, plus the sum of the squared standard errors of the
     weights, plus ``(growth_error * p) ** 2``, where p is that sum over pairs, plus
     ``(shared_error * s) ** 2``, where s is the sum of the absolute weights of the
-    ticked rows, in the mean over all targets.
+    ticked rows, in the mean over all targets. The interval of as many rows is wider
+    than that by a factor which is linear between the `sizes`, in their logarithm.
 
     Examples
     --------

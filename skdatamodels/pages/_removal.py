@@ -1,6 +1,6 @@
 """How sets of rows differ from sums of their weights, for a page."""
 
-from numbers import Integral, Real
+from numbers import Real
 
 import numpy as np
 
@@ -22,7 +22,7 @@ def removal_data(removal, weights):
     """
     if removal is None:
         return None
-    known = {*_NUMBERS, "noise", "n_most"}
+    known = {*_NUMBERS, "noise", "sizes", "widths"}
     if not (isinstance(removal, dict) and set(removal) <= known):
         raise ValueError(
             f"removal must be a dict with keys among {sorted(known)}; got {removal!r}."
@@ -33,11 +33,6 @@ def removal_data(removal, weights):
             raise ValueError(
                 f"removal[{name!r}] must be a finite number from 0, got {value!r}."
             )
-    n_most = removal.get("n_most")
-    if n_most is not None and (not isinstance(n_most, Integral) or n_most < 1):
-        raise ValueError(
-            f"removal['n_most'] must be an integer from 1 or None, got {n_most!r}."
-        )
     noise = as_real(removal.get("noise", 0.0), "removal['noise']")
     if noise.shape not in ((), weights.shape[:1]) or not (
         np.isfinite(noise) & (noise >= 0)
@@ -53,5 +48,28 @@ def removal_data(removal, weights):
         "strength": np.asarray(size.mean(axis=0)).ravel(),
     }
     embedded = {name: embed(np.array(v, np.float32)) for name, v in vectors.items()}
-    most = None if n_most is None else int(n_most)
-    return {name: float(v) for name, v in numbers.items()} | embedded | {"n_most": most}
+    numbers = {name: float(value) for name, value in numbers.items()}
+    return numbers | embedded | _check_widths(removal)
+
+
+def _check_widths(removal):
+    """Return sizes and widths as lists, each None if they are not given."""
+    sizes, widths = removal.get("sizes"), removal.get("widths")
+    if sizes is None and widths is None:
+        return {"sizes": None, "widths": None}
+    sizes, widths = np.asarray(sizes), np.asarray(widths)
+    if not (
+        sizes.dtype.kind in "iu"
+        and sizes.ndim == 1
+        and sizes.shape == widths.shape
+        and len(sizes)
+        and (np.diff(sizes, prepend=0) > 0).all()
+        and widths.dtype.kind in "iuf"
+        and (np.isfinite(widths) & (widths >= 0)).all()
+    ):
+        raise ValueError(
+            "removal['sizes'] must be increasing integers from 1, and "
+            "removal['widths'] as many finite numbers from 0; got "
+            f"{sizes.tolist()} and {widths.tolist()}."
+        )
+    return {"sizes": sizes.tolist(), "widths": widths.astype(float).tolist()}

@@ -299,7 +299,7 @@ def test_predicted_removal_is_that_of_the_documentation(found, planted):
     strength = np.abs(effects[:, some]).mean(axis=0).sum()
     parts = [check.spread * np.sqrt(variance), check.growth_error * together]
     parts += [np.full(len(change), check.shared_error * strength), check.noise]
-    half = 1.959964 * np.linalg.norm(parts, axis=0)
+    half = 1.959964 * np.linalg.norm(parts, axis=0) * check.widths[1]  # of 3 rows
     np.testing.assert_allclose(frame["high"] - change, half, rtol=1e-4)
     np.testing.assert_allclose(change - frame["low"], half, rtol=1e-4)
     margin = found.predictions["margin"]
@@ -311,7 +311,7 @@ def test_predicted_removal_is_that_of_the_documentation(found, planted):
 def test_there_are_no_intervals_beyond_the_sets_that_were_checked(found, planted):
     X, check = planted[0], found.effect_check
     assert check.n_most == 20  # a tenth of the rows
-    assert sorted(set(check.effects.size)) == [1, 3, 7, 20]
+    assert check.sizes.tolist() == sorted(set(check.effects.size)) == [1, 3, 7, 20]
     assert found.predict_removal(X.index[:20])[["low", "high"]].notna().all(axis=None)
     frame = found.predict_removal(X.index[:21])
     assert frame[["low", "high"]].isna().all(axis=None)
@@ -354,8 +354,8 @@ def test_intervals_contain_the_changes_of_retraining(task):
                 wide.append([width / 2, abs(true[row])])
     for kind, held in inside.items():
         assert np.concatenate(held).mean() > 0.85, kind
-    width, size = np.mean(wide, axis=0)
-    assert width < 0.5 * size
+    width, size = np.transpose(wide)
+    assert np.median(width / size) < 0.6
 
 
 def test_columns_without_values_or_with_other_categories_in_the_test_set(planted):

@@ -411,13 +411,13 @@ def test_sets_of_rows_do_more_than_their_sum(browser, tmp_path):
     """Compared with the formula of the documentation, written out over pairs of rows."""
     noise = np.linspace(0.1, 0.4, N_TARGETS)
     removal = {"growth": 1.5, "growth_error": 0.6, "shared_error": 0.3}
-    removal |= {"noise": noise, "n_most": 3}
+    removal |= {"noise": noise, "sizes": [1, 4], "widths": [1.0, 2.5]}
     path = _write(
         tmp_path, outputs=OUTPUTS, standard_error=ERRORS, removal=removal
     )
     browser.open(path, "#targets/2")
     w, total = WEIGHTS[2], np.abs(WEIGHTS[2]).sum()
-    rows = np.argsort(-w)[:4]
+    rows = np.argsort(-w)[:5]
     for n in (1, 3):
         _tick(browser, *(rows[:1] if n == 1 else rows[1:3]))
         some = rows[:n]
@@ -428,11 +428,12 @@ def test_sets_of_rows_do_more_than_their_sum(browser, tmp_path):
         strength = np.abs(WEIGHTS[:, some]).mean(axis=0).sum()
         parts = [noise[2], *ERRORS[2, some], 0.6 * together, 0.3 * strength]
         half = 1.959964 * np.linalg.norm(parts)
+        half *= 1 + 1.5 * np.log(n) / np.log(4)
         assert_allclose(_interval(browser), [change, half], rtol=0.01)
     assert "more than the sum" in browser.one(".prediction").text
-    _tick(browser, rows[3])
+    _tick(browser, *rows[3:])
     assert "interval " not in browser.one(".without").text
-    assert "checked for up to 3 rows" in browser.one(".prediction").text
+    assert "checked for up to 4 rows" in browser.one(".prediction").text
     browser.check_silent()
 
 
@@ -486,7 +487,9 @@ def test_csr_is_the_same_page(tmp_path):
         ({"standard_error": -ERRORS}, "not negative"),
         ({"removal": {"growth": -1}}, r"removal\['growth'\] must be a finite"),
         ({"removal": {"grow": 1}}, "removal must be a dict with keys among"),
-        ({"removal": {"n_most": 0}}, "must be an integer from 1"),
+        ({"removal": {"sizes": [2, 1], "widths": [1, 1]}}, "must be increasing int"),
+        ({"removal": {"sizes": [1, 2], "widths": [1]}}, "as many finite numbers"),
+        ({"removal": {"sizes": [1, 2]}}, "as many finite numbers"),
         ({"removal": {"noise": [1.0]}}, r"or one for each of the 12 targets"),
         ({"standard_error": ERRORS[0]}, r"standard_error must have shape \(12,\)"),
         ({"groups": GROUPS[:5]}, "a label for each of the 40"),

@@ -289,7 +289,7 @@ class Prediction {
       hints.push("Together, rows may change an output by more than the sum of their weights.");
     if (W.errors && !removal) hints.push("Errors of the weights are taken as independent.");
     if (tooMany()) hints.push("No interval: they were checked for up to " +
-      `${count(removal.n_most)} ${columnsAreGroups() ? "groups" : "rows"}.`);
+      `${count(mostRows())} ${columnsAreGroups() ? "groups" : "rows"}.`);
     else if (p.half === null) hints.push("No interval: standard errors were not given.");
     return hints.join(" ");
   }

@@ -112,10 +112,21 @@ function predictedEffects() {
     change[t] += removal.growth * joint;
     variance[t] += (removal.growth_error * joint) ** 2 +
       (removal.shared_error * strength) ** 2 + removal.noise[t] ** 2;
+    variance[t] *= widening(ticked.size) ** 2;
   }
   return effects = { change, variance, found };
 }
-const tooMany = () => removal !== null && removal.n_most !== null && ticked.size > removal.n_most;
+// How much wider intervals of so many rows are, linear in the logarithm between sizes.
+function widening(n) {
+  const { sizes, widths } = removal;
+  if (!sizes) return 1;
+  const i = sizes.findIndex(size => size >= n);
+  if (i <= 0) return widths[i < 0 ? widths.length - 1 : 0];
+  const share = Math.log(n / sizes[i - 1]) / Math.log(sizes[i] / sizes[i - 1]);
+  return widths[i - 1] + share * (widths[i] - widths[i - 1]);
+}
+const mostRows = () => removal && removal.sizes ? removal.sizes.at(-1) : Infinity;
+const tooMany = () => ticked.size > mostRows();
 
 // What is predicted for one target: {change, half, missing, after, flips, mayFlip}.
 // `missing` of the ticked columns are not among the kept weights: they count as 0, and
