@@ -222,7 +222,7 @@ def _width(scores, kind, among):
 
 
 def _choose_sets(judged, rng):
-    """Return sets (n_sets, n_train), and the judged row that each is for, -1 for all."""
+    """Return sets (n_sets, n_train), and the judged row of each, -1 for all."""
     n_judged, n_train = judged.weights.shape
     n_most = min(n_train - 1, max(_LEAST_ROWS, round(_LARGEST * n_train)))
     sizes = np.unique(np.geomspace(1, n_most, _N_SIZES).round().astype(int))

@@ -74,9 +74,7 @@ class Judged(NamedTuple):
         each = np.zeros((len(rows), removed.shape[1]))
         each[np.arange(len(rows)), rows] = 1
         variance = self.model.posterior_variance(self.runs, sets=each)
-        sums = SetSums.of(
-            self.weights, variance.sum(axis=1, keepdims=True), removed
-        )
+        sums = SetSums.of(self.weights, variance.sum(axis=1, keepdims=True), removed)
         check = self.check
         return check.changes(sums)[:, 0], check.half_widths(sums)[:, 0]
 

@@ -34,9 +34,10 @@ def removal_data(removal, weights):
                 f"removal[{name!r}] must be a finite number from 0, got {value!r}."
             )
     noise = as_real(removal.get("noise", 0.0), "removal['noise']")
-    if noise.shape not in ((), weights.shape[:1]) or not (
-        np.isfinite(noise) & (noise >= 0)
-    ).all():
+    if (
+        noise.shape not in ((), weights.shape[:1])
+        or not (np.isfinite(noise) & (noise >= 0)).all()
+    ):
         raise ValueError(
             "removal['noise'] must be a finite number from 0, or one for each of the "
             f"{weights.shape[0]} targets; got shape {noise.shape}."

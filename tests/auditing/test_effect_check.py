@@ -142,6 +142,7 @@ def test_intervals_hold_for_other_sets(truth):
     for k, one in enumerate(random):
         one[rng.choice(N_TRAIN, [1, 2, 4, 8][k % 4], replace=False)] = True
     of_row = rng.gamma(2.0, 0.01, size=(N_JUDGED, N_TRAIN))
+
     def sums_of(some):
         return SetSums.of(weights, of_row @ some.T, some)
 

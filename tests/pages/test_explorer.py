@@ -408,22 +408,18 @@ def test_interval_of_a_weight_of_zero(browser, tmp_path):
 
 
 def test_sets_of_rows_do_more_than_their_sum(browser, tmp_path):
-    """Compared with the formula of the documentation, written out over pairs of rows."""
+    """Compared with the documented formula, written out over pairs of rows."""
     noise = np.linspace(0.1, 0.4, N_TARGETS)
     removal = {"growth": 1.5, "growth_error": 0.6, "shared_error": 0.3}
     removal |= {"noise": noise, "sizes": [1, 4], "widths": [1.0, 2.5]}
-    path = _write(
-        tmp_path, outputs=OUTPUTS, standard_error=ERRORS, removal=removal
-    )
+    path = _write(tmp_path, outputs=OUTPUTS, standard_error=ERRORS, removal=removal)
     browser.open(path, "#targets/2")
     w, total = WEIGHTS[2], np.abs(WEIGHTS[2]).sum()
     rows = np.argsort(-w)[:5]
     for n in (1, 3):
         _tick(browser, *(rows[:1] if n == 1 else rows[1:3]))
         some = rows[:n]
-        together = sum(
-            w[i] * abs(w[j]) / total for i in some for j in some if i != j
-        )
+        together = sum(w[i] * abs(w[j]) / total for i in some for j in some if i != j)
         change = -w[some].sum() - 1.5 * together
         strength = np.abs(WEIGHTS[:, some]).mean(axis=0).sum()
         parts = [noise[2], *ERRORS[2, some], 0.6 * together, 0.3 * strength]
