@@ -75,28 +75,6 @@ class EffectCheck(NamedTuple):
         """Most rows that were removed, up to which there are intervals, or None."""
         return None if self.sizes is None else int(self.sizes[-1])
 
-    def changes(self, sums):
-        """Return the predicted changes of outputs by sets, of the shape of the sums."""
-        return self.scale * (sums.alone + self.growth * sums.joint)
-
-    def half_widths(self, sums):
-        """Return half the widths of 95 % intervals; NaN for sets that are too large."""
-        noise = np.reshape(self.noise, (-1, 1))
-        variance = self.spread**2 * sums.variance + noise**2
-        variance = variance + (self.growth_error * self.scale * sums.joint) ** 2
-        variance += (self.shared_error * self.scale * sums.strength) ** 2
-        half = NORMAL * np.sqrt(variance)
-        if self.sizes is None:
-            return half
-        size = np.maximum(sums.size, 1)
-        half = half * np.interp(np.log(size), np.log(self.sizes), self.widths)
-        return np.where(size > self.n_most, np.nan, half)
-
-    def as_removal(self):
-        """Return what :func:`~skdatamodels.pages.write_explorer` calls removal."""
-        names = "growth", "growth_error", "shared_error", "noise", "sizes", "widths"
-        return {name: getattr(self, name) for name in names}
-
     def _table(self):
         n_sets = 0 if self.effects is None else len(self.effects)
         columns = {"scale": [self.scale], "growth": [self.growth], "sets": [n_sets]}
@@ -109,6 +87,31 @@ class EffectCheck(NamedTuple):
 
 
 UNCHECKED = EffectCheck(1.0, 1.0, None)
+
+
+def predicted_changes(check, sums):
+    """Return the predicted changes of outputs by sets, of the shape of the sums."""
+    return check.scale * (sums.alone + check.growth * sums.joint)
+
+
+def half_widths(check, sums):
+    """Return half the widths of 95 % intervals; NaN for sets that are too large."""
+    noise = np.reshape(check.noise, (-1, 1))
+    variance = check.spread**2 * sums.variance + noise**2
+    variance = variance + (check.growth_error * check.scale * sums.joint) ** 2
+    variance += (check.shared_error * check.scale * sums.strength) ** 2
+    half = NORMAL * np.sqrt(variance)
+    if check.sizes is None:
+        return half
+    size = np.maximum(sums.size, 1)
+    half = half * np.interp(np.log(size), np.log(check.sizes), check.widths)
+    return np.where(size > check.n_most, np.nan, half)
+
+
+def as_removal(check):
+    """Return what :func:`~skdatamodels.pages.write_explorer` calls removal."""
+    names = "growth", "growth_error", "shared_error", "noise", "sizes", "widths"
+    return {name: getattr(check, name) for name in names}
 
 
 def check_effects(trainer, judged, targets, noise, seed):
@@ -190,7 +193,7 @@ def fit_check(sums, true, owner, noise):
     variance = square + np.average(square, weights=weight)
     for _ in range(_N_ROUNDS):  # each fit needs what the other has found
         scale, growth = fit_changes(pairs, true, weight / variance)
-        change = EffectCheck(scale, 0.0, None, growth).changes(pairs)
+        change = scale * (pairs.alone + growth * pairs.joint)
         squares = np.stack([scale * pairs.joint, scale * pairs.strength, noise[row]])
         parts = np.concatenate([[pairs.variance], squares**2])
         factors = fit_variances(parts, true - change, weight)
@@ -211,7 +214,7 @@ def fit_check(sums, true, owner, noise):
         shared_error=shared,
         noise=of_noise * noise,
         sizes=sizes,
-        widths=wide / max(wide[0], 1e-300),
+        widths=wide / wide[0] if wide[0] > 0 else np.ones(len(wide)),
     )
 
 

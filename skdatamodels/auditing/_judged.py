@@ -5,7 +5,12 @@ from typing import NamedTuple
 import numpy as np
 
 from skdatamodels.applications import mean_weights
-from skdatamodels.auditing._effect_check import UNCHECKED, EffectCheck
+from skdatamodels.auditing._effect_check import (
+    UNCHECKED,
+    EffectCheck,
+    half_widths,
+    predicted_changes,
+)
 from skdatamodels.auditing._set_sums import SetSums
 from skdatamodels.regression import DatamodelRegressor
 from skdatamodels.runs import TrainingRuns
@@ -76,7 +81,7 @@ class Judged(NamedTuple):
         variance = self.model.posterior_variance(self.runs, sets=each)
         sums = SetSums.of(self.weights, variance.sum(axis=1, keepdims=True), removed)
         check = self.check
-        return check.changes(sums)[:, 0], check.half_widths(sums)[:, 0]
+        return predicted_changes(check, sums)[:, 0], half_widths(check, sums)[:, 0]
 
     def benefit(self):
         """Return what each training row does to each judged row.

@@ -7,6 +7,7 @@ import numpy as np
 from skdatamodels._frames import is_frame
 from skdatamodels._tables import Table, import_pandas, table_html, table_text
 from skdatamodels.auditing import _copies, _findings
+from skdatamodels.auditing._effect_check import as_removal
 from skdatamodels.auditing._explanation import explain
 from skdatamodels.auditing._inputs import as_frame
 from skdatamodels.auditing._judged import LIKELY
@@ -389,7 +390,7 @@ class Audit:
             "outputs": judged.output,
             "output_info": judged.runs.output_info,
             "standard_error": judged.standard_errors(),
-            "removal": judged.check.as_removal(),
+            "removal": as_removal(judged.check),
             "quality": judged.model.held_out_r2_,
             "trust": self._facts(),
             "title": f"Audit of {len(self._train):,} training rows",

@@ -7,7 +7,12 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy.optimize import minimize, nnls
 
-from skdatamodels.auditing._effect_check import EffectCheck, fit_check
+from skdatamodels.auditing._effect_check import (
+    EffectCheck,
+    fit_check,
+    half_widths,
+    predicted_changes,
+)
 from skdatamodels.auditing._effect_model import (
     conformal_quantile,
     fit_changes,
@@ -153,14 +158,14 @@ def test_intervals_hold_for_other_sets(truth):
     assert check.n_most == 8
     sums = sums_of(np.concatenate([sets[48:], random]))
     true = simulate(rng, sums, truth, noise)
-    held = np.abs(true - check.changes(sums)) <= check.half_widths(sums)
+    held = np.abs(true - predicted_changes(check, sums)) <= half_widths(check, sums)
     of_owner = held[owner[48:], np.arange(432)]
     for size in (1, 2, 4, 8):
         assert 0.88 < of_owner[sums.size[:432] == size].mean() <= 1
         assert 0.88 < held[:, 432:][:, sums.size[432:] == size].mean() <= 1
     sums = sums_of(sets)
-    needed = truth._replace(noise=noise).half_widths(sums).mean()
-    assert 0.9 < check.half_widths(sums).mean() / needed < 1.8
+    needed = half_widths(truth._replace(noise=noise), sums).mean()
+    assert 0.9 < half_widths(check, sums).mean() / needed < 1.8
 
 
 def test_failed_trainings_and_weights_of_zero_check_nothing():
