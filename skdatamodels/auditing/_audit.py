@@ -26,7 +26,6 @@ from skdatamodels.auditing._judged import LIKELY, choose_judged, fit_judged
 from skdatamodels.auditing._model_score import score_model
 from skdatamodels.auditing._result import Audit
 from skdatamodels.auditing._runs_of_audit import (
-    N_FULL,
     choose_n_runs,
     make_trainer,
     train_again,
@@ -235,8 +234,9 @@ def audit(
     removal = None
     if trust.enough and given.test is not None:
         tested = trainer.targets[targets]
+        noise = _training_noise(trained.repeats[:, :, targets])
         with stage(CHECKING):
-            check = check_effects(trainer, judged, tested, N_FULL, seed)
+            check = check_effects(trainer, judged, tested, noise, seed)
         judged = judged._replace(check=check)
     if trust.enough:
         n_train = len(trainer.train)
@@ -272,6 +272,12 @@ def _tested(trainer, test):
         return None
     rows = trainer.targets[len(trainer.train) :]
     return Examples(rows.X, rows.y, test.ids, allow_nan=True)
+
+
+def _training_noise(repeats):
+    """Return the standard deviation of outputs (n_targets,) of the same subsets."""
+    first, second = repeats
+    return np.sqrt(np.nanmean((first - second) ** 2, axis=0) / 2)
 
 
 def _attributions(*args, **kwargs):

@@ -7,10 +7,7 @@ from sklearn.inspection import permutation_importance
 from threadpoolctl import threadpool_limits
 
 from skdatamodels._tables import import_pandas
-from skdatamodels.applications import (
-    DatamodelEmbedding,
-    predict_support_size,
-)
+from skdatamodels.applications import DatamodelEmbedding
 from skdatamodels.inference._named_weights import are_distinguishable
 
 _MOST_CLUSTERS, _ROWS_PER_CLUSTER = 8, 20
@@ -41,9 +38,26 @@ def predictions(judged, table, clusters):
         facts |= {
             "right": judged.output > 0,
             "margin": judged.output,
-            "rows_to_flip": predict_support_size(judged.effects, judged.output),
+            "rows_to_flip": _rows_to_flip(judged),
         }
     return beside(facts, table)
+
+
+def _rows_to_flip(judged):
+    """Return the predicted numbers of rows, largest effect first, that flip outputs.
+
+    An output that is not positive needs no row, and NaN means that no number is enough.
+    """
+    found = np.full(len(judged.output), np.nan)
+    for row, output in enumerate(judged.output):
+        effects = np.sort(judged.effects[row])[::-1].astype(np.float64)
+        size, falls = np.abs(effects), np.cumsum(effects)
+        pairs = falls * np.cumsum(size) - np.cumsum(effects * size)
+        falls += judged.check.growth * pairs / max(size.sum(), 1e-300)
+        enough = np.flatnonzero(np.r_[0, falls] > output)
+        if enough.size:
+            found[row] = enough[0]
+    return found
 
 
 def effects_of_rows(judged, table, strata):

@@ -4,7 +4,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skdatamodels.auditing._effect_check import NORMAL, UNCHECKED, EffectCheck
+from skdatamodels.auditing._effect_check import (
+    NORMAL,
+    UNCHECKED,
+    EffectCheck,
+    half_widths,
+    predicted_changes,
+)
+from skdatamodels.auditing._set_sums import SetSums
 from skdatamodels.inference import infer_weights
 from skdatamodels.inference._named_weights import FDR
 from skdatamodels.regression import DatamodelRegressor
@@ -56,16 +63,33 @@ class Judged(NamedTuple):
 
     @property
     def effects(self):
-        """Effects of rows in models trained on all rows: the scaled weights."""
+        """Effects of rows alone in models trained on all rows: the scaled weights."""
         return self.check.scale * self.weights
 
-    def standard_errors(self, sets=None, among=None):
-        """Return the standard errors of effects, of each row or of sets (n_sets, d).
+    def standard_errors(self, among=None):
+        """Return the standard errors of effects by those of the weights, as they are.
 
-        `among` is an int array of judged rows; None means all.
+        These are of shape (n_judged, n_train). Intervals of sets have other parts, too:
+        see :class:`EffectCheck`. `among` is an int array of judged rows; None means
+        all.
         """
-        variance = self.model.posterior_variance(self.runs, sets=sets, targets=among)
+        variance = self.model.posterior_variance(self.runs, targets=among)
         return self.check.spread * np.sqrt(variance)
+
+    def predict_removal(self, rows):
+        """Return the changes of outputs without some rows, and half of their intervals.
+
+        Both have shape (n_judged,). `rows` is an int array.
+        """
+        rows = np.unique(rows)
+        removed = np.zeros((1, self.weights.shape[1]), dtype=bool)
+        removed[0, rows] = True
+        each = np.zeros((len(rows), removed.shape[1]))
+        each[np.arange(len(rows)), rows] = 1
+        variance = self.model.posterior_variance(self.runs, sets=each)
+        sums = SetSums.of(self.weights, variance.sum(axis=1, keepdims=True), removed)
+        check = self.check
+        return predicted_changes(check, sums)[:, 0], half_widths(check, sums)[:, 0]
 
     def benefit(self):
         """Return what each training row does to each judged row.

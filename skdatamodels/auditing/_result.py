@@ -8,7 +8,7 @@ from skdatamodels._frames import is_frame
 from skdatamodels._tables import Table, import_pandas, table_html, table_text
 from skdatamodels.auditing import _copies, _findings, _page, _summary
 from skdatamodels.auditing._checked_removal import removal_frame, removal_in_words
-from skdatamodels.auditing._effect_check import NORMAL
+from skdatamodels.auditing._effect_check import as_removal
 from skdatamodels.auditing._explanation import explain
 from skdatamodels.auditing._inputs import as_frame
 from skdatamodels.auditing._row_names import position_of, positions_of
@@ -100,10 +100,10 @@ class Audit:
     def effect_check(self):
         """How weights compare with effects in models trained on all rows, EffectCheck.
 
-        `scale` is the factor, by which all effects of this class are multiplied;
-        `effects` has the predicted and true effects of removing the rows for and
-        against some test rows. Without test rows, nothing is removed and the factor
-        is 1.
+        `scale` is the factor, by which all effects of this class are multiplied, and
+        `growth` says how much more rows do together; `effects` has the true effects of
+        removing the rows for and against some test rows. Without test rows, nothing is
+        removed and the factor is 1.
         """
         self._need_trust()
         return self._judged.check
@@ -334,6 +334,12 @@ class Audit:
     def predict_removal(self, rows):
         """Predict the outputs of a model that is trained without some rows.
 
+        The audit has removed sets of one row up to a tenth of them, for or against some
+        test rows or the most harmful ones, and trained again. Intervals are as wide as
+        they had to be to hold for 95 % of these. They are about a model that is trained
+        once, with its randomness. Without test rows nothing was removed, and intervals
+        are only about the weights, which are effects in models of half of the rows.
+
         Parameters
         ----------
         rows : sequence, or pandas.DataFrame
@@ -347,7 +353,8 @@ class Audit:
             `change`, and the ends of the 95 % interval of the change, `change_low` and
             `change_high`. For classes, `flip` says whether the prediction becomes wrong
             or right: "certain" if the whole interval is on the other side, "possible"
-            if a part of it is, and "no".
+            if a part of it is, and "no". The ends are NaN, and flips "unknown", for
+            more rows than were ever removed, ``effect_check.n_most``.
 
         Raises
         ------
@@ -359,12 +366,11 @@ class Audit:
             If the weights predict nothing.
         """
         self._need_trust()
-        removed = np.zeros((1, len(self._train)))
-        removed[0, positions_of(rows, self._train_table.index)] = 1
         judged = self._judged
-        change = -(judged.effects @ removed[0])
-        margin = NORMAL * judged.standard_errors(removed)[:, 0]
-        low, high = change - margin, change + margin
+        change, half = judged.predict_removal(
+            positions_of(rows, self._train_table.index)
+        )
+        low, high = change - half, change + half
         facts = {"now": judged.output, "without": judged.output + change}
         facts |= {"change": change, "change_low": low, "change_high": high}
         if judged.task == "classification":
@@ -372,8 +378,8 @@ class Audit:
                 (judged.output > 0) != (judged.output + e > 0) for e in (low, high)
             ]
             facts["flip"] = np.select(
-                [np.logical_and(*other), np.logical_or(*other)],
-                ["certain", "possible"],
+                [np.isnan(half), np.logical_and(*other), np.logical_or(*other)],
+                ["unknown", "certain", "possible"],
                 "no",
             )
         return import_pandas().DataFrame(facts, index=self._judged_table.index)
@@ -395,6 +401,7 @@ class Audit:
             "outputs": judged.output,
             "output_info": judged.runs.output_info,
             "standard_error": judged.standard_errors(),
+            "removal": as_removal(judged.check),
             "quality": judged.model.held_out_r2_,
             "trust": self._facts(),
             "title": f"Audit of {len(self._train):,} training rows",
@@ -421,8 +428,9 @@ class Audit:
         facts, check = self.trust.as_facts(), self._judged.check
         if check.effects is not None:
             facts["message"] += (
-                f" Effects are weights times {check.scale:.2f}: {len(check.effects)} "
-                "sets of rows were removed and models trained again on all others."
+                f" Effects are weights times {check.scale:.2f}: sets of up to "
+                f"{check.n_most:,} rows were removed and models trained again on all "
+                "others."
             )
         return facts
 

@@ -10,7 +10,7 @@ from sklearn.base import clone
 
 from skdatamodels._progress import named_progress
 from skdatamodels.auditing._checked_removal import N_BASES, N_TRIALS
-from skdatamodels.auditing._effect_check import N_CHECKED
+from skdatamodels.auditing._effect_check import N_SETS
 from skdatamodels.auditing._groups import N_RUNS, SIZES
 from skdatamodels.auditing._runs_of_audit import N_FULL, N_REPEATED, memory_estimate
 from skdatamodels.judging._estimate_cost import duration
@@ -133,7 +133,7 @@ def plan_stages(trainer, group_trainer, n_runs, targets, n_sizes):
     if len(trainer.targets) > n_train:
         tested = clone(trainer).set_params(targets=trainer.targets[targets])
         found = count_stored(tested.set_params(keep_models=0), given)
-        yield Stage(CHECKING, full=N_FULL + 2 * N_CHECKED, found=found)
+        yield Stage(CHECKING, full=N_SETS, found=found)
     else:
         trials = {"halves": N_BASES}
     removal = {kind: n_checks * n for kind, n in trials.items()}

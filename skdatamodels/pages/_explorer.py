@@ -17,6 +17,7 @@ from skdatamodels.pages._example_data import DETAILS, ShownExamples
 from skdatamodels.pages._groups import Groups
 from skdatamodels.pages._marks import Marks
 from skdatamodels.pages._page import check_size, embed, make_page
+from skdatamodels.pages._removal import removal_data
 from skdatamodels.pages._sections import overview_data, section_data, trust_data
 from skdatamodels.pages._weight_data import (
     LargestWeights,
@@ -40,6 +41,7 @@ def write_explorer(
     threshold=None,
     standard_error=None,
     inference=None,
+    removal=None,
     quality=None,
     groups=None,
     trust=None,
@@ -92,6 +94,12 @@ def write_explorer(
         page takes intervals of single weights and marks from it, as
         :func:`~skdatamodels.applications.similar_examples` does. They are wider than
         those of ticked rows, which are predicted by the weights and `standard_error`.
+    removal : dict, default=None
+        How the change without several rows differs from the sum of their weights; see
+        the notes. Its keys, all optional, are the numbers "growth", "growth_error"
+        and "shared_error"; "noise", a number or one for each target; and "sizes" and
+        "widths", numbers of rows and how much wider intervals are there. There are no
+        intervals for more rows than the last of these.
     quality : float array-like of shape (n_targets,), default=None
         Share of the variance of the outputs that the weights of each target explain on
         runs that they were not fitted to (R²), NaN where not known. None takes
@@ -142,8 +150,8 @@ def write_explorer(
     Raises
     ------
     ValueError
-        If shapes do not match, values are not finite or not in the range of float32,
-        or the page does not fit into `max_bytes`.
+        If shapes do not match, values are not finite or not in the range of float32, a
+        key of `removal` is unknown, or the page does not fit into `max_bytes`.
 
     See Also
     --------
@@ -156,6 +164,16 @@ def write_explorer(
     their weights; see :func:`~skdatamodels.applications.predict_counterfactual`. Ticked
     rows whose weights are not among the largest count as zero, which widens the
     interval by the size that such weights have on average.
+
+    With `removal`, a row changes an output by more if rows that have much weight are
+    removed with it. The predicted change is minus the sum of the weights, minus growth
+    times the sum, over all pairs of different ticked rows, of the weight of the one
+    times the share of the other in the absolute weight of the target. The variance of
+    the change is ``noise ** 2``, plus the sum of the squared standard errors of the
+    weights, plus ``(growth_error * p) ** 2``, where p is that sum over pairs, plus
+    ``(shared_error * s) ** 2``, where s is the sum of the absolute weights of the
+    ticked rows, in the mean over all targets. The interval of as many rows is wider
+    than that by a factor which is linear between the `sizes`, in their logarithm.
 
     Examples
     --------
@@ -209,6 +227,7 @@ def write_explorer(
         "outputs": outputs if outputs is None else embed(outputs.astype(np.float32)),
         "quality": quality if quality is None else embed(quality.astype(np.float32)),
         "noise": noise if noise is None else embed(noise.astype(np.float32)),
+        "removal": removal_data(removal, weights),
         "output": _describe(info, threshold, train, str(label)),
         "groups": groups if groups is None else groups.embed(),
         "map": embed(

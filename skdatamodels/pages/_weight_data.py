@@ -31,7 +31,7 @@ class LargestWeights(NamedTuple):
     cutoff : float array of shape (n_targets,)
         The largest magnitude that was left out, 0 for none.
     left_out : float array of shape (n_targets,)
-        Root mean square of the weights that were left out.
+        Root mean square of what was left out: of the weights, whose errors add to it.
     share : float array of shape (n_targets,)
         Share of the sum of magnitudes that is kept.
     total_share : float
@@ -49,24 +49,28 @@ class LargestWeights(NamedTuple):
 
     @classmethod
     def of(cls, weights, n_weights, errors=None):
-        """Keep the `n_weights` largest weights of each target."""
+        """Keep the `n_weights` largest weights of each target.
+
+        A weight of zero is kept too if its error is not zero.
+        """
         columns, values, kept_errors = [], [], []
         cutoff, left_out, kept, whole = [], [], [], []
         for target in range(weights.shape[0]):
-            where, row = nonzero_of(weights, target)
+            where, row, error = _known_of(weights, errors, target)
             size = np.abs(row)
             chosen, left = np.arange(len(row)), 0.0
             if len(row) > n_weights:
-                order = np.argpartition(-size, n_weights)
+                # of weights of zero, those of the largest errors
+                first = np.where(size > 0, size, error - error.max())
+                order = np.argpartition(-first, n_weights)
                 chosen, left = order[:n_weights], float(size[order[n_weights]])
             chosen = chosen[np.lexsort((where[chosen], -size[chosen]))]
             columns.append(where[chosen])
             values.append(row[chosen])
-            if errors is not None:
-                kept_errors.append(dense_row(errors, target)[where[chosen]])
+            kept_errors.append(error[chosen])
             cutoff.append(left)
-            rest = (size**2).sum() - (size[chosen] ** 2).sum()
-            left_out.append(max(0, rest) / max(1, weights.shape[1] - len(chosen)))
+            rest = np.delete(size**2 + error**2, chosen).sum()
+            left_out.append(rest / max(1, weights.shape[1] - len(chosen)))
             kept.append(size[chosen].sum())
             whole.append(size.sum())
         kept, whole = np.array(kept), np.array(whole)
@@ -86,7 +90,7 @@ class LargestWeights(NamedTuple):
         rank = np.arange(len(self.columns)) - np.repeat(
             np.cumsum(self.counts) - self.counts, self.counts
         )
-        return np.unique(self.columns[rank < n_most])
+        return np.unique(self.columns[(rank < n_most) & (self.values != 0)])
 
     def embed(self, n_columns):
         """Return the data of the page."""
@@ -187,18 +191,26 @@ def make_map(weights):
     return found
 
 
-def nonzero_of(weights, target):
-    """Return the columns and the values of the non-zero weights of a target."""
-    if issparse(weights):
-        part = slice(weights.indptr[target], weights.indptr[target + 1])
-        columns, values = weights.indices[part], weights.data[part]
+def _known_of(weights, errors, target):
+    """Return columns, weights and errors of a target, where either is not zero."""
+    columns, row = _nonzero_of(weights, target)
+    if errors is None:
+        return columns, row, np.zeros(len(row))
+    uncertain, error = _nonzero_of(errors, target)
+    both = np.union1d(columns, uncertain)
+    found = np.zeros((2, len(both)))
+    found[0, np.searchsorted(both, columns)] = row
+    found[1, np.searchsorted(both, uncertain)] = error
+    return both, *found
+
+
+def _nonzero_of(matrix, target):
+    """Return the columns and the values of the non-zero entries of a target."""
+    if issparse(matrix):
+        part = slice(matrix.indptr[target], matrix.indptr[target + 1])
+        columns, values = matrix.indices[part], matrix.data[part]
         known = np.flatnonzero(values)
         return columns[known].astype(np.int64), values[known].astype(np.float64)
-    values = np.asarray(weights[target], dtype=np.float64)
+    values = np.asarray(matrix[target], dtype=np.float64)
     columns = np.flatnonzero(values)
     return columns, values[columns]
-
-
-def dense_row(matrix, target):
-    """Return a row of a dense or CSR matrix as an array."""
-    return matrix[[target]].toarray()[0] if issparse(matrix) else matrix[target]

@@ -511,10 +511,59 @@ def test_ticked_rows_whose_weights_are_left_out(browser, tmp_path):
     change = float(browser.one(".without").get_attribute("data-change"))
     assert_allclose(change, -WEIGHTS[5, kept].sum(), rtol=1e-6)
     rest = np.delete(WEIGHTS[5], kept)
-    half = 1.959964 * np.sqrt((ERRORS[5, kept] ** 2).sum() + (rest**2).sum())
+    half = 1.959964 * np.sqrt((ERRORS[5] ** 2).sum() + (rest**2).sum())
     low = re.findall(r"interval (\S+) to", browser.one(".without").text)[0]
     assert_allclose(float(low.replace("−", "-")), change - half, rtol=0.01)
     assert "36 of the ticked rows are not among" in browser.one(".prediction").text
+    browser.check_silent()
+
+
+def _interval(browser):
+    """Return the predicted change that is shown, and half of its interval."""
+    without = browser.one(".without")
+    low, high = re.findall(r"interval (\S+) to (\S+)\)", without.text)[0]
+    low, high = (float(end.replace("−", "-")) for end in (low, high))
+    return float(without.get_attribute("data-change")), (high - low) / 2
+
+
+def test_interval_of_a_weight_of_zero(browser, tmp_path):
+    train, targets = TRAIN[:4], TARGETS[:2]
+    weights = np.array([[1.0, 0, 3, 4], [5, 6, 0, 8]])
+    errors = np.full((2, 4), 0.5)
+    path = _write(tmp_path, weights, train, targets, standard_error=errors)
+    browser.open(path, "#targets/1")
+    _tick(browser, 1)
+    _go(browser, "targets/0")
+    assert_allclose(_interval(browser), [0, 0.98], rtol=0.01)
+    assert "all 3 weights of this target that" in browser.one(".detail").text
+    _go(browser, "targets/1")
+    assert_allclose(_interval(browser), [-6, 0.98], rtol=0.01)
+    browser.check_silent()
+
+
+def test_sets_of_rows_do_more_than_their_sum(browser, tmp_path):
+    """Compared with the documented formula, written out over pairs of rows."""
+    noise = np.linspace(0.1, 0.4, N_TARGETS)
+    removal = {"growth": 1.5, "growth_error": 0.6, "shared_error": 0.3}
+    removal |= {"noise": noise, "sizes": [1, 4], "widths": [1.0, 2.5]}
+    path = _write(tmp_path, outputs=OUTPUTS, standard_error=ERRORS, removal=removal)
+    browser.open(path, "#targets/2")
+    w, total = WEIGHTS[2], np.abs(WEIGHTS[2]).sum()
+    rows = np.argsort(-w)[:5]
+    for n in (1, 3):
+        _tick(browser, *(rows[:1] if n == 1 else rows[1:3]))
+        some = rows[:n]
+        together = sum(w[i] * abs(w[j]) / total for i in some for j in some if i != j)
+        change = -w[some].sum() - 1.5 * together
+        strength = np.abs(WEIGHTS[:, some]).mean(axis=0).sum()
+        parts = [noise[2], *ERRORS[2, some], 0.6 * together, 0.3 * strength]
+        half = 1.959964 * np.linalg.norm(parts)
+        half *= 1 + 1.5 * np.log(n) / np.log(4)
+        assert_allclose(_interval(browser), [change, half], rtol=0.01)
+    assert "more than the sum" in browser.one(".prediction").text
+    _tick(browser, *rows[3:])
+    assert "interval " not in browser.one(".without").text
+    assert "checked for up to 4 rows" in browser.one(".prediction").text
     browser.check_silent()
 
 
@@ -566,6 +615,12 @@ def test_csr_is_the_same_page(tmp_path):
         ({"quality": [np.inf] * 12}, "quality must be finite"),
         ({"embedding": np.zeros((12, 3))}, r"embedding must be .* shape \(12, 2\)"),
         ({"standard_error": -ERRORS}, "not negative"),
+        ({"removal": {"growth": -1}}, r"removal\['growth'\] must be a finite"),
+        ({"removal": {"grow": 1}}, "removal must be a dict with keys among"),
+        ({"removal": {"sizes": [2, 1], "widths": [1, 1]}}, "must be increasing int"),
+        ({"removal": {"sizes": [1, 2], "widths": [1]}}, "as many finite numbers"),
+        ({"removal": {"sizes": [1, 2]}}, "as many finite numbers"),
+        ({"removal": {"noise": [1.0]}}, r"or one for each of the 12 targets"),
         ({"standard_error": ERRORS[0]}, r"standard_error must have shape \(12,\)"),
         ({"groups": GROUPS[:5]}, "a label for each of the 40"),
         ({"groups": {"a": [0, 40]}}, "must be rows of the training set"),

@@ -47,9 +47,21 @@ def test_errors_follow_the_weights():
     weights = np.array([[0.0, 3.0, -5.0], [1.0, 0.0, 0.0]])
     errors = np.arange(6.0).reshape(2, 3)
     for given_ in (errors, csr_array(errors)):
-        kept = LargestWeights.of(weights, 2, given_)
-        assert_array_equal(kept.columns, [2, 1, 0])
-        assert_array_equal(kept.errors, [2, 1, 3])
+        for some in (weights, csr_array(weights)):
+            kept = LargestWeights.of(some, 2, given_)
+            assert_array_equal(kept.columns, [2, 1, 0, 2])
+            assert_array_equal(kept.values, [-5, 3, 1, 0])
+            assert_array_equal(kept.errors, [2, 1, 3, 5])
+            assert_array_equal(kept.cutoff, [0, 0])
+            assert_allclose(kept.left_out, [0, 4])
+            assert_array_equal(kept.largest_columns(2), [0, 1, 2])
+            assert_array_equal(LargestWeights.of(some[1:], 2).columns, [0])
+
+
+def test_columns_of_zero_weights_are_not_needed():
+    kept = LargestWeights.of(np.array([[0.0, 3.0, 0.0]]), 3, np.ones((1, 3)))
+    assert_array_equal(kept.columns, [1, 0, 2])
+    assert_array_equal(kept.largest_columns(3), [1])
 
 
 def test_columns_of_the_largest():

@@ -165,7 +165,8 @@ const intervalText = () => W.low ? " Intervals allow for the choice of the large
   : W.errors ? " Intervals of weights are 95% intervals." : "";
 
 function keptText(target) {
-  const n = W.counts[target];
+  const start = W.starts[target], kept = W.values.subarray(start, start + W.counts[target]);
+  const n = kept.filter(weight => weight !== 0).length;
   if (!n) return "All weights of this target are zero.";
   return W.cutoff[target] > 0
     ? `These are the ${count(n)} largest weights of this target. They hold ${percent(W.share[target])} ` +
@@ -329,11 +330,15 @@ class Prediction {
   }
   hintText(p) {
     const hints = [];
-    if (p.missing) hints.push(`${count(p.missing)} of the ticked ${columnsAreGroups() ? "groups" : "rows"} ` +
+    if (p.missing && W.cutoff[this.target] > 0) hints.push(`${count(p.missing)} of the ticked ${columnsAreGroups() ? "groups" : "rows"} ` +
       `${p.missing === 1 ? "is" : "are"} not among the weights kept for this target: ` +
       `counted as 0, each is at most ${number(W.cutoff[this.target])}.`);
-    if (W.errors) hints.push("Errors of the weights are taken as independent.");
-    if (p.half === null) hints.push("No interval: standard errors were not given.");
+    if (removal && removal.growth > 0 && ticked.size > 1)
+      hints.push("Together, rows may change an output by more than the sum of their weights.");
+    if (W.errors && !removal) hints.push("Errors of the weights are taken as independent.");
+    if (tooMany()) hints.push("No interval: they were checked for up to " +
+      `${count(mostRows())} ${columnsAreGroups() ? "groups" : "rows"}.`);
+    else if (p.half === null) hints.push("No interval: standard errors were not given.");
     return hints.join(" ");
   }
 }

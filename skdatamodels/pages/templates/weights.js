@@ -3,6 +3,7 @@
 
 const Z = 1.959964;  // of a 95% interval
 let W = null;
+let removal = null;  // how sets differ from sums of weights, see write_explorer
 let outputs = null, noise = null, quality = null, output = null, groups = null;
 
 function startWeights() {
@@ -10,6 +11,9 @@ function startWeights() {
   noise = decode(data.noise);
   quality = decode(data.quality);
   output = data.output;
+  removal = data.removal && { ...data.removal };
+  for (const name of removal ? ["noise", "total", "strength"] : [])
+    removal[name] = decode(data.removal[name]);
   if (data.groups) startGroups();
   const spec = data.weights;
   W = { nColumns: spec.nColumns, totalShare: spec.totalShare };
@@ -92,20 +96,46 @@ function tickedRows() {
 }
 
 let effects = null;
-// Predicted change of every target: minus the sum of the ticked weights.
+// Predicted change of every target: minus the sum of the ticked weights, and more if
+// rows do more together.
 function predictedEffects() {
   if (effects) return effects;
   const change = new Float64Array(W.n), variance = new Float64Array(W.n);
+  const gross = new Float64Array(W.n), own = new Float64Array(W.n);
   const found = new Uint32Array(W.n);
-  for (const column of ticked)
+  let strength = 0;
+  for (const column of ticked) {
+    if (removal) strength += removal.strength[column];
     for (let j = W.columnStarts[column]; j < W.columnStarts[column + 1]; j++) {
-      const k = W.byColumn[j], t = W.targetOf[k];
+      const k = W.byColumn[j], t = W.targetOf[k], size = Math.abs(W.values[k]);
       change[t] -= W.values[k];
+      gross[t] += size;
+      own[t] += W.values[k] * size;
       if (W.errors) variance[t] += W.errors[k] ** 2;
       found[t]++;
     }
+  }
+  for (let t = 0; removal && t < W.n; t++) {
+    // over all pairs of different rows
+    const joint = (change[t] * gross[t] + own[t]) / (removal.total[t] || 1);
+    change[t] += removal.growth * joint;
+    variance[t] += (removal.growth_error * joint) ** 2 +
+      (removal.shared_error * strength) ** 2 + removal.noise[t] ** 2;
+    variance[t] *= widening(ticked.size) ** 2;
+  }
   return effects = { change, variance, found };
 }
+// How much wider intervals of so many rows are, linear in the logarithm between sizes.
+function widening(n) {
+  const { sizes, widths } = removal;
+  if (!sizes) return 1;
+  const i = sizes.findIndex(size => size >= n);
+  if (i <= 0) return widths[i < 0 ? widths.length - 1 : 0];
+  const share = Math.log(n / sizes[i - 1]) / Math.log(sizes[i] / sizes[i - 1]);
+  return widths[i - 1] + share * (widths[i] - widths[i - 1]);
+}
+const mostRows = () => removal && removal.sizes ? removal.sizes.at(-1) : Infinity;
+const tooMany = () => ticked.size > mostRows();
 
 // What is predicted for one target: {change, half, missing, after, flip}. `flip` is
 // "certain" if the whole interval is beyond the threshold, "possible" if a part of it is,
@@ -113,12 +143,11 @@ function predictedEffects() {
 // what they may add widens the interval.
 function predict(target) {
   const all = predictedEffects(), change = all.change[target];
-  const missing = W.cutoff[target] > 0 ? ticked.size - all.found[target] : 0;
+  const missing = W.leftOut[target] > 0 ? ticked.size - all.found[target] : 0;
   let half = null;
-  if (W.errors || noise) {
+  if ((W.errors || noise || removal) && !tooMany()) {
     let variance = missing * W.leftOut[target] ** 2;
-    if (W.errors) variance += all.variance[target];
-    if (noise && ticked.size) variance += noise[target] ** 2;
+    if (ticked.size) variance += all.variance[target] + (noise ? noise[target] ** 2 : 0);
     half = Z * Math.sqrt(variance);
   }
   const result = { change, half, missing, after: null, flip: "no" };
