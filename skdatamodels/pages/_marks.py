@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from skdatamodels.applications._removal_sets import dense_row
 from skdatamodels.inference._false_discovery import distinguishable
 from skdatamodels.inference._named_weights import (
     FDR,
@@ -12,7 +13,6 @@ from skdatamodels.inference._named_weights import (
     intervals_at,
 )
 from skdatamodels.pages._page import embed
-from skdatamodels.pages._weight_data import dense_row
 
 
 class Marks(NamedTuple):
