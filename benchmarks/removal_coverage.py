@@ -2,9 +2,10 @@
 
 Sets of 1 to 30 of 300 rows are removed: the rows for and against a test row, the most
 harmful and the most helpful ones, and random ones. The audit itself has removed the
-most harmful 1, 3, 10 and 30, so `--sizes 2 5 20` is the harder test of these. Coverage is that of 95 % intervals on one retraining:
-for the test row that the set was chosen for, or for all test rows. The width is half of
-an interval, by the root mean square of the true changes.
+most harmful 1, 3, 10 and 30, so `--sizes 2 5 20` is the harder test of these. Coverage
+is that of 95 % intervals on one retraining: for the test row that the set was chosen
+for, or for all test rows. The width is half of an interval, by the root mean square of
+the true changes.
 """
 
 import argparse
