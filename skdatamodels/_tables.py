@@ -7,10 +7,12 @@ A result class has a method ``_table`` that returns a :class:`Table`, and in its
 from html import escape
 from math import floor, isfinite, log10
 from numbers import Real
+from textwrap import fill
 from typing import NamedTuple
 
 MOST_ROWS = 10  # of a table
 _MOST_CHARACTERS = 40  # of a cell
+_WIDTH = 100  # of a note
 
 
 class Table(NamedTuple):
@@ -46,7 +48,8 @@ def table_text(result):
         )
     ]
     rows = ["  ".join(row).rstrip() for row in zip(*aligned, strict=True)]
-    return "\n".join([table.title, *rows, *_more(table), *table.notes])
+    notes = [fill(note, _WIDTH, break_on_hyphens=False) for note in table.notes]
+    return "\n".join([table.title, *rows, *_more(table), *notes])
 
 
 def table_html(result):

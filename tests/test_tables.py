@@ -25,12 +25,13 @@ from skdatamodels.applications import (
     ComponentEffects,
     Correlation,
     CounterfactualEffects,
+    compare_learners,
     find_label_errors,
     harmful_examples,
     removal_check,
     similar_examples,
 )
-from skdatamodels.auditing import EffectCheck, GroupAudit, audit
+from skdatamodels.auditing import EffectCheck, GroupAudit, ModelScore, audit
 from skdatamodels.datasets import ReleasedDatamodels, make_linear_runs
 from skdatamodels.inference import infer_weights
 from skdatamodels.influence import CheapAttributions, DifferenceOfMeans
@@ -40,7 +41,12 @@ from skdatamodels.judging import (
     estimate_cost,
     plan_runs,
 )
-from skdatamodels.metrics import LeakageRecall, ScoreInterval, lds_interval
+from skdatamodels.metrics import (
+    LeakageRecall,
+    ScoreInterval,
+    lds_interval,
+    variance_components,
+)
 from skdatamodels.outputs import OUTPUTS, OutputInfo
 from skdatamodels.regression import AttributionMatrix, DatamodelRegressor
 from skdatamodels.runs import KeptModel
@@ -220,7 +226,9 @@ def _group_audit():
     names = np.array([f"group {k}" for k in range(400)])
     effect = np.linspace(-1, 1, 400)
     weights = np.ones((9, 400))
-    return GroupAudit(names, np.ones(400, int), effect, weights, _audit().trust, None)
+    interval, trust = np.column_stack([effect - 1, effect + 1]), _audit().trust
+    of_row = np.arange(400)
+    return GroupAudit(names, of_row, effect, interval, weights, trust, *[None] * 3)
 
 
 def _removal_check():
@@ -254,7 +262,11 @@ RESULTS = {
     "EffectCheck": lambda folder: EffectCheck(0.5, 1.0, _effects()),
     "GroupAudit": lambda folder: _group_audit(),
     "LabelErrors": lambda folder: _label_errors(),
+    "LearnerComparison": lambda folder: compare_learners(
+        np.eye(20, 30), np.ones((20, 30))
+    ),
     "LeakageRecall": lambda folder: LeakageRecall(np.ones(30), np.arange(30)),
+    "ModelScore": lambda folder: ModelScore("accuracy", 0.9, 1 / 3, 30, 1e-9),
     "OutputInfo": lambda folder: OutputInfo(),
     "PackedMasks": lambda folder: RUNS.packed,
     "ReleasedDatamodels": lambda folder: ReleasedDatamodels(
@@ -271,6 +283,9 @@ RESULTS = {
     "RunStore": _store,
     "ScoreInterval": lambda folder: ScoreInterval(1 / 3, 0.3, 0.4),
     "TrainingRuns": lambda folder: RUNS,
+    "VarianceComponents": lambda folder: variance_components(
+        np.random.default_rng(0).normal(size=(2, 30, 40))
+    ),
     "Trust": lambda folder: _audit().trust,
 }
 ROOMS = [

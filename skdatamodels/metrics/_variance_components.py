@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from skdatamodels._sklearn_compat import validate_params
+from skdatamodels._tables import MOST_ROWS, Table, table_html, table_text
 from skdatamodels.metrics._noise import check_repeats
 
 _STRENGTHS = np.logspace(-3, 1, 9)  # of the ridge, relative to the noise variance
@@ -39,6 +40,20 @@ class VarianceComponents(NamedTuple):
         return np.divide(
             self.training, total, out=np.full(len(total), np.nan), where=total > 0
         )
+
+    def _table(self):
+        n = len(self.subset)
+        columns = {
+            "target": np.arange(n)[:MOST_ROWS],
+            "by subset": self.subset[:MOST_ROWS],
+            "by training": self.training[:MOST_ROWS],
+            "share of training": self.training_share[:MOST_ROWS],
+            "shared": self.shared_noise[:MOST_ROWS],
+        }
+        return Table("Variance of outputs", columns, n)
+
+    __repr__ = table_text
+    _repr_html_ = table_html
 
 
 @validate_params({"repeats": ["array-like"]}, prefer_skip_nested_validation=True)

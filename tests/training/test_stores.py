@@ -108,7 +108,8 @@ def shrunk(factor):
 def test_settings_make_new_stores_without_a_word(tmp_path):
     changes = [
         {}, {"alpha": 0.3}, {"estimator__alpha": 2.0}, {"design": "bernoulli"},
-        {"estimator__alpha": 1}, {"estimator__solver": "svd"}, {"random_state": 1},
+        {"estimator__alpha": 1}, {"estimator__solver": "cholesky"},
+        {"random_state": 1},
         {"output": "squared_error"}, {"output": shrunk(2)}, {"output": shrunk(3)},
         {"output": np.add}, {"estimator": make_pipeline(Ridge())}, {"fast": False},
         {"estimator": make_pipeline(Ridge(2.0))}, {"targets": TARGETS[:2]},

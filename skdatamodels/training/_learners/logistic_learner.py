@@ -8,6 +8,7 @@ from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils.class_weight import compute_class_weight
 
 from skdatamodels._fitting import fit_rows
 from skdatamodels.training._learners.block_learner import (
@@ -18,7 +19,6 @@ from skdatamodels.training._learners.block_learner import (
 
 _SAME_FIT = {  # settings of the estimator with which the fast path gives its results
     "dual": (False,),
-    "class_weight": (None,),
     "solver": ("lbfgs", "newton-cg", "newton-cholesky"),
     "verbose": (0,),
     "n_jobs": (None,),
@@ -30,6 +30,7 @@ _CLOSER = 100  # factor by which tol is smaller than the estimator's
 _EXACT_TOL = 1e-8  # of scikit-learn's fits; Newton's method ends far below it
 _EXACT_ERROR = 1e-5  # of coefficients, at the curvature of the penalty alone
 _WIDEST_GAP = 0.05  # between the estimator's fit and the optimum, in SDs of the logits
+_NO_GAP = 1e-3  # of logits, whatever their SD
 _MAX_ITER, _MEMORY, _MAX_CUTS, _STEEP = 60, 8, 5, 0.9
 
 
@@ -117,7 +118,7 @@ class LogisticLearner(BlockLearner):
         logistic = _split(estimator)[1]
         parameters = logistic.get_params()
         for name, same in _SAME_FIT.items():
-            if parameters[name] not in same and not (exact and name != "class_weight"):
+            if parameters[name] not in same and not exact:
                 wanted = " or ".join(map(repr, same))
                 return f"{name}={parameters[name]!r} is not {name}={wanted}"
         if not (exact or 0 < logistic.tol <= _LOOSEST_TOL):
@@ -162,13 +163,14 @@ class LogisticLearner(BlockLearner):
         X = self._design(self.X_targets)
         gap = np.abs(X @ (optimum - fit).T).max()
         spread = (X @ fit.T).std()
-        if gap <= _WIDEST_GAP * spread:  # False for NaN
+        if gap <= max(_WIDEST_GAP * spread, _NO_GAP):  # False for NaN
             self._start = optimum
             return
         self._start = None
+        off = f"{gap / spread:.0%} of their standard deviation" if spread else gap
         self._tell(
-            f"stops where a logit is off by {gap / spread:.0%} of the logits' standard "
-            f"deviation. Set a smaller tol, such as {model.tol / 100:g}"
+            f"stops where logits are off by up to {off}. Set a smaller tol, such as "
+            f"{model.tol / 100:g}"
         )
 
     def _tell(self, what):
@@ -187,7 +189,7 @@ class LogisticLearner(BlockLearner):
         objectives = [self._objective(np.flatnonzero(mask)) for mask in masks]
         coef = self._minimise(objectives)
         raw = self._design(self.X_targets) @ coef.transpose(0, 2, 1)
-        raw[masks @ self._weight() <= 0] = np.nan
+        raw[masks @ self._sample_weight() <= 0] = np.nan
         return raw if n_columns > 1 else np.concatenate([0 * raw, raw], axis=2)
 
     def _minimise(self, objectives):
@@ -202,7 +204,7 @@ class LogisticLearner(BlockLearner):
 
     def _objective(self, rows):
         """Return the gradient of a subset's objective, or None if it is empty."""
-        weight = self._weight()[rows]
+        weight = self._weight(rows)
         total = weight.sum()
         if not total:
             return None
@@ -223,7 +225,7 @@ class LogisticLearner(BlockLearner):
 
     def _hessian(self, coef):
         """Return the Hessian of a typical subset's objective at `coef`."""
-        X, share = self._design(self.X), self._weight()
+        X, share = self._design(self.X), self._weight(np.arange(len(self.X)))
         total = share.sum()
         share = share / total
         p = _probabilities(coef @ X.T)
@@ -255,9 +257,20 @@ class LogisticLearner(BlockLearner):
         ones = np.ones((len(X), int(self._logistic.fit_intercept)))
         return np.hstack([(X - self._mean) / self._scale if self._scales else X, ones])
 
-    def _weight(self):
+    def _sample_weight(self):
         weight = self.train.sample_weight
         return np.ones(len(self.train)) if weight is None else weight
+
+    def _weight(self, rows):
+        """Return the weights in the loss of a subset: of examples times of classes."""
+        weight, given = self._sample_weight()[rows], self._logistic.class_weight
+        if given is None or not weight.sum():
+            return weight
+        y, codes = self.train.y[rows], self._column_of_class()[rows]
+        of_class = compute_class_weight(
+            given, classes=self.classes, y=y, sample_weight=weight
+        )
+        return weight * of_class[codes]
 
     def _column_of_class(self):
         return np.searchsorted(self.classes, self.train.y)

@@ -81,8 +81,6 @@ class RidgeLearner(BlockLearner):
         """Return why the estimator must fit each run itself, or None if it need not."""
         if estimator.solver not in ("auto", "cholesky") and not exact:
             return f'solver={estimator.solver!r} is not solver="cholesky"'
-        if getattr(estimator, "class_weight", None) is not None:
-            return "class_weight is set. Give examples a sample_weight instead"
         if sp.issparse(train.X) and not exact:
             return "train.X is sparse, for which scikit-learn iterates. Make it dense"
         if reason := data_obstacle(train, targets, exact=exact):
@@ -104,8 +102,7 @@ class RidgeLearner(BlockLearner):
         if self._rows is None:
             self._rows = self._moment_rows()
         n_features, fit_intercept = self.X.shape[1], self.estimator.fit_intercept
-        if self.train.sample_weight is not None:
-            masks = masks * self.train.sample_weight
+        masks = masks * self._factors(masks)
         moments = masks @ self._rows
         n, x, half = np.split(moments, [1, 1 + n_features], axis=1)
         y, xy = self._response_moments(masks, moments[:, : 1 + n_features])
@@ -129,6 +126,23 @@ class RidgeLearner(BlockLearner):
         if self.classes is None:
             return raw[..., 0]
         return raw if raw.shape[2] > 1 else np.concatenate([0 * raw, raw], axis=2)
+
+    def _factors(self, masks):
+        """Return the weights of examples in each run: their own times of the class."""
+        weight, given = self.train.sample_weight, None
+        weight = 1.0 if weight is None else weight
+        if self.classes is not None:
+            given = self.estimator.class_weight
+        if given is None:
+            return weight
+        codes = np.searchsorted(self.classes, self.train.y)
+        if given != "balanced":
+            of_class = np.array([given.get(label, 1.0) for label in self.classes])
+            return weight * of_class[codes]
+        counts = masks @ np.eye(len(self.classes))[codes]
+        total = counts.sum(axis=1, keepdims=True)
+        balanced = total / (len(self.classes) * np.maximum(counts, 1))
+        return weight * balanced[:, codes]
 
     def _moment_rows(self):
         """Return 1, x and the upper half of x xᵀ for each example, one per row."""

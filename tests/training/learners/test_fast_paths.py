@@ -115,7 +115,7 @@ def test_exact_runs_are_closer_to_the_optimum_and_have_a_store_of_their_own(
     ("estimator", "says"),
     [
         (GaussianNB(), "is for Ridge, RidgeClassifier and LogisticRegression"),
-        (LogisticRegression(class_weight="balanced"), "class_weight='balanced'"),
+        (LogisticRegression(l1_ratio=1, solver="saga"), "with an L2 penalty"),
     ],
 )
 def test_exact_says_why_it_is_not_possible(digits, estimator, says):

@@ -92,12 +92,29 @@ def test_is_not_for_other_objectives(estimator):
     assert not LogisticLearner.is_for(estimator)
 
 
+@pytest.mark.parametrize("class_weight", ["balanced", {0: 1, 1: 4, 2: 0.5}])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_classes_have_their_weights(class_weight, weighted):
+    train, targets, masks = data()
+    masks[:, train.y == 1] &= np.random.default_rng(0).random(20) < 0.5  # imbalance
+    masks[:, :3] = True
+    weight = np.arange(60) % 4 + 0.5 if weighted else None
+    train = Examples(train.X, train.y, sample_weight=weight)
+    estimator = LogisticRegression(class_weight=class_weight)
+    best = clone(estimator).set_params(tol=1e-9, max_iter=10_000)
+    own = EstimatorLearner(best, train, targets, "margin")
+    expected = [own(np.flatnonzero(mask), 0) for mask in masks]
+    outputs = prepared(estimator, train, targets, exact=True).train_many(masks, None)
+    np.testing.assert_allclose(outputs, expected, rtol=1e-4, atol=1e-4)
+    plain = prepared(LogisticRegression(), train, targets).train_many(masks, None)
+    assert np.abs(plain - outputs).max() > 0.05
+
+
 @pytest.mark.parametrize(
     ("settings", "says", "exact_too"),
     [
         ({"solver": "liblinear"}, "solver='liblinear'", False),
         ({"solver": "sag"}, "'lbfgs' or", False),
-        ({"class_weight": "balanced"}, "class_weight='balanced'", True),
         ({"tol": 1e-2}, "tol=0.01", False),
         ({"tol": 0.0}, "tol=0 is not tol=0.0001", False),
         ({"n_jobs": 1}, "n_jobs=1 is not n_jobs=None", False),

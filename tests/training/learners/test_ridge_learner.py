@@ -78,7 +78,6 @@ class Subclass(Ridge):
         Ridge([1.0]),
         Ridge(positive=True),
         *(Ridge(solver=solver) for solver in ("svd", "lsqr", "sparse_cg", "sag")),
-        RidgeClassifier(class_weight="balanced"),
         Subclass(),
     ],
     ids=repr,
@@ -88,6 +87,21 @@ def test_leaves_other_settings_to_the_estimator(ridge):
     assert not RidgeLearner.is_for(ridge) or RidgeLearner.obstacle(
         ridge, train, targets
     )
+
+
+@pytest.mark.parametrize("class_weight", ["balanced", {0: 1, 1: 4}])
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_classes_have_their_weights(class_weight, n_classes, weighted):
+    train, targets, masks = data(3, 40, 3, n_classes)
+    masks[:, :n_classes] = True
+    weight = np.arange(40) % 4 + 0.5 if weighted else None
+    train = Examples(train.X, train.y, sample_weight=weight)
+    ridge = RidgeClassifier(class_weight=class_weight)
+    own = EstimatorLearner(ridge, train, targets, None)
+    learner = RidgeLearner(ridge, train, targets, None)
+    expected = [own(np.flatnonzero(mask), 0) for mask in masks]
+    np.testing.assert_allclose(learner.train_many(masks, None), expected, rtol=1e-6)
 
 
 @pytest.mark.parametrize(
