@@ -8,6 +8,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from skdatamodels._dense_row import dense_row
 from skdatamodels._sklearn_compat import Interval, StrOptions, fit_context
 from skdatamodels.applications._attributions import (
     check_attributions,
@@ -26,7 +27,6 @@ from skdatamodels.applications._quality import warn_if_weak
 from skdatamodels.applications._removal_sets import (
     HEURISTICS,
     check_sizes,
-    dense_row,
     order_by,
 )
 from skdatamodels.masks import PackedMasks

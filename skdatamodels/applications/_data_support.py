@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 
+from skdatamodels._dense_row import dense_row
 from skdatamodels._numbers import as_real
 from skdatamodels._sklearn_compat import Interval, StrOptions, fit_context
 from skdatamodels.applications._attributions import check_attributions, check_weights
@@ -16,7 +17,6 @@ from skdatamodels.applications._edits import (
 )
 from skdatamodels.applications._quality import warn_if_weak
 from skdatamodels.applications._removal_sets import (
-    dense_row,
     n_ranked,
     removal_orders,
 )

@@ -3,8 +3,8 @@
 from numbers import Integral
 
 import numpy as np
-from scipy.sparse import issparse
 
+from skdatamodels._dense_row import dense_row
 from skdatamodels.applications._likeness import like_first
 
 # Map weights (n_train,) to scores. The examples with the highest scores come first.
@@ -14,12 +14,6 @@ HEURISTICS = {
     "zero": lambda weights: -abs(weights),
     "random": np.zeros_like,
 }
-
-
-def dense_row(weights, row):
-    """Return a row of a dense or sparse matrix as an array (n_columns,)."""
-    values = weights[[row]]
-    return (values.toarray() if issparse(values) else np.asarray(values))[0]
 
 
 def order_by(*scores):

@@ -7,6 +7,7 @@ import numpy as np
 from scipy.sparse import issparse
 from sklearn.utils.validation import check_is_fitted
 
+from skdatamodels._dense_row import dense_row
 from skdatamodels._examples import check_examples, names_at
 from skdatamodels._last_step import last_step
 from skdatamodels._numbers import unmasked
@@ -21,7 +22,6 @@ from skdatamodels.applications._quality import (
     warn_if_weak,
 )
 from skdatamodels.applications._rankings import Extremes, HarmfulExamples
-from skdatamodels.applications._removal_sets import dense_row
 from skdatamodels.inference._named_weights import (
     check_inference,
     intervals_at,

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skdatamodels.applications._removal_sets import dense_row
+from skdatamodels._dense_row import dense_row
 from skdatamodels.inference._false_discovery import distinguishable
 from skdatamodels.inference._named_weights import (
     FDR,
