@@ -3,6 +3,7 @@
 import numpy as np
 
 from skdatamodels._example_scales import cell_differences, plain_values, scales_of
+from skdatamodels._numbers import is_missing
 from skdatamodels._tables import shorten
 from skdatamodels.applications import similar_examples
 from skdatamodels.auditing._effect_check import NORMAL
@@ -96,6 +97,8 @@ def _differences(found, target, scales):
 
 
 def _short(value):
+    if is_missing(value):
+        return "missing"
     if isinstance(value, float | np.floating):
         return f"{value:.4g}"
     return shorten(value, _MOST_CHARACTERS)
