@@ -1,6 +1,7 @@
 """What one learner gets from the training set, and another does not."""
 
 from dataclasses import dataclass
+from numbers import Integral
 
 import numpy as np
 from scipy.sparse import issparse
@@ -12,6 +13,7 @@ from skdatamodels._random import entropy_from
 from skdatamodels._tables import Table, table_html, table_text
 from skdatamodels.applications._attributions import check_weights
 from skdatamodels.applications._component_effects import component_effects
+from skdatamodels.training._players import players_of
 
 
 @dataclass(frozen=True, repr=False)
@@ -57,7 +59,8 @@ class LearnerComparison:
             weights.
         **params : dict
             Arguments of :func:`component_effects`: `n_removed`, `n_ends`, `n_trials`
-            and `n_control_trials`.
+            and `n_control_trials`. `n_ends` is at most 20 by default, and below half
+            of the targets.
 
         Returns
         -------
@@ -65,6 +68,15 @@ class LearnerComparison:
             Changes of the outputs of both learners. A direction that only A uses has a
             `same_end` below 0 for A and near 0 for B.
         """
+        n_targets, n_train = len(self.coordinates), self.components.shape[1]
+        for name, trainer in (("trainer_a", trainer_a), ("trainer_b", trainer_b)):
+            sizes = len(players_of(trainer)), len(trainer.targets)
+            if sizes != (n_train, n_targets):
+                raise ValueError(
+                    f"{name} has {sizes[0]} training examples and {sizes[1]} targets, "
+                    f"but the comparison is about {n_train} and {n_targets}."
+                )
+        params = {"n_ends": min(20, (n_targets - 1) // 2)} | params
         return tuple(
             component_effects(trainer, self.components, self.coordinates, **params)
             for trainer in (trainer_a, trainer_b)
@@ -89,8 +101,13 @@ class LearnerComparison:
         return Table(
             "What A gets from the training set, and B does not",
             columns,
-            notes=(f"Weights of A and B: {similarity}.",),
+            notes=(f"Weights of A and B: {similarity}.{self._alike()}",),
         )
+
+    def _alike(self):
+        if self.similarity.min() > 1 - 1e-9:
+            return " They are the same, and the directions mean nothing."
+        return ""
 
     __repr__ = table_text
     _repr_html_ = table_html
@@ -182,8 +199,11 @@ fitted estimators
                 f"weights_a has shape {shape}, but {name} {matrix.shape}. Both must be "
                 "of the same targets and training examples."
             )
-    if not 1 <= n_components <= min(shape):
-        raise ValueError(f"n_components must be 1 to {min(shape)}, got {n_components}.")
+    if not (isinstance(n_components, Integral) and 1 <= n_components <= min(shape)):
+        raise ValueError(
+            f"n_components must be an integer from 1 to {min(shape)}, got "
+            f"{n_components!r}."
+        )
     for name, part, n in (("targets", targets, shape[0]), ("train", train, shape[1])):
         if part is not None:
             check_examples(part, name)

@@ -72,8 +72,13 @@ def support_effects(supports, inference):
     for target, support in enumerate(supports):
         if support is None:
             continue
-        rows = np.asarray(support, dtype=int)
-        if not np.isin(rows, range(n_train)).all():
+        rows = np.asarray(support)
+        rows = rows.astype(int) if rows.size == 0 else rows
+        if (
+            rows.ndim != 1
+            or rows.dtype.kind not in "iu"
+            or not np.isin(rows, range(n_train)).all()
+        ):
             raise ValueError(
                 f"The support of target {target} must be training examples, integers "
                 f"from 0 to {n_train - 1}; got {rows[:10].tolist()}."

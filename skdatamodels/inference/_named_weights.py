@@ -69,5 +69,5 @@ def mark_note(distinguishable):
     if distinguishable is None:
         return ()
     if distinguishable.any():
-        return (f"* distinguishable at FDR {FDR}",)
+        return (f"* distinguishable at FDR {FDR}; in subsets of one size, from others",)
     return (f"No example is distinguishable at FDR {FDR}.",)

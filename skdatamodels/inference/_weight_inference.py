@@ -374,7 +374,9 @@ class WeightInference:
         Returns
         -------
         inference : WeightInference
-            It says how weights differ from 0, instead of from a typical example.
+            Its estimates and intervals are on the scale of `weights`. What it selects
+            differs from a typical example, and from 0 if the mean of `weights` is
+            right, which these runs cannot tell.
         """
         if self.n_columns is None:
             return self

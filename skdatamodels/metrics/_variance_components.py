@@ -91,7 +91,8 @@ def variance_components(repeats):
     -----
     This is the analysis of variance with one random effect: the variance by training
     is that within subsets, and the variance by subset is that of the means of subsets
-    less the noise which is left in the means. Both are unbiased.
+    less the noise which is left in the means. Both are unbiased, before an estimate
+    below 0 is set to 0.
 
     The shared noise is the R² of ridge regressions of the noise of each target on that
     of all others, on subsets that were held out in turn. With few runs it is too small.

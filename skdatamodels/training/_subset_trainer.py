@@ -527,6 +527,11 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
                 f"A {type(self.estimator).__name__} has no fit that could take "
                 "fit_params. Leave them out."
             )
+        if self.fast == "exact" and not hasattr(self.estimator, "fit"):
+            raise ValueError(
+                'fast="exact" is for linear models of scikit-learn. For this '
+                f"{type(self.estimator).__name__}, leave it out."
+            )
         if hasattr(self.estimator, "make_learner"):
             return self.estimator.make_learner(self.train, self.targets, self.output)
         if not hasattr(self.estimator, "fit"):

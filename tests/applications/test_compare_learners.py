@@ -116,7 +116,8 @@ def test_retraining_shows_that_only_one_learner_uses_the_mark():
     ("params", "error", "message"),
     [
         ({"weights_b": np.ones((60, 5))}, ValueError, "of the same targets"),
-        ({"n_components": 0}, ValueError, "n_components must be 1 to 60, got 0"),
+        ({"n_components": 0}, ValueError, "an integer from 1 to 60, got 0"),
+        ({"n_components": 2.5}, ValueError, "got 2.5"),
         ({"held_out": np.ones((60, 90))}, TypeError, "two attribution matrices"),
         (
             {"held_out": (np.ones((60, 90)), np.ones((6, 90)))},
@@ -131,3 +132,21 @@ def test_bad_input(params, error, message):
     a, b, _ = planted()
     with pytest.raises(error, match=message):
         compare_learners(**{"weights_a": a, "weights_b": b} | params)
+
+
+def test_both_trainers_are_checked_before_any_training():
+    def learner(rows, seed):
+        raise RuntimeError("trained")
+
+    a, b, _ = planted()
+    data, few = (Examples(np.eye(n), range(n)) for n in (90, 80))
+    targets = Examples(np.eye(90)[:60], range(60))
+    short = Examples(np.eye(80)[:60], range(60))
+    trainers = SubsetTrainer(learner, data, targets), SubsetTrainer(learner, few, short)
+    with pytest.raises(ValueError, match="trainer_b has 80 training examples"):
+        compare_learners(a, b).effects(*trainers)
+
+
+def test_equal_weights_have_no_directions():
+    a, *_ = planted()
+    assert "mean nothing" in " ".join(repr(compare_learners(a, 2 * a)).split())

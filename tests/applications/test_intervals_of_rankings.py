@@ -138,7 +138,7 @@ def test_tables_mark_what_is_distinguishable():
     assert "*" in text.split("\n* distinguishable at FDR 0.1")[0]
     text = repr(harmful_examples(model, inference=inference))
     assert text.split("\n")[1].split() == ["row", "mean", "weight", "from", "to"]
-    assert "\n* distinguishable at FDR 0.1\n" in text
+    assert "\n* distinguishable at FDR 0.1; in subsets of one size" in text
     assert "<th>from</th>" in harmful_examples(model, inference=inference)._repr_html_()
     model, inference, _ = fitted(1, n_informative=0)
     text = repr(similar_examples(model, inference=inference))

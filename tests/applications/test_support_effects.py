@@ -6,6 +6,7 @@ from numpy.testing import assert_allclose
 
 from skdatamodels import DatamodelRegressor, sample_masks
 from skdatamodels.applications import support_effects
+from skdatamodels.datasets import make_linear_runs
 from skdatamodels.inference import infer_weights
 
 
@@ -60,3 +61,11 @@ def test_wrong_supports():
         support_effects([None, None], inference)
     with pytest.raises(ValueError, match="support of target 1 must be training"):
         support_effects([None, [60], *[None] * 6], inference)
+
+
+@pytest.mark.parametrize("support", [np.arange(30) < 3, [1.5], [[0, 1]], [99]])
+def test_supports_are_positions(support):
+    runs, _ = make_linear_runs(100, n_train=30, n_targets=2)
+    inference = infer_weights(DatamodelRegressor(0.1, penalty="l2").fit(runs), runs)
+    with pytest.raises(ValueError, match="support of target 1 must be training ex"):
+        support_effects([[0, 1], support], inference)

@@ -62,9 +62,10 @@ def estimator_learner(estimator, train, targets, output, *, fast, fit_params=Non
     kinds = [kind for kind in FAST_LEARNERS if kind.is_for(estimator)]
     if exact and not kinds:
         raise ValueError(
-            'fast="exact" is for Ridge, RidgeClassifier and LogisticRegression with an '
-            "L2 penalty, and for a pipeline of a StandardScaler and a "
-            f"LogisticRegression. For {describe_kind(estimator)}, leave it out."
+            'fast="exact" is for Ridge and RidgeClassifier with one alpha and without '
+            "positive, and for LogisticRegression with its default penalty, l1_ratio=0 "
+            "and a finite C, alone or after a StandardScaler that scales, with an "
+            f"intercept. For this {describe_kind(estimator)}, leave it out."
         )
     if not fast or not kinds or fit_params:
         return plain

@@ -146,7 +146,10 @@ class LogisticLearner(BlockLearner):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # told below
             everything = np.arange(len(self.train))
-            fitted = fit_rows(clone(self.estimator), self.train, everything)
+            try:
+                fitted = fit_rows(clone(self.estimator), self.train, everything)
+            except Exception:  # then each run raises its own error
+                return
         model = _split(fitted)[1]
         stopped = model.n_iter_.max() >= model.max_iter
         if stopped and not self.exact:
@@ -154,8 +157,14 @@ class LogisticLearner(BlockLearner):
             return
         parts = [model.coef_, model.intercept_[:, None]]
         fit = np.hstack(parts[: 1 + model.fit_intercept]).astype(np.float64)
+        if not self._weight(everything).sum() > 0:
+            return  # the estimator makes of it what it can
         self._start = fit
-        self._inverse = np.linalg.inv(self._hessian(fit))
+        try:
+            self._inverse = np.linalg.inv(self._hessian(fit))
+        except np.linalg.LinAlgError:  # of weights that are not positive
+            self._start = None
+            return
         optimum = self._minimise([self._objective(everything)])[0]
         if self.exact:
             self._start = optimum if np.isfinite(optimum).all() else fit
@@ -206,7 +215,7 @@ class LogisticLearner(BlockLearner):
         """Return the gradient of a subset's objective, or None if it is empty."""
         weight = self._weight(rows)
         total = weight.sum()
-        if not total:
+        if not total > 0:
             return None
         X, y = self._design(self.X[rows]), self._column_of_class()[rows]
         shape, penalty = self._start.shape, self._penalty(total, rows)

@@ -114,8 +114,8 @@ def test_exact_runs_are_closer_to_the_optimum_and_have_a_store_of_their_own(
 @pytest.mark.parametrize(
     ("estimator", "says"),
     [
-        (GaussianNB(), "is for Ridge, RidgeClassifier and LogisticRegression"),
-        (LogisticRegression(l1_ratio=1, solver="saga"), "with an L2 penalty"),
+        (GaussianNB(), "is for Ridge and RidgeClassifier with one alpha"),
+        (LogisticRegression(l1_ratio=1, solver="saga"), "with its default penalty"),
     ],
 )
 def test_exact_says_why_it_is_not_possible(digits, estimator, says):

@@ -12,6 +12,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from skdatamodels import Examples
+from skdatamodels.training._learners import logistic_learner
 from skdatamodels.training._learners.learners import EstimatorLearner
 from skdatamodels.training._learners.logistic_learner import LogisticLearner, minimise
 
@@ -250,3 +251,23 @@ def test_minimise_finds_minima_and_tells_what_it_did_not_find():
     np.testing.assert_allclose(found[[0, 2]], centres, atol=1e-7)
     np.testing.assert_array_equal(found[1], np.ones(6))
     assert np.isnan(found[3]).all()
+
+
+def test_exact_runs_that_do_not_converge_are_fitted_in_double_precision(monkeypatch):
+    monkeypatch.setattr(logistic_learner, "_MAX_ITER", 0)
+    train, targets, masks = data()
+    best = LogisticRegression(tol=1e-10, max_iter=10_000, solver="newton-cholesky")
+    own = EstimatorLearner(best, train, targets, "margin")
+    single = [Examples(part.X.astype(np.float32), part.y) for part in (train, targets)]
+    learner = LogisticLearner(LogisticRegression(), *single, "margin", exact=True)
+    learner.prepare()
+    assert np.isnan(learner.train_many(masks, None)).all()
+    rows = np.flatnonzero(masks[0])
+    np.testing.assert_allclose(learner(rows, 0), own(rows, 0), rtol=1e-4, atol=1e-4)
+
+
+def test_weights_of_which_there_is_no_optimum_are_left_to_the_estimator():
+    train, targets, masks = data(n_classes=2)
+    estimator = LogisticRegression(class_weight={0: -1.0})
+    learner = prepared(estimator, train, targets)
+    assert np.isnan(learner.train_many(masks, None)).all()
