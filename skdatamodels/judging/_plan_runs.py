@@ -36,6 +36,7 @@ from skdatamodels.metrics import (
     noise_ceiling,
     optimal_mse,
 )
+from skdatamodels.masks._varied import find_varied_pairs
 from skdatamodels.metrics._lds import bootstrap_scores, check_finite
 from skdatamodels.regression import DatamodelRegressor
 from skdatamodels.runs import TrainingRuns
@@ -281,6 +282,11 @@ def plan_runs(
     >>> bool(plan.predict([1600])[0, 0] > plan.scores[-1, 0])
     True
     """
+    if find_varied_pairs(runs.packed, runs.seeds) is not None:
+        raise ValueError(
+            "Only a few examples vary within pairs of these runs, whose number a score "
+            "does not tell. Use infer_varied(runs), whose standard errors do."
+        )
     outputs = _check_outputs(runs, repeats, metric)
     rng = np.random.default_rng(entropy_from(random_state))
     n_test = max(3, round(test_fraction * len(runs)))

@@ -47,7 +47,7 @@ from skdatamodels.regression._stack import fit_stack
 from skdatamodels.regression._target_groups import check_and_group
 from skdatamodels.regression._units import Units
 from skdatamodels.runs import TrainingRuns
-from skdatamodels.runs._training_runs import note_targets, outputs_of, paired_runs
+from skdatamodels.runs._training_runs import joined_runs, note_targets, outputs_of
 from skdatamodels.runs._usable_runs import check_exclude
 
 
@@ -401,7 +401,7 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             attributions = getattr(X, "attributions", None)
         splits = isinstance(self.lam, str) or self.penalty == "l2"
         splits = isinstance(X, TrainingRuns) and splits
-        pairs = paired_runs(X) if splits else None
+        pairs = joined_runs(X) if splits else None
         X, y = self._check_data(X, y)
         Y, n_runs = y.reshape(len(y), -1), len(y)
         self._n_runs = n_runs
