@@ -48,7 +48,7 @@ def sample_varied_masks(
     >>> masks = sample_varied_masks(4, 9, np.array([2, 7]), 0.5).dense().astype(int)
     >>> masks[0::2] - masks[1::2]
     array([[ 0,  0,  1,  0,  0,  0,  0, -1,  0],
-           [ 0,  0,  1,  0,  0,  0,  0,  1,  0]])
+           [ 0,  0,  1,  0,  0,  0,  0, -1,  0]])
     """
     if isinstance(run_ids, Integral):
         run_ids = np.arange(run_ids)
