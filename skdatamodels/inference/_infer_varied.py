@@ -10,7 +10,6 @@ from skdatamodels.masks._varied import find_varied_pairs
 from skdatamodels.runs import TrainingRuns
 from skdatamodels.runs._usable_runs import check_exclude, usable_runs
 
-
 _ROUNDING = 4  # units in the last place of an output that are no effect
 
 
@@ -51,7 +50,8 @@ def infer_varied(runs, *, exclude=None):
     -----
     UserWarning
         If some targets have too few usable pairs, because of `exclude` or outputs that
-        are NaN. Their standard errors are NaN.
+        are NaN, or because two examples are always together, or always apart. Their
+        standard errors are NaN.
 
     See Also
     --------
@@ -74,6 +74,9 @@ def infer_varied(runs, *, exclude=None):
     What is not linear is noise, and is in the standard errors. Interactions of two of
     the varying examples cancel in the difference. Those of three do not, but they are
     independent noise of the pairs, since signs are.
+
+    If all pairs show the same effect, but for rounding, its standard error is 0 or
+    nearly so, and its p-value 0. An effect of 0 in all pairs has a p-value of NaN.
 
     Examples
     --------

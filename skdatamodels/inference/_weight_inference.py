@@ -237,7 +237,8 @@ class WeightInference:
         if self.noise is None:
             raise ValueError(
                 "It is not known how the errors of these targets are correlated. Use "
-                "the inference that infer_weights returns."
+                "the inference that infer_weights returns. Of infer_varied, pass the "
+                "runs through aggregate_targets first."
             )
         factors = np.atleast_2d(as_real(factors, "factors")).astype(np.float64)
         if factors.shape[1:] != (len(self),) or not np.isfinite(factors).all():

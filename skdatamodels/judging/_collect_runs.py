@@ -129,8 +129,8 @@ def collect_runs(
     TypeError
         If the regressor does not suit the goals.
     ValueError
-        Before anything is trained: if a goal is unknown or impossible, or there is no
-        budget, or it allows no look.
+        Before anything is trained: if a goal is unknown or impossible, there is no
+        budget, or it allows no look, or the trainer has `vary`.
     RuntimeError
         As :class:`~skdatamodels.training.SubsetTrainer`, if runs failed.
 

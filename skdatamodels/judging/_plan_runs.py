@@ -30,13 +30,13 @@ from skdatamodels.judging._learning_curve import (
     square_at,
 )
 from skdatamodels.judging._rows_of_targets import draw_targets, for_targets
+from skdatamodels.masks._varied import find_varied_pairs
 from skdatamodels.metrics import (
     ScoreInterval,
     linear_datamodeling_score,
     noise_ceiling,
     optimal_mse,
 )
-from skdatamodels.masks._varied import find_varied_pairs
 from skdatamodels.metrics._lds import bootstrap_scores, check_finite
 from skdatamodels.regression import DatamodelRegressor
 from skdatamodels.runs import TrainingRuns
@@ -235,9 +235,10 @@ def plan_runs(
     Raises
     ------
     ValueError
-        Before anything is fitted: if there are too few runs, `sizes` are not increasing
-        or exceed the runs that are not held out, outputs are not finite, or `repeats`
-        has another number of targets. After fitting: if fewer than two sizes have a
+        Before anything is fitted: if there are too few runs, or they are pairs of
+        ``SubsetTrainer(vary=...)``, `sizes` are not increasing or exceed the runs that
+        are not held out, outputs are not finite, or `repeats` has another number of
+        targets. After fitting: if fewer than two sizes have a
         better score than a constant, so that no curve can be fitted.
 
     See Also

@@ -264,9 +264,9 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     its memory, only if there are many different values.
 
     A subset and its complement that are trained with the same seed form a pair, and
-    share the noise of that seed. If X is TrainingRuns that store their seeds, both runs
-    of a pair are fitted or both are held out, unless `groups`, or `cv` as an iterable
-    of splits, divide them.
+    share the noise of that seed; so do two runs of ``SubsetTrainer(vary=...)``. If X is
+    TrainingRuns that store their seeds, both runs of a pair are fitted or both are held
+    out, unless `groups`, or `cv` as an iterable of splits, divide them.
 
     y may contain NaN: a run without an output for a target is left out of the fit of
     that target. Targets with the same usable runs share a Gram matrix.

@@ -108,7 +108,9 @@ def test_intervals_cover_if_the_varying_rows_interact():
 def test_intervals_cover_the_weight_of_a_row_if_three_others_interact(n_pairs):
     covered = []
     for seed in range(500):
-        masks = sample_varied_masks(2 * n_pairs, 12, np.arange(4), 0.5, random_state=seed)
+        masks = sample_varied_masks(
+            2 * n_pairs, 12, np.arange(4), 0.5, random_state=seed
+        )
         signs = np.where(masks.dense()[:, :4], 1.0, -1.0)
         outputs = signs[:, :3].prod(axis=1, keepdims=True)
         runs = TrainingRuns(masks, outputs, seeds=np.arange(2 * n_pairs) // 2)

@@ -513,7 +513,7 @@ def test_bad_input(until, params, message):
 
 def test_runs_that_vary_a_few_rows_are_refused():
     trainer = make_trainer(vary=[3, 7])
-    with pytest.raises(ValueError, match="trainer has vary.* use infer_varied"):
+    with pytest.raises(ValueError, match=r"trainer has vary.* use infer_varied"):
         collect(trainer, {"lds": 0.5})
     assert trainer.estimator.n_trained == 0
     runs = trainer.fit_transform(np.arange(100))
