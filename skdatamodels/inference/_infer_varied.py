@@ -10,6 +10,8 @@ from skdatamodels.masks._varied import find_varied_pairs
 from skdatamodels.runs import TrainingRuns
 from skdatamodels.runs._usable_runs import check_exclude, usable_runs
 
+_ROUNDING = 4  # units in the last place of an output that are no effect
+
 
 def infer_varied(runs, *, exclude=None):
     r"""Infer the weights of a few examples from pairs of runs that vary only these.
@@ -48,7 +50,8 @@ def infer_varied(runs, *, exclude=None):
     -----
     UserWarning
         If some targets have too few usable pairs, because of `exclude` or outputs that
-        are NaN. Their standard errors are NaN.
+        are NaN, or because two examples are always together, or always apart. Their
+        standard errors are NaN.
 
     See Also
     --------
@@ -69,7 +72,11 @@ def infer_varied(runs, *, exclude=None):
     typical example instead, whose weight is subtracted.
 
     What is not linear is noise, and is in the standard errors. Interactions of two of
-    the varying examples cancel in the difference.
+    the varying examples cancel in the difference. Those of three do not, but they are
+    independent noise of the pairs, since signs are.
+
+    If all pairs show the same effect, but for rounding, its standard error is 0 or
+    nearly so, and its p-value 0. An effect of 0 in all pairs has a p-value of NaN.
 
     Examples
     --------
@@ -127,7 +134,7 @@ def _least_squares(runs, pairs, exclude):
         usable = np.ones(Y.shape, bool)
     both = usable[pairs.first] & usable[pairs.second]
     difference = np.subtract(Y[pairs.first], Y[pairs.second], dtype=np.float64)
-    k = len(pairs.columns)
+    k, largest = len(pairs.columns), np.max(abs(Y), axis=0, where=usable, initial=0)
     estimate = np.zeros((runs.n_targets, k))
     error = np.full((runs.n_targets, k), np.nan)
     patterns, group = np.unique(both, axis=1, return_inverse=True)
@@ -139,8 +146,11 @@ def _least_squares(runs, pairs, exclude):
         inverse, D = np.linalg.inv(Z.T @ Z), difference[used][:, targets]
         coef = inverse @ (Z.T @ D)
         variance = ((D - Z @ coef) ** 2).sum(axis=0) / freedom
-        estimate[targets] = coef.T
-        error[targets] = np.sqrt(np.outer(variance, np.diagonal(inverse)))
+        tiny = _ROUNDING * np.finfo(Y.dtype).eps * largest[targets]
+        rounded = (np.sqrt(variance) < tiny) & (abs(coef) < tiny)
+        errors = np.sqrt(np.outer(np.diagonal(inverse), variance))
+        estimate[targets] = np.where(rounded, 0, coef).T
+        error[targets] = np.where(rounded, 0, errors).T
     _warn_of_too_few(np.flatnonzero(np.isnan(error[:, 0])), runs.n_targets)
     return estimate, error, both.sum(axis=0) - float(k)
 

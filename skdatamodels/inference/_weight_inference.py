@@ -123,10 +123,13 @@ class WeightInference:
 
     @property
     def z_score(self):
-        """Estimates by their standard errors, array of shape (n_targets, n_train)."""
-        error = self.standard_error
-        shape = np.full(error.shape, np.nan)
-        return np.divide(self.estimate, error, out=shape, where=error > 0)
+        """Estimates by their standard errors, array of shape (n_targets, n_train).
+
+        If the error is 0, the score is infinite for an estimate that is not 0, whose
+        p-value is 0; it is NaN for an estimate of 0, which is not tested.
+        """
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return self.estimate / self.standard_error
 
     @property
     def p_value(self):
@@ -234,7 +237,8 @@ class WeightInference:
         if self.noise is None:
             raise ValueError(
                 "It is not known how the errors of these targets are correlated. Use "
-                "the inference that infer_weights returns."
+                "the inference that infer_weights returns. Of infer_varied, pass the "
+                "runs through aggregate_targets first."
             )
         factors = np.atleast_2d(as_real(factors, "factors")).astype(np.float64)
         if factors.shape[1:] != (len(self),) or not np.isfinite(factors).all():

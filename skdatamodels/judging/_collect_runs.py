@@ -129,8 +129,8 @@ def collect_runs(
     TypeError
         If the regressor does not suit the goals.
     ValueError
-        Before anything is trained: if a goal is unknown or impossible, or there is no
-        budget, or it allows no look.
+        Before anything is trained: if a goal is unknown or impossible, there is no
+        budget, or it allows no look, or the trainer has `vary`.
     RuntimeError
         As :class:`~skdatamodels.training.SubsetTrainer`, if runs failed.
 
@@ -195,6 +195,12 @@ def collect_runs(
     array([0.27, 0.33, 0.45, 0.57])
     """
     start = time.perf_counter()
+    if trainer.vary is not None:
+        raise ValueError(
+            "The trainer has vary, so that its runs tell about a few examples only. "
+            "Train them with trainer.fit_transform and use infer_varied, or set "
+            "vary=None."
+        )
     n_train = trainer.draw_subsets(1, 0).shape[1]
     goals = make_goals(until, quantile=quantile, stability=stability, n_train=n_train)
     if regressor is None:

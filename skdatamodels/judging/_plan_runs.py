@@ -30,6 +30,7 @@ from skdatamodels.judging._learning_curve import (
     square_at,
 )
 from skdatamodels.judging._rows_of_targets import draw_targets, for_targets
+from skdatamodels.masks._varied import find_varied_pairs
 from skdatamodels.metrics import (
     ScoreInterval,
     linear_datamodeling_score,
@@ -234,9 +235,10 @@ def plan_runs(
     Raises
     ------
     ValueError
-        Before anything is fitted: if there are too few runs, `sizes` are not increasing
-        or exceed the runs that are not held out, outputs are not finite, or `repeats`
-        has another number of targets. After fitting: if fewer than two sizes have a
+        Before anything is fitted: if there are too few runs, or they are pairs of
+        ``SubsetTrainer(vary=...)``, `sizes` are not increasing or exceed the runs that
+        are not held out, outputs are not finite, or `repeats` has another number of
+        targets. After fitting: if fewer than two sizes have a
         better score than a constant, so that no curve can be fitted.
 
     See Also
@@ -281,6 +283,11 @@ def plan_runs(
     >>> bool(plan.predict([1600])[0, 0] > plan.scores[-1, 0])
     True
     """
+    if find_varied_pairs(runs.packed, runs.seeds) is not None:
+        raise ValueError(
+            "Only a few examples vary within pairs of these runs, whose number a score "
+            "does not tell. Use infer_varied(runs), whose standard errors do."
+        )
     outputs = _check_outputs(runs, repeats, metric)
     rng = np.random.default_rng(entropy_from(random_state))
     n_test = max(3, round(test_fraction * len(runs)))

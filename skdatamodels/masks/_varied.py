@@ -17,10 +17,12 @@ def sample_varied_masks(
 ):
     """Draw subsets whose pairs, runs 2i and 2i + 1, differ in some columns only.
 
-    The other columns are drawn by the design, and are the same in a pair. Those that
-    vary are rows of a Hadamard matrix in the one run, and their complement in the
-    other: each is in one of the two. Over a block of 2N runs, for an N of about their
-    number, the columns that vary are exactly uncorrelated.
+    The other columns are drawn by the design, and are the same in a pair. Each column
+    that varies is in one of the two runs, in the first with probability 1/2,
+    independently of all others and of other pairs. So interactions of several of them
+    are independent noise of the pairs. In an orthogonal array they would not be: for
+    four columns, it has the product of three equal to the fourth, or to its negative,
+    in all pairs of a block.
 
     Parameters
     ----------
@@ -46,7 +48,7 @@ def sample_varied_masks(
     >>> masks = sample_varied_masks(4, 9, np.array([2, 7]), 0.5).dense().astype(int)
     >>> masks[0::2] - masks[1::2]
     array([[ 0,  0,  1,  0,  0,  0,  0, -1,  0],
-           [ 0,  0,  1,  0,  0,  0,  0,  1,  0]])
+           [ 0,  0,  1,  0,  0,  0,  0, -1,  0]])
     """
     if isinstance(run_ids, Integral):
         run_ids = np.arange(run_ids)
@@ -62,18 +64,20 @@ def sample_varied_masks(
         random_state=entropy,
         y=None if y is None else y[others],
     )
-    patterns = sample_masks(
-        run_ids,
+    firsts = sample_masks(
+        pairs,
         max(k, 2),  # a design has two columns or more
         0.5,
-        design="orthogonal",
+        design="bernoulli",
         random_state=np.random.default_rng([entropy, _PATTERNS]),
     )
+    is_second = run_ids % 2 == 1
     bits = np.empty((len(run_ids), -(-n_train // 8)), dtype=np.uint8)
     for rows in row_blocks(len(run_ids), 2 * n_train):
         masks = np.empty((len(pair_of[rows]), n_train), bool)
         masks[:, others] = shared.dense(pair_of[rows])
-        masks[:, columns] = patterns.dense(rows)[:, :k]
+        masks[:, columns] = firsts.dense(pair_of[rows])[:, :k]
+        masks[:, columns] ^= is_second[rows, None]
         bits[rows] = np.packbits(masks, axis=1)
     return PackedMasks(bits, n_train)
 

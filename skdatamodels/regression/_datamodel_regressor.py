@@ -47,7 +47,7 @@ from skdatamodels.regression._stack import fit_stack
 from skdatamodels.regression._target_groups import check_and_group
 from skdatamodels.regression._units import Units
 from skdatamodels.runs import TrainingRuns
-from skdatamodels.runs._training_runs import note_targets, outputs_of, paired_runs
+from skdatamodels.runs._training_runs import joined_runs, note_targets, outputs_of
 from skdatamodels.runs._usable_runs import check_exclude
 
 
@@ -264,9 +264,9 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     its memory, only if there are many different values.
 
     A subset and its complement that are trained with the same seed form a pair, and
-    share the noise of that seed. If X is TrainingRuns that store their seeds, both runs
-    of a pair are fitted or both are held out, unless `groups`, or `cv` as an iterable
-    of splits, divide them.
+    share the noise of that seed; so do two runs of ``SubsetTrainer(vary=...)``. If X is
+    TrainingRuns that store their seeds, both runs of a pair are fitted or both are held
+    out, unless `groups`, or `cv` as an iterable of splits, divide them.
 
     y may contain NaN: a run without an output for a target is left out of the fit of
     that target. Targets with the same usable runs share a Gram matrix.
@@ -401,7 +401,7 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             attributions = getattr(X, "attributions", None)
         splits = isinstance(self.lam, str) or self.penalty == "l2"
         splits = isinstance(X, TrainingRuns) and splits
-        pairs = paired_runs(X) if splits else None
+        pairs = joined_runs(X) if splits else None
         X, y = self._check_data(X, y)
         Y, n_runs = y.reshape(len(y), -1), len(y)
         self._n_runs = n_runs

@@ -7,6 +7,7 @@ import numpy as np
 from skdatamodels._numbers import unmasked
 from skdatamodels.masks import as_masks
 from skdatamodels.masks._packed import row_blocks, row_index
+from skdatamodels.masks._varied import find_varied_pairs
 from skdatamodels.outputs import info_of_output
 
 
@@ -291,6 +292,32 @@ def paired_runs(runs):
     if not paired.any():
         return None
     pair = np.where(paired, pair, np.arange(runs.n_runs))
+    return np.unique(pair, return_inverse=True)[1]  # in the order of the first runs
+
+
+def joined_runs(runs):
+    """Give each run the number of its pair, whose runs are never divided.
+
+    A pair is a subset and its complement, as in :func:`paired_runs`, or two runs of
+    ``SubsetTrainer(vary=...)``.
+
+    Parameters
+    ----------
+    runs : TrainingRuns
+
+    Returns
+    -------
+    pair : int array of shape (n_runs,), or None if there are no pairs
+    """
+    if runs.seeds is None:
+        return None
+    seed, n_runs = np.unique(runs.seeds, return_inverse=True, return_counts=True)[1:]
+    rows = np.flatnonzero(n_runs[seed] > 1)  # the other run of a pair may be missing
+    varied = find_varied_pairs(runs.packed[rows], runs.seeds[rows])
+    if varied is None:
+        return paired_runs(runs)
+    pair = np.arange(runs.n_runs)
+    pair[rows[varied.second]] = rows[varied.first]
     return np.unique(pair, return_inverse=True)[1]  # in the order of the first runs
 
 

@@ -54,7 +54,10 @@ def varied_columns(vary, players):
             )
         columns = np.array([labels.index(label) for label in asked.tolist()])
     elif asked.dtype.kind not in "iu":
-        raise TypeError(f"vary must be rows of train, integers; got {asked.dtype}.")
+        raise TypeError(
+            "vary must be rows of train, integers that count from 0; got "
+            f"{asked.dtype}. Of ids, train.positions_of(ids) gives the rows."
+        )
     elif not ((asked >= 0) & (asked < len(players))).all():
         raise ValueError(
             f"vary must be rows of train from 0 to {len(players) - 1}, got "

@@ -13,7 +13,7 @@ from skdatamodels import DatamodelRegressor, Examples, SubsetTrainer, TrainingRu
 from skdatamodels.datasets import load_digits_examples, make_linear_runs
 from skdatamodels.inference import infer_weights
 from skdatamodels.influence import DifferenceOfMeans
-from skdatamodels.judging import collect_runs
+from skdatamodels.judging import collect_runs, plan_runs
 from skdatamodels.judging._cross_validated_lds import cross_validated_lds
 from skdatamodels.judging._look import Look, Looking
 from skdatamodels.judging._run_goals import LdsGoal, SelectedGoal, TopGoal
@@ -509,6 +509,16 @@ def test_bad_input(until, params, message):
     with pytest.raises(ValueError, match=message):
         collect(trainer, until, **params)
     assert trainer.estimator.n_trained == 0
+
+
+def test_runs_that_vary_a_few_rows_are_refused():
+    trainer = make_trainer(vary=[3, 7])
+    with pytest.raises(ValueError, match=r"trainer has vary.* use infer_varied"):
+        collect(trainer, {"lds": 0.5})
+    assert trainer.estimator.n_trained == 0
+    runs = trainer.fit_transform(np.arange(100))
+    with pytest.raises(ValueError, match=r"Use infer_varied\(runs\)"):
+        plan_runs(runs)
 
 
 def test_weights_of_other_regressors_are_not_inferred():

@@ -39,14 +39,24 @@ def test_pairs_take_several_fractions_in_turn():
     assert sizes.tolist() == [4, 4, 12, 12, 4, 4, 12, 12]
 
 
-def test_varying_columns_are_orthogonal_over_a_block_and_balanced():
-    # Paley's matrix for 4 columns has order 4: blocks of 8 runs
-    signs = np.where(draw(8)[::2][:, COLUMNS], 1, -1)
-    assert_array_equal(signs.T @ signs, 4 * np.eye(4))
-    # over many blocks each pattern is as frequent as any other
-    patterns = draw(8000)[::2][:, COLUMNS] @ [1, 2, 4, 8]
-    frequencies = np.bincount(patterns, minlength=16) / 4000
-    assert abs(frequencies - 1 / 16).max() < 5 * np.sqrt(1 / 16 / 4000)
+def test_patterns_are_equally_frequent_and_independent_of_the_pair_before():
+    patterns = draw(16_000)[::2][:, COLUMNS] @ [1, 2, 4, 8]
+    frequencies = np.bincount(patterns, minlength=16) / 8000
+    assert abs(frequencies - 1 / 16).max() < 5 * np.sqrt(1 / 16 / 8000)
+    both = np.bincount(16 * patterns[:-1] + patterns[1:], minlength=256) / 8000
+    assert abs(both - 1 / 256).max() < 5 * np.sqrt(1 / 256 / 8000)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_product_of_three_columns_is_not_the_fourth(seed):
+    signs = np.where(draw(160, random_state=seed)[::2][:, COLUMNS], 1, -1)
+    agree = (signs[:, :3].prod(axis=1) == signs[:, 3]).reshape(-1, 4).sum(axis=1)
+    assert len(np.unique(agree)) > 2  # in a block of Hadamard's, 0 or 4
+
+
+def test_one_column_is_in_the_first_run_of_half_of_the_pairs():
+    first = sample_varied_masks(4000, 9, np.array([6]), 0.5).dense()[::2, 6]
+    assert abs(first.mean() - 0.5) < 5 * np.sqrt(0.25 / 2000)
 
 
 def test_varying_columns_are_independent_of_the_others():

@@ -18,7 +18,8 @@ from sklearn.preprocessing import FunctionTransformer
 from skdatamodels import DatamodelRegressor, Examples, SubsetTrainer, TrainingRuns
 from skdatamodels.datasets import make_linear_runs
 from skdatamodels.masks import sample_masks
-from skdatamodels.runs._training_runs import paired_runs
+from skdatamodels.masks._varied import sample_varied_masks
+from skdatamodels.runs._training_runs import joined_runs, paired_runs
 
 RUNS, _ = make_linear_runs(60, 10, 2, noise=1.0, random_state=0)
 MASKS, OUTPUTS = RUNS.masks, RUNS.outputs.astype(np.float64)
@@ -218,6 +219,28 @@ def test_pairs_of_a_trainer_are_found():
     )
     runs = trainer.fit_transform(np.r_[4:20, 30])
     assert_array_equal(paired_runs(runs), np.r_[np.arange(16) // 2, 8])
+
+
+def test_pairs_that_vary_a_few_rows_stay_together():
+    rng = np.random.default_rng(0)
+    masks = sample_varied_masks(60, 10, np.array([2, 5]), 0.5)
+    outputs = masks.dense() @ rng.standard_normal((10, 3))
+    outputs += 3 * rng.standard_normal((30, 3)).repeat(2, axis=0)
+    order = rng.permutation(60)
+    seeds = 1000 - order // 2
+    runs = TrainingRuns(masks[order], outputs[order], seeds=seeds)
+    found, same = joined_runs(runs), seeds[:, None] == seeds
+    assert_array_equal(found[:, None] == found, same)
+    part = joined_runs(runs[:50])  # some pairs are not complete
+    assert_array_equal(part[:, None] == part, same[:50, :50])
+    model = DatamodelRegressor("cv", cv=4, random_state=0, n_lams=8)
+    by_itself = model.fit(runs).validation_error_
+    told = model.fit(runs.masks, runs.outputs, groups=found).validation_error_
+    assert_allclose(by_itself, told)
+    divided = model.fit(runs.masks, runs.outputs).validation_error_
+    assert not np.allclose(by_itself, divided, equal_nan=True)
+    complements = paired_training_runs("complementary", order)
+    assert_array_equal(joined_runs(complements), paired_runs(complements))
 
 
 def test_metadata_is_routed_through_a_pipeline():
