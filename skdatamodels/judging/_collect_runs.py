@@ -1,12 +1,14 @@
 """Train runs until they are enough."""
 
 import time
+from inspect import signature
 from itertools import count
 from math import ceil
 from numbers import Integral, Real
 
 import numpy as np
 from sklearn.base import clone
+from sklearn.pipeline import Pipeline
 
 from skdatamodels._random import entropy_from
 from skdatamodels._sklearn_compat import HasMethods, Interval, validate_params
@@ -27,7 +29,7 @@ _TOL = 1e-2  # of the default regressor, as in `plan_runs`
         "until": [dict],
         "max_runs": [Interval(Integral, 1, None, closed="left"), None],
         "max_seconds": [Interval(Real, 0, None, closed="neither"), None],
-        "regressor": [HasMethods(["fit", "predict"]), None],
+        "regressor": [HasMethods(["fit", "predict", "get_params"]), None],
         "first": [Interval(Integral, 30, None, closed="left")],
         "growth": [Interval(Real, 1, None, closed="neither")],
         "n_targets": [Interval(Integral, 1, None, closed="left"), None],
@@ -127,7 +129,8 @@ def collect_runs(
     Raises
     ------
     TypeError
-        If the regressor does not suit the goals.
+        If the regressor does not suit the goals, is a class, or cannot be fitted on
+        runs without y.
     ValueError
         Before anything is trained: if a goal is unknown or impossible, there is no
         budget, or it allows no look, or the trainer has `vary`.
@@ -146,13 +149,15 @@ def collect_runs(
     "lds", "top_k" or "selected" counts as reached too soon at any look, whatever the
     number of looks. This holds for each goal; needing all of them only makes it rarer.
 
-    The LDS is cross-validated in five folds, and its error is that of the jackknife
-    over runs. The datamodels of all runs are usually better than those of four fifths.
+    The LDS is cross-validated in five folds. The variance of its mean is that of the
+    jackknife over runs, plus a quarter of that between folds, whose fits differ
+    (Nadeau and Bengio 2003). The datamodels of all runs are usually better than those of four fifths.
     The halves of the runs agree less than two sets of all runs would. The error of
     their agreement is that of a mean over independent targets, which were drawn from
     many. So with few targets, the bound is far below the agreement.
 
-    "interval_width" has no bound. Widths depend on the noise, not on the estimates, so
+    "interval_width" has no bound. A weight without an interval counts as infinitely
+    wide, except that of a target for itself. Widths depend on the noise, not on the estimates, so
     intervals keep their coverage after stopping if there are many runs (Chow and
     Robbins 1965).
 
@@ -170,6 +175,9 @@ def collect_runs(
 
     References
     ----------
+    Nadeau and Bengio, "Inference for the generalization error", Machine Learning 52,
+    2003.
+
     Chow and Robbins, "On the asymptotic theory of fixed-width sequential confidence
     intervals for the mean", Annals of Mathematical Statistics 36, 1965.
 
@@ -192,7 +200,7 @@ def collect_runs(
     >>> collected.reason
     'All goals are reached with 338 runs.'
     >>> collected.history["lds_bound"].round(2)
-    array([0.27, 0.33, 0.45, 0.57])
+    array([0.24, 0.26, 0.41, 0.54])
     """
     start = time.perf_counter()
     if trainer.vary is not None:
@@ -205,6 +213,7 @@ def collect_runs(
     goals = make_goals(until, quantile=quantile, stability=stability, n_train=n_train)
     if regressor is None:
         regressor = DatamodelRegressor(tol=_TOL, random_state=0)
+    _check_regressor(regressor)
     looking = Looking(
         trainer,
         regressor,
@@ -260,6 +269,25 @@ def _look_until_enough(goals, looks, growing, looking, report, start, most, give
         if give_up and n_doubts == 2 and len(growing) < most:
             return history, found, report.hopeless(found, affordable)
     return history, found, None
+
+
+def _check_regressor(regressor):
+    """Raise unless it can be fitted on runs alone, which contain the outputs."""
+    if isinstance(regressor, type):
+        raise TypeError(
+            f"regressor must be an estimator, got the class {regressor.__name__}. Pass "
+            f"{regressor.__name__}()."
+        )
+    last = regressor
+    while isinstance(last, Pipeline):
+        last = last[-1]
+    try:
+        signature(last.fit).bind(None)
+    except TypeError:
+        raise TypeError(
+            "regressor must be one that is fitted on TrainingRuns without y, such as "
+            f"DatamodelRegressor; {type(last).__name__}.fit needs more arguments."
+        ) from None
 
 
 def _check_budget(max_runs, max_seconds, first, unit):

@@ -12,10 +12,14 @@ _N_GROUPS = 40  # of runs that the jackknife leaves out in turn
 def cross_validated_lds(runs, regressor, units, pairs, n_seen, rng):
     """Score each fold of the runs by a fit on the other folds.
 
-    The standard error is that of the jackknife: the score is computed again without
-    each of up to 40 groups of runs. The fits are those of all groups, which makes no
-    difference in large samples if they are stable (Bayle, Bayle, Janson, Mackey,
-    "Cross-validation confidence intervals for test error", NeurIPS 2020).
+    The standard error has two parts. One is that of the jackknife: the score is
+    computed again without each of up to 40 groups of runs. Its fits stay the same,
+    which makes no difference in large samples if they are stable (Bayle, Bayle, Janson,
+    Mackey, "Cross-validation confidence intervals for test error", NeurIPS 2020). A
+    LASSO of a hundred runs is not stable. So the other part is for the variation of
+    the fits: the variance between folds, times the runs of a fold by those of its fit
+    (Nadeau and Bengio, "Inference for the generalization error", Machine Learning 52,
+    2003).
 
     Parameters
     ----------
@@ -38,8 +42,8 @@ def cross_validated_lds(runs, regressor, units, pairs, n_seen, rng):
         Mean score of each target over the folds; NaN if its outputs do not vary.
     error : float
         Standard error of the mean of `scores`, given the targets; NaN without a score.
-    freedom : int
-        Degrees of freedom of `error`.
+    freedom : float
+        Degrees of freedom of `error`, by the formula of Welch and Satterthwaite.
     """
     n_units = units[-1] + 1
     n_folds = min(N_FOLDS, n_units)
@@ -53,12 +57,19 @@ def cross_validated_lds(runs, regressor, units, pairs, n_seen, rng):
     scored = np.arange(len(runs)) >= n_seen
     group = _spread_over_groups(fold, pairs, scored, rng)
     kept = np.vstack([group >= 0, group != np.arange(group.max() + 1)[:, None]])
-    scores = _mean_scores(Y, predicted, fold, kept & scored)
+    scores, of_folds = _mean_scores(Y, predicted, fold, kept & scored)
     n_groups = len(scores) - 1
     if np.isnan(scores).all():
         return scores[0], np.nan, n_groups - 1
-    error = np.sqrt((n_groups - 1) * np.var(np.nanmean(scores[1:], axis=1)))
-    return scores[0], float(error), n_groups - 1
+    of_groups = (n_groups - 1) * np.var(np.nanmean(scores[1:], axis=1))
+    known = of_folds[~np.isnan(of_folds).all(axis=1)]
+    if len(known) < 2:
+        return scores[0], np.nan, n_groups - 1
+    of_fits = np.var(np.nanmean(known, axis=1), ddof=1) / (n_folds - 1)
+    total = of_groups + of_fits
+    parts = of_groups**2 / (n_groups - 1) + of_fits**2 / (len(known) - 1)
+    freedom = total**2 / parts if parts else n_groups - 1
+    return scores[0], float(np.sqrt(total)), float(freedom)
 
 
 def _mean_scores(Y, predicted, fold, kept):
@@ -75,8 +86,10 @@ def _mean_scores(Y, predicted, fold, kept):
     Returns
     -------
     scores : float64 array of shape (n_selections, n_targets)
+    of_folds : float64 array of shape (n_folds, n_targets)
+        Scores of the first selection; NaN if outputs do not vary.
     """
-    total, n_scored = 0.0, 0
+    total, n_scored, of_folds = 0.0, 0, []
     for k in range(fold.max() + 1):
         rows = np.flatnonzero(kept[0] & (fold == k))
         chosen = kept[:, rows].astype(np.float64)
@@ -85,9 +98,10 @@ def _mean_scores(Y, predicted, fold, kept):
         score = weighted_correlation(chosen, *ranks, n_runs)
         total = total + np.nan_to_num(score)
         n_scored = n_scored + ~np.isnan(score)
-    return np.divide(
-        total, n_scored, out=np.full(total.shape, np.nan), where=n_scored > 0
-    )
+        of_folds.append(score[0])
+    unknown = np.full(total.shape, np.nan)
+    scores = np.divide(total, n_scored, out=unknown, where=n_scored > 0)
+    return scores, np.array(of_folds)
 
 
 def _spread_over_groups(fold, pairs, scored, rng):

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.special import stdtrit
+from sklearn.pipeline import Pipeline
 
 from skdatamodels.judging._learning_curve import POWERS, fit_curves, square_at
 from skdatamodels.regression import DatamodelRegressor
@@ -67,7 +68,7 @@ def measure(goals, look):
         met = bound >= goal.wanted if goal.sign == "≥" else bound <= goal.wanted
         if not met:
             missing.append(goal.name)
-            unknown = np.isnan(bound)
+            unknown = not np.isfinite(bound)
             ahead.append(
                 (np.nan, len(look)) if unknown else goal.ahead(look, value, bound)
             )
@@ -134,11 +135,20 @@ class IntervalGoal:
         _check_inferred(regressor, self.name)
 
     def measure(self, look):
-        """Return the quantile of the widths; it is known, so it is its own bound."""
+        """Return the quantile of the widths; it is known, so it is its own bound.
+
+        Intervals that are not known are infinitely wide. The weight of a target for
+        itself, which no run shows, does not count.
+        """
         inference = look.infer(look.fit())
         width = np.ptp(inference.interval(look.confidence), axis=-1)
-        known = width[~np.isnan(width)]
-        value = float(np.quantile(known, self.quantile)) if len(known) else np.nan
+        counts = np.ones(width.shape, bool)
+        if inference.exclude is not None:
+            own = np.flatnonzero(inference.exclude >= 0)
+            counts[own, inference.exclude[own]] = False
+        width = np.nan_to_num(width[counts], nan=np.inf)
+        # no mean of two widths, one of which may be infinite
+        value = float(np.quantile(width, self.quantile, method="higher"))
         return value, value
 
     def ahead(self, look, value, bound):
@@ -197,13 +207,23 @@ class TopGoal(_Agreement):
     _most = 1.0
 
     def __init__(self, wanted, stability, n_train):
-        if not isinstance(wanted, Integral) or not 1 <= wanted < n_train:
+        whole = isinstance(wanted, Integral) and not isinstance(wanted, bool)
+        if not whole or not 1 <= wanted < n_train:
             raise ValueError(
                 f"until['top_k'] must be a number of weights, from 1 to {n_train - 1}, "
                 f"got {wanted!r}."
             )
         self.k, self.wanted = int(wanted), stability
         self.title = f"agreement on the {self.k} largest"
+
+    def check(self, regressor, n_targets):
+        """Raise for a pipeline, which has no weights."""
+        super().check(regressor, n_targets)
+        if isinstance(regressor, Pipeline):
+            raise TypeError(
+                "until['top_k'] needs a regressor with coef_, and a Pipeline has none. "
+                "Pass its last step."
+            )
 
     def _chosen(self, look, model, rows):
         if not hasattr(model, "coef_"):
@@ -284,7 +304,8 @@ def _inside(value, name):
 
 
 def _positive(value, name):
-    if not isinstance(value, Real) or not 0 < value < np.inf:
+    real = isinstance(value, Real) and not isinstance(value, bool)
+    if not real or not 0 < value < np.inf:
         raise ValueError(f"until[{name!r}] must be positive, got {value!r}.")
     return float(value)
 

@@ -1,13 +1,15 @@
 """Collecting runs: stopping rules against simulations whose truth is known."""
 
 import time
+import warnings
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import spearmanr
-from sklearn.linear_model import LinearRegression
+from sklearn.linear_model import LinearRegression, Ridge
 from sklearn.naive_bayes import GaussianNB
+from sklearn.pipeline import make_pipeline
 
 from skdatamodels import DatamodelRegressor, Examples, SubsetTrainer, TrainingRuns
 from skdatamodels.datasets import load_digits_examples, make_linear_runs
@@ -16,7 +18,13 @@ from skdatamodels.influence import DifferenceOfMeans
 from skdatamodels.judging import collect_runs, plan_runs
 from skdatamodels.judging._cross_validated_lds import cross_validated_lds
 from skdatamodels.judging._look import Look, Looking
-from skdatamodels.judging._run_goals import LdsGoal, SelectedGoal, TopGoal
+from skdatamodels.judging._run_goals import (
+    IntervalGoal,
+    LdsGoal,
+    SelectedGoal,
+    TopGoal,
+    measure,
+)
 from skdatamodels.metrics import linear_datamodeling_score
 
 N_TRAIN, N_TARGETS = 30, 8
@@ -170,14 +178,22 @@ def test_lds_is_that_of_scipy_on_each_fold(n_seen):
             known = ~np.isnan(Y[rows, j])
             expected[k, j] = spearmanr(Y[rows, j][known], predicted[known, j])[0]
     assert_allclose(scores, expected.mean(axis=0))
-    assert freedom == 39
-    assert error > 0
+    of_fits = expected.mean(axis=1).var(ddof=1) / 4
+    assert error**2 > of_fits
+    shares = np.array([error**2 - of_fits, of_fits]) / error**2
+    assert freedom == pytest.approx(1 / (shares**2 / [39, 4]).sum())
 
 
-def test_error_of_the_lds_is_its_spread_over_other_runs():
-    found = [look_at(draw(seed, 150), seed=seed).lds(150) for seed in range(40)]
+def test_error_of_the_lds_is_its_distance_from_the_truth():
+    """The truth differs between the runs, for the datamodels of all of them do."""
+    fresh, found, truth = draw(999, 1000), [], []
+    for seed in range(40):
+        runs = draw(seed, 150)
+        found.append(look_at(runs, seed=seed).lds(150))
+        predicted = MEANS.fit(runs).predict(fresh)
+        truth.append(linear_datamodeling_score(fresh.outputs, predicted))
     values, errors, _ = np.transpose(found)
-    assert np.mean(errors) == pytest.approx(np.std(values), rel=0.25)
+    assert 0.6 < np.std(values - truth) / np.mean(errors) < 1.1
 
 
 def test_error_includes_the_draw_of_the_targets():
@@ -258,13 +274,41 @@ def test_quantile_of_the_widths():
     for q in (0.5, 0.95):
         params = {"regressor": LASSO, "quantile": q, "max_runs": 200, "first": 200}
         found = collect(make_trainer(SPARSE), {"interval_width": 0.1}, **params)
-        assert found.history["interval_width"][0] == pytest.approx(
-            np.quantile(width, q)
-        )
+        value = found.history["interval_width"][0]
+        assert value in width
+        assert (width < value).mean() <= q <= (width <= value).mean()
     # half the width takes four times the runs
-    assert found.history["expected"][0] == pytest.approx(
-        200 * (np.quantile(width, q) / 0.1) ** 2
-    )
+    assert found.history["expected"][0] == pytest.approx(200 * (value / 0.1) ** 2)
+
+
+def test_intervals_that_are_not_known_are_infinite():
+    runs = draw(0, 150, SPARSE)
+    Y = np.array(runs.outputs)
+    Y[:, 0] = np.nan  # an eighth of the intervals
+    runs = TrainingRuns(runs.packed, Y, seeds=runs.seeds)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # no datamodel of this target
+        look = look_at(runs, regressor=LASSO)
+        width = np.ptp(infer_weights(LASSO.fit(runs), runs).interval(), axis=-1)
+        for q in (0.5, 0.87):
+            value, bound = IntervalGoal(1.0, q).measure(look)
+            assert value == bound
+            assert (width <= value).mean() >= q
+        found = measure([IntervalGoal(1.0, 0.9)], look)
+    assert found.values == {"interval_width": np.inf}
+    assert found.missing == ["interval_width"]
+    assert np.isnan(found.expected)
+    assert found.least == 150  # it does not give up
+
+
+def test_weights_of_targets_for_themselves_do_not_count():
+    runs = draw(0, 150, SPARSE)
+    exclude = np.arange(N_TARGETS)
+    lasso = DatamodelRegressor(0.05, tol=1e-2, exclude=exclude)
+    width = np.ptp(infer_weights(lasso.fit(runs), runs).interval(), axis=-1)
+    assert np.isnan(width).sum() == N_TARGETS
+    value, _ = IntervalGoal(1.0, 0.999).measure(look_at(runs, regressor=lasso))
+    assert value == np.nanmax(width)
 
 
 # Sets of weights
@@ -429,13 +473,13 @@ def test_time_is_kept():
 
 def test_a_second_call_goes_on_from_the_store(tmp_path):
     whole = make_trainer()
-    expected = collect(whole, {"lds": 0.45})
+    expected = collect(whole, {"lds": 0.42})
     first = make_trainer(store=tmp_path)
     low = collect(first, {"lds": 0.3})
     assert low.reached
     assert first.estimator.n_trained == len(low.runs)
     second = make_trainer(store=tmp_path)
-    high = collect(second, {"lds": 0.45})
+    high = collect(second, {"lds": 0.42})
     assert second.estimator.n_trained == len(high.runs) - len(low.runs)
     assert len(high.runs) == len(expected.runs) > len(low.runs)
     assert_array_equal(high.runs.outputs, expected.runs.outputs)
@@ -444,7 +488,7 @@ def test_a_second_call_goes_on_from_the_store(tmp_path):
     assert_allclose(high.history["lds"], expected.history["lds"][-n_looks:])
     assert_allclose(high.history["lds_bound"], expected.history["lds_bound"][-n_looks:])
     third = make_trainer(store=tmp_path)
-    again = collect(third, {"lds": 0.45}, max_seconds=1e-9)
+    again = collect(third, {"lds": 0.42}, max_seconds=1e-9)
     assert again.reached
     assert third.estimator.n_trained == 0
     assert np.isnan(again.seconds_per_run)
@@ -496,6 +540,9 @@ def test_it_says_what_is_ahead(capsys):
         ({"interval_width": 0}, {"regressor": LASSO}, "must be positive, got 0"),
         ({"top_k": 2.5}, {}, "must be a number of weights, from 1 to 29, got 2.5"),
         ({"top_k": 30}, {}, "must be a number of weights, from 1 to 29, got 30"),
+        ({"lds": True}, {}, r"until\['lds'\] must be between 0 and 1, got True"),
+        ({"interval_width": True}, {"regressor": LASSO}, "must be positive, got True"),
+        ({"top_k": True}, {}, "must be a number of weights, from 1 to 29, got True"),
         ({"top_k": 3}, {"n_targets": 1}, "needs two targets or more"),
         ({"selected": 0.3}, {"regressor": LASSO}, "stability=0.8 is out of reach"),
         ({"lds": 0.5}, {"max_runs": None}, "a budget is needed"),
@@ -519,6 +566,27 @@ def test_runs_that_vary_a_few_rows_are_refused():
     runs = trainer.fit_transform(np.arange(100))
     with pytest.raises(ValueError, match=r"Use infer_varied\(runs\)"):
         plan_runs(runs)
+
+
+@pytest.mark.parametrize(
+    ("regressor", "goal", "message"),
+    [
+        (Ridge(), "lds", "without y, such as DatamodelRegressor; Ridge.fit needs"),
+        (make_pipeline(Ridge()), "lds", "DatamodelRegressor; Ridge.fit needs"),
+        (make_pipeline(LASSO), "top_k", "coef_, and a Pipeline has none"),
+        (DatamodelRegressor, "lds", r"the class .* Pass DatamodelRegressor\(\)"),
+    ],
+)
+def test_regressor_is_checked_before_training(regressor, goal, message):
+    trainer = make_trainer()
+    with pytest.raises(TypeError, match=message):
+        collect(trainer, {goal: {"lds": 0.5, "top_k": 3}[goal]}, regressor=regressor)
+    assert trainer.estimator.n_trained == 0
+
+
+def test_a_pipeline_has_a_score():
+    collected = collect(make_trainer(), {"lds": 0.3}, regressor=make_pipeline(MEANS))
+    assert collected.reached
 
 
 def test_weights_of_other_regressors_are_not_inferred():
