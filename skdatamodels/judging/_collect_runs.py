@@ -150,16 +150,17 @@ def collect_runs(
     number of looks. This holds for each goal; needing all of them only makes it rarer.
 
     The LDS is cross-validated in five folds. The variance of its mean is that of the
-    jackknife over runs, plus a quarter of that between folds, whose fits differ
-    (Nadeau and Bengio 2003). The datamodels of all runs are usually better than those of four fifths.
-    The halves of the runs agree less than two sets of all runs would. The error of
-    their agreement is that of a mean over independent targets, which were drawn from
-    many. So with few targets, the bound is far below the agreement.
+    jackknife over runs, plus a quarter of that between folds, whose fits differ (Nadeau
+    and Bengio 2003). This is an approximation, which is best with many targets. The
+    datamodels of all runs are usually better than those of four fifths. The halves of
+    the runs agree less than two sets of all runs would. The error of their agreement is
+    that of a mean over independent targets, which were drawn from many. So with few
+    targets, the bound is far below the agreement.
 
     "interval_width" has no bound. A weight without an interval counts as infinitely
-    wide, except that of a target for itself. Widths depend on the noise, not on the estimates, so
-    intervals keep their coverage after stopping if there are many runs (Chow and
-    Robbins 1965).
+    wide, except that of a target for itself. Widths depend on the noise, not on the
+    estimates, so intervals keep their coverage after stopping if there are many runs
+    (Chow and Robbins 1965).
 
     Blocks of a design (pairs of "complementary", blocks of "orthogonal" and "balanced",
     and one run of each fraction if there are several) are complete at each look, and

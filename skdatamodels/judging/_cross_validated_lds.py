@@ -41,7 +41,8 @@ def cross_validated_lds(runs, regressor, units, pairs, n_seen, rng):
     scores : float64 array of shape (n_targets,)
         Mean score of each target over the folds; NaN if its outputs do not vary.
     error : float
-        Standard error of the mean of `scores`, given the targets; NaN without a score.
+        Standard error of the mean of `scores`, given the targets; NaN without a score,
+        or if there is none without some group.
     freedom : float
         Degrees of freedom of `error`, by the formula of Welch and Satterthwaite.
     """
@@ -59,12 +60,10 @@ def cross_validated_lds(runs, regressor, units, pairs, n_seen, rng):
     kept = np.vstack([group >= 0, group != np.arange(group.max() + 1)[:, None]])
     scores, of_folds = _mean_scores(Y, predicted, fold, kept & scored)
     n_groups = len(scores) - 1
-    if np.isnan(scores).all():
+    known = of_folds[~np.isnan(of_folds).all(axis=1)]
+    if np.isnan(scores).all(axis=1).any() or len(known) < 2:
         return scores[0], np.nan, n_groups - 1
     of_groups = (n_groups - 1) * np.var(np.nanmean(scores[1:], axis=1))
-    known = of_folds[~np.isnan(of_folds).all(axis=1)]
-    if len(known) < 2:
-        return scores[0], np.nan, n_groups - 1
     of_fits = np.var(np.nanmean(known, axis=1), ddof=1) / (n_folds - 1)
     total = of_groups + of_fits
     parts = of_groups**2 / (n_groups - 1) + of_fits**2 / (len(known) - 1)

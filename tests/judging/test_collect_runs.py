@@ -184,6 +184,22 @@ def test_lds_is_that_of_scipy_on_each_fold(n_seen):
     assert freedom == pytest.approx(1 / (shares**2 / [39, 4]).sum())
 
 
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_error_is_unknown_if_few_runs_are_scored():
+    """Without one of two runs, no fold has a score."""
+    runs, ids = draw(0, 60), np.arange(60)
+    fold = np.random.default_rng(7).permutation(60) % 5
+    known = [*np.flatnonzero(fold == 0)[:2], np.flatnonzero(fold == 1)[0]]
+    Y = np.full(runs.outputs.shape, np.nan)
+    Y[known] = runs.outputs[known]
+    runs = TrainingRuns(runs.packed, Y, seeds=runs.seeds)
+    scores, error, _ = cross_validated_lds(
+        runs, MEANS, ids, ids, 0, np.random.default_rng(7)
+    )
+    assert not np.isnan(scores).any()
+    assert np.isnan(error)
+
+
 def test_error_of_the_lds_is_its_distance_from_the_truth():
     """The truth differs between the runs, for the datamodels of all of them do."""
     fresh, found, truth = draw(999, 1000), [], []
