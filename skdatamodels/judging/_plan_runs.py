@@ -40,6 +40,7 @@ from skdatamodels.metrics import (
 from skdatamodels.metrics._lds import bootstrap_scores, check_finite
 from skdatamodels.regression import DatamodelRegressor
 from skdatamodels.runs import TrainingRuns
+from skdatamodels.runs._training_runs import paired_runs
 
 # Tolerance of the default regressor. The usual 1e-4 takes eight times as long, and the
 # LDS differs by less than .01, a tenth of its interval.
@@ -290,7 +291,9 @@ def plan_runs(
         )
     outputs = _check_outputs(runs, repeats, metric)
     rng = np.random.default_rng(entropy_from(random_state))
-    n_test = max(3, round(test_fraction * len(runs)))
+    n_test, pairs = max(3, round(test_fraction * len(runs))), paired_runs(runs)
+    if pairs is not None:
+        n_test += n_test % 2  # so that no pair is fitted and judged
     sizes = _check_sizes(sizes, len(runs) - n_test)
     measure = _METRICS[metric](outputs, repeats)
     goal = None if wanted is None else measure.check_wanted(wanted)
@@ -298,11 +301,11 @@ def plan_runs(
         regressor = DatamodelRegressor(tol=_TOL, random_state=0)
     targets = draw_targets(outputs.shape[1], n_targets, rng.spawn(1)[0])
     splits = [
-        (rng.permutation(len(runs)), rng.integers(2**31)) for _ in range(n_splits)
+        (_shuffled(len(runs), pairs, rng), rng.integers(2**31)) for _ in range(n_splits)
     ]
     attributions = getattr(runs, "attributions", None)
     predictions = _predict_left_out(
-        TrainingRuns(runs.packed, outputs[:, targets]),
+        TrainingRuns(runs.packed, outputs[:, targets], seeds=runs.seeds),
         for_targets(regressor, targets, outputs.shape[1], attributions),
         [
             (order[n_test:][:size], order[:n_test])
@@ -346,6 +349,13 @@ def plan_runs(
         n_needed=ScoreInterval(float(np.ceil(needed)), *np.ceil(ends).tolist()),
         n_more=float(max(0, np.ceil(needed) - len(runs))),
     )
+
+
+def _shuffled(n_runs, pairs, rng):
+    """Return the runs in random order, those of a pair one after the other."""
+    if pairs is None:
+        return rng.permutation(n_runs)
+    return np.argsort(rng.permutation(pairs.max() + 1)[pairs], kind="stable")
 
 
 def _predict_left_out(runs, regressor, tasks, n_jobs, verbose):

@@ -1,5 +1,6 @@
 """Learning curves carried on, against known curves and runs that are trained."""
 
+import contextlib
 import sys
 
 import numpy as np
@@ -7,10 +8,11 @@ import pytest
 from joblib import parallel_config
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array
+from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 
-from skdatamodels import DatamodelRegressor, Examples, TrainingRuns
+from skdatamodels import DatamodelRegressor, Examples, TrainingRuns, sample_masks
 from skdatamodels.datasets import make_linear_runs
 from skdatamodels.influence import (
     Attribution,
@@ -135,6 +137,40 @@ def test_scores_are_of_runs_left_out():
             metric="mse",
             regressor=MaskRidge(1e-6),
         )
+
+
+def test_pairs_are_not_divided_between_fitted_and_judged_runs():
+    """The noise of training is common to a pair, and would flatter the score."""
+    rng = np.random.default_rng(0)
+    masks = sample_masks(400, 30, 0.5, design="complementary", random_state=0)
+    seeds = np.arange(400) // 2
+    noise = np.repeat(rng.normal(size=(200, 6)), 2, axis=0)
+    noise[1::2] *= -1
+    outputs = masks.dot(rng.normal(size=(30, 6))) + 20 * noise
+    order = rng.permutation(400)
+
+    class Copies(RegressorMixin, BaseEstimator):
+        """Predict minus the output of the complement, if it was fitted."""
+
+        def fit(self, X, y=None):
+            self.masks_, self.outputs_ = X.masks, np.asarray(X.outputs)
+            self.coef_ = np.zeros((self.outputs_.shape[1], self.masks_.shape[1]))
+            return self
+
+        def predict(self, X):
+            same = X.masks.astype(int) @ self.masks_.T.astype(int)
+            return -self.outputs_[same.argmin(axis=1)]
+
+    runs = TrainingRuns(masks[order], outputs[order], seeds=seeds[order])
+    scores = {}
+    for name, given in (
+        ("pairs", runs),
+        ("single", TrainingRuns(runs.packed, runs.outputs)),
+    ):
+        with contextlib.suppress(ValueError):  # if nothing can be predicted
+            scores[name] = plan(given, regressor=Copies()).scores[-1, 0]
+    assert scores["single"] > 0.5
+    assert scores.get("pairs", 0) < 0.2
 
 
 def test_result_depends_on_the_seed_alone():
