@@ -32,7 +32,8 @@ def intervals_at(inference, weights, targets, examples, sign):
     inference : WeightInference
         Inference of all weights.
     weights : array or CSR of shape (n_targets, n_train)
-        Weights that are shown beside the intervals, which take their level.
+        Weights that are shown beside the intervals. Subsets of a fixed size do not tell
+        their mean, so intervals contain those for their mean and for a mean of 0.
     targets, examples : int arrays of one shape
         Positions of the weights, -1 for none.
     sign : {1, -1}
@@ -51,9 +52,14 @@ def intervals_at(inference, weights, targets, examples, sign):
         start, stop = block.start, block.stop
         here = (start <= targets) & (targets < stop) & (examples >= 0)
         if here.any():
-            part = inference[block].with_level_of(weights[block])
-            ends = part.adjusted_interval(FDR, alternative=side)
-            found[here] = ends[targets[here] - start, examples[here]]
+            part, at = inference[block], (targets[here] - start, examples[here])
+            ends = [
+                level.adjusted_interval(FDR, alternative=side)[at]
+                for level in (part, part.with_level_of(weights[block]))
+            ]
+            # one level or the other: what is marked differs from a typical example, too
+            found[here, 0] = np.minimum(*(end[..., 0] for end in ends))
+            found[here, 1] = np.maximum(*(end[..., 1] for end in ends))
     return found
 
 
@@ -69,5 +75,8 @@ def mark_note(distinguishable):
     if distinguishable is None:
         return ()
     if distinguishable.any():
-        return (f"* distinguishable at FDR {FDR}; in subsets of one size, from others",)
+        return (
+            f"* distinguishable at FDR {FDR} (if subsets have a fixed size: from a "
+            "typical example)",
+        )
     return (f"No example is distinguishable at FDR {FDR}.",)

@@ -59,6 +59,22 @@ def test_intervals_are_those_of_the_named_weights():
     assert_allclose(turned[["low", "high"]], expected[at])
 
 
+@pytest.mark.filterwarnings("ignore:These weights explain")
+def test_a_wrong_level_of_the_weights_marks_nothing():
+    model, inference, _ = fitted(1, n_informative=0)
+    for level in -3, 3:
+        found = similar_examples(model.coef_ + level, 40, inference=inference)
+        for sign in ("positive", "negative"):
+            assert not getattr(found, f"{sign}_distinguishable").any()
+    model, inference, _ = fitted()
+    for level in -3, 3:  # the truth is 4 or -4 for four examples, and 0
+        found = similar_examples(model.coef_ + level, 40, inference=inference)
+        ends = found.positive_intervals if level > 0 else found.negative_intervals
+        columns = found.positive if level > 0 else found.negative
+        marked = (ends > 0).all(axis=2) if level > 0 else (ends < 0).all(axis=2)
+        assert (columns[marked] < 4).mean() > 0.85
+
+
 def test_missing_examples_have_no_interval():
     _, inference, _ = fitted()
     weights = np.zeros((6, 40))
@@ -138,7 +154,9 @@ def test_tables_mark_what_is_distinguishable():
     assert "*" in text.split("\n* distinguishable at FDR 0.1")[0]
     text = repr(harmful_examples(model, inference=inference))
     assert text.split("\n")[1].split() == ["row", "mean", "weight", "from", "to"]
-    assert "\n* distinguishable at FDR 0.1; in subsets of one size" in text
+    assert (
+        "\n* distinguishable at FDR 0.1 (if subsets have a fixed size: from a" in text
+    )
     assert "<th>from</th>" in harmful_examples(model, inference=inference)._repr_html_()
     model, inference, _ = fitted(1, n_informative=0)
     text = repr(similar_examples(model, inference=inference))
