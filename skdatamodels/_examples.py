@@ -111,7 +111,8 @@ class Examples:
         if n == 0:
             raise ValueError("Examples needs at least one row, X has none.")
         check_same_index(X, labels, "y")
-        ids, given = _default_ids(X) if ids is None else ids, metadata
+        check_same_index(X, metadata, "metadata")
+        ids = _default_ids(X) if ids is None else ids
         ids, metadata = frozen_array(ids, "ids"), _frozen_metadata(metadata, n)
         check_length("y", y, n)
         check_length("ids", ids, n)
@@ -121,7 +122,6 @@ class Examples:
         check_finite("ids", ids)
         check_unique(ids)
         check_same_index(X, sample_weight, "sample_weight")
-        check_same_index(X, given, "metadata")
         weight = None if sample_weight is None else checked_weight(sample_weight, n)
         self._set(X, y, ids, metadata, None, weight)
 
