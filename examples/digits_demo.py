@@ -234,7 +234,8 @@ def write_report(path, lines, pictures):
     parts = [
         "<!doctype html><meta charset='utf-8'><title>Datamodels of digits</title>",
         "<style>body{font:16px/1.5 system-ui,sans-serif;max-width:60em;margin:2em auto;"
-        "padding:0 1em}img{max-width:100%}pre{background:#f4f4f4;padding:1em}</style>",
+        "padding:0 1em}img{max-width:100%}pre{background:#f4f4f4;padding:1em;"
+        "white-space:pre-wrap}</style>",
         "<h1>Datamodels of handwritten digits</h1>",
         f"<pre>{html.escape(chr(10).join(lines))}</pre>",
     ]

@@ -8,6 +8,7 @@ import numpy as np
 from skdatamodels._examples import Examples
 from skdatamodels._frames import columns_of, is_frame, is_pandas
 from skdatamodels._process_state import single_threaded
+from skdatamodels._tables import import_pandas
 from skdatamodels.auditing._columns import column_kinds, listed
 from skdatamodels.training._learners.learners import EstimatorLearner
 
@@ -126,23 +127,21 @@ def _odd_columns(X):
 
 def _as_pandas(X):
     """Return a table as a frame of pandas; None if it has no columns."""
-    import pandas
-
     if is_pandas(X):
         return X
     if is_frame(X):
-        return pandas.DataFrame({name: X[name].to_list() for name in X.columns})
+        return import_pandas().DataFrame(
+            {name: X[name].to_list() for name in X.columns}
+        )
     if isinstance(X, np.ndarray) and X.ndim == 2:
-        return pandas.DataFrame(X).infer_objects()
+        return import_pandas().DataFrame(X).infer_objects()
     return None
 
 
 def _with_codes(X, names):
     """Return a table with numbers instead of the values of some columns."""
-    import pandas
-
     codes = {
-        name: pandas.factorize(column)[0].astype(float)
+        name: import_pandas().factorize(column)[0].astype(float)
         for name, column in columns_of(_as_pandas(X))
         if name in names
     }
