@@ -29,6 +29,7 @@ from skdatamodels.applications._embedding import (
     effective_dimension,
     explained_variance_curve,
 )
+from skdatamodels.applications._find_shortcuts import Shortcuts, find_shortcuts
 from skdatamodels.applications._label_errors import LabelErrors, find_label_errors
 from skdatamodels.applications._leakage import LeakageDetector
 from skdatamodels.applications._rankings import Extremes, HarmfulExamples
@@ -55,12 +56,14 @@ __all__ = [
     "LeakageDetector",
     "LearnerComparison",
     "RemovalCheck",
+    "Shortcuts",
     "affected_targets",
     "compare_learners",
     "component_effects",
     "effective_dimension",
     "explained_variance_curve",
     "find_label_errors",
+    "find_shortcuts",
     "harmful_examples",
     "mean_weights",
     "predict_counterfactual",

@@ -1,0 +1,363 @@
+"""Find rows that support each other as one strong feature, as a backdoor's do."""
+
+from dataclasses import dataclass, field
+from numbers import Integral, Real
+
+import numpy as np
+from scipy.sparse import issparse
+from sklearn.utils.multiclass import type_of_target
+
+from skdatamodels._random import entropy_from
+from skdatamodels._sklearn_compat import Interval, validate_params
+from skdatamodels._tables import (
+    MOST_ROWS,
+    Table,
+    import_pandas,
+    table_html,
+    table_text,
+)
+from skdatamodels.applications._attributions import (
+    check_train,
+    check_weights,
+    names_of,
+    sign_of_better,
+)
+from skdatamodels.applications._group_columns import group_columns
+from skdatamodels.applications._mutual_support import (
+    comparable_inputs,
+    input_distances,
+    mutual_support,
+    strength_of,
+    strongest_group,
+)
+
+_LEAST_CLASSES = 3  # so that there are two others to compare with
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Shortcuts:
+    """The rows of each class that support each other most, strongest class first.
+
+    Attributes
+    ----------
+    groups : tuple of int arrays
+        Rows of the training set, one array for each class.
+    ids : tuple of arrays, or None
+        Their ids. None if they are not known.
+    labels : array of shape (n_groups,), or None
+        Class of each group. None if rows have no classes.
+    strength : float64 array of shape (n_groups,)
+        How strongly the rows of each group support each other, beyond what the rest of
+        their class does and what the likeness of their inputs explains. About 1 to 1.5
+        in noise, whatever the size of the class.
+    support : float64 array of shape (n_groups,)
+        How much the outputs of the rows would fall, on average and by the weights,
+        without the rest of the group rather than without as many other rows of the
+        class. In units of the output, such as log-odds for a margin.
+    ratio : float
+        Strength of the first group as a multiple of that of the second. NaN if fewer
+        than three classes can be compared.
+    min_ratio : float
+        Ratio from which the first group stands out.
+    scores : float64 array of shape (n_train,)
+        For each row, how strongly it and the group of its class support each other, in
+        the unit of `strength`. NaN in classes that are too small.
+    """
+
+    groups: tuple
+    ids: tuple | None
+    labels: np.ndarray | None
+    strength: np.ndarray
+    support: np.ndarray
+    ratio: float
+    min_ratio: float
+    scores: np.ndarray
+    _classes: np.ndarray = field(repr=False)
+
+    @property
+    def stands_out(self):
+        """Whether the first group is stronger than all others by `min_ratio`, a bool."""
+        return bool(self.ratio >= self.min_ratio)
+
+    def __len__(self):
+        return len(self.groups)
+
+    def columns(self, train, group=0):
+        """Return the columns that tell a group from the other rows of its class.
+
+        Parameters
+        ----------
+        train : Examples
+            The training set.
+        group : int, default=0
+            Which of the groups.
+
+        Returns
+        -------
+        columns : pandas.DataFrame
+            One row for each column of the inputs, the most different first.
+            `difference` is from 0 to 1: for numbers, the Kolmogorov-Smirnov distance of
+            both distributions; for others, the largest difference of the shares of a
+            value. `in_group` and `among_others` are the medians, or the shares of this
+            value. Pixels are columns, counted from x0.
+
+        Raises
+        ------
+        ImportError
+            If pandas is not installed.
+        IndexError
+            If there is no such group.
+        """
+        check_train(train, len(self.scores))
+        if not -len(self) <= group < len(self):
+            raise IndexError(f"There are {len(self)} groups, and none is {group}.")
+        rows = self.groups[group]
+        same = np.flatnonzero(self._classes == self._classes[rows[0]])
+        return group_columns(train.X, rows, np.setdiff1d(same, rows))
+
+    def to_frame(self):
+        """Return the rows of the training set as a pandas.DataFrame, best score first.
+
+        Its columns are row, score and group (the position in `groups`, -1 for none).
+
+        Raises
+        ------
+        ImportError
+            If pandas is not installed.
+        """
+        group_of = np.full(len(self.scores), -1)
+        for number, rows in enumerate(self.groups):
+            group_of[rows] = number
+        order = np.argsort(-self.scores, kind="stable")  # NaN last
+        columns = {"row": order, "score": self.scores[order], "group": group_of[order]}
+        return import_pandas().DataFrame(columns)
+
+    def _table(self):
+        first = range(len(self))[:MOST_ROWS]
+        named = self.groups if self.ids is None else self.ids
+        columns = {
+            "class": ["all rows"] if self.labels is None else list(map(str, self.labels)),
+            "rows": [len(rows) for rows in self.groups],
+            "strength": self.strength,
+            "support": self.support,
+            "such as": [", ".join(map(str, named[k][:4].tolist())) for k in first],
+        }
+        columns = {name: values[:MOST_ROWS] for name, values in columns.items()}
+        title = "Rows of a class that support each other most"
+        return Table(title, columns, len(self), notes=(self._in_words(),))
+
+    def _in_words(self):
+        if np.isnan(self.ratio):
+            return (
+                f"There are fewer than {_LEAST_CLASSES} classes to compare, so nothing "
+                "says whether this is more than usual."
+            )
+        times = f"{self.ratio:.2f} times as strongly as those of any other class"
+        if not self.stands_out:
+            return (
+                f"No group stands out: the first rows support each other {times}, and it "
+                f"takes {self.min_ratio:g}."
+            )
+        return (
+            f"The first {len(self.groups[0])} rows support each other {times}: they share "
+            "a strong feature. It may be a backdoor, a shortcut, or a legitimate style. "
+            "Look at them."
+        )
+
+    __repr__ = table_text
+    _repr_html_ = table_html
+
+
+@validate_params(
+    {
+        "weights": "no_validation",
+        "train": "no_validation",
+        "held_out": "no_validation",
+        "higher_is_better": "no_validation",
+        "min_size": [Interval(Integral, 2, None, closed="left")],
+        "min_ratio": [Interval(Real, 1, None, closed="left")],
+        "n_restarts": [Interval(Integral, 1, None, closed="left")],
+        "random_state": "no_validation",
+    },
+    prefer_skip_nested_validation=True,
+)
+def find_shortcuts(
+    weights,
+    train=None,
+    *,
+    held_out=None,
+    higher_is_better=None,
+    min_size=4,
+    min_ratio=1.4,
+    n_restarts=100,
+    random_state=0,
+):
+    """Find rows that support each other as one strong feature.
+
+    Rows with the trigger of a backdoor, or with a mark that gives their label away,
+    teach the model this mark. So each of them raises the outputs of the others, though
+    they may have nothing else in common. In each class, the group of rows is searched
+    that supports each other most. If that of one class is much stronger than those of
+    the others, it stands out.
+
+    The method cannot tell malice: a style that some rows of a class share is a strong
+    feature, too. Look at the rows that it finds.
+
+    Parameters
+    ----------
+    weights : array-like or CSR of shape (n_train, n_train), or fitted estimator
+        Attribution matrix of the training set on itself: the targets of the runs are
+        the training rows, in the same order. Fit the regressor with
+        ``exclude=np.arange(n_train)``. The diagonal is not used.
+    train : Examples, default=None
+        The training set, for classes, likeness of inputs and ids. Without it, all rows
+        are compared as one class. So they are if the labels are real numbers.
+    held_out : array-like or CSR of shape (n_train, n_train), or fitted estimator, \
+default=None
+        Weights from other runs. If given, groups are found on `weights`, and strength,
+        support and scores are measured on `held_out`. The noise of `weights`, which
+        chose the groups, then does not flatter them.
+    higher_is_better : bool, default=None
+        Whether higher outputs are better. Needed if `weights` does not know it, as an
+        array does not.
+    min_size : int, default=4
+        Least number of rows of a group. Classes of fewer than twice as many are left
+        out.
+    min_ratio : float, default=1.4
+        How much stronger the first group must be than the second to stand out.
+    n_restarts : int, default=100
+        Number of local searches in each class. They start from random rows, or from
+        each row if the class has no more.
+    random_state : int, RandomState instance or None, default=0
+        Seed of the starts.
+
+    Returns
+    -------
+    found : Shortcuts
+        The group of each class, whether the first stands out, and a score for each row.
+
+    Raises
+    ------
+    ValueError
+        If the weights are not a finite square matrix, `train` or `held_out` do not
+        match them, no class is large enough, or it is not known which outputs are
+        better.
+    TypeError
+        If `train` is not Examples.
+
+    See Also
+    --------
+    removal_check : Retrain without the rows, and judge on targets with the mark.
+    find_label_errors : Find single rows whose label is wrong.
+
+    Notes
+    -----
+    Let W be the weights of the rows of a class on each other. From each target's
+    weights, their mean is subtracted, and then what the rank of its distance to the row
+    explains: the mean weight by rank over the class, decreasing. Distances are Gower's,
+    in which each column counts alike. The result S, made symmetric, is divided by its
+    root mean square and by the root of the number of rows. The strength of a group R is
+    the sum of S over all pairs of different rows of R, divided by the size of R. So its
+    size need not be given.
+
+    Khaddaj et al. maximise the sum of the weights for given sizes, over all classes,
+    and rank rows by how often they are in such a set. With few rows this finds the
+    styles of digits rather than the trigger; see :doc:`/shortcuts`.
+
+    References
+    ----------
+    Khaddaj, Leclerc, Makelov, Georgiev, Salman, Ilyas, Madry, "Rethinking Backdoor
+    Attacks", ICML 2023, section 4.
+
+    Examples
+    --------
+    Rows 0 to 5, of class 0, support each other:
+
+    >>> import numpy as np
+    >>> from skdatamodels import Examples
+    >>> from skdatamodels.applications import find_shortcuts
+    >>> rng = np.random.default_rng(0)
+    >>> weights = rng.normal(size=(60, 60))
+    >>> weights[:6, :6] += 5
+    >>> train = Examples(rng.normal(size=(60, 3)), np.arange(60) // 20)
+    >>> found = find_shortcuts(weights, train, higher_is_better=True)
+    >>> found.stands_out, found.groups[0]
+    (True, array([0, 1, 2, 3, 4, 5]))
+    """
+    sign = sign_of_better(weights, higher_is_better)
+    matrix = _square(weights, "weights", sign)
+    measured = matrix
+    if held_out is not None:
+        measured = _square(held_out, "held_out", sign)
+        if measured.shape != matrix.shape:
+            raise ValueError(
+                f"held_out has shape {measured.shape}, but weights {matrix.shape}."
+            )
+    check_train(train, len(matrix))
+    classes, labels = _classes(train, len(matrix))
+    rng = np.random.default_rng(entropy_from(random_state))
+    table = None if train is None else comparable_inputs(train.X)
+    scores, found = np.full(len(matrix), np.nan), []
+    for code in range(len(labels)):
+        rows = np.flatnonzero(classes == code)
+        if len(rows) < 2 * min_size:
+            continue
+        distances = None if table is None else input_distances(table, rows)
+        supports = [
+            mutual_support(part[np.ix_(rows, rows)], distances)
+            for part in ([matrix] if held_out is None else [matrix, measured])
+        ]
+        starts = rng.permutation(len(rows))[:n_restarts]
+        group, _ = strongest_group(supports[0].excess, min_size, starts)
+        by_weight, excess = supports[-1]
+        scores[rows] = excess[:, group].sum(axis=1)
+        strength, support = (strength_of(part, group) for part in (excess, by_weight))
+        found.append((strength, support, labels[code], rows[group]))
+    if not found:
+        raise ValueError(
+            f"No class has {2 * min_size} rows, twice min_size, so there are no groups."
+        )
+    found.sort(key=lambda one: -one[0])
+    names = names_of(weights, train, "player_ids_")
+    groups = tuple(one[3] for one in found)
+    strength = np.array([one[0] for one in found])
+    return Shortcuts(
+        groups,
+        None if names is None else tuple(np.asarray(names)[rows] for rows in groups),
+        None if labels[0] is None else np.array([one[2] for one in found]),
+        strength,
+        np.array([one[1] for one in found]),
+        _ratio(strength),
+        float(min_ratio),
+        scores,
+        classes,
+    )
+
+
+def _square(weights, name, sign):
+    matrix = check_weights(weights, name)
+    if matrix.shape[0] != matrix.shape[1]:
+        raise ValueError(
+            f"{name} must be square, with the training rows as targets, got shape "
+            f"{matrix.shape}. Pass the training set as the targets of the trainer, and "
+            "fit the regressor with exclude=np.arange(n_train)."
+        )
+    dense = matrix.toarray() if issparse(matrix) else matrix
+    return sign * dense.astype(np.float64)
+
+
+def _classes(train, n_train):
+    """Return the position of each row's class, and the classes; [None] for no labels."""
+    if train is None or type_of_target(train.y).startswith("continuous"):
+        return np.zeros(n_train, dtype=int), [None]
+    labels, classes = np.unique(train.y, return_inverse=True)
+    return classes, labels
+
+
+def _ratio(strength):
+    """Return the first strength over the second, NaN if there are too few."""
+    if len(strength) < _LEAST_CLASSES:
+        return np.nan
+    if strength[1] <= 0:
+        return np.inf if strength[0] > 0 else 1.0
+    return float(strength[0] / strength[1])

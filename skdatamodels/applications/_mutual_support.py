@@ -1,0 +1,186 @@
+"""How much training rows support each other, and the group that does so most."""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy.sparse import issparse
+from sklearn.isotonic import isotonic_regression
+from sklearn.metrics import pairwise_distances
+from sklearn.preprocessing import MaxAbsScaler
+
+from skdatamodels._example_scales import plain_values
+from skdatamodels._frames import columns_of, is_frame
+
+
+class MutualSupport(NamedTuple):
+    """Mutual support of the rows of one class.
+
+    Attributes
+    ----------
+    weights : float64 array of shape (n, n)
+        Weights of the rows on each other without the mean of each target, so that it
+        is about which rows support it more than the others do. Zeros on the diagonal.
+    excess : float64 array of shape (n, n)
+        The same, without what likeness explains, of both directions, as a multiple of
+        what a group in noise would need.
+    """
+
+    weights: np.ndarray
+    excess: np.ndarray
+
+
+def mutual_support(weights, distances=None):
+    """Return the mutual support of the rows of a class.
+
+    Parameters
+    ----------
+    weights : float array of shape (n, n)
+        Weights of the rows (columns) on themselves as targets (rows).
+    distances : float array of shape (n, n), default=None
+        Distances of their inputs. None compares without likeness.
+
+    Returns
+    -------
+    support : MutualSupport
+
+    Notes
+    -----
+    A sum over a group divided by its size is `h' S h / h'h` for its indicator h. In
+    noise of standard deviation s, its maximum grows as s times the root of n, so both
+    are divided out.
+    """
+    n = len(weights)
+    others = ~np.eye(n, dtype=bool)
+    centred = np.where(others, weights, 0).astype(np.float64)
+    centred = np.where(others, centred - centred.sum(axis=1, keepdims=True) / (n - 1), 0)
+    excess = centred
+    if distances is not None:
+        excess = centred - _explained(centred, distances, others)
+    excess = (excess + excess.T) / 2
+    scale = np.sqrt((excess[others] ** 2).mean() * n)
+    # what is left of equal weights is rounding
+    if scale <= 1e-9 * np.sqrt(n) * np.abs(weights).max():
+        return MutualSupport(centred, np.zeros((n, n)))
+    return MutualSupport(centred, excess / scale)
+
+
+def _explained(weights, distances, others):
+    """Return the mean weight by rank of the distance, which never rises with it."""
+    ranks = np.where(others, distances, np.inf).argsort(axis=1, kind="stable")
+    by_rank = np.take_along_axis(weights, ranks, axis=1)[:, :-1].mean(axis=0)
+    by_rank = isotonic_regression(by_rank, increasing=False)
+    explained = np.zeros_like(weights)
+    np.put_along_axis(explained, ranks, np.append(by_rank, 0)[None], axis=1)
+    return explained
+
+
+def strongest_group(support, min_size, starts):
+    """Find a group of rows with a large sum of mutual support per row.
+
+    Parameters
+    ----------
+    support : float array of shape (n, n)
+        Symmetric, with zeros on the diagonal.
+    min_size : int
+        Least size of a group.
+    starts : iterable of int
+        A search begins from each of these rows.
+
+    Returns
+    -------
+    group : int array
+        Rows of the best local optimum: adding a row, removing one or exchanging the
+        weakest for the strongest does not raise the strength.
+    strength : float
+        Sum over all pairs of different rows of the group, divided by its size.
+    """
+    best, strongest = np.arange(0), -np.inf
+    for start in starts:
+        inside = _local_optimum(support, min_size, start)
+        strength = strength_of(support, inside)
+        if strength > strongest:
+            best, strongest = inside, strength
+    return best, strongest
+
+
+def strength_of(support, group):
+    """Return the sum over pairs of different rows of a group, divided by its size."""
+    return support[np.ix_(group, group)].sum() / len(group)
+
+
+def _local_optimum(support, min_size, start):
+    inside = np.zeros(len(support), dtype=bool)
+    inside[start] = True
+    sums = support[start].copy()  # of each row's support by the group
+    while True:
+        size, total = inside.sum(), sums[inside].sum()
+        candidate = np.where(inside, -np.inf, sums).argmax()
+        weakest = np.where(inside, sums, np.inf).argmin()
+        gain = sums[candidate] - sums[weakest] - support[candidate, weakest]
+        moves = {
+            "add": (total + 2 * sums[candidate]) / (size + 1),
+            "remove": (total - 2 * sums[weakest]) / max(size - 1, 1),
+            "exchange": (total + 2 * gain) / size,
+        }
+        if inside.all():
+            del moves["add"], moves["exchange"]
+        if size <= min_size:
+            del moves["remove"]
+        if size < min_size:
+            move = "add"
+        else:
+            move = max(moves, key=moves.get, default=None)
+            if move is None or moves[move] <= total / size + 1e-12:
+                return np.flatnonzero(inside)
+        if move != "remove":
+            inside[candidate] = True
+            sums += support[candidate]
+        if move != "add":
+            inside[weakest] = False
+            sums -= support[weakest]
+
+
+def comparable_inputs(X):
+    """Return inputs as a table in which each column counts alike, or None.
+
+    The Manhattan distance of two rows is Gower's: a number counts by its difference as a
+    share of the range of its column, and a category as 0 or 1. So a value that few rows
+    have makes them no more alike than any other. None if there are no such columns.
+    """
+    if issparse(X):
+        return MaxAbsScaler().fit_transform(X.astype(np.float64))
+    if not is_frame(X):
+        X = np.asarray(X)
+        if X.dtype.kind in "biuf":
+            return _in_range(X.reshape(len(X), -1).astype(np.float64))
+        columns = X.reshape(len(X), -1).T
+    else:
+        columns = [plain_values(column) for _, column in columns_of(X)]
+    tables = [_table(column) for column in columns]
+    tables = [table for table in tables if table is not None]
+    return np.hstack(tables) if tables else None
+
+
+def input_distances(table, rows):
+    """Return the distances of some rows of `comparable_inputs`."""
+    return pairwise_distances(table[rows], metric="manhattan")
+
+
+def _table(column):
+    if column.dtype.kind in "biuf":
+        return _in_range(column[:, None].astype(np.float64))
+    values, codes = np.unique(column.astype(str), return_inverse=True)
+    if len(values) > len(column) / 2:  # names or free text, equal for hardly any two
+        return None
+    return np.eye(len(values))[codes] / 2
+
+
+def _in_range(values):
+    values = np.where(np.isfinite(values), values, np.nan)
+    least, most = (
+        edge(values, axis=0, initial=limit, where=~np.isnan(values))
+        for edge, limit in ((np.min, np.inf), (np.max, -np.inf))
+    )
+    width = np.where(most > least, most - least, 1)
+    scaled = (values - np.where(np.isfinite(least), least, 0)) / width
+    return np.where(np.isnan(scaled), 0.5, scaled)
