@@ -4,7 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.sparse import issparse
-from sklearn.isotonic import isotonic_regression
+from scipy.stats import rankdata
+from sklearn.isotonic import IsotonicRegression
 from sklearn.metrics import pairwise_distances
 from sklearn.preprocessing import MaxAbsScaler
 
@@ -59,18 +60,17 @@ def mutual_support(weights, distances=None):
     excess = (excess + excess.T) / 2
     scale = np.sqrt((excess[others] ** 2).mean() * n)
     # what is left of equal weights is rounding
-    if scale <= 1e-9 * np.sqrt(n) * np.abs(weights).max():
+    if scale <= 1e-9 * np.sqrt(n) * np.abs(weights[others]).max():
         return MutualSupport(centred, np.zeros((n, n)))
     return MutualSupport(centred, excess / scale)
 
 
 def _explained(weights, distances, others):
     """Return the mean weight by rank of the distance, which never rises with it."""
-    ranks = np.where(others, distances, np.inf).argsort(axis=1, kind="stable")
-    by_rank = np.take_along_axis(weights, ranks, axis=1)[:, :-1].mean(axis=0)
-    by_rank = isotonic_regression(by_rank, increasing=False)
+    ranks = rankdata(np.where(others, distances, np.inf), axis=1)
     explained = np.zeros_like(weights)
-    np.put_along_axis(explained, ranks, np.append(by_rank, 0)[None], axis=1)
+    by_rank = IsotonicRegression(increasing=False)
+    explained[others] = by_rank.fit_transform(ranks[others], weights[others])
     return explained
 
 
@@ -89,8 +89,8 @@ def strongest_group(support, min_size, starts):
     Returns
     -------
     group : int array
-        Rows of the best local optimum: adding a row, removing one or exchanging the
-        weakest for the strongest does not raise the strength.
+        Rows of the best local optimum: adding, removing or exchanging a row does not
+        raise the strength.
     strength : float
         Sum over all pairs of different rows of the group, divided by its size.
     """
@@ -114,30 +114,35 @@ def _local_optimum(support, min_size, start):
     sums = support[start].copy()  # of each row's support by the group
     while True:
         size, total = inside.sum(), sums[inside].sum()
-        candidate = np.where(inside, -np.inf, sums).argmax()
-        weakest = np.where(inside, sums, np.inf).argmin()
-        gain = sums[candidate] - sums[weakest] - support[candidate, weakest]
-        moves = {
-            "add": (total + 2 * sums[candidate]) / (size + 1),
-            "remove": (total - 2 * sums[weakest]) / max(size - 1, 1),
-            "exchange": (total + 2 * gain) / size,
-        }
-        if inside.all():
-            del moves["add"], moves["exchange"]
-        if size <= min_size:
-            del moves["remove"]
-        if size < min_size:
-            move = "add"
+        added = np.where(inside, -np.inf, sums).argmax()
+        removed = np.where(inside, sums, np.inf).argmin()
+        with_one = (total + 2 * sums[added]) / (size + 1)
+        without = (total - 2 * sums[removed]) / (size - 1) if size > min_size else -np.inf
+        enough = total / size + 1e-12
+        if not inside.all() and (size < min_size or with_one > max(without, enough)):
+            removed = None
+        elif without > enough:
+            added = None
         else:
-            move = max(moves, key=moves.get, default=None)
-            if move is None or moves[move] <= total / size + 1e-12:
+            gain, added, removed = _best_exchange(support, inside, sums)
+            if gain <= size * 1e-12:
                 return np.flatnonzero(inside)
-        if move != "remove":
-            inside[candidate] = True
-            sums += support[candidate]
-        if move != "add":
-            inside[weakest] = False
-            sums -= support[weakest]
+        if added is not None:
+            inside[added] = True
+            sums += support[added]
+        if removed is not None:
+            inside[removed] = False
+            sums -= support[removed]
+
+
+def _best_exchange(support, inside, sums):
+    """Return the gain of the best exchange, and the rows to add and to remove."""
+    rows, others = np.flatnonzero(inside), np.flatnonzero(~inside)
+    if not len(others):
+        return 0, None, None
+    gains = sums[others][:, None] - sums[rows] - support[np.ix_(others, rows)]
+    best = gains.argmax()
+    return gains.flat[best], others[best // len(rows)], rows[best % len(rows)]
 
 
 def comparable_inputs(X):
