@@ -96,7 +96,9 @@ def learner_of(name, train):
     n_inputs, n_classes = train.shape[1], len(np.unique(train.y))
 
     def make():
-        return nn.Sequential(nn.Linear(n_inputs, 64), nn.ReLU(), nn.Linear(64, n_classes))
+        return nn.Sequential(
+            nn.Linear(n_inputs, 64), nn.ReLU(), nn.Linear(64, n_classes)
+        )
 
     return TorchLearner(make, epochs=15, batch_size=64 if n_inputs == 64 else 16)
 
@@ -118,7 +120,11 @@ def other_rules(train, runs):
     forest = IsolationForest(random_state=0).fit(train.X)
     own = self_influence(runs, rows)
     return dict(
-        zip(RULES, (own, wrong, near, -forest.score_samples(train.X), spectral), strict=True)
+        zip(
+            RULES,
+            (own, wrong, near, -forest.score_samples(train.X), spectral),
+            strict=True,
+        )
     )
 
 
@@ -172,14 +178,18 @@ def show(label, trials):
     """Print the means of some trials as a row of a table."""
     means = {name: np.mean([trial[name] for trial in trials]) for name in trials[0]}
     alarms = sum(trial["stands out"] for trial in trials)
-    rest = " | ".join(f"{value:.2f}" for name, value in means.items() if name != "stands out")
+    rest = " | ".join(
+        f"{value:.2f}" for name, value in means.items() if name != "stands out"
+    )
     print(f"| {label} | {alarms} of {len(trials)} | {rest} |", flush=True)
 
 
 def print_cases(learner, n_seeds, n_runs):
     """Print the table of planted cases of digits."""
     heads = "stands out | ratio | precision | recall | AUROC"
-    print(f"| digits, {learner} | {heads} | {' | '.join(RULES)} | attack, after | accuracy, after |")
+    print(
+        f"| digits, {learner} | {heads} | {' | '.join(RULES)} | attack, after | accuracy, after |"
+    )
     for kind, share in (
         ("backdoor", 0.03),
         ("backdoor", 0.05),
@@ -210,7 +220,8 @@ def main():
         for data in ("wine", "breast_cancer"):
             for kind in ("backdoor", "clean label"):
                 trials = [
-                    try_case(data, kind, 0.05, learner, seed, given.runs) for seed in seeds
+                    try_case(data, kind, 0.05, learner, seed, given.runs)
+                    for seed in seeds
                 ]
                 show(f"{data}, {kind}", trials)
     elif given.part == "clean":
@@ -223,7 +234,9 @@ def main():
         for n_runs in (100, 200, 400, 800):
             for prior in (None, "cheap"):
                 trials = [
-                    try_case("digits", "backdoor", 0.05, learner, seed, n_runs, prior, False)
+                    try_case(
+                        "digits", "backdoor", 0.05, learner, seed, n_runs, prior, False
+                    )
                     for seed in seeds
                 ]
                 show(f"{n_runs} runs, prior {prior}", trials)

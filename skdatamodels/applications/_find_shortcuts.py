@@ -27,6 +27,7 @@ from skdatamodels.applications._mutual_support import (
     comparable_inputs,
     input_distances,
     mutual_support,
+    noise_scale,
     strength_of,
     strongest_group,
 )
@@ -83,7 +84,7 @@ class Shortcuts:
         return len(self.groups)
 
     def columns(self, train, group=0):
-        """Return the columns that tell a group from the other rows of its class.
+        """Return the columns that tell a group from other rows.
 
         Parameters
         ----------
@@ -98,8 +99,9 @@ class Shortcuts:
             One row for each column of the inputs, the most different first.
             `difference` is from 0 to 1: for numbers, the Kolmogorov-Smirnov distance of
             both distributions; for others, the largest difference of the shares of a
-            value. `in_group` and `among_others` are the medians, or the shares of this
-            value. Pixels are columns, counted from x0.
+            value. It is the smaller of the differences from the other rows of the class
+            and from all other rows. `in_group` and `among_others` are the medians, or
+            the shares of this value. Pixels are columns, counted from x0.
 
         Raises
         ------
@@ -136,7 +138,9 @@ class Shortcuts:
         first = range(len(self))[:MOST_ROWS]
         named = self.groups if self.ids is None else self.ids
         columns = {
-            "class": ["all rows"] if self.labels is None else list(map(str, self.labels)),
+            "class": ["all rows"]
+            if self.labels is None
+            else list(map(str, self.labels)),
             "rows": [len(rows) for rows in self.groups],
             "strength": self.strength,
             "support": self.support,
@@ -255,10 +259,10 @@ default=None
     Let W be the weights of the rows of a class on each other. From each target's
     weights, their mean is subtracted, and then what the rank of its distance to the row
     explains: the mean weight by rank over the class, decreasing. Distances are Gower's,
-    in which each column counts alike. The result S, made symmetric, is divided by its
-    root mean square and by the root of the number of rows. The strength of a group R is
-    the sum of S over all pairs of different rows of R, divided by the size of R. So its
-    size need not be given.
+    in which each column counts alike. The strength of a group R is the sum of the
+    result, made symmetric, over all pairs of different rows of R, divided by the size
+    of R, so that its size need not be given. The unit is the root mean square outside
+    R times the root of the number of rows of the class.
 
     Khaddaj et al. maximise the sum of the weights for given sizes, over all classes,
     and rank rows by how often they are in such a set. With few rows this finds the
@@ -310,9 +314,10 @@ default=None
         starts = rng.permutation(len(rows))[:n_restarts]
         group, _ = strongest_group(supports[0].excess, min_size, starts)
         by_weight, excess = supports[-1]
-        scores[rows] = excess[:, group].sum(axis=1)
+        scale = noise_scale(excess, group)
+        scores[rows] = excess[:, group].sum(axis=1) / scale
         strength, support = (strength_of(part, group) for part in (excess, by_weight))
-        found.append((strength, support, labels[code], rows[group]))
+        found.append((strength / scale, support, labels[code], rows[group]))
     if not found:
         raise ValueError(
             f"No class has {2 * min_size} rows, twice min_size, so there are no groups."
@@ -347,7 +352,7 @@ def _square(weights, name, sign):
 
 
 def _classes(train, n_train):
-    """Return the position of each row's class, and the classes; [None] for no labels."""
+    """Return the class of each row, as a position, and the classes or [None]."""
     if train is None or type_of_target(train.y).startswith("continuous"):
         return np.zeros(n_train, dtype=int), [None]
     labels, classes = np.unique(train.y, return_inverse=True)

@@ -10,29 +10,36 @@ from skdatamodels._sklearn_compat import safe_indexing
 from skdatamodels._tables import import_pandas
 
 
-def group_columns(X, group, others):
+def group_columns(X, group, same_class):
     """Return how the columns of a group differ from those of other rows, as a frame.
+
+    Rows of a class differ from others in what makes the class, and rows that were moved
+    to it differ from the class in what makes theirs. So the smaller difference counts,
+    from the class and from all others.
 
     Parameters
     ----------
     X : array, sparse matrix or data frame of shape (n, ...)
         Inputs. Further dimensions count as columns.
-    group, others : int arrays
-        The rows to compare.
+    group : int array
+        Rows of the group.
+    same_class : int array
+        The other rows of its class.
 
     Returns
     -------
     columns : pandas.DataFrame
         See :meth:`Shortcuts.columns`.
     """
-    parts = [_columns(safe_indexing(X, rows)) for rows in (group, others)]
+    everyone = np.setdiff1d(np.arange(X.shape[0]), group)
+    parts = [_columns(safe_indexing(X, rows)) for rows in (group, same_class, everyone)]
     if is_frame(X) or len(X.shape) < 3:
         names = column_names(X)
     else:
         names = [f"x{j}" for j in range(len(parts[0]))]
     rows = [
-        (name, *_difference(one, other))
-        for name, one, other in zip(names, *parts, strict=True)
+        (name, *min(_difference(one, same), _difference(one, others)))
+        for name, one, same, others in zip(names, *parts, strict=True)
     ]
     heads = ["column", "difference", "in_group", "among_others"]
     frame = import_pandas().DataFrame(rows, columns=heads)

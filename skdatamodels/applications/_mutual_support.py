@@ -22,8 +22,7 @@ class MutualSupport(NamedTuple):
         Weights of the rows on each other without the mean of each target, so that it
         is about which rows support it more than the others do. Zeros on the diagonal.
     excess : float64 array of shape (n, n)
-        The same, without what likeness explains, of both directions, as a multiple of
-        what a group in noise would need.
+        The same, without what likeness explains: the mean of both directions.
     """
 
     weights: np.ndarray
@@ -43,26 +42,48 @@ def mutual_support(weights, distances=None):
     Returns
     -------
     support : MutualSupport
-
-    Notes
-    -----
-    A sum over a group divided by its size is `h' S h / h'h` for its indicator h. In
-    noise of standard deviation s, its maximum grows as s times the root of n, so both
-    are divided out.
     """
     n = len(weights)
     others = ~np.eye(n, dtype=bool)
     centred = np.where(others, weights, 0).astype(np.float64)
-    centred = np.where(others, centred - centred.sum(axis=1, keepdims=True) / (n - 1), 0)
+    centred = np.where(
+        others, centred - centred.sum(axis=1, keepdims=True) / (n - 1), 0
+    )
     excess = centred
     if distances is not None:
         excess = centred - _explained(centred, distances, others)
     excess = (excess + excess.T) / 2
-    scale = np.sqrt((excess[others] ** 2).mean() * n)
     # what is left of equal weights is rounding
-    if scale <= 1e-9 * np.sqrt(n) * np.abs(weights[others]).max():
-        return MutualSupport(centred, np.zeros((n, n)))
-    return MutualSupport(centred, excess / scale)
+    if np.abs(excess).max() <= 1e-9 * np.abs(weights[others]).max():
+        excess = np.zeros((n, n))
+    return MutualSupport(centred, excess)
+
+
+def noise_scale(support, group):
+    """Return the unit of the strength of a group, 1 if there is no support at all.
+
+    The strength is `h' S h / h'h` for the indicator h of the group. In noise of
+    standard deviation s, its maximum over groups of n rows grows as s times the root of
+    n. The deviation is taken from the rows outside the group, for those inside raise
+    it. It is at least half of that of all rows, in case that there are few others, or
+    sparse weights.
+
+    Parameters
+    ----------
+    support : float array of shape (n, n)
+        Zeros on the diagonal.
+    group : int array
+        Rows of the group.
+    """
+    n = len(support)
+    rest = np.delete(np.delete(support, group, axis=0), group, axis=1)
+    scale = max(_deviation(rest), _deviation(support) / 2) * np.sqrt(n)
+    return scale or 1.0
+
+
+def _deviation(support):
+    n_pairs = len(support) * (len(support) - 1)
+    return np.sqrt((support**2).sum() / n_pairs) if n_pairs else 0.0
 
 
 def _explained(weights, distances, others):
@@ -117,7 +138,9 @@ def _local_optimum(support, min_size, start):
         added = np.where(inside, -np.inf, sums).argmax()
         removed = np.where(inside, sums, np.inf).argmin()
         with_one = (total + 2 * sums[added]) / (size + 1)
-        without = (total - 2 * sums[removed]) / (size - 1) if size > min_size else -np.inf
+        without = (
+            (total - 2 * sums[removed]) / (size - 1) if size > min_size else -np.inf
+        )
         enough = total / size + 1e-12
         if not inside.all() and (size < min_size or with_one > max(without, enough)):
             removed = None
@@ -148,9 +171,10 @@ def _best_exchange(support, inside, sums):
 def comparable_inputs(X):
     """Return inputs as a table in which each column counts alike, or None.
 
-    The Manhattan distance of two rows is Gower's: a number counts by its difference as a
-    share of the range of its column, and a category as 0 or 1. So a value that few rows
-    have makes them no more alike than any other. None if there are no such columns.
+    The Manhattan distance of two rows is Gower's: a number counts by its difference as
+    a share of the range of its column, and a category as 0 or 1. So a value that few
+    rows have makes them no more alike than any other. None if there are no such
+    columns.
     """
     if issparse(X):
         return MaxAbsScaler().fit_transform(X.astype(np.float64))

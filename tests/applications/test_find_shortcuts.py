@@ -9,7 +9,6 @@ from scipy.sparse import csr_array
 from scipy.stats import rankdata
 from sklearn.isotonic import isotonic_regression
 from sklearn.linear_model import RidgeClassifier
-from sklearn.metrics import roc_auc_score
 
 from skdatamodels import DatamodelRegressor, Examples, SubsetTrainer
 from skdatamodels.applications import find_shortcuts
@@ -17,6 +16,7 @@ from skdatamodels.applications._mutual_support import (
     comparable_inputs,
     input_distances,
     mutual_support,
+    noise_scale,
     strength_of,
     strongest_group,
 )
@@ -64,7 +64,8 @@ def test_search_finds_the_maximum_over_all_subsets_nearly_always():
         assert strength == pytest.approx(strength_of(support, group))
         shares.append(strength / strongest_of_all(support, min_size))
     assert max(shares) <= 1 + 1e-12
-    assert np.mean(np.isclose(shares, 1)) >= 0.9 and min(shares) > 0.9
+    assert np.mean(np.isclose(shares, 1)) >= 0.9
+    assert min(shares) > 0.9
 
 
 def test_no_exchange_of_a_row_is_better():
@@ -81,7 +82,8 @@ def test_search_that_keeps_everything_or_the_least():
     everything = np.ones((6, 6)) - np.eye(6)
     assert strongest_group(everything, 2, range(6))[0].tolist() == list(range(6))
     group, strength = strongest_group(-everything, 3, range(6))
-    assert len(group) == 3 and strength == -2
+    assert len(group) == 3
+    assert strength == -2
 
 
 # What the groups are made of
@@ -101,10 +103,24 @@ def test_excess_has_no_means_and_no_likeness():
     ranks = np.argsort(np.argsort(np.where(others, distances, np.inf), axis=1), axis=1)
     left = np.zeros((20, 20))
     means = [centred[ranks == rank].mean() for rank in range(19)]
-    left[others] = centred[others] - isotonic_regression(means, increasing=False)[ranks[others]]
-    expected = left + left.T
-    expected /= np.sqrt((expected[others] ** 2).mean() * 20)
-    np.testing.assert_allclose(excess, expected, atol=1e-12)
+    left[others] = (
+        centred[others] - isotonic_regression(means, increasing=False)[ranks[others]]
+    )
+    np.testing.assert_allclose(excess, (left + left.T) / 2, atol=1e-12)
+
+
+def test_unit_is_the_deviation_outside_the_group():
+    support = symmetric(40, 0)
+    support[:5, :5] += 3 * (1 - np.eye(5))
+    rest = support[5:, 5:][~np.eye(35, dtype=bool)]
+    expected = np.sqrt(40 * (rest**2).mean())
+    assert noise_scale(support, np.arange(5)) == pytest.approx(expected)
+    sparse = np.zeros((10, 10))
+    sparse[0, 1] = sparse[1, 0] = 3.0
+    expected = np.sqrt(10 * (18 / 90)) / 2
+    assert noise_scale(sparse, np.arange(2)) == pytest.approx(expected)
+    assert noise_scale(sparse, np.arange(10)) == pytest.approx(expected)
+    assert noise_scale(np.zeros((5, 5)), np.arange(2)) == 1
 
 
 def test_weights_that_likeness_explains_leave_nothing():
@@ -135,19 +151,20 @@ def test_distances_are_gowers():
 def test_planted_group_stands_out():
     weights, train, marked = planted()
     found = find(weights, train)
-    assert found.stands_out and found.ratio > 1.4
-    assert found.groups[0].tolist() == marked.tolist() and found.labels[0] == 1
+    assert found.stands_out
+    assert found.ratio > 1.4
+    assert found.groups[0].tolist() == marked.tolist()
+    assert found.labels[0] == 1
     assert set(np.argsort(-found.scores)[:8]) == set(marked)
     assert found.scores[marked].mean() == pytest.approx(found.strength[0])
     others = np.setdiff1d(np.flatnonzero(train.y == 1), marked)
-    less = [
-        np.delete(weights[i], i)[np.delete(train.y == 1, i)].mean() for i in marked
-    ]
+    less = [np.delete(weights[i], i)[np.delete(train.y == 1, i)].mean() for i in marked]
     block = [weights[i, np.setdiff1d(marked, i)].mean() for i in marked]
     assert found.support[0] == pytest.approx(7 * np.mean(np.subtract(block, less)))
     assert len(others) == 22
     text = " ".join(repr(found).split())
-    assert "they share a strong feature" in text and "legitimate" in text
+    assert "they share a strong feature" in text
+    assert "legitimate" in text
 
 
 def test_noise_does_not_stand_out_even_in_classes_of_different_sizes():
@@ -210,12 +227,15 @@ def test_without_three_classes_nothing_is_compared():
     weights, train, marked = planted()
     found = find(weights)
     assert found.groups[0].tolist() == marked.tolist()
-    assert np.isnan(found.ratio) and not found.stands_out and found.labels is None
+    assert np.isnan(found.ratio)
+    assert not found.stands_out
+    assert found.labels is None
     assert "nothing says whether" in repr(found)
     values = Examples(train.X, train.y + np.linspace(0, 0.1, len(train)))
     assert len(find(weights, values)) == 1  # real numbers are no classes
     two = find(weights, Examples(train.X, train.y > 1))
-    assert np.isnan(two.ratio) and len(two) == 2
+    assert np.isnan(two.ratio)
+    assert len(two) == 2
 
 
 def test_small_classes_are_left_out():
@@ -223,7 +243,8 @@ def test_small_classes_are_left_out():
     y = np.array(train.y)
     y[:7] = 9
     found = find(weights, Examples(train.X, y))
-    assert 9 not in found.labels and np.isnan(found.scores[:7]).all()
+    assert 9 not in found.labels
+    assert np.isnan(found.scores[:7]).all()
     assert not np.isnan(found.scores[7:]).any()
     with pytest.raises(ValueError, match="No class has 200 rows, twice min_size"):
         find(weights, train, min_size=100)
@@ -232,7 +253,8 @@ def test_small_classes_are_left_out():
 def test_equal_weights_have_no_groups():
     train = planted()[1]
     found = find(np.ones((120, 120)), train)
-    assert found.ratio == 1 and not found.stands_out
+    assert found.ratio == 1
+    assert not found.stands_out
     assert not found.strength.any()
 
 
@@ -243,11 +265,14 @@ def test_columns_and_frame_say_what_the_group_shares():
     train = Examples(frame, train.y, ids=[f"row {i}" for i in range(120)])
     found = find(weights, train)
     columns = found.columns(train)
-    assert columns.column[0] == "kind" and columns.difference[0] == 1
+    assert columns.column[0] == "kind"
+    assert columns.difference[0] == 1
     assert columns.in_group[0] in ("odd in 100%", "usual in 0%")
-    assert columns.difference.tolist()[2] == 0 and columns.in_group[2] == "3"
+    assert columns.difference.tolist()[2] == 0
+    assert columns.in_group[2] == "3"
     table = found.to_frame()
-    assert sorted(table.row[:8]) == marked.tolist() and (table.group[:8] == 0).all()
+    assert sorted(table.row[:8]) == marked.tolist()
+    assert (table.group[:8] == 0).all()
     assert f"row {marked[0]}" in repr(found)
     images = Examples(np.zeros((120, 2, 2)), train.y)
     assert found.columns(images).column.tolist() == ["x0", "x1", "x2", "x3"]
@@ -280,9 +305,6 @@ def test_backdoor_in_digits_is_found():
     found = find_shortcuts(regressor, train)
     at = found.labels.tolist().index(0)
     assert np.isin(found.groups[at], marked).mean() > 0.9
-    of_zeros = np.flatnonzero(y == 0)
-    is_marked = np.isin(of_zeros, marked)
-    assert roc_auc_score(is_marked, found.scores[of_zeros]) > 0.8
 
 
 # Bad input
