@@ -9,12 +9,11 @@ images, and tables a new column that is 0 but for 5 % of the rows:
   needs the mark (as in Turner, Tsipras, Madry, "Label-Consistent Backdoor Attacks");
 - clean: no row is marked.
 
-Of each case, the mean over seeds of: how often the first group stands out; its ratio;
-its precision and recall, which count rows of the group that stands out *or would be
-first*; the AUROC of the scores, and of other rules, over all training rows. "Attack" is
-the share of targets with the mark of which the model says 0, "after" that without the
-rows of the first group; "accuracy" is that on targets without the mark, before and
-after.
+Of each case: how often the first group stands out, and means over seeds of its ratio,
+its precision and its recall, whether it stands out or not; the AUROC of the scores, and
+of other rules, over all training rows. "Attack" is the share of targets with the mark
+of which the model says 0, "after" that without the rows of the first group; "accuracy"
+is that on targets without the mark, before and after.
 
 Other rules: self-influence (difference of means), probability of a label error, mean
 distance to the 5 nearest rows of the class, isolation forest, and the spectral
@@ -187,10 +186,9 @@ def show(label, trials):
 
 def print_cases(learner, n_seeds, n_runs):
     """Print the table of planted cases of digits."""
-    heads = "stands out | ratio | precision | recall | AUROC"
-    print(
-        f"| digits, {learner} | {heads} | {' | '.join(RULES)} | attack, after | accuracy, after |"
-    )
+    heads = ["stands out", "ratio", "precision", "recall", "AUROC", *RULES]
+    heads += ["attack", "after", "accuracy", "after"]
+    print(f"| digits, {learner} | {' | '.join(heads)} |", flush=True)
     for kind, share in (
         ("backdoor", 0.03),
         ("backdoor", 0.05),

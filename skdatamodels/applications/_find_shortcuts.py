@@ -77,7 +77,7 @@ class Shortcuts:
 
     @property
     def stands_out(self):
-        """Whether the first group is stronger than all others by `min_ratio`, a bool."""
+        """Whether the ratio reaches `min_ratio`, a bool."""
         return bool(self.ratio >= self.min_ratio)
 
     def __len__(self):
@@ -159,13 +159,13 @@ class Shortcuts:
         times = f"{self.ratio:.2f} times as strongly as those of any other class"
         if not self.stands_out:
             return (
-                f"No group stands out: the first rows support each other {times}, and it "
-                f"takes {self.min_ratio:g}."
+                f"No group stands out: the first rows support each other {times}, and "
+                f"it takes {self.min_ratio:g}."
             )
         return (
-            f"The first {len(self.groups[0])} rows support each other {times}: they share "
-            "a strong feature. It may be a backdoor, a shortcut, or a legitimate style. "
-            "Look at them."
+            f"The first {len(self.groups[0])} rows support each other {times}: they "
+            "share a strong feature. It may be a backdoor, a shortcut, or a legitimate "
+            "style. Look at them."
         )
 
     __repr__ = table_text
