@@ -97,11 +97,11 @@ class Shortcuts:
         -------
         columns : pandas.DataFrame
             One row for each column of the inputs, the most different first.
-            `difference` is from 0 to 1: for numbers, the Kolmogorov-Smirnov distance of
-            both distributions; for others, the largest difference of the shares of a
-            value. It is the smaller of the differences from the other rows of the class
-            and from all other rows. `in_group` and `among_others` are the medians, or
-            the shares of this value. Pixels are columns, counted from x0.
+            `difference` is at most 1: for numbers, the Kolmogorov-Smirnov distance of
+            both distributions; for others, how much larger the share of a value is. It
+            is the smaller of the differences from the other rows of the class and from
+            all other rows. `in_group` and `among_others` are the medians, or the shares
+            of this value. Pixels are columns, counted from x0.
 
         Raises
         ------

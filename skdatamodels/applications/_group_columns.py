@@ -31,15 +31,16 @@ def group_columns(X, group, same_class):
     columns : pandas.DataFrame
         See :meth:`Shortcuts.columns`.
     """
-    everyone = np.setdiff1d(np.arange(X.shape[0]), group)
-    parts = [_columns(safe_indexing(X, rows)) for rows in (group, same_class, everyone)]
+    others = np.setdiff1d(np.arange(X.shape[0]), group)
+    against = [rows for rows in (same_class, others) if len(rows)]
+    parts = [_columns(safe_indexing(X, rows)) for rows in (group, *against)]
     if is_frame(X) or len(X.shape) < 3:
         names = column_names(X)
     else:
         names = [f"x{j}" for j in range(len(parts[0]))]
     rows = [
-        (name, *min(_difference(one, same), _difference(one, others)))
-        for name, one, same, others in zip(names, *parts, strict=True)
+        (name, *min(_difference(one, other) for other in rest))
+        for name, one, *rest in zip(names, *parts, strict=True)
     ]
     heads = ["column", "difference", "in_group", "among_others"]
     frame = import_pandas().DataFrame(rows, columns=heads)
@@ -66,6 +67,6 @@ def _difference(one, other):
     one, other = one.astype(str), other.astype(str)
     values = np.unique(np.r_[one, other])
     shares = [(part == values[:, None]).mean(axis=1) for part in (one, other)]
-    most = np.abs(shares[0] - shares[1]).argmax()
+    most = (shares[0] - shares[1]).argmax()
     texts = [f"{values[most]} in {share[most]:.0%}" for share in shares]
-    return float(abs(shares[0][most] - shares[1][most])), *texts
+    return float(shares[0][most] - shares[1][most]), *texts
