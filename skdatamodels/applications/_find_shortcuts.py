@@ -54,10 +54,13 @@ class Shortcuts:
     support : float64 array of shape (n_groups,)
         How much the outputs of the rows would fall, on average and by the weights,
         without the rest of the group rather than without as many other rows of the
-        class. In units of the output, such as log-odds for a margin.
+        class. In units of the output, such as log-odds for a margin. Measured on the
+        held-out weights, if there are any.
+    held_out_strength : float64 array of shape (n_groups,), or None
+        Strength of the same groups on the held-out weights. About 0 in noise.
     ratio : float
-        Strength of the first group as a multiple of that of the second. NaN if fewer
-        than three classes can be compared.
+        Strength of the first group as a multiple of that of the second; on held-out
+        weights, if this is smaller. NaN if fewer than three classes can be compared.
     min_ratio : float
         Ratio from which the first group stands out.
     scores : float64 array of shape (n_train,)
@@ -70,6 +73,7 @@ class Shortcuts:
     labels: np.ndarray | None
     strength: np.ndarray
     support: np.ndarray
+    held_out_strength: np.ndarray | None
     ratio: float
     min_ratio: float
     scores: np.ndarray
@@ -218,9 +222,9 @@ def find_shortcuts(
         are compared as one class. So they are if the labels are real numbers.
     held_out : array-like or CSR of shape (n_train, n_train), or fitted estimator, \
 default=None
-        Weights from other runs. If given, groups are found on `weights`, and strength,
-        support and scores are measured on `held_out`. The noise of `weights`, which
-        chose the groups, then does not flatter them.
+        Weights from other runs. Groups are found on `weights`, whose noise flatters
+        them. If `held_out` is given, their support is measured on it, and the first
+        group stands out only if it does so there, too.
     higher_is_better : bool, default=None
         Whether higher outputs are better. Needed if `weights` does not know it, as an
         array does not.
@@ -289,54 +293,58 @@ default=None
     (True, array([0, 1, 2, 3, 4, 5]))
     """
     sign = sign_of_better(weights, higher_is_better)
-    matrix = _square(weights, "weights", sign)
-    measured = matrix
+    matrices = [_square(weights, "weights", sign)]
+    n_train = len(matrices[0])
     if held_out is not None:
-        measured = _square(held_out, "held_out", sign)
-        if measured.shape != matrix.shape:
+        matrices.append(_square(held_out, "held_out", sign))
+        if len(matrices[1]) != n_train:
             raise ValueError(
-                f"held_out has shape {measured.shape}, but weights {matrix.shape}."
+                f"held_out has {len(matrices[1])} rows, but weights {n_train}."
             )
-    check_train(train, len(matrix))
-    classes, labels = _classes(train, len(matrix))
+    check_train(train, n_train)
+    classes, labels = _classes(train, n_train)
     rng = np.random.default_rng(entropy_from(random_state))
     table = None if train is None else comparable_inputs(train.X)
-    scores, found = np.full(len(matrix), np.nan), []
-    for code in range(len(labels)):
+    scores, found = np.full(n_train, np.nan), []
+    for code, label in enumerate(labels):
         rows = np.flatnonzero(classes == code)
         if len(rows) < 2 * min_size:
             continue
         distances = None if table is None else input_distances(table, rows)
         supports = [
-            mutual_support(part[np.ix_(rows, rows)], distances)
-            for part in ([matrix] if held_out is None else [matrix, measured])
+            mutual_support(matrix[np.ix_(rows, rows)], distances) for matrix in matrices
         ]
         starts = rng.permutation(len(rows))[:n_restarts]
         group, _ = strongest_group(supports[0].excess, min_size, starts)
-        by_weight, excess = supports[-1]
-        scale = noise_scale(excess, group)
-        scores[rows] = excess[:, group].sum(axis=1) / scale
-        strength, support = (strength_of(part, group) for part in (excess, by_weight))
-        found.append((strength / scale, support, labels[code], rows[group]))
+        scores[rows] = _scores(supports[0].excess, group)
+        strengths = [_scores(part.excess, group)[group].mean() for part in supports]
+        support = strength_of(supports[-1].weights, group)
+        found.append((strengths, support, label, rows[group]))
     if not found:
         raise ValueError(
             f"No class has {2 * min_size} rows, twice min_size, so there are no groups."
         )
-    found.sort(key=lambda one: -one[0])
-    names = names_of(weights, train, "player_ids_")
-    groups = tuple(one[3] for one in found)
-    strength = np.array([one[0] for one in found])
+    found.sort(key=lambda one: -one[0][0])
+    strengths, support, named, groups = zip(*found, strict=True)
+    strengths = np.transpose(strengths)
+    ids = names_of(weights, train, "player_ids_")
     return Shortcuts(
         groups,
-        None if names is None else tuple(np.asarray(names)[rows] for rows in groups),
-        None if labels[0] is None else np.array([one[2] for one in found]),
-        strength,
-        np.array([one[1] for one in found]),
-        _ratio(strength),
+        None if ids is None else tuple(np.asarray(ids)[rows] for rows in groups),
+        None if named[0] is None else np.array(named),
+        strengths[0],
+        np.array(support),
+        None if held_out is None else strengths[1],
+        min(map(_ratio, strengths)),
         float(min_ratio),
         scores,
         classes,
     )
+
+
+def _scores(excess, group):
+    """Return how strongly each row (n,) and the group support each other."""
+    return excess[:, group].sum(axis=1) / noise_scale(excess, group)
 
 
 def _square(weights, name, sign):
@@ -360,9 +368,10 @@ def _classes(train, n_train):
 
 
 def _ratio(strength):
-    """Return the first strength over the second, NaN if there are too few."""
+    """Return the first strength over the largest other, NaN if there are too few."""
     if len(strength) < _LEAST_CLASSES:
         return np.nan
-    if strength[1] <= 0:
-        return np.inf if strength[0] > 0 else 1.0
-    return float(strength[0] / strength[1])
+    first, second = strength[0], strength[1:].max()
+    if first <= 0:
+        return 1.0 if second == 0 else 0.0
+    return float(first / second) if second > 0 else np.inf
