@@ -106,8 +106,8 @@ for name, judged in (
 # %%
 # And without a backdoor?
 # -----------------------
-# In the clean training set there are groups, too: styles of ones and nines. None of
-# them stands out.
+# In the clean training set there are groups, too: styles of a digit. None of them
+# stands out.
 
 trainer = SubsetTrainer(learner, clean, clean, random_state=0)
 find_shortcuts(regressor.fit(trainer.fit_transform(np.arange(400))), clean)

@@ -269,8 +269,7 @@ default=None
     R times the root of the number of rows of the class.
 
     Khaddaj et al. maximise the sum of the weights for given sizes, over all classes,
-    and rank rows by how often they are in such a set. With few rows this finds the
-    styles of digits rather than the trigger; see :doc:`/shortcuts`.
+    and rank rows by how often they are in such a set; :doc:`/shortcuts` compares both.
 
     References
     ----------
