@@ -246,12 +246,13 @@ def main():
     parser.add_argument("--learner", default="network")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--runs", type=int, default=400)
+    parser.add_argument("--prior", choices=["cheap"])
     parser.add_argument(
-        "--clean", nargs="+", default=["digits", "wine", "breast_cancer"]
+        "--data", nargs="+", default=["digits", "wine", "breast_cancer"]
     )
     given = parser.parse_args()
     print(describe_machine())
-    learner, seeds = given.learner, range(given.seeds)
+    learner, seeds, prior = given.learner, range(given.seeds), given.prior
     if given.part == "digits":
         print_cases(learner, given.seeds, given.runs)
     elif given.part == "tables":
@@ -263,22 +264,22 @@ def main():
                 ]
                 show(f"{data}, {kind}", trials)
     elif given.part == "clean":
-        for data in given.clean:
+        for data in given.data:
             trials = [
-                try_case(data, "clean", 0, learner, seed, given.runs) for seed in seeds
+                try_case(data, "clean", 0, learner, seed, given.runs, prior)
+                for seed in seeds
             ]
             show(f"{data}, largest {max(t['ratio'] for t in trials):.2f}", trials)
     else:
         print("| | stands out | ratio | precision | recall | AUROC | given sizes |")
-        for prior in (None, "cheap"):
-            for n_runs in (100, 200, 400, 800):
-                trials = [
-                    try_case(
-                        "digits", "backdoor", 0.05, learner, seed, n_runs, prior, False
-                    )
-                    for seed in seeds
-                ]
-                show(f"{n_runs} runs, prior {prior}", trials)
+        for n_runs in (100, 200, 400, 800):
+            trials = [
+                try_case(
+                    "digits", "backdoor", 0.05, learner, seed, n_runs, prior, False
+                )
+                for seed in seeds
+            ]
+            show(f"{n_runs} runs, prior {prior}", trials)
 
 
 if __name__ == "__main__":
