@@ -137,7 +137,7 @@ def load_judged_runs(name):
     >>> judged.repeats.shape
     (2, 200, 80)
     """
-    if name not in JUDGED_SETS:
+    if not isinstance(name, str) or name not in JUDGED_SETS:
         raise ValueError(
             f"There are no judged runs of the name {name!r}. The names are "
             f"{', '.join(JUDGED_SETS)}."

@@ -31,8 +31,9 @@ def judge(attributions, judged, *, tests=None, **params):
 
     Raises
     ------
-    ValueError
-        If there are no runs of this name, or as :func:`compare_attributions` raises.
+    ValueError, TypeError
+        If there are no runs of this name, `tests` is not a dict, or as
+        :func:`compare_attributions` raises.
 
     Examples
     --------
@@ -49,6 +50,8 @@ def judge(attributions, judged, *, tests=None, **params):
     """
     if not isinstance(judged, JudgedRuns):
         judged = load_judged_runs(judged)
+    if not isinstance(tests, dict | None):
+        raise TypeError(f"tests must be a dict or None, got {tests!r}.")
     known = {
         "subclasses": judged.subclasses,
         "wrong_labels": judged.wrong_labels,

@@ -15,6 +15,11 @@ _BLOCK_ENTRIES = 2**22  # 32 MiB of float64
 def weights_of(attributions, name="attributions"):
     """Return an attribution matrix, or that of a fitted estimator, dense or CSR."""
     given = getattr(last_step(attributions), "coef_", attributions)
+    if np.ndim(given) == 1:
+        raise ValueError(
+            f"{name} must have shape (n_targets, n_train), got 1-d weights of shape "
+            f"{np.shape(given)}: for a single target give weights[[0]]."
+        )
     return AttributionMatrix.weights_of(given, name)
 
 

@@ -39,7 +39,8 @@ def class_detection(attributions, *, train, targets, k=1):
     Raises
     ------
     ValueError
-        If shapes do not match, a weight is not finite, or `k` is not from 1 to n_train.
+        If shapes do not match, a weight is not finite, `k` is not from 1 to n_train, or
+        no target has a class of the training examples.
 
     Notes
     -----
@@ -68,8 +69,17 @@ def class_detection(attributions, *, train, targets, k=1):
     train = check_labels(train, n_train, "train")
     targets = check_labels(targets, n_targets, "targets")
     check_k(k, n_train)
+    if set(train.tolist()).isdisjoint(targets.tolist()):
+        raise ValueError(
+            "No target has a class of the training examples: train has "
+            f"{_some(train)}, targets have {_some(targets)}."
+        )
     found = np.empty(n_targets)
     for block, some in dense_blocks(weights):
         same = targets[block, None] == train
         found[block] = (top_k_shares(some, k) * same).sum(axis=1) / k
     return found
+
+
+def _some(labels):
+    return ", ".join(map(repr, dict.fromkeys(labels[:3].tolist())))

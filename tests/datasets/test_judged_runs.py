@@ -116,3 +116,5 @@ def test_unknown_names_are_told_the_known_ones():
         ValueError, match=r"name 'iris'\. The names are digits_mlp, dig"
     ):
         load_judged_runs("iris")
+    with pytest.raises(ValueError, match="There are no judged runs of the name"):
+        load_judged_runs(["digits_mlp"])

@@ -49,3 +49,5 @@ def test_more_tests_can_be_given():
 def test_unknown_runs_are_refused():
     with pytest.raises(ValueError, match="There are no judged runs of the name 'x'"):
         judge({"one": np.ones((80, 300))}, "x")
+    with pytest.raises(TypeError, match=r"tests must be a dict or None, got \[1\]"):
+        judge({"one": np.ones((80, 300))}, "digits_logistic", tests=[1])

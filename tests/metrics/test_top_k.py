@@ -118,6 +118,7 @@ def test_overlap_is_one_for_equal_rows_and_chance_for_random_ones():
         ({"k": 6}, "got 6"),
         ({"k": 2.0}, "got 2.0"),
         ({"train": [0, 1]}, r"train must have shape \(5,\).* got shape \(2,\)"),
+        ({"targets": ["0", "1"]}, "No target has a class .* train has 0, .* '0', '1'"),
         ({"targets": [0]}, r"targets must have shape \(2,\)"),
     ],
 )
@@ -128,6 +129,8 @@ def test_bad_input_of_class_detection(params, message):
 
 
 def test_bad_input_of_overlap():
+    with pytest.raises(ValueError, match=r"for a single target give weights\[\[0\]\]"):
+        top_k_overlap(np.ones(5), 2)
     with pytest.raises(ValueError, match="at least two targets"):
         top_k_overlap(np.ones((1, 5)), 2)
     with pytest.raises(ValueError, match="NaN"):
