@@ -211,6 +211,8 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
         "fit_params": [dict, None],
     }
 
+    _noun = "training example"  # what a column of the masks is in errors
+
     def __init__(
         self,
         estimator,
@@ -464,7 +466,7 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
         columns = varied_columns(self.vary, players)
         check_others(self.design, self.alpha, self.train.y, players, columns)
         learner = self._learner()
-        rows = check_rows(X, len(players), players.are_groups)
+        rows = check_rows(X, len(players), players.noun)
         given = _are_given(rows)
         columns = None if given else columns
         self._check_sizes(learner, rows, players, columns)
