@@ -34,6 +34,11 @@ RUNS, COEF = make_linear_runs(40, 12, 2)
 _EXAMPLES = Examples(np.arange(12.0).reshape(-1, 1), np.arange(12) % 2)
 NAMED = Examples(_EXAMPLES.X, _EXAMPLES.y, ids=[f"picture {i}" for i in range(12)])
 
+
+def number_kept(kept, seed):
+    return kept.sum()
+
+
 MASKS_ONLY = DifferenceOfMeans()
 SCALED_MATRIX = AttributionRegressor(AttributionMatrix(COEF))
 SCALED_FUNCTION = AttributionRegressor(
@@ -41,7 +46,7 @@ SCALED_FUNCTION = AttributionRegressor(
 )
 FITTED_ON_RUNS = [DatamodelRegressor(0.01), MASKS_ONLY, SCALED_MATRIX]
 RUN_IDS_ONLY = SubsetTrainer(RidgeClassifier(), _EXAMPLES, _EXAMPLES, random_state=0)
-WITHOUT_TRAINING = ComponentAblation(lambda kept, seed: kept.sum(), 12, random_state=0)
+WITHOUT_TRAINING = ComponentAblation(number_kept, 12, random_state=0)
 ATTRIBUTIONS_OF_A_TRAINER = CounterfactualEvaluation(RUN_IDS_ONLY, sizes=[1])
 
 

@@ -54,6 +54,8 @@ class ComponentAblation(SubsetTrainer):
     ----------
     entropy_ : int
         The seed that is used.
+    n_components_ : int
+        Number of components.
 
     Raises
     ------
@@ -167,10 +169,10 @@ class ComponentAblation(SubsetTrainer):
     @property
     def estimator(self):
         """The learner of the runs: a function (train_indices, seed) -> outputs."""
-        return ComponentLearner(self.evaluate, self.n_components)
+        return ComponentLearner(self.evaluate, self.n_components_)
 
     @property
-    def n_components(self):
+    def n_components_(self):
         """Number of components."""
         return len(self.train)
 

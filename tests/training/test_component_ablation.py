@@ -49,7 +49,7 @@ def test_outputs_are_those_of_the_kept_components():
     assert runs.player_ids.tolist() == NAMES
     assert runs.target_ids.tolist() == ["day", "night"]
     assert runs.output_info.unit == "lux"
-    assert ablation.n_components == 6
+    assert ablation.n_components_ == 6
     assert ablation.get_feature_names_out().tolist() == NAMES
 
 
