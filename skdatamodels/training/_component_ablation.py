@@ -200,7 +200,8 @@ class ComponentAblation(SubsetTrainer):
         self : ComponentAblation
             The ablation itself.
         """
-        return super().fit(X)
+        self._begin(X, anew=True)
+        return self
 
     def transform(self, X):
         """Evaluate the runs that are not stored yet, and return all runs in X.
@@ -215,7 +216,8 @@ class ComponentAblation(SubsetTrainer):
         runs : TrainingRuns
             In the order of X. Their `n_train` is the number of components.
         """
-        return super().transform(X)
+        # as SubsetTrainer does: through super, warnings would not be the caller's
+        return self._transform(*self._begin(X, anew=not hasattr(self, "entropy_")))
 
     def fit_transform(self, X, y=None):
         """Fix the seed and evaluate the runs, as :meth:`transform` does.
@@ -232,7 +234,7 @@ class ComponentAblation(SubsetTrainer):
         runs : TrainingRuns
             In the order of X.
         """
-        return super().fit_transform(X)
+        return self._transform(*self._begin(X, anew=True))
 
     def _with_targets(self, players, learner, runs, known, warn):
         """Describe the runs. Components have no classes, models or attributions."""
