@@ -139,6 +139,13 @@ def shapley_values(runs, *, beta=(1, 1)):
 def _values_at(alpha, runs):
     masks, outputs = runs if isinstance(runs, tuple) else (runs.packed, runs.outputs)
     masks = as_masks(masks)
+    check_share(masks, alpha)
+    coef = DifferenceOfMeans().fit(masks, outputs).coef_
+    return np.atleast_2d(coef)
+
+
+def check_share(masks, alpha):
+    """Raise ValueError if PackedMasks do not have a fraction alpha of the columns."""
     if not 0 < alpha < 1:
         raise ValueError(f"alpha must be a fraction between 0 and 1, got {alpha}.")
     share = masks.column_counts().mean() / len(masks)
@@ -150,8 +157,6 @@ def _values_at(alpha, runs):
         raise ValueError(
             f"The runs at alpha={alpha} use {share:.3f} of the training set."
         )
-    coef = DifferenceOfMeans().fit(masks, outputs).coef_
-    return np.atleast_2d(coef)
 
 
 def _integration_weights(alphas, a, b):
