@@ -33,7 +33,7 @@ from skdatamodels.applications import (
 )
 from skdatamodels.auditing import EffectCheck, GroupAudit, ModelScore, audit
 from skdatamodels.datasets import ReleasedDatamodels, make_linear_runs
-from skdatamodels.inference import infer_weights
+from skdatamodels.inference import compare_alphas, infer_weights
 from skdatamodels.influence import CheapAttributions, DifferenceOfMeans
 from skdatamodels.judging import (
     CollectedRuns,
@@ -242,7 +242,17 @@ def _store(folder):
     return RunStore.create(folder / "runs", n_train=3000, n_targets=100)
 
 
+def _alphas():
+    rng, runs = np.random.default_rng(0), {}
+    for alpha in (0.2, 0.5, 0.8):
+        masks = rng.random((60, 20)) < alpha
+        runs[alpha] = masks, masks @ rng.normal(size=(20, 30))
+    return compare_alphas(runs, regressor=DatamodelRegressor(0.1))
+
+
 RESULTS = {
+    "AlphaComparison": lambda folder: _alphas(),
+    "Efficiency": lambda folder: _alphas().efficiency(np.ones(30), np.zeros(30)),
     "AttributionComparison": lambda folder: _comparison(),
     "AttributionMatrix": lambda folder: AttributionMatrix(np.eye(4, 20)),
     "ComponentEffects": lambda folder: _components(),

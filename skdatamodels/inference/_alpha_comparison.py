@@ -38,6 +38,13 @@ class Efficiency(NamedTuple):
     error: np.ndarray
     expected: np.ndarray
 
+    def _table(self):
+        columns = {"target": np.arange(len(self.total))} | self._asdict()
+        return Table("Sums of Shapley values", columns)
+
+    __repr__ = table_text
+    _repr_html_ = table_html
+
 
 @dataclass(frozen=True, eq=False)
 class AlphaComparison:
@@ -53,6 +60,8 @@ class AlphaComparison:
         Debiased weights at each fraction, in units of the output.
     standard_error : float64 array of shape (n_alphas, n_targets, n_train)
         Their standard errors; NaN where nothing is known.
+    sum_error : float64 array of shape (n_alphas, n_targets)
+        Standard errors of the sums of the weights over all rows.
     freedom : float64 array of shape (n_targets,)
         Degrees of freedom of the standard errors: the fewest of all fractions.
     degree : int
@@ -89,6 +98,7 @@ class AlphaComparison:
     n_runs: np.ndarray
     weights: np.ndarray
     standard_error: np.ndarray
+    sum_error: np.ndarray
     freedom: np.ndarray
     degree: int
     centred: bool
@@ -115,8 +125,11 @@ class AlphaComparison:
         return self._shapley()[1]
 
     def _shapley(self):
-        powers = np.arange(1, self.degree + 2)
-        return self._sum(1 / powers @ self._factors(self.degree))
+        return self._sum(self._integral())
+
+    def _integral(self):
+        """Return factors (n_alphas,) of the weights that sum to the integral."""
+        return 1 / np.arange(1, self.degree + 2) @ self._factors(self.degree)
 
     @property
     def slope(self):
@@ -240,9 +253,9 @@ class AlphaComparison:
                     f"{name} must be an output for each target, shape "
                     f"({len(self.freedom)},); got shape {ends[-1].shape}."
                 )
-        value, error = self._shapley()
-        error = np.sqrt((error**2).sum(axis=1))
-        return Efficiency(value.sum(axis=1), error, ends[0] - ends[1])
+        squares = self._integral() ** 2 @ self.sum_error**2
+        total = self.shapley.sum(axis=1)
+        return Efficiency(total, np.sqrt(squares), ends[0] - ends[1])
 
     def to_frame(self, fdr=0.1):
         """Return a pandas.DataFrame with a row for each target and training example.
@@ -295,7 +308,7 @@ class AlphaComparison:
     def _notes(self):
         low, high = self.alphas[[0, -1]]
         notes = [
-            f"Redundant rows and those that work with others are decided at FDR {_FDR}.",
+            f"Redundant rows and those that work with others: decided at FDR {_FDR}.",
             f"Shapley values integrate polynomials of degree {self.degree}, which were "
             f"measured from alpha {low:.3g} to {high:.3g} and are extrapolated beyond.",
         ]

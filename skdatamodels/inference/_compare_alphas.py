@@ -18,7 +18,6 @@ from skdatamodels.regression._checks import check_outputs
 from skdatamodels.runs import TrainingRuns
 
 _LEAST_RUNS = 10  # at each fraction
-_RESOLUTION = np.finfo(np.float32).eps  # of stored outputs
 
 
 @validate_params(
@@ -84,7 +83,8 @@ def compare_alphas(runs, *, alpha=None, regressor=None, degree=None):
     .. math:: \phi_i = \int_0^1 w_i(\alpha)\, d\alpha , \qquad
               \sum_i \phi_i = F(1, \ldots, 1) - F(0, \ldots, 0) .
 
-    The weights at each alpha are the debiased ones of :func:`infer_weights`. The fit
+    The weights at each alpha are the debiased ones of :func:`infer_weights`. Their
+    errors are larger than there for rows that need others (a sandwich estimate). The fit
     over alpha is by plain least squares: with weights by precision, the few noisy
     fractions would hardly count, and the integral is then biased if the curve is not
     a polynomial of this degree. The curve is extrapolated to 0 and 1, so choose
@@ -129,15 +129,15 @@ def compare_alphas(runs, *, alpha=None, regressor=None, degree=None):
         )
     if regressor is None:
         regressor = DatamodelRegressor(random_state=0)
-    found = [_infer(regressor, *pair) for pair in by_alpha.items()]
+    parts = [_infer(regressor, *pair) for pair in by_alpha.items()]
+    found, errors, errors_of_sums = zip(*parts, strict=True)
     first = found[0]
     return AlphaComparison(
         alphas,
         np.array([len(part) for part in by_alpha.values()]),
         np.stack([part.estimate.astype(np.float64) for part in found]),
-        np.stack(
-            [_errors(*pair) for pair in zip(found, by_alpha.values(), strict=True)]
-        ),
+        np.stack(errors),
+        np.stack(errors_of_sums),
         np.min([part.freedom for part in found], axis=0),
         degree,
         any(part.n_columns is not None for part in found),
@@ -147,15 +147,29 @@ def compare_alphas(runs, *, alpha=None, regressor=None, degree=None):
 
 
 def _infer(regressor, alpha, runs):
-    """Return the WeightInference of the runs at a fraction."""
+    """Return the WeightInference of the runs at a fraction, and standard errors.
+
+    The errors are of the weights (n_targets, n_train) and of their sums (n_targets,).
+    Those of `infer_weights` assume that residuals are as large on subsets with a row as
+    on those without. A row that needs others has an effect in a few subsets only, of
+    which a small alpha leaves less with the row than without, and then its error is
+    larger. So squares of the residuals are weighted by those of the centred masks, the
+    sandwich estimate, if this is more. At alpha = 1/2 both are the same.
+    """
     model = clone(regressor).fit(runs)
-    return infer_weights(model, runs, alpha=np.full(len(runs), alpha))
+    inference = infer_weights(model, runs, alpha=np.full(len(runs), alpha))
+    squares = inference.noise.T.astype(np.float64) ** 2  # of each run; they sum to 1
+    v = alpha * (1 - alpha)
+    own = squares.sum(axis=0) * alpha**2
+    own = own + (1 - 2 * alpha) * runs.packed.T_dot(squares)
+    error = inference.standard_error * np.sqrt(np.maximum(own / v, 1)).T
+    excess = _n_present(runs) - alpha * runs.n_train
+    return inference, error, inference.scale[:, 0] * np.sqrt(excess**2 @ squares / v)
 
 
-def _errors(inference, runs):
-    """Return standard errors, which are never below the resolution of the outputs."""
-    size = _RESOLUTION * np.nanmax(abs(runs.outputs), axis=0)
-    return np.hypot(inference.standard_error, size[:, None])
+def _n_present(runs):
+    """Return the size of each subset, float64 (n_runs,)."""
+    return runs.packed.dot(np.ones((runs.n_train, 1)))[:, 0].astype(np.float64)
 
 
 def _by_alpha(runs, alpha):
@@ -206,17 +220,15 @@ def _fraction(alpha):
 
 def _sizes(runs):
     """Return the fraction of each run, if subsets of one fraction have one size."""
-    n = runs.n_train
-    sizes = runs.packed.dot(np.ones((n, 1)))[:, 0].round().astype(int)
-    _, counts = np.unique(sizes, return_counts=True)
-    # runs use the fractions in turn, so random sizes have other counts
-    if counts.min() < len(runs) / len(counts) / 2:
+    sizes = _n_present(runs).round().astype(int)
+    found = np.unique(sizes)
+    if np.isin(found + 1, found).any():  # random sizes are without gaps
         raise ValueError(
-            f"The subsets have {len(counts)} sizes, so their fractions are not known. "
-            "Pass alpha, the fraction of each run: np.resize(trainer.alpha, len(runs)) "
-            "for the first runs of a trainer."
+            f"The subsets have {len(found)} sizes, some next to each other, so their "
+            "fractions are not known. Pass alpha, the fraction of each run: "
+            "np.resize(trainer.alpha, len(runs)) for the first runs of a trainer."
         )
-    return sizes / n
+    return sizes / runs.n_train
 
 
 def _check_like(alpha, runs, first):
