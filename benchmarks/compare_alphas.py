@@ -3,7 +3,7 @@
 Games of ten players, whose multilinear extension is known: errors of the Shapley values
 by estimator of the weights and fit over alpha, coverage of their intervals, and false
 and found trends. Learners with planted copies and a planted rare group: whether trends
-find them, beside the distance to the nearest other row. Digits: how well the curves
+find them, beside nearness to the target. Digits: how well the curves
 predict runs at fractions that they were not fitted to.
 """
 
@@ -17,7 +17,8 @@ from _machine import describe_machine
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import roc_auc_score
-from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
+from sklearn.metrics.pairwise import euclidean_distances
+from sklearn.neighbors import KNeighborsClassifier
 
 from skdatamodels import DatamodelRegressor, Examples, SubsetTrainer
 from skdatamodels.datasets import load_digits_examples
@@ -136,9 +137,9 @@ def with_copies(learner, noise, n_runs, *, n_copied=10, n_each=3):
     )
     runs = trainer.fit_transform(np.arange(n_runs))
     found = compare_alphas(runs, alpha=np.resize(ALPHAS, n_runs))
-    near = NearestNeighbors(n_neighbors=1).fit(trainer.train.X).kneighbors()[0][:, 0]
+    near = -euclidean_distances(trainer.targets.X, trainer.train.X)
     name = f"{type(learner).__name__}, 4 copies of 10 of 110 rows, moved by {noise}"
-    return judge(name, found, of_copy == np.arange(n_copied)[:, None], -near, -1)
+    return judge(name, found, of_copy == np.arange(n_copied)[:, None], near, -1)
 
 
 def with_rare(learner, output, n_runs):
@@ -160,7 +161,7 @@ def with_rare(learner, output, n_runs):
     )
     runs = trainer.fit_transform(np.arange(n_runs))
     found = compare_alphas(runs, alpha=np.resize(ALPHAS, n_runs))
-    near = NearestNeighbors(n_neighbors=1).fit(trainer.train.X).kneighbors()[0][:, 0]
+    near = -euclidean_distances(trainer.targets.X, trainer.train.X)
     name = f"{type(learner).__name__}, {output}, three of a rare class"
     return judge(name, found, np.tile(np.arange(63) < 3, (20, 1)), near, 1)
 
@@ -171,12 +172,12 @@ def judge(name, found, planted, rule, sign):
     called = found.trends(0.1) == sign
     aucs = [
         np.mean([roc_auc_score(p, s) for p, s in zip(planted, score, strict=True)])
-        for score in (size, np.broadcast_to(rule, size.shape))
+        for score in (size, rule)
     ]
     print(
         f"{name}: called {called[planted].mean():.2f} of the planted, "
         f"{called[~planted].mean():.3f} of the others; "
-        f"AUC {aucs[0]:.2f}, of the distance {aucs[1]:.2f}"
+        f"AUC {aucs[0]:.2f}, of nearness to the target {aucs[1]:.2f}"
     )
     for what, rows in ("planted", planted), ("others", ~planted):
         sizes = np.array([abs(w[rows]).mean() for w in found.weights])
@@ -203,6 +204,7 @@ def digits(n_runs):
         targets,
         alpha=ALPHAS,
         design="bernoulli",
+        unseen_class="floor",
         random_state=0,
     )
     pools = [

@@ -84,12 +84,12 @@ def compare_alphas(runs, *, alpha=None, regressor=None, degree=None):
               \sum_i \phi_i = F(1, \ldots, 1) - F(0, \ldots, 0) .
 
     The weights at each alpha are the debiased ones of :func:`infer_weights`. Their
-    errors are larger than there for rows that need others (a sandwich estimate). The fit
-    over alpha is by plain least squares: with weights by precision, the few noisy
-    fractions would hardly count, and the integral is then biased if the curve is not
-    a polynomial of this degree. The curve is extrapolated to 0 and 1, so choose
-    fractions that come near to both ends. Errors contain what is random in the runs,
-    not the misfit of the polynomial.
+    errors are larger than there for rows that need others: a sandwich estimate. The fit
+    over alpha is by plain least squares: with weights by precision, the noisy fractions
+    would hardly count, and the integral is then biased if the curve is not a polynomial
+    of this degree. The curve is extrapolated to 0 and 1, so choose fractions that come
+    near to both ends. Errors contain what is random in the runs, not the misfit of the
+    polynomial.
 
     Subsets of a fixed size tell weights up to a constant (see :func:`infer_weights`).
     Weights, Shapley values and trends then compare a row with the typical one, and

@@ -91,6 +91,10 @@ def shapley_values(runs, *, beta=(1, 1)):
         targets, a number of `beta` is not positive, or `DifferenceOfMeans` does not
         accept the runs.
 
+    See Also
+    --------
+    skdatamodels.inference.compare_alphas : Shapley values with intervals.
+
     Notes
     -----
     The estimate at each alpha is unbiased for the "bernoulli" design. In the "uniform"

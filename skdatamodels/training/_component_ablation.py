@@ -47,8 +47,21 @@ class ComponentAblation(SubsetTrainer):
         What the outputs are: a key of :data:`skdatamodels.outputs.OUTPUTS`, or an
         :class:`~skdatamodels.outputs.OutputInfo`, which says whether higher is better.
         It only describes them.
-    store, n_jobs, random_state, retries, on_failure, timeout, verbose
-        As for :class:`SubsetTrainer`, with evaluations in place of trainings.
+    store : path-like, optional
+        Folder for evaluations, which are read instead of repeated.
+    n_jobs : int, optional
+        Number of workers, as in joblib.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the sets and of the evaluations. With a store, an int or None.
+    retries : int, default=1
+        Number of times that a failed evaluation is tried again.
+    on_failure : {"raise", "nan"}, default="raise"
+        What to do if evaluations still fail. "raise" raises an error once all others
+        are done; "nan" warns and sets their outputs to NaN. They are never stored.
+    timeout : float, optional
+        Time limit of an evaluation, in seconds. Not available on Windows.
+    verbose : int, default=0
+        If not 0, show a progress bar.
 
     Attributes
     ----------
