@@ -65,7 +65,8 @@ def compare_alphas(runs, *, alpha=None, regressor=None, degree=None):
     TypeError, ValueError
         Before any fit, if there are less than two fractions, or less than ten runs at
         one; if the fractions are not known or do not match the masks; if runs differ in
-        their training set, targets or output; or if `degree` is too high.
+        their training set, targets or output; if subsets have a fixed size at some
+        fractions only; or if `degree` is too high.
 
     See Also
     --------
@@ -140,7 +141,7 @@ def compare_alphas(runs, *, alpha=None, regressor=None, degree=None):
         np.stack(errors_of_sums),
         np.min([part.freedom for part in found], axis=0),
         degree,
-        any(part.n_columns is not None for part in found),
+        first.n_columns is not None,
         first.player_ids,
         first.target_ids,
     )
@@ -197,6 +198,11 @@ def _by_alpha(runs, alpha):
                 "are needed. Add runs, or leave this fraction out."
             )
         check_share(part.packed, a)
+    if len({np.ptp(_n_present(part)) == 0 for part in parts.values()}) > 1:
+        raise ValueError(
+            "Subsets have a fixed size at some fractions and not at others, so that "
+            "weights cannot be compared. Use one design at all fractions."
+        )
     return parts
 
 

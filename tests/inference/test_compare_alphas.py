@@ -227,6 +227,16 @@ def test_runs_of_different_kinds_are_refused():
             compare_alphas(runs)
 
 
+def test_fixed_and_random_sizes_are_not_compared():
+    masks = {
+        alpha: sample_masks(60, 20, alpha, design=design).dense()
+        for alpha, design in [(0.3, "uniform"), (0.6, "bernoulli")]
+    }
+    runs = {alpha: (m, m[:, :1] * 1.0) for alpha, m in masks.items()}
+    with pytest.raises(ValueError, match="a fixed size at some fractions"):
+        compare_alphas(runs)
+
+
 def test_bad_arguments_of_the_result(comparison):
     with pytest.raises(ValueError, match="numbers from 0 to 1"):
         comparison.curve([1.2])
