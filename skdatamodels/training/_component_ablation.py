@@ -14,7 +14,7 @@ from skdatamodels.runs import TrainingRuns
 from skdatamodels.training._subset_trainer import SubsetTrainer
 
 
-class ComponentAblation(SubsetTrainer):
+class ComponentAblation(SubsetTrainer, auto_wrap_output_keys=None):
     """Evaluate something with random parts of it switched off, many times.
 
     The components may be anything that can be on or off: the sources in the context of

@@ -130,8 +130,9 @@ def test_failures_are_recorded_and_reported():
         RuntimeError, match=r"runs failed, each tried 2 times(.|\n)*no a"
     ):
         ablation.fit_transform(np.arange(9))
-    with pytest.warns(RuntimeWarning, match="runs failed"):
+    with pytest.warns(RuntimeWarning, match="runs failed") as caught:
         runs = ablation.set_params(on_failure="nan").fit_transform(np.arange(9))
+    assert caught[0].filename == __file__  # of the caller
     assert_array_equal(np.isnan(runs.outputs[:, 0]), runs.masks[:, 0])
 
 
