@@ -10,16 +10,8 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from skdatamodels._examples import Examples, check_examples
 from skdatamodels._random import entropy_from, training_seed
 from skdatamodels._sklearn_compat import HasMethods, Interval, StrOptions
-from skdatamodels.masks import (
-    DESIGNS,
-    PackedMasks,
-    sample_masks,
-    subset_size,
-)
-from skdatamodels.masks._designs import (
-    check_alphas,
-    seed_runs,
-)
+from skdatamodels.masks import DESIGNS, PackedMasks, sample_masks, subset_size
+from skdatamodels.masks._designs import check_alphas, seed_runs
 from skdatamodels.masks._varied import sample_varied_masks
 from skdatamodels.outputs import OUTPUTS, OutputInfo, info_of_output
 from skdatamodels.runs import TrainingRuns
