@@ -38,7 +38,7 @@ from skdatamodels.datasets import (
     load_judged_runs,
     make_linear_runs,
 )
-from skdatamodels.inference import infer_weights
+from skdatamodels.inference import compare_alphas, infer_weights
 from skdatamodels.influence import CheapAttributions, DifferenceOfMeans
 from skdatamodels.judging import (
     CollectedRuns,
@@ -255,7 +255,17 @@ def _attribution_scores():
     return compare_attributions(methods, RUNS, TRAIN, TARGETS, tests=tests).tests
 
 
+def _alphas():
+    rng, runs = np.random.default_rng(0), {}
+    for alpha in (0.2, 0.5, 0.8):
+        masks = rng.random((60, 20)) < alpha
+        runs[alpha] = masks, masks @ rng.normal(size=(20, 30))
+    return compare_alphas(runs, regressor=DatamodelRegressor(0.1))
+
+
 RESULTS = {
+    "AlphaComparison": lambda folder: _alphas(),
+    "Efficiency": lambda folder: _alphas().efficiency(np.ones(30), np.zeros(30)),
     "AttributionComparison": lambda folder: _comparison(),
     "AttributionMatrix": lambda folder: AttributionMatrix(np.eye(4, 20)),
     "AttributionScores": lambda folder: _attribution_scores(),

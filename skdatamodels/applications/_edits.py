@@ -41,7 +41,8 @@ class Edits:
     def __init__(self, trainer, sets=None, labels=()):
         players = players_of(trainer)
         # a whole class may be removed: its outputs are then valid, not missing
-        self.trainer = clone(trainer).set_params(unseen_class="floor", keep_models=0)
+        self.trainer = clone(trainer)
+        self.trainer.unseen_class, self.trainer.keep_models = "floor", 0
         self.n_trained, self._outputs = 0, {}
         copies, self._differ = [], {}
         for label in np.unique(labels):
