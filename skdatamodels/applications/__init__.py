@@ -32,6 +32,7 @@ from skdatamodels.applications._embedding import (
 from skdatamodels.applications._find_shortcuts import Shortcuts, find_shortcuts
 from skdatamodels.applications._label_errors import LabelErrors, find_label_errors
 from skdatamodels.applications._leakage import LeakageDetector
+from skdatamodels.applications._leave_one_out import LeaveOneOut, leave_one_out
 from skdatamodels.applications._rankings import Extremes, HarmfulExamples
 from skdatamodels.applications._removal_check import RemovalCheck, removal_check
 from skdatamodels.applications._similar_examples import (
@@ -55,6 +56,7 @@ __all__ = [
     "LabelErrors",
     "LeakageDetector",
     "LearnerComparison",
+    "LeaveOneOut",
     "RemovalCheck",
     "Shortcuts",
     "affected_targets",
@@ -65,6 +67,7 @@ __all__ = [
     "find_label_errors",
     "find_shortcuts",
     "harmful_examples",
+    "leave_one_out",
     "mean_weights",
     "predict_counterfactual",
     "predict_support_size",

@@ -232,7 +232,9 @@ default=None
         Least number of rows of a group. Classes of fewer than twice as many are left
         out.
     min_ratio : float, default=1.4
-        How much stronger the first group must be than the second to stand out.
+        How much stronger the first group must be than the second to stand out. The
+        default is meant for weights that were fitted without a prior: a prior makes the
+        styles of a class stronger.
     n_restarts : int, default=100
         Number of local searches in each class. They start from random rows, or from
         each row if the class has no more.
