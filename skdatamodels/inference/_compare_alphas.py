@@ -151,21 +151,13 @@ def _infer(regressor, alpha, runs):
     """Return the WeightInference of the runs at a fraction, and standard errors.
 
     The errors are of the weights (n_targets, n_train) and of their sums (n_targets,).
-    Those of `infer_weights` assume that residuals are as large on subsets with a row as
-    on those without. A row that needs others has an effect in a few subsets only, of
-    which a small alpha leaves less with the row than without, and then its error is
-    larger. So squares of the residuals are weighted by those of the centred masks, the
-    sandwich estimate, if this is more. At alpha = 1/2 both are the same.
     """
     model = clone(regressor).fit(runs)
     inference = infer_weights(model, runs, alpha=np.full(len(runs), alpha))
     squares = inference.noise.T.astype(np.float64) ** 2  # of each run; they sum to 1
-    v = alpha * (1 - alpha)
-    own = squares.sum(axis=0) * alpha**2
-    own = own + (1 - 2 * alpha) * runs.packed.T_dot(squares)
-    error = inference.standard_error * np.sqrt(np.maximum(own / v, 1)).T
     excess = _n_present(runs) - alpha * runs.n_train
-    return inference, error, inference.scale[:, 0] * np.sqrt(excess**2 @ squares / v)
+    of_sums = np.sqrt(excess**2 @ squares / (alpha * (1 - alpha)))
+    return inference, inference.standard_error, inference.scale[:, 0] * of_sums
 
 
 def _n_present(runs):
