@@ -223,23 +223,31 @@ class PackedMasks:
         counts : int32 array of shape (n_train, n_train)
             Number of runs that contain both examples; `out`, if it was given.
         """
-        from skdatamodels.masks._popcount import add_pair_counts, mirror, pack_columns
+        from skdatamodels.masks._pair_counts import fastest_pair_counter
+        from skdatamodels.masks._popcount import mirror
 
+        counter = fastest_pair_counter()
         counts = out
         if counts is None:
             counts = np.zeros((self.n_train, self.n_train), dtype=np.int32)
         # Split the upper triangle into stripes of equal area, so that the threads
         # finish together.
-        n_stripes = 4 * effective_n_jobs(n_jobs)
+        n_stripes, n_tiles = (
+            4 * effective_n_jobs(n_jobs),
+            -(-self.n_train // counter.tile),
+        )
         area = 1 - np.sqrt(1 - np.arange(n_stripes + 1) / n_stripes)
-        edges = np.unique((self.n_train * area).astype(int))
+        edges = counter.tile * np.unique((n_tiles * area).astype(int))
+        edges = np.minimum(edges, self.n_train)
         with Parallel(n_jobs=n_jobs, require="sharedmem") as parallel:
-            for rows in row_blocks(len(self), self.bits.shape[1], multiple=64):
-                words = pack_columns(
+            for rows in row_blocks(
+                len(self), n_tiles * counter.tile_bytes, multiple=64
+            ):
+                packed = counter.pack(
                     np.ascontiguousarray(self.bits[rows]), self.n_train
                 )
                 parallel(
-                    delayed(add_pair_counts)(words, start, stop, counts)
+                    delayed(counter.add)(packed, start, stop, counts)
                     for start, stop in pairwise(edges)
                 )
         mirror(counts)

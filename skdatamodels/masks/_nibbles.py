@@ -1,0 +1,87 @@
+"""Pair counts by table lookups: packing and loops. `_lookup` derives the method."""
+
+import numpy as np
+
+from skdatamodels._numba import njit
+from skdatamodels.masks._lookup import BLOCK, SPAN, TABLES, TILE, add_block
+from skdatamodels.masks._popcount import transpose_8x8
+
+_WORDS = TILE // 8  # a row of a tile, as 64-bit words
+
+
+@njit(nogil=True)
+def pack_nibbles(bits, n_train):
+    """Turn packed rows into nibbles: uint64 (n_tiles, n_groups, 16), 8 to a word.
+
+    Byte k of a row of a tile, with k = 0, ..., 127, is example k ^ 7 of the tile. Bit r
+    of group g is row 4·g + r. Missing rows and examples are zeros.
+    """
+    n_rows, n_bytes = bits.shape
+    n_tiles, n_eights = (n_bytes + _WORDS - 1) // _WORDS, 3 * ((n_rows + 23) // 24)
+    size = n_tiles * 2 * n_eights * _WORDS
+    words = np.zeros(size + 8, dtype=np.uint64)
+    start = (64 - words.ctypes.data % 64) % 64 // 8  # vectors do not cross cache lines
+    nibbles = words[start : start + size].reshape(n_tiles, 2 * n_eights, _WORDS)
+    low = np.uint64(0x0F0F0F0F0F0F0F0F)
+    for eight in range((n_rows + 7) // 8):
+        n = min(8, n_rows - 8 * eight)
+        for c in range(n_bytes):
+            square = np.uint64(0)
+            for r in range(n):
+                square |= np.uint64(bits[8 * eight + r, c]) << np.uint64(8 * r)
+            square = transpose_8x8(square)
+            # packbits puts the first example in the highest bit, here: byte
+            tile = nibbles[c // _WORDS]
+            tile[2 * eight, c % _WORDS] = square & low
+            tile[2 * eight + 1, c % _WORDS] = (square >> np.uint64(4)) & low
+    return nibbles
+
+
+def lookup_counter(lanes):
+    """Return `add_pair_counts` for vectors of so many bytes."""
+
+    @njit(nogil=True)
+    def add_pair_counts(nibbles, start, stop, counts):
+        """Add to ``counts[i, j]`` the number of ones that columns i and j share.
+
+        This is done for i from start to stop - 1 and all j ≥ i, and for some j < i;
+        `start` must be a multiple of `TILE`.
+        """
+        n_tiles, n_groups, _ = nibbles.shape
+        pairs = np.empty((BLOCK, _WORDS // 2), dtype=np.uint64)
+        sums = np.empty((TILE // 2, 4, TILE // 2), dtype=np.uint16)
+        for i in range(start // TILE, (stop + TILE - 1) // TILE):
+            n_pairs = min(TILE // 2, (stop - i * TILE + 7) // 8 * 8)
+            for j in range(i, n_tiles):
+                for span in range(0, n_groups, SPAN):
+                    sums[:] = 0
+                    for first in range(span, min(span + SPAN, n_groups), BLOCK):
+                        n = min(BLOCK, n_groups - first)
+                        _pair_up(nibbles[i, first : first + n], pairs)
+                        at = (j * n_groups + first) * TILE
+                        for p in range(n_pairs):
+                            add_block(
+                                TABLES, nibbles, at, pairs, p, n // 3, sums, lanes
+                            )
+                    _add_sums(sums, i * TILE, j * TILE, counts)
+
+    return add_pair_counts
+
+
+@njit(nogil=True)
+def _pair_up(tile, pairs):
+    """Put the nibbles of bytes p and p + 64 of each row into byte p."""
+    for g in range(len(tile)):
+        for k in range(_WORDS // 2):
+            pairs[g, k] = tile[g, k] | tile[g, k + _WORDS // 2] << np.uint64(4)
+
+
+@njit(nogil=True)
+def _add_sums(sums, first_i, first_j, counts):
+    """Add the counts of two tiles, whose order `add_block` and `pack_nibbles` say."""
+    n = len(counts)
+    for i in range(first_i, min(first_i + TILE, n)):
+        column, p = divmod((i - first_i) ^ 7, TILE // 2)
+        for j in range(first_j, min(first_j + TILE, n)):
+            k = (j - first_j) ^ 7
+            counts[i, j] += sums[p, 2 * column + k % 2, k // 2]
