@@ -14,9 +14,9 @@ import skdatamodels
 from skdatamodels import _numba
 
 CODE = """
-from skdatamodels.masks._popcount import transpose_8x8
-assert transpose_8x8(2) == 256
-print(transpose_8x8.stats.cache_path, sum(transpose_8x8.stats.cache_hits.values()))
+from skdatamodels.masks._popcount import _transpose_8x8
+assert _transpose_8x8(2) == 256
+print(_transpose_8x8.stats.cache_path, sum(_transpose_8x8.stats.cache_hits.values()))
 """
 
 # The interpreter may be where only root can read: they may read all, and write nothing.

@@ -4,17 +4,31 @@ import numpy as np
 
 from skdatamodels._numba import njit
 from skdatamodels.masks._lookup import BLOCK, SPAN, TABLES, TILE, add_block
-from skdatamodels.masks._popcount import transpose_8x8
 
 _WORDS = TILE // 8  # a row of a tile, as 64-bit words
+
+
+@njit(nogil=True)
+def _flip_8x8(x):
+    """Let bit c of byte r become bit 7 - r of byte 7 - c.
+
+    This is the transposition of Warren, Hacker's Delight, §7-3, on the other diagonal.
+    """
+    t = (x ^ (x >> np.uint64(9))) & np.uint64(0x0055005500550055)
+    x = x ^ t ^ (t << np.uint64(9))
+    t = (x ^ (x >> np.uint64(18))) & np.uint64(0x0000333300003333)
+    x = x ^ t ^ (t << np.uint64(18))
+    t = (x ^ (x >> np.uint64(36))) & np.uint64(0x000000000F0F0F0F)
+    return x ^ t ^ (t << np.uint64(36))
 
 
 @njit(nogil=True)
 def pack_nibbles(bits, n_train):
     """Turn packed rows into nibbles: uint64 (n_tiles, n_groups, 16), 8 to a word.
 
-    Byte k of a row of a tile, with k = 0, ..., 127, is example k ^ 7 of the tile. Bit r
-    of group g is row 4·g + r. Missing rows and examples are zeros.
+    A word has the nibbles of eight examples, in order. The groups of four rows are in
+    another order, and so are the bits of a group, but in the same one for all examples,
+    so that pair counts are right. Missing rows and examples are zeros.
     """
     n_rows, n_bytes = bits.shape
     n_tiles, n_eights = (n_bytes + _WORDS - 1) // _WORDS, 3 * ((n_rows + 23) // 24)
@@ -29,8 +43,7 @@ def pack_nibbles(bits, n_train):
             square = np.uint64(0)
             for r in range(n):
                 square |= np.uint64(bits[8 * eight + r, c]) << np.uint64(8 * r)
-            square = transpose_8x8(square)
-            # packbits puts the first example in the highest bit, here: byte
+            square = _flip_8x8(square)  # packbits puts the first example highest
             tile = nibbles[c // _WORDS]
             tile[2 * eight, c % _WORDS] = square & low
             tile[2 * eight + 1, c % _WORDS] = (square >> np.uint64(4)) & low
@@ -44,14 +57,14 @@ def lookup_counter(lanes):
     def add_pair_counts(nibbles, start, stop, counts):
         """Add to ``counts[i, j]`` the number of ones that columns i and j share.
 
-        This is done for i from start to stop - 1 and all j ≥ i, and for some j < i;
-        `start` must be a multiple of `TILE`.
+        This is done for i from start to stop - 1 and all j ≥ i, and for some j < i.
+        Here `start` is a multiple of `TILE`, and so is `stop` if it is not the end.
         """
         n_tiles, n_groups, _ = nibbles.shape
         pairs = np.empty((BLOCK, _WORDS // 2), dtype=np.uint64)
         sums = np.empty((TILE // 2, 4, TILE // 2), dtype=np.uint16)
         for i in range(start // TILE, (stop + TILE - 1) // TILE):
-            n_pairs = min(TILE // 2, (stop - i * TILE + 7) // 8 * 8)
+            n_pairs = min(TILE // 2, stop - i * TILE)
             for j in range(i, n_tiles):
                 for span in range(0, n_groups, SPAN):
                     sums[:] = 0
@@ -78,10 +91,14 @@ def _pair_up(tile, pairs):
 
 @njit(nogil=True)
 def _add_sums(sums, first_i, first_j, counts):
-    """Add the counts of two tiles, whose order `add_block` and `pack_nibbles` say."""
+    """Add the counts of two tiles, from sums that lie as `add_block` says."""
     n = len(counts)
     for i in range(first_i, min(first_i + TILE, n)):
-        column, p = divmod((i - first_i) ^ 7, TILE // 2)
-        for j in range(first_j, min(first_j + TILE, n)):
-            k = (j - first_j) ^ 7
-            counts[i, j] += sums[p, 2 * column + k % 2, k // 2]
+        column, p = divmod(i - first_i, TILE // 2)
+        even, odd = sums[p, 2 * column], sums[p, 2 * column + 1]
+        row = counts[i, first_j : first_j + TILE]
+        for k in range(len(row) // 2):
+            row[2 * k] += even[k]
+            row[2 * k + 1] += odd[k]
+        if len(row) % 2:
+            row[-1] += even[len(row) // 2]

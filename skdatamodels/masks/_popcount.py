@@ -21,7 +21,7 @@ def popcount(word):
 
 
 @njit(nogil=True)
-def transpose_8x8(x):
+def _transpose_8x8(x):
     """Transpose the 8 × 8 bits of a word (Warren, Hacker's Delight, §7-3)."""
     t = (x ^ (x >> np.uint64(7))) & np.uint64(0x00AA00AA00AA00AA)
     x = x ^ t ^ (t << np.uint64(7))
@@ -47,7 +47,7 @@ def pack_columns(bits, n_train):
                 first = 64 * w + 8 * group
                 for r in range(min(8, n_rows - first)):
                     square |= np.uint64(bits[first + r, c]) << np.uint64(8 * r)
-                square = transpose_8x8(square)
+                square = _transpose_8x8(square)
                 for e in range(min(8, n_train - 8 * c)):
                     # packbits puts the first example in the highest bit
                     column = (square >> np.uint64(8 * (7 - e))) & np.uint64(0xFF)
