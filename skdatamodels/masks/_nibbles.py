@@ -3,7 +3,7 @@
 import numpy as np
 
 from skdatamodels._numba import njit
-from skdatamodels.masks._lookup import BLOCK, SPAN, TABLES, TILE, add_block
+from skdatamodels.masks._lookup import BLOCK, SPAN, STRIPE, TABLES, TILE, add_block
 
 _WORDS = TILE // 8  # a row of a tile, as 64-bit words
 
@@ -20,6 +20,11 @@ def _flip_8x8(x):
     x = x ^ t ^ (t << np.uint64(18))
     t = (x ^ (x >> np.uint64(36))) & np.uint64(0x000000000F0F0F0F)
     return x ^ t ^ (t << np.uint64(36))
+
+
+def run_bytes(n_train):
+    """Return the number of bytes of a run in nibbles."""
+    return -(-n_train // TILE) * TILE // 4
 
 
 @njit(nogil=True)
@@ -58,45 +63,46 @@ def lookup_counter(lanes):
         """Add to ``counts[i, j]`` the number of ones that columns i and j share.
 
         This is done for i from start to stop - 1 and all j ≥ i, and for some j < i.
-        Here `start` is a multiple of `TILE`, and so is `stop` if it is not the end.
+        Here `start` is a multiple of `STRIPE`, and so is `stop` if it is not the end.
         """
         n_tiles, n_groups, _ = nibbles.shape
-        pairs = np.empty((BLOCK, _WORDS // 2), dtype=np.uint64)
-        sums = np.empty((TILE // 2, 4, TILE // 2), dtype=np.uint16)
-        for i in range(start // TILE, (stop + TILE - 1) // TILE):
-            n_pairs = min(TILE // 2, stop - i * TILE)
-            for j in range(i, n_tiles):
+        pairs = np.empty((BLOCK, STRIPE // 16), dtype=np.uint64)
+        sums = np.empty((STRIPE // 2, 4, TILE // 2), dtype=np.uint16)
+        for i in range(start, stop, STRIPE):
+            n_pairs = min(STRIPE // 2, stop - i)
+            for tile in range(i // TILE, n_tiles):
                 for span in range(0, n_groups, SPAN):
                     sums[:] = 0
                     for first in range(span, min(span + SPAN, n_groups), BLOCK):
                         n = min(BLOCK, n_groups - first)
-                        _pair_up(nibbles[i, first : first + n], pairs)
-                        at = (j * n_groups + first) * TILE
+                        _pair_up(nibbles, i, first, pairs[:n])
+                        at = (tile * n_groups + first) * TILE
                         for p in range(n_pairs):
                             add_block(
                                 TABLES, nibbles, at, pairs, p, n // 3, sums, lanes
                             )
-                    _add_sums(sums, i * TILE, j * TILE, counts)
+                    _add_sums(sums, counts[i : i + STRIPE, TILE * tile :])
 
     return add_pair_counts
 
 
 @njit(nogil=True)
-def _pair_up(tile, pairs):
-    """Put the nibbles of bytes p and p + 64 of each row into byte p."""
-    for g in range(len(tile)):
-        for k in range(_WORDS // 2):
-            pairs[g, k] = tile[g, k] | tile[g, k + _WORDS // 2] << np.uint64(4)
+def _pair_up(nibbles, i, first, pairs):
+    """Put the nibbles of columns i + p and i + p + 16 into byte p, for some groups."""
+    tile, word, half = i // TILE, i % TILE // 8, STRIPE // 16
+    for g in range(len(pairs)):
+        row = nibbles[tile, first + g]
+        for k in range(half):
+            pairs[g, k] = row[word + k] | row[word + half + k] << np.uint64(4)
 
 
 @njit(nogil=True)
-def _add_sums(sums, first_i, first_j, counts):
-    """Add the counts of two tiles, from sums that lie as `add_block` says."""
-    n = len(counts)
-    for i in range(first_i, min(first_i + TILE, n)):
-        column, p = divmod(i - first_i, TILE // 2)
+def _add_sums(sums, counts):
+    """Add the counts of a stripe and a tile, from sums that lie as `add_block` says."""
+    for i in range(len(counts)):
+        column, p = divmod(i, STRIPE // 2)
         even, odd = sums[p, 2 * column], sums[p, 2 * column + 1]
-        row = counts[i, first_j : first_j + TILE]
+        row = counts[i, :TILE]
         for k in range(len(row) // 2):
             row[2 * k] += even[k]
             row[2 * k + 1] += odd[k]

@@ -8,35 +8,41 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from skdatamodels.masks import _popcount
-
 
 class PairCounter(NamedTuple):
     """A way to count pairs.
 
-    ``pack(bits, n_train)`` prepares packed rows. ``add(packed, start, stop, counts)``
-    adds to ``counts[i, j]`` the number of ones that columns i and j share, for i from
-    `start` to `stop` - 1 and all j ≥ i. Threads divide the columns in multiples of
-    `tile`. What is prepared has `tile_bytes` bytes for each tile and run.
+    ``pack(bits, n_train)`` prepares packed rows, in ``run_bytes(n_train)`` bytes a run.
+    ``add(packed, start, stop, counts)`` adds to ``counts[i, j]`` the number of ones that
+    columns i and j share, for i from `start` to `stop` - 1 and all j ≥ i. Threads divide
+    the columns in multiples of `stripe`.
     """
 
     pack: Callable
+    run_bytes: Callable
     add: Callable
-    tile: int
-    tile_bytes: int
+    stripe: int
 
 
 @cache
 def pair_counter(lanes):
-    """Return the kernel for vectors of so many bytes, or that of popcounts for None."""
+    """Return the kernel that looks up `lanes` bytes at once; popcounts for None."""
     if lanes is None:
-        return PairCounter(_popcount.pack_columns, _popcount.add_pair_counts, 8, 1)
+        from skdatamodels.masks import _popcount
+
+        return PairCounter(
+            _popcount.pack_columns, _popcount.run_bytes, _popcount.add_pair_counts, 8
+        )
     from skdatamodels.masks import _nibbles
 
-    add = _nibbles.lookup_counter(lanes)
-    counter = PairCounter(_nibbles.pack_nibbles, add, _nibbles.TILE, _nibbles.TILE // 4)
+    counter = PairCounter(
+        _nibbles.pack_nibbles,
+        _nibbles.run_bytes,
+        _nibbles.lookup_counter(lanes),
+        _nibbles.STRIPE,
+    )
     nothing = counter.pack(np.empty((0, 1), dtype=np.uint8), 1)
-    counter.add(nothing, 0, 1, np.zeros((1, 1), dtype=np.int32))
+    counter.add(nothing, 0, 1, np.zeros((1, 1), dtype=np.int32))  # compile
     return counter
 
 
