@@ -28,8 +28,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-STRIPE = 32  # columns i, in pairs
-TILE = 128  # columns j, whose nibbles lie together
+TILE = 128  # columns that a pair of columns is counted with
 BLOCK = 3 * 20  # groups whose counts the bytes of `low` can hold
 SPAN = BLOCK * (65535 // (4 * BLOCK))  # groups whose counts 16 bits can hold
 
@@ -110,7 +109,7 @@ def write_add_block(builder, lanes, tables, tile, pairs, n_triples, sums):
         total = [None] * n_vectors
         for k in range(3):
             group = builder.add(builder.mul(loop.index, _PLACE(3)), _PLACE(k))
-            nibbles = builder.zext(load(_BYTE, pairs, group, STRIPE // 2), _PLACE)
+            nibbles = builder.zext(load(_BYTE, pairs, group, TILE // 2), _PLACE)
             entries = load(table, tables, nibbles, 16)
             copies = ir.Constant(places, [p % 16 for p in range(lanes)])
             entries = builder.shuffle_vector(entries, table(None), copies)

@@ -3,9 +3,10 @@
 import numpy as np
 
 from skdatamodels._numba import njit
-from skdatamodels.masks._lookup import BLOCK, SPAN, STRIPE, TABLES, TILE, add_block
+from skdatamodels.masks._lookup import BLOCK, SPAN, TABLES, TILE, add_block
 
-_WORDS = TILE // 8  # a row of a tile, as 64-bit words
+STRIPE = 16  # columns of two words, which are counted in pairs
+_WORDS = TILE // 8  # in a row of a tile
 
 
 @njit(nogil=True)
@@ -66,45 +67,48 @@ def lookup_counter(lanes):
         Here `start` is a multiple of `STRIPE`, and so is `stop` if it is not the end.
         """
         n_tiles, n_groups, _ = nibbles.shape
-        pairs = np.empty((BLOCK, STRIPE // 16), dtype=np.uint64)
-        sums = np.empty((STRIPE // 2, 4, TILE // 2), dtype=np.uint16)
-        for i in range(start, stop, STRIPE):
-            n_pairs = min(STRIPE // 2, stop - i)
+        pairs = np.empty((BLOCK, _WORDS // 2), dtype=np.uint64)
+        sums = np.empty((TILE // 2, 4, TILE // 2), dtype=np.uint16)
+        for i in range(start, stop, TILE):
+            n_stripes = (min(TILE, stop - i) + STRIPE - 1) // STRIPE
             for tile in range(i // TILE, n_tiles):
                 for span in range(0, n_groups, SPAN):
                     sums[:] = 0
                     for first in range(span, min(span + SPAN, n_groups), BLOCK):
                         n = min(BLOCK, n_groups - first)
-                        _pair_up(nibbles, i, first, pairs[:n])
+                        _pair_up(nibbles, i // 8, first, pairs[:n, :n_stripes])
                         at = (tile * n_groups + first) * TILE
-                        for p in range(n_pairs):
+                        for p in range(8 * n_stripes):
                             add_block(
                                 TABLES, nibbles, at, pairs, p, n // 3, sums, lanes
                             )
-                    _add_sums(sums, counts[i : i + STRIPE, TILE * tile :])
+                    _add_sums(sums, counts[i : min(i + TILE, stop)], tile * TILE)
 
     return add_pair_counts
 
 
 @njit(nogil=True)
-def _pair_up(nibbles, i, first, pairs):
-    """Put the nibbles of columns i + p and i + p + 16 into byte p, for some groups."""
-    tile, word, half = i // TILE, i % TILE // 8, STRIPE // 16
-    for g in range(len(pairs)):
-        row = nibbles[tile, first + g]
-        for k in range(half):
-            pairs[g, k] = row[word + k] | row[word + half + k] << np.uint64(4)
+def _pair_up(nibbles, word, first, pairs):
+    """Put the nibbles of two words of columns into one, for some groups and stripes."""
+    n, n_stripes = pairs.shape
+    for stripe in range(n_stripes):
+        tile, k = divmod(word + 2 * stripe, _WORDS)
+        for g in range(n):
+            row = nibbles[tile, first + g]
+            pairs[g, stripe] = row[k] | row[k + 1] << np.uint64(4)
 
 
 @njit(nogil=True)
-def _add_sums(sums, counts):
-    """Add the counts of a stripe and a tile, from sums that lie as `add_block` says."""
+def _add_sums(sums, counts, start):
+    """Add the sums of `add_block` for stripes with the tile that begins at `start`."""
     for i in range(len(counts)):
-        column, p = divmod(i, STRIPE // 2)
-        even, odd = sums[p, 2 * column], sums[p, 2 * column + 1]
-        row = counts[i, :TILE]
-        for k in range(len(row) // 2):
-            row[2 * k] += even[k]
-            row[2 * k + 1] += odd[k]
+        stripe, k = divmod(i, STRIPE)
+        column, k = divmod(k, 8)
+        even = sums[8 * stripe + k, 2 * column]
+        odd = sums[8 * stripe + k, 2 * column + 1]
+        row = counts[i, start : start + TILE]  # contiguous
+        for j in range(len(row) // 2):
+            row[2 * j] += even[j]
+            row[2 * j + 1] += odd[j]
         if len(row) % 2:
             row[-1] += even[len(row) // 2]

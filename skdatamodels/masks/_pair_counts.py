@@ -13,9 +13,9 @@ class PairCounter(NamedTuple):
     """A way to count pairs.
 
     ``pack(bits, n_train)`` prepares packed rows, in ``run_bytes(n_train)`` bytes a run.
-    ``add(packed, start, stop, counts)`` adds to ``counts[i, j]`` the number of ones that
-    columns i and j share, for i from `start` to `stop` - 1 and all j ≥ i. Threads divide
-    the columns in multiples of `stripe`.
+    ``add(packed, start, stop, counts)`` adds to ``counts[i, j]`` the number of ones
+    that columns i and j share, for i from `start` to `stop` - 1 and all j ≥ i. Threads
+    divide columns in multiples of `stripe`.
     """
 
     pack: Callable

@@ -68,7 +68,7 @@ def test_ones_overflow_nothing(lanes, n_runs):
 @kernels
 def test_stripes_add_up(lanes):
     dense = np.random.default_rng(0).random((500, 300)) < 0.5
-    found = _count(lanes, dense, edges=[0, 32, 160, 192, 300])
+    found = _count(lanes, dense, edges=[0, 16, 192, 240, 300])
     assert_array_equal(found, _expected(dense))
 
 
