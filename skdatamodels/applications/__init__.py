@@ -33,6 +33,9 @@ from skdatamodels.applications._label_errors import LabelErrors, find_label_erro
 from skdatamodels.applications._leakage import LeakageDetector
 from skdatamodels.applications._rankings import Extremes, HarmfulExamples
 from skdatamodels.applications._removal_check import RemovalCheck, removal_check
+from skdatamodels.applications._select_examples import select_examples
+from skdatamodels.applications._selection import Selection
+from skdatamodels.applications._selection_check import SelectionCheck
 from skdatamodels.applications._similar_examples import (
     affected_targets,
     harmful_examples,
@@ -55,6 +58,8 @@ __all__ = [
     "LeakageDetector",
     "LearnerComparison",
     "RemovalCheck",
+    "Selection",
+    "SelectionCheck",
     "affected_targets",
     "compare_learners",
     "component_effects",
@@ -67,6 +72,7 @@ __all__ = [
     "predict_support_size",
     "read_annotations",
     "removal_check",
+    "select_examples",
     "self_influence",
     "similar_examples",
     "support_effects",
