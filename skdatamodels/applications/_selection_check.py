@@ -22,7 +22,6 @@ from skdatamodels.applications._removal_check import (
     over_trials,
     removal_scores,
 )
-from skdatamodels.applications._removal_sets import check_sizes
 from skdatamodels.applications._row_keys import equal_rows
 from skdatamodels.applications._selection_inputs import check_labels_of
 from skdatamodels.masks import PackedMasks
@@ -38,11 +37,11 @@ class SelectionCheck:
     Attributes
     ----------
     chosen : str array of shape (n_rows,)
-        What the training set is: "none" (nothing is done), "selected" (the first
-        examples of the selection are dropped, added or relabelled), "random" (as many
-        random ones of those that may be), "all" (all candidates are added),
-        "class_balanced" or "group_balanced" (a random subset with as many examples of
-        each class, or group, as the smallest has).
+        What the training set is: "none" (nothing is done), "class_balanced" or
+        "group_balanced" (a random subset with as many examples of each class, or group,
+        as the smallest has), "all" (all candidates are added), "selected" (the first
+        examples of the selection are dropped, added or relabelled) or "random" (as many
+        random ones of those that may be).
     size : int array of shape (n_rows,)
         Number of examples that were acted on; for balanced subsets, that were left out.
     score, error : float64 array of shape (n_rows,)
@@ -168,6 +167,8 @@ def verify_selection(
     trainer, rows = _check_judges(selection, trainer, targets, allow_overlap)
     groups = _check_groups(selection, groups, rows, len(trainer.targets))
     if train_groups is not None:
+        if trainer.groups is not None:
+            raise ValueError("train_groups need a trainer without groups.")
         n_rows = len(trainer.train)
         name, noun = "train_groups", "training example"
         train_groups = check_labels_of(train_groups, n_rows, name, noun)
@@ -199,22 +200,20 @@ def _sets(selection, trainer, sizes, train_groups, n_trials, rng):
     """
     n_train, examples = len(selection.candidates), selection.examples
     sets = [("none", 0, _masks_of([examples[:0]], n_train))]
+    kinds = {"class_balanced": _classes(trainer), "group_balanced": train_groups}
+    for name, labels in kinds.items():
+        kept = (
+            [] if labels is None else [_balanced(labels, rng) for _ in range(n_trials)]
+        )
+        if kept and len(kept[0]) < n_train:
+            sets.append((name, n_train - len(kept[0]), _masks_of(kept, n_train)))
+    if selection.action == "add":
+        sets.append(("all", len(examples), _masks_of([examples], n_train)))
     shuffled = [rng.permutation(examples) for _ in range(n_trials)]
     for size in sizes:
         first = [order[:size] for order in shuffled]
         sets.append(("selected", size, _masks_of([examples[:size]], n_train)))
         sets.append(("random", size, _masks_of(first, n_train)))
-    if selection.action == "add":
-        sets.append(("all", len(examples), _masks_of([examples], n_train)))
-    players = players_of(trainer)
-    kinds = {"class_balanced": _classes(trainer), "group_balanced": train_groups}
-    for name, labels in kinds.items():
-        if labels is None or players.are_groups:
-            continue
-        kept = [_balanced(labels, rng) for _ in range(n_trials)]
-        if len(kept[0]) < n_train:
-            masks = _masks_of(kept, n_train)
-            sets.append((name, n_train - len(kept[0]), masks))
     return sets
 
 
@@ -234,7 +233,9 @@ def _balanced(labels, rng):
 
 
 def _classes(trainer):
-    """Return the class of each training example, None for a regression."""
+    """Return the class of each training example; None for a regression or groups."""
+    if trainer.groups is not None:
+        return None
     known = OUTPUTS.get(trainer.output_info.name)
     estimator = trainer.estimator
     if (known is not None and known.task == "classification") or (
@@ -363,7 +364,18 @@ def _check_sizes(sizes, selection):
     n_most = len(selection)
     if selection.action == "drop":  # not the whole training set
         n_most = min(n_most, len(selection.candidates) - 1)
-    return check_sizes(np.atleast_1d(sizes).tolist(), n_most + 1)
+    whole = [
+        max(1, round(size * len(selection))) if 0 < size < 1 else size
+        for size in np.asarray(sizes, dtype=object).ravel().tolist()
+    ]
+    if not whole or not all(
+        isinstance(n, Integral) and 1 <= n <= n_most for n in whole
+    ):
+        raise ValueError(
+            f"sizes must be numbers of examples from 1 to {n_most}, or fractions "
+            f"between 0 and 1; got {sizes}."
+        )
+    return np.unique(whole)
 
 
 def _check_judges(selection, trainer, targets, allow_overlap):

@@ -167,6 +167,10 @@ def check_labels_of(labels, n, name, noun):
             f"{name} has no label for {len(missing)} of {n}, such as {missing[0]}. "
             "Give them a label of their own."
         )
+    try:
+        np.unique(array)
+    except TypeError as error:
+        raise TypeError(f"{name} mixes labels that have no order: use text.") from error
     return array
 
 
