@@ -136,8 +136,8 @@ default="mean"
     weights, of the mean of its weights over the targets of the group, with the sign of
     an improvement. This is the group alignment of D3M, and the first-order change of a
     smooth maximum of the losses of groups. D3M removes all examples with a positive
-    score; `n_suggested` takes into account that another group becomes the worst, and
-    that weights suit the targets that chose.
+    score; `n_suggested` may be fewer, because another group may become the worst, and
+    because weights suit the targets that chose.
 
     "components" is for groups that are not known (Auto-D3M): within a class, the
     targets whose weights differ the most are likely to be those with and without the
@@ -219,7 +219,7 @@ default="mean"
     factor = 1 if action == "add" else -1
     score, gain, held_out = predicted_gains(matrix, goal, factor, sign, examples)
     order = np.argsort(-score, kind="stable")
-    examples = examples[order]
+    examples, helps = examples[order], (score > 0).sum()
     names = names_of(weights, train, "player_ids_")
     info = info_of(weights, outputs)
     return Selection(
@@ -227,7 +227,7 @@ default="mean"
         score=score[order],
         gain=gain,
         held_out_gain=held_out,
-        n_suggested=int(held_out.argmax()),
+        n_suggested=int(held_out[: helps + 1].argmax()),
         action=action,
         objective=objective if isinstance(objective, str) else "slice",
         group_names=goal.names,

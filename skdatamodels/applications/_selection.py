@@ -34,7 +34,8 @@ class Selection:
         The same, where four fifths of the targets choose, and the gain is that of the
         others, mean over fifths. Errors of weights that targets share remain in it.
     n_suggested : int
-        Number of examples with the largest `held_out_gain`. 0 if none is above 0.
+        Number of examples, all with a positive score, with the largest
+        `held_out_gain`. 0 if that is not above 0.
     action : {"drop", "add", "relabel"}
         What to do with the examples.
     objective : str
