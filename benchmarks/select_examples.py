@@ -24,13 +24,14 @@ import pandas as pd
 from _machine import describe_machine
 from sklearn.datasets import load_digits
 from sklearn.ensemble import ExtraTreesClassifier
-from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.linear_model import LogisticRegression, Ridge, RidgeClassifier
 from sklearn.preprocessing import StandardScaler
 
 from skdatamodels import DatamodelRegressor, Examples, SubsetTrainer
 from skdatamodels.applications import select_examples
 
 LEARNERS = {
+    "ridge": RidgeClassifier(),
     "logistic": LogisticRegression(C=1.0),
     "trees": ExtraTreesClassifier(20),
 }

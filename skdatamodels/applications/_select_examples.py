@@ -39,6 +39,7 @@ def select_examples(
     *,
     objective="mean",
     action="drop",
+    train=None,
     targets=None,
     groups=None,
     outputs=None,
@@ -47,7 +48,6 @@ def select_examples(
     candidates=None,
     labels=None,
     higher_is_better=None,
-    train=None,
 ):
     """Select the training examples to drop, add or relabel for an objective.
 
@@ -68,6 +68,9 @@ default="mean"
     action : {"drop", "add", "relabel"}, default="drop"
         What can be done with the examples. To "relabel" only predicts the effect of
         taking the old label away, see Notes.
+    train : Examples, default=None
+        The training set, for ids. Needed to "relabel". To "add", it is used to check
+        that the pool has no copies of examples of the training set.
     targets : int array-like of shape (n_chosen,), default=None
         Targets that choose. Leave out those that :meth:`Selection.verify` is to judge
         on. None means all.
@@ -100,9 +103,6 @@ default="mean"
     higher_is_better : bool, default=None
         Whether high outputs are better. Not needed for a fitted regressor or with
         TrainingRuns as `outputs`, which know it.
-    train : Examples, default=None
-        The training set, for ids. Needed to "relabel". To "add", it is used to check
-        that the pool has no copies of examples of the training set.
 
     Returns
     -------
