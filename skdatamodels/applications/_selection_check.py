@@ -1,7 +1,7 @@
 """Retrain with a selection of examples, with random ones, and on balanced subsets."""
 
 from dataclasses import dataclass, field
-from numbers import Integral
+from numbers import Integral, Real
 
 import numpy as np
 from sklearn.base import clone, is_classifier
@@ -39,9 +39,10 @@ class SelectionCheck:
     chosen : str array of shape (n_rows,)
         What the training set is: "none" (nothing is done), "class_balanced" or
         "group_balanced" (a random subset with as many examples of each class, or group,
-        as the smallest has), "all" (all candidates are added), "selected" (the first
-        examples of the selection are dropped, added or relabelled) or "random" (as many
-        random ones of those that may be).
+        as the smallest has; to "add", of training set and pool together), "all" (all
+        candidates are added), "selected" (the first examples of the selection are
+        dropped, added or relabelled) or "random" (as many random ones of those that may
+        be).
     size : int array of shape (n_rows,)
         Number of examples that were acted on; for balanced subsets, that were left out.
     score, error : float64 array of shape (n_rows,)
@@ -351,6 +352,13 @@ def _check_columns(selection, trainer):
             "Relabelled examples can be verified with an estimator that has fit, and "
             "without groups: a function has its own labels, and groups have several."
         )
+    if selection.action == "relabel":
+        same = (trainer.train.y[selection.examples] == selection.labels).sum()
+        if same:
+            raise ValueError(
+                f"{same} examples of the trainer already have their new label. Pass a "
+                "trainer with the labels as they were when the examples were selected."
+            )
 
 
 def _check_sizes(sizes, selection):
@@ -365,7 +373,9 @@ def _check_sizes(sizes, selection):
     if selection.action == "drop":  # not the whole training set
         n_most = min(n_most, len(selection.candidates) - 1)
     whole = [
-        max(1, round(size * len(selection))) if 0 < size < 1 else size
+        max(1, round(size * len(selection)))
+        if isinstance(size, Real) and 0 < size < 1
+        else size
         for size in np.asarray(sizes, dtype=object).ravel().tolist()
     ]
     if not whole or not all(

@@ -313,6 +313,11 @@ def test_relabelling_trains_on_the_new_labels():
     assert_allclose(
         check.score[row], model.score(TARGETS.X[300:], TARGETS.y[300:]), atol=1e-3
     )
+    corrected = SubsetTrainer(
+        RidgeClassifier(), Examples(TRAIN.X, TRAIN.y), TARGETS, random_state=0
+    )
+    with pytest.raises(ValueError, match="30 examples of the trainer already have"):
+        found.verify(corrected, [20])
     with pytest.raises(TypeError, match="Relabelled examples can be verified"):
         found.verify(
             SubsetTrainer(lambda rows, seed: np.ones(600), train, TARGETS), [5]
@@ -471,6 +476,7 @@ def test_targets_that_chose_do_not_judge(selection, trainer, fitted):
         ({"sizes": [0]}, "sizes must be numbers of examples from 1 to 299"),
         ({"sizes": [300]}, "sizes must be"),
         ({"sizes": []}, "sizes must be"),
+        ({"sizes": "all"}, "sizes must be"),
         ({"sizes": [5], "n_trials": 0}, "n_trials must be"),
         ({"sizes": [5], "groups": ["a"]}, "one label for each target that judges"),
         ({"sizes": [5], "train_groups": ["a"]}, "one label for each training example"),
