@@ -125,7 +125,7 @@ def _coordinates(weights, chosen):
     products = products.toarray() if sp.issparse(products) else products
     centre = np.eye(len(products)) - 1 / len(products)
     vector = np.linalg.eigh(centre @ products.astype(np.float64) @ centre)[1][:, -1]
-    component = some.T @ vector - mean * vector.sum()
+    component = some.T @ vector  # of centred rows, for the vector adds up to 0
     return weights @ component - mean @ component
 
 

@@ -11,6 +11,7 @@ from sklearn.linear_model import LogisticRegression, Ridge, RidgeClassifier
 
 from skdatamodels import Examples, SubsetTrainer, TrainingRuns
 from skdatamodels.applications import Selection, SelectionCheck, select_examples
+from skdatamodels.applications._row_keys import equal_rows
 from skdatamodels.regression import DatamodelRegressor
 
 RNG = np.random.default_rng(0)
@@ -127,6 +128,23 @@ def test_nothing_is_suggested_if_every_example_helps():
     assert found.n_suggested == 0
     assert len(found.suggested) == 0
     assert found.held_out_gain[0] == 0
+
+
+def test_examples_that_do_harm_are_not_suggested():
+    """Example 2 harms the objective, but helps the worst group."""
+    weights = np.repeat([[0.0, -4.0, 3.0], [0.0, -1.0, -2.0]], 10, axis=0)
+    found = select_examples(
+        weights,
+        objective="worst_group",
+        groups=np.repeat(["a", "b"], 10),
+        outputs=np.repeat([1.0, 0.0], 10),
+        beta=0,
+        higher_is_better=True,
+    )
+    assert found.examples.tolist() == [1, 0, 2]
+    assert_allclose(found.score, [2.5, 0, -0.5])
+    assert_allclose(found.gain, [0, 1, 1, 2])
+    assert found.n_suggested == 1
 
 
 def planted(n, seed, told):
@@ -292,29 +310,31 @@ def test_good_candidates_are_added_before_noisy_ones():
 
 
 def test_relabelling_trains_on_the_new_labels():
-    y = TRAIN.y.copy()
+    right, _ = planted(120, 5, 0.5)
+    y = right.y.copy()
     y[:30] = 1 - y[:30]
-    train = Examples(TRAIN.X, y)
+    train = Examples(right.X, y)
     trainer = SubsetTrainer(RidgeClassifier(), train, TARGETS, random_state=0)
     weights = DatamodelRegressor(penalty="l2", random_state=0).fit(
         trainer.fit_transform(np.arange(100))
     )
     found = select_examples(
-        weights, action="relabel", labels=TRAIN.y, train=train, targets=VALID
+        weights, action="relabel", labels=right.y, train=train, targets=VALID
     )
     assert set(found.examples) == set(range(30))
-    assert_array_equal(found.labels, TRAIN.y[found.examples])
+    assert_array_equal(found.labels, right.y[found.examples])
     assert "new label" in repr(found)
     check = found.verify(trainer, [20], n_trials=2, random_state=0)
     changed = y.copy()
     changed[found.examples[:20]] = found.labels[:20]
-    model = RidgeClassifier().fit(TRAIN.X, changed)
+    model = RidgeClassifier().fit(right.X, changed)
     row = check.chosen.tolist().index("selected")
-    assert_allclose(
-        check.score[row], model.score(TARGETS.X[300:], TARGETS.y[300:]), atol=1e-3
-    )
+    scores = model.decision_function(TARGETS.X[300:])
+    signs = np.where(TARGETS.y[300:] == 1, 1, -1)
+    scale = np.abs(scores).mean() / np.abs(check.outputs[row, 0]).mean()
+    assert_allclose(check.outputs[row, 0] * scale, signs * scores, atol=1e-3)
     corrected = SubsetTrainer(
-        RidgeClassifier(), Examples(TRAIN.X, TRAIN.y), TARGETS, random_state=0
+        RidgeClassifier(), Examples(right.X, right.y), TARGETS, random_state=0
     )
     with pytest.raises(ValueError, match="30 examples of the trainer already have"):
         found.verify(corrected, [20])
@@ -430,6 +450,20 @@ def test_runs_of_other_targets_or_outputs_are_refused(fitted, runs):
     with pytest.raises(ValueError, match="no finite value for 1 targets"):
         select_examples(fitted, **params, outputs=outputs)
     select_examples(fitted, **params, outputs=outputs, targets=range(6, 600))
+
+
+def test_equal_rows_in_all_kinds_of_tables():
+    first = np.array([[0.0, np.nan, 1.0], [2.0, 3.0, 4.0], [0.0, 0.0, 0.0]])
+    other = np.array([[9.0, 9.0, 9.0], [-0.0, np.float64("-nan"), 1.0], [0, 0, -0.0]])
+    assert equal_rows(first, other).tolist() == [1, -1, 2]
+    assert equal_rows(first, np.r_[other, other]).tolist() == [1, -1, 2]
+    explicit = sp.csr_matrix(other)
+    explicit.data[explicit.data == 9] = 0  # stored zeros
+    assert equal_rows(sp.csr_matrix(first), explicit).tolist() == [1, -1, 0]
+    frames = [pd.DataFrame(part).assign(t=["a", "b", "c"]) for part in (first, other)]
+    assert equal_rows(*frames).tolist() == [-1, -1, 2]
+    images = first.reshape(3, 3, 1), other.reshape(3, 3, 1)
+    assert equal_rows(*images).tolist() == [1, -1, 2]
 
 
 @pytest.mark.parametrize("kind", ["array", "sparse", "frame"])
