@@ -12,7 +12,8 @@
 - pool: 100 digits (0 to 9) as the training set, and a pool of 700, half of which have a
   random label. Added by the mean weight, beside random ones and the whole pool.
 
-Each number is the mean over splits of the data, with the standard error over splits.
+Each number is the mean over splits of the data. In brackets, the change from the whole
+training set (for the pool, from the small one), with the standard error over splits.
 """
 
 import argparse
@@ -162,23 +163,30 @@ def pool(seed, n_runs, sizes=(50, 100, 200, 350)):
 
 
 def show(title, rows):
-    """Print means over seeds, with standard errors."""
+    """Print means over seeds, and changes with standard errors, paired by seed."""
     table = pd.DataFrame(rows)
-    grouped = table.groupby(["by", "n"], sort=False)
+    table["seed"] = (table["by"] == "none").cumsum()  # the first row of each
+    before = table[table["by"] == "none"].set_index("seed")
+    scores = [name for name in ("mean", "worst") if name in table]
+    others = table.columns.difference(["by", "n", "seed", *scores]).tolist()
     print(f"\n{title}\n")
-    names = [name for name in table.columns if name not in ("by", "n")]
-    print("| chosen by | number | " + " | ".join(names) + " |")
-    print("|---" * (2 + len(names)) + "|")
-    for (by, n), part in grouped:
+    print("| chosen by | number | " + " | ".join(scores + others) + " |")
+    print("|---" * (2 + len(scores + others)) + "|")
+    for (by, n), part in table.groupby(["by", "n"], sort=False):
         cells = []
-        for name in names:
-            mean, error = part[name].mean(), part[name].sem()
-            decimals = 0 if name == "dropped" else 4 if abs(mean) < 0.05 else 3
-            cell = f"{mean:.{decimals}f}"
-            if name in ("mean", "worst"):
-                cell += f" ± {error:.{decimals}f}"
-            cells.append("" if np.isnan(mean) else cell)
-        print(f"| {by} | {n} | " + " | ".join(cells) + " |")
+        for name in scores:
+            change = part[name] - part["seed"].map(before[name])
+            decimals = 4 if before[name].mean() < 0.01 else 3
+            cell = f"{part[name].mean():.{decimals}f}"
+            if by != "none":
+                cell += (
+                    f" ({change.mean():+.{decimals}f} ± {change.sem():.{decimals}f})"
+                )
+            cells.append(cell)
+        for name in others:
+            mean = part[name].mean()
+            cells.append("" if np.isnan(mean) else f"{mean:.{2 * (0 < mean < 1)}f}")
+        print(f"| {by} | {n} | " + " | ".join(cells) + " |", flush=True)
 
 
 def main():
