@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from skdatamodels._examples import names_at
 from skdatamodels._last_step import last_step
 from skdatamodels.applications._attributions import (
     check_target_indices,
@@ -195,25 +196,21 @@ default="mean"
     check_train(train, n_train)
     candidates = check_candidates(candidates, n_train, action, train)
     labels, examples = check_labels(labels, candidates, action, train)
-    target_weights = check_objective(objective, n_targets)
     rows = check_target_indices(targets, n_targets, "targets")
+    target_weights = check_objective(objective, n_targets, rows)
+    check_beta(beta, objective)
     groups = check_groups(groups, objective, n_targets)
-    worst = target_weights is None
-    if not worst:
-        target_weights = target_weights * np.isin(np.arange(n_targets), rows)
+    if target_weights is not None:
         rows = np.flatnonzero(target_weights)
-    needed = worst or isinstance(groups, str)
+    needed = target_weights is None or isinstance(groups, str)
     values = check_outputs(outputs, weights, n_targets, rows, needed)
     if isinstance(groups, str):
         classes = check_classes(target_classes, weights, n_targets)
         groups = component_groups(matrix, classes, rows, values, sign)
-    if worst:
-        check_beta(beta)
+    if target_weights is None:
         check_sizes_of_groups(groups, rows)
         goal = group_objective(groups, rows, values, sign, beta)
     else:
-        if beta is not None:
-            raise ValueError('beta is for objective="worst_group": leave it out.')
         check_n_targets("The objective", len(rows))
         goal = slice_objective(target_weights)
     factor = 1 if action == "add" else -1
@@ -238,7 +235,7 @@ default="mean"
         targets=rows,
         candidates=candidates,
         labels=None if labels is None else labels[examples],
-        ids=None if names is None else np.asarray(names, dtype=object)[examples],
+        ids=None if names is None else names_at(np.asarray(names), examples),
         target_ids=getattr(last_step(weights), "target_ids_", None),
         n_targets=n_targets,
         unit=info.unit,

@@ -25,6 +25,7 @@ def info_of(weights, outputs):
 
 
 def sign_for(weights, outputs, higher_is_better):
+    """Return 1 if higher outputs are better, -1 if lower ones are."""
     known = SimpleNamespace(output_info_=info_of(weights, outputs))
     if known.output_info_ == OutputInfo():
         known = weights
@@ -111,15 +112,19 @@ def check_labels(labels, candidates, action, train):
     return labels, examples
 
 
-def check_objective(objective, n_targets):
-    """Return the weights of targets (n_targets,); None for the worst group."""
+def check_objective(objective, n_targets, rows):
+    """Return the weights of targets (n_targets,); None for the worst group.
+
+    Targets that are not in `rows` have weight 0.
+    """
+    chosen = np.isin(np.arange(n_targets), rows)
     if isinstance(objective, str):
         if objective not in ("mean", "worst_group"):
             raise ValueError(
                 'objective must be "mean", "worst_group" or an array of weights of the '
                 f"targets, got {objective!r}."
             )
-        return np.ones(n_targets) if objective == "mean" else None
+        return chosen.astype(float) if objective == "mean" else None
     weights = as_real(objective, "objective").astype(np.float64)
     if weights.shape != (n_targets,):
         raise ValueError(
@@ -131,7 +136,7 @@ def check_objective(objective, n_targets):
             "objective must have finite weights, at least 0, and above 0 for some "
             f"targets; got {weights.min()} to {weights.max()}."
         )
-    return weights
+    return weights * chosen
 
 
 def check_groups(groups, objective, n_targets):
@@ -175,11 +180,13 @@ def check_labels_of(labels, n, name, noun):
 
 
 def check_sizes_of_groups(groups, rows):
+    """Raise if a group has too few of the targets `rows`."""
     for name in np.unique(groups):
         check_n_targets(f"The group {str(name)!r}", (groups[rows] == name).sum())
 
 
 def check_n_targets(what, n):
+    """Raise if n targets are too few."""
     if n <= MOST_SMALL:
         raise ValueError(
             f"{what} has {n} targets that choose, which are too few: at least "
@@ -188,6 +195,7 @@ def check_n_targets(what, n):
 
 
 def check_classes(classes, weights, n_targets):
+    """Return the class of each target, as given or as the regressor knows it."""
     if classes is None:
         classes = getattr(last_step(weights), "target_classes_", None)
     if classes is None:
@@ -197,9 +205,12 @@ def check_classes(classes, weights, n_targets):
     return check_labels_of(classes, n_targets, "target_classes", "target")
 
 
-def check_beta(beta):
+def check_beta(beta, objective):
+    """Raise if beta is given and is not a number of at least 0 for the worst group."""
     if beta is None:
         return
+    if not isinstance(objective, str) or objective != "worst_group":
+        raise ValueError('beta is for objective="worst_group": leave it out.')
     if not isinstance(beta, Real) or isinstance(beta, bool) or not beta >= 0:
         raise ValueError(f"beta must be a number of at least 0, or None; got {beta!r}.")
 
