@@ -31,6 +31,7 @@ from skdatamodels.applications._embedding import (
 )
 from skdatamodels.applications._label_errors import LabelErrors, find_label_errors
 from skdatamodels.applications._leakage import LeakageDetector
+from skdatamodels.applications._leave_one_out import LeaveOneOut, leave_one_out
 from skdatamodels.applications._rankings import Extremes, HarmfulExamples
 from skdatamodels.applications._removal_check import RemovalCheck, removal_check
 from skdatamodels.applications._select_examples import select_examples
@@ -57,6 +58,7 @@ __all__ = [
     "LabelErrors",
     "LeakageDetector",
     "LearnerComparison",
+    "LeaveOneOut",
     "RemovalCheck",
     "Selection",
     "SelectionCheck",
@@ -67,6 +69,7 @@ __all__ = [
     "explained_variance_curve",
     "find_label_errors",
     "harmful_examples",
+    "leave_one_out",
     "mean_weights",
     "predict_counterfactual",
     "predict_support_size",
