@@ -31,6 +31,7 @@ from skdatamodels.applications import (
     harmful_examples,
     leave_one_out,
     removal_check,
+    select_examples,
     similar_examples,
 )
 from skdatamodels.auditing import EffectCheck, GroupAudit, ModelScore, audit
@@ -244,6 +245,29 @@ def _removal_check():
     return removal_check(trainer, np.arange(8), range(1, 9), n_trials=1)
 
 
+@cache
+def _selection():
+    rng = np.random.default_rng(0)
+    return select_examples(
+        rng.normal(size=(100, 300)),
+        objective="worst_group",
+        groups=np.repeat([f"a long name of group {k}" for k in range(5)], 20),
+        outputs=rng.normal(size=100),
+        train=Examples(np.eye(300), np.arange(300) % 2),
+        higher_is_better=True,
+    )
+
+
+def _selection_check():
+    found = select_examples(np.ones((12, 20)), higher_is_better=True)
+    trainer = SubsetTrainer(
+        lambda rows, seed: np.ones(4), TRAIN, TARGETS, output="margin", random_state=0
+    )
+    return found.verify(
+        trainer, range(1, 9), targets=TARGETS, groups=list("aabb"), n_trials=1
+    )
+
+
 def _store(folder):
     return RunStore.create(folder / "runs", n_train=3000, n_targets=100)
 
@@ -313,6 +337,8 @@ RESULTS = {
         higher_is_better=True,
     ),
     "RemovalCheck": lambda folder: _removal_check(),
+    "Selection": lambda folder: _selection(),
+    "SelectionCheck": lambda folder: _selection_check(),
     "RunPlan": lambda folder: _plan(),
     "RunStore": _store,
     "ScoreInterval": lambda folder: ScoreInterval(1 / 3, 0.3, 0.4),

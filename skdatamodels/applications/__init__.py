@@ -35,6 +35,9 @@ from skdatamodels.applications._leakage import LeakageDetector
 from skdatamodels.applications._leave_one_out import LeaveOneOut, leave_one_out
 from skdatamodels.applications._rankings import Extremes, HarmfulExamples
 from skdatamodels.applications._removal_check import RemovalCheck, removal_check
+from skdatamodels.applications._select_examples import select_examples
+from skdatamodels.applications._selection import Selection
+from skdatamodels.applications._selection_check import SelectionCheck
 from skdatamodels.applications._similar_examples import (
     affected_targets,
     harmful_examples,
@@ -58,6 +61,8 @@ __all__ = [
     "LearnerComparison",
     "LeaveOneOut",
     "RemovalCheck",
+    "Selection",
+    "SelectionCheck",
     "Shortcuts",
     "affected_targets",
     "compare_learners",
@@ -73,6 +78,7 @@ __all__ = [
     "predict_support_size",
     "read_annotations",
     "removal_check",
+    "select_examples",
     "self_influence",
     "similar_examples",
     "support_effects",

@@ -84,6 +84,13 @@ class Edits:
         added = (base & sets)[:, self._copy_of] & (self._label_of == labels)
         return PackedMasks.from_dense(np.hstack([base & ~sets, added]))
 
+    def relabelled(self, sets):
+        """Return the whole training set with sets (n_sets, n_train) relabelled.
+
+        Each example gets the label that it was copied with, which must be a single one.
+        """
+        return PackedMasks.from_dense(np.hstack([~sets, sets[:, self._copy_of]]))
+
     def untouched(self, bases):
         """Return training sets (n_bases, n_train), without edits, as PackedMasks."""
         n_copies = len(self._copy_of)

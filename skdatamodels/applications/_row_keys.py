@@ -1,0 +1,51 @@
+"""Find rows of two tables with the same content."""
+
+import numpy as np
+import scipy.sparse as sp
+
+from skdatamodels._frames import columns_of, is_frame
+from skdatamodels._numbers import is_missing
+
+
+def equal_rows(X, other):
+    """Return for each row of X the first row of another table that equals it, or -1.
+
+    Parameters
+    ----------
+    X, other : ndarray, CSR matrix or data frame of shape (n, ...)
+        Inputs, as `Examples` keep them. Missing values are equal.
+
+    Returns
+    -------
+    rows : int array of shape (len(X),)
+    """
+    first = {}
+    for position, key in enumerate(_keys(other)):
+        first.setdefault(key, position)
+    return np.array([first.get(key, -1) for key in _keys(X)], dtype=np.intp)
+
+
+def _keys(X):
+    """Return an object for each row that is equal for equal rows."""
+    if is_frame(X):
+        columns = [map(_cell, column.to_list()) for _, column in columns_of(X)]
+        return list(zip(*columns, strict=True))
+    if sp.issparse(X):
+        X = X.copy()
+        X.sum_duplicates()
+        X.eliminate_zeros()
+        bounds = zip(X.indptr[:-1], X.indptr[1:], strict=True)
+        return [
+            (tuple(X.indices[a:b].tolist()), tuple(map(_cell, X.data[a:b].tolist())))
+            for a, b in bounds
+        ]
+    rows = np.asarray(X).reshape(len(X), -1)
+    if rows.dtype.kind == "f":
+        rows = np.where(np.isnan(rows), np.nan, rows) + 0.0  # one NaN, and no -0
+    if rows.dtype.hasobject:
+        return [tuple(map(_cell, row)) for row in rows.tolist()]
+    return [row.tobytes() for row in np.ascontiguousarray(rows)]
+
+
+def _cell(value):
+    return None if is_missing(value) else value
