@@ -161,15 +161,14 @@ def data_oob(
 def _check_estimator(estimator, frozen, train, n_estimators):
     """Raise if the estimator cannot be used; return whether it is a bag."""
     name = type(estimator).__name__
-    if isinstance(estimator, type) or not (
-        is_classifier(estimator) or is_regressor(estimator)
-    ):
+    fits = hasattr(estimator, "fit") and not isinstance(estimator, type)
+    if not (fits and (is_classifier(estimator) or is_regressor(estimator))):
         raise TypeError(f"estimator must be a classifier or a regressor, got {name}.")
     is_bag = hasattr(type(estimator), "estimators_samples_")
     if frozen and not is_bag:
         raise ValueError(
-            f"A FrozenEstimator must contain a bag, such as a random forest, but {name} "
-            "is a single model. Pass it without FrozenEstimator, and it is bagged."
+            f"A FrozenEstimator must contain a bag, such as a random forest, but "
+            f"{name} is a single model. Pass it without FrozenEstimator, and it is bagged."
         )
     if is_bag and n_estimators is not None:
         raise ValueError(
