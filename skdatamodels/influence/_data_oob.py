@@ -167,8 +167,8 @@ def _check_estimator(estimator, frozen, train, n_estimators):
     is_bag = hasattr(type(estimator), "estimators_samples_")
     if frozen and not is_bag:
         raise ValueError(
-            f"A FrozenEstimator must contain a bag, such as a random forest, but "
-            f"{name} is a single model. Pass it without FrozenEstimator, and it is bagged."
+            f"A FrozenEstimator must contain a bag, such as a random forest, not "
+            f"the single model {name}. Pass that alone, and it is bagged."
         )
     if is_bag and n_estimators is not None:
         raise ValueError(

@@ -162,7 +162,7 @@ def test_examples_that_all_models_have_seen_are_reported():
             ValueError,
             "has its own n_estimators=100",
         ),
-        (FrozenEstimator(Ridge()), {}, ValueError, "Ridge is a single model"),
+        (FrozenEstimator(Ridge()), {}, ValueError, "not the single model Ridge"),
         (
             FrozenEstimator(RandomForestClassifier(5).fit(X[:9], np.arange(9) % 2)),
             {},
