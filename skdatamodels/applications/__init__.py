@@ -33,6 +33,8 @@ from skdatamodels.applications._label_errors import LabelErrors, find_label_erro
 from skdatamodels.applications._leakage import LeakageDetector
 from skdatamodels.applications._rankings import Extremes, HarmfulExamples
 from skdatamodels.applications._removal_check import RemovalCheck, removal_check
+from skdatamodels.applications._removal_curves import removal_curves
+from skdatamodels.applications._removal_curves_result import RemovalCurves
 from skdatamodels.applications._similar_examples import (
     affected_targets,
     harmful_examples,
@@ -55,6 +57,7 @@ __all__ = [
     "LeakageDetector",
     "LearnerComparison",
     "RemovalCheck",
+    "RemovalCurves",
     "affected_targets",
     "compare_learners",
     "component_effects",
@@ -67,6 +70,7 @@ __all__ = [
     "predict_support_size",
     "read_annotations",
     "removal_check",
+    "removal_curves",
     "self_influence",
     "similar_examples",
     "support_effects",
