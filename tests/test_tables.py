@@ -29,6 +29,7 @@ from skdatamodels.applications import (
     find_label_errors,
     harmful_examples,
     removal_check,
+    removal_curves,
     similar_examples,
 )
 from skdatamodels.auditing import EffectCheck, GroupAudit, ModelScore, audit
@@ -238,6 +239,14 @@ def _removal_check():
     return removal_check(trainer, np.arange(8), range(1, 9), n_trials=1)
 
 
+def _removal_curves():
+    trainer = SubsetTrainer(
+        lambda rows, seed: np.ones(4), TRAIN, TARGETS, random_state=0
+    )
+    values = {f"attribution {k}": np.arange(20) for k in range(9)}
+    return removal_curves(trainer, values, n_trials=1, random_state=0)
+
+
 def _store(folder):
     return RunStore.create(folder / "runs", n_train=3000, n_targets=100)
 
@@ -279,6 +288,7 @@ RESULTS = {
     "WeightInference": lambda folder: _inference(),
     "KeptModel": lambda folder: KeptModel(DummyRegressor(), np.arange(100)),
     "RemovalCheck": lambda folder: _removal_check(),
+    "RemovalCurves": lambda folder: _removal_curves(),
     "RunPlan": lambda folder: _plan(),
     "RunStore": _store,
     "ScoreInterval": lambda folder: ScoreInterval(1 / 3, 0.3, 0.4),
