@@ -243,7 +243,9 @@ def _removal_curves():
     trainer = SubsetTrainer(
         lambda rows, seed: np.ones(4), TRAIN, TARGETS, random_state=0
     )
-    values = {f"attribution {k}": np.arange(20) for k in range(9)}
+    values = {
+        f"attribution of a long name, number {k}": np.arange(20) for k in range(9)
+    }
     return removal_curves(trainer, values, n_trials=1, random_state=0)
 
 

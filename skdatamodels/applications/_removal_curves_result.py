@@ -8,6 +8,7 @@ from skdatamodels._tables import (
     MOST_ROWS,
     Table,
     import_pandas,
+    shorten,
     table_html,
     table_text,
 )
@@ -169,7 +170,7 @@ class RemovalCurves:
         at = 0 if self.added else -1
         name = self.metric.replace("_", " ")
         columns = {
-            "attribution": self.attribution[rows],
+            "attribution": [shorten(name, 24) for name in self.attribution[rows]],
             "order": self.order[rows],
             f"{name} at {self.size[at]:,}": self.score[rows, at],
             "error": self.error[rows, at],
