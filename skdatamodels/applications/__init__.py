@@ -1,5 +1,6 @@
 """Applications of attribution matrices."""
 
+from skdatamodels.applications._adaptive_order import RefittedDatamodels, adaptive_order
 from skdatamodels.applications._annotation_page import (
     read_annotations,
     write_annotation_page,
@@ -20,10 +21,7 @@ from skdatamodels.applications._counterfactuals import (
     CounterfactualEvaluation,
     predict_counterfactual,
 )
-from skdatamodels.applications._data_support import (
-    DataSupportSearch,
-    predict_support_size,
-)
+from skdatamodels.applications._data_support import DataSupportSearch
 from skdatamodels.applications._embedding import (
     DatamodelEmbedding,
     effective_dimension,
@@ -43,6 +41,7 @@ from skdatamodels.applications._similar_examples import (
     similar_examples,
 )
 from skdatamodels.applications._support_effects import support_effects
+from skdatamodels.applications._support_size import predict_support_size
 
 __all__ = [
     "ComponentEffects",
@@ -56,8 +55,10 @@ __all__ = [
     "LabelErrors",
     "LeakageDetector",
     "LearnerComparison",
+    "RefittedDatamodels",
     "RemovalCheck",
     "RemovalCurves",
+    "adaptive_order",
     "affected_targets",
     "compare_learners",
     "component_effects",
