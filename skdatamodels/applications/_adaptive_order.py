@@ -7,7 +7,7 @@ from numbers import Integral, Real
 import numpy as np
 from joblib import Parallel, delayed
 from scipy.sparse import issparse
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, clone
 from sklearn.frozen import FrozenEstimator
 
 from skdatamodels._progress import progress_bar
@@ -316,7 +316,7 @@ class _Refitted:
         return self.players.total_weights(np.asarray(Attribution(**given)()))
 
 
-class RefittedDatamodels:
+class RefittedDatamodels(BaseEstimator):
     """Weights of datamodels that are fitted on new runs of the remaining examples.
 
     It is an `attribution` for :func:`adaptive_order`.
@@ -350,8 +350,10 @@ class RefittedDatamodels:
     """
 
     def __init__(self, trainer, regressor, *, n_runs=200, random_state=None):
-        self.trainer, self.regressor = trainer, regressor
-        self.n_runs, self.entropy = n_runs, entropy_from(random_state)
+        self.trainer = trainer
+        self.regressor = regressor
+        self.n_runs = n_runs
+        self.random_state = random_state
 
     def __call__(self, targets, remaining):
         """Return the weights (len(targets), n_train) of the remaining columns.
@@ -372,7 +374,7 @@ class RefittedDatamodels:
             self.n_runs,
             len(remaining),
             self.trainer.alpha,
-            random_state=self.entropy,
+            random_state=entropy_from(self.random_state),
         ).dense()
         masks = np.zeros((self.n_runs, len(players_of(self.trainer))), dtype=bool)
         masks[:, remaining] = drawn
