@@ -133,7 +133,7 @@ def run_pairs():
 def compare(trainer, methods, n_trials, sizes):
     """Print the supports of several methods; each is a function that makes weights.
 
-    Sizes are compared on the targets that all methods flip, and that are right at first.
+    Sizes are compared on targets that are right at first and that all methods flip.
     """
     found, seconds = {}, {}
     for name, make in methods.items():
@@ -161,7 +161,7 @@ def compare(trainer, methods, n_trials, sizes):
         )
 
 
-def run_digits(n_targets=60, n_runs=2000):
+def run_digits(n_targets=30, n_runs=1000):
     """Print the supports of digits by a logistic regression."""
     train, targets = load_digits_examples(n_train=500)
     targets = targets[:n_targets]
@@ -179,11 +179,8 @@ def run_digits(n_targets=60, n_runs=2000):
         "influence, fixed": lambda: fixed,
         "influence, fixed, own class first": lambda: fixed + own_class,
         "datamodels with a prior, fixed": lambda: datamodels,
-        "influence, adaptive, step 10": lambda: adaptive_order(
-            trainer, influence, step=10, max_size=120
-        ),
-        "influence, adaptive, step 3": lambda: adaptive_order(
-            trainer, influence, step=3, max_size=120
+        "influence, adaptive, step 5": lambda: adaptive_order(
+            trainer, influence, step=5, max_size=120
         ),
         "influence, adaptive": lambda: adaptive_order(trainer, influence, max_size=120),
     }

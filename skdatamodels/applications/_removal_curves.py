@@ -285,13 +285,14 @@ def _choose_and_judge(choose, targets, n_targets, has_matrix, allow_overlap, ent
         shuffled = np.random.default_rng([entropy, 0]).permutation(n_targets)
         half = n_targets // 2
         choose, targets = np.sort(shuffled[:half]), np.sort(shuffled[half:])
-    given = choose, targets
-    choose = check_target_indices(choose, n_targets, "choose")
-    targets = check_target_indices(targets, n_targets, "targets")
-    if given[0] is None and not allow_overlap:
-        choose = np.setdiff1d(every, targets)
-    if given[1] is None and not allow_overlap:
-        targets = np.setdiff1d(every, choose)
+    else:
+        given = choose, targets
+        choose = check_target_indices(choose, n_targets, "choose")
+        targets = check_target_indices(targets, n_targets, "targets")
+        if given[0] is None and not allow_overlap:
+            choose = np.setdiff1d(every, targets)
+        if given[1] is None and not allow_overlap:
+            targets = np.setdiff1d(every, choose)
     n_both = len(np.intersect1d(choose, targets))
     if has_matrix and n_both and not allow_overlap:
         raise ValueError(
@@ -303,7 +304,7 @@ def _choose_and_judge(choose, targets, n_targets, has_matrix, allow_overlap, ent
         missing = "judges" if not len(targets) else "chooses"
         raise ValueError(
             f"No target {missing}. Give choose and targets one or more of the "
-            f"{n_targets} targets each."
+            f"{n_targets} targets each, or pass allow_overlap=True."
         )
     return choose, targets
 

@@ -363,3 +363,31 @@ def test_unknown_directions_are_asked_for():
     assert np.isnan(curves.area).all()
     with pytest.raises(TypeError, match=r"scoring must return a number .* tuple"):
         removal_curves(trainer, {"a": VALUES}, scoring=lambda *given: ())
+
+
+def test_weights_have_the_direction_of_their_own_output():
+    losses = trainer_of(output="cross_entropy")
+    datamodels = DatamodelRegressor(0.01).fit(losses.fit_transform(np.arange(100)))
+    params = {"sizes": [8], "n_trials": 1, "random_state": 0}
+    of_losses = removal_curves(trainer_of(), {"a": datamodels}, **params)
+    of_gains = removal_curves(trainer_of(), {"a": -datamodels.coef_}, **params)
+    assert_array_equal(of_losses.outputs, of_gains.outputs)
+    with pytest.raises(ValueError, match="contradicts the runs"):
+        removal_curves(losses, {"a": datamodels}, higher_is_better=True, **params)
+
+
+def test_series_frames_and_single_targets():
+    pd = pytest.importorskip("pandas")
+    params = {"sizes": [8], "n_trials": 2, "random_state": 0}
+    plain = removal_curves(trainer_of(), {"a": VALUES}, **params)
+    series = removal_curves(trainer_of(), {"a": pd.Series(VALUES)}, **params)
+    assert_array_equal(plain.outputs, series.outputs)
+    weights = pd.DataFrame(np.tile(VALUES, (140, 1)))
+    frame = removal_curves(trainer_of(), {"a": weights}, allow_overlap=True, **params)
+    assert_array_equal(plain.outputs, frame.outputs)
+    single = SubsetTrainer(LogisticRegression(), TRAIN, TARGETS[:1], random_state=0)
+    with pytest.raises(ValueError, match="No target chooses.*allow_overlap=True"):
+        removal_curves(single, {"a": VALUES[None]}, **params)
+    curves = removal_curves(single, {"a": VALUES[None]}, allow_overlap=True, **params)
+    assert curves.outputs.shape == (3, 2, 2, 1)
+    assert np.isnan(curves.area_interval).all()
