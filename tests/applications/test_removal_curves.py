@@ -386,7 +386,7 @@ def test_series_frames_and_single_targets():
     frame = removal_curves(trainer_of(), {"a": weights}, allow_overlap=True, **params)
     assert_array_equal(plain.outputs, frame.outputs)
     single = SubsetTrainer(LogisticRegression(), TRAIN, TARGETS[:1], random_state=0)
-    with pytest.raises(ValueError, match="No target chooses.*allow_overlap=True"):
+    with pytest.raises(ValueError, match=r"No target chooses.*allow_overlap=True"):
         removal_curves(single, {"a": VALUES[None]}, **params)
     curves = removal_curves(single, {"a": VALUES[None]}, allow_overlap=True, **params)
     assert curves.outputs.shape == (3, 2, 2, 1)
