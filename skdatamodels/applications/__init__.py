@@ -1,6 +1,6 @@
 """Applications of attribution matrices."""
 
-from skdatamodels.applications._adaptive_order import RefittedDatamodels, adaptive_order
+from skdatamodels.applications._adaptive_order import adaptive_order
 from skdatamodels.applications._annotation_page import (
     read_annotations,
     write_annotation_page,
@@ -30,6 +30,7 @@ from skdatamodels.applications._embedding import (
 from skdatamodels.applications._label_errors import LabelErrors, find_label_errors
 from skdatamodels.applications._leakage import LeakageDetector
 from skdatamodels.applications._rankings import Extremes, HarmfulExamples
+from skdatamodels.applications._refitted_datamodels import RefittedDatamodels
 from skdatamodels.applications._removal_check import RemovalCheck, removal_check
 from skdatamodels.applications._removal_curves import removal_curves
 from skdatamodels.applications._removal_curves_result import RemovalCurves

@@ -7,17 +7,15 @@ from numbers import Integral, Real
 import numpy as np
 from joblib import Parallel, delayed
 from scipy.sparse import issparse
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 
 from skdatamodels._progress import progress_bar
-from skdatamodels._random import entropy_from
 from skdatamodels._sklearn_compat import Interval, validate_params
-from skdatamodels.applications._attributions import check_weights, weights_of
 from skdatamodels.applications._edits import Edits
 from skdatamodels.applications._support_size import check_flips
 from skdatamodels.influence import Attribution
-from skdatamodels.masks import PackedMasks, sample_masks
+from skdatamodels.masks import PackedMasks
 from skdatamodels.training import SubsetTrainer
 from skdatamodels.training._players import players_of
 
@@ -153,26 +151,9 @@ def adaptive_order(
     n_targets, n_train = len(trainer.targets), len(players_of(trainer))
     max_size = min(max_size, n_train - 1)
     if trainer.verbose:
-        n_steps = -(-max_size // step)
-        print(
-            f"adaptive_order: at most {n_steps} steps for each of {n_targets} targets, "
-            f"with an estimate of weights and {n_trials} trainings each.",
-            file=sys.stderr,
-            flush=True,
-        )
-    trainer = clone(trainer).set_params(on_failure="nan", verbose=trainer.verbose > 1)
+        _announce(n_targets, -(-max_size // step), n_trials)
     paths = [_Path(n_train, max_size, step, factor) for _ in range(n_targets)]
-    edits, failed = Edits(trainer), []
-    with progress_bar(
-        total=n_targets, unit="target", verbose=trainer.verbose
-    ) as progress:
-        going = np.arange(n_targets)
-        while going.size:
-            _look(edits, paths, going, n_trials)
-            failed += _extend(attribution, paths, going, n_jobs)
-            left = np.array([j for j in going if not paths[j].done], dtype=int)
-            progress.update(len(going) - len(left))
-            going = left
+    failed = _walk(paths, trainer, attribution, n_trials, n_jobs)
     if failed:
         warnings.warn(
             f"Orders of {len(failed)} targets ended early, because their weights "
@@ -185,6 +166,31 @@ def adaptive_order(
     for row, path in zip(weights, paths, strict=True):
         row[path.order] = longest - np.arange(len(path.order))
     return weights
+
+
+def _announce(n_targets, n_steps, n_trials):
+    """Print the largest possible cost."""
+    print(
+        f"adaptive_order: at most {n_steps} steps for each of {n_targets} targets, "
+        f"with an estimate of weights and {n_trials} trainings each.",
+        file=sys.stderr,
+        flush=True,
+    )
+
+
+def _walk(paths, trainer, attribution, n_trials, n_jobs):
+    """Remove examples until each path is done; return why some could not go on."""
+    verbose = trainer.verbose  # a bar of targets, not one for each training
+    edits = Edits(clone(trainer).set_params(on_failure="nan", verbose=verbose > 1))
+    going, failed = np.arange(len(paths)), []
+    with progress_bar(total=len(paths), unit="target", verbose=verbose) as progress:
+        while going.size:
+            _look(edits, paths, going, n_trials)
+            failed += _extend(attribution, paths, going, n_jobs)
+            left = np.array([j for j in going if not paths[j].done], dtype=int)
+            progress.update(len(going) - len(left))
+            going = left
+    return failed
 
 
 class _Path:
@@ -314,73 +320,3 @@ class _Refitted:
             "subset": np.flatnonzero(self.players.expand(kept)),
         }
         return self.players.total_weights(np.asarray(Attribution(**given)()))
-
-
-class RefittedDatamodels(BaseEstimator):
-    """Weights of datamodels that are fitted on new runs of the remaining examples.
-
-    It is an `attribution` for :func:`adaptive_order`.
-
-    Parameters
-    ----------
-    trainer : SubsetTrainer
-        Trains the runs, on random subsets of what remains; its `alpha` is the fraction
-        of it, and its `design` is not used.
-    regressor : estimator
-        Fitted on masks and outputs, such as
-        :class:`~skdatamodels.regression.DatamodelRegressor`. It is cloned.
-    n_runs : int, default=200
-        Number of runs for each estimate: for each step of each target.
-    random_state : int, RandomState instance or None, default=None
-        Seed of the subsets. The trainer has its own.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from sklearn.linear_model import RidgeClassifier
-    >>> from skdatamodels import DatamodelRegressor, SubsetTrainer
-    >>> from skdatamodels.applications import RefittedDatamodels
-    >>> from skdatamodels.datasets import load_digits_examples
-    >>> train, targets = load_digits_examples(n_train=100)
-    >>> trainer = SubsetTrainer(RidgeClassifier(), train, targets[:2])
-    >>> ridge = DatamodelRegressor(penalty="l2")
-    >>> datamodels = RefittedDatamodels(trainer, ridge, n_runs=50, random_state=0)
-    >>> datamodels([1], np.arange(90)).shape  # without the last ten
-    (1, 100)
-    """
-
-    def __init__(self, trainer, regressor, *, n_runs=200, random_state=None):
-        self.trainer = trainer
-        self.regressor = regressor
-        self.n_runs = n_runs
-        self.random_state = random_state
-
-    def __call__(self, targets, remaining):
-        """Return the weights (len(targets), n_train) of the remaining columns.
-
-        Parameters
-        ----------
-        targets : int array-like of shape (n_some,)
-            Rows of the trainer's targets.
-        remaining : int array-like of shape (n_remaining,)
-            Columns of the masks that subsets are drawn from.
-
-        Returns
-        -------
-        weights : float array of shape (n_some, n_train)
-            0 for columns that do not remain.
-        """
-        drawn = sample_masks(
-            self.n_runs,
-            len(remaining),
-            self.trainer.alpha,
-            random_state=entropy_from(self.random_state),
-        ).dense()
-        masks = np.zeros((self.n_runs, len(players_of(self.trainer))), dtype=bool)
-        masks[:, remaining] = drawn
-        outputs = self.trainer.transform(masks).outputs[:, targets]
-        fitted = clone(self.regressor).fit(drawn, outputs)
-        coef = check_weights(weights_of(fitted))
-        weights = np.zeros((len(targets), masks.shape[1]))
-        weights[:, remaining] = coef.toarray() if issparse(coef) else coef
-        return weights
