@@ -295,6 +295,8 @@ def row_blocks(n_rows, row_bytes, multiple=1):
 
 def as_slice(rows):
     """Return consecutive rows as a slice, which needs no copy; others unchanged."""
+    if not len(rows):
+        return slice(0, 0)
     start, stop = int(rows[0]), int(rows[-1]) + 1
     consecutive = stop - start == len(rows) and (np.diff(rows) == 1).all()
     return slice(start, stop) if consecutive else rows

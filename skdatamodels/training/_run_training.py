@@ -88,7 +88,7 @@ class RunTraining:
         if len(todo) or len(kept):  # otherwise, a read-only store is enough
             with store.lock():
                 where, todo, models, kept = find()  # others may have written since
-                done = np.delete(np.arange(len(where)), todo)
+                done = as_slice(np.delete(np.arange(len(where)), todo))
                 store.check(where[done], masks[done], seeds[done])
                 store.check_room(where[todo])
                 wanted = np.union1d(todo, kept)
@@ -103,7 +103,8 @@ class RunTraining:
         report_failures(
             failures, n_tried, len(done), settings.retries, settings.on_failure
         )
-        runs = store.runs(as_slice(where[done]), masks=masks[done], seeds=seeds[done])
+        part = as_slice(done)  # most often all of them: nothing is copied
+        runs = store.runs(as_slice(where[done]), masks=masks[part], seeds=seeds[part])
         if len(done) < len(where):
             outputs = self._no_outputs()
             outputs[done] = runs.outputs
