@@ -319,4 +319,4 @@ class _Refitted:
             "targets": self.attribution.targets[targets],
             "subset": np.flatnonzero(self.players.expand(kept)),
         }
-        return self.players.total_weights(np.asarray(Attribution(**given)()))
+        return self.players.total_weights(Attribution(**given)())

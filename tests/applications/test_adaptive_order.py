@@ -156,6 +156,20 @@ def test_groups_are_summed():
     assert_array_equal(weights, adaptive_order(trainer, by_hand, max_size=5))
 
 
+def test_sparse_influence_is_the_same():
+    def sparse(train, targets, estimator, output, subset=None):
+        params = {"output": output, "subset": subset}
+        return csr_array(logistic_influence(estimator, train, targets, **params))
+
+    trainer = SubsetTrainer(MODEL, TRAIN, TARGETS[:3], random_state=0)
+    dense = influence_of(targets=TARGETS[:3])
+    one, other = (
+        adaptive_order(trainer, influence, step=3, max_size=9)
+        for influence in (dense, Attribution(**vars(dense) | {"function": sparse}))
+    )
+    assert_array_equal(one, other)
+
+
 def test_workers_change_nothing():
     trainer = SubsetTrainer(MODEL, TRAIN, TARGETS[:3], random_state=0)
     influence = influence_of(targets=TARGETS[:3])
