@@ -159,7 +159,7 @@ def adaptive_order(
             f"Orders of {len(failed)} targets ended early, because their weights "
             f"could not be estimated again. The first: {failed[0]}",
             RuntimeWarning,
-            stacklevel=2,
+            stacklevel=3,
         )
     weights = np.zeros((n_targets, n_train))
     longest = max(len(path.order) for path in paths)

@@ -244,6 +244,11 @@ def _check_all(attributions, trainer, higher_is_better):
                 f'Names of attributions must be text other than "random", got {name!r}.'
             )
         what = f"attributions[{name!r}]"
+        if not hasattr(last_step(given), "fit") and np.ndim(given) not in (1, 2):
+            raise TypeError(
+                f"{what} must be an attribution matrix (n_targets, n_train), values "
+                f"(n_train,) or a fitted estimator; got {type(given).__name__}."
+            )
         if np.ndim(given) == 1 and not hasattr(given, "fit"):
             checked[name] = _check_values(given, what, trainer), 1
             continue

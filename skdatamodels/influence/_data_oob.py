@@ -151,7 +151,7 @@ def data_oob(
             f"{n_seen} of {len(train)} training examples were seen by all models, and "
             "their values are NaN. Use more models.",
             UserWarning,
-            stacklevel=2,
+            stacklevel=3,
         )
     return np.divide(
         total, n_unseen, out=np.full(len(train), np.nan), where=n_unseen > 0

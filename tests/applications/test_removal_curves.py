@@ -327,6 +327,7 @@ WEIGHTS = np.ones((140, 60))
         ({"attributions": VALUES}, TypeError, "must be a dict of names"),
         ({"attributions": {}}, TypeError, "must be a dict of names"),
         ({"attributions": {"random": VALUES}}, ValueError, "text other than"),
+        ({"attributions": {"a": None}}, TypeError, "or a fitted estimator; got None"),
         ({"attributions": {"a": VALUES[1:]}}, ValueError, "has 59 values, but there a"),
         (
             {"attributions": {"a": VALUES * np.nan}},
