@@ -28,13 +28,18 @@ from skdatamodels.applications import (
     compare_learners,
     find_label_errors,
     harmful_examples,
+    leave_one_out,
     removal_check,
     removal_curves,
     similar_examples,
 )
 from skdatamodels.auditing import EffectCheck, GroupAudit, ModelScore, audit
-from skdatamodels.datasets import ReleasedDatamodels, make_linear_runs
-from skdatamodels.inference import infer_weights
+from skdatamodels.datasets import (
+    ReleasedDatamodels,
+    load_judged_runs,
+    make_linear_runs,
+)
+from skdatamodels.inference import compare_alphas, infer_weights
 from skdatamodels.influence import CheapAttributions, DifferenceOfMeans
 from skdatamodels.judging import (
     CollectedRuns,
@@ -253,9 +258,28 @@ def _store(folder):
     return RunStore.create(folder / "runs", n_train=3000, n_targets=100)
 
 
+def _attribution_scores():
+    wrong = np.arange(20) < 3
+    marked = {"a long name of a shortcut": (wrong, np.ones(4, bool))}
+    tests = {"wrong_labels": wrong, "marked": marked, "leave_one_out": COEF}
+    methods = {"a long name of a method": COEF}
+    return compare_attributions(methods, RUNS, TRAIN, TARGETS, tests=tests).tests
+
+
+def _alphas():
+    rng, runs = np.random.default_rng(0), {}
+    for alpha in (0.2, 0.5, 0.8):
+        masks = rng.random((60, 20)) < alpha
+        runs[alpha] = masks, masks @ rng.normal(size=(20, 30))
+    return compare_alphas(runs, regressor=DatamodelRegressor(0.1))
+
+
 RESULTS = {
+    "AlphaComparison": lambda folder: _alphas(),
+    "Efficiency": lambda folder: _alphas().efficiency(np.ones(30), np.zeros(30)),
     "AttributionComparison": lambda folder: _comparison(),
     "AttributionMatrix": lambda folder: AttributionMatrix(np.eye(4, 20)),
+    "AttributionScores": lambda folder: _attribution_scores(),
     "ComponentEffects": lambda folder: _components(),
     "CollectedRuns": lambda folder: _collected(),
     "Correlation": lambda folder: Correlation(1 / 3, 2 / 3, 1000),
@@ -272,9 +296,13 @@ RESULTS = {
     "Audit": lambda folder: _audit(),
     "EffectCheck": lambda folder: EffectCheck(0.5, 1.0, _effects()),
     "GroupAudit": lambda folder: _group_audit(),
+    "JudgedRuns": lambda folder: load_judged_runs("digits_logistic"),
     "LabelErrors": lambda folder: _label_errors(),
     "LearnerComparison": lambda folder: compare_learners(
         np.eye(20, 30), np.ones((20, 30))
+    ),
+    "LeaveOneOut": lambda folder: leave_one_out(
+        SubsetTrainer(lambda rows, seed: rows[:1].repeat(4) / 9, TRAIN, TARGETS)
     ),
     "LeakageRecall": lambda folder: LeakageRecall(np.ones(30), np.arange(30)),
     "ModelScore": lambda folder: ModelScore("accuracy", 0.9, 1 / 3, 30, 1e-9),

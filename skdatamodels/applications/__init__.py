@@ -29,6 +29,7 @@ from skdatamodels.applications._embedding import (
 )
 from skdatamodels.applications._label_errors import LabelErrors, find_label_errors
 from skdatamodels.applications._leakage import LeakageDetector
+from skdatamodels.applications._leave_one_out import LeaveOneOut, leave_one_out
 from skdatamodels.applications._rankings import Extremes, HarmfulExamples
 from skdatamodels.applications._refitted_datamodels import RefittedDatamodels
 from skdatamodels.applications._removal_check import RemovalCheck, removal_check
@@ -56,6 +57,7 @@ __all__ = [
     "LabelErrors",
     "LeakageDetector",
     "LearnerComparison",
+    "LeaveOneOut",
     "RefittedDatamodels",
     "RemovalCheck",
     "RemovalCurves",
@@ -67,6 +69,7 @@ __all__ = [
     "explained_variance_curve",
     "find_label_errors",
     "harmful_examples",
+    "leave_one_out",
     "mean_weights",
     "predict_counterfactual",
     "predict_support_size",

@@ -55,6 +55,8 @@ class CounterfactualEffects:
         Standard error of `true` due to the randomness of training. NaN for one trial.
     removed : PackedMasks of shape (n_rows, n_train)
         The sets. True for the removed examples.
+    base : float64 array of shape (n_rows,), or None
+        Mean output of the target without removal, in its unit. None if it is not known.
     """
 
     target: np.ndarray
@@ -65,6 +67,7 @@ class CounterfactualEffects:
     true: np.ndarray
     error: np.ndarray
     removed: PackedMasks
+    base: np.ndarray | None = None
 
     def __len__(self):
         return len(self.target)
@@ -86,6 +89,28 @@ class CounterfactualEffects:
             for name, rows in groups.items()
         }
 
+    def flipped(self):
+        """Return which removals make a positive output negative.
+
+        A margin or log-odds is negative if the prediction is wrong, so that these
+        removals flip a prediction that was right.
+
+        Returns
+        -------
+        flipped : float64 array of shape (n_rows,)
+            1 if it flips, 0 if not, NaN if the output was not positive or is not known.
+
+        Raises
+        ------
+        ValueError
+            If `base` is not known.
+        """
+        if self.base is None:
+            raise ValueError("The outputs without removal are not known.")
+        after = self.base + self.true
+        unknown = np.isnan(after) | ~(self.base > 0)
+        return np.where(unknown, np.nan, after < 0)
+
     def to_frame(self):
         """Return the table as a pandas.DataFrame, without the sets.
 
@@ -100,6 +125,7 @@ class CounterfactualEffects:
             If pandas is not installed.
         """
         names = [name for name in self.__dataclass_fields__ if name != "removed"]
+        names = [name for name in names if getattr(self, name) is not None]
         return import_pandas().DataFrame({name: getattr(self, name) for name in names})
 
     def _table(self):

@@ -266,6 +266,7 @@ class CounterfactualEvaluation(BaseEstimator):
             true=effects.mean[rows],
             error=effects.error[rows],
             removed=PackedMasks.from_dense(removed),
+            base=effects.base[table["target"]],
         )
         self.correlations_ = self.effects_.correlations()
         return self

@@ -41,7 +41,8 @@ class Edits:
     def __init__(self, trainer, sets=None, labels=()):
         players = players_of(trainer)
         # a whole class may be removed: its outputs are then valid, not missing
-        self.trainer = clone(trainer).set_params(unseen_class="floor", keep_models=0)
+        self.trainer = clone(trainer)
+        self.trainer.unseen_class, self.trainer.keep_models = "floor", 0
         self.n_trained, self._outputs = 0, {}
         copies, self._differ = [], {}
         for label in np.unique(labels):
@@ -202,10 +203,14 @@ def most_likely_wrong_class(trainer, n_trials):
 
 
 class Effects(NamedTuple):
-    """Changes of mean outputs and their standard errors, (n_sets, n_targets) each."""
+    """Changes of mean outputs and their standard errors, (n_sets, n_targets) each.
+
+    `base` are the mean outputs without edits, (n_targets,).
+    """
 
     mean: np.ndarray
     error: np.ndarray
+    base: np.ndarray
 
 
 def effects_on_everything(edits, sets, labels, n_trials, n_control_trials):
@@ -219,7 +224,8 @@ def effects_on_everything(edits, sets, labels, n_trials, n_control_trials):
     outputs = edits.train(edits.untouched(everything), n_control_trials)
     control, control_variance = mean_and_variance(outputs)
     mean, variance = mean_and_variance(edits.train(edits.masks(sets, labels), n_trials))
-    return Effects(mean - control, np.sqrt(variance + control_variance))
+    error = np.sqrt(variance + control_variance)
+    return Effects(mean - control, error, control[0])
 
 
 def effects_on_subsets(edits, sets, labels, bases):
@@ -250,7 +256,8 @@ def effects_on_subsets(edits, sets, labels, bases):
     control, trials = outputs[: len(bases)], outputs[len(bases) :]
     trials = trials.reshape(len(bases), len(sets), -1).swapaxes(0, 1)
     mean, variance = mean_and_variance(trials - control)
-    return Effects(mean, np.sqrt(variance))
+    base, _ = mean_and_variance(control[None])
+    return Effects(mean, np.sqrt(variance), base[0])
 
 
 def mean_and_variance(trials):

@@ -150,6 +150,7 @@ def infer_weights(model, X, y=None, *, targets=None, strata=None, alpha=None):
         np.empty((len(targets), len(design.n_columns))),
         np.empty(len(targets)),
         np.empty((len(targets), m), np.float32),
+        np.empty((len(targets), d), np.float32) if runs.is_lopsided else None,
         offset=[],
     )
     stratum_of = np.full(len(targets), -1)  # of the excluded column
@@ -163,7 +164,8 @@ def infer_weights(model, X, y=None, *, targets=None, strata=None, alpha=None):
         for some in np.split(same, range(step, len(same), step)):
             *parts, offset = runs.debias(targets[some], variances)
             for whole, part in zip(found, parts, strict=False):
-                whole[some] = part
+                if whole is not None:
+                    whole[some] = part
             found.offset.extend(offset)
     _check_fitted_on(found.offset)
     _warn_if_used_up(targets[found.freedom < LEAST_FREEDOM], n_targets)
@@ -175,6 +177,7 @@ def infer_weights(model, X, y=None, *, targets=None, strata=None, alpha=None):
         None if model.target_ids_ is None else model.target_ids_[targets],
         model.player_ids_,
         found.noise,
+        found.variance_ratio,
     )
 
 

@@ -52,6 +52,10 @@ class WeightInference:
     noise : float32 array of shape (n_targets, n_runs) or None
         What each run adds to the errors, in vectors of length 1: the product of two is
         the correlation of the errors of two targets.
+    variance_ratio : float32 array of shape (n_targets, n_train) or None
+        At least 1: the variance of a weight relative to that by `scale`. More than 1 if
+        residuals are larger on subsets with the example than on those without, and
+        `alpha` is not 1/2. None: all are 1.
 
     See Also
     --------
@@ -80,6 +84,7 @@ class WeightInference:
     target_ids: np.ndarray | None = None
     player_ids: np.ndarray | None = None
     noise: np.ndarray | None = None
+    variance_ratio: np.ndarray | None = None
 
     def __len__(self):
         return len(self.estimate)
@@ -89,6 +94,7 @@ class WeightInference:
         if isinstance(targets, int | np.integer):
             targets = [targets]
         own = ("estimate", "scale", "freedom", "noise", "exclude", "target_ids")
+        own += ("variance_ratio",)
         parts = {name: getattr(self, name) for name in own}
         parts = {k: v if v is None else v[targets] for k, v in parts.items()}
         return replace(self, **parts)
@@ -102,6 +108,8 @@ class WeightInference:
         """
         spread = np.sqrt(self._shares())[..., self.stratum]
         found = self.scale[:, self.stratum] * spread
+        if self.variance_ratio is not None:
+            found *= np.sqrt(self.variance_ratio)
         if self.exclude is not None:
             own = np.flatnonzero(self.exclude >= 0)
             found[own, self.exclude[own]] = np.nan
@@ -259,9 +267,18 @@ class WeightInference:
             scale=np.sqrt((errors**2).sum(axis=-1)).T,
             freedom=size @ self.freedom / total,
             noise=(noise / np.where(length > 0, length, 1)).astype(np.float32),
+            variance_ratio=self._mean_ratio(factors),
             exclude=None,
             target_ids=None,
         )
+
+    def _mean_ratio(self, factors):
+        """Return the ratios of sums of targets: means, weighted by variances."""
+        if self.variance_ratio is None:
+            return None
+        shares = factors**2 * np.nan_to_num((self.scale**2).mean(axis=1))
+        shares /= np.maximum(shares.sum(axis=1, keepdims=True), np.finfo(float).tiny)
+        return np.maximum(shares @ self.variance_ratio, 1).astype(np.float32)
 
     @validate_params(
         {
@@ -350,7 +367,7 @@ class WeightInference:
                 f"examples, got shape {sets.shape}."
             )
         members = np.eye(self.scale.shape[1])[self.stratum]
-        squares = (sets**2 @ members)[None].repeat(len(self), 0)
+        squares = self._squares(sets, members)
         sums = (sets @ members)[None].repeat(len(self), 0)
         if self.exclude is not None:
             own = np.flatnonzero(self.exclude >= 0)
@@ -363,6 +380,14 @@ class WeightInference:
         error = np.sqrt(variance[..., 0])
         effect = -np.where(np.isfinite(error), self.estimate @ sets.T, 0)
         return RemovalInference(effect, error, self.freedom, self.n_columns is not None)
+
+    def _squares(self, sets, members):
+        """Return sums of squares of sets, by target and stratum, with their ratios."""
+        if self.variance_ratio is None:
+            return (sets**2 @ members)[None].repeat(len(self), 0)
+        ratio = self.variance_ratio.astype(np.float64)
+        parts = [(sets**2 * member) @ ratio.T for member in members.T]
+        return np.stack(parts, axis=-1).transpose(1, 0, 2)
 
     def with_level_of(self, weights):
         """Return the inference with the mean of some weights, to show it beside them.

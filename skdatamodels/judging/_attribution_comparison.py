@@ -11,6 +11,7 @@ from skdatamodels._tables import (
     table_html,
     table_text,
 )
+from skdatamodels.judging._attribution_scores import AttributionScores
 from skdatamodels.metrics import ScoreInterval
 
 _NOTES = {  # below the table, by column
@@ -66,6 +67,8 @@ class AttributionComparison:
     supports : dict of str to DataSupportSearch
         Data supports by method, for
         :class:`~skdatamodels.plotting.DataSupportDisplay`.
+    tests : AttributionScores or None
+        Scores in other tests, with their intervals. None if there are none.
     """
 
     name: np.ndarray
@@ -86,6 +89,7 @@ class AttributionComparison:
     draws: np.ndarray
     effects: dict
     supports: dict
+    tests: AttributionScores | None = None
 
     def __len__(self):
         return len(self.name)
@@ -144,7 +148,8 @@ class AttributionComparison:
         names.insert(names.index("lds_high") + 1, "share_of_ceiling")
         columns = {name: getattr(self, name) for name in names}
         known = {name: c for name, c in columns.items() if _is_known(c)}
-        return import_pandas().DataFrame(known).set_index("name")
+        frame = import_pandas().DataFrame(known).set_index("name")
+        return frame if self.tests is None else frame.join(self.tests.to_frame())
 
     def _table(self):
         columns = {
@@ -162,6 +167,8 @@ class AttributionComparison:
         }
         columns = {name: c for name, c in columns.items() if _is_known(np.asarray(c))}
         notes = [note for name, note in _NOTES.items() if name in columns]
+        if self.tests is not None:
+            notes.append(f"more in the attribute tests: {', '.join(self.tests.test)}")
         return Table(self._title(), columns, notes=tuple(notes))
 
     def _intervals(self):

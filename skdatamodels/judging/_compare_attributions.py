@@ -7,8 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.utils.multiclass import type_of_target
 
-from skdatamodels._examples import Examples, swap_hint
-from skdatamodels._numbers import as_real
+from skdatamodels._examples import Examples
 from skdatamodels._progress import progress_bar
 from skdatamodels._random import entropy_from
 from skdatamodels._sklearn_compat import Interval, validate_params
@@ -16,11 +15,14 @@ from skdatamodels.applications._counterfactuals import CounterfactualEvaluation
 from skdatamodels.applications._data_support import DataSupportSearch
 from skdatamodels.influence import random_influence, same_class_influence
 from skdatamodels.judging._attribution_comparison import AttributionComparison
-from skdatamodels.judging._attribution_methods import (
-    by_setting,
-    check_shape,
-    choose,
-    predict,
+from skdatamodels.judging._attribution_methods import choose, predict
+from skdatamodels.judging._attribution_tests import AttributionTests
+from skdatamodels.judging._comparison_checks import (
+    check_examples,
+    check_names,
+    check_repeats,
+    check_shapes,
+    check_unseen,
 )
 from skdatamodels.judging._retraining import (
     agreement,
@@ -29,14 +31,13 @@ from skdatamodels.judging._retraining import (
     targets_to_retrain,
     tightness,
 )
-from skdatamodels.masks import PackedMasks, as_masks
+from skdatamodels.masks import PackedMasks
 from skdatamodels.metrics import linear_datamodeling_score, noise_ceiling
 from skdatamodels.metrics._lds import bootstrap_scores, check_finite
 from skdatamodels.runs import TrainingRuns
 from skdatamodels.runs._store import library_versions
-from skdatamodels.training._players import Players, players_of
+from skdatamodels.training._players import Players
 
-_CONTROLS = "random", "same class"
 _NUMBERS = (
     *("lds", "lds_low", "lds_high", "slope"),
     *("counterfactual_spearman", "counterfactual_pearson"),
@@ -64,6 +65,7 @@ class _Part(NamedTuple):
         "seen_runs": ["array-like", TrainingRuns, None],
         "counterfactuals": [CounterfactualEvaluation, None],
         "data_support": [DataSupportSearch, None],
+        "tests": [dict, None],
         "n_trainings": [dict, None],
         "seconds": [dict, None],
         "remarks": [dict, None],
@@ -86,6 +88,7 @@ def compare_attributions(
     seen_runs=None,
     counterfactuals=None,
     data_support=None,
+    tests=None,
     n_trainings=None,
     seconds=None,
     remarks=None,
@@ -138,6 +141,26 @@ def compare_attributions(
         Examples of equal weight come in random order unless the search has a
         `fallback`. Pass it unfitted. Like `counterfactuals`, it uses only the reported
         targets and, if given, the `target_indices` of `counterfactuals`.
+    tests : dict, default=None
+        What is known about the data, for more tests of the weights, in which nothing
+        is trained; see :ref:`tests_of_weights`. If given, even as an empty dict, the
+        share of the target's class among the highest weights and the overlap of
+        targets are tested. The keys are optional:
+
+        - "k": number of highest weights that these two look at, 10 by default.
+        - "subclasses": labels of the training examples and of the targets that the
+          learner was not told, a pair of arrays (n_train,) and (n_targets,).
+        - "marked": dict of pairs of bool arrays (n_train,) and (n_targets,), such as
+          ``{"shortcut": (of_train, of_targets)}``: marked examples, and targets that
+          they should matter to.
+        - "wrong_labels": bool array (n_train,), True for wrong labels. Targets that are
+          marked do not judge, for their labels need not be their own.
+        - "self_influence": dict of arrays (n_train,) by method, high for examples that
+          matter most to themselves, to find the wrong labels.
+        - "randomised": dict of attribution matrices by method, of a learner that has
+          learnt nothing.
+        - "leave_one_out": :class:`~skdatamodels.applications.LeaveOneOut`, or a matrix
+          (n_targets, n_train) of effects, NaN for those that were not measured.
     n_trainings : dict of str to int, default=None
         Number of models trained to compute the weights, by method.
     seconds : dict of str to float, default=None
@@ -159,7 +182,9 @@ def compare_attributions(
     Returns
     -------
     comparison : AttributionComparison
-        A table with one row per method.
+        A table with one row per method. The results of `tests`, and the share of
+        predictions that flip when counterfactuals remove the highest weights, are in
+        its attribute `tests`.
 
     Raises
     ------
@@ -167,7 +192,8 @@ def compare_attributions(
         Before any method is computed: if the runs, the examples, a matrix or a trainer
         belong to other targets or another training set; if a target has a class that
         no training example has; if `runs` contains a subset of `seen_runs`; or if the
-        name of a method is that of a control, or unknown. After a method is computed:
+        name of a method is that of a control, or unknown; or if `tests` does not match.
+        After a method is computed:
         if its weights are not finite or have another shape.
 
     Warns
@@ -228,11 +254,11 @@ def compare_attributions(
     True
     """
     players = Players(train, groups)
-    _check_examples(runs, train, targets, players, counterfactuals, data_support)
-    _check_names(attributions, n_trainings, seconds, remarks)
-    _check_shapes(attributions, runs)
-    repeats = _check_repeats(repeats, runs.n_targets)
-    _check_unseen(runs, seen_runs)
+    check_examples(runs, train, targets, players, counterfactuals, data_support)
+    check_names(attributions, n_trainings, seconds, remarks)
+    check_shapes(attributions, runs)
+    repeats = check_repeats(repeats, runs.n_targets)
+    check_unseen(runs, seen_runs)
     check_finite(runs.outputs, "runs.outputs", ("run", "target"), allow_nan=True)
     entropy = entropy_from(random_state)
     # spawned, so that they differ from a user's generator with the same seed
@@ -241,6 +267,15 @@ def compare_attributions(
     tuned = any(isinstance(given, dict) for given in attributions.values())
     tuning, reported = _split(runs, tuning_fraction if tuned else 0, split_rng)
     retrained = targets_to_retrain(counterfactuals, reported.targets)
+    tested = AttributionTests(
+        tests,
+        train,
+        targets,
+        (runs.n_targets, runs.n_train),
+        output=runs.output_info,
+        methods=attributions,
+        has_classes="same class" in controls and not players.are_groups,
+    )
     methods = {
         name: choose(name, given, (runs.n_targets, runs.n_train), tuning)
         for name, given in progress_bar(
@@ -268,94 +303,15 @@ def compare_attributions(
         draws=draws,
         effects=effects,
         supports=supports,
+        tests=tested.run(
+            matrices,
+            effects,
+            reported.targets,
+            n_bootstraps=n_bootstraps,
+            confidence=confidence,
+            entropy=entropy,
+        ),
     )
-
-
-def _check_examples(runs, train, targets, players, *retraining):
-    hint = swap_hint((len(train), len(targets)), (runs.n_train, runs.n_targets))
-    if players.are_groups and len(players) != runs.n_train:
-        raise ValueError(
-            f"groups has {len(players)} different labels, but the runs have "
-            f"{runs.n_train} columns. Pass the groups of the trainer of the runs."
-        )
-    for name, examples, n in (
-        ("train", players, runs.n_train),
-        ("targets", targets, runs.n_targets),
-    ):
-        if len(examples) != n:
-            raise ValueError(
-                f"{name} has {len(examples)} examples, but the runs have {n}. Pass the "
-                "training set and the targets of the runs, and the groups, if they "
-                f"have any.{hint}"
-            )
-    for given in retraining:
-        if given is None:
-            continue
-        for name, examples in (("train", train), ("targets", targets)):
-            if getattr(given.trainer, name) != examples:
-                raise ValueError(
-                    f"{name} differs from the {name} of the trainer of the "
-                    f"{type(given).__name__}. Pass the same examples."
-                )
-        if not players.are_like(players_of(given.trainer)):
-            raise ValueError(
-                "groups differ from those of the trainer of the "
-                f"{type(given).__name__}. Pass the same groups."
-            )
-
-
-def _check_names(attributions, *by_name):
-    if not attributions:
-        raise ValueError("attributions is empty. Pass at least one method.")
-    taken = [name for name in _CONTROLS if name in attributions]
-    if taken:
-        raise ValueError(f"{taken} are names of controls. Rename your methods.")
-    empty = [n for n, g in attributions.items() if isinstance(g, dict) and not g]
-    if empty:
-        raise ValueError(f"{empty} have an empty dict of settings.")
-    for given in by_name:
-        unknown = [name for name in given or {} if name not in attributions]
-        if unknown:
-            raise ValueError(
-                f"{unknown} are not methods. The methods are {list(attributions)}."
-            )
-
-
-def _check_shapes(attributions, runs):
-    for name, given in attributions.items():
-        for _, full_name, one in by_setting(name, given):
-            check_shape(full_name, one, (runs.n_targets, runs.n_train))
-
-
-def _check_repeats(repeats, n_targets):
-    if repeats is None:
-        return None
-    repeats = as_real(repeats, "repeats")
-    if repeats.ndim != 3 or repeats.shape[2] != n_targets:
-        raise ValueError(
-            "repeats must have shape (n_repeats, n_subsets, n_targets), and the runs "
-            f"have {n_targets} targets; got shape {repeats.shape}."
-        )
-    return repeats
-
-
-def _check_unseen(runs, seen_runs):
-    if seen_runs is None:
-        return
-    seen = as_masks(getattr(seen_runs, "packed", seen_runs))
-    if seen.shape[1] != runs.n_train:
-        raise ValueError(
-            f"seen_runs has {seen.shape[1]} training examples, but runs has "
-            f"{runs.n_train}."
-        )
-    known = {row.tobytes() for row in np.asarray(seen.bits)}
-    again = [row.tobytes() in known for row in np.asarray(runs.packed.bits)]
-    if any(again):
-        raise ValueError(
-            f"{sum(again)} of the {len(runs)} runs have subsets that are also in "
-            f"seen_runs, the first at row {np.argmax(again)}. Pass runs that no method "
-            "was fitted on."
-        )
 
 
 def _controls(train, targets, players, rng, output):

@@ -256,8 +256,9 @@ def runs_for(wanted, n_weights, share):
 def _measure(trainer, masks):
     """Return the seconds of a training, and the share of noise in its outputs."""
     trainer = clone(trainer).set_params(
-        store=None, keep_models=0, n_jobs=1, verbose=0, on_failure="raise"
+        store=None, n_jobs=1, verbose=0, on_failure="raise"
     )
+    trainer.keep_models = 0
     other = trainer.transform(masks[[1]]).outputs[0]  # and warm up
     start = perf_counter()
     one, again = trainer.transform(masks[[0, 0]]).outputs
@@ -280,7 +281,7 @@ def _advice(trainer, n_train, n_affordable, n_needed):
             f"influence.{family}_influence is nearly exact for this learner, without "
             "runs."
         )
-    if n_affordable >= n_needed[1]:
+    if n_affordable >= n_needed[1] or trainer._noun == "component":
         return
     if family in _HELPED:
         yield (

@@ -104,7 +104,7 @@ def linear_datamodeling_score(y_true, y_pred, *, multioutput="uniform_average"):
     y_true, y_pred = _check_pair(y_true, y_pred)
     scores = np.empty(y_true.shape[1])
     for block in _target_blocks(*y_true.shape):
-        scores[block] = _rank_correlation(
+        scores[block] = centred_correlation(
             *paired_ranks(y_true[:, block], y_pred[:, block])
         )
     return average_targets(scores, multioutput)
@@ -277,10 +277,11 @@ def _target_blocks(n_rows, n_targets):
     return gen_batches(n_targets, max(1, _BLOCK_ENTRIES // n_rows))
 
 
-def _rank_correlation(rank_true, rank_pred):
-    covariance = np.einsum("ij,ij->j", rank_true, rank_pred)
-    variance_true = np.einsum("ij,ij->j", rank_true, rank_true)
-    variance_pred = np.einsum("ij,ij->j", rank_pred, rank_pred)
+def centred_correlation(true, predicted):
+    """Correlate columns of mean 0; NaN if the truth is constant, 0 if the rest is."""
+    covariance = np.einsum("ij,ij->j", true, predicted)
+    variance_true = np.einsum("ij,ij->j", true, true)
+    variance_pred = np.einsum("ij,ij->j", predicted, predicted)
     return _correlation(covariance, variance_true, variance_pred)
 
 

@@ -1,5 +1,6 @@
 """Displays, as in scikit-learn: they hold arrays, and ``plot()`` draws them."""
 
+from skdatamodels.plotting._alphas import AlphaDisplay
 from skdatamodels.plotting._attribution_comparison import AttributionComparisonDisplay
 from skdatamodels.plotting._components import ComponentDisplay
 from skdatamodels.plotting._counterfactuals import CounterfactualDisplay
@@ -14,6 +15,7 @@ from skdatamodels.plotting._removal_curves import RemovalCurvesDisplay
 from skdatamodels.plotting._similar_examples import SimilarExamplesDisplay
 
 __all__ = [
+    "AlphaDisplay",
     "AttributionComparisonDisplay",
     "ComponentDisplay",
     "CounterfactualDisplay",

@@ -41,7 +41,7 @@ def report_failures(failures, n_tried, n_finished, retries, on_failure):
         f"{position} of X:\n{text}{end}"
     )
     if n_finished == 0:
-        message = "No run succeeded, so training was stopped. " + message
+        message = "No run succeeded, so no more were tried. " + message
     if on_failure == "raise" or n_finished == 0:
         raise RuntimeError(message)
     warnings.warn(message, RuntimeWarning, stacklevel=5)

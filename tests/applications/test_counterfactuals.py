@@ -1,5 +1,6 @@
 """Counterfactuals against all subsets of a training set that is small enough."""
 
+from dataclasses import replace
 from functools import partial
 from itertools import combinations
 
@@ -249,7 +250,9 @@ def test_subsets_as_control_are_exact_where_the_learner_is_additive():
 def test_each_subset_is_paired_with_its_own_edit(oracle):
     table, _ = oracle
     bases, removed = ALL[[341, 682, 1000, 77]], ALL[[3, 96, 3]]
-    mean, error = effects_on_subsets(Edits(make_trainer()), removed, None, bases)
+    mean, error, base = effects_on_subsets(Edits(make_trainer()), removed, None, bases)
+    expected = np.mean([table[mask.tobytes()] for mask in bases], axis=0)
+    assert_allclose(base, expected, atol=1e-6)
     for row, mask in enumerate(removed):
         changes = [
             table[(base & ~mask).tobytes()] - table[base.tobytes()] for base in bases
@@ -292,7 +295,7 @@ def test_frame_has_a_row_for_each_effect(oracle):
     evaluation = CounterfactualEvaluation(make_trainer(), sizes=[1], n_trials=1)
     effects = evaluation.fit(oracle[1]).effects_
     frame = effects.to_frame()
-    assert frame.shape == (12, 7)
+    assert frame.shape == (12, 8)
     assert_array_equal(frame["true"], effects.true)
     names = evaluation.trainer.targets.ids.tolist()
     assert frame["target_id"].tolist() == [names[j] for j in effects.target]
@@ -438,3 +441,34 @@ def test_weights_of_other_targets_are_refused():
     unnamed = TrainingRuns(runs.masks, runs.outputs)
     for known in (runs, unnamed):
         evaluation.fit(DifferenceOfMeans().fit(known))
+
+
+def test_flips_are_outputs_that_cross_zero(oracle):
+    table, coef = oracle
+    shift = table[ALL[-1].tobytes()] - [0.05, 0.3, 0.1, -0.1]  # the last is wrong
+
+    def shifted(train_indices, seed):
+        return smoother(train_indices, seed) - shift
+
+    evaluation = CounterfactualEvaluation(
+        make_trainer(shifted, alpha=0.9),
+        sizes=[1, 3],
+        n_trials=2,
+        n_control_trials=1,
+        random_state=0,
+    )
+    effects = evaluation.fit(coef).effects_
+    assert_allclose(effects.base, np.array([0.05, 0.3, 0.1, -0.1])[effects.target])
+    flipped = effects.flipped()
+    for row, mask in enumerate(effects.removed.dense()):
+        target = effects.target[row]
+        after = table[(ALL[-1] & ~mask).tobytes()][target] - shift[target]
+        expected = np.nan if target == 3 else float(after < 0)
+        assert_array_equal(flipped[row], expected)
+    assert set(flipped[effects.target < 3]) == {0, 1}
+    evaluation.set_params(control="subsets", n_trials=300)
+    effects = evaluation.fit(coef).effects_
+    nine = np.mean([table[m.tobytes()] for m in ALL[ALL.sum(axis=1) == 9]], axis=0)
+    assert_allclose(effects.base, (nine - shift)[effects.target], atol=0.02)
+    with pytest.raises(ValueError, match="outputs without removal are not known"):
+        replace(effects, base=None).flipped()
