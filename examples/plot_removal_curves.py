@@ -62,8 +62,8 @@ curves = removal_curves(trainer, attributions, n_trials=10, random_state=0)
 curves
 
 # %%
-# Without the worst examples the model gets better, since many wrong labels are among
-# them, and stays better than without random ones. Without the best, it gets worse. But
+# Without the worst fifth of the examples the model is better, since many wrong labels
+# are among them. Without the best, it gets worse. But
 # Data-OOB says how typical an example is, not how much the model needs it: the first
 # hundred of its best are not missed.
 
