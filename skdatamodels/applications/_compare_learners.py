@@ -15,6 +15,11 @@ from skdatamodels.applications._attributions import check_weights
 from skdatamodels.applications._component_effects import component_effects
 from skdatamodels.training._players import players_of
 
+_FLATTERED = (
+    "The noise of A's weights is in its shares: two fits of one learner differ, too. "
+    "Pass held_out, weights from other runs, to measure them without it."
+)
+
 
 @dataclass(frozen=True, repr=False)
 class LearnerComparison:
@@ -34,6 +39,8 @@ class LearnerComparison:
         direction has ``1 / n_train``.
     similarity : float64 array of shape (n_targets,)
         Cosine between the weights of A and B for each target.
+    held_out : bool
+        Whether the shares were measured on other weights than the directions.
     train_ids, target_ids : array or None
         Ids of the training examples and of the targets.
     """
@@ -43,6 +50,7 @@ class LearnerComparison:
     explained_in_a: np.ndarray
     explained_in_b: np.ndarray
     similarity: np.ndarray
+    held_out: bool
     train_ids: np.ndarray | None = None
     target_ids: np.ndarray | None = None
 
@@ -98,11 +106,11 @@ class LearnerComparison:
             ],
         }
         similarity = f"cosine of the median target {np.median(self.similarity):.2f}"
-        return Table(
-            "What A gets from the training set, and B does not",
-            columns,
-            notes=(f"Weights of A and B: {similarity}.{self._alike()}",),
-        )
+        notes = (f"Weights of A and B: {similarity}.{self._alike()}",)
+        if not self.held_out:
+            notes += (_FLATTERED,)
+        title = "What A gets from the training set, and B does not"
+        return Table(title, columns, notes=notes)
 
     def _alike(self):
         if self.similarity.min() > 1 - 1e-9:
@@ -225,6 +233,7 @@ fitted estimators
         coordinates,
         *explained,
         similarity,
+        held_out is not None,
         None if train is None else train.ids,
         None if targets is None else targets.ids,
     )

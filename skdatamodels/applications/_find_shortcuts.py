@@ -164,7 +164,8 @@ class Shortcuts:
         if not self.stands_out:
             return (
                 f"No group stands out: the first rows support each other {times}, and "
-                f"it takes {self.min_ratio:g}."
+                f"it takes {self.min_ratio:g}. This does not prove that there is no "
+                "shortcut: look at the first groups, and at their columns."
             )
         return (
             f"The first {len(self.groups[0])} rows support each other {times}: they "

@@ -150,3 +150,12 @@ def test_both_trainers_are_checked_before_any_training():
 def test_equal_weights_have_no_directions():
     a, *_ = planted()
     assert "mean nothing" in " ".join(repr(compare_learners(a, 2 * a)).split())
+
+
+def test_noise_of_a_is_told_unless_held_out_weights_measure_it():
+    a, b, _ = planted(noise=0.5)
+    told = "two fits of one learner differ, too. Pass held_out"
+    assert told in " ".join(repr(compare_learners(a, b)).split())
+    honest = compare_learners(a, b, held_out=planted(noise=0.5, seed=1)[:2])
+    assert honest.held_out
+    assert "Pass held_out" not in repr(honest)

@@ -178,6 +178,9 @@ def test_noise_does_not_stand_out_even_in_classes_of_different_sizes():
         alarms += found.stands_out
         assert found.strength.max() < 2
         assert "No group stands out" in repr(found)
+        assert "does not prove that there is no shortcut" in " ".join(
+            repr(found).split()
+        )
     assert alarms == 0
 
 
