@@ -1,5 +1,6 @@
 """Find rows that support each other as one strong feature, as a backdoor's do."""
 
+import warnings
 from dataclasses import dataclass, field
 from numbers import Integral, Real
 
@@ -7,6 +8,7 @@ import numpy as np
 from scipy.sparse import issparse
 from sklearn.utils.multiclass import type_of_target
 
+from skdatamodels._last_step import last_step
 from skdatamodels._random import entropy_from
 from skdatamodels._sklearn_compat import Interval, validate_params
 from skdatamodels._tables import (
@@ -256,6 +258,11 @@ default=None
     TypeError
         If `train` is not Examples.
 
+    Warns
+    -----
+    UserWarning
+        If `weights` is a regressor that was fitted without `exclude`.
+
     See Also
     --------
     removal_check : Retrain without the rows, and judge on targets with the mark.
@@ -296,6 +303,14 @@ default=None
     """
     sign = sign_of_better(weights, higher_is_better)
     matrices = [_square(weights, "weights", sign)]
+    if getattr(last_step(weights), "exclude", ()) is None:
+        warnings.warn(
+            "The weights were fitted without exclude, on runs in which rows speak for "
+            "their own labels. So their groups may be others. Fit the regressor with "
+            "exclude=np.arange(n_train).",
+            UserWarning,
+            stacklevel=3,
+        )
     n_train = len(matrices[0])
     if held_out is not None:
         matrices.append(_square(held_out, "held_out", sign))

@@ -1,3 +1,4 @@
+import warnings
 from itertools import chain, combinations
 
 import numpy as np
@@ -347,3 +348,18 @@ def test_arguments_that_do_not_match():
     for bad in ({"min_size": 1}, {"min_ratio": 0.5}, {"n_restarts": 0}):
         with pytest.raises(ValueError, match=next(iter(bad))):
             find(weights, train, **bad)
+
+
+def test_a_regressor_without_exclude_is_told_to_the_caller():
+    rng = np.random.default_rng(0)
+    train = Examples(rng.normal(size=(30, 3)), np.arange(30) // 10)
+    trainer = SubsetTrainer(RidgeClassifier(), train, train, random_state=0)
+    runs = trainer.fit_transform(np.arange(60))
+    regressor = DatamodelRegressor(penalty="l2", random_state=0)
+    with pytest.warns(UserWarning, match="without exclude") as caught:
+        find_shortcuts(regressor.fit(runs), train)
+    assert caught[0].filename == __file__
+    regressor.set_params(exclude=np.arange(30)).fit(runs)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        find_shortcuts(regressor, train)
