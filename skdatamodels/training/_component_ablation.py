@@ -115,8 +115,8 @@ class ComponentAblation(SubsetTrainer, auto_wrap_output_keys=None):
     ...     brightness, ["sun", "moon", "lamp", "candle"], random_state=0
     ... )
     >>> runs = ablation.fit_transform(np.arange(40))
-    >>> DatamodelRegressor(lam=0.0).fit(runs).coef_.round(2) + 0.0
-    array([[3. , 0. , 1. , 0.5]])
+    >>> print(DatamodelRegressor(lam=0.0).fit(runs).coef_.round(2) + 0.0)
+    [[3.  0.  1.  0.5]]
     """
 
     _parameter_constraints = {
