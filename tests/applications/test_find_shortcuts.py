@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_array
 from scipy.stats import rankdata
 from sklearn.isotonic import isotonic_regression
-from sklearn.linear_model import RidgeClassifier
+from sklearn.linear_model import Ridge, RidgeClassifier
 
 from skdatamodels import DatamodelRegressor, Examples, SubsetTrainer
 from skdatamodels.applications import find_shortcuts
@@ -242,6 +242,32 @@ def test_without_three_classes_nothing_is_compared():
     two = find(weights, Examples(train.X, train.y > 1))
     assert np.isnan(two.ratio)
     assert len(two) == 2
+
+
+def test_amounts_that_are_whole_numbers_are_no_classes():
+    rng = np.random.default_rng(0)
+    amounts = Examples(rng.normal(size=(40, 3)), np.arange(40) // 10)
+    trainer = SubsetTrainer(Ridge(), amounts, amounts, output="squared_error")
+    regressor = DatamodelRegressor(penalty="l2", exclude=np.arange(40))
+    regressor.fit(trainer.fit_transform(np.arange(60)))
+    found = find_shortcuts(regressor, amounts)
+    assert found.labels is None
+    assert len(found) == 1
+    with pytest.raises(ValueError, match="If the labels are amounts"):
+        find(np.ones((40, 40)), Examples(amounts.X, np.arange(40.0)))
+
+
+def test_a_group_beside_small_classes_may_be_noise():
+    weights, train, _ = planted(size=20, effect=5.0)
+    found = find(weights, train)
+    assert found.stands_out
+    assert "may also be noise" not in repr(found)
+    rows = np.flatnonzero((train.y > 0) | (np.arange(80) < 60))
+    least = np.bincount(train.y[rows]).min()
+    assert least < 20
+    found = find(weights[np.ix_(rows, rows)], train[rows])
+    assert found.stands_out
+    assert f"A class has only {least} rows" in " ".join(repr(found).split())
 
 
 def test_small_classes_are_left_out():
