@@ -29,8 +29,8 @@ from skdatamodels.applications._mutual_support import (
     input_distances,
     mutual_support,
     noise_scale,
-    strength_of,
     strongest_group,
+    support_beyond,
 )
 from skdatamodels.outputs import OUTPUTS
 
@@ -57,8 +57,8 @@ class Shortcuts:
     support : float64 array of shape (n_groups,)
         How much the outputs of the rows would fall, on average and by the weights,
         without the rest of the group rather than without as many other rows of the
-        class. In units of the output, such as log-odds for a margin. Measured on the
-        held-out weights, if there are any.
+        class that are not in it; NaN if there are none. In units of the output, such as
+        log-odds for a margin. Measured on the held-out weights, if there are any.
     held_out_strength : float64 array of shape (n_groups,), or None
         Strength of the same groups on the held-out weights. About 0 in noise.
     ratio : float
@@ -327,7 +327,7 @@ default=None
         group, _ = strongest_group(supports[0].excess, min_size, starts)
         scores[rows] = _scores(supports[0].excess, group)
         strengths = [_scores(part.excess, group)[group].mean() for part in supports]
-        support = strength_of(supports[-1].weights, group)
+        support = support_beyond(supports[-1].weights, group)
         found.append((strengths, support, label, rows[group]))
     if not found:
         raise ValueError(

@@ -19,10 +19,26 @@ def equal_rows(X, other):
     -------
     rows : int array of shape (len(X),)
     """
+    X, other = _of_one_dtype(X, other)
     first = {}
     for position, key in enumerate(_keys(other)):
         first.setdefault(key, position)
     return np.array([first.get(key, -1) for key in _keys(X)], dtype=np.intp)
+
+
+def _of_one_dtype(X, other):
+    """Return arrays of numbers as one dtype, in which equal numbers have equal bytes.
+
+    Of two floats it is the shorter, for a number that was rounded is a copy.
+    """
+    arrays = [isinstance(part, np.ndarray) for part in (X, other)]
+    kinds = {part.dtype.kind for part in (X, other)} if all(arrays) else {"O"}
+    if not kinds <= set("biuf") or X.dtype == other.dtype:
+        return X, other
+    dtype = np.result_type(X, other)
+    if kinds == {"f"}:
+        dtype = min(X.dtype, other.dtype, key=lambda dtype: dtype.itemsize)
+    return X.astype(dtype), other.astype(dtype)
 
 
 def _keys(X):

@@ -223,8 +223,10 @@ default="mean"
         matrix, goal, factor, sign, examples
     )
     order = np.argsort(-score, kind="stable")
-    examples, helps = examples[order], (score > 0).sum()
-    n_suggested = int(held_out[: helps + 1].argmax())
+    examples, most = examples[order], (score > 0).sum()
+    if action == "drop":  # not the whole training set
+        most = min(most, n_train - 1)
+    n_suggested = int(held_out[: most + 1].argmax())
     first = orders[:, :n_suggested]
     names = names_of(weights, train, "player_ids_")
     info = info_of(weights, outputs)

@@ -41,7 +41,7 @@ class Selection:
         if all weights are noise.
     n_suggested : int
         Number of examples, all with a positive score, with the largest
-        `held_out_gain`. 0 if that is not above 0.
+        `held_out_gain`; to drop, not the whole training set. 0 if that is not above 0.
     action : {"drop", "add", "relabel"}
         What to do with the examples.
     objective : str
@@ -166,7 +166,15 @@ class Selection:
         TypeError
             If the trainer is not a SubsetTrainer, or cannot train on other labels.
         RuntimeError
-            If trainings failed, depending on the trainer's `on_failure`.
+            If trainings failed and the trainer's `on_failure` is "raise".
+
+        Warns
+        -----
+        RuntimeWarning
+            If all trainings of a row failed, and it is left out: for any row if
+            `on_failure` is "nan", and always for "class_balanced".
+        UserWarning
+            If most of the targets that judge are in the training set.
         """
         return verify_selection(
             self,

@@ -169,13 +169,15 @@ def verify_selection(
     _check_columns(selection, trainer)
     sizes = _check_sizes(sizes, selection)
     trainer, rows = _check_judges(selection, trainer, targets, allow_overlap)
-    groups = _check_groups(selection, groups, rows, len(trainer.targets))
+    judges = trainer.targets if rows is None else trainer.targets[rows]
+    groups = _check_groups(selection, groups, len(judges), rows)
     if train_groups is not None:
         if trainer.groups is not None:
             raise ValueError("train_groups need a trainer without groups.")
         n_rows = len(trainer.train)
         name, noun = "train_groups", "training example"
         train_groups = check_labels_of(train_groups, n_rows, name, noun)
+    _warn_of_training_rows(judges, trainer.train)
     rng = np.random.default_rng(entropy_from(random_state))
     planned = _sets(selection, trainer, sizes, train_groups, n_trials, rng)
     edits, sets, outputs = _edits(selection, trainer), [], []
@@ -183,19 +185,16 @@ def verify_selection(
         try:
             trained = _train(edits, _masks(selection, edits, chosen, masks), n_trials)
         except RuntimeError as error:
-            if chosen != "class_balanced":
-                raise
-            warnings.warn(
-                f"The row class_balanced is left out, for {len(masks[0]) - size} "
-                f"examples could not be trained on: {error}",
-                RuntimeWarning,
-                stacklevel=3,
-            )
+            what = f'The row "{chosen}" of {size} examples could not be trained'
+            asked = chosen != "class_balanced" and trainer.on_failure == "raise"
+            if asked or chosen == "none":
+                raise RuntimeError(f"{what}: {error}") from error
+            message = f"{what} and is left out: {error}"
+            warnings.warn(message, RuntimeWarning, stacklevel=3)
             continue
         sets.append((chosen, size))
         outputs.append(trained if rows is None else trained[:, rows])
     outputs = np.array(outputs)
-    y = trainer.targets.y if rows is None else trainer.targets.y[rows]
     return SelectionCheck(
         chosen=np.array([chosen for chosen, _ in sets]),
         size=np.array([size for _, size in sets]),
@@ -203,7 +202,7 @@ def verify_selection(
         groups=groups,
         outputs=outputs,
         n_trained=edits.n_trained,
-        **_scores(outputs, trainer.output_info, y, groups, selection),
+        **_scores(outputs, trainer.output_info, judges.y, groups, selection),
     )
 
 
@@ -455,10 +454,20 @@ def _refuse_overlap(n, n_all, what):
         )
 
 
-def _check_groups(selection, groups, rows, n_targets):
+def _warn_of_training_rows(judges, train):
+    n = (equal_rows(judges.X, train.X) >= 0).sum()
+    if n > len(judges) / 2:
+        warnings.warn(
+            f"{n} of the {len(judges)} targets that judge are in the training set. "
+            "They do not say what the model does with new examples.",
+            UserWarning,
+            stacklevel=4,
+        )
+
+
+def _check_groups(selection, groups, n, rows):
     """Return the group of each target that judges, or None."""
     if groups is None:
         known = rows is not None and selection.groups is not None
         return selection.groups[rows] if known else None
-    n = n_targets if rows is None else len(rows)
     return check_labels_of(groups, n, "groups", "target that judges")

@@ -133,6 +133,14 @@ def test_nothing_is_suggested_if_every_example_helps():
     assert found.held_out_gain[0] == 0
 
 
+def test_the_whole_training_set_is_not_suggested():
+    assert select_examples(WEIGHTS - 3, higher_is_better=True).n_suggested == 24
+    params = {"candidates": range(5), "higher_is_better": True}
+    assert select_examples(WEIGHTS - 3, **params).n_suggested == 5
+    added = select_examples(WEIGHTS + 3, action="add", **params)
+    assert added.n_suggested == 5
+
+
 def test_examples_that_do_harm_are_not_suggested():
     """Example 2 harms the objective, but helps the worst group."""
     weights = np.repeat([[0.0, -4.0, 3.0], [0.0, -1.0, -2.0]], 10, axis=0)
@@ -427,11 +435,35 @@ def test_balanced_classes_that_cannot_be_trained_are_left_out():
     trainer = SubsetTrainer(model, TRAIN[rows], TARGETS, random_state=0)
     weights = RNG.normal(size=(600, len(rows)))
     found = select_examples(weights, targets=VALID, higher_is_better=True)
-    with pytest.warns(RuntimeWarning, match="class_balanced is left out, for 4 ex"):
+    with pytest.warns(RuntimeWarning, match='"class_balanced" .* is left out'):
         check = found.verify(trainer, [5], n_trials=2, random_state=0)
     assert check.chosen.tolist() == ["none", "selected", "random"]
     assert check.size.tolist() == [0, 5, 5]
     assert len(check.outputs) == 3
+
+
+def test_sets_without_a_class_are_left_out_or_named():
+    """Logistic regression cannot train on one class."""
+    rows = np.r_[np.flatnonzero(TRAIN.y == 0)[:30], np.flatnonzero(TRAIN.y == 1)[:9]]
+    train, model = TRAIN[rows], LogisticRegression()
+    weights = np.where(train.y == 1, -1.0, 0.0) + np.zeros((600, 1))
+    found = select_examples(weights, targets=VALID, higher_is_better=True)
+    assert found.n_suggested == 9
+    trainer = SubsetTrainer(model, train, TARGETS, random_state=0)
+    with pytest.raises(RuntimeError, match='"selected" of 9 examples could not be tr'):
+        found.verify(trainer, [3, 9], n_trials=2, random_state=0)
+    trainer.set_params(on_failure="nan")
+    with pytest.warns(RuntimeWarning, match='"selected" of 9 examples .* is left out'):
+        check = found.verify(trainer, [3, 9], n_trials=2, random_state=0)
+    assert check.chosen.tolist()[-3:] == ["selected", "random", "random"]
+    assert check.size.tolist()[-3:] == [3, 3, 9]
+
+
+def test_judging_on_the_training_set_warns(fitted):
+    trainer = SubsetTrainer(RidgeClassifier(), TRAIN, TARGETS, random_state=0)
+    found = select_examples(fitted, targets=VALID)
+    with pytest.warns(UserWarning, match="300 of the 300 targets that judge are in"):
+        found.verify(trainer, [5], targets=TRAIN, n_trials=1)
 
 
 @pytest.mark.parametrize("higher", [True, False])
@@ -597,6 +629,12 @@ def test_equal_rows_in_all_kinds_of_tables():
     assert equal_rows(*frames).tolist() == [-1, -1, 2]
     images = first.reshape(3, 3, 1), other.reshape(3, 3, 1)
     assert equal_rows(*images).tolist() == [1, -1, 2]
+
+
+def test_equal_numbers_of_different_dtypes_are_equal():
+    X = np.array([[0.1, 3.0], [1.0, 2.0]])
+    assert equal_rows(X, X[::-1].astype(np.float32)).tolist() == [1, 0]
+    assert equal_rows(np.array([[1, 2], [1, 3]]), X).tolist() == [1, -1]
 
 
 @pytest.mark.parametrize("kind", ["array", "sparse", "frame"])
