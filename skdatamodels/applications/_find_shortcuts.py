@@ -257,9 +257,9 @@ default=None
     Raises
     ------
     ValueError
-        If the weights are not a finite square matrix, `train` or `held_out` do not
-        match them, no class is large enough, or it is not known which outputs are
-        better.
+        If the weights are not a finite square matrix, or are known to be of other
+        targets than the training rows; if `train` or `held_out` do not match them; if
+        no class is large enough; or if it is not known which outputs are better.
     TypeError
         If `train` is not Examples.
 
@@ -311,6 +311,8 @@ default=None
                 f"held_out has {len(matrices[1])} rows, but weights {n_train}."
             )
     check_train(train, n_train)
+    for given, name in ((weights, "weights"), (held_out, "held_out")):
+        _check_targets_are_training_rows(given, name, train)
     classes, labels = _classes(train, n_train, weights)
     rng = np.random.default_rng(entropy_from(random_state))
     table = None if train is None else comparable_inputs(train.X)
@@ -369,6 +371,25 @@ def _square(weights, name, sign):
         )
     dense = matrix.toarray() if issparse(matrix) else matrix
     return sign * dense.astype(np.float64)
+
+
+def _check_targets_are_training_rows(weights, name, train):
+    """Raise if a fitted regressor knows that its targets are others."""
+    known = last_step(weights)
+    ids, own = (getattr(known, f"{part}_ids_", None) for part in ("player", "target"))
+    classes = getattr(known, "target_classes_", None)
+    other_ids = ids is not None and own is not None and not np.array_equal(ids, own)
+    other_classes = (
+        train is not None
+        and classes is not None
+        and not np.array_equal(classes, train.y)
+    )
+    if other_ids or other_classes:
+        what = "ids" if other_ids else "classes"
+        raise ValueError(
+            f"The targets of {name} have other {what} than the training rows, so they "
+            "are not these rows. Pass the training set as the targets of the trainer."
+        )
 
 
 def _classes(train, n_train, weights):

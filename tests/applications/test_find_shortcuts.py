@@ -357,6 +357,25 @@ def test_weights_that_cannot_be_used(weights, message):
         find(np.ones((9, 9)), held_out=weights)
 
 
+@pytest.mark.parametrize("known_by", ["ids", "classes"])
+def test_weights_of_other_targets_are_refused(known_by):
+    rng = np.random.default_rng(0)
+    ids = {"ids": [f"row {i}" for i in range(40)]} if known_by == "ids" else {}
+    train = Examples(rng.normal(size=(40, 3)), np.arange(40) % 4, **ids)
+    others = Examples(rng.normal(size=(40, 3)), np.arange(40) // 10)
+    for targets in (train, others):
+        trainer = SubsetTrainer(RidgeClassifier(), train, targets, random_state=0)
+        weights = DatamodelRegressor(penalty="l2", exclude=np.arange(40))
+        weights.fit(trainer.fit_transform(np.arange(60)))
+        if targets is train:
+            right = weights
+            assert len(find_shortcuts(right, train)) == 4
+    with pytest.raises(ValueError, match=f"targets of weights have other {known_by}"):
+        find_shortcuts(weights, train)
+    with pytest.raises(ValueError, match=f"targets of held_out have other {known_by}"):
+        find_shortcuts(right, train, held_out=weights)
+
+
 def test_arguments_that_do_not_match():
     weights, train, _ = planted()
     with pytest.raises(ValueError, match="train has 5 examples"):
