@@ -38,7 +38,8 @@ class Selection:
     held_out_error : float
         Standard error of ``held_out_gain[n_suggested]`` due to the finite number of
         targets. As `n_suggested` is the best number, a gain of 2 errors is common even
-        if all weights are noise.
+        if all weights are noise. Errors of weights that targets share, because they
+        come from the same runs, are not in it. They can be much larger.
     n_suggested : int
         Number of examples, all with a positive score, with the largest
         `held_out_gain`; to drop, not the whole training set. 0 if that is not above 0.
@@ -242,8 +243,8 @@ class Selection:
         k, error = self.n_suggested, self.held_out_error
         gain = self.held_out_gain[k]
         yield (
-            f"gain of {k:,} on targets that did not choose: {gain:.3g} "
-            f"(error {error:.1g}) {self.unit[:20]}; verify it by retraining"
+            f"gain of {k:,} on targets that did not choose: {gain:.3g} {self.unit[:20]} "
+            f"(error of targets alone {error:.1g}); verify it by retraining"
         )
         if k and gain < _LEAST_ERRORS * error:
             yield (
