@@ -31,6 +31,7 @@ from skdatamodels.applications import (
     harmful_examples,
     leave_one_out,
     removal_check,
+    removal_curves,
     select_examples,
     similar_examples,
 )
@@ -269,6 +270,16 @@ def _selection_check():
     )
 
 
+def _removal_curves():
+    trainer = SubsetTrainer(
+        lambda rows, seed: np.ones(4), TRAIN, TARGETS, random_state=0
+    )
+    values = {
+        f"attribution of a long name, number {k}": np.arange(20) for k in range(9)
+    }
+    return removal_curves(trainer, values, n_trials=1, random_state=0)
+
+
 def _store(folder):
     return RunStore.create(folder / "runs", n_train=3000, n_targets=100)
 
@@ -340,6 +351,7 @@ RESULTS = {
     "RemovalCheck": lambda folder: _removal_check(),
     "Selection": lambda folder: _selection(),
     "SelectionCheck": lambda folder: _selection_check(),
+    "RemovalCurves": lambda folder: _removal_curves(),
     "RunPlan": lambda folder: _plan(),
     "RunStore": _store,
     "ScoreInterval": lambda folder: ScoreInterval(1 / 3, 0.3, 0.4),
