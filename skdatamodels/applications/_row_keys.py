@@ -1,5 +1,7 @@
 """Find rows of two tables with the same content."""
 
+from hashlib import blake2b
+
 import numpy as np
 import scipy.sparse as sp
 
@@ -56,11 +58,16 @@ def _keys(X):
             for a, b in bounds
         ]
     rows = np.asarray(X).reshape(len(X), -1)
-    if rows.dtype.kind == "f":
-        rows = np.where(np.isnan(rows), np.nan, rows) + 0.0  # one NaN, and no -0
     if rows.dtype.hasobject:
         return [tuple(map(_cell, row)) for row in rows.tolist()]
-    return [row.tobytes() for row in np.ascontiguousarray(rows)]
+    return list(map(_digest, rows))
+
+
+def _digest(row):
+    """Return 16 bytes, for rows may be large and many."""
+    if row.dtype.kind == "f":
+        row = np.where(np.isnan(row), np.nan, row) + 0.0  # one NaN, and no -0
+    return blake2b(row.tobytes(), digest_size=16).digest()
 
 
 def _cell(value):

@@ -243,8 +243,9 @@ class Selection:
         k, error = self.n_suggested, self.held_out_error
         gain = self.held_out_gain[k]
         yield (
-            f"gain of {k:,} on targets that did not choose: {gain:.3g} {self.unit[:20]} "
-            f"(error of targets alone {error:.1g}); verify it by retraining"
+            f"gain of {k:,} on targets that did not choose: {gain:.3g} "
+            f"{self.unit[:20]} (error of targets alone {error:.1g}); verify it by "
+            "retraining"
         )
         if k and gain < _LEAST_ERRORS * error:
             yield (
