@@ -19,6 +19,7 @@ from skdatamodels._tables import (
     table_text,
 )
 from skdatamodels.applications._attributions import (
+    are_of_regression,
     check_train,
     check_weights,
     names_of,
@@ -33,7 +34,6 @@ from skdatamodels.applications._mutual_support import (
     strongest_group,
     support_beyond,
 )
-from skdatamodels.outputs import OUTPUTS
 
 _LEAST_CLASSES = 3  # so that there are two others to compare with
 _FEW_ROWS = 20  # of a class, in which noise alone may stand out
@@ -409,12 +409,9 @@ def _check_targets_are_training_rows(weights, name, train):
 
 def _classes(train, n_train, weights):
     """Return the class of each row, as a position, and the classes or [None]."""
-    info = getattr(last_step(weights), "output_info_", None)
-    output = None if info is None else OUTPUTS.get(info.name)
-    of_regression = output is not None and output.task == "regression"
     if (
         train is None
-        or of_regression
+        or are_of_regression(weights)
         or type_of_target(train.y).startswith("continuous")
     ):
         return np.zeros(n_train, dtype=int), [None]

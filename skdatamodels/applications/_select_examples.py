@@ -197,7 +197,7 @@ default="mean"
     sign = sign_for(weights, outputs, higher_is_better)
     check_train(train, n_train)
     candidates = check_candidates(candidates, n_train, action, train)
-    labels, examples = check_labels(labels, candidates, action, train)
+    labels, examples = check_labels(labels, candidates, action, train, weights)
     rows = check_target_indices(targets, n_targets, "targets")
     target_weights = check_objective(objective, n_targets, rows)
     in_objective = np.ones(n_targets, dtype=bool)

@@ -320,6 +320,31 @@ def test_good_candidates_are_added_before_noisy_ones():
     assert_allclose(check.worst, check.score)
 
 
+def test_values_of_a_regression_can_be_new_though_they_were_whole_numbers():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(80, 3))
+    y = np.rint(100 * X[:, 0]).astype(int)
+    wrong = y[:40].copy()
+    wrong[:5] += 300
+    train, judges = Examples(X[:40], wrong), Examples(X[40:], y[40:])
+    model = Ridge(1.0)
+    trainer = SubsetTrainer(
+        model, train, judges, output="squared_error", random_state=0
+    )
+    runs = trainer.fit_transform(np.arange(80))
+    weights = DatamodelRegressor(penalty="l2", random_state=0).fit(runs)
+    right = np.r_[y[:5] + 0.5, wrong[5:]]
+    found = select_examples(
+        weights, action="relabel", labels=right, train=train, targets=np.arange(20)
+    )
+    assert set(found.examples) == set(range(5))
+    check = found.verify(trainer, [5], n_trials=2, random_state=0)
+    row = check.chosen.tolist().index("selected")
+    predicted = model.fit(X[:40], right).predict(X[60:])
+    expected = np.mean((predicted - y[60:]) ** 2)
+    assert check.score[row] == pytest.approx(expected, rel=1e-3)
+
+
 def test_relabelling_trains_on_the_new_labels():
     right, _ = planted(120, 5, 0.5)
     y = right.y.copy()
