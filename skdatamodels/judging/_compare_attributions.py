@@ -147,7 +147,8 @@ def compare_attributions(
         share of the target's class among the highest weights and the overlap of
         targets are tested. The keys are optional:
 
-        - "k": number of highest weights that these two look at, 10 by default.
+        - "k": number of highest weights that these two look at, by default 10, but at
+          most half of them.
         - "subclasses": labels of the training examples and of the targets that the
           learner was not told, a pair of arrays (n_train,) and (n_targets,).
         - "marked": dict of pairs of bool arrays (n_train,) and (n_targets,), such as
