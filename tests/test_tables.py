@@ -31,6 +31,7 @@ from skdatamodels.applications import (
     harmful_examples,
     leave_one_out,
     removal_check,
+    removal_curves,
     select_examples,
     similar_examples,
 )
@@ -263,9 +264,20 @@ def _selection_check():
     trainer = SubsetTrainer(
         lambda rows, seed: np.ones(4), TRAIN, TARGETS, output="margin", random_state=0
     )
+    others = Examples(np.zeros((4, 20)), TARGETS.y)
     return found.verify(
-        trainer, range(1, 9), targets=TARGETS, groups=list("aabb"), n_trials=1
+        trainer, range(1, 9), targets=others, groups=list("aabb"), n_trials=1
     )
+
+
+def _removal_curves():
+    trainer = SubsetTrainer(
+        lambda rows, seed: np.ones(4), TRAIN, TARGETS, random_state=0
+    )
+    values = {
+        f"attribution of a long name, number {k}": np.arange(20) for k in range(9)
+    }
+    return removal_curves(trainer, values, n_trials=1, random_state=0)
 
 
 def _store(folder):
@@ -339,6 +351,7 @@ RESULTS = {
     "RemovalCheck": lambda folder: _removal_check(),
     "Selection": lambda folder: _selection(),
     "SelectionCheck": lambda folder: _selection_check(),
+    "RemovalCurves": lambda folder: _removal_curves(),
     "RunPlan": lambda folder: _plan(),
     "RunStore": _store,
     "ScoreInterval": lambda folder: ScoreInterval(1 / 3, 0.3, 0.4),

@@ -1,5 +1,6 @@
 """Applications of attribution matrices."""
 
+from skdatamodels.applications._adaptive_order import adaptive_order
 from skdatamodels.applications._annotation_page import (
     read_annotations,
     write_annotation_page,
@@ -20,10 +21,7 @@ from skdatamodels.applications._counterfactuals import (
     CounterfactualEvaluation,
     predict_counterfactual,
 )
-from skdatamodels.applications._data_support import (
-    DataSupportSearch,
-    predict_support_size,
-)
+from skdatamodels.applications._data_support import DataSupportSearch
 from skdatamodels.applications._embedding import (
     DatamodelEmbedding,
     effective_dimension,
@@ -34,7 +32,10 @@ from skdatamodels.applications._label_errors import LabelErrors, find_label_erro
 from skdatamodels.applications._leakage import LeakageDetector
 from skdatamodels.applications._leave_one_out import LeaveOneOut, leave_one_out
 from skdatamodels.applications._rankings import Extremes, HarmfulExamples
+from skdatamodels.applications._refitted_datamodels import RefittedDatamodels
 from skdatamodels.applications._removal_check import RemovalCheck, removal_check
+from skdatamodels.applications._removal_curves import removal_curves
+from skdatamodels.applications._removal_curves_result import RemovalCurves
 from skdatamodels.applications._select_examples import select_examples
 from skdatamodels.applications._selection import Selection
 from skdatamodels.applications._selection_check import SelectionCheck
@@ -46,6 +47,7 @@ from skdatamodels.applications._similar_examples import (
     similar_examples,
 )
 from skdatamodels.applications._support_effects import support_effects
+from skdatamodels.applications._support_size import predict_support_size
 
 __all__ = [
     "ComponentEffects",
@@ -60,10 +62,13 @@ __all__ = [
     "LeakageDetector",
     "LearnerComparison",
     "LeaveOneOut",
+    "RefittedDatamodels",
     "RemovalCheck",
+    "RemovalCurves",
     "Selection",
     "SelectionCheck",
     "Shortcuts",
+    "adaptive_order",
     "affected_targets",
     "compare_learners",
     "component_effects",
@@ -78,6 +83,7 @@ __all__ = [
     "predict_support_size",
     "read_annotations",
     "removal_check",
+    "removal_curves",
     "select_examples",
     "self_influence",
     "similar_examples",

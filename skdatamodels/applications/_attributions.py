@@ -152,25 +152,42 @@ def check_attributions(estimator, X, trainer):
         of the trainer; or if it is an estimator that was fitted on runs of other
         targets or of another output than those of the trainer.
     """
-    _check_targets(getattr(last_step(X), "target_ids_", None), trainer.targets.ids)
     info, own = getattr(last_step(X), "output_info_", None), trainer.output_info
     if info is not None and "unknown" not in (info.name, own.name) and info != own:
         raise ValueError(
             f"The weights were fitted to the output {info.name!r}, but the trainer "
             f"measures {own.name!r}. Fit them on runs of this trainer."
         )
-    X = validate_weights(estimator, X)
+    given, X = X, validate_weights(estimator, X)
+    check_matches(given, X.shape, trainer, "The attribution matrix")
+    return X
+
+
+def check_matches(given, shape, trainer, what):
+    """Raise if weights are not of the targets and players of a trainer.
+
+    Parameters
+    ----------
+    given : fitted estimator or attribution matrix
+        An estimator may know its targets.
+    shape : tuple (n_targets, n_train)
+        Shape of the weights.
+    trainer : SubsetTrainer
+        The trainer.
+    what : str
+        Start of the error.
+    """
+    _check_targets(getattr(last_step(given), "target_ids_", None), trainer.targets.ids)
     players = players_of(trainer)
     wanted = len(trainer.targets), len(players)
-    if X.shape != wanted:
-        hint = " Transpose it." if X.shape == wanted[::-1] else ""
-        if players.are_groups and X.shape == (wanted[0], players.n_rows):
+    if shape != wanted:
+        hint = " Transpose it." if shape == wanted[::-1] else ""
+        if players.are_groups and shape == (wanted[0], players.n_rows):
             hint = " Pass trainer.sum_over_groups(weights)."
         raise ValueError(
-            "The attribution matrix must have a row for each target of the trainer and "
-            f"a column for each {players.noun}: shape {wanted}; got {X.shape}.{hint}"
+            f"{what} must have a row for each target of the trainer and "
+            f"a column for each {players.noun}: shape {wanted}; got {shape}.{hint}"
         )
-    return X
 
 
 def _check_targets(names, ids):

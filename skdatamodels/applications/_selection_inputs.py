@@ -105,8 +105,12 @@ def check_labels(labels, candidates, action, train):
         )
     examples = np.flatnonzero(candidates & (labels != train.y))
     known = np.unique(train.y)
-    if train.y.dtype.kind != "f" and not np.isin(labels[examples], known).all():
-        raise ValueError("labels has labels that no example of train has.")
+    new = labels[examples][~np.isin(labels[examples], known)]
+    if train.y.dtype.kind != "f" and new.size:
+        raise ValueError(
+            "labels has labels that no example of train has, such as "
+            f"{new.tolist()[0]!r}; those of train are like {known.tolist()[0]!r}."
+        )
     if not examples.size:
         raise ValueError("labels are those that the examples have: nothing to relabel.")
     return labels, examples

@@ -21,6 +21,7 @@ from joblib import effective_n_jobs
 from scipy.optimize import brentq
 from sklearn.base import clone
 
+from skdatamodels._progress import duration
 from skdatamodels._sklearn_compat import Interval, validate_params
 from skdatamodels._tables import Table, table_html, table_text
 from skdatamodels.influence._learner_models import family_of
@@ -252,14 +253,6 @@ def runs_for(wanted, n_weights, share):
         return 1.0
     most = np.log(n_weights) + 25
     return np.exp(brentq(excess, 0, most)) if excess(most) > 0 else np.inf
-
-
-def duration(seconds):
-    """Return a time as text, with two digits."""
-    for unit, size, most in (("s", 1, 90), ("min", 60, 5400), ("h", 3600, 1.3e5)):
-        if seconds < most:
-            return f"{float(f'{seconds / size:.2g}'):g} {unit}"
-    return f"{float(f'{seconds / 86400:.2g}'):,g} days"
 
 
 def _measure(trainer, masks):

@@ -11,6 +11,7 @@ from skdatamodels.plotting._leakage import LeakageDisplay
 from skdatamodels.plotting._leakage_recall import LeakageRecallDisplay
 from skdatamodels.plotting._normality import NormalityDisplay
 from skdatamodels.plotting._prediction import PredictionDisplay
+from skdatamodels.plotting._removal_curves import RemovalCurvesDisplay
 from skdatamodels.plotting._similar_examples import SimilarExamplesDisplay
 
 __all__ = [
@@ -25,5 +26,6 @@ __all__ = [
     "LeakageRecallDisplay",
     "NormalityDisplay",
     "PredictionDisplay",
+    "RemovalCurvesDisplay",
     "SimilarExamplesDisplay",
 ]

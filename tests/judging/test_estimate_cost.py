@@ -11,7 +11,7 @@ from sklearn.svm import SVC
 
 from skdatamodels import Examples, SubsetTrainer
 from skdatamodels.judging import CostEstimate, estimate_cost, plan_runs
-from skdatamodels.judging._estimate_cost import duration, explained, runs_for
+from skdatamodels.judging._estimate_cost import explained, runs_for
 
 TRAIN = Examples(np.arange(2000.0)[:, None], np.arange(2000) % 2)
 
@@ -123,21 +123,6 @@ def test_nothing_is_written_to_the_store(tmp_path):
     trainer = trainer_of(LogisticRegression(), store=tmp_path / "runs", keep_models=3)
     estimate_cost(trainer)
     assert not list(tmp_path.iterdir())
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (0.0123, "0.012 s"),
-        (89, "89 s"),
-        (150, "2.5 min"),
-        (7200, "2 h"),
-        (5 * 86400, "5 days"),
-        (86400 * 12345, "12,000 days"),
-    ],
-)
-def test_durations_have_two_digits(seconds, text):
-    assert duration(seconds) == text
 
 
 def test_bad_input_is_refused():
