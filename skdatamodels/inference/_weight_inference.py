@@ -57,9 +57,6 @@ class WeightInference:
         At least 1: the variance of a weight relative to that by `scale`. More than 1 if
         residuals are larger on subsets with the example than on those without, and
         `alpha` is not 1/2. None: all are 1.
-    spread : MaskSpread or None
-        The masks and fractions of the runs, from which :meth:`combine` computes
-        `variance_ratio`.
 
     See Also
     --------
@@ -89,7 +86,7 @@ class WeightInference:
     player_ids: np.ndarray | None = None
     noise: np.ndarray | None = None
     variance_ratio: np.ndarray | None = None
-    spread: MaskSpread | None = None
+    _spread: MaskSpread | None = None  # `combine` computes variance_ratio from it
 
     def __len__(self):
         return len(self.estimate)
@@ -268,8 +265,8 @@ class WeightInference:
         length = np.sqrt((noise**2).sum(axis=1, keepdims=True))
         noise = (noise / np.where(length > 0, length, 1)).astype(np.float32)
         ratio = None
-        if self.spread is not None:
-            ratio = self.spread.ratios(noise).astype(np.float32)
+        if self._spread is not None:
+            ratio = self._spread.ratios(noise).astype(np.float32)
         return replace(
             self,
             estimate=factors @ self.estimate,

@@ -310,7 +310,8 @@ def test_a_single_target_has_no_interval():
         {"one": WEIGHTS[:1]}, runs=one, targets=TARGETS[:1], tests={"k": 3}
     ).tests
     assert np.isfinite(scores.score).all()
-    assert np.isnan(scores.low).all() and np.isnan(scores.high).all()
+    assert np.isnan(scores.low).all()
+    assert np.isnan(scores.high).all()
     assert "±0" not in repr(scores)
 
 
