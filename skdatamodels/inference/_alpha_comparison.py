@@ -57,7 +57,9 @@ class AlphaComparison:
     n_runs : int array of shape (n_alphas,)
         Number of runs at each.
     weights : float64 array of shape (n_alphas, n_targets, n_train)
-        Debiased weights at each fraction, in units of the output.
+        Debiased weights at each fraction, in units of the output. NaN for a target
+        whose runs at this fraction are too few for a fit, and so are its slopes and
+        Shapley values.
     standard_error : float64 array of shape (n_alphas, n_targets, n_train)
         Their standard errors; NaN where nothing is known.
     sum_error : float64 array of shape (n_alphas, n_targets)

@@ -84,8 +84,7 @@ def compare_alphas(runs, *, alpha=None, regressor=None, degree=None):
     .. math:: \phi_i = \int_0^1 w_i(\alpha)\, d\alpha , \qquad
               \sum_i \phi_i = F(1, \ldots, 1) - F(0, \ldots, 0) .
 
-    The weights at each alpha are the debiased ones of :func:`infer_weights`. Their
-    errors are larger than there for rows that need others: a sandwich estimate. The fit
+    The weights at each alpha are the debiased ones of :func:`infer_weights`. The fit
     over alpha is by plain least squares: with weights by precision, the noisy fractions
     would hardly count, and the integral is then biased if the curve is not a polynomial
     of this degree. The curve is extrapolated to 0 and 1, so choose fractions that come
@@ -157,6 +156,7 @@ def _infer(regressor, alpha, runs):
     squares = inference.noise.T.astype(np.float64) ** 2  # of each run; they sum to 1
     excess = _n_present(runs) - alpha * runs.n_train
     of_sums = np.sqrt(excess**2 @ squares / (alpha * (1 - alpha)))
+    inference.estimate[np.isnan(inference.scale[:, 0])] = np.nan  # there was no fit
     return inference, inference.standard_error, inference.scale[:, 0] * of_sums
 
 

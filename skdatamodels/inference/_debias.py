@@ -4,12 +4,15 @@ Everything is vectorised over targets. A run that a target cannot use has a resi
 0 for it, so that one product of all masks with the residuals serves all targets.
 """
 
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import sparse
 
 from skdatamodels.inference._mask_covariance import MaskCovariance
+from skdatamodels.inference._mask_spread import MaskSpread
 from skdatamodels.masks import PackedMasks
 from skdatamodels.runs._usable_runs import usable_runs
 
@@ -40,7 +43,8 @@ class Residuals(NamedTuple):
         return np.maximum(self.usable.sum(axis=0), 1)
 
 
-class FittedRuns(NamedTuple):
+@dataclass(frozen=True)
+class FittedRuns:
     """A fit and its runs."""
 
     model: Any
@@ -85,42 +89,23 @@ class FittedRuns(NamedTuple):
             absent = exclude[:, None] == np.arange(len(step))
         estimate = self.design.centred(coef + np.nan_to_num(step.T), absent)
         noise = self._noise(left_out, variances)
-        ratio = self._variance_ratio(left_out)
-        if ratio is not None and absent is not None:
-            ratio[absent] = 1
+        ratio = None
+        if self.spread is not None:
+            ratio = self.spread.ratios(noise)
+            if absent is not None:
+                ratio[absent] = 1
         return Debiased(estimate, scale.T, freedom, noise, ratio, offset)
 
-    @property
-    def is_lopsided(self):
-        """Whether subsets with an example are more or fewer than those without."""
-        return bool(abs(self.design.alpha - 0.5).max() > _NEARLY_HALF)
-
-    def _variance_ratio(self, left_out):
-        """Return the variances of weights relative to those that `scale` says (n, d).
-
-        `scale` takes residuals to be as large on subsets with an example as on those
-        without. An example that needs others has an effect on few subsets. If alpha is
-        small, fewer subsets are with it than without, and its error is larger. So the
-        squares of residuals are weighted by those of the centred masks, which are
-        alpha² + (1 - 2 alpha)·mask (the sandwich estimate). At alpha = 1/2 nothing
-        changes. As the ratio is itself uncertain, its excess over 1 is shrunk by the
-        positive-part formula of James and Stein, and a ratio below 1 is not used.
-        """
-        if not self.is_lopsided:
+    @cached_property
+    def spread(self):
+        """The MaskSpread, or None if all fractions are about 1/2."""
+        if not abs(self.design.alpha - 0.5).max() > _NEARLY_HALF:
             return None
         alpha = self.design.alpha[self.design.level]
-        squares, slope = left_out**2, 1 - 2 * alpha
-        v = alpha * (1 - alpha)
-        total = v @ squares
-        total = np.where(total > 0, total, np.nan)
-        own = (
-            self.masks.T_dot(slope[:, None] * squares).T + (alpha**2 @ squares)[:, None]
+        alpha[self.design.pairs] = (
+            0.5  # their masks are opposite: all squares are equal
         )
-        excess = own / total[:, None] - 1
-        noise = (slope**2 * v) @ squares**2 / total**2  # its variance if it is 0
-        with np.errstate(divide="ignore"):
-            excess *= np.maximum(1 - noise[:, None] / excess**2, 0)
-        return 1 + np.nan_to_num(np.maximum(excess, 0))
+        return MaskSpread(self.masks, alpha)
 
     def _rows(self, name, targets):
         """Return rows of a matrix of the model, dense (n, d)."""

@@ -10,6 +10,7 @@ from skdatamodels._numbers import as_real
 from skdatamodels._sklearn_compat import StrOptions, validate_params
 from skdatamodels._tables import MOST_ROWS, Table, table_html, table_text
 from skdatamodels.inference._false_discovery import cut_of_all, cuts_of_targets
+from skdatamodels.inference._mask_spread import MaskSpread
 from skdatamodels.inference._removal_inference import (
     INSIDE,
     RemovalInference,
@@ -85,6 +86,7 @@ class WeightInference:
     player_ids: np.ndarray | None = None
     noise: np.ndarray | None = None
     variance_ratio: np.ndarray | None = None
+    _spread: MaskSpread | None = None  # `combine` computes variance_ratio from it
 
     def __len__(self):
         return len(self.estimate)
@@ -261,24 +263,20 @@ class WeightInference:
         total = np.maximum(size.sum(axis=1), np.finfo(float).tiny)
         noise = errors.mean(axis=0)
         length = np.sqrt((noise**2).sum(axis=1, keepdims=True))
+        noise = (noise / np.where(length > 0, length, 1)).astype(np.float32)
+        ratio = None
+        if self._spread is not None:
+            ratio = self._spread.ratios(noise).astype(np.float32)
         return replace(
             self,
             estimate=factors @ self.estimate,
             scale=np.sqrt((errors**2).sum(axis=-1)).T,
             freedom=size @ self.freedom / total,
-            noise=(noise / np.where(length > 0, length, 1)).astype(np.float32),
-            variance_ratio=self._mean_ratio(factors),
+            noise=noise,
+            variance_ratio=ratio,
             exclude=None,
             target_ids=None,
         )
-
-    def _mean_ratio(self, factors):
-        """Return the ratios of sums of targets: means, weighted by variances."""
-        if self.variance_ratio is None:
-            return None
-        shares = factors**2 * np.nan_to_num((self.scale**2).mean(axis=1))
-        shares /= np.maximum(shares.sum(axis=1, keepdims=True), np.finfo(float).tiny)
-        return np.maximum(shares @ self.variance_ratio, 1).astype(np.float32)
 
     @validate_params(
         {
@@ -359,6 +357,12 @@ class WeightInference:
         ------
         ValueError
             If the sets do not have a column for each training example.
+
+        Notes
+        -----
+        Errors of the weights of a set are taken to be independent, but for centring. If
+        `alpha` is far from 1/2 and examples of one set interact with each other, the
+        error of their sum is larger.
         """
         sets = np.atleast_2d(as_real(sets, "sets")).astype(np.float64)
         if sets.shape[1:] != self.stratum.shape:

@@ -35,6 +35,7 @@ _LINEAR = 0.5, 0.9
 # Share of the noise of training, if it is not measured.
 _NOISE = 0.5, 0.0
 _MOST_NOISE = 0.95  # that three trainings can tell
+_LEAST_TARGETS = 10  # that can tell how much noise there is
 _QUICK = 0.5  # seconds: below, models may be trained together, and more are timed
 _N_QUICK = 64
 _HELPED = "forest", "boosting", "network", "mlp"  # by cheap attributions of their own
@@ -54,7 +55,8 @@ class CostEstimate:
         Number of trainings at the same time.
     noise_share : float
         Share of the variance of the outputs that is due to the randomness of training,
-        from three trainings: a rough figure. NaN if it was not measured.
+        from three trainings: a rough figure. NaN if it was not measured, or if there is
+        noise and fewer than 10 targets, which do not tell how much.
     n_runs : int array of shape (n_sizes,)
         Numbers of runs.
     seconds : float64 array of shape (n_sizes,)
@@ -270,7 +272,11 @@ def _measure(trainer, masks):
     noise, total = (
         np.nanmean((one - outputs) ** 2, dtype=np.float64) for outputs in (again, other)
     )
-    return seconds, float(min(noise / total, _MOST_NOISE)) if total > 0 else 0.0
+    if not noise > 1e-9 * total:
+        return seconds, 0.0
+    if total == 0 or len(one) < _LEAST_TARGETS:
+        return seconds, np.nan
+    return seconds, float(min(noise / total, _MOST_NOISE))
 
 
 def _advice(trainer, n_train, n_affordable, n_needed):

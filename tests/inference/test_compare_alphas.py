@@ -244,3 +244,19 @@ def test_bad_arguments_of_the_result(comparison):
         comparison.trends(0.0)
     with pytest.raises(ValueError, match=r"everything must be .* shape \(2,\)"):
         comparison.efficiency([1.0], [0.0, 0.0])
+
+
+@pytest.mark.filterwarnings("ignore:1 of 2 targets")
+def test_targets_without_runs_at_a_fraction_have_no_values():
+    masks = sample_masks(300, 6, (0.1, 0.9), design="bernoulli").dense()
+    alpha = np.resize([0.1, 0.9], 300)
+    outputs = np.tile(masks[:, :1] * 1.0, 2)
+    outputs[alpha == 0.1, 1] = np.nan
+    found = compare_alphas((masks, outputs), alpha=alpha)
+    assert np.isnan(found.weights[0, 1]).all()
+    assert np.isnan(found.shapley[1]).all()
+    assert np.isnan(found.slope[1]).all()
+    assert_allclose(found.weights[1, 1], np.eye(6)[0], atol=0.05)
+    assert_allclose(found.shapley[0], np.eye(6)[0], atol=0.05)
+    assert (found.trends()[1] == 0).all()
+    assert "nan" in repr(found)

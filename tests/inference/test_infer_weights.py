@@ -380,3 +380,32 @@ def test_half_subsets_need_no_ratio():
     runs, _ = make(100, 20)
     model = DatamodelRegressor(random_state=0).fit(runs)
     assert infer_weights(model, runs).variance_ratio is None
+
+
+@pytest.mark.parametrize("design", ["bernoulli", "uniform"])
+def test_ratios_of_a_mean_of_targets_are_those_of_mean_outputs(design):
+    # An effect of two rows together that noise hides in each target, not in the mean.
+    masks = sample_masks(500, 12, 0.2, design=design, random_state=0)
+    both = masks.dense()[:, :2].all(axis=1, keepdims=True)
+    outputs = 4.0 * both + 3 * np.random.default_rng(0).standard_normal((500, 50))
+    runs = TrainingRuns(masks, outputs)
+    mean = TrainingRuns(masks, outputs.mean(axis=1, keepdims=True))
+    model = DatamodelRegressor(1e-9, penalty="l2")
+    combined = infer_weights(model.fit(runs), runs).combine(np.full(50, 1 / 50))
+    expected = infer_weights(model.fit(mean), mean)
+    assert (expected.variance_ratio[0, :2] > 1.5).all()
+    for name in ("estimate", "standard_error", "variance_ratio"):
+        found = getattr(combined, name)
+        np.testing.assert_allclose(found, getattr(expected, name), atol=0.01)
+
+
+def test_errors_of_pairs_do_not_depend_on_the_size_of_one():
+    # 7 or 8 of 15 rows: of a pair, only the difference counts, with or without a row
+    masks = sample_masks(400, 15, 0.5, design="complementary", random_state=0)
+    row = masks.dense()[:, :1]
+    noise = np.repeat(np.random.default_rng(0).standard_normal((200, 3)), 2, axis=0)
+    noise *= np.where(np.arange(400) % 2, -1, 1)[:, None]
+    runs = TrainingRuns(masks, 1.0 * row + noise, seeds=np.arange(400) // 2)
+    model = DatamodelRegressor(0.02, random_state=0).fit(runs)
+    ratio = infer_weights(model, runs).variance_ratio
+    assert (ratio == 1).all()

@@ -132,3 +132,19 @@ def test_bad_input_is_refused():
         estimate_cost(SVC())
     with pytest.raises(ValueError, match="runs"):
         plan_runs(trainer_of(SVC()))
+
+
+def test_few_targets_do_not_tell_the_noise():
+    def learner(rows, seed):  # nothing but noise
+        return np.random.default_rng([rows[0], seed]).normal(size=5)
+
+    trainer = SubsetTrainer(learner, TRAIN, TRAIN[:5], random_state=0)
+    found = estimate_cost(trainer, wanted=0.3)
+    assert np.isnan(found.noise_share)
+    assert np.isfinite(found.n_needed).all()
+
+    def exact(rows, seed):
+        return rows[:5] * 1.0
+
+    trainer = SubsetTrainer(exact, TRAIN, TRAIN[:5], random_state=0)
+    assert estimate_cost(trainer).noise_share == 0
