@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import norm, t
+from scipy.stats import t
 
 from skdatamodels.applications._edits import mean_and_variance
 
@@ -167,8 +167,9 @@ def areas_between(sizes, scores, random):
 def area_intervals(sizes, outputs, y, metric, signs, rng, confidence=0.95):
     """Return how much better than random each curve is, with an interval.
 
-    The interval has the error of the trials, by Student's t, and that of the finite
-    number of targets, by a jackknife that leaves out one block of targets at a time.
+    The interval has three errors, with Student's t: that of the trials; that of an order
+    that is one of many, as a random one is (see `_luck`); and that of the finite number
+    of targets, by a jackknife that leaves out one block of targets at a time.
 
     Parameters
     ----------
@@ -192,7 +193,7 @@ def area_intervals(sizes, outputs, y, metric, signs, rng, confidence=0.95):
     area : float64 array of shape (n_curves - 1,)
         Positive if better than random.
     interval : float64 array of shape (n_curves - 1, 2)
-        NaN for a single trial or target.
+        NaN for a single trial or target, or if the metric fails without some targets.
     """
 
     def by_trial(targets):
@@ -200,19 +201,50 @@ def area_intervals(sizes, outputs, y, metric, signs, rng, confidence=0.95):
         return signs[:, None] * areas_between(sizes, scores[:-1], scores[-1])
 
     area, of_trials = mean_and_variance(by_trial(np.arange(len(y))))
+    of_order = _luck(sizes, scores_of(outputs, y, metric))
     n_trials = outputs.shape[2]
     n_blocks = min(_N_BLOCKS, len(y))
     block = rng.permutation(len(y)) % n_blocks
     of_targets = np.nan
     if n_blocks > 1:
-        without = np.array(
-            [
-                mean_and_variance(by_trial(np.flatnonzero(block != left_out)))[0]
-                for left_out in range(n_blocks)
-            ]
-        )
-        of_targets = (n_blocks - 1) * np.var(without, axis=0)
-    z = norm.isf((1 - confidence) / 2)
-    t_of_trials = t.isf((1 - confidence) / 2, max(1, n_trials - 1))
-    half = np.sqrt(t_of_trials**2 * of_trials + z**2 * of_targets)
+        try:
+            without = np.array(
+                [
+                    mean_and_variance(by_trial(np.flatnonzero(block != left_out)))[0]
+                    for left_out in range(n_blocks)
+                ]
+            )
+            of_targets = (n_blocks - 1) * np.var(without, axis=0)
+        except Exception:  # the user's metric may need a target of each class
+            of_targets = np.nan
+    tail = (1 - confidence) / 2
+    t_of_trials, t_of_targets = t.isf(tail, np.maximum(1, [n_trials - 1, n_blocks - 1]))
+    half = np.sqrt(
+        t_of_trials**2 * (of_trials + of_order) + t_of_targets**2 * of_targets
+    )
     return area, np.column_stack([area - half, area + half])
+
+
+def _luck(sizes, scores):
+    """Return the variance of the area of an order that is as good as a random one.
+
+    A random order differs from the mean of random orders. This is the variance of the
+    areas of the random sets, less that of training, which the trials of a curve have.
+
+    Parameters
+    ----------
+    sizes : int array of shape (n_sizes,)
+        Increasing numbers of examples.
+    scores : float array of shape (n_curves, n_sizes, n_trials)
+        Scores. The last curve is the random one.
+
+    Returns
+    -------
+    variance : float64 array of shape (n_curves - 1,)
+        NaN for a single trial.
+    """
+    n_trials = scores.shape[-1]
+    mean, _ = mean_and_variance(scores.reshape(-1, n_trials))
+    deviations = scores - mean.reshape(*scores.shape[:-1], 1)
+    _, variance = mean_and_variance(areas_between(sizes, deviations, 0))
+    return n_trials * np.maximum(0, variance[-1] - variance[:-1])

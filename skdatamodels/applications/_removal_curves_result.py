@@ -50,8 +50,9 @@ class RemovalCurves:
         without the best, if higher scores are better. NaN for the random curve, or if
         it is not known which scores are better.
     area_interval : float64 array of shape (n_curves, 2)
-        Its interval, of 95 %, for other trials and other targets. NaN for a single
-        trial.
+        Its interval, of 95 %, for other trials and other targets. If the values are
+        random, 0 is inside in 95 % of cases. NaN for a single trial or target, or if
+        the metric fails without a twentieth of the targets.
     metric : str
         What the score is.
     higher_is_better : bool or None

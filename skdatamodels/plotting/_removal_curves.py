@@ -137,4 +137,4 @@ class RemovalCurvesDisplay:
         if self.order:
             self.ax_.set(title=self.order)
         self.ax_.grid(axis="y", alpha=0.3)
-        self.ax_.legend(loc="best", frameon=False, fontsize="small")
+        self.ax_.legend(loc="best", edgecolor="none", fontsize="small")

@@ -131,6 +131,31 @@ def test_intervals_of_areas_cover_the_truth():
     assert 0.9 <= np.mean(covered) <= 0.99
 
 
+def test_random_values_are_not_better_than_random():
+    """Of 19 in 20 random orders, though each is the same in all trials."""
+    inside, worth = [], np.random.default_rng(0).normal(size=60)
+    params = {"sizes": [10, 20, 40], "n_trials": 3, "higher_is_better": True}
+    trainer = trainer_of(lambda rows, seed: np.full(140, worth[rows].sum()))
+    for seed in range(60):
+        values = {"none": np.random.default_rng(seed).random(60)}
+        curves = removal_curves(trainer, values, random_state=seed, **params)
+        inside.append(np.abs(np.sign(curves.area_interval[:2]).sum(axis=1)) < 2)
+    assert 0.9 <= np.mean(inside) < 1
+
+
+def test_metrics_that_fail_without_some_targets_have_no_interval():
+    def picky(outputs, y):
+        if len(y) < 140:
+            raise ValueError("all targets are needed")
+        return outputs.mean()
+
+    curves = removal_curves(
+        trainer_of(), {"a": VALUES}, sizes=[4], n_trials=2, scoring=picky
+    )
+    assert np.isfinite(curves.area[:2]).all()
+    assert np.isnan(curves.area_interval).all()
+
+
 def test_matrices_choose_by_the_mean_of_some_targets():
     seen = []
 
