@@ -74,8 +74,16 @@ def metric_of(scoring, info, higher_is_better=None):
     Raises
     ------
     ValueError, TypeError
-        If there is no such metric for this output.
+        If there is no such metric for this output, or `higher_is_better` contradicts
+        `info`.
     """
+    known = info.higher_is_better
+    if None not in (known, higher_is_better) and known != higher_is_better:
+        raise ValueError(
+            f"higher_is_better={higher_is_better} contradicts the output "
+            f"{info.name!r} of the trainer, which has higher_is_better={known}. Do not "
+            "pass higher_is_better."
+        )
     if scoring is None:
         scoring = "mean_output"
         if info.name in _SIGNED:
@@ -91,8 +99,7 @@ def metric_of(scoring, info, higher_is_better=None):
             f"{scoring!r}."
         )
     if scoring == "mean_output":
-        better = info.higher_is_better
-        better = higher_is_better if better is None else better
+        better = higher_is_better if known is None else known
         return Metric(f"mean {info.name}", lambda outputs, y: outputs.mean(), better)
     names = [name for name, (*_, of) in _NAMED.items() if info.name in of]
     if scoring not in names:

@@ -1,6 +1,7 @@
 """Retrain as the best, the worst or random examples go, or come, in steps."""
 
 import sys
+import warnings
 from collections.abc import Mapping
 from numbers import Integral
 from time import perf_counter
@@ -131,10 +132,11 @@ def removal_curves(
     ValueError
         Before any training: if an attribution is not finite or has another shape, a
         size is not below n_train, a target does not exist, no target chooses or judges,
-        some do both without `allow_overlap`, `scoring` does not suit the output, or it
-        is not known which outputs are better.
+        some do both without `allow_overlap`, `scoring` does not suit the output, it is
+        not known which outputs are better, or `higher_is_better` contradicts the output
+        of the trainer.
     RuntimeError
-        If all trainings failed.
+        If all trainings on the full training set failed.
 
     See Also
     --------
@@ -358,8 +360,23 @@ def _train_kept(edits, kept, n_trials, seconds):
             flush=True,
         )
     outputs = np.empty((len(sets), n_trials, len(edits.trainer.targets)), np.float32)
-    if same.any():
-        outputs[same] = edits.train(fixed, n_trials)
-    if not same.all():
-        outputs[~same] = np.reshape(edits.train(varied, 1), (-1, *outputs.shape[1:]))
+    outputs[same] = _train_largest_first(edits, fixed, n_trials)
+    outputs[~same] = _train_largest_first(edits, varied, 1).reshape(
+        -1, *outputs.shape[1:]
+    )
     return outputs.reshape(*kept.shape[:3], -1)
+
+
+def _train_largest_first(edits, masks, n_trials):
+    """Return the outputs (n_masks, n_trials, n_targets), NaN if no training succeeds.
+
+    Small sets may all fail, and training ends if the first ones do.
+    """
+    outputs = np.full((len(masks), n_trials, len(edits.trainer.targets)), np.nan)
+    if len(masks):
+        order = np.argsort(-masks.dense().sum(axis=1), kind="stable")
+        try:
+            outputs[order] = edits.train(masks[order], n_trials)
+        except RuntimeError as error:  # none of the sets can be trained
+            warnings.warn(str(error), RuntimeWarning, stacklevel=5)
+    return outputs

@@ -307,6 +307,23 @@ def test_sets_that_cannot_be_trained_end_no_curve():
     assert_allclose(curves.area[0], expected)
 
 
+def test_small_sets_that_fail_do_not_end_the_others():
+    """More of them fail than a trainer tries that has not succeeded yet."""
+
+    def learner(rows, seed):
+        if len(rows) < 10:
+            raise ValueError("too few")
+        return np.full(140, float(len(rows)))
+
+    params = {"add": True, "n_trials": 5, "higher_is_better": True}
+    trainer = trainer_of(learner, retries=0)
+    for sizes, failed in (([1, 2, 3, 4, 5, 30], 5), ([1, 2, 3, 4, 5], 5)):
+        with pytest.warns(RuntimeWarning, match="too few"):
+            curves = removal_curves(trainer, {"a": VALUES}, sizes=sizes, **params)
+        assert np.isnan(curves.score[:, :failed]).all()
+        assert_allclose(curves.score[:, failed:], [[*sizes[failed:], 60]] * 3)
+
+
 def test_cost_is_stated_before_training(capsys):
     params = {"sizes": [3, 6], "n_trials": 2, "random_state": 0}
     given = {"a": VALUES, "the same": VALUES}
@@ -369,6 +386,8 @@ WEIGHTS = np.ones((140, 60))
         ({"scoring": "r2"}, ValueError, "'r2' is not a metric of the output 'margin'"),
         ({"scoring": 3}, TypeError, "scoring must be a name"),
         ({"n_trials": 0}, ValueError, "n_trials"),
+        ({"sizes": ["a"]}, ValueError, "sizes must be numbers of examples"),
+        ({"higher_is_better": False}, ValueError, "contradicts the output 'margin'"),
     ],
 )
 def test_bad_input_is_refused_before_training(params, error, message):
@@ -398,7 +417,7 @@ def test_weights_have_the_direction_of_their_own_output():
     of_losses = removal_curves(trainer_of(), {"a": datamodels}, **params)
     of_gains = removal_curves(trainer_of(), {"a": -datamodels.coef_}, **params)
     assert_array_equal(of_losses.outputs, of_gains.outputs)
-    with pytest.raises(ValueError, match="contradicts the runs"):
+    with pytest.raises(ValueError, match="contradicts"):
         removal_curves(losses, {"a": datamodels}, higher_is_better=True, **params)
 
 
