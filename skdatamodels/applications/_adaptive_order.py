@@ -16,6 +16,7 @@ from skdatamodels.applications._edits import Edits
 from skdatamodels.applications._support_size import check_flips
 from skdatamodels.influence import Attribution
 from skdatamodels.masks import PackedMasks
+from skdatamodels.outputs import info_of_output
 from skdatamodels.training import SubsetTrainer
 from skdatamodels.training._players import players_of
 
@@ -97,9 +98,9 @@ def adaptive_order(
     ------
     ValueError, TypeError
         Before any training: if the output is not negative for wrong predictions, or the
-        attribution is of other numbers of examples or targets, has no `subset`, or has
-        a FrozenEstimator, which cannot be fitted again. Later, if weights have another
-        shape.
+        attribution is of other numbers of examples or targets, is of an output for
+        which lower is better, has no `subset`, or has a FrozenEstimator, which cannot
+        be fitted again. Later, if weights have another shape.
     RuntimeError
         If all trainings on the full training set failed.
 
@@ -303,6 +304,12 @@ class _Refitted:
                     f"{key} of the attribution is a FrozenEstimator, which cannot "
                     "be fitted again on the remaining examples. Pass the estimator."
                 )
+        if info_of_output(arguments.get("output")).higher_is_better is False:
+            raise ValueError(
+                f"The attribution is of the output {arguments['output']!r}, which "
+                "falls as predictions become better, so its highest weights are not of "
+                "examples that support them. Pass output='margin'."
+            )
         shape = len(trainer.targets), len(trainer.train)
         if attribution.shape != shape:
             raise ValueError(

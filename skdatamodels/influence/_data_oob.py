@@ -83,7 +83,7 @@ def data_oob(
         If the estimator is neither a classifier nor a regressor.
     ValueError
         If a bag has no examples left out (``bootstrap=False``) or was fitted on another
-        number of examples, `n_estimators` is passed with a bag, a classifier has only
+        number of examples or other labels, `n_estimators` is passed with a bag, a classifier has only
         one class to learn, or a regression has values that are not numbers.
 
     See Also
@@ -102,7 +102,8 @@ def data_oob(
     right has a low value, although a model may need it.
 
     Each example is left out of about 37 % of the bootstrap samples. A sample with a
-    single class is drawn again if the estimator is a classifier.
+    single class is drawn again if the estimator is a classifier, so the only example of
+    one of two classes has no value.
 
     References
     ----------
@@ -149,7 +150,7 @@ def data_oob(
     if n_seen:
         warnings.warn(
             f"{n_seen} of {len(train)} training examples were seen by all models, and "
-            "their values are NaN. Use more models.",
+            f"their values are NaN. Use more models{' or smaller samples' * is_bag}.",
             UserWarning,
             stacklevel=3,
         )
@@ -193,6 +194,12 @@ def _check_estimator(estimator, frozen, train, n_estimators):
             raise ValueError(
                 f"The {name} was fitted on {n_fitted} examples, but train has "
                 f"{len(train)}."
+            )
+        unknown = np.setdiff1d(train.y, getattr(estimator, "classes_", train.y))
+        if unknown.size:
+            raise ValueError(
+                f"The {name} was not fitted on the label {unknown.tolist()[0]!r} of "
+                "train. Fit it on train."
             )
     else:
         check_fit(estimator, train)

@@ -235,6 +235,12 @@ def test_cost_is_stated(capsys):
             ValueError,
             "of 2 targets and 80 training examples, but the trainer has 6 and 80",
         ),
+        (
+            influence_of(output="cross_entropy"),
+            {},
+            ValueError,
+            "output 'cross_entropy', which falls as predictions become better",
+        ),
         (influence_of(), {"step": 0}, ValueError, "step"),
         (influence_of(), {"factor": 0.5}, ValueError, "factor"),
     ],
