@@ -46,7 +46,8 @@ def _mean_absolute_error(outputs, y):
 
 
 def _r2(outputs, y):
-    return 1 - np.sum((y - outputs) ** 2) / np.sum((y - np.mean(y)) ** 2)
+    total = np.sum((y - np.mean(y)) ** 2)
+    return 1 - np.sum((y - outputs) ** 2) / total if total else np.nan
 
 
 _SIGNED, _PREDICTED = ("margin", "log_odds"), ("prediction",)
@@ -174,9 +175,9 @@ def areas_between(sizes, scores, random):
 def area_intervals(sizes, outputs, y, metric, signs, rng, confidence=0.95):
     """Return how much better than random each curve is, with an interval.
 
-    The interval has three errors, with Student's t: that of the trials; that of an order
-    that is one of many, as a random one is (see `_luck`); and that of the finite number
-    of targets, by a jackknife that leaves out one block of targets at a time.
+    The interval has three errors, with Student's t: that of the trials; that of one
+    order among many, as a random one is (see `_luck`); and that of the finite number of
+    targets, by a jackknife that leaves out one block of targets at a time.
 
     Parameters
     ----------

@@ -260,6 +260,12 @@ def _check_all(attributions, trainer, higher_is_better):
         better = higher_is_better
         if getattr(last_step(given), "output_info_", None) is None and better is None:
             better = trainer.output_info.higher_is_better
+            if trainer.output_info.name == "prediction":
+                raise ValueError(
+                    f"{what} is a matrix, but of the output 'prediction' neither "
+                    "higher nor lower values are better. Use output='squared_error' "
+                    "for the trainer and the matrix, or pass values (n_train,)."
+                )
         checked[name] = weights, sign_of_better(given, better)
     return checked
 

@@ -83,8 +83,9 @@ def data_oob(
         If the estimator is neither a classifier nor a regressor.
     ValueError
         If a bag has no examples left out (``bootstrap=False``) or was fitted on another
-        number of examples or other labels, `n_estimators` is passed with a bag, a classifier has only
-        one class to learn, or a regression has values that are not numbers.
+        number of examples or other labels, `n_estimators` is passed with a bag, a
+        classifier has only one class to learn, or a regression has values that are not
+        numbers.
 
     See Also
     --------

@@ -274,6 +274,12 @@ def test_predictions_are_scored_by_their_errors():
     datamodels = DatamodelRegressor(0.1).fit(trainer.fit_transform(np.arange(30)))
     with pytest.raises(ValueError, match="output 'prediction', for which neither"):
         removal_curves(trainer, {"a": datamodels}, sizes=[5])
+    with pytest.raises(
+        ValueError, match=r"\['a'\] is a matrix, but of the output 'pre"
+    ):
+        removal_curves(trainer, {"a": datamodels.coef_}, sizes=[5])
+    single = removal_curves(trainer, worth, sizes=[5], scoring="r2", targets=[0])
+    assert np.isnan(single.score).all()  # one value has no variance
 
 
 def test_groups_take_the_place_of_examples():
