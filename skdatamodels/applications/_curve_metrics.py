@@ -126,10 +126,12 @@ def scores_of(outputs, y, metric):
         The metric.
     """
     rows = np.reshape(outputs, (-1, len(y))).astype(np.float64)
-    scores = np.array(
-        [np.nan if np.isnan(row).any() else _number(metric, row, y) for row in rows]
-    )
-    return scores.reshape(np.shape(outputs)[:-1])
+    known = {}  # many trainings may be alike, and some metrics are slow
+    keys = [row.tobytes() for row in rows]
+    for key, row in zip(keys, rows, strict=True):
+        if key not in known:
+            known[key] = np.nan if np.isnan(row).any() else _number(metric, row, y)
+    return np.array([known[key] for key in keys]).reshape(np.shape(outputs)[:-1])
 
 
 def _number(metric, outputs, y):

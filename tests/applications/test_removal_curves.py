@@ -156,6 +156,22 @@ def test_metrics_that_fail_without_some_targets_have_no_interval():
     assert np.isnan(curves.area_interval).all()
 
 
+def test_metrics_are_called_once_for_trainings_that_are_alike():
+    calls = []
+
+    def slow(outputs, y):
+        calls.append(len(y))
+        return outputs.mean()
+
+    curves = removal_curves(
+        trainer_of(), {"a": VALUES}, sizes=[4], n_trials=10, random_state=0
+    )
+    rescored = curves.rescore(slow)
+    assert_allclose(rescored.score, curves.rescore("mean_output").score)
+    n_models = 1 + 2 + 10  # all, both orders, and random sets
+    assert calls.count(133) == n_models * 20  # of 20 parts of 140, one is left out
+
+
 def test_matrices_choose_by_the_mean_of_some_targets():
     seen = []
 
