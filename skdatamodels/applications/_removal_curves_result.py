@@ -186,11 +186,12 @@ class RemovalCurves:
     def _note(self):
         whole = self.score[-1, -1 if self.added else 0]
         better = {True: "higher", False: "lower", None: "unknown which"}
+        failed = " Failed trainings are left out." * bool(np.isnan(self.outputs).any())
         return (
             f"{self.metric.replace('_', ' ')} with all {self.n_train:,}: {whole:.3g} "
             f"({better[self.higher_is_better]} is better). Better than random: mean "
             f"difference over sizes {self.size[0]:,} to {self.size[-1]:,}, with its "
-            "interval of 95 %."
+            f"interval of 95 %.{failed}"
         )
 
     __repr__ = table_text

@@ -322,6 +322,7 @@ def test_sets_that_cannot_be_trained_end_no_curve():
             random_state=0,
         )
     assert np.isnan(curves.score[0, 0])
+    assert "Failed trainings are left out." in repr(curves).replace("\n", " ")
     assert not np.isnan(curves.score[0, 1:]).any()
     assert not np.isnan(curves.area[0])
     size, difference = curves.size[1:], (curves.score[0] - curves.score[-1])[1:]
