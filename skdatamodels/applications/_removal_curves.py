@@ -277,7 +277,11 @@ def _check_values(values, what, trainer):
     if len(values) != len(players):
         hint = ""
         if players.are_groups and len(values) == players.n_rows:
-            hint = " Pass trainer.sum_over_groups(values[None])[0]."
+            hint = (
+                " Pass a value for each group: trainer.sum_over_groups(values[None])[0]"
+                " for values that add up, such as weights, and means for others, "
+                "such as those of data_oob."
+            )
         raise ValueError(
             f"{what} has {len(values)} values, but there are {len(players)} "
             f"{players.noun}s.{hint}"

@@ -305,7 +305,7 @@ def test_groups_take_the_place_of_examples():
     assert curves.n_train == 10
     assert_allclose(curves.score[1, 1], score_without(np.arange(12)), atol=1e-3)
     with pytest.raises(
-        ValueError, match=r"60 values, .* 10 groups. Pass trainer.sum_o"
+        ValueError, match=r"60 values, .* 10 groups.*trainer.sum_o.*means for others"
     ):
         removal_curves(trainer, {"position": np.arange(60)}, sizes=[2])
 
