@@ -27,12 +27,12 @@ import warnings
 
 import numpy as np
 from _machine import describe_machine
-from sklearn.datasets import load_breast_cancer, load_wine
+from sklearn.datasets import load_breast_cancer, load_iris, load_wine
 from sklearn.ensemble import IsolationForest, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import train_test_split
-from sklearn.neighbors import NearestNeighbors
+from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
@@ -47,6 +47,7 @@ from skdatamodels.datasets import load_digits_examples
 from skdatamodels.training import TorchLearner
 
 MARK = [7, 15, 23]  # pixels of a digit
+TABLES = {"wine": load_wine, "breast_cancer": load_breast_cancer, "iris": load_iris}
 RULES = "self-influence", "label error", "neighbours", "isolation", "spectral"
 
 
@@ -55,8 +56,7 @@ def load(name, seed):
     if name == "digits":
         train, targets = load_digits_examples(n_train=500, random_state=seed)
         return np.array(train.X), np.array(train.y), np.array(targets.X), targets.y
-    table = load_wine if name == "wine" else load_breast_cancer
-    X, y = table(return_X_y=True)
+    X, y = TABLES[name](return_X_y=True)
     parts = train_test_split(X, y, test_size=0.25, stratify=y, random_state=seed)
     scaler = StandardScaler().fit(parts[0])
     X, Z = (np.c_[scaler.transform(part), np.zeros(len(part))] for part in parts[:2])
@@ -91,6 +91,8 @@ def learner_of(name, train):
     """Return a learner by its name."""
     if name == "forest":
         return RandomForestClassifier(30, random_state=0)
+    if name == "knn":
+        return KNeighborsClassifier()
     if name == "logistic":
         return LogisticRegression(C=1.0, max_iter=300)
     from torch import nn

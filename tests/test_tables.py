@@ -264,8 +264,9 @@ def _selection_check():
     trainer = SubsetTrainer(
         lambda rows, seed: np.ones(4), TRAIN, TARGETS, output="margin", random_state=0
     )
+    others = Examples(np.zeros((4, 20)), TARGETS.y)
     return found.verify(
-        trainer, range(1, 9), targets=TARGETS, groups=list("aabb"), n_trials=1
+        trainer, range(1, 9), targets=others, groups=list("aabb"), n_trials=1
     )
 
 

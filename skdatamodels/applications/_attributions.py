@@ -7,6 +7,7 @@ from sklearn.utils.validation import check_array, validate_data
 from skdatamodels._examples import check_examples
 from skdatamodels._last_step import last_step
 from skdatamodels._numbers import refuse_disguised
+from skdatamodels.outputs import OUTPUTS
 from skdatamodels.training._players import players_of
 
 FLOATS = [np.float64, np.float32]
@@ -122,6 +123,13 @@ def check_train(train, n_train):
             f"train has {len(train)} examples, but the attribution matrix has "
             f"{n_train} columns. Pass the training set that the weights belong to."
         )
+
+
+def are_of_regression(weights):
+    """Return whether fitted weights know that their outputs are of a regression."""
+    info = getattr(last_step(weights), "output_info_", None)
+    output = None if info is None else OUTPUTS.get(info.name)
+    return output is not None and output.task == "regression"
 
 
 def names_of(weights, examples, attribute):

@@ -50,7 +50,13 @@ class Edits:
             needed = sets[labels == label].any(axis=0) & self._differ[label]
             copies += [(i, label) for i in np.flatnonzero(needed)]
         self._copy_of = np.array([i for i, _ in copies], dtype=int)
-        self._label_of = np.array([label for _, label in copies], trainer.train.y.dtype)
+        label_of, dtype = (
+            np.array([label for _, label in copies]),
+            trainer.train.y.dtype,
+        )
+        # values of a regression need not be whole, though those of the trainer are
+        whole = not (label_of.dtype.kind == "f" and (label_of % 1).any())
+        self._label_of = label_of.astype(dtype) if whole else label_of
         if copies:
             self._append_copies(players)
 

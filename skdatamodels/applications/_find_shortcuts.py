@@ -1,5 +1,6 @@
 """Find rows that support each other as one strong feature, as a backdoor's do."""
 
+import warnings
 from dataclasses import dataclass, field
 from numbers import Integral, Real
 
@@ -7,6 +8,7 @@ import numpy as np
 from scipy.sparse import issparse
 from sklearn.utils.multiclass import type_of_target
 
+from skdatamodels._last_step import last_step
 from skdatamodels._random import entropy_from
 from skdatamodels._sklearn_compat import Interval, validate_params
 from skdatamodels._tables import (
@@ -17,6 +19,7 @@ from skdatamodels._tables import (
     table_text,
 )
 from skdatamodels.applications._attributions import (
+    are_of_regression,
     check_train,
     check_weights,
     names_of,
@@ -28,11 +31,12 @@ from skdatamodels.applications._mutual_support import (
     input_distances,
     mutual_support,
     noise_scale,
-    strength_of,
     strongest_group,
+    support_beyond,
 )
 
 _LEAST_CLASSES = 3  # so that there are two others to compare with
+_FEW_ROWS = 20  # of a class, in which noise alone may stand out
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -54,8 +58,8 @@ class Shortcuts:
     support : float64 array of shape (n_groups,)
         How much the outputs of the rows would fall, on average and by the weights,
         without the rest of the group rather than without as many other rows of the
-        class. In units of the output, such as log-odds for a margin. Measured on the
-        held-out weights, if there are any.
+        class that are not in it; NaN if there are none. In units of the output, such as
+        log-odds for a margin. Measured on the held-out weights, if there are any.
     held_out_strength : float64 array of shape (n_groups,), or None
         Strength of the same groups on the held-out weights. About 0 in noise.
     ratio : float
@@ -164,13 +168,18 @@ class Shortcuts:
         if not self.stands_out:
             return (
                 f"No group stands out: the first rows support each other {times}, and "
-                f"it takes {self.min_ratio:g}."
+                f"it takes {self.min_ratio:g}. This does not prove that there is no "
+                "shortcut: look at the first groups, and at their columns."
             )
-        return (
+        words = (
             f"The first {len(self.groups[0])} rows support each other {times}: they "
             "share a strong feature. It may be a backdoor, a shortcut, or a legitimate "
             "style. Look at them."
         )
+        least = min(np.sum(self._classes == self._classes[r[0]]) for r in self.groups)
+        if least < _FEW_ROWS:
+            words += f" A class has only {least} rows, so it may also be noise."
+        return words
 
     __repr__ = table_text
     _repr_html_ = table_html
@@ -219,7 +228,8 @@ def find_shortcuts(
         ``exclude=np.arange(n_train)``. The diagonal is not used.
     train : Examples, default=None
         The training set, for classes, likeness of inputs and ids. Without it, all rows
-        are compared as one class. So they are if the labels are real numbers.
+        are compared as one class. So they are if the labels are real numbers, or if the
+        weights know that they are of a regression.
     held_out : array-like or CSR of shape (n_train, n_train), or fitted estimator, \
 default=None
         Weights from other runs. Groups are found on `weights`, whose noise flatters
@@ -230,7 +240,7 @@ default=None
         array does not.
     min_size : int, default=4
         Least number of rows of a group. Classes of fewer than twice as many are left
-        out.
+        out. In classes of fewer than about 20 rows, noise alone may stand out.
     min_ratio : float, default=1.4
         How much stronger the first group must be than the second to stand out. The
         default is meant for weights that were fitted without a prior: a prior makes the
@@ -249,11 +259,16 @@ default=None
     Raises
     ------
     ValueError
-        If the weights are not a finite square matrix, `train` or `held_out` do not
-        match them, no class is large enough, or it is not known which outputs are
-        better.
+        If the weights are not a finite square matrix, or are known to be of other
+        targets than the training rows; if `train` or `held_out` do not match them; if
+        no class is large enough; or if it is not known which outputs are better.
     TypeError
         If `train` is not Examples.
+
+    Warns
+    -----
+    UserWarning
+        If `weights` is a regressor that was fitted without `exclude`.
 
     See Also
     --------
@@ -295,6 +310,14 @@ default=None
     """
     sign = sign_of_better(weights, higher_is_better)
     matrices = [_square(weights, "weights", sign)]
+    if getattr(last_step(weights), "exclude", ()) is None:
+        warnings.warn(
+            "The weights were fitted without exclude, on runs in which rows speak for "
+            "their own labels. So their groups may be others. Fit the regressor with "
+            "exclude=np.arange(n_train).",
+            UserWarning,
+            stacklevel=3,
+        )
     n_train = len(matrices[0])
     if held_out is not None:
         matrices.append(_square(held_out, "held_out", sign))
@@ -303,7 +326,9 @@ default=None
                 f"held_out has {len(matrices[1])} rows, but weights {n_train}."
             )
     check_train(train, n_train)
-    classes, labels = _classes(train, n_train)
+    for given, name in ((weights, "weights"), (held_out, "held_out")):
+        _check_targets_are_training_rows(given, name, train)
+    classes, labels = _classes(train, n_train, weights)
     rng = np.random.default_rng(entropy_from(random_state))
     table = None if train is None else comparable_inputs(train.X)
     scores, found = np.full(n_train, np.nan), []
@@ -319,11 +344,14 @@ default=None
         group, _ = strongest_group(supports[0].excess, min_size, starts)
         scores[rows] = _scores(supports[0].excess, group)
         strengths = [_scores(part.excess, group)[group].mean() for part in supports]
-        support = strength_of(supports[-1].weights, group)
+        support = support_beyond(supports[-1].weights, group)
         found.append((strengths, support, label, rows[group]))
     if not found:
         raise ValueError(
-            f"No class has {2 * min_size} rows, twice min_size, so there are no groups."
+            f"No class has {2 * min_size} rows, twice min_size, so there are no "
+            "groups. If the labels are amounts that happen to be whole numbers, pass "
+            "the regressor, which knows that they are no classes, or leave train "
+            "out."
         )
     found.sort(key=lambda one: -one[0][0])
     strengths, support, named, groups = zip(*found, strict=True)
@@ -360,9 +388,32 @@ def _square(weights, name, sign):
     return sign * dense.astype(np.float64)
 
 
-def _classes(train, n_train):
+def _check_targets_are_training_rows(weights, name, train):
+    """Raise if a fitted regressor knows that its targets are others."""
+    known = last_step(weights)
+    ids, own = (getattr(known, f"{part}_ids_", None) for part in ("player", "target"))
+    classes = getattr(known, "target_classes_", None)
+    other_ids = ids is not None and own is not None and not np.array_equal(ids, own)
+    other_classes = (
+        train is not None
+        and classes is not None
+        and not np.array_equal(classes, train.y)
+    )
+    if other_ids or other_classes:
+        what = "ids" if other_ids else "classes"
+        raise ValueError(
+            f"The targets of {name} have other {what} than the training rows, so they "
+            "are not these rows. Pass the training set as the targets of the trainer."
+        )
+
+
+def _classes(train, n_train, weights):
     """Return the class of each row, as a position, and the classes or [None]."""
-    if train is None or type_of_target(train.y).startswith("continuous"):
+    if (
+        train is None
+        or are_of_regression(weights)
+        or type_of_target(train.y).startswith("continuous")
+    ):
         return np.zeros(n_train, dtype=int), [None]
     labels, classes = np.unique(train.y, return_inverse=True)
     return classes, labels

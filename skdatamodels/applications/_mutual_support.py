@@ -129,6 +129,20 @@ def strength_of(support, group):
     return support[np.ix_(group, group)].sum() / len(group)
 
 
+def support_beyond(weights, group):
+    """Return how much more a group supports its rows than as many other rows do.
+
+    This is the mean over its rows of the sum of their weights on the rest of the group,
+    minus that of as many rows that are not in it; NaN if there are none.
+    """
+    inside, n = weights[np.ix_(group, group)], len(group)
+    outside = np.delete(weights[group], group, axis=1)
+    if not outside.size:
+        return np.nan
+    own = (inside.sum() - np.trace(inside)) / n
+    return own - (n - 1) * outside.mean()
+
+
 def _local_optimum(support, min_size, start):
     inside = np.zeros(len(support), dtype=bool)
     inside[start] = True

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
+import scipy.linalg
 import scipy.sparse as sp
 
 MOST_SMALL = 9  # targets: fewer than 10 say nothing about a group
@@ -123,8 +124,11 @@ def _coordinates(weights, chosen):
     mean = np.asarray(some.mean(axis=0), dtype=np.float64).ravel()
     products = some @ some.T
     products = products.toarray() if sp.issparse(products) else products
-    centre = np.eye(len(products)) - 1 / len(products)
-    vector = np.linalg.eigh(centre @ products.astype(np.float64) @ centre)[1][:, -1]
+    products = products.astype(np.float64)
+    products -= products.mean(axis=0)
+    products -= products.mean(axis=1, keepdims=True)
+    last = [len(products) - 1] * 2
+    vector = scipy.linalg.eigh(products, subset_by_index=last)[1][:, 0]
     component = some.T @ vector  # of centred rows, for the vector adds up to 0
     return weights @ component - mean @ component
 
@@ -154,13 +158,12 @@ def predicted_gains(weights, objective, factor, sign, examples):
     held_out_gain : float64 array of shape (n_examples + 1,)
         The same, if four fifths of the targets choose and the gain is that of the
         others, mean over fifths.
+    orders : int array of shape (n_folds, n_examples)
+        The examples by the score that each four fifths of the targets give them.
     """
     n_groups = len(objective.names)
     chosen = np.flatnonzero(objective.codes >= 0)
-    fold = np.empty(len(chosen), dtype=int)
-    for group in range(n_groups):
-        own = objective.codes[chosen] == group
-        fold[own] = np.arange(own.sum()) % _N_FOLDS
+    fold = _folds(objective.codes[chosen])
     shares = np.zeros((n_groups, _N_FOLDS))
     np.add.at(shares, (objective.codes[chosen], fold), objective.within[chosen])
     sums = sp.csr_array(
@@ -178,13 +181,57 @@ def predicted_gains(weights, objective, factor, sign, examples):
     score = objective.weights @ effects
     start = sign * objective.outputs
     gain = _gain(effects[:, _descending(score)], start)
-    held_out = np.zeros_like(gain)
+    held_out, orders = np.zeros_like(gain), []
     for k in range(_N_FOLDS):
         share = shares[:, k, None]
         others = (effects - sums[:, k]) / (1 - share)
         order = _descending(objective.weights @ others)
         held_out += _gain((sums[:, k] / share)[:, order], start)
-    return score, gain, held_out / _N_FOLDS
+        orders.append(examples[order])
+    return score, gain, held_out / _N_FOLDS, np.array(orders)
+
+
+def held_out_error(weights, objective, factor, sign, first):
+    """Return the standard error of a held-out gain due to the number of targets.
+
+    Parameters
+    ----------
+    weights, objective, factor, sign
+        As for `predicted_gains`.
+    first : int array of shape (n_folds, n_first)
+        The first of its `orders`.
+
+    Returns
+    -------
+    error : float
+        To first order: the group that is then the worst is taken as known.
+    """
+    chosen = np.flatnonzero(objective.codes >= 0)
+    codes, within = objective.codes[chosen], objective.within[chosen]
+    fold = _folds(codes)
+    acted_on = np.zeros((weights.shape[1], _N_FOLDS))
+    acted_on[first, np.arange(_N_FOLDS)[:, None]] = 1
+    effect = factor * sign * (weights @ acted_on)[chosen, fold]
+    start = np.nan_to_num(sign * objective.outputs)  # NaN if there is one group
+    variance = 0.0
+    for k in range(_N_FOLDS):
+        own = fold == k
+        mean = np.bincount(codes[own], (within * effect)[own])
+        mean /= np.bincount(codes[own], within[own])
+        worst = (start + mean).argmin()
+        some = own & (codes == worst)
+        n, share = some.sum(), within[some] / within[some].sum()
+        variance += n / (n - 1) * (share**2 @ (effect[some] - mean[worst]) ** 2)
+    return float(np.sqrt(variance)) / _N_FOLDS
+
+
+def _folds(codes):
+    """Return the fold of each target; those of a group take turns."""
+    fold = np.empty(len(codes), dtype=int)
+    for group in range(codes.max() + 1):
+        own = codes == group
+        fold[own] = np.arange(own.sum()) % _N_FOLDS
+    return fold
 
 
 def _descending(score):

@@ -181,7 +181,10 @@ class RemovalCurves:
         }
         how = "with some examples only" if self.added else "without some examples"
         title = f"Retrained {how}, judged on {len(self.targets):,} targets"
-        return Table(title, columns, len(self), (self._note(),))
+        notes = (self._note(),)
+        if self.outputs.shape[2] == 1:
+            notes += ("One trial tells no errors: pass n_trials=2 or more.",)
+        return Table(title, columns, len(self), notes)
 
     def _note(self):
         whole = self.score[-1, -1 if self.added else 0]

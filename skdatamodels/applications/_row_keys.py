@@ -1,5 +1,7 @@
 """Find rows of two tables with the same content."""
 
+from hashlib import blake2b
+
 import numpy as np
 import scipy.sparse as sp
 
@@ -19,10 +21,26 @@ def equal_rows(X, other):
     -------
     rows : int array of shape (len(X),)
     """
+    X, other = _of_one_dtype(X, other)
     first = {}
     for position, key in enumerate(_keys(other)):
         first.setdefault(key, position)
     return np.array([first.get(key, -1) for key in _keys(X)], dtype=np.intp)
+
+
+def _of_one_dtype(X, other):
+    """Return arrays of numbers as one dtype, in which equal numbers have equal bytes.
+
+    Of two floats it is the shorter, for a number that was rounded is a copy.
+    """
+    arrays = [isinstance(part, np.ndarray) for part in (X, other)]
+    kinds = {part.dtype.kind for part in (X, other)} if all(arrays) else {"O"}
+    if not kinds <= set("biuf") or X.dtype == other.dtype:
+        return X, other
+    dtype = np.result_type(X, other)
+    if kinds == {"f"}:
+        dtype = min(X.dtype, other.dtype, key=lambda dtype: dtype.itemsize)
+    return X.astype(dtype), other.astype(dtype)
 
 
 def _keys(X):
@@ -40,11 +58,16 @@ def _keys(X):
             for a, b in bounds
         ]
     rows = np.asarray(X).reshape(len(X), -1)
-    if rows.dtype.kind == "f":
-        rows = np.where(np.isnan(rows), np.nan, rows) + 0.0  # one NaN, and no -0
     if rows.dtype.hasobject:
         return [tuple(map(_cell, row)) for row in rows.tolist()]
-    return [row.tobytes() for row in np.ascontiguousarray(rows)]
+    return list(map(_digest, rows))
+
+
+def _digest(row):
+    """Return 16 bytes, for rows may be large and many."""
+    if row.dtype.kind == "f":
+        row = np.where(np.isnan(row), np.nan, row) + 0.0  # one NaN, and no -0
+    return blake2b(row.tobytes(), digest_size=16).digest()
 
 
 def _cell(value):

@@ -13,6 +13,7 @@ from skdatamodels.applications._attributions import (
 from skdatamodels.applications._objective import (
     component_groups,
     group_objective,
+    held_out_error,
     predicted_gains,
     slice_objective,
 )
@@ -71,7 +72,8 @@ default="mean"
         taking the old label away, see Notes.
     train : Examples, default=None
         The training set, for ids. Needed to "relabel". To "add", it is used to check
-        that the pool has no copies of examples of the training set.
+        that the pool has no copies of examples of the training set. Leave it out if the
+        columns of the weights are groups of examples.
     targets : int array-like of shape (n_chosen,), default=None
         Targets that choose. Leave out those that :meth:`Selection.verify` is to judge
         on. None means all.
@@ -195,9 +197,12 @@ default="mean"
     sign = sign_for(weights, outputs, higher_is_better)
     check_train(train, n_train)
     candidates = check_candidates(candidates, n_train, action, train)
-    labels, examples = check_labels(labels, candidates, action, train)
+    labels, examples = check_labels(labels, candidates, action, train, weights)
     rows = check_target_indices(targets, n_targets, "targets")
     target_weights = check_objective(objective, n_targets, rows)
+    in_objective = np.ones(n_targets, dtype=bool)
+    if not isinstance(objective, str):
+        in_objective = np.asarray(objective) > 0
     check_beta(beta, objective)
     groups = check_groups(groups, objective, n_targets)
     if target_weights is not None:
@@ -214,9 +219,15 @@ default="mean"
         check_n_targets("The objective", len(rows))
         goal = slice_objective(target_weights)
     factor = 1 if action == "add" else -1
-    score, gain, held_out = predicted_gains(matrix, goal, factor, sign, examples)
+    score, gain, held_out, orders = predicted_gains(
+        matrix, goal, factor, sign, examples
+    )
     order = np.argsort(-score, kind="stable")
-    examples, helps = examples[order], (score > 0).sum()
+    examples, most = examples[order], (score > 0).sum()
+    if action == "drop":  # not the whole training set
+        most = min(most, n_train - 1)
+    n_suggested = int(held_out[: most + 1].argmax())
+    first = orders[:, :n_suggested]
     names = names_of(weights, train, "player_ids_")
     info = info_of(weights, outputs)
     return Selection(
@@ -224,7 +235,8 @@ default="mean"
         score=score[order],
         gain=gain,
         held_out_gain=held_out,
-        n_suggested=int(held_out[: helps + 1].argmax()),
+        held_out_error=held_out_error(matrix, goal, factor, sign, first),
+        n_suggested=n_suggested,
         action=action,
         objective=objective if isinstance(objective, str) else "slice",
         group_names=goal.names,
@@ -233,6 +245,7 @@ default="mean"
         group_weights=goal.weights,
         groups=groups,
         targets=rows,
+        in_objective=in_objective,
         candidates=candidates,
         labels=None if labels is None else labels[examples],
         ids=None if names is None else names_at(np.asarray(names), examples),

@@ -14,6 +14,8 @@ from skdatamodels._tables import (
 from skdatamodels.applications._quality import quality_note
 from skdatamodels.applications._selection_check import verify_selection
 
+_LEAST_ERRORS = 3  # of a gain that is the largest of many
+
 
 @dataclass(frozen=True, eq=False)
 class Selection:
@@ -33,9 +35,14 @@ class Selection:
     held_out_gain : float64 array of shape (n_examples + 1,)
         The same, where four fifths of the targets choose, and the gain is that of the
         others, mean over fifths. Errors of weights that targets share remain in it.
+    held_out_error : float
+        Standard error of ``held_out_gain[n_suggested]`` due to the finite number of
+        targets. As `n_suggested` is the best number, a gain of 2 errors is common even
+        if all weights are noise. Errors of weights that targets share, because they
+        come from the same runs, are not in it. They can be much larger.
     n_suggested : int
         Number of examples, all with a positive score, with the largest
-        `held_out_gain`. 0 if that is not above 0.
+        `held_out_gain`; to drop, not the whole training set. 0 if that is not above 0.
     action : {"drop", "add", "relabel"}
         What to do with the examples.
     objective : str
@@ -52,6 +59,9 @@ class Selection:
         Group of each target, also of those that did not choose.
     targets : int array of shape (n_chosen,)
         Targets that chose.
+    in_objective : bool array of shape (n_targets,)
+        Whether the objective is about each target, whether or not it chose: those with
+        a weight above 0 for a slice, otherwise all.
     candidates : bool array of shape (n_train,)
         Examples that may be acted on.
     labels : array of shape (n_examples,), or None
@@ -74,6 +84,7 @@ class Selection:
     score: np.ndarray
     gain: np.ndarray = field(repr=False)
     held_out_gain: np.ndarray = field(repr=False)
+    held_out_error: float
     n_suggested: int
     action: str
     objective: str
@@ -83,6 +94,7 @@ class Selection:
     group_weights: np.ndarray
     groups: np.ndarray | None
     targets: np.ndarray
+    in_objective: np.ndarray
     candidates: np.ndarray
     labels: np.ndarray | None
     ids: np.ndarray | None
@@ -125,7 +137,8 @@ class Selection:
         targets : int array-like of shape (n_judging,) or Examples, default=None
             What judges: rows of the trainer's targets, which must be those of the
             weights, or other examples. They should not have chosen. None means all
-            targets of the weights that did not choose.
+            targets of the weights that did not choose; of a slice, those of them that
+            are in it. They count alike, also if the slice has weights.
         groups : array-like of shape (n_judging,), default=None
             Group of each target that judges, for scores by group. The default is that
             of the selection, if they are targets of the weights.
@@ -154,7 +167,15 @@ class Selection:
         TypeError
             If the trainer is not a SubsetTrainer, or cannot train on other labels.
         RuntimeError
-            If trainings failed, depending on the trainer's `on_failure`.
+            If trainings failed and the trainer's `on_failure` is "raise".
+
+        Warns
+        -----
+        RuntimeWarning
+            If all trainings of a row failed, and it is left out: for any row if
+            `on_failure` is "nan", and always for "class_balanced".
+        UserWarning
+            If most of the targets that judge are in the training set.
         """
         return verify_selection(
             self,
@@ -219,11 +240,18 @@ class Selection:
             more = len(self.group_names) - len(order)
             parts += [f"{more} more"] * (more > 0)
             yield f"weights of groups: {', '.join(parts)}"
-        k = self.n_suggested
+        k, error = self.n_suggested, self.held_out_error
+        gain = self.held_out_gain[k]
         yield (
-            f"gain of {k:,} on targets that did not choose: "
-            f"{self.held_out_gain[k]:.3g} {self.unit[:20]}; verify it by retraining"
+            f"gain of {k:,} on targets that did not choose: {gain:.3g} "
+            f"{self.unit[:20]} (error of targets alone {error:.1g}); verify it by "
+            "retraining"
         )
+        if k and gain < _LEAST_ERRORS * error:
+            yield (
+                f"This is less than {_LEAST_ERRORS} standard errors. Noise may give as "
+                "much, for this number of examples is the best of many."
+            )
 
     __repr__ = table_text
     _repr_html_ = table_html

@@ -1,5 +1,6 @@
 """Retrain with a selection of examples, with random ones, and on balanced subsets."""
 
+import warnings
 from dataclasses import dataclass, field
 from numbers import Integral, Real
 
@@ -25,9 +26,11 @@ from skdatamodels.applications._removal_check import (
 from skdatamodels.applications._row_keys import equal_rows
 from skdatamodels.applications._selection_inputs import check_labels_of
 from skdatamodels.masks import PackedMasks
-from skdatamodels.outputs import OUTPUTS
+from skdatamodels.outputs import OUTPUTS, OutputInfo
 from skdatamodels.training import SubsetTrainer
 from skdatamodels.training._players import players_of
+
+_N_RESAMPLES = 500  # of targets
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,9 +68,9 @@ class SelectionCheck:
     action : {"drop", "add", "relabel"}
         What was done with the examples.
     metric : str
-        The score: "accuracy" (the fraction of margins or log-odds above 0),
-        "mean_squared_error" (of predictions), or the name of the output, whose mean is
-        the score.
+        The score: "accuracy" (the fraction of margins or log-odds above 0), "mean
+        prediction" (if predictions are to rise or to fall), or the name of the output,
+        whose mean is the score.
     higher_is_better : bool
         Whether high scores are better.
     groups : array of shape (n_judging,), or None
@@ -166,31 +169,40 @@ def verify_selection(
     _check_columns(selection, trainer)
     sizes = _check_sizes(sizes, selection)
     trainer, rows = _check_judges(selection, trainer, targets, allow_overlap)
-    groups = _check_groups(selection, groups, rows, len(trainer.targets))
+    judges = trainer.targets if rows is None else trainer.targets[rows]
+    groups = _check_groups(selection, groups, len(judges), rows)
     if train_groups is not None:
         if trainer.groups is not None:
             raise ValueError("train_groups need a trainer without groups.")
         n_rows = len(trainer.train)
         name, noun = "train_groups", "training example"
         train_groups = check_labels_of(train_groups, n_rows, name, noun)
+    _warn_of_training_rows(judges, trainer.train)
     rng = np.random.default_rng(entropy_from(random_state))
-    sets = _sets(selection, trainer, sizes, train_groups, n_trials, rng)
-    edits, outputs = _edits(selection, trainer), []
-    for chosen, _, masks in sets:
-        masks = _masks(selection, edits, chosen, masks)
-        n_each = n_trials if len(masks) == 1 else 1
-        trained = np.concatenate(edits.train(masks, n_each))
+    planned = _sets(selection, trainer, sizes, train_groups, n_trials, rng)
+    edits, sets, outputs = _edits(selection, trainer), [], []
+    for chosen, size, masks in planned:
+        try:
+            trained = _train(edits, _masks(selection, edits, chosen, masks), n_trials)
+        except RuntimeError as error:
+            what = f'The row "{chosen}" of {size} examples could not be trained'
+            asked = chosen != "class_balanced" and trainer.on_failure == "raise"
+            if asked or chosen == "none":
+                raise RuntimeError(f"{what}: {error}") from error
+            message = f"{what} and is left out: {error}"
+            warnings.warn(message, RuntimeWarning, stacklevel=3)
+            continue
+        sets.append((chosen, size))
         outputs.append(trained if rows is None else trained[:, rows])
     outputs = np.array(outputs)
-    y = trainer.targets.y if rows is None else trainer.targets.y[rows]
     return SelectionCheck(
-        chosen=np.array([chosen for chosen, _, _ in sets]),
-        size=np.array([size for _, size, _ in sets]),
+        chosen=np.array([chosen for chosen, _ in sets]),
+        size=np.array([size for _, size in sets]),
         action=selection.action,
         groups=groups,
         outputs=outputs,
         n_trained=edits.n_trained,
-        **_scores(outputs, trainer.output_info, y, groups, selection),
+        **_scores(outputs, trainer.output_info, judges.y, groups, selection),
     )
 
 
@@ -267,8 +279,25 @@ def _masks(selection, edits, chosen, masks):
     return PackedMasks.from_dense(~masks)
 
 
+def _train(edits, masks, n_trials):
+    """Return outputs (n_trials, n_targets) of one training set, or of n_trials."""
+    if len(masks) == 1:
+        return edits.train(masks, n_trials)[0]
+    bits, counts = np.unique(masks.bits, axis=0, return_counts=True)
+    trained = [  # equal sets get different seeds
+        trials
+        for count in np.unique(counts)
+        for trials in edits.train(
+            PackedMasks(bits[counts == count], masks.shape[1]), int(count)
+        )
+    ]
+    return np.concatenate(trained)
+
+
 def _scores(outputs, info, y, groups, selection):
     """Return the attributes of a SelectionCheck that are scores."""
+    if info.name == "prediction":  # it was said that they are to rise, or to fall
+        info = OutputInfo("mean prediction", info.unit, selection.higher_is_better)
     values, _, higher = metric_values(outputs, info, y)
     scores = removal_scores(outputs, info, y)
     del scores["output"], scores["output_error"]
@@ -284,7 +313,7 @@ def _scores(outputs, info, y, groups, selection):
     mean, variance = mean_and_variance(worst)
     variance[np.ptp(worst, axis=1) == 0] *= 0
     by_target, _ = mean_and_variance(values)
-    of_targets = _variance_of_worst(by_target, codes, np.stack(group_scores, 1), higher)
+    of_targets = _variance_of_worst(by_target, codes, higher)
     change_error = np.sqrt(variance + variance[0] + of_targets)
     change_error[0] = 0
     return scores | {
@@ -299,10 +328,10 @@ def _scores(outputs, info, y, groups, selection):
     }
 
 
-def _variance_of_worst(values, codes, group_scores, higher):
+def _variance_of_worst(values, codes, higher):
     """Return the variance of the change of the worst group due to finite targets.
 
-    To first order, the worst groups are those of the means over trials.
+    By a stratified bootstrap of the targets, for another group may be the worst.
 
     Parameters
     ----------
@@ -310,20 +339,15 @@ def _variance_of_worst(values, codes, group_scores, higher):
         Mean values of targets over trials.
     codes : int array of shape (n_targets,)
         Group of each target.
-    group_scores : array of shape (n_rows, n_groups)
-        Mean values of groups.
     higher : bool
         Whether high values are better.
     """
-    sizes = np.bincount(codes)
-    worst = group_scores.argmin(axis=1) if higher else group_scores.argmax(axis=1)
-    shares = np.where(codes == worst[:, None], values / sizes[worst][:, None], 0)
-    shares = shares - shares[0]
-    variance = np.zeros(len(values))
-    for code, size in enumerate(sizes):
-        part = shares[:, codes == code]
-        variance += size * part.var(axis=1, ddof=1) if size > 1 else 0 * variance
-    return variance
+    rng, means = np.random.default_rng(0), []
+    for code, size in enumerate(np.bincount(codes)):
+        shares = rng.multinomial(size, np.full(size, 1 / size), _N_RESAMPLES) / size
+        means.append(shares @ values[:, codes == code].T)
+    worst = np.min(means, axis=0) if higher else np.max(means, axis=0)
+    return (worst - worst[:, :1]).var(axis=0)
 
 
 def _mean(values, axis):
@@ -407,12 +431,13 @@ def _check_judges(selection, trainer, targets, allow_overlap):
         )
     chose = np.isin(np.arange(len(own)), selection.targets)
     if targets is None:
-        targets = np.flatnonzero(~chose)
+        targets = np.flatnonzero(selection.in_objective & ~chose)
         if not targets.size:
+            of_slice = "" if selection.in_objective.all() else " in the slice"
             raise ValueError(
-                "All targets of the trainer chose the examples, so none of them can "
-                "judge. Pass other Examples as targets, or select with targets=, the "
-                "rows that choose."
+                f"All targets of the trainer{of_slice} chose the examples, so none of "
+                "them can judge. Pass other Examples as targets, or select with "
+                "targets=, the rows that choose."
             )
     rows = check_target_indices(targets, len(own), "targets")
     if not allow_overlap:
@@ -429,10 +454,20 @@ def _refuse_overlap(n, n_all, what):
         )
 
 
-def _check_groups(selection, groups, rows, n_targets):
+def _warn_of_training_rows(judges, train):
+    n = (equal_rows(judges.X, train.X) >= 0).sum()
+    if n > len(judges) / 2:
+        warnings.warn(
+            f"{n} of the {len(judges)} targets that judge are in the training set. "
+            "They do not say what the model does with new examples.",
+            UserWarning,
+            stacklevel=4,
+        )
+
+
+def _check_groups(selection, groups, n, rows):
     """Return the group of each target that judges, or None."""
     if groups is None:
         known = rows is not None and selection.groups is not None
         return selection.groups[rows] if known else None
-    n = n_targets if rows is None else len(rows)
     return check_labels_of(groups, n, "groups", "target that judges")

@@ -8,6 +8,7 @@ import numpy as np
 from skdatamodels._last_step import last_step
 from skdatamodels._numbers import as_real, is_missing, unmasked
 from skdatamodels.applications._attributions import (
+    are_of_regression,
     check_target_indices,
     sign_of_better,
 )
@@ -80,7 +81,7 @@ def _check_pool(mask, train):
         )
 
 
-def check_labels(labels, candidates, action, train):
+def check_labels(labels, candidates, action, train, weights):
     """Return the new labels (n_train,), or None, and the examples to act on."""
     if action != "relabel":
         if labels is not None:
@@ -105,8 +106,13 @@ def check_labels(labels, candidates, action, train):
         )
     examples = np.flatnonzero(candidates & (labels != train.y))
     known = np.unique(train.y)
-    if train.y.dtype.kind != "f" and not np.isin(labels[examples], known).all():
-        raise ValueError("labels has labels that no example of train has.")
+    new = labels[examples][~np.isin(labels[examples], known)]
+    are_values = train.y.dtype.kind == "f" or are_of_regression(weights)
+    if new.size and not are_values:
+        raise ValueError(
+            "labels has labels that no example of train has, such as "
+            f"{new.tolist()[0]!r}; those of train are like {known.tolist()[0]!r}."
+        )
     if not examples.size:
         raise ValueError("labels are those that the examples have: nothing to relabel.")
     return labels, examples

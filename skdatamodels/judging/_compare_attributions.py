@@ -56,7 +56,7 @@ class _Part(NamedTuple):
 
 @validate_params(
     {
-        "attributions": [dict],
+        "attributions": "no_validation",
         "runs": [TrainingRuns],
         "train": [Examples],
         "targets": [Examples],

@@ -1,6 +1,7 @@
 """ComponentAblation: a transformer from run ids or masks to runs, without training."""
 
 import os
+import warnings
 from numbers import Integral, Real
 
 import numpy as np
@@ -12,6 +13,8 @@ from skdatamodels.masks import DESIGNS
 from skdatamodels.outputs import OUTPUTS, OutputInfo
 from skdatamodels.runs import TrainingRuns
 from skdatamodels.training._subset_trainer import SubsetTrainer
+
+_MANY_SETS = 10  # if the outputs are equal on as many different sets, something is odd
 
 
 class ComponentAblation(SubsetTrainer, auto_wrap_output_keys=None):
@@ -112,8 +115,8 @@ class ComponentAblation(SubsetTrainer, auto_wrap_output_keys=None):
     ...     brightness, ["sun", "moon", "lamp", "candle"], random_state=0
     ... )
     >>> runs = ablation.fit_transform(np.arange(40))
-    >>> DatamodelRegressor(lam=0.0).fit(runs).coef_.round(2) + 0.0
-    array([[3. , 0. , 1. , 0.5]])
+    >>> print(DatamodelRegressor(lam=0.0).fit(runs).coef_.round(2) + 0.0)
+    [[3.  0.  1.  0.5]]
     """
 
     _parameter_constraints = {
@@ -251,6 +254,14 @@ class ComponentAblation(SubsetTrainer, auto_wrap_output_keys=None):
 
     def _with_targets(self, players, learner, runs, known, warn):
         """Describe the runs. Components have no classes, models or attributions."""
+        if _nothing_changes(runs):
+            warnings.warn(
+                f"All {len(runs)} evaluations gave the same outputs, whatever was on. "
+                "Check that evaluate uses `kept`: it is a bool array (n_components,), "
+                "True for components that are on, in the order of `components`.",
+                UserWarning,
+                stacklevel=4,
+            )
         return TrainingRuns(
             runs.packed,
             runs.outputs,
@@ -259,6 +270,13 @@ class ComponentAblation(SubsetTrainer, auto_wrap_output_keys=None):
             player_ids=players.names,
             target_ids=self.targets.ids,
         )
+
+
+def _nothing_changes(runs):
+    """Return whether many different sets have exactly equal outputs."""
+    if len(runs) < _MANY_SETS or not (runs.outputs == runs.outputs[0]).all():
+        return False
+    return len(np.unique(runs.packed.bits, axis=0)) >= _MANY_SETS
 
 
 class ComponentLearner:

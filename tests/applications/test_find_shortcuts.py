@@ -1,3 +1,4 @@
+import warnings
 from itertools import chain, combinations
 
 import numpy as np
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_array
 from scipy.stats import rankdata
 from sklearn.isotonic import isotonic_regression
-from sklearn.linear_model import RidgeClassifier
+from sklearn.linear_model import Ridge, RidgeClassifier
 
 from skdatamodels import DatamodelRegressor, Examples, SubsetTrainer
 from skdatamodels.applications import find_shortcuts
@@ -158,7 +159,7 @@ def test_planted_group_stands_out():
     assert set(np.argsort(-found.scores)[:8]) == set(marked)
     assert found.scores[marked].mean() == pytest.approx(found.strength[0])
     others = np.setdiff1d(np.flatnonzero(train.y == 1), marked)
-    less = [np.delete(weights[i], i)[np.delete(train.y == 1, i)].mean() for i in marked]
+    less = [weights[i, others].mean() for i in marked]
     block = [weights[i, np.setdiff1d(marked, i)].mean() for i in marked]
     assert found.support[0] == pytest.approx(7 * np.mean(np.subtract(block, less)))
     assert len(others) == 22
@@ -178,6 +179,9 @@ def test_noise_does_not_stand_out_even_in_classes_of_different_sizes():
         alarms += found.stands_out
         assert found.strength.max() < 2
         assert "No group stands out" in repr(found)
+        assert "does not prove that there is no shortcut" in " ".join(
+            repr(found).split()
+        )
     assert alarms == 0
 
 
@@ -242,6 +246,32 @@ def test_without_three_classes_nothing_is_compared():
     two = find(weights, Examples(train.X, train.y > 1))
     assert np.isnan(two.ratio)
     assert len(two) == 2
+
+
+def test_amounts_that_are_whole_numbers_are_no_classes():
+    rng = np.random.default_rng(0)
+    amounts = Examples(rng.normal(size=(40, 3)), np.arange(40) // 10)
+    trainer = SubsetTrainer(Ridge(), amounts, amounts, output="squared_error")
+    regressor = DatamodelRegressor(penalty="l2", exclude=np.arange(40))
+    regressor.fit(trainer.fit_transform(np.arange(60)))
+    found = find_shortcuts(regressor, amounts)
+    assert found.labels is None
+    assert len(found) == 1
+    with pytest.raises(ValueError, match="If the labels are amounts"):
+        find(np.ones((40, 40)), Examples(amounts.X, np.arange(40.0)))
+
+
+def test_a_group_beside_small_classes_may_be_noise():
+    weights, train, _ = planted(size=20, effect=5.0)
+    found = find(weights, train)
+    assert found.stands_out
+    assert "may also be noise" not in repr(found)
+    rows = np.flatnonzero((train.y > 0) | (np.arange(80) < 60))
+    least = np.bincount(train.y[rows]).min()
+    assert least < 20
+    found = find(weights[np.ix_(rows, rows)], train[rows])
+    assert found.stands_out
+    assert f"A class has only {least} rows" in " ".join(repr(found).split())
 
 
 def test_small_classes_are_left_out():
@@ -331,6 +361,25 @@ def test_weights_that_cannot_be_used(weights, message):
         find(np.ones((9, 9)), held_out=weights)
 
 
+@pytest.mark.parametrize("known_by", ["ids", "classes"])
+def test_weights_of_other_targets_are_refused(known_by):
+    rng = np.random.default_rng(0)
+    ids = {"ids": [f"row {i}" for i in range(40)]} if known_by == "ids" else {}
+    train = Examples(rng.normal(size=(40, 3)), np.arange(40) % 4, **ids)
+    others = Examples(rng.normal(size=(40, 3)), np.arange(40) // 10)
+    for targets in (train, others):
+        trainer = SubsetTrainer(RidgeClassifier(), train, targets, random_state=0)
+        weights = DatamodelRegressor(penalty="l2", exclude=np.arange(40))
+        weights.fit(trainer.fit_transform(np.arange(60)))
+        if targets is train:
+            right = weights
+            assert len(find_shortcuts(right, train)) == 4
+    with pytest.raises(ValueError, match=f"targets of weights have other {known_by}"):
+        find_shortcuts(weights, train)
+    with pytest.raises(ValueError, match=f"targets of held_out have other {known_by}"):
+        find_shortcuts(right, train, held_out=weights)
+
+
 def test_arguments_that_do_not_match():
     weights, train, _ = planted()
     with pytest.raises(ValueError, match="train has 5 examples"):
@@ -344,3 +393,18 @@ def test_arguments_that_do_not_match():
     for bad in ({"min_size": 1}, {"min_ratio": 0.5}, {"n_restarts": 0}):
         with pytest.raises(ValueError, match=next(iter(bad))):
             find(weights, train, **bad)
+
+
+def test_a_regressor_without_exclude_is_told_to_the_caller():
+    rng = np.random.default_rng(0)
+    train = Examples(rng.normal(size=(30, 3)), np.arange(30) // 10)
+    trainer = SubsetTrainer(RidgeClassifier(), train, train, random_state=0)
+    runs = trainer.fit_transform(np.arange(60))
+    regressor = DatamodelRegressor(penalty="l2", random_state=0)
+    with pytest.warns(UserWarning, match="without exclude") as caught:
+        find_shortcuts(regressor.fit(runs), train)
+    assert caught[0].filename == __file__
+    regressor.set_params(exclude=np.arange(30)).fit(runs)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        find_shortcuts(regressor, train)

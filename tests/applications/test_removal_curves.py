@@ -367,6 +367,7 @@ def test_errors_are_those_of_the_trials():
     assert_allclose(curves.score, scores.mean(axis=2))
     assert_allclose(curves.error, scores.std(axis=2, ddof=1) / np.sqrt(6))
     single = removal_curves(trainer_of(tree), {"a": VALUES}, sizes=[5], n_trials=1)
+    assert "One trial tells no errors: pass n_trials=2" in repr(single)
     assert np.isnan(single.error).all()
     assert np.isnan(single.area_interval).all()
 

@@ -1,5 +1,7 @@
 """ComponentAblation: runs of anything that can be switched off."""
 
+import warnings
+
 import joblib
 import numpy as np
 import pytest
@@ -214,3 +216,17 @@ def test_what_needs_training_examples_is_refused():
     mislabel = CounterfactualEvaluation(of_two(), sizes=[1], edit="mislabel")
     with pytest.raises(ValueError, match="needs a trainer of a classifier"):
         mislabel.fit(EFFECTS)
+
+
+def test_outputs_that_never_change_are_told_to_the_caller():
+    def forgets(kept, seed):
+        return float("sun" in kept)  # always False: kept has no names
+
+    ablation = ComponentAblation(forgets, NAMES, random_state=0)
+    with pytest.warns(UserWarning, match="All 30 evaluations gave the same") as caught:
+        ablation.fit_transform(np.arange(30))
+    assert caught[0].filename == __file__
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ablation.transform(np.ones((30, 6), dtype=bool))  # one set, again and again
+        ablation.transform(np.arange(5))  # too few to tell
