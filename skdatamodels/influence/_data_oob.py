@@ -104,7 +104,9 @@ def data_oob(
 
     Each example is left out of about 37 % of the bootstrap samples. A sample with a
     single class is drawn again if the estimator is a classifier, so the only example of
-    one of two classes has no value.
+    one of two classes has no value. A copy of an example in another row stands in for
+    it: models that have seen the copy count as not having seen the example, and copies
+    of a wrong label can have high values.
 
     References
     ----------
