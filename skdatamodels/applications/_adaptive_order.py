@@ -13,9 +13,11 @@ from sklearn.frozen import FrozenEstimator
 from skdatamodels._progress import progress_bar
 from skdatamodels._sklearn_compat import Interval, validate_params
 from skdatamodels.applications._edits import Edits
+from skdatamodels.applications._refitted_datamodels import RefittedDatamodels
 from skdatamodels.applications._support_size import check_flips
 from skdatamodels.influence import Attribution
 from skdatamodels.masks import PackedMasks
+from skdatamodels.outputs import info_of_output
 from skdatamodels.training import SubsetTrainer
 from skdatamodels.training._players import players_of
 
@@ -97,8 +99,9 @@ def adaptive_order(
     ------
     ValueError, TypeError
         Before any training: if the output is not negative for wrong predictions, or the
-        attribution is of other numbers of examples or targets, has no `subset`, or has
-        a FrozenEstimator, which cannot be fitted again. Later, if weights have another
+        attribution is of other numbers of examples or targets, is of an output for
+        which lower is better, has no parameter `subset` or a value for it, or has a
+        FrozenEstimator, which cannot be fitted again. Later, if weights have another
         shape.
     RuntimeError
         If all trainings on the full training set failed.
@@ -148,6 +151,8 @@ def adaptive_order(
     check_flips(trainer)
     if isinstance(attribution, Attribution):
         attribution = _Refitted(attribution, trainer)
+    elif isinstance(attribution, RefittedDatamodels):
+        _check_refitted(attribution.trainer, trainer)
     n_targets, n_train = len(trainer.targets), len(players_of(trainer))
     max_size = min(max_size, n_train - 1)
     if trainer.verbose:
@@ -285,6 +290,27 @@ def _estimate(attribution, targets, kept):
     return weights
 
 
+def _check_direction(info):
+    """Raise if the highest weights are not of the examples that support a target."""
+    if info.higher_is_better is False:
+        raise ValueError(
+            f"The attribution is of the output {info.name!r}, which falls as "
+            "predictions become better, so its highest weights are not of examples "
+            "that support them. Use output='margin'."
+        )
+
+
+def _check_refitted(own, trainer):
+    """Raise if datamodels are not of the targets and players of the trainer."""
+    shapes = [(len(one.targets), len(players_of(one))) for one in (own, trainer)]
+    if shapes[0] != shapes[1]:
+        raise ValueError(
+            "The trainer of the RefittedDatamodels has {} targets and {} columns, but "
+            "the trainer has {} and {}.".format(*shapes[0], *shapes[1])
+        )
+    _check_direction(own.output_info)
+
+
 class _Refitted:
     """An Attribution as a function of targets and of remaining players."""
 
@@ -303,6 +329,12 @@ class _Refitted:
                     f"{key} of the attribution is a FrozenEstimator, which cannot "
                     "be fitted again on the remaining examples. Pass the estimator."
                 )
+        if arguments["subset"] is not None:
+            raise ValueError(
+                "The attribution has a subset, but adaptive_order chooses it. Leave it "
+                "out, and give the trainer no other training examples."
+            )
+        _check_direction(info_of_output(arguments.get("output")))
         shape = len(trainer.targets), len(trainer.train)
         if attribution.shape != shape:
             raise ValueError(

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import norm, t
+from scipy.stats import t
 
 from skdatamodels.applications._edits import mean_and_variance
 
@@ -46,7 +46,8 @@ def _mean_absolute_error(outputs, y):
 
 
 def _r2(outputs, y):
-    return 1 - np.sum((y - outputs) ** 2) / np.sum((y - np.mean(y)) ** 2)
+    total = np.sum((y - np.mean(y)) ** 2)
+    return 1 - np.sum((y - outputs) ** 2) / total if total else np.nan
 
 
 _SIGNED, _PREDICTED = ("margin", "log_odds"), ("prediction",)
@@ -74,8 +75,16 @@ def metric_of(scoring, info, higher_is_better=None):
     Raises
     ------
     ValueError, TypeError
-        If there is no such metric for this output.
+        If there is no such metric for this output, or `higher_is_better` contradicts
+        `info`.
     """
+    known = info.higher_is_better
+    if None not in (known, higher_is_better) and known != higher_is_better:
+        raise ValueError(
+            f"higher_is_better={higher_is_better} contradicts the output "
+            f"{info.name!r} of the trainer, which has higher_is_better={known}. Do not "
+            "pass higher_is_better."
+        )
     if scoring is None:
         scoring = "mean_output"
         if info.name in _SIGNED:
@@ -91,8 +100,7 @@ def metric_of(scoring, info, higher_is_better=None):
             f"{scoring!r}."
         )
     if scoring == "mean_output":
-        better = info.higher_is_better
-        better = higher_is_better if better is None else better
+        better = higher_is_better if known is None else known
         return Metric(f"mean {info.name}", lambda outputs, y: outputs.mean(), better)
     names = [name for name, (*_, of) in _NAMED.items() if info.name in of]
     if scoring not in names:
@@ -118,10 +126,12 @@ def scores_of(outputs, y, metric):
         The metric.
     """
     rows = np.reshape(outputs, (-1, len(y))).astype(np.float64)
-    scores = np.array(
-        [np.nan if np.isnan(row).any() else _number(metric, row, y) for row in rows]
-    )
-    return scores.reshape(np.shape(outputs)[:-1])
+    known = {}  # many trainings may be alike, and some metrics are slow
+    keys = [row.tobytes() for row in rows]
+    for key, row in zip(keys, rows, strict=True):
+        if key not in known:
+            known[key] = np.nan if np.isnan(row).any() else _number(metric, row, y)
+    return np.array([known[key] for key in keys]).reshape(np.shape(outputs)[:-1])
 
 
 def _number(metric, outputs, y):
@@ -167,8 +177,9 @@ def areas_between(sizes, scores, random):
 def area_intervals(sizes, outputs, y, metric, signs, rng, confidence=0.95):
     """Return how much better than random each curve is, with an interval.
 
-    The interval has the error of the trials, by Student's t, and that of the finite
-    number of targets, by a jackknife that leaves out one block of targets at a time.
+    The interval has three errors, with Student's t: that of the trials; that of one
+    order among many, as a random one is (see `_luck`); and that of the finite number of
+    targets, by a jackknife that leaves out one block of targets at a time.
 
     Parameters
     ----------
@@ -192,7 +203,7 @@ def area_intervals(sizes, outputs, y, metric, signs, rng, confidence=0.95):
     area : float64 array of shape (n_curves - 1,)
         Positive if better than random.
     interval : float64 array of shape (n_curves - 1, 2)
-        NaN for a single trial or target.
+        NaN for a single trial or target, or if the metric fails without some targets.
     """
 
     def by_trial(targets):
@@ -200,19 +211,50 @@ def area_intervals(sizes, outputs, y, metric, signs, rng, confidence=0.95):
         return signs[:, None] * areas_between(sizes, scores[:-1], scores[-1])
 
     area, of_trials = mean_and_variance(by_trial(np.arange(len(y))))
+    of_order = _luck(sizes, scores_of(outputs, y, metric))
     n_trials = outputs.shape[2]
     n_blocks = min(_N_BLOCKS, len(y))
     block = rng.permutation(len(y)) % n_blocks
     of_targets = np.nan
     if n_blocks > 1:
-        without = np.array(
-            [
-                mean_and_variance(by_trial(np.flatnonzero(block != left_out)))[0]
-                for left_out in range(n_blocks)
-            ]
-        )
-        of_targets = (n_blocks - 1) * np.var(without, axis=0)
-    z = norm.isf((1 - confidence) / 2)
-    t_of_trials = t.isf((1 - confidence) / 2, max(1, n_trials - 1))
-    half = np.sqrt(t_of_trials**2 * of_trials + z**2 * of_targets)
+        try:
+            without = np.array(
+                [
+                    mean_and_variance(by_trial(np.flatnonzero(block != left_out)))[0]
+                    for left_out in range(n_blocks)
+                ]
+            )
+            of_targets = (n_blocks - 1) * np.var(without, axis=0)
+        except Exception:  # the user's metric may need a target of each class
+            of_targets = np.nan
+    tail = (1 - confidence) / 2
+    t_of_trials, t_of_targets = t.isf(tail, np.maximum(1, [n_trials - 1, n_blocks - 1]))
+    half = np.sqrt(
+        t_of_trials**2 * (of_trials + of_order) + t_of_targets**2 * of_targets
+    )
     return area, np.column_stack([area - half, area + half])
+
+
+def _luck(sizes, scores):
+    """Return the variance of the area of an order that is as good as a random one.
+
+    A random order differs from the mean of random orders. This is the variance of the
+    areas of the random sets, less that of training, which the trials of a curve have.
+
+    Parameters
+    ----------
+    sizes : int array of shape (n_sizes,)
+        Increasing numbers of examples.
+    scores : float array of shape (n_curves, n_sizes, n_trials)
+        Scores. The last curve is the random one.
+
+    Returns
+    -------
+    variance : float64 array of shape (n_curves - 1,)
+        NaN for a single trial.
+    """
+    n_trials = scores.shape[-1]
+    mean, _ = mean_and_variance(scores.reshape(-1, n_trials))
+    deviations = scores - mean.reshape(*scores.shape[:-1], 1)
+    _, variance = mean_and_variance(areas_between(sizes, deviations, 0))
+    return n_trials * np.maximum(0, variance[-1] - variance[:-1])

@@ -1,5 +1,7 @@
 """Weights of datamodels that are fitted again on some of the training examples."""
 
+from copy import deepcopy
+
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, clone
@@ -26,7 +28,8 @@ class RefittedDatamodels(BaseEstimator):
     n_runs : int, default=200
         Number of runs for each estimate: for each step of each target.
     random_state : int, RandomState instance or None, default=None
-        Seed of the subsets. The trainer has its own.
+        Seed of the subsets, which is the same for each call. With None, each call draws
+        others. The trainer has its own.
 
     Examples
     --------
@@ -68,7 +71,8 @@ class RefittedDatamodels(BaseEstimator):
             self.n_runs,
             len(remaining),
             self.trainer.alpha,
-            random_state=entropy_from(self.random_state),
+            # the same for each call, in this process or in a worker
+            random_state=entropy_from(deepcopy(self.random_state)),
         ).dense()
         masks = np.zeros((self.n_runs, len(players_of(self.trainer))), dtype=bool)
         masks[:, remaining] = drawn

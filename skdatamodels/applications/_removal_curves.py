@@ -1,6 +1,7 @@
 """Retrain as the best, the worst or random examples go, or come, in steps."""
 
 import sys
+import warnings
 from collections.abc import Mapping
 from numbers import Integral
 from time import perf_counter
@@ -131,10 +132,11 @@ def removal_curves(
     ValueError
         Before any training: if an attribution is not finite or has another shape, a
         size is not below n_train, a target does not exist, no target chooses or judges,
-        some do both without `allow_overlap`, `scoring` does not suit the output, or it
-        is not known which outputs are better.
+        some do both without `allow_overlap`, `scoring` does not suit the output, it is
+        not known which outputs are better, or `higher_is_better` contradicts the output
+        of the trainer.
     RuntimeError
-        If all trainings failed.
+        If all trainings on the full training set failed.
 
     See Also
     --------
@@ -258,6 +260,12 @@ def _check_all(attributions, trainer, higher_is_better):
         better = higher_is_better
         if getattr(last_step(given), "output_info_", None) is None and better is None:
             better = trainer.output_info.higher_is_better
+            if trainer.output_info.name == "prediction":
+                raise ValueError(
+                    f"{what} is a matrix, but of the output 'prediction' neither "
+                    "higher nor lower values are better. Use output='squared_error' "
+                    "for the trainer and the matrix, or pass values (n_train,)."
+                )
         checked[name] = weights, sign_of_better(given, better)
     return checked
 
@@ -269,7 +277,11 @@ def _check_values(values, what, trainer):
     if len(values) != len(players):
         hint = ""
         if players.are_groups and len(values) == players.n_rows:
-            hint = " Pass trainer.sum_over_groups(values[None])[0]."
+            hint = (
+                " Pass a value for each group: trainer.sum_over_groups(values[None])[0]"
+                " for values that add up, such as weights, and means for others, "
+                "such as those of data_oob."
+            )
         raise ValueError(
             f"{what} has {len(values)} values, but there are {len(players)} "
             f"{players.noun}s.{hint}"
@@ -358,8 +370,23 @@ def _train_kept(edits, kept, n_trials, seconds):
             flush=True,
         )
     outputs = np.empty((len(sets), n_trials, len(edits.trainer.targets)), np.float32)
-    if same.any():
-        outputs[same] = edits.train(fixed, n_trials)
-    if not same.all():
-        outputs[~same] = np.reshape(edits.train(varied, 1), (-1, *outputs.shape[1:]))
+    outputs[same] = _train_largest_first(edits, fixed, n_trials)
+    outputs[~same] = _train_largest_first(edits, varied, 1).reshape(
+        -1, *outputs.shape[1:]
+    )
     return outputs.reshape(*kept.shape[:3], -1)
+
+
+def _train_largest_first(edits, masks, n_trials):
+    """Return the outputs (n_masks, n_trials, n_targets), NaN if no training succeeds.
+
+    Small sets may all fail, and training ends if the first ones do.
+    """
+    outputs = np.full((len(masks), n_trials, len(edits.trainer.targets)), np.nan)
+    if len(masks):
+        order = np.argsort(-masks.dense().sum(axis=1), kind="stable")
+        try:
+            outputs[order] = edits.train(masks[order], n_trials)
+        except RuntimeError as error:  # none of the sets can be trained
+            warnings.warn(str(error), RuntimeWarning, stacklevel=5)
+    return outputs

@@ -50,8 +50,9 @@ class RemovalCurves:
         without the best, if higher scores are better. NaN for the random curve, or if
         it is not known which scores are better.
     area_interval : float64 array of shape (n_curves, 2)
-        Its interval, of 95 %, for other trials and other targets. NaN for a single
-        trial.
+        Its interval, of 95 %, for other trials and other targets. If the values are
+        random, 0 is inside in 95 % of cases. NaN for a single trial or target, or if
+        the metric fails without a twentieth of the targets.
     metric : str
         What the score is.
     higher_is_better : bool or None
@@ -188,11 +189,12 @@ class RemovalCurves:
     def _note(self):
         whole = self.score[-1, -1 if self.added else 0]
         better = {True: "higher", False: "lower", None: "unknown which"}
+        failed = " Failed trainings are left out." * bool(np.isnan(self.outputs).any())
         return (
             f"{self.metric.replace('_', ' ')} with all {self.n_train:,}: {whole:.3g} "
             f"({better[self.higher_is_better]} is better). Better than random: mean "
             f"difference over sizes {self.size[0]:,} to {self.size[-1]:,}, with its "
-            "interval of 95 %."
+            f"interval of 95 %.{failed}"
         )
 
     __repr__ = table_text

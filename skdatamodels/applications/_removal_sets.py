@@ -1,6 +1,6 @@
 """Order training examples by weight, for removal."""
 
-from numbers import Integral
+from numbers import Integral, Real
 
 import numpy as np
 
@@ -84,7 +84,7 @@ def check_sizes(sizes, n_train):
     counts = [
         size if isinstance(size, Integral) else max(1, round(size * n_train))
         for size in sizes
-        if isinstance(size, Integral) or 0 < size < 1
+        if isinstance(size, Integral) or (isinstance(size, Real) and 0 < size < 1)
     ]
     if len(counts) < max(1, len(sizes)) or not all(0 < n < n_train for n in counts):
         raise ValueError(

@@ -83,8 +83,9 @@ def data_oob(
         If the estimator is neither a classifier nor a regressor.
     ValueError
         If a bag has no examples left out (``bootstrap=False``) or was fitted on another
-        number of examples, `n_estimators` is passed with a bag, a classifier has only
-        one class to learn, or a regression has values that are not numbers.
+        number of examples or other labels, `n_estimators` is passed with a bag, a
+        classifier has only one class to learn, or a regression has values that are not
+        numbers.
 
     See Also
     --------
@@ -102,7 +103,10 @@ def data_oob(
     right has a low value, although a model may need it.
 
     Each example is left out of about 37 % of the bootstrap samples. A sample with a
-    single class is drawn again if the estimator is a classifier.
+    single class is drawn again if the estimator is a classifier, so the only example of
+    one of two classes has no value. A copy of an example in another row stands in for
+    it: models that have seen the copy count as not having seen the example, and copies
+    of a wrong label can have high values.
 
     References
     ----------
@@ -149,7 +153,7 @@ def data_oob(
     if n_seen:
         warnings.warn(
             f"{n_seen} of {len(train)} training examples were seen by all models, and "
-            "their values are NaN. Use more models.",
+            f"their values are NaN. Use more models{' or smaller samples' * is_bag}.",
             UserWarning,
             stacklevel=3,
         )
@@ -193,6 +197,12 @@ def _check_estimator(estimator, frozen, train, n_estimators):
             raise ValueError(
                 f"The {name} was fitted on {n_fitted} examples, but train has "
                 f"{len(train)}."
+            )
+        unknown = np.setdiff1d(train.y, getattr(estimator, "classes_", train.y))
+        if unknown.size:
+            raise ValueError(
+                f"The {name} was not fitted on the label {unknown.tolist()[0]!r} of "
+                "train. Fit it on train."
             )
     else:
         check_fit(estimator, train)

@@ -223,14 +223,30 @@ class PackedMasks:
         -------
         counts : int32 array of shape (n_train, n_train)
             Number of runs that contain both examples; `out`, if it was given.
+
+        Raises
+        ------
+        ValueError
+            If `out` is not a writable int32 array of this shape.
         """
+        shape = self.n_train, self.n_train
+        if out is not None and not (
+            isinstance(out, np.ndarray)
+            and (out.shape, out.dtype) == (shape, np.int32)
+            and out.flags.writeable
+        ):
+            raise ValueError(
+                f"out must be a writable int32 array of shape {shape}, got "
+                f"{type(out).__name__} of shape {np.shape(out)} and dtype "
+                f"{getattr(out, 'dtype', None)}."
+            )
         from skdatamodels.masks._pair_counts import fastest_pair_counter
         from skdatamodels.masks._popcount import mirror
 
         counter = fastest_pair_counter()
         counts = out
         if counts is None:
-            counts = np.zeros((self.n_train, self.n_train), dtype=np.int32)
+            counts = np.zeros(shape, dtype=np.int32)
         # Split the upper triangle into parts of nearly equal area, so that the threads
         # finish together.
         n_parts, n_stripes = 4 * effective_n_jobs(n_jobs), self.n_train / counter.stripe

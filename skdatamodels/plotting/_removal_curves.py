@@ -7,13 +7,15 @@ from skdatamodels.plotting._matplotlib import GREY, prepare_axes, style
 _DASHES = {"best first": "--", "worst first": "-", "random": ":"}
 # Okabe and Ito's colours, which colour-blind people can distinguish.
 _COLOURS = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"
+_MARKERS = "", "o", "s", "^"  # of the attributions after these, and so on
 
 
 class RemovalCurvesDisplay:
     """Score against the share of examples that are removed or added, by attribution.
 
-    Each attribution has a colour. Lines are solid if its worst examples come first, and
-    dashed if its best do. Bands are one standard error to each side.
+    Each attribution has a colour, and from the seventh on a marker. Lines are solid if
+    its worst examples come first, and dashed if its best do. Bands are one standard
+    error to each side.
 
     Parameters
     ----------
@@ -114,16 +116,21 @@ class RemovalCurvesDisplay:
         ):
             if order not in (self.order or order, "random"):
                 continue
-            colour = _COLOURS[names.index(name) % len(_COLOURS)]
-            colour = GREY if order == "random" else colour
-            label = name if self.order or order == "random" else f"{name}, {order}"
-            look = {"color": colour, "ls": _DASHES[order], "label": label}
+            turn, place = divmod(names.index(name), len(_COLOURS))
+            look = {"color": _COLOURS[place], "marker": _MARKERS[turn % len(_MARKERS)]}
+            if order == "random":
+                look = {"color": GREY}
+            # one entry of the legend for each name, and one for each order
+            label = "_" if order == "best first" and not self.order else name
+            look |= {"ls": _DASHES[order], "label": label}
             (line,) = ax.plot(x, score, **style(look, line_kw))
             look = {"color": line.get_color(), "alpha": 0.2, "lw": 0}
             look = style(look, fill_between_kw, "Collection")
             half = np.nan_to_num(error)
             band = ax.fill_between(x, score - half, score + half, **look)
             self.lines_[name, order], self.bands_[name, order] = line, band
+        for order in [] if self.order else orders:
+            ax.plot([], [], color="black", ls=_DASHES[order], label=order)
         self._dress()
         return self
 
@@ -137,4 +144,4 @@ class RemovalCurvesDisplay:
         if self.order:
             self.ax_.set(title=self.order)
         self.ax_.grid(axis="y", alpha=0.3)
-        self.ax_.legend(loc="best", frameon=False, fontsize="small")
+        self.ax_.legend(loc="best", edgecolor="none", fontsize="small")

@@ -8,9 +8,10 @@ from scipy.sparse import csr_array
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
 
-from skdatamodels import Examples, SubsetTrainer
+from skdatamodels import DatamodelRegressor, Examples, SubsetTrainer
 from skdatamodels.applications import (
     DataSupportSearch,
+    RefittedDatamodels,
     adaptive_order,
 )
 from skdatamodels.datasets import load_digits_examples
@@ -234,6 +235,35 @@ def test_cost_is_stated(capsys):
             {},
             ValueError,
             "of 2 targets and 80 training examples, but the trainer has 6 and 80",
+        ),
+        (
+            influence_of(output="cross_entropy"),
+            {},
+            ValueError,
+            "output 'cross_entropy', which falls as predictions become better",
+        ),
+        (
+            influence_of(subset=np.arange(9)),
+            {},
+            ValueError,
+            "has a subset, but adaptive_order chooses it",
+        ),
+        (
+            RefittedDatamodels(
+                SubsetTrainer(MODEL, TRAIN, TARGETS[:2]), DatamodelRegressor()
+            ),
+            {},
+            ValueError,
+            "has 2 targets and 80 columns, but the trainer has 6 and 80",
+        ),
+        (
+            RefittedDatamodels(
+                SubsetTrainer(MODEL, TRAIN, TARGETS, output="cross_entropy"),
+                DatamodelRegressor(),
+            ),
+            {},
+            ValueError,
+            "'cross_entropy', which falls as predictions become better",
         ),
         (influence_of(), {"step": 0}, ValueError, "step"),
         (influence_of(), {"factor": 0.5}, ValueError, "factor"),

@@ -58,3 +58,14 @@ def test_it_is_cloned_with_its_parameters():
     )
     asked = [0, 1], np.arange(70)
     assert_allclose(clone(datamodels)(*asked), datamodels(*asked))
+
+
+def test_calls_do_not_change_the_random_state():
+    train, targets = load_digits_examples(n_train=80)
+    trainer = SubsetTrainer(KNeighborsClassifier(3), train, targets[:2], random_state=0)
+    state = np.random.RandomState(0)
+    datamodels = RefittedDatamodels(
+        trainer, DatamodelRegressor(penalty="l2"), n_runs=20, random_state=state
+    )
+    asked = [0, 1], np.arange(70)
+    assert_allclose(datamodels(*asked), datamodels(*asked))

@@ -131,6 +131,47 @@ def test_intervals_of_areas_cover_the_truth():
     assert 0.9 <= np.mean(covered) <= 0.99
 
 
+def test_random_values_are_not_better_than_random():
+    """Of 19 in 20 random orders, though each is the same in all trials."""
+    inside, worth = [], np.random.default_rng(0).normal(size=60)
+    params = {"sizes": [10, 20, 40], "n_trials": 3, "higher_is_better": True}
+    trainer = trainer_of(lambda rows, seed: np.full(140, worth[rows].sum()))
+    for seed in range(60):
+        values = {"none": np.random.default_rng(seed).random(60)}
+        curves = removal_curves(trainer, values, random_state=seed, **params)
+        inside.append(np.abs(np.sign(curves.area_interval[:2]).sum(axis=1)) < 2)
+    assert 0.9 <= np.mean(inside) < 1
+
+
+def test_metrics_that_fail_without_some_targets_have_no_interval():
+    def picky(outputs, y):
+        if len(y) < 140:
+            raise ValueError("all targets are needed")
+        return outputs.mean()
+
+    curves = removal_curves(
+        trainer_of(), {"a": VALUES}, sizes=[4], n_trials=2, scoring=picky
+    )
+    assert np.isfinite(curves.area[:2]).all()
+    assert np.isnan(curves.area_interval).all()
+
+
+def test_metrics_are_called_once_for_trainings_that_are_alike():
+    calls = []
+
+    def slow(outputs, y):
+        calls.append(len(y))
+        return outputs.mean()
+
+    curves = removal_curves(
+        trainer_of(), {"a": VALUES}, sizes=[4], n_trials=10, random_state=0
+    )
+    rescored = curves.rescore(slow)
+    assert_allclose(rescored.score, curves.rescore("mean_output").score)
+    n_models = 1 + 2 + 10  # all, both orders, and random sets
+    assert calls.count(133) == n_models * 20  # of 20 parts of 140, one is left out
+
+
 def test_matrices_choose_by_the_mean_of_some_targets():
     seen = []
 
@@ -249,6 +290,12 @@ def test_predictions_are_scored_by_their_errors():
     datamodels = DatamodelRegressor(0.1).fit(trainer.fit_transform(np.arange(30)))
     with pytest.raises(ValueError, match="output 'prediction', for which neither"):
         removal_curves(trainer, {"a": datamodels}, sizes=[5])
+    with pytest.raises(
+        ValueError, match=r"\['a'\] is a matrix, but of the output 'pre"
+    ):
+        removal_curves(trainer, {"a": datamodels.coef_}, sizes=[5])
+    single = removal_curves(trainer, worth, sizes=[5], scoring="r2", targets=[0])
+    assert np.isnan(single.score).all()  # one value has no variance
 
 
 def test_groups_take_the_place_of_examples():
@@ -258,7 +305,7 @@ def test_groups_take_the_place_of_examples():
     assert curves.n_train == 10
     assert_allclose(curves.score[1, 1], score_without(np.arange(12)), atol=1e-3)
     with pytest.raises(
-        ValueError, match=r"60 values, .* 10 groups. Pass trainer.sum_o"
+        ValueError, match=r"60 values, .* 10 groups.*trainer.sum_o.*means for others"
     ):
         removal_curves(trainer, {"position": np.arange(60)}, sizes=[2])
 
@@ -275,11 +322,29 @@ def test_sets_that_cannot_be_trained_end_no_curve():
             random_state=0,
         )
     assert np.isnan(curves.score[0, 0])
+    assert "Failed trainings are left out." in repr(curves).replace("\n", " ")
     assert not np.isnan(curves.score[0, 1:]).any()
     assert not np.isnan(curves.area[0])
     size, difference = curves.size[1:], (curves.score[0] - curves.score[-1])[1:]
     expected = trapezoid(difference, size) / np.ptp(size)
     assert_allclose(curves.area[0], expected)
+
+
+def test_small_sets_that_fail_do_not_end_the_others():
+    """More of them fail than a trainer tries that has not succeeded yet."""
+
+    def learner(rows, seed):
+        if len(rows) < 10:
+            raise ValueError("too few")
+        return np.full(140, float(len(rows)))
+
+    params = {"add": True, "n_trials": 5, "higher_is_better": True}
+    trainer = trainer_of(learner, retries=0)
+    for sizes, failed in (([1, 2, 3, 4, 5, 30], 5), ([1, 2, 3, 4, 5], 5)):
+        with pytest.warns(RuntimeWarning, match="too few"):
+            curves = removal_curves(trainer, {"a": VALUES}, sizes=sizes, **params)
+        assert np.isnan(curves.score[:, :failed]).all()
+        assert_allclose(curves.score[:, failed:], [[*sizes[failed:], 60]] * 3)
 
 
 def test_cost_is_stated_before_training(capsys):
@@ -345,6 +410,8 @@ WEIGHTS = np.ones((140, 60))
         ({"scoring": "r2"}, ValueError, "'r2' is not a metric of the output 'margin'"),
         ({"scoring": 3}, TypeError, "scoring must be a name"),
         ({"n_trials": 0}, ValueError, "n_trials"),
+        ({"sizes": ["a"]}, ValueError, "sizes must be numbers of examples"),
+        ({"higher_is_better": False}, ValueError, "contradicts the output 'margin'"),
     ],
 )
 def test_bad_input_is_refused_before_training(params, error, message):
@@ -374,7 +441,7 @@ def test_weights_have_the_direction_of_their_own_output():
     of_losses = removal_curves(trainer_of(), {"a": datamodels}, **params)
     of_gains = removal_curves(trainer_of(), {"a": -datamodels.coef_}, **params)
     assert_array_equal(of_losses.outputs, of_gains.outputs)
-    with pytest.raises(ValueError, match="contradicts the runs"):
+    with pytest.raises(ValueError, match="contradicts"):
         removal_curves(losses, {"a": datamodels}, higher_is_better=True, **params)
 
 

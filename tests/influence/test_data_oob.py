@@ -142,6 +142,9 @@ def test_examples_that_all_models_have_seen_are_reported():
     with pytest.warns(UserWarning, match=r"\d+ of 75 training examples were seen by a"):
         values = data_oob(Ridge(), Examples(X, X[:, 0]), n_estimators=2, random_state=0)
     assert 0 < np.isnan(values).sum() < 75
+    whole = BaggingRegressor(Ridge(), bootstrap=False)
+    with pytest.warns(UserWarning, match="Use more models or smaller samples"):
+        assert np.isnan(data_oob(whole, VALUES)).all()
 
 
 @pytest.mark.parametrize(
@@ -168,6 +171,12 @@ def test_examples_that_all_models_have_seen_are_reported():
             {},
             ValueError,
             "fitted on 9 examples, but train has 75",
+        ),
+        (
+            FrozenEstimator(RandomForestClassifier(5).fit(X, Y == "setosa")),
+            {},
+            ValueError,
+            "not fitted on the label 'setosa'",
         ),
         (LogisticRegression(), {"n_estimators": 0}, ValueError, "n_estimators"),
     ],

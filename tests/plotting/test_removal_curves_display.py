@@ -46,7 +46,8 @@ def test_lines_and_bands_are_the_curves(curves):
     assert a.get_linestyle() != lines["a", "worst first"].get_linestyle()
     what = "see" if curves.added else "removed"
     assert display.ax_.get_xlabel().endswith(what)
-    assert len(display.ax_.get_legend().get_texts()) == 5
+    labels = [text.get_text() for text in display.ax_.get_legend().get_texts()]
+    assert labels == ["a", "b", "random", "best first", "worst first"]
 
 
 def test_one_order(curves, plt):
@@ -60,6 +61,15 @@ def test_one_order(curves, plt):
     assert labels == ["a", "b", "random"]
     with pytest.raises(ValueError, match="order must be one of"):
         RemovalCurvesDisplay.from_curves(curves, order="worst")
+
+
+def test_many_attributions_look_different():
+    trainer = SubsetTrainer(lambda rows, seed: np.full(4, np.sum(rows)), TRAIN, TARGETS)
+    values = {str(k): np.roll(np.arange(20), k) for k in range(9)}
+    curves = removal_curves(trainer, values, sizes=[4], n_trials=1, random_state=0)
+    display = RemovalCurvesDisplay.from_curves(curves, order="best first")
+    looks = {(e.get_color(), e.get_marker()) for e in display.lines_.values()}
+    assert len(looks) == 10
 
 
 def test_looks_are_the_users(curves):
