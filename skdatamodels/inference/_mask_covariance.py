@@ -154,11 +154,10 @@ class MaskCovariance(NamedTuple):
         root, stratum = np.sqrt(np.diagonal(gram)), self.stratum[some]
         expected = 0.0
         if self.fixed:  # columns of a stratum are anticorrelated
-            same = stratum[:, None] == stratum
-            expected = same / np.maximum(self.n_columns[stratum] - 1, 1)
+            expected = self._correlation_by_sizes()[np.ix_(stratum, stratum)]
         upper = np.triu_indices(len(some), 1)
         size = np.where(root > 0, root, np.nan)  # 0 if it is in no run
-        rho = (gram / np.outer(size, size) + expected)[upper]
+        rho = (gram / np.outer(size, size) - expected)[upper]
         known = np.isfinite(rho)
         if known.sum() < 10:  # too few columns to tell, and their number is small
             return 1.0
@@ -173,14 +172,43 @@ class MaskCovariance(NamedTuple):
             _refuse(ratio, d)
         return 1.0 if abs(ratio - 1) <= chance else ratio
 
+    def _correlation_by_sizes(self):
+        """Return correlations of columns of two strata, or of one (n_strata, n_strata).
+
+        They follow from the sizes of the subsets in each stratum, whose variance is
+        that of a sum of columns. Sizes of small strata vary by rounding.
+        """
+        kept, label = self._observations()
+        sizes, n, level = self.sizes[:, kept], self.n_columns, label[kept]
+        share = sizes / n[:, None]
+        variance = (share * (1 - share)).mean(axis=1)  # of a column, given the sizes
+        for k in np.unique(level):
+            own = level == k
+            mean = sizes[:, own].mean(axis=1, keepdims=True)
+            sizes[:, own] -= n[:, None] / 2 if k == len(self.alpha) else mean
+        joint = sizes @ sizes.T / len(kept)
+        variance += np.diagonal(joint) / n**2
+        inside = (np.diagonal(joint) - n * variance) / np.maximum(n * (n - 1), 1)
+        joint = joint / np.outer(n, n)
+        np.fill_diagonal(joint, inside)
+        root = np.sqrt(np.maximum(variance, np.finfo(float).tiny))
+        return joint / np.outer(root, root)
+
+    def _observations(self):
+        """Return the single runs and the first of each pair, and a label of each run.
+
+        The label is the level, then that of the first of a pair and of the second.
+        """
+        n_levels, label = len(self.alpha), self.level.copy()
+        label[self.pairs[:, 0]], label[self.pairs[:, 1]] = n_levels, n_levels + 1
+        return np.flatnonzero(label <= n_levels), label
+
     def _gram(self, packed, columns):
         """Return the centred Gram matrix of some columns, and the observations.
 
         Single runs are centred within their level; of a pair, the first run is taken.
         """
-        n_levels, label = len(self.alpha), self.level.copy()
-        label[self.pairs[:, 0]], label[self.pairs[:, 1]] = n_levels, n_levels + 1
-        kept = np.flatnonzero(label <= n_levels)
+        n_levels, (kept, label) = len(self.alpha), self._observations()
         gram = np.zeros((len(columns), len(columns)))
         sums = np.zeros((n_levels + 1, len(columns)))
         for block in row_blocks(len(kept), packed.n_train):

@@ -140,3 +140,14 @@ def test_columns_in_no_run_do_not_count():
     assert masks.column_counts().min() == 0
     found = covariance_of(masks, alpha=np.full(30, 0.1))
     assert found.correlation(masks) == 1
+
+
+@pytest.mark.parametrize("sizes, alpha", [((3, 3, 3, 3, 3), 0.5), ((30, 3, 3), 0.2)])
+def test_small_strata_whose_sizes_vary_by_rounding(sizes, alpha):
+    y = np.repeat(np.arange(len(sizes)), sizes)
+    for seed in range(20):
+        masks = sample_masks(
+            300, len(y), alpha, design="stratified", y=y, random_state=seed
+        )
+        design = MaskCovariance.of(masks, np.arange(300), y, None)
+        assert design.correlation(masks) == 1  # 2.0 if sizes were taken as fixed
