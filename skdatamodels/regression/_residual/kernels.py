@@ -8,6 +8,9 @@ the Gram matrix of a few columns.
 Each run has a weight. Rows of columns and outputs are multiplied by its square root, so
 that their products and squares have the weight. `root` is 0 for runs that are not
 usable, and 1 for the others if runs have no weights.
+
+Loops stand where numpy has a function, because numba takes seconds to compile many of
+these functions, and each user waits for it once.
 """
 
 from typing import NamedTuple
