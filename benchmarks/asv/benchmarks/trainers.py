@@ -22,7 +22,7 @@ class Estimators:
         "RidgeClassifier": RidgeClassifier(),
         "LogisticRegression": LogisticRegression(),
         "GaussianNB": GaussianNB(),
-        "HistGradientBoosting": HistGradientBoostingClassifier(max_iter=20),
+        "HistGradientBoosting": HistGradientBoostingClassifier(max_iter=4),
     }
     params = list(estimators)
     param_names = ("estimator",)

@@ -46,7 +46,7 @@ class FewRuns:
         return ratio(lambda: self.model.fit(self.runs), reference, rounds=1)
 
     def track_infer_weights(self):
-        """Standard errors of all weights, against the fit of a LASSO."""
+        """Compute standard errors of all weights, against the fit of a LASSO."""
         from skdatamodels.inference import infer_weights
 
         model = DatamodelRegressor(random_state=0).fit(self.runs)
