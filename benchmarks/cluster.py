@@ -1,13 +1,15 @@
 """Runs and a regression on a dask cluster of local processes that die and join.
 
-Four worker processes of one thread train runs; while they do, one is killed every few
-seconds and another joins. The driver is this process: it draws subsets, sends chunks,
-and writes the store. Its processor time, memory and bytes on the network are measured
-for each run. All traffic of this machine with itself is counted, that of dask's own
-messages included. Then the same runs are trained without a cluster, and a regression
-on the cluster is compared with that of this process. The runs sleep, so that four
-workers have room on few cores. The last lines say how many workers the driver could
-serve, by its time and by its network, if a run takes 1 s, 10 s or 60 s.
+Four worker processes of one thread train runs, a few and then three times as many: the
+difference is what a run needs, the rest is what a call needs, most of it to send the
+learner and the training set to each worker. Then one worker is killed every few seconds
+and another joins. The driver is this process: it draws subsets, sends chunks, and
+writes the store. Its processor time, memory and bytes on the network are measured. All
+traffic of this machine with itself is counted, that of dask's own messages included.
+Then the same runs are trained without a cluster, and a regression on the cluster is
+compared with that of this process. The runs sleep, so that four workers have room on
+few cores. The last lines say how many workers the driver could serve, by its time and
+by its network, if a run takes 1 s, 10 s or 60 s.
 """
 
 import argparse
@@ -50,18 +52,17 @@ class Sizes:
         self.start = time.perf_counter(), time.process_time(), loopback()
 
     def report(self, title, n_runs):
-        """Print the change since the start for each run; return what a run needs."""
+        """Print the change since the start; return processor time and bytes."""
         now = time.perf_counter(), time.process_time(), loopback()
         wall, cpu, network = np.subtract(now, self.start)
         status = Path("/proc/self/status").read_text().split()
         peak = int(status[status.index("VmHWM:") + 1]) / 1e3
         print(
-            f"{title}: {wall:.1f} s, driver {1e3 * cpu / n_runs:.2f} ms of processor "
-            f"and {network / n_runs / 1e3:.1f} kB of network a run, peak memory of "
-            f"the driver {peak:.0f} MB",
+            f"{title}, {n_runs:,} runs: {wall:.1f} s, driver {cpu:.2f} s of processor, "
+            f"{network / 1e6:.1f} MB of network, peak memory {peak:.0f} MB",
             flush=True,
         )
-        return cpu / n_runs, network / n_runs
+        return np.array([cpu, network])
 
 
 def loopback():
@@ -110,9 +111,15 @@ def main():
         trainer = SubsetTrainer(learner, train, targets, store=folder, random_state=0)
         with parallel_config("dask"):
             trainer.fit_transform(ids[:8])  # lets the workers do their imports
-            sizes = Sizes()
-            calm = trainer.fit_transform(ids[8 : len(ids) // 2])
-            needs = sizes.report("four workers", len(calm))
+            needs, n_calm = [], [len(ids) // 8, len(ids) * 3 // 8]
+            for start, n in zip((8, 8 + n_calm[0]), n_calm, strict=True):
+                sizes = Sizes()
+                trainer.fit_transform(ids[start : start + n])
+                needs.append(sizes.report("four workers", n))
+            a_run = (needs[1] - needs[0]) / (n_calm[1] - n_calm[0])
+            a_call = needs[0] - n_calm[0] * a_run
+            for name, (cpu, network) in ("run", a_run), ("call", a_call):
+                print(f"    a {name}: {1e3 * cpu:.2f} ms, {network / 1e3:.1f} kB")
             ended, log = threading.Event(), []
             thread = threading.Thread(
                 target=trouble, args=(cluster, arguments.every, ended, log)
@@ -122,7 +129,7 @@ def main():
             runs = trainer.fit_transform(ids)
             ended.set()
             thread.join()
-            sizes.report("workers that die and join", len(ids) - len(calm) - 8)
+            sizes.report("workers that die and join", len(ids) - sum(n_calm) - 8)
             print(f"    {log.count('died')} workers were killed")
             (path,) = (entry for entry in Path(folder).iterdir() if entry.is_dir())
             failures = len(RunStore(path).failures())
@@ -140,7 +147,7 @@ def main():
     print(f"    same weights: {same}")
     print(f"    same runs: {(alone.fit_transform(ids).outputs == runs.outputs).all()}")
     for seconds in 1, 10, 60:
-        by_time, by_network = seconds / needs[0], seconds * NETWORK / needs[1]
+        by_time, by_network = seconds / a_run[0], seconds * NETWORK / a_run[1]
         print(
             f"runs of {seconds} s: {by_time:,.0f} workers by the driver's processor, "
             f"{by_network:,.0f} by a network of 1 Gbit/s"

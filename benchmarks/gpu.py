@@ -9,7 +9,9 @@ The sections run in this order; choose some of them by name:
 - ``full``: the paper's size, 50,000 training examples, 300,000 runs, 10,000 targets;
 - ``images``: runs per day of ResNet-9, and of small stacked networks.
 
-Each line is printed at once, so that little is lost if the script is interrupted. Masks
+Each line is printed at once, so that little is lost if the script is interrupted. It
+ends within ``--limit`` seconds: a section that is not likely to end by then is left
+out, which is said, and programs that it runs are stopped. Masks
 are random bytes (Bernoulli, alpha = 1/2), and outputs are computed by one product on
 the device; the time to make them is printed separately. ``--device cpu --scale 0.01``
 runs everything without a GPU.
@@ -27,6 +29,7 @@ from _machine import describe_machine
 from skdatamodels import DatamodelRegressor, PackedMasks
 
 SECTIONS = "tests", "rates", "medium", "saga", "full", "images"
+NEEDED = 60, 30, 20, 60, 180, 60  # seconds that a section needs at the least
 
 
 def say(*words):
@@ -127,9 +130,10 @@ def run_tests(arguments):
             str(arguments.jobs),
         ]
         try:
-            done = subprocess.run(command, timeout=100).returncode
+            limit = min(100, arguments.seconds_left())
+            done = subprocess.run(command, timeout=limit).returncode
         except subprocess.TimeoutExpired:
-            done = "none, cut after 100 s"
+            done = f"none, cut after {limit:.0f} s"
         say(f"tests of {name}: exit {done}, {clock_since(start)}")
 
 
@@ -335,7 +339,10 @@ def run_images(arguments):
     command = [sys.executable, "benchmarks/training_images.py"]
     command += ["--train", str(arguments.size(50_000))]
     command += ["--targets", str(arguments.size(10_000)), "--device", arguments.device]
-    subprocess.run(command, timeout=300, check=False)
+    try:
+        subprocess.run(command, timeout=arguments.seconds_left(), check=False)
+    except subprocess.TimeoutExpired:
+        say("cut: the time is up")
 
 
 def main():
@@ -346,7 +353,10 @@ def main():
     parser.add_argument("--scale", type=float, default=1, help="of all sizes")
     parser.add_argument("--jobs", type=int, default=8, help="processes of the tests")
     parser.add_argument("--float16", type=float, default=990, help="peak TFLOP/s")
+    parser.add_argument("--limit", type=float, default=480, help="seconds in all")
     arguments = parser.parse_args()
+    end = time.perf_counter() + arguments.limit
+    arguments.seconds_left = lambda: max(1.0, end - time.perf_counter())
     arguments.size = lambda size: max(48, int(size * arguments.scale))
     say(describe_machine())
     if arguments.device != "cpu":
@@ -361,6 +371,10 @@ def main():
         )
     )
     for section in arguments.sections or SECTIONS:
+        needed = NEEDED[SECTIONS.index(section)] * min(1, arguments.scale)
+        if arguments.seconds_left() < needed:
+            say(f"== {section}: left out, {arguments.seconds_left():.0f} s are left\n")
+            continue
         start = time.perf_counter()
         work[section](arguments)
         say(f"== {section}: {clock_since(start)}\n")

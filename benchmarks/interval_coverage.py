@@ -45,6 +45,7 @@ DESIGNS = {
 }
 
 
+PARTS = "generated", "interactions", "linear", "slow"
 N_MOST = 1000  # runs that weights are inferred from
 
 
@@ -54,12 +55,14 @@ def main():
     parser.add_argument("--n-truth", type=int, default=20_000, help="of linear models")
     parser.add_argument("--n-truth-slow", type=int, default=3000, help="of others")
     parser.add_argument("--n-train", type=int, default=300)
-    parser.add_argument("--parts", nargs="*", default=["generated", "linear", "slow"])
+    parser.add_argument("--parts", nargs="*", default=PARTS)
     arguments = parser.parse_args()
     print(describe_machine())
     start = time.perf_counter()
     if "generated" in arguments.parts:
         generated_runs()
+    if "interactions" in arguments.parts:
+        interactions()
     if "linear" in arguments.parts:
         linear_models(arguments.n_train, arguments.n_truth)
         informed(8000)
@@ -127,6 +130,34 @@ def simulate(
     strata = y if design == "stratified" else None
     inference = infer(regressor, runs, strata=strata)
     return [inference], coef, 0.0, [runs]
+
+
+def interactions(n_train=20, n_targets=40, n_samples=40):
+    """Print coverage of the weights of two examples that only act together."""
+    title = f"two of {n_train} examples act together only, Bernoulli"
+    print(f"\n{title:52}  of the two  by `scale` alone  of others")
+    for alpha in 0.1, 0.25, 0.5, 0.9:
+        for m in 200, 1000:
+            found = []
+            for seed in range(n_samples):
+                rng = np.random.default_rng(seed)
+                masks = sample_masks(
+                    m, n_train, alpha, design="bernoulli", random_state=seed
+                )
+                both = masks.dense()[:, :2].all(axis=1, keepdims=True)
+                outputs = 4 * both + 0.5 * rng.standard_normal((m, n_targets))
+                model = DatamodelRegressor(0.02, random_state=0)
+                inference = infer(model, TrainingRuns(masks, outputs))
+                z = inference.estimate - np.where(np.arange(n_train) < 2, 4 * alpha, 0)
+                z = abs(z) / stats.t.ppf(0.975, inference.freedom)[:, None]
+                alone = inference.scale[:, inference.stratum]
+                inside = z < inference.standard_error
+                found.append((inside[:, :2], (z < alone)[:, :2], inside[:, 2:]))
+            shares = [np.mean(part) for part in zip(*found, strict=True)]
+            print(
+                f"{f'alpha {alpha}, {m} runs':52}  {shares[0]:10.3f}  {shares[1]:16.3f}"
+                f"  {shares[2]:9.3f}"
+            )
 
 
 def linear_models(n_train, n_truth):

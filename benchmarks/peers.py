@@ -1,4 +1,4 @@
-"""Time of a lam path per target for this package and other solvers, with one thread.
+"""CPU time of a lam path per target for this package and other solvers, on one thread.
 
 For each size there are 50 lams down to 1e-2 of the largest, and the relative duality
 gap to reach is 1e-4. Each solver runs in a separate process with a time limit, on as
@@ -11,6 +11,10 @@ environment (adelie requires numpy 1):
 
     python -m venv peers && peers/bin/pip install -e . celer skglm adelie
     peers/bin/python benchmarks/peers.py
+
+For fewer runs than training examples:
+
+    peers/bin/python benchmarks/peers.py --sizes 2000x250 --n-targets 400
 """
 
 import argparse
@@ -50,9 +54,19 @@ def ours(problem, dtype):
     few = slice(0, 16)
     arguments = problem.cov[:, few], problem.y_var[few]
     lasso_path(gram[:9, :9], arguments[0][:9], arguments[1], lams=[1.0])  # compile
-    start = time.perf_counter()
+    start = time.process_time()
     coefs = lasso_path(gram, problem.cov, problem.y_var, lams=problem.lams, tol=TOL)[0]
-    return time.perf_counter() - start, coefs
+    return time.process_time() - start, coefs
+
+
+def residual(problem):
+    """Run the solver of this package for few runs on all targets."""
+    from skdatamodels.regression import residual_path
+
+    residual_path(problem.masks[:100], problem.Y[:100, :2], lams=[0.1])  # compile
+    start = time.process_time()
+    coefs = residual_path(problem.masks, problem.Y, lams=problem.lams, tol=TOL)[0]
+    return time.process_time() - start, coefs
 
 
 def saga(problem, dtype):
@@ -61,9 +75,9 @@ def saga(problem, dtype):
 
     Y = problem.Y.astype(dtype)
     saga_path(problem.masks[:100], Y[:100, :2], lams=[0.1])  # compile
-    start = time.perf_counter()
+    start = time.process_time()
     coefs = saga_path(problem.masks, Y, lams=problem.lams, tol=TOL, random_state=0)[0]
-    return time.perf_counter() - start, coefs
+    return time.process_time() - start, coefs
 
 
 def sklearn(problem, dtype, precompute):
@@ -75,7 +89,7 @@ def sklearn(problem, dtype, precompute):
     gram = np.ascontiguousarray(problem.gram * m, dtype=dtype)
     cov = np.ascontiguousarray(problem.cov.T * m, dtype=dtype)
     lams = problem.lams.astype(dtype)
-    start = time.perf_counter()
+    start = time.process_time()
     coefs = [
         lasso_path(
             X,
@@ -89,7 +103,7 @@ def sklearn(problem, dtype, precompute):
         )[1].T
         for j in few
     ]
-    return time.perf_counter() - start, np.stack(coefs)
+    return time.process_time() - start, np.stack(coefs)
 
 
 def celer(problem, dtype):
@@ -99,9 +113,9 @@ def celer(problem, dtype):
     X, y = problem.X(dtype), problem.Y[:, 0].astype(dtype)
     celer_path(X[:50, :20], y[:50], "lasso", alphas=[0.1])  # compile
     lams = problem.lams[0].astype(dtype)
-    start = time.perf_counter()
+    start = time.process_time()
     coefs = celer_path(X, y, "lasso", alphas=lams, tol=TOL, max_iter=100)[1].T
-    return time.perf_counter() - start, coefs[None]
+    return time.process_time() - start, coefs[None]
 
 
 def skglm(problem, dtype):
@@ -111,9 +125,9 @@ def skglm(problem, dtype):
     X, y = problem.X(dtype), problem.Y[:, 0].astype(dtype)
     model = Lasso(fit_intercept=False, tol=TOL)
     model.path(X[:50, :20], y[:50], np.array([0.1], dtype))  # compile
-    start = time.perf_counter()
+    start = time.process_time()
     coefs = model.path(X, y, problem.lams[0].astype(dtype))[1].T
-    return time.perf_counter() - start, coefs[None]
+    return time.process_time() - start, coefs[None]
 
 
 def adelie(problem, dtype):
@@ -122,7 +136,7 @@ def adelie(problem, dtype):
 
     d = len(problem.gram)
     gram = np.asfortranarray(problem.gram, dtype=dtype)
-    start = time.perf_counter()
+    start = time.process_time()
     state = gaussian_cov(
         gram,
         problem.cov[:, 0].astype(dtype),
@@ -132,13 +146,14 @@ def adelie(problem, dtype):
         early_exit=False,
         progress_bar=False,
     )
-    seconds = time.perf_counter() - start
+    seconds = time.process_time() - start
     return seconds, state.betas.toarray()[None]
 
 
 SOLVERS = {
     "gram, float32": lambda p: ours(p, np.float32),
     "gram, float64": lambda p: ours(p, np.float64),
+    "residual, float64": residual,
     "saga, float32": lambda p: saga(p, np.float32),
     "scikit-learn with Gram, float32": lambda p: sklearn(p, np.float32, True),
     "scikit-learn with Gram, float64": lambda p: sklearn(p, np.float64, True),

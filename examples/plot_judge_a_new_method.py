@@ -12,8 +12,8 @@ to judge methods by.
 # --------
 # A small network was trained on halves of 400 digits: 1,000 times for methods that
 # learn from runs, and on 200 other halves, twice each, to judge by. Twenty labels are
-# wrong. Four images of a 3 have a bright left edge. Ten targets have it too; they are
-# other digits, but their output is how far the network takes them for a 3.
+# wrong. Four images of a 3 have a bright left edge. Ten targets have it too; nine of
+# them are other digits, but their output is how far the network takes them for a 3.
 
 from skdatamodels.datasets import load_judged_runs
 

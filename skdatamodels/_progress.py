@@ -84,6 +84,14 @@ def progress_bar(
     )
 
 
+def duration(seconds):
+    """Return a time as text, with two digits."""
+    for unit, size, most in (("s", 1, 90), ("min", 60, 5400), ("h", 3600, 1.3e5)):
+        if seconds < most:
+            return f"{float(f'{seconds / size:.2g}'):g} {unit}"
+    return f"{float(f'{seconds / 86400:.2g}'):,g} days"
+
+
 class _Lines:
     """A file that gets a line for each update of a progress bar."""
 

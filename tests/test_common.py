@@ -28,10 +28,16 @@ from skdatamodels.influence import (
     random_influence,
 )
 from skdatamodels.regression import AttributionMatrix
+from skdatamodels.training import ComponentAblation
 
 RUNS, COEF = make_linear_runs(40, 12, 2)
 _EXAMPLES = Examples(np.arange(12.0).reshape(-1, 1), np.arange(12) % 2)
 NAMED = Examples(_EXAMPLES.X, _EXAMPLES.y, ids=[f"picture {i}" for i in range(12)])
+
+
+def number_kept(kept, seed):
+    return kept.sum()
+
 
 MASKS_ONLY = DifferenceOfMeans()
 SCALED_MATRIX = AttributionRegressor(AttributionMatrix(COEF))
@@ -40,6 +46,7 @@ SCALED_FUNCTION = AttributionRegressor(
 )
 FITTED_ON_RUNS = [DatamodelRegressor(0.01), MASKS_ONLY, SCALED_MATRIX]
 RUN_IDS_ONLY = SubsetTrainer(RidgeClassifier(), _EXAMPLES, _EXAMPLES, random_state=0)
+WITHOUT_TRAINING = ComponentAblation(number_kept, 12, random_state=0)
 ATTRIBUTIONS_OF_A_TRAINER = CounterfactualEvaluation(RUN_IDS_ONLY, sizes=[1])
 
 
@@ -104,6 +111,7 @@ def test_transformers(estimator, check):
         SCALED_MATRIX,
         SCALED_FUNCTION,
         RUN_IDS_ONLY,
+        WITHOUT_TRAINING,
         ATTRIBUTIONS_OF_A_TRAINER,
         DataSupportSearch(RUN_IDS_ONLY),
     ],
@@ -123,6 +131,7 @@ def test_what_applies_to_the_others(estimator, check):
         (DatamodelRegressor(0.01), (RUNS,)),
         (RUN_IDS_ONLY, (np.arange(9),)),
         (RUN_IDS_ONLY, (RUNS.masks,)),
+        (WITHOUT_TRAINING, (np.arange(9),)),
         (DatamodelEmbedding(), (RUNS,)),
     ],
 )

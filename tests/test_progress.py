@@ -4,7 +4,7 @@ import sys
 import pytest
 
 from skdatamodels import _progress
-from skdatamodels._progress import named_progress, progress_bar
+from skdatamodels._progress import duration, named_progress, progress_bar
 
 
 class Terminal(io.StringIO):
@@ -63,3 +63,18 @@ def test_names_of_bars(monkeypatch):
 
 def test_short_work_shows_nothing_with_a_delay(monkeypatch):
     assert shown(monkeypatch, Terminal(), delay=60) == ""
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.0123, "0.012 s"),
+        (89, "89 s"),
+        (150, "2.5 min"),
+        (7200, "2 h"),
+        (5 * 86400, "5 days"),
+        (86400 * 12345, "12,000 days"),
+    ],
+)
+def test_durations_have_two_digits(seconds, text):
+    assert duration(seconds) == text

@@ -27,9 +27,12 @@ from skdatamodels.applications import (
     CounterfactualEffects,
     compare_learners,
     find_label_errors,
+    find_shortcuts,
     harmful_examples,
     leave_one_out,
     removal_check,
+    removal_curves,
+    select_examples,
     similar_examples,
 )
 from skdatamodels.auditing import EffectCheck, GroupAudit, ModelScore, audit
@@ -38,7 +41,7 @@ from skdatamodels.datasets import (
     load_judged_runs,
     make_linear_runs,
 )
-from skdatamodels.inference import infer_weights
+from skdatamodels.inference import compare_alphas, infer_weights
 from skdatamodels.influence import CheapAttributions, DifferenceOfMeans
 from skdatamodels.judging import (
     CollectedRuns,
@@ -243,6 +246,40 @@ def _removal_check():
     return removal_check(trainer, np.arange(8), range(1, 9), n_trials=1)
 
 
+@cache
+def _selection():
+    rng = np.random.default_rng(0)
+    return select_examples(
+        rng.normal(size=(100, 300)),
+        objective="worst_group",
+        groups=np.repeat([f"a long name of group {k}" for k in range(5)], 20),
+        outputs=rng.normal(size=100),
+        train=Examples(np.eye(300), np.arange(300) % 2),
+        higher_is_better=True,
+    )
+
+
+def _selection_check():
+    found = select_examples(np.ones((12, 20)), higher_is_better=True)
+    trainer = SubsetTrainer(
+        lambda rows, seed: np.ones(4), TRAIN, TARGETS, output="margin", random_state=0
+    )
+    others = Examples(np.zeros((4, 20)), TARGETS.y)
+    return found.verify(
+        trainer, range(1, 9), targets=others, groups=list("aabb"), n_trials=1
+    )
+
+
+def _removal_curves():
+    trainer = SubsetTrainer(
+        lambda rows, seed: np.ones(4), TRAIN, TARGETS, random_state=0
+    )
+    values = {
+        f"attribution of a long name, number {k}": np.arange(20) for k in range(9)
+    }
+    return removal_curves(trainer, values, n_trials=1, random_state=0)
+
+
 def _store(folder):
     return RunStore.create(folder / "runs", n_train=3000, n_targets=100)
 
@@ -255,7 +292,17 @@ def _attribution_scores():
     return compare_attributions(methods, RUNS, TRAIN, TARGETS, tests=tests).tests
 
 
+def _alphas():
+    rng, runs = np.random.default_rng(0), {}
+    for alpha in (0.2, 0.5, 0.8):
+        masks = rng.random((60, 20)) < alpha
+        runs[alpha] = masks, masks @ rng.normal(size=(20, 30))
+    return compare_alphas(runs, regressor=DatamodelRegressor(0.1))
+
+
 RESULTS = {
+    "AlphaComparison": lambda folder: _alphas(),
+    "Efficiency": lambda folder: _alphas().efficiency(np.ones(30), np.zeros(30)),
     "AttributionComparison": lambda folder: _comparison(),
     "AttributionMatrix": lambda folder: AttributionMatrix(np.eye(4, 20)),
     "AttributionScores": lambda folder: _attribution_scores(),
@@ -296,7 +343,15 @@ RESULTS = {
     "RemovalInference": lambda folder: _inference().effect_of_removal(np.eye(20)),
     "WeightInference": lambda folder: _inference(),
     "KeptModel": lambda folder: KeptModel(DummyRegressor(), np.arange(100)),
+    "Shortcuts": lambda folder: find_shortcuts(
+        np.random.default_rng(0).normal(size=(360, 360)),
+        Examples(np.eye(360), np.arange(360) % 12),
+        higher_is_better=True,
+    ),
     "RemovalCheck": lambda folder: _removal_check(),
+    "Selection": lambda folder: _selection(),
+    "SelectionCheck": lambda folder: _selection_check(),
+    "RemovalCurves": lambda folder: _removal_curves(),
     "RunPlan": lambda folder: _plan(),
     "RunStore": _store,
     "ScoreInterval": lambda folder: ScoreInterval(1 / 3, 0.3, 0.4),

@@ -7,6 +7,7 @@ from sklearn.utils.validation import check_array, validate_data
 from skdatamodels._examples import check_examples
 from skdatamodels._last_step import last_step
 from skdatamodels._numbers import refuse_disguised
+from skdatamodels.outputs import OUTPUTS
 from skdatamodels.training._players import players_of
 
 FLOATS = [np.float64, np.float32]
@@ -124,6 +125,13 @@ def check_train(train, n_train):
         )
 
 
+def are_of_regression(weights):
+    """Return whether fitted weights know that their outputs are of a regression."""
+    info = getattr(last_step(weights), "output_info_", None)
+    output = None if info is None else OUTPUTS.get(info.name)
+    return output is not None and output.task == "regression"
+
+
 def names_of(weights, examples, attribute):
     """Return the ids of Examples, or those that a fitted estimator knows, or None.
 
@@ -152,25 +160,42 @@ def check_attributions(estimator, X, trainer):
         of the trainer; or if it is an estimator that was fitted on runs of other
         targets or of another output than those of the trainer.
     """
-    _check_targets(getattr(last_step(X), "target_ids_", None), trainer.targets.ids)
     info, own = getattr(last_step(X), "output_info_", None), trainer.output_info
     if info is not None and "unknown" not in (info.name, own.name) and info != own:
         raise ValueError(
             f"The weights were fitted to the output {info.name!r}, but the trainer "
             f"measures {own.name!r}. Fit them on runs of this trainer."
         )
-    X = validate_weights(estimator, X)
+    given, X = X, validate_weights(estimator, X)
+    check_matches(given, X.shape, trainer, "The attribution matrix")
+    return X
+
+
+def check_matches(given, shape, trainer, what):
+    """Raise if weights are not of the targets and players of a trainer.
+
+    Parameters
+    ----------
+    given : fitted estimator or attribution matrix
+        An estimator may know its targets.
+    shape : tuple (n_targets, n_train)
+        Shape of the weights.
+    trainer : SubsetTrainer
+        The trainer.
+    what : str
+        Start of the error.
+    """
+    _check_targets(getattr(last_step(given), "target_ids_", None), trainer.targets.ids)
     players = players_of(trainer)
     wanted = len(trainer.targets), len(players)
-    if X.shape != wanted:
-        hint = " Transpose it." if X.shape == wanted[::-1] else ""
-        if players.are_groups and X.shape == (wanted[0], players.n_rows):
+    if shape != wanted:
+        hint = " Transpose it." if shape == wanted[::-1] else ""
+        if players.are_groups and shape == (wanted[0], players.n_rows):
             hint = " Pass trainer.sum_over_groups(weights)."
         raise ValueError(
-            "The attribution matrix must have a row for each target of the trainer and "
-            f"a column for each {players.noun}: shape {wanted}; got {X.shape}.{hint}"
+            f"{what} must have a row for each target of the trainer and "
+            f"a column for each {players.noun}: shape {wanted}; got {shape}.{hint}"
         )
-    return X
 
 
 def _check_targets(names, ids):

@@ -9,11 +9,22 @@ from sklearn.preprocessing import normalize
 from sklearn.utils.extmath import randomized_svd, svd_flip
 
 from skdatamodels._examples import check_examples
+from skdatamodels._last_step import last_step
 from skdatamodels._random import entropy_from
 from skdatamodels._tables import Table, table_html, table_text
-from skdatamodels.applications._attributions import check_weights
+from skdatamodels.applications._attributions import check_weights, names_of
 from skdatamodels.applications._component_effects import component_effects
 from skdatamodels.training._players import players_of
+
+_SAME = {
+    "output_info_": "outputs",
+    "player_ids_": "training examples",
+    "target_ids_": "targets",
+}
+_FLATTERED = (
+    "The noise of A's weights is in its shares: two fits of one learner differ, too. "
+    "Pass held_out, weights from other runs, to measure them without it."
+)
 
 
 @dataclass(frozen=True, repr=False)
@@ -34,6 +45,8 @@ class LearnerComparison:
         direction has ``1 / n_train``.
     similarity : float64 array of shape (n_targets,)
         Cosine between the weights of A and B for each target.
+    held_out : bool
+        Whether the shares were measured on other weights than the directions.
     train_ids, target_ids : array or None
         Ids of the training examples and of the targets.
     """
@@ -43,6 +56,7 @@ class LearnerComparison:
     explained_in_a: np.ndarray
     explained_in_b: np.ndarray
     similarity: np.ndarray
+    held_out: bool
     train_ids: np.ndarray | None = None
     target_ids: np.ndarray | None = None
 
@@ -98,11 +112,11 @@ class LearnerComparison:
             ],
         }
         similarity = f"cosine of the median target {np.median(self.similarity):.2f}"
-        return Table(
-            "What A gets from the training set, and B does not",
-            columns,
-            notes=(f"Weights of A and B: {similarity}.{self._alike()}",),
-        )
+        notes = (f"Weights of A and B: {similarity}.{self._alike()}",)
+        if not self.held_out:
+            notes += (_FLATTERED,)
+        title = "What A gets from the training set, and B does not"
+        return Table(title, columns, notes=notes)
 
     def _alike(self):
         if self.similarity.min() > 1 - 1e-9:
@@ -143,7 +157,8 @@ fitted estimators
         `explained_in_b` are measured on both, which noise does not flatter. Without
         them, the noise of A's weights is counted as A's.
     train, targets : Examples, default=None
-        The training set and the targets, for ids.
+        The training set and the targets, for ids. By default, those that a fitted
+        `weights_a` knows.
     random_state : int, RandomState instance or None, default=0
         Seed of the decomposition of large matrices.
 
@@ -155,7 +170,8 @@ fitted estimators
     Raises
     ------
     ValueError
-        If the matrices differ in shape, or `n_components` is too large.
+        If the matrices differ in shape, fitted estimators know that their runs are of
+        other outputs, examples or targets, or `n_components` is too large.
 
     See Also
     --------
@@ -191,6 +207,7 @@ fitted estimators
         if not isinstance(held_out, tuple | list) or len(held_out) != 2:
             raise TypeError("held_out must be two attribution matrices: (of A, of B).")
         given |= {"held_out[0]": held_out[0], "held_out[1]": held_out[1]}
+    _check_same(given)
     units = {name: _unit(matrix, name) for name, matrix in given.items()}
     shape = units["weights_a"].shape
     for name, matrix in units.items():
@@ -225,9 +242,26 @@ fitted estimators
         coordinates,
         *explained,
         similarity,
-        None if train is None else train.ids,
-        None if targets is None else targets.ids,
+        held_out is not None,
+        names_of(weights_a, train, "player_ids_"),
+        names_of(weights_a, targets, "target_ids_"),
     )
+
+
+def _check_same(given):
+    """Raise if fitted estimators know that they are about different things."""
+    first = last_step(given["weights_a"])
+    for name, weights in given.items():
+        for attribute, what in _SAME.items():
+            known = [getattr(m, attribute, None) for m in (first, last_step(weights))]
+            if any(one is None for one in known):
+                continue
+            if not np.array_equal(*known):
+                raise ValueError(
+                    f"weights_a and {name} were fitted on runs of different {what}. "
+                    "Then their weights differ, whatever the learners do: collect "
+                    f"runs of the same {what} for both."
+                )
 
 
 def _unit(weights, name):

@@ -7,7 +7,6 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 
 from skdatamodels._dense_row import dense_row
-from skdatamodels._numbers import as_real
 from skdatamodels._sklearn_compat import Interval, StrOptions, fit_context
 from skdatamodels.applications._attributions import check_attributions, check_weights
 from skdatamodels.applications._edits import (
@@ -21,12 +20,10 @@ from skdatamodels.applications._removal_sets import (
     removal_orders,
 )
 from skdatamodels.applications._support_curve import bootstrap_support, fit_support
-from skdatamodels.outputs import OUTPUTS
+from skdatamodels.applications._support_size import check_flips, predict_support_size
 from skdatamodels.training import SubsetTrainer
 from skdatamodels.training._players import players_of
 
-# Negative if the prediction is wrong. A user's own function is assumed to be so.
-_SIGNED = "margin", "log_odds"
 # Bisection stops when its ends differ by this fraction of the lower end, or by 1.
 _RESOLUTION = 0.1
 
@@ -143,6 +140,7 @@ class DataSupportSearch(BaseEstimator):
     See Also
     --------
     predict_support_size : Predict the size from the weights, without training.
+    adaptive_order : Weights whose order is estimated again as examples go.
     skdatamodels.plotting.DataSupportDisplay : Plot the share of targets by size.
 
     Notes
@@ -303,15 +301,7 @@ class DataSupportSearch(BaseEstimator):
     def _check_output(self):
         if self.edit == "mislabel":
             check_takes_labels(self.trainer)
-        name = self.trainer.output_info.name
-        if name in OUTPUTS and name not in _SIGNED:
-            cure = f"Use one of {', '.join(_SIGNED)}."
-            if OUTPUTS[name].task == "regression":
-                cure = "Data supports are defined for classification only."
-            raise ValueError(
-                f"The trainer's output={name!r} does not become negative when the "
-                f"prediction flips. {cure}"
-            )
+        check_flips(self.trainer)
 
     def _check_fallback(self, shape):
         if self.fallback is None or isinstance(self.fallback, str):
@@ -424,60 +414,6 @@ class DataSupportSearch(BaseEstimator):
             ],
             "sizes ran out",
         )
-
-
-def predict_support_size(weights, outputs):
-    """Predict sizes of data supports from the weights, without training.
-
-    The predicted size is the smallest number of examples, highest weight first, whose
-    weights sum to more than the output of the model trained on all examples. Removing
-    them is predicted to make the output negative.
-
-    Parameters
-    ----------
-    weights : array-like or CSR of shape (n_targets, n_train)
-        Attribution matrix in the unit of the output, such as that of a datamodel.
-    outputs : array-like of shape (n_targets,)
-        Mean output of models trained on all examples.
-
-    Returns
-    -------
-    sizes : float64 array of shape (n_targets,)
-        Predicted sizes. 0 for a negative output. NaN if the sum of all positive weights
-        is too small.
-
-    Raises
-    ------
-    ValueError
-        If the shapes do not match, or a value is NaN.
-
-    References
-    ----------
-    Ilyas, Park, Engstrom, Leclerc, Madry, "Datamodels: Predicting Predictions
-    from Training Data", ICML 2022, appendix F.3.2.
-
-    Examples
-    --------
-    >>> from skdatamodels.applications import predict_support_size
-    >>> weights = [[0.5, 1.0, -2.0, 0.25], [0.1, 0.1, 0.1, 0.1], [1.0, 0.0, 0.0, 0.0]]
-    >>> predict_support_size(weights, [1.2, 3.0, -0.5])
-    array([ 2., nan,  0.])
-    """
-    warn_if_weak(weights)
-    weights = check_weights(weights)
-    outputs = as_real(outputs, "outputs").astype(np.float64, copy=False)
-    if outputs.shape != weights.shape[:1] or np.isnan(outputs).any():
-        raise ValueError(
-            f"outputs must have one number for each of the {weights.shape[0]} rows of "
-            f"weights; got shape {outputs.shape} with {np.isnan(outputs).sum()} NaN."
-        )
-    sizes = np.full(len(outputs), np.nan)
-    for target, output in enumerate(outputs):
-        falls = np.cumsum(np.sort(dense_row(weights, target))[::-1], dtype=np.float64)
-        enough = np.flatnonzero(np.r_[0, falls] > output)
-        if enough.size:
-            sizes[target] = enough[0]
-    return sizes
 
 
 # A search is a generator: it yields sizes and receives the outputs (n_trials,) of each.

@@ -41,7 +41,8 @@ class Edits:
     def __init__(self, trainer, sets=None, labels=()):
         players = players_of(trainer)
         # a whole class may be removed: its outputs are then valid, not missing
-        self.trainer = clone(trainer).set_params(unseen_class="floor", keep_models=0)
+        self.trainer = clone(trainer)
+        self.trainer.unseen_class, self.trainer.keep_models = "floor", 0
         self.n_trained, self._outputs = 0, {}
         copies, self._differ = [], {}
         for label in np.unique(labels):
@@ -49,7 +50,13 @@ class Edits:
             needed = sets[labels == label].any(axis=0) & self._differ[label]
             copies += [(i, label) for i in np.flatnonzero(needed)]
         self._copy_of = np.array([i for i, _ in copies], dtype=int)
-        self._label_of = np.array([label for _, label in copies], trainer.train.y.dtype)
+        label_of, dtype = (
+            np.array([label for _, label in copies]),
+            trainer.train.y.dtype,
+        )
+        # values of a regression need not be whole, though those of the trainer are
+        whole = not (label_of.dtype.kind == "f" and (label_of % 1).any())
+        self._label_of = label_of.astype(dtype) if whole else label_of
         if copies:
             self._append_copies(players)
 
@@ -82,6 +89,13 @@ class Edits:
         labels = labels[:, None]
         added = (base & sets)[:, self._copy_of] & (self._label_of == labels)
         return PackedMasks.from_dense(np.hstack([base & ~sets, added]))
+
+    def relabelled(self, sets):
+        """Return the whole training set with sets (n_sets, n_train) relabelled.
+
+        Each example gets the label that it was copied with, which must be a single one.
+        """
+        return PackedMasks.from_dense(np.hstack([~sets, sets[:, self._copy_of]]))
 
     def untouched(self, bases):
         """Return training sets (n_bases, n_train), without edits, as PackedMasks."""

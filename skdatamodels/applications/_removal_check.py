@@ -277,21 +277,13 @@ def removal_scores(outputs, info, y):
     scores : dict of str to object
         The attributes of a `RemovalCheck` that depend on which targets judge.
     """
-    values, metric, higher = (
-        np.array(outputs, np.float64),
-        info.name,
-        info.higher_is_better,
-    )
-    if metric in ("margin", "log_odds"):
-        metric, values = "accuracy", np.where(np.isnan(values), np.nan, values > 0)
-    elif metric == "prediction":
-        metric, values, higher = "mean_squared_error", (values - y) ** 2, False
-    score, variance = _over_trials(values)
+    values, metric, higher = metric_values(outputs, info, y)
+    score, variance = over_trials(values)
     by_target, _ = mean_and_variance(values)  # (n_rows, n_targets)
     _, of_targets = mean_and_variance(by_target - by_target[0])
     change_error = np.sqrt(variance + variance[0] + of_targets)
     change_error[0] = 0
-    output, output_variance = _over_trials(outputs)
+    output, output_variance = over_trials(outputs)
     return {
         "metric": metric,
         "higher_is_better": higher,
@@ -304,7 +296,24 @@ def removal_scores(outputs, info, y):
     }
 
 
-def _over_trials(values):
+def metric_values(outputs, info, y):
+    """Return values whose mean is the score, its name, and whether higher is better.
+
+    Values are float64, of the shape of the outputs, and NaN where these are.
+    """
+    values, metric, higher = (
+        np.array(outputs, np.float64),
+        info.name,
+        info.higher_is_better,
+    )
+    if metric in ("margin", "log_odds"):
+        metric, values = "accuracy", np.where(np.isnan(values), np.nan, values > 0)
+    elif metric == "prediction":
+        metric, values, higher = "mean_squared_error", (values - y) ** 2, False
+    return values, metric, higher
+
+
+def over_trials(values):
     """Return the mean over trials of the mean over targets, and its variance."""
     n_rows, n_trials, n_targets = values.shape
     means, _ = mean_and_variance(np.reshape(values, (-1, n_targets)))

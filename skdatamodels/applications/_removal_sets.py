@@ -1,6 +1,6 @@
 """Order training examples by weight, for removal."""
 
-from numbers import Integral
+from numbers import Integral, Real
 
 import numpy as np
 
@@ -34,8 +34,8 @@ def removal_orders(weights, players, train, targets, fallback, labels=None):
         The training set and the targets.
     fallback : array or CSR of shape (n_targets, n_train), "random" or None
         How to order examples of equal weight. Remaining ties, and all for None, are
-        ordered by :func:`like_first`, unless they are groups. Ties that remain then are
-        in a fixed random order, so that a store finds the sets again.
+        ordered by :func:`like_first`, unless they are groups or components. Ties that
+        remain then are in a fixed random order, so that a store finds the sets again.
     labels : array of shape (n_targets,), optional
         Labels to assign. Examples that already have the label of the target are left
         out, and groups all of whose examples have it.
@@ -48,7 +48,7 @@ def removal_orders(weights, players, train, targets, fallback, labels=None):
     keys = [weights]
     if fallback is not None and not isinstance(fallback, str):
         keys.append(fallback)
-    by_likeness = not (isinstance(fallback, str) or players.are_groups)
+    by_likeness = players.are_examples and not isinstance(fallback, str)
     if by_likeness and _has_ties(weights):
         keys += like_first(train, targets)
     orders = [
@@ -84,7 +84,7 @@ def check_sizes(sizes, n_train):
     counts = [
         size if isinstance(size, Integral) else max(1, round(size * n_train))
         for size in sizes
-        if isinstance(size, Integral) or 0 < size < 1
+        if isinstance(size, Integral) or (isinstance(size, Real) and 0 < size < 1)
     ]
     if len(counts) < max(1, len(sizes)) or not all(0 < n < n_train for n in counts):
         raise ValueError(

@@ -8,12 +8,11 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.base import clone
 
-from skdatamodels._progress import named_progress
+from skdatamodels._progress import duration, named_progress
 from skdatamodels.auditing._checked_removal import N_BASES, N_TRIALS
 from skdatamodels.auditing._effect_check import N_SETS
 from skdatamodels.auditing._groups import N_RUNS, SIZES
 from skdatamodels.auditing._runs_of_audit import N_FULL, N_REPEATED, memory_estimate
-from skdatamodels.judging._estimate_cost import duration
 from skdatamodels.masks import PackedMasks
 from skdatamodels.training._players import players_of
 from skdatamodels.training._trainer_store import count_stored

@@ -42,8 +42,9 @@ class JudgedRuns:
         What the classes consist of, which the learner was not told.
     shortcut : tuple of bool arrays of shapes (n_train,) and (n_targets,), or None
         Training examples with a planted shortcut, and targets that have it. These
-        targets are examples of other classes; the label of the shortcut is theirs, so
-        that their output tells how far the learner takes it.
+        targets are drawn from all classes, and all but one are of another class; the
+        label of the shortcut is theirs, so that their output tells how far the learner
+        takes it.
     leave_one_out : float32 array of shape (n_targets, n_train), or None
         Effect of each training example: the output of the full training set minus that
         without the example, one training each. Only for learners with no or little

@@ -4,16 +4,20 @@ Everything is vectorised over targets. A run that a target cannot use has a resi
 0 for it, so that one product of all masks with the residuals serves all targets.
 """
 
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import sparse
 
 from skdatamodels.inference._mask_covariance import MaskCovariance
+from skdatamodels.inference._mask_spread import MaskSpread
 from skdatamodels.masks import PackedMasks
 from skdatamodels.runs._usable_runs import usable_runs
 
 LEAST_FREEDOM = 2  # observations less degrees of freedom
+_NEARLY_HALF = 0.02  # difference of alpha from 1/2 that does not matter
 
 
 class Debiased(NamedTuple):
@@ -23,6 +27,7 @@ class Debiased(NamedTuple):
     scale: np.ndarray  # (n, n_strata), standard errors before centring
     freedom: np.ndarray  # (n,), observations less degrees of freedom
     noise: np.ndarray  # (n, m), what each run adds to the errors; of length 1
+    variance_ratio: np.ndarray | None  # (n, d), of variances to those of `scale`
     offset: np.ndarray  # (n_fitted,), mean residuals by their error if runs were new
 
 
@@ -38,7 +43,8 @@ class Residuals(NamedTuple):
         return np.maximum(self.usable.sum(axis=0), 1)
 
 
-class FittedRuns(NamedTuple):
+@dataclass(frozen=True)
+class FittedRuns:
     """A fit and its runs."""
 
     model: Any
@@ -83,7 +89,23 @@ class FittedRuns(NamedTuple):
             absent = exclude[:, None] == np.arange(len(step))
         estimate = self.design.centred(coef + np.nan_to_num(step.T), absent)
         noise = self._noise(left_out, variances)
-        return Debiased(estimate, scale.T, freedom, noise, offset)
+        ratio = None
+        if self.spread is not None:
+            ratio = self.spread.ratios(noise)
+            if absent is not None:
+                ratio[absent] = 1
+        return Debiased(estimate, scale.T, freedom, noise, ratio, offset)
+
+    @cached_property
+    def spread(self):
+        """The MaskSpread, or None if all fractions are about 1/2."""
+        if not abs(self.design.alpha - 0.5).max() > _NEARLY_HALF:
+            return None
+        alpha = self.design.alpha[self.design.level]
+        alpha[self.design.pairs] = (
+            0.5  # their masks are opposite: all squares are equal
+        )
+        return MaskSpread(self.masks, alpha)
 
     def _rows(self, name, targets):
         """Return rows of a matrix of the model, dense (n, d)."""

@@ -104,10 +104,11 @@ def infer_weights(model, X, y=None, *, targets=None, strata=None, alpha=None):
 
     Estimates have the type of `coef_` and take as much memory as the dense matrix;
     standard errors are stored as one number a target and stratum, and their
-    correlations as a float32 array of shape (n_targets, n_runs). Work is done in
-    blocks of 64 targets or more, for which some ten float64 arrays of shape
-    (n_runs, 64) or (n_train, 64) are held. For less memory, take some `targets` at a
-    time.
+    correlations as a float32 array of shape (n_targets, n_runs). If a fraction is not
+    1/2, there are also ratios of variances, float32 of shape (n_targets, n_train).
+    Work is done in blocks of 64 targets or more, for which some ten float64 arrays of
+    shape (n_runs, 64) or (n_train, 64) are held. For less memory, take some `targets`
+    at a time.
 
     References
     ----------
@@ -150,6 +151,7 @@ def infer_weights(model, X, y=None, *, targets=None, strata=None, alpha=None):
         np.empty((len(targets), len(design.n_columns))),
         np.empty(len(targets)),
         np.empty((len(targets), m), np.float32),
+        np.empty((len(targets), d), np.float32) if runs.spread else None,
         offset=[],
     )
     stratum_of = np.full(len(targets), -1)  # of the excluded column
@@ -163,7 +165,8 @@ def infer_weights(model, X, y=None, *, targets=None, strata=None, alpha=None):
         for some in np.split(same, range(step, len(same), step)):
             *parts, offset = runs.debias(targets[some], variances)
             for whole, part in zip(found, parts, strict=False):
-                whole[some] = part
+                if whole is not None:
+                    whole[some] = part
             found.offset.extend(offset)
     _check_fitted_on(found.offset)
     _warn_if_used_up(targets[found.freedom < LEAST_FREEDOM], n_targets)
@@ -175,6 +178,8 @@ def infer_weights(model, X, y=None, *, targets=None, strata=None, alpha=None):
         None if model.target_ids_ is None else model.target_ids_[targets],
         model.player_ids_,
         found.noise,
+        found.variance_ratio,
+        runs.spread,
     )
 
 

@@ -11,6 +11,7 @@ several sizes or fractions are centred within each, and their covariances averag
 from typing import NamedTuple
 
 import numpy as np
+from scipy import special
 
 from skdatamodels._numbers import as_real
 from skdatamodels.masks import DESIGNS
@@ -19,8 +20,10 @@ from skdatamodels.runs import TrainingRuns
 from skdatamodels.runs._training_runs import paired_runs
 
 _MOST_LEVELS = 20  # sizes of subsets that count as fixed
+_MOST_UNSEEN = 20  # expected subsets of a size of which chance leaves none
 _MOST_COLUMNS = 400  # whose correlations are checked
 _CHANCE = 6.0  # standard errors that chance does not explain
+_RARE = 1e-9  # probability that chance does not explain
 _TOLERANCE = 0.25  # of mean squared correlations, relative to independent runs
 ORTHOGONAL = 0.02  # mean squared correlation of complete orthogonal blocks, at most
 _UNLIKELY_COMPLEMENTS = 30  # columns from which complements do not occur by chance
@@ -127,7 +130,7 @@ class MaskCovariance(NamedTuple):
         mean = (self.sizes[:, one].sum(axis=1) / self.n_columns)[self.stratum]
         counts = (packed if one.all() else packed[one]).column_counts()
         z = (counts - mean) / np.sqrt(v)
-        if (z**2).mean() > 1.5 + _CHANCE * np.sqrt(2 / d) or abs(z).max() > 8:
+        if (z**2).mean() > 0.5 + special.chdtri(d, _RARE) / d or abs(z).max() > 8:
             worst = abs(z).argmax()
             raise ValueError(
                 f"Training example {worst} is in {counts[worst]:.0f} of {one.sum()} "
@@ -154,10 +157,16 @@ class MaskCovariance(NamedTuple):
             same = stratum[:, None] == stratum
             expected = same / np.maximum(self.n_columns[stratum] - 1, 1)
         upper = np.triu_indices(len(some), 1)
-        rho = (gram / np.outer(root, root) + expected)[upper]
-        if len(rho) < 10:  # too few columns to tell, and their number is small
+        size = np.where(root > 0, root, np.nan)  # 0 if it is in no run
+        rho = (gram / np.outer(size, size) + expected)[upper]
+        known = np.isfinite(rho)
+        if known.sum() < 10:  # too few columns to tell, and their number is small
             return 1.0
-        ratio, chance = n * (rho**2).mean(), _CHANCE * np.sqrt(2 / len(rho))
+        # The products of two columns that few runs are in have heavy tails.
+        tail = n / size**2 - 3  # excess kurtosis
+        tails = np.nanmean(np.outer(tail, tail)[upper]) / n
+        ratio = n * (rho[known] ** 2).mean()
+        chance = _CHANCE * np.sqrt((2 + max(tails, 0)) / known.sum())
         if ratio < ORTHOGONAL:
             return 0.0
         if abs(ratio - 1) > _TOLERANCE + chance:
@@ -215,9 +224,15 @@ def _levels(total, d, alpha):
         return True, level
     share = total.mean() / d
     ratio = total.var() / (d * share * (1 - share))
+    few = len(sizes) <= _MOST_LEVELS and np.bincount(level).min() > 1
     if abs(ratio - 1) < max(0.3, _CHANCE * np.sqrt(2 / len(total))):
-        return False, np.zeros(len(total), int)
-    if len(sizes) <= _MOST_LEVELS and np.bincount(level).min() > 1:
+        # a few fixed sizes can have the variance of random ones, but with gaps
+        between = np.setdiff1d(np.arange(sizes[0], sizes[-1]), sizes)
+        share_below = special.bdtr([between - 1, between], d, share)  # binomial
+        expected = len(total) * np.diff(share_below, axis=0)
+        if not (few and (expected > _MOST_UNSEEN).any()):
+            return False, np.zeros(len(total), int)
+    if few:
         return True, level
     raise ValueError(
         f"The sizes of the subsets vary {'more' if ratio > 1 else 'less'} than if "

@@ -79,4 +79,4 @@ def mark_note(distinguishable):
             f"* distinguishable at FDR {FDR} (if subsets have a fixed size: from a "
             "typical example)",
         )
-    return (f"No example is distinguishable at FDR {FDR}.",)
+    return (f"No named example is distinguishable at FDR {FDR}.",)

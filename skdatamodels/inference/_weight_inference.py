@@ -10,6 +10,7 @@ from skdatamodels._numbers import as_real
 from skdatamodels._sklearn_compat import StrOptions, validate_params
 from skdatamodels._tables import MOST_ROWS, Table, table_html, table_text
 from skdatamodels.inference._false_discovery import cut_of_all, cuts_of_targets
+from skdatamodels.inference._mask_spread import MaskSpread
 from skdatamodels.inference._removal_inference import (
     INSIDE,
     RemovalInference,
@@ -52,6 +53,10 @@ class WeightInference:
     noise : float32 array of shape (n_targets, n_runs) or None
         What each run adds to the errors, in vectors of length 1: the product of two is
         the correlation of the errors of two targets.
+    variance_ratio : float32 array of shape (n_targets, n_train) or None
+        At least 1: the variance of a weight relative to that by `scale`. More than 1 if
+        residuals are larger on subsets with the example than on those without, and
+        `alpha` is not 1/2. None: all are 1.
 
     See Also
     --------
@@ -80,6 +85,8 @@ class WeightInference:
     target_ids: np.ndarray | None = None
     player_ids: np.ndarray | None = None
     noise: np.ndarray | None = None
+    variance_ratio: np.ndarray | None = None
+    _spread: MaskSpread | None = None  # `combine` computes variance_ratio from it
 
     def __len__(self):
         return len(self.estimate)
@@ -89,6 +96,7 @@ class WeightInference:
         if isinstance(targets, int | np.integer):
             targets = [targets]
         own = ("estimate", "scale", "freedom", "noise", "exclude", "target_ids")
+        own += ("variance_ratio",)
         parts = {name: getattr(self, name) for name in own}
         parts = {k: v if v is None else v[targets] for k, v in parts.items()}
         return replace(self, **parts)
@@ -102,6 +110,8 @@ class WeightInference:
         """
         spread = np.sqrt(self._shares())[..., self.stratum]
         found = self.scale[:, self.stratum] * spread
+        if self.variance_ratio is not None:
+            found *= np.sqrt(self.variance_ratio)
         if self.exclude is not None:
             own = np.flatnonzero(self.exclude >= 0)
             found[own, self.exclude[own]] = np.nan
@@ -253,12 +263,17 @@ class WeightInference:
         total = np.maximum(size.sum(axis=1), np.finfo(float).tiny)
         noise = errors.mean(axis=0)
         length = np.sqrt((noise**2).sum(axis=1, keepdims=True))
+        noise = (noise / np.where(length > 0, length, 1)).astype(np.float32)
+        ratio = None
+        if self._spread is not None:
+            ratio = self._spread.ratios(noise).astype(np.float32)
         return replace(
             self,
             estimate=factors @ self.estimate,
             scale=np.sqrt((errors**2).sum(axis=-1)).T,
             freedom=size @ self.freedom / total,
-            noise=(noise / np.where(length > 0, length, 1)).astype(np.float32),
+            noise=noise,
+            variance_ratio=ratio,
             exclude=None,
             target_ids=None,
         )
@@ -342,6 +357,12 @@ class WeightInference:
         ------
         ValueError
             If the sets do not have a column for each training example.
+
+        Notes
+        -----
+        Errors of the weights of a set are taken to be independent, but for centring. If
+        `alpha` is far from 1/2 and examples of one set interact with each other, the
+        error of their sum is larger.
         """
         sets = np.atleast_2d(as_real(sets, "sets")).astype(np.float64)
         if sets.shape[1:] != self.stratum.shape:
@@ -350,7 +371,7 @@ class WeightInference:
                 f"examples, got shape {sets.shape}."
             )
         members = np.eye(self.scale.shape[1])[self.stratum]
-        squares = (sets**2 @ members)[None].repeat(len(self), 0)
+        squares = self._squares(sets, members)
         sums = (sets @ members)[None].repeat(len(self), 0)
         if self.exclude is not None:
             own = np.flatnonzero(self.exclude >= 0)
@@ -363,6 +384,14 @@ class WeightInference:
         error = np.sqrt(variance[..., 0])
         effect = -np.where(np.isfinite(error), self.estimate @ sets.T, 0)
         return RemovalInference(effect, error, self.freedom, self.n_columns is not None)
+
+    def _squares(self, sets, members):
+        """Return sums of squares of sets, by target and stratum, with their ratios."""
+        if self.variance_ratio is None:
+            return (sets**2 @ members)[None].repeat(len(self), 0)
+        ratio = self.variance_ratio.astype(np.float64)
+        parts = [(sets**2 * member) @ ratio.T for member in members.T]
+        return np.stack(parts, axis=-1).transpose(1, 0, 2)
 
     def with_level_of(self, weights):
         """Return the inference with the mean of some weights, to show it beside them.

@@ -8,6 +8,7 @@ from skdatamodels.influence._cheap_attributions import (
     cheap_attributions,
 )
 from skdatamodels.influence._controls import random_influence, same_class_influence
+from skdatamodels.influence._data_oob import data_oob
 from skdatamodels.influence._difference_of_means import DifferenceOfMeans
 from skdatamodels.influence._forest_influence import forest_influence
 from skdatamodels.influence._influence_functions import influence_functions
@@ -30,6 +31,7 @@ __all__ = [
     "banzhaf_values",
     "boosting_influence",
     "cheap_attributions",
+    "data_oob",
     "forest_influence",
     "gradient_dot",
     "influence_functions",

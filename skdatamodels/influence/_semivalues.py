@@ -91,6 +91,10 @@ def shapley_values(runs, *, beta=(1, 1)):
         targets, a number of `beta` is not positive, or `DifferenceOfMeans` does not
         accept the runs.
 
+    See Also
+    --------
+    skdatamodels.inference.compare_alphas : Shapley values with intervals.
+
     Notes
     -----
     The estimate at each alpha is unbiased for the "bernoulli" design. In the "uniform"
@@ -139,6 +143,13 @@ def shapley_values(runs, *, beta=(1, 1)):
 def _values_at(alpha, runs):
     masks, outputs = runs if isinstance(runs, tuple) else (runs.packed, runs.outputs)
     masks = as_masks(masks)
+    check_share(masks, alpha)
+    coef = DifferenceOfMeans().fit(masks, outputs).coef_
+    return np.atleast_2d(coef)
+
+
+def check_share(masks, alpha):
+    """Raise ValueError if PackedMasks do not have a fraction alpha of the columns."""
     if not 0 < alpha < 1:
         raise ValueError(f"alpha must be a fraction between 0 and 1, got {alpha}.")
     share = masks.column_counts().mean() / len(masks)
@@ -150,8 +161,6 @@ def _values_at(alpha, runs):
         raise ValueError(
             f"The runs at alpha={alpha} use {share:.3f} of the training set."
         )
-    coef = DifferenceOfMeans().fit(masks, outputs).coef_
-    return np.atleast_2d(coef)
 
 
 def _integration_weights(alphas, a, b):

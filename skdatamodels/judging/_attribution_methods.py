@@ -1,5 +1,6 @@
 """Turn what the user passes as a method into an attribution matrix and its cost."""
 
+from inspect import signature
 from time import perf_counter
 from typing import NamedTuple
 
@@ -81,6 +82,27 @@ def resolve(name, given, shape):
     weights = _check_weights(name, getattr(estimator, "coef_", estimator), shape)
     record = {"source": type(estimator).__name__, "params": params}
     return Method(weights, seconds, record)
+
+
+def check_callable(name, given):
+    """Raise if a function cannot be called without arguments."""
+    if not callable(given) or hasattr(given, "coef_"):
+        return
+    try:
+        parameters = signature(given).parameters.values()
+    except ValueError:  # some functions of C tell none
+        return
+    needed = [
+        one.name
+        for one in parameters
+        if one.default is one.empty
+        and one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)
+    ]
+    if needed:
+        raise TypeError(
+            f"{name!r} is called without arguments, but needs {', '.join(needed)}. "
+            f"Pass lambda: your_function({', '.join(needed)})."
+        )
 
 
 def check_shape(name, given, shape):

@@ -25,7 +25,8 @@ class AttributionScores:
         Names of the tests.
     score, low, high : float64 arrays of shape (n_methods, n_tests)
         Mean score over targets, and the ends of its bootstrap interval. NaN where a
-        test does not apply to a method. All methods share the same draws of targets.
+        test does not apply to a method; a single target has no interval. All methods
+        share the same draws of targets.
     n_targets : int array of shape (n_tests,)
         Number of targets that a test asks.
     ceiling : float64 array of shape (n_tests,)

@@ -74,7 +74,7 @@ class AttributionTests:
                 f"{unknown} are not known in tests. Its keys are {', '.join(_KEYS)}."
             )
         known = {key: value for key, value in tests.items() if value is not None}
-        self.k = known.pop("k", min(10, shape[1]))
+        self.k = known.pop("k", min(10, max(1, shape[1] // 2)))
         check_k(self.k, shape[1])
         if has_classes:
             self._add("same class", self._classes(train.y, targets.y))
@@ -105,20 +105,22 @@ class AttributionTests:
         each = np.full(len(targets), 1 / len(targets))
         counts[1:, targets] = rng.multinomial(len(targets), each, n_bootstraps)
         tail = (1 - confidence) / 2
+        asked = np.isin(np.arange(self.shape[0]), targets)
+        n_asked = np.array([(asked & test.concerned).sum() for test in tests.values()])
         scores = np.full((len(matrices), len(tests), 3), np.nan)
         for i, (method, weights) in enumerate(matrices.items()):
             weights = weights if self.sign > 0 else -weights
             for j, test in enumerate(tests.values()):
                 drawn = test.score(weights, counts, method)
                 scores[i, j, 0] = drawn[0]
-                if not np.isnan(drawn[1:]).all():
+                # one target does not tell what others would give
+                if n_asked[j] > 1 and not np.isnan(drawn[1:]).all():
                     scores[i, j, 1:] = np.nanquantile(drawn[1:], [tail, 1 - tail])
-        asked = np.isin(np.arange(self.shape[0]), targets)
         return AttributionScores(
             np.array(list(matrices)),
             np.array(list(tests)),
             *np.moveaxis(scores, 2, 0),
-            np.array([(asked & test.concerned).sum() for test in tests.values()]),
+            n_asked,
             np.array([test.ceiling for test in tests.values()]),
             confidence,
         )

@@ -4,8 +4,9 @@ import sys
 
 import numpy as np
 
+from skdatamodels._progress import duration
 from skdatamodels._tables import format_column
-from skdatamodels.judging._estimate_cost import duration, estimate_cost
+from skdatamodels.judging._estimate_cost import estimate_cost
 
 
 class Report:

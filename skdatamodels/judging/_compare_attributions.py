@@ -56,7 +56,7 @@ class _Part(NamedTuple):
 
 @validate_params(
     {
-        "attributions": [dict],
+        "attributions": "no_validation",
         "runs": [TrainingRuns],
         "train": [Examples],
         "targets": [Examples],
@@ -147,7 +147,8 @@ def compare_attributions(
         share of the target's class among the highest weights and the overlap of
         targets are tested. The keys are optional:
 
-        - "k": number of highest weights that these two look at, 10 by default.
+        - "k": number of highest weights that these two look at, by default 10, but at
+          most half of them.
         - "subclasses": labels of the training examples and of the targets that the
           learner was not told, a pair of arrays (n_train,) and (n_targets,).
         - "marked": dict of pairs of bool arrays (n_train,) and (n_targets,), such as
@@ -155,8 +156,9 @@ def compare_attributions(
           they should matter to.
         - "wrong_labels": bool array (n_train,), True for wrong labels. Targets that are
           marked do not judge, for their labels need not be their own.
-        - "self_influence": dict of arrays (n_train,) by method, high for examples that
-          matter most to themselves, to find the wrong labels.
+        - "self_influence": dict of arrays (n_train,) by method, the weight of each
+          example for its own output, to find the wrong labels: high for those that
+          matter most to themselves, or low if lower outputs are better, as losses are.
         - "randomised": dict of attribution matrices by method, of a learner that has
           learnt nothing.
         - "leave_one_out": :class:`~skdatamodels.applications.LeaveOneOut`, or a matrix

@@ -4,7 +4,11 @@ import numpy as np
 
 from skdatamodels._examples import swap_hint
 from skdatamodels._numbers import as_real
-from skdatamodels.judging._attribution_methods import by_setting, check_shape
+from skdatamodels.judging._attribution_methods import (
+    by_setting,
+    check_callable,
+    check_shape,
+)
 from skdatamodels.masks import as_masks
 from skdatamodels.training._players import players_of
 
@@ -46,7 +50,12 @@ def check_examples(runs, train, targets, players, *retraining):
 
 
 def check_names(attributions, *by_name):
-    """Raise if a name is that of a control, or of no method."""
+    """Raise if methods have no names, or one of a control, or names have no method."""
+    if not isinstance(attributions, dict):
+        raise TypeError(
+            'attributions must be a dict of methods by name, as {"mine": weights}, '
+            f"got {type(attributions).__name__}."
+        )
     if not attributions:
         raise ValueError("attributions is empty. Pass at least one method.")
     taken = [name for name in CONTROLS if name in attributions]
@@ -64,9 +73,10 @@ def check_names(attributions, *by_name):
 
 
 def check_shapes(attributions, runs):
-    """Raise if a matrix has another shape than the runs."""
+    """Raise if a matrix has another shape than the runs, or a function needs input."""
     for name, given in attributions.items():
         for _, full_name, one in by_setting(name, given):
+            check_callable(full_name, one)
             check_shape(full_name, one, (runs.n_targets, runs.n_train))
 
 

@@ -21,6 +21,7 @@ from joblib import effective_n_jobs
 from scipy.optimize import brentq
 from sklearn.base import clone
 
+from skdatamodels._progress import duration
 from skdatamodels._sklearn_compat import Interval, validate_params
 from skdatamodels._tables import Table, table_html, table_text
 from skdatamodels.influence._learner_models import family_of
@@ -34,6 +35,7 @@ _LINEAR = 0.5, 0.9
 # Share of the noise of training, if it is not measured.
 _NOISE = 0.5, 0.0
 _MOST_NOISE = 0.95  # that three trainings can tell
+_LEAST_TARGETS = 10  # that can tell how much noise there is
 _QUICK = 0.5  # seconds: below, models may be trained together, and more are timed
 _N_QUICK = 64
 _HELPED = "forest", "boosting", "network", "mlp"  # by cheap attributions of their own
@@ -53,7 +55,8 @@ class CostEstimate:
         Number of trainings at the same time.
     noise_share : float
         Share of the variance of the outputs that is due to the randomness of training,
-        from three trainings: a rough figure. NaN if it was not measured.
+        from three trainings: a rough figure. NaN if it was not measured, or if there is
+        noise and fewer than 10 targets, which do not tell how much.
     n_runs : int array of shape (n_sizes,)
         Numbers of runs.
     seconds : float64 array of shape (n_sizes,)
@@ -252,19 +255,12 @@ def runs_for(wanted, n_weights, share):
     return np.exp(brentq(excess, 0, most)) if excess(most) > 0 else np.inf
 
 
-def duration(seconds):
-    """Return a time as text, with two digits."""
-    for unit, size, most in (("s", 1, 90), ("min", 60, 5400), ("h", 3600, 1.3e5)):
-        if seconds < most:
-            return f"{float(f'{seconds / size:.2g}'):g} {unit}"
-    return f"{float(f'{seconds / 86400:.2g}'):,g} days"
-
-
 def _measure(trainer, masks):
     """Return the seconds of a training, and the share of noise in its outputs."""
     trainer = clone(trainer).set_params(
-        store=None, keep_models=0, n_jobs=1, verbose=0, on_failure="raise"
+        store=None, n_jobs=1, verbose=0, on_failure="raise"
     )
+    trainer.keep_models = 0
     other = trainer.transform(masks[[1]]).outputs[0]  # and warm up
     start = perf_counter()
     one, again = trainer.transform(masks[[0, 0]]).outputs
@@ -276,7 +272,11 @@ def _measure(trainer, masks):
     noise, total = (
         np.nanmean((one - outputs) ** 2, dtype=np.float64) for outputs in (again, other)
     )
-    return seconds, float(min(noise / total, _MOST_NOISE)) if total > 0 else 0.0
+    if not noise > 1e-9 * total:
+        return seconds, 0.0
+    if total == 0 or len(one) < _LEAST_TARGETS:
+        return seconds, np.nan
+    return seconds, float(min(noise / total, _MOST_NOISE))
 
 
 def _advice(trainer, n_train, n_affordable, n_needed):
@@ -287,7 +287,7 @@ def _advice(trainer, n_train, n_affordable, n_needed):
             f"influence.{family}_influence is nearly exact for this learner, without "
             "runs."
         )
-    if n_affordable >= n_needed[1]:
+    if n_affordable >= n_needed[1] or trainer._noun == "component":
         return
     if family in _HELPED:
         yield (

@@ -7,6 +7,7 @@ from sklearn.base import clone
 
 from skdatamodels.applications._attributions import check_weights
 from skdatamodels.applications._removal_sets import HEURISTICS
+from skdatamodels.training import ComponentAblation
 
 
 def targets_to_retrain(counterfactuals, reported):
@@ -59,10 +60,14 @@ def data_supports(search, matrices, targets):
     if search is None:
         return {}
     trainer = clone(search.trainer)
-    learner = trainer.estimator
-    if not (hasattr(learner, "fit") or hasattr(learner, "make_learner")):
-        learner = partial(_measure_some, learner, targets)
-    trainer.set_params(estimator=learner, targets=trainer.targets[targets])
+    learner, some = trainer.estimator, trainer.targets[targets]
+    if isinstance(trainer, ComponentAblation):
+        evaluate = partial(_measure_some, trainer.evaluate, targets)
+        trainer.set_params(evaluate=evaluate, target_ids=some.ids)
+    else:
+        if not (hasattr(learner, "fit") or hasattr(learner, "make_learner")):
+            learner = partial(_measure_some, learner, targets)
+        trainer.set_params(estimator=learner, targets=some)
     fallback = search.fallback
     if not isinstance(fallback, str):
         fallback = "random" if fallback is None else check_weights(fallback)[targets]
@@ -70,9 +75,9 @@ def data_supports(search, matrices, targets):
     return {name: clone(search).fit(w[targets]) for name, w in matrices.items()}
 
 
-def _measure_some(learner, targets, train_indices, seed):
+def _measure_some(learner, targets, subset, seed):
     """Call a learner that measures all targets, and return the outputs of some."""
-    return np.asarray(learner(train_indices, seed))[targets]
+    return np.atleast_1d(learner(subset, seed))[targets]
 
 
 def agreement(effects, name):

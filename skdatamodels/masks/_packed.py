@@ -208,8 +208,9 @@ class PackedMasks:
     def gram(self, n_jobs=None, out=None):
         """Count, for each pair of examples, the runs that contain both: maskᵀ·mask.
 
-        The counts are exact: each is the population count of the bitwise *and* of two
-        columns.
+        The counts are exact. A processor that counts the ones of several words at once
+        counts those of the bitwise *and* of two columns. On others, tables say how many
+        of four runs two columns share; see :ref:`pair_counts`.
 
         Parameters
         ----------
@@ -222,24 +223,42 @@ class PackedMasks:
         -------
         counts : int32 array of shape (n_train, n_train)
             Number of runs that contain both examples; `out`, if it was given.
-        """
-        from skdatamodels.masks._popcount import add_pair_counts, mirror, pack_columns
 
+        Raises
+        ------
+        ValueError
+            If `out` is not a writable int32 array of this shape.
+        """
+        shape = self.n_train, self.n_train
+        if out is not None and not (
+            isinstance(out, np.ndarray)
+            and (out.shape, out.dtype) == (shape, np.int32)
+            and out.flags.writeable
+        ):
+            raise ValueError(
+                f"out must be a writable int32 array of shape {shape}, got "
+                f"{type(out).__name__} of shape {np.shape(out)} and dtype "
+                f"{getattr(out, 'dtype', None)}."
+            )
+        from skdatamodels.masks._pair_counts import fastest_pair_counter
+        from skdatamodels.masks._popcount import mirror
+
+        counter = fastest_pair_counter()
         counts = out
         if counts is None:
-            counts = np.zeros((self.n_train, self.n_train), dtype=np.int32)
-        # Split the upper triangle into stripes of equal area, so that the threads
+            counts = np.zeros(shape, dtype=np.int32)
+        # Split the upper triangle into parts of nearly equal area, so that the threads
         # finish together.
-        n_stripes = 4 * effective_n_jobs(n_jobs)
-        area = 1 - np.sqrt(1 - np.arange(n_stripes + 1) / n_stripes)
-        edges = np.unique((self.n_train * area).astype(int))
+        n_parts, n_stripes = 4 * effective_n_jobs(n_jobs), self.n_train / counter.stripe
+        area = 1 - np.sqrt(1 - np.arange(n_parts + 1) / n_parts)
+        edges = np.unique(np.ceil(n_stripes * area).astype(int)) * counter.stripe
+        edges = np.minimum(edges, self.n_train)
         with Parallel(n_jobs=n_jobs, require="sharedmem") as parallel:
-            for rows in row_blocks(len(self), self.bits.shape[1], multiple=64):
-                words = pack_columns(
-                    np.ascontiguousarray(self.bits[rows]), self.n_train
-                )
+            for rows in row_blocks(len(self), counter.run_bytes(self.n_train), 64):
+                bits = np.ascontiguousarray(self.bits[rows])
+                packed = counter.pack(bits, self.n_train)
                 parallel(
-                    delayed(add_pair_counts)(words, start, stop, counts)
+                    delayed(counter.add)(packed, start, stop, counts)
                     for start, stop in pairwise(edges)
                 )
         mirror(counts)

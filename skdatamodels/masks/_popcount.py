@@ -31,6 +31,11 @@ def _transpose_8x8(x):
     return x ^ t ^ (t << np.uint64(28))
 
 
+def run_bytes(n_train):
+    """Return the number of bytes of a run in packed columns."""
+    return -(-n_train // 8)
+
+
 @njit(nogil=True)
 def pack_columns(bits, n_train):
     """Turn packed rows into packed columns: uint64 (n_train, ceil(n_rows / 64)).

@@ -457,7 +457,8 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             fit = join(*solve(problem, settings), n_targets)
             progress.update()
         gaps = np.where(enough, fit.worst_gap, 0)[:, None]
-        warn_unless_converged(gaps, self.tol, self.max_iter)
+        unpenalised = lam is not None and bool((lam == 0).any())
+        warn_unless_converged(gaps, self.tol, self.max_iter, unpenalised)
         self.held_out_r2_ = held_out_r2(problem, fit)
         self._set_attributes(units.restore(fit, dtype, self.penalty_), one)
         self._set_prior(prior, units, dtype)

@@ -40,7 +40,7 @@ def check_new_runs(store, rows, masks, seeds, outputs):
 
 def check_undamaged(store, rows):
     """Raise ValueError if rows of a store are not finished, or have changed."""
-    missing = np.setdiff1d(rows, np.flatnonzero(store.done()))
+    missing = np.unique(np.asarray(rows, dtype=np.int64)[~store.done(rows)])
     if missing.size:
         raise ValueError(
             f"{missing.size} of {len(rows)} rows of {store.path} are not done, "

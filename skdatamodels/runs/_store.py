@@ -278,7 +278,12 @@ class RunStore:
             Whether the row holds a finished run.
         """
         done = self._checksums.load() != 0
-        return done if rows is None else np.isin(rows, np.flatnonzero(done))
+        if rows is None:
+            return done
+        rows = np.asarray(rows, dtype=np.int64)
+        found = (rows >= 0) & (rows < len(done))
+        found[found] = done[rows[found]]
+        return found
 
     def rows_for(self, masks, seeds):
         """Find the rows of runs by mask and seed, for runs without ids.
@@ -427,8 +432,7 @@ class RunStore:
             Rows of the damaged runs.
         """
         stored = self._checksums.load()
-        finished = np.flatnonzero(stored)
-        rows = finished if rows is None else np.intersect1d(rows, finished)
+        rows = np.flatnonzero(stored) if rows is None else self._finished(rows)
         found = np.zeros(len(rows), dtype=bool)
         content = [array.read() for array in (self._masks, self._seeds, self._outputs)]
         for block in row_blocks(len(rows), self._row_bytes()):
@@ -450,7 +454,7 @@ class RunStore:
             Rows to discard.
         """
         with self.lock():
-            rows = np.intersect1d(rows, np.flatnonzero(self.done()))
+            rows = self._finished(rows)
             if rows.size:
                 self._checksums.write(rows, np.zeros(len(rows)))
 
@@ -475,6 +479,10 @@ class RunStore:
             row_bytes = self._row_bytes()
             check_free(self.path, len(rows) * row_bytes, f"To store {len(rows)} runs")
             check_length(self.path, rows, row_bytes)
+
+    def _finished(self, rows):
+        """Return the rows that hold a finished run, sorted, each once."""
+        return np.unique(np.asarray(rows, dtype=np.int64)[self.done(rows)])
 
     def _row_bytes(self):
         return sum(getattr(self, f"_{name}").row_bytes for name in _ARRAYS)

@@ -5,6 +5,7 @@ import warnings
 from skdatamodels.training._hints import MISSES_A_CLASS
 
 _N_LINES = 8  # of the error, if all runs failed alike
+_GO_ON = 'To go on without the runs that failed, pass on_failure="nan".'
 
 
 def report_failures(failures, n_tried, n_finished, retries, on_failure):
@@ -41,9 +42,9 @@ def report_failures(failures, n_tried, n_finished, retries, on_failure):
         f"{position} of X:\n{text}{end}"
     )
     if n_finished == 0:
-        message = "No run succeeded, so training was stopped. " + message
-    if on_failure == "raise" or n_finished == 0:
-        raise RuntimeError(message)
+        raise RuntimeError("No run succeeded, so no more were tried. " + message)
+    if on_failure == "raise":
+        raise RuntimeError(f"{message.rstrip()}\n{_GO_ON}")
     warnings.warn(message, RuntimeWarning, stacklevel=5)
 
 

@@ -27,6 +27,8 @@ class Players:
         Training set.
     groups : array-like of shape (n_train,), str or None
         Label of each row, or the name of the column that has them; None for rows.
+    noun : str, default="training example"
+        What to call a row in messages.
 
     Attributes
     ----------
@@ -58,9 +60,9 @@ class Players:
     array([ 1., 15.,  2.])
     """
 
-    def __init__(self, train, groups=None):
+    def __init__(self, train, groups=None, noun="training example"):
         self.n_rows = len(train)
-        self.names, self.of_row, self.noun = train.ids, None, "training example"
+        self.names, self.of_row, self.noun = train.ids, None, noun
         if groups is not None:
             self.noun = "group"
             labels = _labels(train, groups)
@@ -75,6 +77,11 @@ class Players:
     def are_groups(self):
         """Whether the players are groups of rows."""
         return self.of_row is not None
+
+    @property
+    def are_examples(self):
+        """Whether the players are rows of a training set, not groups or components."""
+        return self.noun == "training example"
 
     @property
     def sizes(self):
@@ -151,9 +158,9 @@ class Players:
         try:
             check_design(design, len(self), alpha, strata)
         except ValueError as error:
-            if not self.are_groups:
+            if self.are_examples:
                 raise
-            what = f"Here, the examples are {len(self)} groups."
+            what = f"Here, the examples are {len(self)} {self.noun}s."
             raise ValueError(f"{error} {what}") from error
 
     def single_values(self, values, why):
@@ -184,7 +191,7 @@ class Players:
 
 def players_of(trainer):
     """Return the Players of a SubsetTrainer."""
-    return Players(trainer.train, trainer.groups)
+    return Players(trainer.train, trainer.groups, trainer._noun)
 
 
 def _labels(train, groups):

@@ -11,8 +11,14 @@ from skdatamodels.masks import PackedMasks, as_masks
 from skdatamodels.masks._designs import check_run_ids
 from skdatamodels.runs import TrainingRuns
 
+_ELSEWHERE = (
+    " The examples do not belong in X. Pass them to the constructor: "
+    "SubsetTrainer(estimator, train=Examples(X_train, y_train), "
+    "targets=Examples(X_test, y_test))."
+)
 
-def check_rows(X, n_train, are_groups=False):
+
+def check_rows(X, n_train, noun="training example"):
     """Return X as run ids (int64 array) or as PackedMasks.
 
     Parameters
@@ -20,9 +26,9 @@ def check_rows(X, n_train, are_groups=False):
     X : array-like of shape (n_runs,) or (n_runs, n_train)
         Run ids or masks.
     n_train : int
-        Number of columns of masks: training examples, or groups of them.
-    are_groups : bool, default=False
-        Whether the columns are groups, for errors.
+        Number of columns of masks: training examples, groups of them, or components.
+    noun : str, default="training example"
+        What a column is, for errors.
 
     Returns
     -------
@@ -55,14 +61,12 @@ def check_rows(X, n_train, are_groups=False):
             return check_run_ids(rows)
         if rows.ndim == 2 and rows.shape[1] == n_train:
             X = as_masks(rows)
-    what = " (the number of groups)" * are_groups
+    what = f" (the number of {noun}s)" * (noun != "training example")
     if not isinstance(X, PackedMasks) or X.shape[1] != n_train or len(X) == 0:
         raise ValueError(
             "X must be run ids (n_runs,), such as np.arange(1000), or 0/1 masks "
             f"(n_runs, n_train) with n_train={n_train}{what} and at least one run, got "
-            f"{describe_kind(X)}. The examples do not belong in X. Pass them to "
-            "the constructor: SubsetTrainer(estimator, train=Examples(X_train, "
-            "y_train), targets=Examples(X_test, y_test))."
+            f"{describe_kind(X)}." + _ELSEWHERE * (noun != "component")
         )
     return X
 

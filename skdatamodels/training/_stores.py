@@ -75,7 +75,7 @@ def open_store(root, title, parameters, n_train, n_targets, *, output, entropy):
         )
     if description.unseen:
         _warn(
-            f"The training reads {', '.join(description.unseen)}, which cannot be "
+            f"The runs read {', '.join(description.unseen)}, which cannot be "
             "described. The store does not notice if this changes. " + _SEE
         )
     _warn_of_other_versions(store, library_versions() | description.versions)
@@ -98,7 +98,7 @@ def warn_if_changed(store, parameters):
         changed = {"": str(error)}
     if changed:
         _warn(
-            f"The training has changed parameters that identify the runs in "
+            f"A run has changed parameters that identify the runs in "
             f"{store.path}, so the next call may not find them: {_some(changed)}. Keep "
             "whatever changes out of the estimator and of what it reads."
         )

@@ -10,16 +10,8 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from skdatamodels._examples import Examples, check_examples
 from skdatamodels._random import entropy_from, training_seed
 from skdatamodels._sklearn_compat import HasMethods, Interval, StrOptions
-from skdatamodels.masks import (
-    DESIGNS,
-    PackedMasks,
-    sample_masks,
-    subset_size,
-)
-from skdatamodels.masks._designs import (
-    check_alphas,
-    seed_runs,
-)
+from skdatamodels.masks import DESIGNS, PackedMasks, sample_masks, subset_size
+from skdatamodels.masks._designs import check_alphas, seed_runs
 from skdatamodels.masks._varied import sample_varied_masks
 from skdatamodels.outputs import OUTPUTS, OutputInfo, info_of_output
 from skdatamodels.runs import TrainingRuns
@@ -210,6 +202,8 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
         "verbose": ["verbose"],
         "fit_params": [dict, None],
     }
+
+    _noun = "training example"  # what a column of the masks is in errors
 
     def __init__(
         self,
@@ -464,7 +458,7 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
         columns = varied_columns(self.vary, players)
         check_others(self.design, self.alpha, self.train.y, players, columns)
         learner = self._learner()
-        rows = check_rows(X, len(players), players.are_groups)
+        rows = check_rows(X, len(players), players.noun)
         given = _are_given(rows)
         columns = None if given else columns
         self._check_sizes(learner, rows, players, columns)

@@ -9,6 +9,8 @@ from sklearn.preprocessing import FunctionTransformer
 from skdatamodels import DatamodelRegressor, Examples, SubsetTrainer
 from skdatamodels.applications import compare_learners
 from skdatamodels.datasets import load_digits_examples
+from skdatamodels.masks import sample_masks
+from skdatamodels.runs import TrainingRuns
 
 
 def planted(noise=0.0, n_targets=60, n_train=90, seed=0):
@@ -150,3 +152,32 @@ def test_both_trainers_are_checked_before_any_training():
 def test_equal_weights_have_no_directions():
     a, *_ = planted()
     assert "mean nothing" in " ".join(repr(compare_learners(a, 2 * a)).split())
+
+
+def test_noise_of_a_is_told_unless_held_out_weights_measure_it():
+    a, b, _ = planted(noise=0.5)
+    told = "two fits of one learner differ, too. Pass held_out"
+    assert told in " ".join(repr(compare_learners(a, b)).split())
+    honest = compare_learners(a, b, held_out=planted(noise=0.5, seed=1)[:2])
+    assert honest.held_out
+    assert "Pass held_out" not in repr(honest)
+
+
+def test_fitted_estimators_know_their_ids_and_what_they_are_about():
+    masks = sample_masks(np.arange(60), 40, 0.5).dense()
+    outputs = masks[:, :12] + 0.0
+
+    def fitted(output="margin", names="a"):
+        ids = [f"{names}{k}" for k in range(12)]
+        runs = TrainingRuns(
+            masks, outputs, output=output, player_ids=np.arange(40) * 2, target_ids=ids
+        )
+        return DatamodelRegressor(penalty="l2", random_state=0).fit(runs)
+
+    found = compare_learners(fitted(), fitted().coef_)
+    assert found.train_ids.tolist() == list(range(0, 80, 2))
+    assert found.target_ids[0] == "a0"
+    with pytest.raises(ValueError, match=r"and weights_b were .* different outputs"):
+        compare_learners(fitted(), fitted("correctness"))
+    with pytest.raises(ValueError, match=r"held_out\[1\] were .* different targets"):
+        compare_learners(fitted(), fitted(), held_out=(fitted(), fitted(names="b")))

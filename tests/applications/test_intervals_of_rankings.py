@@ -160,7 +160,7 @@ def test_tables_mark_what_is_distinguishable():
     assert "<th>from</th>" in harmful_examples(model, inference=inference)._repr_html_()
     model, inference, _ = fitted(1, n_informative=0)
     text = repr(similar_examples(model, inference=inference))
-    assert "No example is distinguishable at FDR 0.1." in text
+    assert "No named example is distinguishable at FDR 0.1." in text
 
 
 def test_bad_inference():

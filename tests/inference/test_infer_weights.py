@@ -345,3 +345,67 @@ def test_means_of_correlated_targets_are_covered(exclude):
     z = np.concatenate(found)
     assert 0.93 < (abs(z) < 1.97).mean() < 0.97
     assert 0.94 < z.std() < 1.06
+
+
+@pytest.mark.parametrize("alpha", [0.1, 0.9])
+def test_intervals_of_rows_that_interact(alpha):
+    # An effect that two rows have together only: with a small alpha the outputs of the
+    # few subsets with a row vary more than those of the many without it.
+    rng, d, inside = np.random.default_rng(0), 12, []
+    for seed in range(30):
+        masks = sample_masks(600, d, alpha, design="bernoulli", random_state=seed)
+        both = masks.dense()[:, :2].all(axis=1)
+        outputs = 4.0 * both[:, None] + 0.5 * rng.standard_normal((600, 4))
+        runs = TrainingRuns(masks, outputs)
+        model = DatamodelRegressor(lam=0.02, random_state=0).fit(runs)
+        inference = infer_weights(model, runs)
+        low, high = inference.interval(0.95)[:, :2].transpose(2, 0, 1)
+        inside.append((low < 4 * alpha) & (4 * alpha < high))  # d E[output] / d alpha_i
+        others = inference.variance_ratio[:, 2:]
+        assert others.mean() < 1.2
+    assert 0.88 < np.mean(inside) < 0.99  # .77 by residuals of one size
+
+    # The same in what is made from it
+    error, ratio = inference.standard_error, inference.variance_ratio
+    assert (ratio[:, :2] > 1.5).all()
+    np.testing.assert_allclose(
+        inference.effect_of_removal(np.eye(d)).standard_error, error
+    )
+    np.testing.assert_array_equal(inference[1:3].standard_error, error[1:3])
+    one = inference.combine(np.eye(4)[:1])
+    np.testing.assert_allclose(one.standard_error, error[:1], rtol=1e-5)
+
+
+def test_half_subsets_need_no_ratio():
+    runs, _ = make(100, 20)
+    model = DatamodelRegressor(random_state=0).fit(runs)
+    assert infer_weights(model, runs).variance_ratio is None
+
+
+@pytest.mark.parametrize("design", ["bernoulli", "uniform"])
+def test_ratios_of_a_mean_of_targets_are_those_of_mean_outputs(design):
+    # An effect of two rows together that noise hides in each target, not in the mean.
+    masks = sample_masks(500, 12, 0.2, design=design, random_state=0)
+    both = masks.dense()[:, :2].all(axis=1, keepdims=True)
+    outputs = 4.0 * both + 3 * np.random.default_rng(0).standard_normal((500, 50))
+    runs = TrainingRuns(masks, outputs)
+    mean = TrainingRuns(masks, outputs.mean(axis=1, keepdims=True))
+    model = DatamodelRegressor(1e-9, penalty="l2")
+    combined = infer_weights(model.fit(runs), runs).combine(np.full(50, 1 / 50))
+    expected = infer_weights(model.fit(mean), mean)
+    assert (expected.variance_ratio[0, :2] > 1.5).all()
+    for name in ("estimate", "standard_error", "variance_ratio"):
+        found = getattr(combined, name)
+        np.testing.assert_allclose(found, getattr(expected, name), atol=0.01)
+
+
+def test_errors_of_pairs_do_not_depend_on_the_size_of_one():
+    # 7 or 8 of 15 rows: of a pair, only the difference counts, with or without a row
+    masks = sample_masks(400, 15, 0.5, design="complementary", random_state=0)
+    row = masks.dense()[:, :1]
+    noise = np.repeat(np.random.default_rng(0).standard_normal((200, 3)), 2, axis=0)
+    noise *= np.where(np.arange(400) % 2, -1, 1)[:, None]
+    runs = TrainingRuns(masks, 1.0 * row + noise, seeds=np.arange(400) // 2)
+    model = DatamodelRegressor(0.02, random_state=0).fit(runs)
+    ratio = infer_weights(model, runs).variance_ratio
+    assert (ratio == 1).all()

@@ -118,3 +118,25 @@ def test_masks_that_are_not_random_are_refused():
     with pytest.raises(ValueError, match="strata are for subsets of fixed size"):
         covariance_of(bernoulli, strata=np.arange(80) % 2)
     covariance_of(stratified, strata=(np.arange(80) < 8).astype(int))
+
+
+def test_two_sizes_are_not_random_ones():
+    # the variance of sizes 2 and 5 of 12 is nearly that of a binomial distribution
+    found = covariance_of(sample_masks(400, 12, (0.2, 0.4)))
+    assert found.fixed
+    np.testing.assert_allclose(found.alpha, [2 / 12, 5 / 12])
+    assert not covariance_of(sample_masks(400, 12, 0.3, design="bernoulli")).fixed
+
+
+@pytest.mark.parametrize("seed", [28, 350, 433, 647, 851])
+def test_few_small_subsets_are_not_refused(seed):
+    masks = sample_masks(30, 6, 0.1, design="bernoulli", random_state=seed)
+    found = covariance_of(masks, alpha=np.full(30, 0.1))
+    assert found.correlation(masks) == 1
+
+
+def test_columns_in_no_run_do_not_count():
+    masks = sample_masks(30, 6, 0.1, design="bernoulli", random_state=2)
+    assert masks.column_counts().min() == 0
+    found = covariance_of(masks, alpha=np.full(30, 0.1))
+    assert found.correlation(masks) == 1

@@ -302,4 +302,21 @@ def test_a_single_target_has_no_overlap():
     runs = TrainingRuns(RUNS.packed, RUNS.outputs[:, :1])
     table = compare({"one": WEIGHTS[:1]}, runs=runs, targets=TARGETS[:1], tests={})
     assert table.tests.test.tolist() == ["same class"]
-    assert table.tests.low[0, 0] == table.tests.high[0, 0] == table.tests.score[0, 0]
+
+
+def test_a_single_target_has_no_interval():
+    one = TrainingRuns(RUNS.packed, RUNS.outputs[:, :1], output=RUNS.output_info)
+    scores = compare(
+        {"one": WEIGHTS[:1]}, runs=one, targets=TARGETS[:1], tests={"k": 3}
+    ).tests
+    assert np.isfinite(scores.score).all()
+    assert np.isnan(scores.low).all()
+    assert np.isnan(scores.high).all()
+    assert "±0" not in repr(scores)
+
+
+def test_few_columns_are_not_all_among_the_highest():
+    train, runs = TRAIN[:8], TrainingRuns(RUNS.packed.dense()[:, :8], RUNS.outputs)
+    scores = compare({"one": WEIGHTS[:, :8]}, runs=runs, train=train, tests={}).tests
+    expected = top_k_overlap(WEIGHTS[:, :8], 4).mean()  # not 1
+    assert_allclose(scores.score[0, scores.test == "overlap"], expected)

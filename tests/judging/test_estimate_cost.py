@@ -11,7 +11,7 @@ from sklearn.svm import SVC
 
 from skdatamodels import Examples, SubsetTrainer
 from skdatamodels.judging import CostEstimate, estimate_cost, plan_runs
-from skdatamodels.judging._estimate_cost import duration, explained, runs_for
+from skdatamodels.judging._estimate_cost import explained, runs_for
 
 TRAIN = Examples(np.arange(2000.0)[:, None], np.arange(2000) % 2)
 
@@ -125,21 +125,6 @@ def test_nothing_is_written_to_the_store(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (0.0123, "0.012 s"),
-        (89, "89 s"),
-        (150, "2.5 min"),
-        (7200, "2 h"),
-        (5 * 86400, "5 days"),
-        (86400 * 12345, "12,000 days"),
-    ],
-)
-def test_durations_have_two_digits(seconds, text):
-    assert duration(seconds) == text
-
-
 def test_bad_input_is_refused():
     with pytest.raises(ValueError, match="wanted"):
         estimate_cost(trainer_of(SVC()), wanted=1.5)
@@ -147,3 +132,19 @@ def test_bad_input_is_refused():
         estimate_cost(SVC())
     with pytest.raises(ValueError, match="runs"):
         plan_runs(trainer_of(SVC()))
+
+
+def test_few_targets_do_not_tell_the_noise():
+    def learner(rows, seed):  # nothing but noise
+        return np.random.default_rng([rows[0], seed]).normal(size=5)
+
+    trainer = SubsetTrainer(learner, TRAIN, TRAIN[:5], random_state=0)
+    found = estimate_cost(trainer, wanted=0.3)
+    assert np.isnan(found.noise_share)
+    assert np.isfinite(found.n_needed).all()
+
+    def exact(rows, seed):
+        return rows[:5] * 1.0
+
+    trainer = SubsetTrainer(exact, TRAIN, TRAIN[:5], random_state=0)
+    assert estimate_cost(trainer).noise_share == 0

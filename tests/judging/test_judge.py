@@ -51,3 +51,20 @@ def test_unknown_runs_are_refused():
         judge({"one": np.ones((80, 300))}, "x")
     with pytest.raises(TypeError, match=r"tests must be a dict or None, got \[1\]"):
         judge({"one": np.ones((80, 300))}, "digits_logistic", tests=[1])
+
+
+def test_a_matrix_without_a_name_is_refused_in_one_line():
+    message = r"attributions must be a dict .* got ndarray\.$"
+    with pytest.raises(TypeError, match=message):
+        judge(np.ones((80, 300)), "digits_logistic")
+
+
+@pytest.mark.parametrize("as_setting", [False, True])
+def test_a_function_with_arguments_is_refused(as_setting):
+    def mine(train, targets, power=2):
+        return np.ones((80, 300))
+
+    methods = {"mine": {"2": mine} if as_setting else mine}
+    message = r"but needs train, targets\. Pass lambda: your_function\(train, targets\)"
+    with pytest.raises(TypeError, match=message):
+        judge(methods, "digits_logistic")

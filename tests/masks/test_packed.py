@@ -126,6 +126,22 @@ def test_gram_is_the_same_with_threads(monkeypatch, n_jobs, n_train):
     assert_array_equal(gram, dense.T.astype(int) @ dense.astype(int))
 
 
+@pytest.mark.parametrize(
+    "out",
+    [
+        np.zeros((5, 5), np.int32),
+        np.zeros((7, 7), np.int32),
+        np.zeros((6, 6)),
+        np.broadcast_to(np.zeros(6, np.int32), (6, 6)),
+        [[0] * 6] * 6,
+    ],
+)
+def test_gram_writes_to_fitting_arrays_only(out):
+    masks = PackedMasks.from_dense(np.ones((3, 6), dtype=bool))
+    with pytest.raises(ValueError, match=r"out must be a writable int32 .* \(6, 6\)"):
+        masks.gram(out=out)
+
+
 def test_bits_of_a_file_beyond_the_last_example_do_not_count(tmp_path):
     np.save(tmp_path / "bits.npy", np.full((70, 2), 255, dtype=np.uint8))
     masks = PackedMasks(np.load(tmp_path / "bits.npy", mmap_mode="r"), 11)

@@ -57,3 +57,13 @@ def test_runs_that_all_fail_alike_are_told_in_short():
         with pytest.raises(RuntimeError, match="Traceback") as error:
             report_failures(several, 3, n_finished, 1, "raise")
         assert "alike" not in str(error.value)
+
+
+def test_an_error_says_how_to_go_on():
+    hint = 'pass on_failure="nan".'
+    with pytest.raises(RuntimeError) as error:
+        report_failures(FAILURES, 9, 7, 1, "raise")
+    assert str(error.value).endswith(hint)
+    with pytest.raises(RuntimeError) as error:
+        report_failures(FAILURES, 2, 0, 1, "raise")
+    assert hint not in str(error.value)  # it would not help

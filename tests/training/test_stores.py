@@ -222,7 +222,7 @@ def counts(train_indices, seed):
 
 def test_a_training_that_changes_what_it_reads_is_told(tmp_path):
     ((message,),) = messages_of(trainer(counts, tmp_path))
-    assert "training has changed" in message
+    assert "A run has changed" in message
     assert f"code[{__name__}.CALLS]: stored" in message
 
 

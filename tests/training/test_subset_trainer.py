@@ -390,7 +390,7 @@ def test_warnings_of_models_are_told_once(iris):
         trainer.fit_transform(np.arange(6))
     told = [w for w in caught if issubclass(w.category, ConvergenceWarning)]
     assert len(told) == 1
-    assert str(told[0].message).startswith("In 6 of 6 trainings: ")
+    assert str(told[0].message).startswith("In 6 of 6 runs: ")
 
 
 def test_progress_bar(iris, capsys):

@@ -107,7 +107,7 @@ class _Warnings:
 
     def tell(self, n_trained):
         for category, message in self._first.items():
-            text = f"In {self._counts[category]} of {n_trained} trainings: {message}"
+            text = f"In {self._counts[category]} of {n_trained} runs: {message}"
             warnings.warn(text, category, stacklevel=7)
 
 

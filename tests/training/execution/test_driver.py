@@ -158,8 +158,8 @@ def test_warnings_are_counted_by_run_and_told_once(monkeypatch, n_jobs, backend)
         assert state == (warnings.showwarning, list(warnings.filters))
     told = {(w.category, str(w.message).rstrip("0123456789")) for w in caught}
     assert told == {
-        (RuntimeWarning, "In 20 of 40 trainings: loss is "),
-        (UserWarning, "In 4 of 40 trainings: no more threads"),
+        (RuntimeWarning, "In 20 of 40 runs: loss is "),
+        (UserWarning, "In 4 of 40 runs: no more threads"),
     }
 
 
