@@ -41,7 +41,7 @@ class FewRuns:
 
         def reference():
             for y in Y.T.astype(np.float64):
-                sklearn_path(X, y, eps=0.01)
+                sklearn_path(X, y, eps=0.05, alphas=20)
 
         return ratio(lambda: self.model.fit(self.runs), reference, rounds=1)
 
