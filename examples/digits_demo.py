@@ -1,6 +1,6 @@
 """Datamodels of handwritten digits, from training to pictures.
 
-The demo trains 200 small neural networks on random halves of 1,200 digits, computes
+The demo trains 160 small neural networks on random halves of 1,200 digits, computes
 cheap attributions of these networks, and fits a datamodel for each of 597 other digits
 with the attributions as a prior. It scores the datamodels on held-out subsets, shows
 the training digits with the largest weights, trains again without them, and looks for
@@ -28,6 +28,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import pairwise_distances
 from sklearn.model_selection import cross_val_predict
 from sklearn.neural_network import MLPClassifier
+from threadpoolctl import threadpool_limits
 
 from skdatamodels import DatamodelRegressor, Examples, SubsetTrainer, sample_masks
 from skdatamodels.applications import (
@@ -268,7 +269,7 @@ def main():
     start = time.perf_counter()
     out = arguments.out
     out.mkdir(parents=True, exist_ok=True)
-    sizes, n_held_out, n_removals = [50, 100, 200], 75, 8
+    sizes, n_held_out, n_removals = [40, 80, 160], 60, 6
     if arguments.quick:
         sizes, n_held_out, n_removals = [25, 50], 40, 2
 
@@ -322,4 +323,5 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    with threadpool_limits(1):  # for small matrices, threads only wait
+        main()

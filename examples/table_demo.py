@@ -49,6 +49,7 @@ def main():
     command = [
         *("audit", str(out / "train.csv"), "--test", str(out / "test.csv")),
         *("--target", "diagnosis", "--index", "patient", "--groups", "laboratory"),
+        *("--runs", "100"),
         *("--store", str(out / "table-runs"), "--out", str(out / "audit.html")),
     ]
     print("$ skdatamodels", *command, flush=True)

@@ -2,6 +2,7 @@
 
 import numpy as np
 from sklearn.base import clone
+from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.naive_bayes import GaussianNB
 
@@ -17,13 +18,18 @@ N_RUNS = 24
 class Estimators:
     """`SubsetTrainer`, against a plain loop of fits of the same estimator."""
 
-    params = ["RidgeClassifier", "LogisticRegression", "GaussianNB"]
+    estimators = {
+        "RidgeClassifier": RidgeClassifier(),
+        "LogisticRegression": LogisticRegression(),
+        "GaussianNB": GaussianNB(),
+        "HistGradientBoosting": HistGradientBoostingClassifier(max_iter=4),
+    }
+    params = list(estimators)
     param_names = ("estimator",)
 
     def setup(self, name):
         """Load the images, and draw the masks of the loop."""
-        estimators = RidgeClassifier(), LogisticRegression(), GaussianNB()
-        self.estimator = estimators[self.params.index(name)]
+        self.estimator = self.estimators[name]
         self.train, self.targets = load_digits_examples(n_train=200)
         self.masks = sample_masks(N_RUNS, 200, 0.5, random_state=0).dense()
 

@@ -8,6 +8,9 @@ the Gram matrix of a few columns.
 Each run has a weight. Rows of columns and outputs are multiplied by its square root, so
 that their products and squares have the weight. `root` is 0 for runs that are not
 usable, and 1 for the others if runs have no weights.
+
+Loops stand where numpy has a function, because numba takes seconds to compile many of
+these functions, and each user waits for it once.
 """
 
 from typing import NamedTuple
@@ -61,7 +64,9 @@ def correlate(words, residual, total, share, out):
     """
     d, n_words = words.shape
     sums = np.zeros(_SUBSETS * 8)
-    out[:] = -share * residual.sum()
+    at_mean = residual.sum()
+    for i in range(d):
+        out[i] = -share[i] * at_mean
     for w in range(n_words):
         for b in range(8):
             first = _SUBSETS * b
@@ -83,26 +88,31 @@ def correlate(words, residual, total, share, out):
 @njit(nogil=True)
 def columns_of(words, root):
     """Return the columns for a target, and which are constant."""
-    usable, squares = np.zeros(words.shape[1], np.uint64), root**2
+    d, n_words = words.shape
+    usable, squares = np.zeros(n_words, np.uint64), np.empty(root.size)
+    n_usable, weight, weighted = 0, 0.0, False
     for t in range(root.size):
         usable[t // 64] |= np.uint64(root[t] > 0) << np.uint64(t % 64)
-    n_usable, counts = (root > 0).sum(), np.zeros(len(words))
-    _count_pairs(words, usable, np.arange(len(words)), counts)
-    weighted, share = (squares != (root > 0)).any(), counts / n_usable
+        squares[t] = root[t] ** 2
+        n_usable += root[t] > 0
+        weight += squares[t]
+        weighted |= squares[t] != (root[t] > 0)
+    share, constant = np.empty(d), np.empty(d, np.bool_)
+    for i in range(d):
+        n = _count_pairs(words[i], usable)
+        share[i], constant[i] = n / n_usable, n == 0 or n == n_usable
     if weighted:
-        correlate(words, squares, squares.sum(), np.zeros(len(words)), share)
-    columns = _Columns(words, usable, squares, squares.sum(), weighted, share)
-    return columns, (counts == 0) | (counts == n_usable)
+        correlate(words, squares, weight, np.zeros(d), share)
+    return _Columns(words, usable, squares, weight, weighted, share), constant
 
 
 @njit(nogil=True)
-def _count_pairs(words, own, some, counts):
-    """Count the runs that a column shares with some columns."""
-    for k in range(some.size):
-        n = np.uint64(0)
-        for w in range(own.size):
-            n += popcount(own[w] & words[some[k], w])
-        counts[k] = n
+def _count_pairs(a, b):
+    """Count the runs that two columns share."""
+    n = 0
+    for w in range(a.size):
+        n += np.int64(popcount(a[w] & b[w]))
+    return n
 
 
 @njit(nogil=True)
@@ -114,9 +124,10 @@ def _covariances(columns, i, some, out):
         _add_column(words[i], 1.0, squares, column)
         correlate(words[some], column, weight, share[some], out)
     else:
-        _count_pairs(words, words[i] & usable, some, out)
+        own = words[i] & usable
         for k in range(some.size):
-            out[k] = out[k] / weight - share[i] * share[some[k]]
+            n = _count_pairs(own, words[some[k]])
+            out[k] = n / weight - share[i] * share[some[k]]
 
 
 @njit(nogil=True)
@@ -135,18 +146,25 @@ def enlarge(columns, chosen, members, gram):
 
     If the matrix has no place for them, the set starts anew from the chosen columns.
     """
-    inside = np.zeros(len(columns.words), np.bool_)
-    inside[members] = True
-    new = chosen[~inside[chosen]]
-    if members.size + new.size > len(gram):
-        members, new = chosen[:0], chosen
-        gram = np.empty((2 * chosen.size, 2 * chosen.size))
-    n, members = members.size, np.concatenate((members, new))
-    for k in range(n, members.size):
-        some = members[: k + 1]
-        _covariances(columns, members[k], some, gram[k, : k + 1])
-        gram[:k, k] = gram[k, :k]
-    return members, gram
+    inside, n, n_new = np.zeros(len(columns.words), np.bool_), members.size, 0
+    for i in members:
+        inside[i] = True
+    for i in chosen:
+        n_new += not inside[i]
+    if n + n_new > len(gram):
+        inside[:], n, n_new = False, 0, chosen.size
+        gram = np.empty((2 * n_new, 2 * n_new))
+    larger = np.empty(n + n_new, np.int64)
+    for k in range(n):
+        larger[k] = members[k]
+    for i in chosen:
+        if not inside[i]:
+            larger[n] = i
+            _covariances(columns, i, larger[: n + 1], gram[n, : n + 1])
+            for k in range(n):
+                gram[k, n] = gram[n, k]
+            n += 1
+    return larger, gram
 
 
 @njit(nogil=True, error_model="numpy")
@@ -189,6 +207,32 @@ def _l1(w, lam, penalty):
 
 
 @njit(nogil=True)
+def _order_statistic(values, place):
+    """Return what is at a place of the sorted values, which are reordered.
+
+    Hoare's quickselect: numpy's `partition` takes numba seconds to compile.
+    """
+    first, last = 0, values.size - 1
+    while first < last:
+        pivot, i, j = values[(first + last) // 2], first, last
+        while i <= j:
+            while values[i] < pivot:
+                i += 1
+            while values[j] > pivot:
+                j -= 1
+            if i <= j:
+                values[i], values[j] = values[j], values[i]
+                i, j = i + 1, j - 1
+        if place <= j:
+            last = j
+        elif place >= i:
+            first = i
+        else:
+            break
+    return values[place]
+
+
+@njit(nogil=True)
 def _working_set(q, w, lam, penalty):
     """Choose the nonzero columns, and as many others that violate their bound most."""
     violation = np.empty(q.size)
@@ -202,7 +246,7 @@ def _working_set(q, w, lam, penalty):
     n_new, least = max(n_weights, _LEAST_NEW_COLUMNS), 0.0
     if n_violating > n_new:
         place = n_violating - n_new
-        least = np.partition(violation[:n_violating], place)[place]
+        least = _order_statistic(violation[:n_violating], place)
     chosen = np.empty(n_weights + n_violating, np.int64)
     n = 0
     for i in range(q.size):
@@ -248,9 +292,10 @@ def _descend(gram, q, w, threshold, rr, tol, max_passes):
 def _residual_of(columns, root, z, w):
     """Return the residual of an output, given weights."""
     residual, shift = z.copy(), 0.0
-    for i in np.flatnonzero(w):
-        shift += w[i] * columns.share[i]
-        _add_column(columns.words[i], -w[i], root, residual)
+    for i in range(w.size):
+        if w[i] != 0:
+            shift += w[i] * columns.share[i]
+            _add_column(columns.words[i], -w[i], root, residual)
     return residual + shift * root
 
 
@@ -283,8 +328,12 @@ def follow_path(words, z, root, lams, penalty, w, tol, max_iter, paths):
     coefs, intercepts, gaps, n_iter = paths
     columns, constant = columns_of(words, root)
     weight, share = columns.weight, columns.share
-    penalty = np.where(constant, np.inf, penalty)  # a constant column gets no weight
-    w[penalty == np.inf] = 0
+    penalty = penalty.copy()
+    for i in range(w.size):
+        if constant[i]:
+            penalty[i] = np.inf  # no weight
+        if penalty[i] == np.inf:
+            w[i] = 0
     q, residual = np.empty(w.size), _residual_of(columns, root, z, w)
     correlate(words, root * residual, weight, share, q)
     members, gram = np.empty(0, np.int64), np.empty((0, 0))
@@ -308,8 +357,11 @@ def follow_path(words, z, root, lams, penalty, w, tol, max_iter, paths):
                 max(_INNER * tol, _LEAST_INNER * gap),
                 max_iter - n_iter[k],
             )
-            w[members] = weights
+            for i in range(members.size):
+                w[members[i]] = weights[i]
             residual = _residual_of(columns, root, z, w)
             correlate(words, root * residual, weight, share, q)
         given_up |= not gap <= tol
-        coefs[k], gaps[k], intercepts[k] = w, gap, -(w * share).sum()
+        gaps[k], intercepts[k] = gap, -(w * share).sum()
+        for i in range(w.size):
+            coefs[k, i] = w[i]

@@ -11,6 +11,7 @@ from skdatamodels.masks import PackedMasks
 from skdatamodels.masks._popcount import pack_columns
 from skdatamodels.regression import residual_path
 from skdatamodels.regression._residual.kernels import (
+    _order_statistic,
     columns_of,
     correlate,
     enlarge,
@@ -175,6 +176,14 @@ def test_correlations_by_bytes(n_runs, d, seed):
     correlate(words, residual, n_runs, share, out)
     expected = (X - share).T @ residual[:n_runs] / n_runs
     np.testing.assert_allclose(out, expected, atol=1e-12)
+
+
+@given(st.lists(st.integers(0, 9), min_size=1, max_size=40), st.data())
+@settings(max_examples=100)
+def test_order_statistic_with_ties(values, data):
+    place = data.draw(st.integers(0, len(values) - 1))
+    found = _order_statistic(np.array(values, float), place)
+    assert found == sorted(values)[place]
 
 
 @given(st.integers(2, 200), st.booleans(), st.integers(0, 99))
