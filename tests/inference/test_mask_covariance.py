@@ -142,7 +142,9 @@ def test_columns_in_no_run_do_not_count():
     assert found.correlation(masks) == 1
 
 
-@pytest.mark.parametrize("sizes, alpha", [((3, 3, 3, 3, 3), 0.5), ((30, 3, 3), 0.2)])
+@pytest.mark.parametrize(
+    ("sizes", "alpha"), [((3, 3, 3, 3, 3), 0.5), ((30, 3, 3), 0.2)]
+)
 def test_small_strata_whose_sizes_vary_by_rounding(sizes, alpha):
     y = np.repeat(np.arange(len(sizes)), sizes)
     for seed in range(20):
