@@ -124,6 +124,7 @@ def test_data_must_be_examples():
 OF_RUNS = {"AttributionRegressor", "DifferenceOfMeans", "banzhaf_values"} | {
     "Attribution",
     "CheapAttributions",
+    "data_oob",  # values of training examples, without targets
     "shapley_values",
 }
 
