@@ -102,9 +102,8 @@ class FittedRuns:
         if not abs(self.design.alpha - 0.5).max() > _NEARLY_HALF:
             return None
         alpha = self.design.alpha[self.design.level]
-        alpha[self.design.pairs] = (
-            0.5  # their masks are opposite: all squares are equal
-        )
+        # the masks of a pair are opposite, so that all squares are equal
+        alpha[self.design.pairs] = 0.5
         return MaskSpread(self.masks, alpha)
 
     def _rows(self, name, targets):
