@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+from scipy.integrate import trapezoid
 from scipy.stats import t
 
 from skdatamodels.applications._edits import mean_and_variance
@@ -169,8 +170,7 @@ def areas_between(sizes, scores, random):
         known = ~np.isnan(difference[place])
         x, heights = sizes[known], difference[place][known]
         if len(x) > 1:
-            middles = (heights[1:] + heights[:-1]) / 2
-            areas[place] = middles @ np.diff(x) / np.ptp(x)
+            areas[place] = trapezoid(heights, x) / np.ptp(x)
     return areas
 
 

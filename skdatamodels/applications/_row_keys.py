@@ -5,6 +5,7 @@ from hashlib import blake2b
 import numpy as np
 import scipy.sparse as sp
 
+from skdatamodels._example_scales import plain_values
 from skdatamodels._frames import columns_of, is_frame
 from skdatamodels._numbers import is_missing
 
@@ -15,7 +16,8 @@ def equal_rows(X, other):
     Parameters
     ----------
     X, other : ndarray, CSR matrix or data frame of shape (n, ...)
-        Inputs, as `Examples` keep them. Missing values are equal.
+        Inputs, as `Examples` keep them. Missing values are equal. So are numbers of
+        other types, and in frames values whose text is the same.
 
     Returns
     -------
@@ -46,7 +48,7 @@ def _of_one_dtype(X, other):
 def _keys(X):
     """Return an object for each row that is equal for equal rows."""
     if is_frame(X):
-        columns = [map(_cell, column.to_list()) for _, column in columns_of(X)]
+        columns = [_cells(column) for _, column in columns_of(X)]
         return list(zip(*columns, strict=True))
     if sp.issparse(X):
         X = X.copy()
@@ -68,6 +70,13 @@ def _digest(row):
     if row.dtype.kind == "f":
         row = np.where(np.isnan(row), np.nan, row) + 0.0  # one NaN, and no -0
     return blake2b(row.tobytes(), digest_size=16).digest()
+
+
+def _cells(column):
+    """Return cells as floats or text, and None where there is none."""
+    values = plain_values(column)
+    kind = float if values.dtype.kind in "biuf" else str
+    return [None if is_missing(cell) else kind(cell) for cell in values.tolist()]
 
 
 def _cell(value):

@@ -4,8 +4,8 @@ import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
 from skdatamodels._example_scales import cell_differences, plain_values
-from skdatamodels._numbers import is_missing
 from skdatamodels.applications import LeakageDetector
+from skdatamodels.applications._row_keys import equal_rows
 from skdatamodels.auditing._findings import beside
 from skdatamodels.influence._pipeline_tables import split_pipeline
 from skdatamodels.influence._surrogate_table import surrogate_table
@@ -58,7 +58,7 @@ def leaks(weights, Z_train, Z_test, train_table, test_table):
     detector = LeakageDetector(threshold=_CERTAIN, higher_is_better=True)
     detector.fit(weights, train_representation=Z_train, target_representation=Z_test)
     score, twins = detector.leakage_score_, detector.candidates_[:, 0]
-    copies = first_equal(test_table.iloc[:, 1:], train_table.iloc[:, 1:])
+    copies = equal_rows(test_table.iloc[:, 1:], train_table.iloc[:, 1:])
     is_copy = copies >= 0
     twins = np.where(is_copy, copies, twins)
     n_differ = count_differences(test_table, train_table.iloc[twins])
@@ -99,7 +99,7 @@ def duplicates(Z, table):
     distance, near = NearestNeighbors(n_neighbors=3).fit(Z).kneighbors(Z)
     first = np.where(near[:, 0] == rows, 1, 0)  # a copy may come before the row itself
     twin, gap = near[rows, first], distance[rows, first]
-    copies = first_equal(table.iloc[:, 1:], table.iloc[:, 1:])
+    copies = equal_rows(table.iloc[:, 1:], table.iloc[:, 1:])
     is_copy = copies != rows
     twin, gap = np.where(is_copy, copies, twin), np.where(is_copy, 0, gap)
     most = min(_NEAR, 1 - np.quantile(_closeness(Z), _USUAL))
@@ -118,30 +118,6 @@ def duplicates(Z, table):
         f"{label} of twin": table[label].to_numpy()[other],
     }
     return beside(facts, table.iloc[one])
-
-
-def first_equal(table, other):
-    """Return for each row the position of the first equal row of another table, or -1.
-
-    Numbers are equal whatever their types are, and gaps are equal.
-    """
-    keys = [_keys(part) for part in (table, other)]
-    first = {}
-    for position, key in enumerate(keys[1]):
-        first.setdefault(key, position)
-    return np.array([first.get(key, -1) for key in keys[0]], dtype=np.intp)
-
-
-def _keys(table):
-    columns = [_cells(table.iloc[:, number]) for number in range(table.shape[1])]
-    return list(zip(*columns, strict=True))
-
-
-def _cells(column):
-    """Return cells as floats or text, and None where there is none."""
-    values = plain_values(column)
-    kind = float if values.dtype.kind in "biuf" else str
-    return [None if is_missing(cell) else kind(cell) for cell in values.tolist()]
 
 
 def count_differences(table, other):

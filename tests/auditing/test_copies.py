@@ -79,28 +79,6 @@ def test_rows_as_near_as_training_rows_are_among_each_other_are_no_leaks():
     assert (first < 0.2 * second).sum() > 2 * len(found)
 
 
-def test_first_equal_is_that_of_a_search():
-    train, test = table(60), table(20, seed=2)
-    test.iloc[[4, 9]] = train.iloc[[8, 30]].to_numpy()
-    train.iloc[40] = train.iloc[8]
-    expected = [
-        next(
-            (
-                i
-                for i in range(len(train))
-                if all(
-                    (pd.isna(a) and pd.isna(b)) or a == b
-                    for a, b in zip(row, train.iloc[i], strict=True)
-                )
-            ),
-            -1,
-        )
-        for row in test.itertuples(index=False)
-    ]
-    assert _copies.first_equal(test, train).tolist() == expected
-    assert expected[4] == 8
-
-
 def test_count_of_differences():
     one = pd.DataFrame({"a": [1, 2, 3], "b": ["x", None, "z"], "c": [np.nan, 1.0, 2.0]})
     other = pd.DataFrame(
