@@ -162,7 +162,7 @@ def removal_in_words(check, size, noun="rows", names=None):
     chance = "a random one" if size == 1 else "as many random ones"
     message = (
         f"{start} {says}; without {chance}, it is {by_chance}. "
-        f"Which {noun}, and how many, was chosen on other rows than these."
+        f"The {noun} and their number were chosen on other rows than these."
     )
     if "mean_margin" in by:
         margins = by.loc[at[:2], "mean_margin"]

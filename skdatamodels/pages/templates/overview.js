@@ -3,7 +3,7 @@
 const MEANING = {
   "LDS": "Linear datamodeling score: rank correlation of predicted and true outputs, on subsets " +
     "that the weights have not seen. 1 is perfect, 0 is worth nothing.",
-  "best possible LDS": "What a perfect predictor would reach. Training is random, so this is below 1.",
+  "best possible LDS": "What a perfect predictor would reach. Below 1 if training is random.",
   "runs": "Number of models that were trained on random subsets.",
   "accuracy": "Share of right predictions on the targets.",
   "accuracy of a constant": "That of always guessing the most frequent class.",
