@@ -113,10 +113,10 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         decides for all targets which of the two are used, if any; with a given lam both
         are. "l2": the informed ridge, whose weights are spread about the prior, more
         widely for examples that it finds important; see the notes. It is made for few
-        runs. "auto": "l1" without a useful prior, with a given lam, `solver` or
-        `device`, or if `keep_path` or `one_standard_error` is set; else what predicts
-        held-out runs of some targets better ("l2" without a trial if there are more
-        than 20 times as many training examples as runs).
+        runs. "auto": "l1" without a useful prior, with a given lam or `solver`, or if
+        `keep_path` or `one_standard_error` is set; else what predicts held-out runs of
+        some targets better ("l2" without a trial if there are more than 20 times as
+        many training examples as runs).
     penalty_factors : array-like of shape (n_train,) or (n_targets, n_train), optional
         Positive factors of the penalty of each weight. inf keeps a weight at 0, or at
         the offset of the prior.
@@ -133,8 +133,8 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         accept masks only. "auto": "residual" if there are more than four times as many
         training examples as runs, else "gram" if its matrix fits into memory.
     device : str, default="cpu"
-        "cuda", or "cuda:1" for the second GPU. "gram" and "saga" can run there, in
-        float32. Requires the extra cuda12 or cuda13.
+        "cuda", or "cuda:1" for the second GPU. The solvers "gram" and "saga" and the
+        ridge can run there, in float32. Requires the extra cuda12 or cuda13.
     one_standard_error : bool, default=False
         Choose the largest lam whose held-out error is at most one standard error above
         the smallest error, instead of the lam of the smallest error. This gives fewer
@@ -453,7 +453,7 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             self.penalty_ = self._choose_penalty(problem, settings)
             progress.update()
             progress.set_description(f"fitting {n_targets:,} targets")
-            solve = self._solve(problem)
+            solve = self._solve(problem, ops)
             fit = join(*solve(problem, settings), n_targets)
             progress.update()
         gaps = np.where(enough, fit.worst_gap, 0)[:, None]
@@ -469,15 +469,15 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             return self.penalty
         of_lasso = self.keep_path or self.one_standard_error or self.solver != "auto"
         given = problem.prior.weights is None or problem.lam is not None
-        if of_lasso or given or settings.ops is not None:
+        if of_lasso or given:
             return "l1"
         return choose_penalty(problem, settings, SOLVERS[self.solver_].load())
 
-    def _solve(self, problem):
+    def _solve(self, problem, ops):
         """Return the solver of the penalty; set `solver_`."""
         if self.penalty_ == "l1":
             return SOLVERS[self.solver_].load()
-        check_ridge_fits(problem)
+        check_ridge_fits(problem, ops)
         self.solver_ = name_of_ridge(problem)
         return fit_ridge
 
@@ -578,7 +578,8 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         Y = y.reshape(len(y), -1)
         if targets is not None:
             targets = np.arange(Y.shape[1])[np.asarray(targets)]
-        found = posterior_variance(self, X, Y, weight, sets, targets)
+        ops = self._device_ops()
+        found = posterior_variance(self, X, Y, weight, sets, targets, ops)
         return found[0] if y.ndim == 1 else found
 
     def _check_X(self, X, reset):

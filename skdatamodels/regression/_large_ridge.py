@@ -24,6 +24,7 @@ LEAST_SIZE = 1e-36
 LEAST_LAM = {4: 1e-5, 8: 1e-10}
 _TOL = 1e-4  # relative norm of the residual
 _MAX_ITER = 500
+_TINY = float(np.finfo(np.float32).tiny)
 
 
 class LargeSystem:
@@ -40,15 +41,14 @@ class LargeSystem:
     """
 
     def __init__(self, runs, variances, seed):
-        self.runs, self.variances = runs, variances.astype(runs.Z.dtype)
-        m, d = runs.Z.shape
-        squares = np.einsum("ij,ij->j", runs.Z, runs.Z, dtype=np.float64)
-        trace = variances @ squares / runs.total
+        algebra, (m, d) = runs.algebra, runs.Z.shape
+        self.runs, self.variances = runs, algebra.asarray(variances, runs.dtype)
+        trace = variances @ algebra.to_host(algebra.squares(runs.Z)) / runs.total
         size = trace / max(min(m - 1, d), 1)
         self.size = np.where(size > LEAST_SIZE, size, 1.0)
-        signs = np.random.default_rng(seed).choice([-1.0, 1.0], m)
-        unit = runs.root / np.linalg.norm(runs.root)
-        self.signs = signs - (unit @ signs) * unit
+        signs = algebra.asarray(np.random.default_rng(seed).choice([-1.0, 1.0], m))
+        weights = runs.root / runs.total
+        self.signs = signs - (weights @ signs) * runs.root
 
     def errors(self, R, strengths):
         """Return left-out errors (n_strengths, n_targets); inf where not computed."""
@@ -57,59 +57,59 @@ class LargeSystem:
         which = np.tile(np.arange(n), len(some))
         _, errors, _ = self._solve(R[:, which], lam, which)
         found = np.full((len(strengths), n), np.inf)
-        found[::3] = errors.reshape(len(some), n)
+        found[::3] = self.runs.algebra.to_host(errors).reshape(len(some), n)
         return found
 
     def solve(self, R, lam):
         """Solve the systems, as `System.solve`, with a strength for each target."""
-        which = np.arange(R.shape[1])
-        a, errors, noise = self._solve(R, lam, which)
-        product = np.array(self.runs.Z.T @ a.astype(self.runs.Z.dtype), np.float64).T
-        return self.variances * product / self.runs.total, errors, noise
+        runs = self.runs
+        a, errors, noise = self._solve(R, lam, np.arange(R.shape[1]))
+        delta = self.variances * runs.correlate(a).T / runs.total
+        return tuple(map(runs.algebra.to_host, (delta, errors, noise)))
 
     def _solve(self, R, lam, which):
         """Solve systems whose variances are those of the targets `which`."""
-        runs, n = self.runs, R.shape[1]
-        least = LEAST_LAM[runs.Z.dtype.itemsize] * self.size[which]
-        lam = np.maximum(lam, least)
-        signs = np.repeat(self.signs[:, None], n, axis=1)
-        right = np.concatenate([R, signs], axis=1).astype(runs.Z.dtype)
+        runs, algebra, n = self.runs, self.runs.algebra, R.shape[1]
+        least = LEAST_LAM[runs.dtype.itemsize] * self.size[which]
+        lam = algebra.asarray(np.maximum(lam, least))
+        right = algebra.concatenate([R, self.signs[:, None] + 0 * R], 1)
+        right = algebra.asarray(right, runs.dtype)
         D = self.variances[np.tile(which, 2)].T
-        lam_of = np.tile(lam, 2).astype(runs.Z.dtype)
+        lam_of = algebra.asarray(algebra.concatenate([lam, lam]), runs.dtype)
 
         def product(vectors):
             return runs.Z @ (D * (runs.Z.T @ vectors)) / runs.total + lam_of * vectors
 
-        found = np.array(_conjugate_gradient(product, right), np.float64)
+        with algebra.precise():
+            found = _conjugate_gradient(product, right)
+        found = algebra.asarray(found, np.float64)
         a, residuals = found[:, :n], lam * found[:, :n]
         kept = lam * (self.signs @ found[:, n:])  # tr(1 - H)
         squares, m = (residuals**2).sum(axis=0), len(R)
         errors = squares / runs.total * (m / kept) ** 2
-        noise = squares / runs.total * m / np.maximum(kept, 1e-9 * m)
+        noise = squares / runs.total * m / kept.clip(1e-9 * m)
         return a, errors, noise
 
 
 def _conjugate_gradient(product, right):
     """Solve for each column of `right`; `product` multiplies all columns at once."""
-    x, rest = np.zeros_like(right), right.copy()
-    direction = rest.copy()
-    squares = np.einsum("ij,ij->j", rest, rest)
+    x, rest = 0 * right, right
+    direction = rest
+    squares = (rest**2).sum(axis=0)
     goal = _TOL**2 * squares
     for _ in range(_MAX_ITER):
         if (squares <= goal).all():
             return x
         image = product(direction)
-        bend = np.einsum("ij,ij->j", direction, image)
-        step = np.divide(squares, bend, out=np.zeros_like(bend), where=bend > 0)
+        step = squares / (direction * image).sum(axis=0).clip(_TINY)
         step[squares <= goal] = 0
-        x += step * direction
-        rest -= step * image
-        old, squares = squares, np.einsum("ij,ij->j", rest, rest)
-        ratio = np.divide(squares, old, out=np.zeros_like(old), where=old > 0)
-        direction = rest + ratio * direction
+        x = x + step * direction
+        rest = rest - step * image
+        old, squares = squares, (rest**2).sum(axis=0)
+        direction = rest + squares / old.clip(_TINY) * direction
     warnings.warn(
-        f"{(squares > goal).sum()} systems of the ridge were not solved in {_MAX_ITER} "
-        "iterations, so their weights are not exact. Set a larger lam.",
+        f"{int((squares > goal).sum())} systems of the ridge were not solved in "
+        f"{_MAX_ITER} iterations, so their weights are not exact. Set a larger lam.",
         ConvergenceWarning,
         stacklevel=2,
     )

@@ -4,7 +4,7 @@ from numbers import Integral
 
 import numpy as np
 
-from skdatamodels._memory import available_memory
+from skdatamodels.regression._algebra import algebra_of
 from skdatamodels.regression._fits import computing_dtype
 from skdatamodels.regression._held_out_r2 import at_last
 from skdatamodels.regression._large_ridge import LARGE
@@ -37,7 +37,8 @@ def choose_penalty(problem, settings, solve_lasso):
     -------
     penalty : {"l1", "l2"}
     """
-    if _ridge_bytes(problem) > available_memory() or _too_large(problem):
+    n_bytes, available = _ridge_memory(problem, settings.ops)
+    if n_bytes > available or _too_large(problem):
         return "l1"
     n_runs = max(len(group.rows) for group in problem.groups)
     if problem.X.shape[1] > _FEW_RUNS * n_runs:
@@ -113,7 +114,6 @@ def check_parameters_of_ridge(regressor):
         "keep_path": regressor.keep_path,
         "one_standard_error": regressor.one_standard_error,
         "solver": regressor.solver != "auto",
-        "device": regressor.device != "cpu",
         "cv": not isinstance(regressor.cv, Integral | None),
     }
     given = [name for name, used in of_lasso.items() if used]
@@ -125,7 +125,7 @@ def check_parameters_of_ridge(regressor):
         )
 
 
-def check_ridge_fits(problem):
+def check_ridge_fits(problem, ops):
     """Raise an error if the ridge does not suit large systems, or the memory."""
     if _too_large(problem):
         raise ValueError(
@@ -133,7 +133,7 @@ def check_ridge_fits(problem):
             " needs independent runs of equal weight: no groups, and no pairs that "
             "share a training seed. Use penalty='l1'."
         )
-    n_bytes, available = _ridge_bytes(problem), available_memory()
+    n_bytes, available = _ridge_memory(problem, ops)
     if n_bytes > available:
         raise MemoryError(
             f"penalty='l2' needs {n_bytes / 1e9:.1f} GB for its columns and systems, "
@@ -151,9 +151,11 @@ def _too_large(problem):
     return min(m, problem.X.shape[1]) > LARGE and (unequal or together)
 
 
-def _ridge_bytes(problem):
-    """Return the memory for dense columns, twice, and for some systems, in bytes."""
+def _ridge_memory(problem, ops):
+    """Return the bytes for dense columns and some systems, and those available."""
     m = max(len(group.rows) for group in problem.groups)
-    d, itemsize = problem.X.shape[1], computing_dtype(problem.Y.dtype).itemsize
+    d, itemsize = problem.X.shape[1], computing_dtype(problem.Y.dtype, ops).itemsize
     systems = 0 if min(m, d) > LARGE else 8 * 6 * min(m, d) ** 2
-    return 2 * m * d * itemsize + systems
+    # with V, and on a GPU with its halves and what making them takes
+    n_copies = 2 if ops is None else 5
+    return n_copies * m * d * itemsize + systems, algebra_of(ops).free_memory()

@@ -7,13 +7,14 @@ from threadpoolctl import threadpool_limits
 from skdatamodels._numbers import as_real
 from skdatamodels.regression._checks import check_factors
 from skdatamodels.regression._prior import Prior, set_zero
-from skdatamodels.regression._ridge import Runs, System, variances_of
+from skdatamodels.regression._ridge import variances_of
+from skdatamodels.regression._ridge_system import Runs, System
 from skdatamodels.regression._solver import Problem
 from skdatamodels.regression._target_groups import group_targets
 from skdatamodels.runs._usable_runs import check_exclude, usable_runs
 
 
-def posterior_variance(model, X, Y, weight, sets, chosen=None):
+def posterior_variance(model, X, Y, weight, sets, chosen=None, ops=None):
     """Return variances of weights, or of sums of weights, given the outputs.
 
     With noise of variance s² and lam·m = s²/v, the weights δ have prior variances v·D,
@@ -33,6 +34,8 @@ def posterior_variance(model, X, Y, weight, sets, chosen=None):
         Factors of the weights in each sum; None: each weight alone.
     chosen : int array of shape (n_chosen,) or None
         Targets; None: all.
+    ops : CudaOps or None
+        Where to compute; None: on the CPU.
 
     Returns
     -------
@@ -65,7 +68,7 @@ def posterior_variance(model, X, Y, weight, sets, chosen=None):
             targets = targets[np.isin(targets, chosen)]
         if not len(targets):
             continue
-        runs = Runs.of(problem, group.rows, seed=0)
+        runs = Runs.of(problem, group.rows, 0, ops)
         offset, factors, _ = prior.of(targets)
         variances = variances_of(offset, np.atleast_2d(factors), len(targets)).copy()
         if exclude is not None:  # the weight of an excluded example is known to be 0
@@ -75,7 +78,8 @@ def posterior_variance(model, X, Y, weight, sets, chosen=None):
             delayed(of_one)(runs, *each, sets)
             for each in zip(variances, lam, strict=True)
         )
-        rows = Parallel(n_jobs=model.n_jobs, prefer="threads")(tasks)
+        n_jobs = model.n_jobs if ops is None else 1
+        rows = Parallel(n_jobs=n_jobs, prefer="threads")(tasks)
         scale = model.noise_variance_[targets] / runs.total
         found[targets] = scale[:, None] * np.array(rows)
     return found if chosen is None else found[chosen]

@@ -72,3 +72,20 @@ def gpu():
 @pytest.fixture(params=["shim", "gpu"])
 def platform(request):
     return request.getfixturevalue(request.param)
+
+
+@pytest.fixture
+def on_device(request, monkeypatch):
+    """Return a function that has the regressor run on the device of a test."""
+
+    def put(device):
+        if device == "cpu":
+            return "cpu"
+        platform = request.getfixturevalue(device)
+        monkeypatch.setattr(
+            "skdatamodels.regression._cuda.ops.CudaLauncher",
+            lambda device: platform.launcher,
+        )
+        return "cuda"
+
+    return put

@@ -44,23 +44,6 @@ def cases():
                 yield solver, device, form
 
 
-@pytest.fixture
-def on_device(request, monkeypatch):
-    """Return a function that has the regressor run on the device of a test."""
-
-    def put(device):
-        if device == "cpu":
-            return "cpu"
-        platform = request.getfixturevalue(device)
-        monkeypatch.setattr(
-            "skdatamodels.regression._cuda.ops.CudaLauncher",
-            lambda device: platform.launcher,
-        )
-        return "cuda"
-
-    return put
-
-
 def residual_problems(
     Y, model, exclude=None, penalty_factors=None, prior=None, sample_weight=None
 ):

@@ -8,22 +8,25 @@ from skdatamodels import DatamodelRegressor
 from skdatamodels.datasets import make_linear_runs
 
 
-def fit_both(shape, monkeypatch, **parameters):
+def fit_both(shape, monkeypatch, device="cpu", **parameters):
+    """Fit with matrices on the CPU, and as a large system on a device."""
     runs, coef = make_linear_runs(*shape, 5, noise=1.0, random_state=0)
     prior = coef + 0.5 * np.random.default_rng(0).standard_normal(coef.shape)
     models = []
-    for large in (4000, 10):
+    for large, where in ((4000, "cpu"), (10, device)):
         monkeypatch.setattr("skdatamodels.regression._ridge.LARGE", large)
         model = DatamodelRegressor(
-            penalty="l2", prior=prior, random_state=0, **parameters
+            penalty="l2", prior=prior, random_state=0, device=where, **parameters
         )
         models.append(model.fit(runs))
     return models
 
 
 @pytest.mark.parametrize("shape", [(600, 900), (900, 300)])
-def test_weights_are_those_of_the_matrices(shape, monkeypatch):
-    direct, large = fit_both(shape, monkeypatch, lam=[0.03, 0.1, 0.3, 1.0, 3.0])
+@pytest.mark.parametrize("device", ["cpu", "shim", "gpu"])
+def test_weights_are_those_of_the_matrices(shape, device, on_device, monkeypatch):
+    lam, device = [0.03, 0.1, 0.3, 1.0, 3.0], on_device(device)
+    direct, large = fit_both(shape, monkeypatch, device, lam=lam)
     assert large.solver_ == "conjugate_gradient"
     spread = np.abs(direct.coef_).max()
     np.testing.assert_allclose(large.coef_, direct.coef_, atol=2e-3 * spread)
@@ -40,8 +43,9 @@ def test_without_a_penalty_left_out_errors_are_those_of_the_matrices(monkeypatch
     np.testing.assert_allclose(large.loo_error_, direct.loo_error_, rtol=0.3)
 
 
-def test_lam_is_near_that_of_the_matrices(monkeypatch):
-    direct, large = fit_both((200, 300), monkeypatch)
+@pytest.mark.parametrize("device", ["cpu", "shim", "gpu"])
+def test_lam_is_near_that_of_the_matrices(device, on_device, monkeypatch):
+    direct, large = fit_both((200, 300), monkeypatch, on_device(device))
     ratio = large.lam_ / direct.lam_
     np.testing.assert_allclose(ratio, ratio[0], rtol=1e-4)
     assert 10**-0.75 <= ratio[0] <= 10**0.75

@@ -17,18 +17,22 @@ def fit(n_runs, n_informative, noise_of_prior=0.5, **parameters):
     return DatamodelRegressor(prior=prior, random_state=0, **parameters).fit(runs)
 
 
-def test_few_runs_of_many_weights_take_the_ridge():
-    model = fit(100, 150)
+@pytest.mark.parametrize("device", ["cpu", "shim", "gpu"])
+def test_few_runs_of_many_weights_take_the_ridge(device, on_device):
+    few = {"n_lams": 4, "lam_min_ratio": 0.3, "device": on_device(device)}
+    model = fit(100, 150, **few)
     assert model.penalty_ == "l2"
-    expected = fit(100, 150, penalty="l2")
+    expected = fit(100, 150, penalty="l2", **few)
     np.testing.assert_array_equal(model.coef_, expected.coef_)
     assert (model.prior_strength_ == 1).all()
 
 
-def test_few_weights_take_the_lasso():
-    model = fit(140, 3, noise_of_prior=20)
+@pytest.mark.parametrize("device", ["cpu", "shim", "gpu"])
+def test_few_weights_take_the_lasso(device, on_device):
+    few = {"n_lams": 4, "lam_min_ratio": 0.3, "device": on_device(device)}
+    model = fit(140, 3, noise_of_prior=20, **few)
     assert model.penalty_ == "l1"
-    expected = fit(140, 3, noise_of_prior=20, penalty="l1")
+    expected = fit(140, 3, noise_of_prior=20, penalty="l1", **few)
     np.testing.assert_array_equal(model.coef_, expected.coef_)
     assert not hasattr(model, "loo_error_")
 

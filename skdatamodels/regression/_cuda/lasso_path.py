@@ -1,5 +1,6 @@
 """The LASSO paths of many targets on a GPU, by products with the Gram matrix."""
 
+import math
 from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
@@ -434,12 +435,19 @@ def _largest_eigenvalue(gram):
 
 def targets_in_memory(device, n_targets, d, n_lams):
     """Return how many targets, with `n_lams` lams each, fit into memory."""
+    of_target = (_MATRICES + n_lams) * 4 * d
+    most = min(0.8 * free_memory(device) / of_target, n_targets)
+    return max(1, int(most))
+
+
+def free_memory(device):
+    """Return the free memory of a GPU in bytes; infinity for the CPU."""
+    if device.type != "cuda":
+        return math.inf
     import torch
 
-    if device.type != "cuda":
-        return max(1, n_targets)
     free, _ = torch.cuda.mem_get_info(device)
     # The memory that torch has reserved is available too.
-    free += torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-    most = int(0.8 * free) // ((_MATRICES + n_lams) * 4 * d)
-    return max(1, min(n_targets, most))
+    return (
+        free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    )
