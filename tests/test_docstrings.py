@@ -3,6 +3,7 @@
 import importlib
 import inspect
 import re
+from collections import ChainMap
 
 import pytest
 
@@ -29,12 +30,20 @@ def public_objects(room):
         if callable(value):
             yield f"skdatamodels.{room}.{name}"
         if inspect.isclass(value):
-            for method, function in vars(value).items():
+            for method, function in members(value).items():
                 wrapped = isinstance(function, classmethod | staticmethod | property)
                 if not method.startswith("_") and (
                     wrapped or inspect.isfunction(function)
                 ):
                     yield f"skdatamodels.{room}.{name}.{method}"
+
+
+def members(value):
+    """Return what a class, or a base class in the package, defines."""
+    ours = (
+        kind for kind in value.__mro__ if kind.__module__.startswith("skdatamodels")
+    )
+    return ChainMap(*(vars(kind) for kind in ours))
 
 
 def faults(name):

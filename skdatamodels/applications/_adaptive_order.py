@@ -18,13 +18,13 @@ from skdatamodels.applications._support_size import check_flips
 from skdatamodels.influence import Attribution
 from skdatamodels.masks import PackedMasks
 from skdatamodels.outputs import info_of_output
-from skdatamodels.training import SubsetTrainer
+from skdatamodels.training import ComponentAblation, SubsetTrainer
 from skdatamodels.training._players import players_of
 
 
 @validate_params(
     {
-        "trainer": [SubsetTrainer],
+        "trainer": [SubsetTrainer, ComponentAblation],
         "attribution": [Attribution, callable],
         "step": [Interval(Integral, 1, None, closed="left")],
         "max_size": [Interval(Integral, 1, None, closed="left")],

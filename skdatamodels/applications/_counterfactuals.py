@@ -30,7 +30,7 @@ from skdatamodels.applications._removal_sets import (
     order_by,
 )
 from skdatamodels.masks import PackedMasks
-from skdatamodels.training import SubsetTrainer
+from skdatamodels.training import ComponentAblation, SubsetTrainer
 
 
 def predict_counterfactual(weights, removal_sets):
@@ -180,7 +180,7 @@ class CounterfactualEvaluation(BaseEstimator):
     """
 
     _parameter_constraints = {
-        "trainer": [SubsetTrainer],
+        "trainer": [SubsetTrainer, ComponentAblation],
         "heuristics": ["array-like"],
         "baselines": [dict, None],
         "sizes": ["array-like"],

@@ -21,7 +21,7 @@ from skdatamodels.applications._removal_sets import (
 )
 from skdatamodels.applications._support_curve import bootstrap_support, fit_support
 from skdatamodels.applications._support_size import check_flips, predict_support_size
-from skdatamodels.training import SubsetTrainer
+from skdatamodels.training import ComponentAblation, SubsetTrainer
 from skdatamodels.training._players import players_of
 
 # Bisection stops when its ends differ by this fraction of the lower end, or by 1.
@@ -183,7 +183,7 @@ class DataSupportSearch(BaseEstimator):
     """
 
     _parameter_constraints = {
-        "trainer": [SubsetTrainer],
+        "trainer": [SubsetTrainer, ComponentAblation],
         "edit": [StrOptions({"remove", "mislabel"})],
         "search": [StrOptions({"grid", "bisection"})],
         "sizes": ["array-like", None],

@@ -9,7 +9,7 @@ from skdatamodels._sklearn_compat import Interval, validate_params
 from skdatamodels._tables import Table, table_html, table_text
 from skdatamodels.applications._attributions import check_target_indices
 from skdatamodels.applications._edits import Edits, mean_and_variance
-from skdatamodels.training import SubsetTrainer
+from skdatamodels.training import ComponentAblation, SubsetTrainer
 from skdatamodels.training._players import players_of
 
 
@@ -67,7 +67,7 @@ class LeaveOneOut:
 
 @validate_params(
     {
-        "trainer": [SubsetTrainer],
+        "trainer": [SubsetTrainer, ComponentAblation],
         "examples": ["array-like", None],
         "n_trials": [Interval(Integral, 1, None, closed="left")],
         "n_control_trials": [Interval(Integral, 1, None, closed="left"), None],

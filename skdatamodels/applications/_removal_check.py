@@ -19,7 +19,7 @@ from skdatamodels.applications._edits import Edits, mean_and_variance
 from skdatamodels.applications._removal_sets import check_sizes
 from skdatamodels.masks import PackedMasks, as_masks
 from skdatamodels.runs._usable_runs import check_exclude
-from skdatamodels.training import SubsetTrainer
+from skdatamodels.training import ComponentAblation, SubsetTrainer
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +108,7 @@ class RemovalCheck:
 
 @validate_params(
     {
-        "trainer": [SubsetTrainer],
+        "trainer": [SubsetTrainer, ComponentAblation],
         "order": ["array-like"],
         "sizes": ["array-like"],
         "targets": ["array-like", None],

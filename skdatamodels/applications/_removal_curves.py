@@ -25,7 +25,7 @@ from skdatamodels.applications._quality import warn_if_weak
 from skdatamodels.applications._removal_curves_result import ORDERS, RemovalCurves
 from skdatamodels.applications._removal_sets import check_sizes
 from skdatamodels.masks import PackedMasks
-from skdatamodels.training import SubsetTrainer
+from skdatamodels.training import ComponentAblation, SubsetTrainer
 from skdatamodels.training._players import players_of
 
 _SIZES = 0.05, 0.1, 0.2, 0.3, 0.4, 0.5
@@ -33,7 +33,7 @@ _SIZES = 0.05, 0.1, 0.2, 0.3, 0.4, 0.5
 
 @validate_params(
     {
-        "trainer": [SubsetTrainer],
+        "trainer": [SubsetTrainer, ComponentAblation],
         "add": ["boolean"],
         "sizes": ["array-like", None],
         "choose": ["array-like", None],

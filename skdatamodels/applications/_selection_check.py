@@ -27,7 +27,7 @@ from skdatamodels.applications._row_keys import equal_rows
 from skdatamodels.applications._selection_inputs import check_labels_of
 from skdatamodels.masks import PackedMasks
 from skdatamodels.outputs import OUTPUTS, OutputInfo
-from skdatamodels.training import SubsetTrainer
+from skdatamodels.training import ComponentAblation, SubsetTrainer
 from skdatamodels.training._players import players_of
 
 _N_RESAMPLES = 500  # of targets
@@ -160,7 +160,7 @@ def verify_selection(
     random_state,
 ):
     """Retrain as :meth:`Selection.verify` says, and return a SelectionCheck."""
-    if not isinstance(trainer, SubsetTrainer):
+    if not isinstance(trainer, SubsetTrainer | ComponentAblation):
         raise TypeError(
             f"trainer must be a SubsetTrainer, got {type(trainer).__name__}."
         )

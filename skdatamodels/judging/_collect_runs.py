@@ -18,14 +18,14 @@ from skdatamodels.judging._growing_runs import GrowingRuns
 from skdatamodels.judging._look import Looking
 from skdatamodels.judging._run_goals import make_goals, measure
 from skdatamodels.regression import DatamodelRegressor
-from skdatamodels.training import SubsetTrainer
+from skdatamodels.training import ComponentAblation, SubsetTrainer
 
 _TOL = 1e-2  # of the default regressor, as in `plan_runs`
 
 
 @validate_params(
     {
-        "trainer": [SubsetTrainer],
+        "trainer": [SubsetTrainer, ComponentAblation],
         "until": [dict],
         "max_runs": [Interval(Integral, 1, None, closed="left"), None],
         "max_seconds": [Interval(Real, 0, None, closed="neither"), None],

@@ -25,7 +25,7 @@ from skdatamodels._progress import duration
 from skdatamodels._sklearn_compat import Interval, validate_params
 from skdatamodels._tables import Table, table_html, table_text
 from skdatamodels.influence._learner_models import family_of
-from skdatamodels.training import SubsetTrainer
+from skdatamodels.training import ComponentAblation, SubsetTrainer
 
 # Share of the weights that matter: with half of them, the law is within .1 of the LDS
 # of the LASSO in `doc/how_many_runs.rst`, for 100 to 5,000 runs.
@@ -115,7 +115,7 @@ class CostEstimate:
 
 @validate_params(
     {
-        "trainer": [SubsetTrainer],
+        "trainer": [SubsetTrainer, ComponentAblation],
         "wanted": [Interval(Real, 0, 1, closed="neither")],
         "budget": [Interval(Real, 0, None, closed="neither")],
         "seconds_per_run": [Interval(Real, 0, None, closed="neither"), None],

@@ -5,19 +5,18 @@ import warnings
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.base import BaseEstimator
 
 from skdatamodels._examples import Examples
 from skdatamodels._sklearn_compat import Interval, StrOptions
 from skdatamodels.masks import DESIGNS
 from skdatamodels.outputs import OUTPUTS, OutputInfo
 from skdatamodels.runs import TrainingRuns
-from skdatamodels.training._subset_trainer import SubsetTrainer
+from skdatamodels.training._runs_transformer import RunsTransformer
 
 _MANY_SETS = 10  # if the outputs are equal on as many different sets, something is odd
 
 
-class ComponentAblation(SubsetTrainer, auto_wrap_output_keys=None):
+class ComponentAblation(RunsTransformer):
     """Evaluate something with random parts of it switched off, many times.
 
     The components may be anything that can be on or off: the sources in the context of
@@ -89,8 +88,8 @@ class ComponentAblation(SubsetTrainer, auto_wrap_output_keys=None):
 
     Notes
     -----
-    It is a :class:`SubsetTrainer` whose training examples are the components, so it can
-    be the `trainer` of :class:`~skdatamodels.applications.CounterfactualEvaluation`,
+    Its training examples are the components, so it can be the `trainer` of
+    :class:`~skdatamodels.applications.CounterfactualEvaluation`,
     :class:`~skdatamodels.applications.DataSupportSearch`,
     :func:`~skdatamodels.applications.removal_check` and
     :func:`~skdatamodels.judging.collect_runs`. What needs inputs or labels of training
@@ -135,10 +134,7 @@ class ComponentAblation(SubsetTrainer, auto_wrap_output_keys=None):
         "verbose": ["verbose"],
     }
 
-    # The settings of SubsetTrainer that are about training.
     _noun = "component"
-    groups = vary = fit_params = None
-    fast, unseen_class, keep_models = False, "nan", 0
 
     def __init__(
         self,
@@ -193,7 +189,7 @@ class ComponentAblation(SubsetTrainer, auto_wrap_output_keys=None):
         return len(self.train)
 
     def _validate_params(self):
-        BaseEstimator._validate_params(self)
+        super()._validate_params()
         if isinstance(self.evaluate, type):
             raise TypeError(
                 f"evaluate is the class {self.evaluate.__name__}: give an instance of "
@@ -201,59 +197,11 @@ class ComponentAblation(SubsetTrainer, auto_wrap_output_keys=None):
             )
         _ = self.train, self.targets  # raise if they are invalid
 
-    def fit(self, X, y=None):
-        """Check the parameters and fix the seed. Nothing is evaluated.
+    def _learner(self):
+        return self.estimator
 
-        Parameters
-        ----------
-        X : array-like of shape (n_runs,) or (n_runs, n_components)
-            Run ids or masks.
-        y : None
-            Ignored.
-
-        Returns
-        -------
-        self : ComponentAblation
-            The ablation itself.
-        """
-        self._begin(X, anew=True)
-        return self
-
-    def transform(self, X):
-        """Evaluate the runs that are not stored yet, and return all runs in X.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_runs,) or (n_runs, n_components)
-            Run ids, or masks, which are True for components that are on.
-
-        Returns
-        -------
-        runs : TrainingRuns
-            In the order of X. Their `n_train` is the number of components.
-        """
-        # as SubsetTrainer does: through super, warnings would not be the caller's
-        return self._transform(*self._begin(X, anew=not hasattr(self, "entropy_")))
-
-    def fit_transform(self, X, y=None):
-        """Fix the seed and evaluate the runs, as :meth:`transform` does.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_runs,) or (n_runs, n_components)
-            Run ids, or masks, which are True for components that are on.
-        y : None
-            Ignored.
-
-        Returns
-        -------
-        runs : TrainingRuns
-            In the order of X.
-        """
-        return self._transform(*self._begin(X, anew=True))
-
-    def _with_targets(self, players, learner, runs, known, warn):
-        """Describe the runs. Components have no classes, models or attributions."""
+    def _described(self, call, runs, models, known):
+        """Return the runs: components have no classes, models or attributions."""
         if _nothing_changes(runs):
             warnings.warn(
                 f"All {len(runs)} evaluations gave the same outputs, whatever was on. "
@@ -262,14 +210,7 @@ class ComponentAblation(SubsetTrainer, auto_wrap_output_keys=None):
                 UserWarning,
                 stacklevel=4,
             )
-        return TrainingRuns(
-            runs.packed,
-            runs.outputs,
-            seeds=runs.seeds,
-            output=self.output_info,
-            player_ids=players.names,
-            target_ids=self.targets.ids,
-        )
+        return TrainingRuns(runs.packed, runs.outputs, **known)
 
 
 def _nothing_changes(runs):

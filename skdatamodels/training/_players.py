@@ -190,7 +190,7 @@ class Players:
 
 
 def players_of(trainer):
-    """Return the Players of a SubsetTrainer."""
+    """Return the Players of a trainer."""
     return Players(trainer.train, trainer.groups, trainer._noun)
 
 

@@ -17,23 +17,17 @@ from skdatamodels.runs._meta import library_versions
 from skdatamodels.training._configuration import digest
 
 
-def run_attributions(settings, models, store, masks, seed, players):
+def run_attributions(settings, call, models):
     """Return attributions that are computed when they are first read.
 
     Parameters
     ----------
     settings : SubsetTrainer
         The trainer.
+    call : Call
+        What is asked for.
     models : tuple of KeptModel
         Models of the runs.
-    store : RunStore or None
-        Store in which they are kept.
-    masks : PackedMasks or None
-        The subsets, if they are given instead of drawn.
-    seed : int
-        Seed of the runs.
-    players : Players
-        What the masks switch.
 
     Returns
     -------
@@ -43,31 +37,31 @@ def run_attributions(settings, models, store, masks, seed, players):
     if hasattr(estimator, "get_params"):
         estimator = clone(estimator)  # its parameters may be changed later
     alpha = float(np.mean(check_alphas(settings.alpha)))
-    if masks is not None:
-        n_rows = masks.column_counts() @ players.sizes
-        share = n_rows / (len(masks) * players.n_rows)
+    if call.given:
+        n_rows = call.rows.column_counts() @ call.players.sizes
+        share = n_rows / (len(call.rows) * call.players.n_rows)
         alpha = float(np.clip(np.round(share, 1), 0.1, 0.9))
     params = {
         "output": settings.output,
         "fit_params": settings.fit_params,
         "alpha": alpha,
-        "random_state": seed % 2**32,
+        "random_state": call.entropy % 2**32,
         "n_jobs": settings.n_jobs,
         "verbose": settings.verbose,
     }
     place = None
-    if store is not None:
+    if call.store is not None:
         made_from = {
             "skdatamodels": library_versions()["skdatamodels"],
-            "configuration": digest(store.configuration),
+            "configuration": digest(call.store.configuration),
             "alpha": alpha,
-            "seed": str(seed),
+            "seed": str(call.entropy),
             "models": bool(models),
         }
-        place = AttributionFiles(store), made_from
+        place = AttributionFiles(call.store), made_from
     examples = settings.train, settings.targets
     return LazyAttributions(
-        CheapOnes(estimator, *examples, models, params, place, players)
+        CheapOnes(estimator, *examples, models, params, place, call.players)
     )
 
 

@@ -15,6 +15,8 @@ from skdatamodels.training._execution.driver import train_runs
 from skdatamodels.training._execution.time_limit import TimeLimited
 from skdatamodels.training._failed_runs import report_failures
 from skdatamodels.training._stores import warn_if_changed
+from skdatamodels.training._trainer_store import known_by
+from skdatamodels.training._varied import training_order
 
 
 class RunTraining:
@@ -22,23 +24,20 @@ class RunTraining:
 
     Parameters
     ----------
-    settings : SubsetTrainer
+    settings : RunsTransformer
         Trainer with the parameters of the training.
-    learner : callable
-        Function that trains a run.
+    call : Call
+        What is asked for.
     masks : PackedMasks of shape (n_runs, n_players)
         Subsets of the runs.
     seeds : uint32 array of shape (n_runs,)
         Training seeds of the runs.
-    players : Players
-        What the masks switch.
-    order : int array of shape (n_train,) or None
-        Order of the rows of a run that is trained alone. None means increasing.
     """
 
-    def __init__(self, settings, learner, masks, seeds, players, order):
-        self.settings, self.learner, self.players = settings, learner, players
-        self.masks, self.seeds, self.order = masks, seeds, order
+    def __init__(self, settings, call, masks, seeds):
+        self.settings, self.call = settings, call
+        self.masks, self.seeds = masks, seeds
+        self.order = training_order(call.columns, call.players)
 
     def in_memory(self):
         """Train all runs; return TrainingRuns and a tuple of KeptModel."""
@@ -53,25 +52,16 @@ class RunTraining:
         runs = TrainingRuns(self.masks, outputs, seeds=self.seeds)
         return runs, self._unpacked(models, lambda rows: runs[rows])
 
-    def in_store(self, store, ids, known_by):
-        """Train the runs that a store lacks; return all, and a tuple of KeptModel.
-
-        Parameters
-        ----------
-        store : RunStore
-            The store.
-        ids : int array of shape (n_runs,), or None
-            Rows of the runs. None if they are found by their masks.
-        known_by : callable
-            Returns the parameters that identify the store.
-        """
+    def in_store(self):
+        """Train the runs that the store lacks; return all, and a tuple of KeptModel."""
         settings, masks, seeds = self.settings, self.masks, self.seeds
+        store, given = self.call.store, self.call.given
         files = ModelFiles(store)
 
         def find():
-            where = store.rows_for(masks, seeds) if ids is None else ids
+            where = store.rows_for(masks, seeds) if given else self.call.rows
             todo = np.flatnonzero(~store.done(where))
-            models = self._stored_models(files, where if ids is None else None)
+            models = self._stored_models(files, where if given else None)
             return where, todo, models, self._to_keep(where, models)
 
         def save(which, outputs):
@@ -97,7 +87,7 @@ class RunTraining:
                     {"row": int(where[i]), "time": time.time(), "traceback": text}
                     for i, text in failures
                 )
-            warn_if_changed(store, known_by())
+            warn_if_changed(store, known_by(settings, self.call))
         done = np.flatnonzero(store.done(where))
         n_tried = len(np.union1d(todo, kept))
         report_failures(
@@ -139,20 +129,19 @@ class RunTraining:
             return ()
         rows, contents = zip(*sorted(models.items()), strict=True)
         runs = runs_in(np.array(rows, dtype=np.int64))
-        masks = self.players.expand(runs.masks)
+        masks = self.call.players.expand(runs.masks)
+        unpack = self.call.learner.unpack_model
         return tuple(
-            KeptModel(
-                self.learner.unpack_model(content, int(seed)), rows_of(mask, self.order)
-            )
+            KeptModel(unpack(content, int(seed)), rows_of(mask, self.order))
             for content, seed, mask in zip(contents, runs.seeds, masks, strict=True)
         )
 
     def _train(self, todo, kept, save, save_model):
         """Train runs, save each when it is done, and return failures in order."""
         settings = self.settings
-        limited, failures = nullcontext(self.learner), []
+        limited, failures = nullcontext(self.call.learner), []
         if settings.timeout is not None:
-            limited = closing(TimeLimited(self.learner, settings.timeout))
+            limited = closing(TimeLimited(self.call.learner, settings.timeout))
         with limited as learner, directory_kept():
             chunks = train_runs(
                 learner,
@@ -164,7 +153,7 @@ class RunTraining:
                 retries=settings.retries,
                 verbose=settings.verbose,
                 kept=kept,
-                players=self.players,
+                players=self.call.players,
                 order=self.order,
             )
             with closing(chunks):

@@ -1,40 +1,21 @@
 """SubsetTrainer: a transformer from run ids or masks to runs."""
 
 import os
-from functools import partial
 from numbers import Integral, Real
 
-import numpy as np
-from sklearn.base import BaseEstimator, TransformerMixin
-
 from skdatamodels._examples import Examples, check_examples
-from skdatamodels._random import entropy_from, training_seed
 from skdatamodels._sklearn_compat import HasMethods, Interval, StrOptions
-from skdatamodels.masks import DESIGNS, PackedMasks, sample_masks, subset_size
-from skdatamodels.masks._designs import check_alphas, seed_runs
-from skdatamodels.masks._varied import sample_varied_masks
-from skdatamodels.outputs import OUTPUTS, OutputInfo, info_of_output
+from skdatamodels.masks import DESIGNS
+from skdatamodels.outputs import OUTPUTS, OutputInfo
 from skdatamodels.runs import TrainingRuns
 from skdatamodels.training._learners.fast_paths import estimator_learner
-from skdatamodels.training._learners.learners import (
-    EstimatorLearner,
-    check_trainable,
-    default_output,
-)
-from skdatamodels.training._players import players_of
-from skdatamodels.training._rows import check_rows, mask_keys
+from skdatamodels.training._learners.learners import EstimatorLearner, check_trainable
 from skdatamodels.training._run_attributions import run_attributions
-from skdatamodels.training._run_training import RunTraining
-from skdatamodels.training._trainer_store import known_by, store_of
+from skdatamodels.training._runs_transformer import RunsTransformer
 from skdatamodels.training._unseen_classes import UnseenClasses
-from skdatamodels.training._varied import (
-    check_others,
-    training_order,
-    varied_columns,
-)
 
 
-class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
+class SubsetTrainer(RunsTransformer):
     """Train a model on each of many subsets and measure it on the targets.
 
     The samples in X are runs: :meth:`transform` takes run ids, draws the subset of each
@@ -203,8 +184,6 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
         "fit_params": [dict, None],
     }
 
-    _noun = "training example"  # what a column of the masks is in errors
-
     def __init__(
         self,
         estimator,
@@ -255,326 +234,53 @@ class SubsetTrainer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
         check_trainable(self.estimator)
         super()._validate_params()
 
-    def fit(self, X, y=None):
-        """Check the parameters and fix the seed. Nothing is trained.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_runs,), (n_runs, n_train) or (n_runs, n_groups)
-            Run ids or masks.
-        y : None
-            Ignored.
-
-        Returns
-        -------
-        self : SubsetTrainer
-            The trainer itself.
-        """
-        self._begin(X, anew=True)
-        return self
-
-    def transform(self, X):
-        """Train the runs that are not stored yet, and return all runs in X.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_runs,), (n_runs, n_train) or (n_runs, n_groups)
-            Run ids, or masks.
-
-        Returns
-        -------
-        runs : TrainingRuns
-            In the order of X.
-        """
-        return self._transform(*self._begin(X, anew=not hasattr(self, "entropy_")))
-
-    def fit_transform(self, X, y=None):
-        """Fix the seed and train the runs, as :meth:`transform` does.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_runs,), (n_runs, n_train) or (n_runs, n_groups)
-            Run ids, or masks.
-        y : None
-            Ignored.
-
-        Returns
-        -------
-        runs : TrainingRuns
-            In the order of X.
-        """
-        return self._transform(*self._begin(X, anew=True))
-
-    def draw_subsets(self, runs, random_state):
-        """Return the subsets of runs without training.
-
-        Parameters
-        ----------
-        runs : int or int array-like of shape (n_runs,)
-            Number of runs, or their ids.
-        random_state : int
-            Seed. Pass ``entropy_`` for the subsets that :meth:`transform` uses.
-
-        Returns
-        -------
-        masks : PackedMasks of shape (n_runs, n_train) or (n_runs, n_groups)
-            The subsets.
-        """
-        players = players_of(self)
-        settings = {
-            "alpha": self.alpha,
-            "design": self.design,
-            "random_state": random_state,
-            "y": players.strata(self.design, self.train.y),
-        }
-        columns = varied_columns(self.vary, players)
-        if columns is None:
-            return sample_masks(runs, len(players), **settings)
-        return sample_varied_masks(runs, len(players), columns, **settings)
-
-    def columns_of(self, rows):
-        """Return the column of the masks that switches each training example.
-
-        It is that of its group, or without `groups` its own. If targets are training
-        examples, this gives `exclude` for
-        :class:`~skdatamodels.regression.DatamodelRegressor`.
-
-        Parameters
-        ----------
-        rows : int array-like
-            Rows of `train`; -1 for none.
-
-        Returns
-        -------
-        columns : int array of the shape of `rows`
-            The columns; -1 for -1.
-
-        Raises
-        ------
-        ValueError
-            If a row does not exist, or `groups` are invalid.
-
-        Examples
-        --------
-        >>> from sklearn.linear_model import Ridge
-        >>> from skdatamodels import Examples, SubsetTrainer
-        >>> train = Examples([[0.0], [1.0], [2.0]], [0.0, 1.0, 2.0])
-        >>> trainer = SubsetTrainer(Ridge(), train, train, groups=["b", "a", "b"])
-        >>> trainer.columns_of([0, 1, -1])
-        array([ 1,  0, -1])
-        """
-        return players_of(self).at_rows(rows)
-
-    def sum_over_groups(self, weights):
-        """Sum the weights of the training examples of each group.
-
-        Weights of examples, from an influence function for example, become weights of
-        groups, to first order. Without `groups`, they are returned unchanged.
-
-        Parameters
-        ----------
-        weights : array or CSR of shape (n_targets, n_train)
-            Attribution matrix of training examples.
-
-        Returns
-        -------
-        weights : array or CSR of shape (n_targets, n_groups)
-            Attribution matrix of groups.
-
-        Raises
-        ------
-        ValueError
-            If `weights` do not have a column for each training example, or `groups` are
-            invalid.
-
-        Examples
-        --------
-        >>> from sklearn.linear_model import Ridge
-        >>> from skdatamodels import Examples, SubsetTrainer
-        >>> train = Examples([[0.0], [1.0], [2.0]], [0.0, 1.0, 2.0])
-        >>> trainer = SubsetTrainer(Ridge(), train, train, groups=["b", "a", "b"])
-        >>> trainer.sum_over_groups([[1.0, 2.0, 3.0]])
-        array([[2., 4.]])
-        """
-        return players_of(self).total_weights(weights)
-
-    def get_feature_names_out(self, input_features=None):
-        """Return the names of the columns of the masks: ids of `train`, or groups.
-
-        Parameters
-        ----------
-        input_features : array-like of str, default=None
-            Ignored, because the samples in X are runs, which have no features.
-
-        Returns
-        -------
-        names : str array of shape (n_train,) or (n_groups,)
-            The ids of the training examples, or the labels of the groups, as str.
-        """
-        return np.array([str(name) for name in players_of(self).names], dtype=object)
-
-    @property
-    def output_info(self):
-        """Description of the output, :class:`~skdatamodels.outputs.OutputInfo`."""
-        try:
-            output = self.output
-            if output is None:
-                output = default_output(self.estimator)
-            return info_of_output(output)
-        except (TypeError, ValueError) as error:  # `dir`, and hence reprs, read it
-            raise AttributeError(str(error)) from error
-
-    def set_output(self, *, transform=None):
-        """Do nothing, since :meth:`transform` always returns runs.
-
-        The method exists so that it can be called on pipelines with other transformers.
-
-        Parameters
-        ----------
-        transform : {"default", "pandas", "polars"}, optional
-            Ignored.
-
-        Returns
-        -------
-        self : SubsetTrainer
-            The trainer itself.
-        """
-        return self
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.one_d_array = True
-        tags.transformer_tags.preserves_dtype = []
-        tags.requires_fit = False
-        return tags
-
-    def _begin(self, X, anew):
-        """Check everything, and return the arguments of :meth:`_transform`.
-
-        If `anew`, the seed is fixed.
-        """
-        self._validate_params()
-        players = players_of(self)
-        columns = varied_columns(self.vary, players)
-        check_others(self.design, self.alpha, self.train.y, players, columns)
-        learner = self._learner()
-        rows = check_rows(X, len(players), players.noun)
-        given = _are_given(rows)
-        columns = None if given else columns
-        self._check_sizes(learner, rows, players, columns)
-        self._check_models(learner)
-        if anew or isinstance(self.random_state, Integral):  # may be set after `fit`
-            entropy = entropy_from(self.random_state)
-        else:
-            entropy = self.entropy_
-        store = store_of(self, learner, players, columns, given, entropy)
-        if anew:
-            self.entropy_ = entropy if store is None else store.entropy
-            self.groups_ = players.names if players.are_groups else None
-        return players, learner, rows, columns, entropy, store
-
-    def _transform(self, players, learner, rows, columns, entropy, store):
-        explicit = _are_given(rows)
-        entropy = entropy if store is None else store.entropy
-        masks, seeds = self._plan(rows, columns, entropy)
-        order = training_order(columns, players)
-        if players.are_groups or columns is not None:  # sizes are known only now
-            self._check_sizes(learner, masks, players)
-        training = RunTraining(self, learner, masks, seeds, players, order)
-        if store is None:
-            runs, models = training.in_memory()
-        else:
-            runs, models = training.in_store(
-                store,
-                None if explicit else rows,
-                partial(known_by, self, learner, players, columns, explicit),
+    def _learner(self):
+        """Return the function that trains a run."""
+        kind = type(self.estimator).__name__
+        if self.fit_params and not hasattr(self.estimator, "fit"):
+            raise TypeError(
+                f"A {kind} has no fit that could take fit_params. Leave them out."
             )
-        given = masks if explicit else None
-        attributions = run_attributions(self, models, store, given, entropy, players)
-        known = {"models": models, "attributions": attributions}
-        return self._with_targets(players, learner, runs, known, warn=not explicit)
+        if self.fast == "exact" and not hasattr(self.estimator, "fit"):
+            raise ValueError(
+                f'fast="exact" is for linear models of scikit-learn. For this {kind}, '
+                "leave it out."
+            )
+        learner = self._make_learner()
+        if self.keep_models and not hasattr(learner, "train_and_measure"):
+            raise TypeError(
+                f"keep_models={self.keep_models} needs a scikit-learn estimator, a "
+                f"TorchLearner or an ImageLearner. A {kind} returns outputs, not "
+                "models: set keep_models=0."
+            )
+        return learner
 
-    def _with_targets(self, players, learner, runs, known, warn):
-        """Add what is known about outputs and targets to the runs."""
-        known |= {"seeds": runs.seeds, "output": self.output_info}
-        known |= {"player_ids": players.names, "target_ids": self.targets.ids}
+    def _make_learner(self):
+        examples = self.train, self.targets, self.output
+        if hasattr(self.estimator, "make_learner"):
+            return self.estimator.make_learner(*examples)
+        if not hasattr(self.estimator, "fit"):
+            return self.estimator
+        options = {"fast": self.fast, "fit_params": self.fit_params}
+        return estimator_learner(self.estimator, *examples, **options)
+
+    def _described(self, call, runs, models, known):
+        """Add classes, models and attributions to the runs."""
+        known["models"] = models
+        known["attributions"] = run_attributions(self, call, models)
         outputs, named = runs.outputs, OUTPUTS.get(known["output"].name)
-        classifies = getattr(learner, "classes", None) is not None
+        classifies = getattr(call.learner, "classes", None) is not None
         if classifies or (named and named.task == "classification"):
-            found = UnseenClasses(runs.packed, self.train.y, self.targets.y, players)
+            y_train, y_targets = self.train.y, self.targets.y
+            found = UnseenClasses(runs.packed, y_train, y_targets, call.players)
             what = "are those of the learner"
-            if isinstance(learner, EstimatorLearner):
+            if isinstance(call.learner, EstimatorLearner):
                 what = "are low guesses, because of unseen_class='floor'"
                 if self.unseen_class == "nan":
                     what = "are NaN, which datamodels and scores ignore"
                     outputs = found.without(outputs)
-            if warn:
+            if not call.given:
                 found.warn(what, self.design, stacklevel=4)
-            known["target_classes"] = self.targets.y
+            known["target_classes"] = y_targets
             known["n_missed_classes"] = found.n_unseen
         return TrainingRuns(runs.packed, outputs, **known)
-
-    def _learner(self):
-        """Return the function that trains a run."""
-        if self.fit_params and not hasattr(self.estimator, "fit"):
-            raise TypeError(
-                f"A {type(self.estimator).__name__} has no fit that could take "
-                "fit_params. Leave them out."
-            )
-        if self.fast == "exact" and not hasattr(self.estimator, "fit"):
-            raise ValueError(
-                'fast="exact" is for linear models of scikit-learn. For this '
-                f"{type(self.estimator).__name__}, leave it out."
-            )
-        if hasattr(self.estimator, "make_learner"):
-            return self.estimator.make_learner(self.train, self.targets, self.output)
-        if not hasattr(self.estimator, "fit"):
-            return self.estimator
-        return estimator_learner(
-            self.estimator,
-            self.train,
-            self.targets,
-            self.output,
-            fast=self.fast,
-            fit_params=self.fit_params,
-        )
-
-    def _check_models(self, learner):
-        """Raise if models are to be kept, and the learner does not return any."""
-        if self.keep_models and not hasattr(learner, "train_and_measure"):
-            raise TypeError(
-                f"keep_models={self.keep_models} needs a scikit-learn estimator, a "
-                "TorchLearner or an ImageLearner. A "
-                f"{type(self.estimator).__name__} returns outputs, not models: set "
-                "keep_models=0."
-            )
-
-    def _check_sizes(self, learner, rows, players, columns=None):
-        """Raise if the smallest subset is too small for the learner."""
-        if not hasattr(learner, "check_subset_size"):
-            return
-        size = subset_size(len(self.train), min(check_alphas(self.alpha)))
-        if _are_given(rows):
-            size = int(rows.dot(players.sizes[:, None]).min())
-        elif players.are_groups or columns is not None:
-            return
-        learner.check_subset_size(size)
-
-    def _plan(self, rows, columns, entropy):
-        """Return the masks and training seeds for run ids or given masks."""
-        if _are_given(rows):
-            keys = mask_keys(rows)
-            masks = rows
-        else:
-            owners = rows - rows % 2  # of the seeds of pairs
-            if columns is None:
-                owners = seed_runs(rows, self.design, self.alpha)
-            keys = [(run,) for run in owners]
-            masks = self.draw_subsets(rows, entropy)
-        seeds = [training_seed(entropy, *key) for key in keys]
-        return masks, np.array(seeds, dtype=np.uint32)
-
-
-def _are_given(rows):
-    """Return whether rows are masks, not run ids."""
-    return isinstance(rows, PackedMasks)

@@ -11,23 +11,15 @@ from skdatamodels.training._learners.fast_paths import FAST_LEARNERS
 from skdatamodels.training._stores import open_store
 
 
-def store_of(trainer, learner, players, columns, explicit, entropy):
+def store_of(trainer, call):
     """Return the store of a trainer's configuration, or None without a store.
 
     Parameters
     ----------
-    trainer : SubsetTrainer
+    trainer : RunsTransformer
         The trainer.
-    learner : callable
-        Function that trains a run.
-    players : Players
-        What the masks switch.
-    columns : int array of shape (k,) or None
-        Columns of the masks that vary within pairs.
-    explicit : bool
-        Whether masks are given instead of drawn.
-    entropy : int
-        Seed, for a new store.
+    call : Call
+        What is asked for, with the seed of a new store.
 
     Returns
     -------
@@ -49,36 +41,36 @@ def store_of(trainer, learner, players, columns, explicit, entropy):
     estimator = trainer.estimator
     name = getattr(estimator, "__name__", type(estimator).__name__)
     alphas = "-".join(f"{alpha:g}" for alpha in check_alphas(trainer.alpha))[:40]
-    what = "given-masks" if explicit else f"{trainer.design}-alpha{alphas}"
-    if columns is not None:
-        what += f"-vary{len(columns)}"
+    what = "given-masks" if call.given else f"{trainer.design}-alpha{alphas}"
+    if call.columns is not None:
+        what += f"-vary{len(call.columns)}"
     return open_store(
         trainer.store,
         f"{readable(name, 60)}-{what}",
-        known_by(trainer, learner, players, columns, explicit),
-        len(players),
+        known_by(trainer, call),
+        len(call.players),
         len(trainer.targets),
         output=trainer.output_info,
-        entropy=entropy,
+        entropy=call.entropy,
     )
 
 
-def known_by(trainer, learner, players, columns, explicit):
+def known_by(trainer, call):
     """Return the parameters that determine the runs, by name; see `store_of`."""
     names = ["estimator", "train", "targets", "random_state"]
-    if not explicit:
+    if not call.given:
         names += ["alpha", "design"]
     if hasattr(trainer.estimator, "fit") or hasattr(trainer.estimator, "make_learner"):
         names += ["output"]
-    fast = type(learner).__name__ if isinstance(learner, FAST_LEARNERS) else None
-    if fast and learner.exact:
-        fast = f"{fast}, exact"
-    parameters = {"masks": "given" if explicit else "drawn", "fast": fast}
+    learner, fast = call.learner, None
+    if isinstance(learner, FAST_LEARNERS):
+        fast = type(learner).__name__ + ", exact" * learner.exact
+    parameters = {"masks": "given" if call.given else "drawn", "fast": fast}
     parameters |= {name: getattr(trainer, name) for name in names}
-    if players.are_groups:  # labels are names only
-        parameters["groups"] = players.of_row
-    if columns is not None:
-        parameters["vary"] = ", ".join(map(str, columns.tolist()))
+    if call.players.are_groups:  # labels are names only
+        parameters["groups"] = call.players.of_row
+    if call.columns is not None:
+        parameters["vary"] = ", ".join(map(str, call.columns.tolist()))
     if trainer.fit_params:
         parameters["fit_params"] = trainer.fit_params
     if trainer.output is None and "output" in names:
@@ -88,7 +80,7 @@ def known_by(trainer, learner, players, columns, explicit):
 
 def count_first_stored(trainer):
     """Return how many of its first runs a fitted trainer would read, not train."""
-    store = trainer._begin([0], anew=False)[-1]
+    store = trainer._begin([0], anew=False).store
     if store is None:
         return 0
     return int(np.argmin(np.append(store.done(), False)))
@@ -106,5 +98,5 @@ def count_stored(trainer, X):
     """
     if trainer.store is None:
         return 0
-    *_, rows, _, _, store = clone(trainer)._begin(X, anew=True)
-    return int(store.done(rows if isinstance(rows, np.ndarray) else None).sum())
+    call = clone(trainer)._begin(X, anew=True)
+    return int(call.store.done(None if call.given else call.rows).sum())

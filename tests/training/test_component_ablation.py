@@ -13,6 +13,7 @@ from skdatamodels import CounterfactualEvaluation, DatamodelRegressor, DataSuppo
 from skdatamodels.applications import (
     predict_counterfactual,
     removal_check,
+    select_examples,
     similar_examples,
 )
 from skdatamodels.inference import infer_weights
@@ -150,6 +151,24 @@ def test_applications():
     check = removal_check(of_two(output=info), [4, 1], [1, 2], n_trials=1)
     assert np.isfinite(check.change).all()
     assert "component" not in str(estimate_cost(of_two()).advice)
+
+
+def test_a_selection_is_verified_by_evaluating_again():
+    weights = np.random.default_rng(0).normal(size=(40, 6))
+    ablation = ComponentAblation(
+        lambda kept, seed: weights @ kept,
+        NAMES,
+        target_ids=np.arange(40),
+        output=OutputInfo("light", higher_is_better=True),
+        random_state=0,
+    )
+    selection = select_examples(
+        weights, targets=np.arange(20), beta=None, higher_is_better=True
+    )
+    check = selection.verify(ablation, [2], targets=np.arange(20, 40), n_trials=1)
+    change = check.change[(check.chosen == "selected") & (check.size == 2)]
+    lost = weights[20:, selection.examples[:2]].sum(axis=1)
+    assert_allclose(change, -lost.mean(), rtol=1e-5)
 
 
 def test_smallest_set_that_flips_the_answer():
