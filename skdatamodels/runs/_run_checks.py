@@ -5,9 +5,24 @@ import numpy as np
 from skdatamodels._numbers import as_real, unmasked
 from skdatamodels.masks._designs import check_run_ids
 from skdatamodels.masks._packed import as_slice, row_blocks
-from skdatamodels.runs._meta import META
+from skdatamodels.runs._growing_npy import may_hold_rows
+from skdatamodels.runs._meta import HOW_TO_RESTORE, META
+from skdatamodels.runs._paths import check_link
 from skdatamodels.runs._room import check_ids
 from skdatamodels.runs._training_runs import TrainingRuns
+
+
+def check_no_runs(folder, arrays, failures):
+    """Raise ValueError if files of a folder without ``meta.json`` may be of runs."""
+    for name in arrays:
+        check_link(folder / name)
+    kept = [name for name in arrays if may_hold_rows(folder / name)]
+    kept += [failures] * (folder / failures).exists()
+    if kept:
+        raise ValueError(
+            f"{META} is missing in {folder}, whose {', '.join(kept)} may contain runs. "
+            f"{HOW_TO_RESTORE} To train everything again, choose another folder."
+        )
 
 
 def check_new_runs(store, rows, masks, seeds, outputs):

@@ -7,16 +7,12 @@ from itertools import chain, count
 import numpy as np
 
 from skdatamodels.masks import PackedMasks
-from skdatamodels.masks._packed import as_slice, row_blocks
 from skdatamodels.outputs import OutputInfo, info_of_output
 from skdatamodels.runs._attribution_files import ATTRIBUTIONS, AttributionFiles
-from skdatamodels.runs._checksums import checksums
 from skdatamodels.runs._failures import append_failures, read_failures
-from skdatamodels.runs._growing_npy import GrowingNpy, may_hold_rows
 from skdatamodels.runs._lock import LOCK, SOFT_LOCK, folder_lock
 from skdatamodels.runs._meta import (
     FORMAT,
-    HOW_TO_RESTORE,
     META,
     check_same,
     library_versions,
@@ -25,17 +21,18 @@ from skdatamodels.runs._meta import (
     write_meta,
 )
 from skdatamodels.runs._model_files import MODELS
-from skdatamodels.runs._paths import absolute, check_link
+from skdatamodels.runs._paths import absolute
 from skdatamodels.runs._room import check_free, check_ids, check_length
 from skdatamodels.runs._run_checks import (
     check_expected,
     check_new_runs,
+    check_no_runs,
     check_undamaged,
 )
+from skdatamodels.runs._run_files import NAMES, RunFiles
 from skdatamodels.runs._training_runs import TrainingRuns
 
 _FAILURES = "failures.jsonl"
-_ARRAYS = ("masks", "seeds", "outputs", "checksums")
 
 
 class RunStore:
@@ -117,7 +114,7 @@ class RunStore:
         self.n_train, self.n_targets = meta["n_train"], meta["n_targets"]
         if configuration is not None:
             check_same(self.path, self.configuration, configuration)
-        self._open_arrays()
+        self._open_files()
 
     @classmethod
     def create(
@@ -168,7 +165,7 @@ class RunStore:
         path.mkdir(parents=True, exist_ok=True)
         with folder_lock(path):
             # A process that was killed in this function may have left some of these.
-            arrays = [f"{name}.npy" for name in _ARRAYS]
+            arrays = [f"{name}.npy" for name in NAMES]
             ours = {LOCK, SOFT_LOCK, META + ".tmp", _FAILURES, *arrays}
             ours |= {ATTRIBUTIONS, MODELS}
             others = sorted({entry.name for entry in path.iterdir()} - ours)
@@ -178,9 +175,8 @@ class RunStore:
                     f"{', '.join(others[:3])}. Open it with RunStore(path) if it is a "
                     "store, or choose an empty folder."
                 )
-            _check_no_runs(path, arrays)
-            for name, (row_shape, dtype) in _layout(n_train, n_targets).items():
-                GrowingNpy.create(path / f"{name}.npy", row_shape, dtype)
+            check_no_runs(path, arrays, _FAILURES)
+            RunFiles.create(path, n_train, n_targets)
             meta = {
                 "format": FORMAT,
                 "n_train": int(n_train),
@@ -261,7 +257,7 @@ class RunStore:
         are visible.
         """
         with folder_lock(self.path):
-            self._open_arrays()
+            self._open_files()
             yield self
 
     def done(self, rows=None):
@@ -277,7 +273,7 @@ class RunStore:
         done : bool array of shape (n_rows,)
             Whether the row holds a finished run.
         """
-        done = self._checksums.load() != 0
+        done = self._files.done()
         if rows is None:
             return done
         rows = np.asarray(rows, dtype=np.int64)
@@ -302,8 +298,8 @@ class RunStore:
         """
         done = self.done()
         finished = np.flatnonzero(done)
-        stored_bits, stored_seeds = self._masks.read()[finished], self._seeds.read()
-        stored = _run_keys(stored_bits, stored_seeds[finished])
+        bits, stored_seeds = self._files.masks.read(), self._files.seeds.read()
+        stored = _run_keys(bits[finished], stored_seeds[finished])
         row_of = dict(zip(stored, finished.tolist(), strict=True))
         free = chain(np.flatnonzero(~done).tolist(), count(len(done)))
         rows = [
@@ -345,13 +341,8 @@ class RunStore:
                     f"{self.path} already has finished runs in rows "
                     f"{finished[:5].tolist()}; they are never overwritten."
                 )
-            content = (runs.packed.bits, runs.seeds.astype(np.uint32), runs.outputs)
-            content += (checksums(rows, *content, self._salt),)
-            arrays = [getattr(self, f"_{name}") for name in _ARRAYS]
-            for array in arrays:
-                array.grow(int(rows.max()) + 1)
-            for array, values in zip(arrays, content, strict=True):
-                array.write(rows, values)
+            seeds = runs.seeds.astype(np.uint32)
+            self._files.write(rows, runs.packed.bits, seeds, runs.outputs)
 
     def runs(self, rows=None, *, masks=None, seeds=None):
         """Return finished runs, after comparing them with their checksums.
@@ -382,11 +373,7 @@ class RunStore:
             rows = slice(None) if done.all() else np.flatnonzero(done)
         wanted = np.arange(len(done))[rows] if isinstance(rows, slice) else rows
         self.check(wanted, masks, seeds)
-        # If a process was killed while the files grew, their lengths may differ.
-        bits, outputs, seeds = (
-            array.read()[: len(done)][rows]
-            for array in (self._masks, self._outputs, self._seeds)
-        )
+        bits, seeds, outputs = self._files.read(rows)
         return TrainingRuns(
             PackedMasks(bits, self.n_train),
             outputs,
@@ -415,7 +402,7 @@ class RunStore:
         """
         check_undamaged(self, rows)
         if masks is not None:
-            stored = self._masks.read(), self._seeds.read()
+            stored = self._files.masks.read(), self._files.seeds.read()
             check_expected(self.path, rows, stored, (masks, seeds))
 
     def damaged(self, rows=None):
@@ -431,16 +418,8 @@ class RunStore:
         damaged : int64 array of shape (n_damaged,)
             Rows of the damaged runs.
         """
-        stored = self._checksums.load()
-        rows = np.flatnonzero(stored) if rows is None else self._finished(rows)
-        found = np.zeros(len(rows), dtype=bool)
-        content = [array.read() for array in (self._masks, self._seeds, self._outputs)]
-        for block in row_blocks(len(rows), self._row_bytes()):
-            part = as_slice(rows[block])
-            parts = (array[part] for array in content)
-            sums = checksums(rows[block], *parts, self._salt)
-            found[block] = sums != stored[part]
-        return rows[found]
+        rows = np.flatnonzero(self.done()) if rows is None else self._finished(rows)
+        return self._files.damaged(rows)
 
     def discard(self, rows):
         """Mark finished runs as not done.
@@ -456,7 +435,7 @@ class RunStore:
         with self.lock():
             rows = self._finished(rows)
             if rows.size:
-                self._checksums.write(rows, np.zeros(len(rows)))
+                self._files.discard(rows)
 
     def check_room(self, rows):
         """Check that there is enough disk space for runs that are to be written.
@@ -476,16 +455,13 @@ class RunStore:
         """
         if len(rows):
             check_ids(rows)
-            row_bytes = self._row_bytes()
+            row_bytes = self._files.row_bytes
             check_free(self.path, len(rows) * row_bytes, f"To store {len(rows)} runs")
             check_length(self.path, rows, row_bytes)
 
     def _finished(self, rows):
         """Return the rows that hold a finished run, sorted, each once."""
         return np.unique(np.asarray(rows, dtype=np.int64)[self.done(rows)])
-
-    def _row_bytes(self):
-        return sum(getattr(self, f"_{name}").row_bytes for name in _ARRAYS)
 
     def record_failures(self, failures):
         """Append failed runs to ``failures.jsonl``.
@@ -516,41 +492,8 @@ class RunStore:
             f"n_targets={self.n_targets})"
         )
 
-    def _open_arrays(self):
-        # checksums.npy grows last, so it is opened first
-        for name in reversed(_ARRAYS):
-            setattr(self, f"_{name}", GrowingNpy(self.path / f"{name}.npy"))
-        for name, row in _layout(self.n_train, self.n_targets).items():
-            array = getattr(self, f"_{name}")
-            found = array.row_shape, array.dtype
-            if found != row or array.n_rows < self._checksums.n_rows:
-                raise ValueError(
-                    f"{array.path} is damaged: it has {array.n_rows} rows of {found}, "
-                    f"expected {self._checksums.n_rows} rows of {row}."
-                )
-
-
-def _check_no_runs(path, arrays):
-    """Raise if a folder without ``meta.json`` may hold runs."""
-    for name in arrays:
-        check_link(path / name)
-    kept = [name for name in arrays if may_hold_rows(path / name)]
-    kept += [_FAILURES] * (path / _FAILURES).exists()
-    if kept:
-        raise ValueError(
-            f"{META} is missing in {path}, whose {', '.join(kept)} may contain runs. "
-            f"{HOW_TO_RESTORE} To train everything again, choose another folder."
-        )
-
-
-def _layout(n_train, n_targets):
-    """Return row shape and dtype of each array file, in the order of _ARRAYS."""
-    return {
-        "masks": ((-(-n_train // 8),), np.dtype(np.uint8)),
-        "seeds": ((), np.dtype(np.uint32)),
-        "outputs": ((n_targets,), np.dtype(np.float32)),
-        "checksums": ((), np.dtype(np.uint32)),
-    }
+    def _open_files(self):
+        self._files = RunFiles(self.path, self.n_train, self.n_targets, self._salt)
 
 
 def _run_keys(bits, seeds):

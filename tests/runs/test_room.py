@@ -39,7 +39,7 @@ def test_rows_that_are_too_many_on_any_disk(store, monkeypatch):
         ):
             with pytest.raises(ValueError, match=f"Run {row} cannot be stored"):
                 attempt(row)
-    assert store._masks.n_rows == 0
+    assert store._files.masks.n_rows == 0
 
 
 def test_space_for_all_runs(store, monkeypatch):

@@ -376,8 +376,8 @@ def test_pickle(store):
 
 def test_files_left_longer_by_a_killed_growth(store):
     """Growth is masks, seeds, outputs, checksums; it may end after any of these."""
-    for n_grown, name in enumerate(("_masks", "_seeds", "_outputs"), start=1):
-        getattr(store, name).grow(9)
+    for n_grown, name in enumerate(("masks", "seeds", "outputs"), start=1):
+        getattr(store._files, name).grow(9)
         opened = RunStore(store.path)
         _assert_holds(opened, np.arange(n_grown - 1))
         with pytest.raises(ValueError, match="not done"):
@@ -407,8 +407,8 @@ def test_rows_for_runs_without_ids(store):
 
 def test_rows_for_believes_no_row_that_is_not_done(store):
     _write(store, [1])
-    store._masks.write(np.array([0]), np.packbits(_content([7])[0], axis=1))
-    store._seeds.write(np.array([0]), _content([7])[1])
+    store._files.masks.write(np.array([0]), np.packbits(_content([7])[0], axis=1))
+    store._files.seeds.write(np.array([0]), _content([7])[1])
     masks, seeds, _ = _content([6, 7])
     assert_array_equal(store.rows_for(PackedMasks.from_dense(masks), seeds), [0, 2])
 

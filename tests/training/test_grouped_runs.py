@@ -184,7 +184,7 @@ def test_a_store_belongs_to_a_grouping(tmp_path):
     assert len(trained) == 3
     stores = [RunStore(path) for path in tmp_path.iterdir()]
     assert sorted(store.n_train for store in stores) == [8, 8, 100]
-    assert {store._masks.row_shape for store in stores} == {(1,), (13,)}
+    assert {store._files.masks.row_shape for store in stores} == {(1,), (13,)}
 
 
 def test_kept_models_have_rows(tmp_path):
