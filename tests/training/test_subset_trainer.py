@@ -2,7 +2,6 @@
 
 import json
 import warnings
-from functools import partial
 
 import joblib
 import numpy as np
@@ -101,52 +100,12 @@ def test_workers_chunks_and_order_change_no_bit(
     np.testing.assert_array_equal(runs.masks, expected.masks[order])
 
 
-def test_store_trains_only_what_is_missing(iris, tmp_path):
-    train, targets = iris[0], iris[1][:3]
-    learner = Counting()
-    trainer = SubsetTrainer(learner, train, targets, store=tmp_path, random_state=0)
-    trainer.fit_transform([3, 1])
-    assert len(learner.calls) == 2
-    runs = trainer.fit_transform(np.arange(5))
-    assert len(learner.calls) == len(set(learner.calls)) == 5
-    fresh = SubsetTrainer(positions, train, targets, random_state=0)
-    np.testing.assert_array_equal(runs.outputs, fresh.fit_transform(range(5)).outputs)
-    assert trainer.transform([4, 2]).outputs.tolist() == runs.outputs[[4, 2]].tolist()
-    assert len(learner.calls) == 5
-
-
-@pytest.mark.parametrize("random_state", [None, 5])
-def test_store_resumes_with_the_seed_it_was_begun_with(iris, tmp_path, random_state):
-    def make():
-        return SubsetTrainer(
-            RidgeClassifier(), *iris, store=tmp_path, random_state=random_state
-        )
-
-    first = make().fit_transform(np.arange(3))
-    again = make().fit_transform(np.arange(6))
-    np.testing.assert_array_equal(again.outputs[:3], first.outputs)
-    assert len(only_store(tmp_path)) == 6
-
-
 def test_store_resumes_with_nan_among_the_parameters(iris, tmp_path):
     pipeline = make_pipeline(SimpleImputer(missing_values=np.nan), RidgeClassifier())
     trainer = SubsetTrainer(pipeline, *iris, store=tmp_path, random_state=0)
     first = clone(trainer).fit_transform([0, 1])
     np.testing.assert_array_equal(
         clone(trainer).fit_transform([1, 0]).outputs, first.outputs[::-1]
-    )
-
-
-@pytest.mark.parametrize("with_store", [False, True])
-def test_a_seed_set_after_fit_is_the_one_in_use(iris, tmp_path, with_store):
-    store = tmp_path if with_store else None
-    trainer = SubsetTrainer(RidgeClassifier(), *iris, store=store, random_state=0)
-    trainer.fit([0])
-    fresh = SubsetTrainer(RidgeClassifier(), *iris, store=store, random_state=1)
-    runs = trainer.set_params(random_state=1).transform([0, 1])
-    np.testing.assert_array_equal(runs.masks, fresh.transform([0, 1]).masks)
-    np.testing.assert_array_equal(
-        runs.masks, sample_masks(2, len(iris[0]), 0.5, random_state=1).dense()
     )
 
 
@@ -165,82 +124,6 @@ def test_masks_are_those_of_the_design(iris, design):
         np.testing.assert_array_equal(trainer.transform(form).outputs, by_mask)
 
 
-def test_pairs_share_a_seed_and_fractions_take_turns(iris, tmp_path):
-    trainer = SubsetTrainer(
-        positions, iris[0], iris[1][:3], design="complementary", random_state=0
-    )
-    runs = trainer.fit_transform(np.arange(40))
-    np.testing.assert_array_equal(runs.seeds[1::2], runs.seeds[::2])
-    assert len(set(runs.seeds)) == 20
-    np.testing.assert_array_equal(runs.masks[1::2], ~runs.masks[::2])
-    trainer.set_params(design="uniform", alpha=(0.2, 0.6), store=tmp_path)
-    pool = trainer.fit_transform(np.arange(6))
-    assert pool.masks.sum(axis=1).tolist() == [10, 30] * 3
-    assert len(set(pool.seeds)) == 6
-    (folder,) = tmp_path.iterdir()
-    assert folder.name.startswith("positions-uniform-alpha0.2-0.6-")
-    assert clone(trainer).fit_transform([5]).masks.sum() == 30
-
-
-def test_given_masks_know_no_alpha(iris, tmp_path):
-    masks = sample_masks(4, 50, 0.7).dense()
-    learner = Counting()
-    trainer = SubsetTrainer(
-        learner, iris[0], iris[1][:3], store=tmp_path, random_state=0
-    )
-    first = trainer.fit_transform(masks)
-    again = clone(trainer).set_params(alpha=0.2).fit_transform(masks[::-1])
-    assert len(learner.calls) == 4
-    np.testing.assert_array_equal(again.outputs, first.outputs[::-1])
-    np.testing.assert_array_equal(again.masks, masks[::-1])
-    trainer.transform(np.arange(2))  # run ids have a store of their own
-    assert len(learner.calls) == 6
-    assert len(list(tmp_path.iterdir())) == 2
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (lambda meta: "", "is not a run store"),
-        (lambda meta: meta.replace('"format": 2', '"format": 3'), "Upgrade"),
-        (
-            lambda meta: meta.replace('"alpha": 0.5', '"alpha": 0.4'),
-            "edited or damaged",
-        ),
-    ],
-)
-def test_a_store_that_does_not_fit_is_refused(iris, tmp_path, change, message):
-    learner = Counting()
-    trainer = SubsetTrainer(
-        learner, iris[0], iris[1][:3], store=tmp_path, random_state=0
-    )
-    trainer.fit_transform([0])
-    meta = only_store(tmp_path).path / "meta.json"
-    changed = change(meta.read_text())
-    assert changed != meta.read_text()
-    meta.write_text(changed)
-    for call in (trainer.transform, clone(trainer).fit):
-        with pytest.raises(ValueError, match=message):
-            call([0, 1])
-    assert len(learner.calls) == 1
-
-
-def test_the_store_of_another_configuration_is_refused(iris, tmp_path):
-    trainer = SubsetTrainer(RidgeClassifier(), *iris, store=tmp_path, random_state=0)
-    trainer.fit_transform([0])
-    folder = only_store(tmp_path).path
-    rewrite_meta(folder, lambda meta: meta["configuration"].update(alpha=0.4))
-    with pytest.raises(ValueError, match=r"alpha: stored 0\.4, requested 0\.5"):
-        trainer.transform([0, 1])
-
-
-def test_a_store_under_a_file_is_an_error(iris, tmp_path):
-    (tmp_path / "file").write_text("")
-    trainer = SubsetTrainer(RidgeClassifier(), *iris, store=tmp_path / "file")
-    with pytest.raises(OSError, match="file"):
-        trainer.fit_transform([0])
-
-
 def test_each_configuration_has_its_own_store(iris, tmp_path):
     trainer = SubsetTrainer(RidgeClassifier(), *iris, store=tmp_path, random_state=0)
     for changes in (
@@ -254,25 +137,6 @@ def test_each_configuration_has_its_own_store(iris, tmp_path):
     ):
         clone(trainer).set_params(**changes).fit_transform([0])
     assert len(list(tmp_path.iterdir())) == 7
-
-
-@pytest.mark.parametrize("with_store", [False, True])
-def test_repeated_masks_are_trained_with_other_seeds(iris, tmp_path, with_store):
-    trainer = SubsetTrainer(
-        DecisionTreeClassifier(max_features=1),
-        *iris,
-        output="confidence",
-        store=tmp_path if with_store else None,
-        random_state=0,
-    )
-    masks = sample_masks(2, len(iris[0]), 0.5, random_state=9).dense()
-    runs = trainer.fit_transform(masks[[0, 1, 0, 0]])
-    np.testing.assert_array_equal(runs.masks, masks[[0, 1, 0, 0]])
-    assert len(np.unique(runs.outputs[[0, 2, 3]], axis=0)) > 1
-    more = trainer.transform(masks[[1, 0, 0, 0, 0]])
-    np.testing.assert_array_equal(more.outputs[:4], runs.outputs[[1, 0, 2, 3]])
-    if with_store:
-        assert len(only_store(tmp_path)) == 5
 
 
 @pytest.mark.parametrize(
@@ -509,21 +373,6 @@ def test_a_learner_may_have_steps_of_its_own(iris, steps):
     np.testing.assert_array_equal(runs.outputs, 1)
 
 
-def test_y_beside_run_ids_is_ignored(iris):
-    trainer = SubsetTrainer(RidgeClassifier(), *iris, random_state=0)
-    runs = trainer.fit_transform(np.arange(3), np.zeros(3))
-    np.testing.assert_array_equal(runs.outputs, trainer.transform(range(3)).outputs)
-
-
-def test_a_frame_of_masks_is_masks(iris):
-    trainer = SubsetTrainer(RidgeClassifier(), *iris, random_state=0)
-    masks = np.arange(150).reshape(3, 50) % 3 > 0
-    np.testing.assert_array_equal(
-        trainer.fit_transform(pd.DataFrame(masks)).outputs,
-        trainer.transform(masks).outputs,
-    )
-
-
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_polars_columns_reach_the_estimator(n_jobs):
     pl = pytest.importorskip("polars")
@@ -551,38 +400,3 @@ def test_polars_columns_reach_the_estimator(n_jobs):
         )
         outputs.append(trainer.fit_transform(np.arange(4)).outputs)
     np.testing.assert_array_equal(*outputs)
-
-
-def test_store_needs_a_seed_that_can_be_written_down(iris, tmp_path):
-    trainer = SubsetTrainer(
-        RidgeClassifier(), *iris, store=tmp_path, random_state=np.random.RandomState(0)
-    )
-    with pytest.raises(ValueError, match="must be an int or None"):
-        trainer.fit([0])
-
-
-def test_two_processes_share_a_store(iris, tmp_path):
-    learner = partial(_log, str(tmp_path / "log"))
-    trainer = SubsetTrainer(
-        learner, iris[0], iris[1][:3], store=tmp_path / "runs", random_state=0
-    )
-    both = joblib.Parallel(2)(
-        joblib.delayed(clone(trainer).fit_transform)(np.arange(30)) for _ in range(2)
-    )
-    np.testing.assert_array_equal(both[0].outputs, both[1].outputs)
-    assert len((tmp_path / "log").read_text().splitlines()) == 30
-
-
-def _log(path, train_indices, seed):
-    with open(path, "a") as file:
-        file.write(f"{seed}\n")
-    return positions(train_indices, seed)
-
-
-def test_runs_are_not_trained_again_by_mistake(iris):
-    trainer = SubsetTrainer(RidgeClassifier(), *iris, random_state=0)
-    runs = trainer.fit_transform([0, 1])
-    with pytest.raises(TypeError, match=r"trained already.*X\.packed"):
-        trainer.transform(runs)
-    again = trainer.transform(runs.packed)
-    np.testing.assert_array_equal(again.masks, runs.masks)
