@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skdatamodels._examples import check_examples
 from skdatamodels._fitting import check_fit, fit_rows, take_rows
+from skdatamodels._own_threads import with_one_thread
 from skdatamodels._process_state import single_threaded
 from skdatamodels._progress import progress_bar
 from skdatamodels._random import (
@@ -137,7 +138,7 @@ def data_oob(
         n_estimators = estimator.n_estimators
     else:
         n_estimators = _N_ESTIMATORS if n_estimators is None else n_estimators
-        names = unseeded(estimator)
+        names, estimator = unseeded(estimator), with_one_thread(estimator)
         jobs = (
             delayed(_score_one)(estimator, names, train, entropy, number)
             for number in range(n_estimators)
@@ -229,7 +230,8 @@ def _scores_of_bag(bag, frozen, train, entropy, n_jobs):
     """Yield, for each member of a bag, the examples outside, and their scores."""
     n = len(train)
     if not frozen:
-        bag = set_seeds(clone(bag), unseeded(bag), training_seed(entropy, 0))
+        bag, names = clone(with_one_thread(bag)), unseeded(bag)
+        bag = set_seeds(bag, names, training_seed(entropy, 0))
         if n_jobs is not None:
             bag.set_params(n_jobs=n_jobs)
         bag = fit_rows(bag, train, np.arange(n))

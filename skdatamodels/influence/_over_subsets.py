@@ -9,6 +9,7 @@ from sklearn.base import clone, is_classifier
 from sklearn.frozen import FrozenEstimator
 
 from skdatamodels._fitting import check_fit, fit_rows
+from skdatamodels._own_threads import with_one_thread
 from skdatamodels._process_state import single_threaded
 from skdatamodels._progress import progress_bar
 from skdatamodels._random import entropy_from, set_seeds, training_seed, unseeded
@@ -298,7 +299,7 @@ class _EstimatorTraining:
     """Fit clones of an estimator with the seeds of runs."""
 
     def __init__(self, estimator, train, fit_params):
-        self.estimator, self.train = estimator, train
+        self.estimator, self.train = with_one_thread(estimator), train
         self.fit_params = fit_params
         self.seeded = unseeded(estimator)
 

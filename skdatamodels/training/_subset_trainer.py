@@ -22,7 +22,8 @@ class SubsetTrainer(RunsTransformer):
     run from the design, trains the models, and returns the runs. Run i depends only on
     the configuration, `random_state` and i. It does not depend on `n_jobs`, the joblib
     backend, or which other runs are trained, except for rounding if models are trained
-    together. Each worker trains with one BLAS and OpenMP thread.
+    together. Each worker trains with one BLAS and OpenMP thread, and so does LightGBM,
+    unless its ``n_jobs`` is positive.
 
     Parameters
     ----------

@@ -6,6 +6,7 @@ from sklearn.base import clone
 from skdatamodels._examples import check_same_shape, describe_kind
 from skdatamodels._fitting import check_fit, fit_rows, take_rows
 from skdatamodels._numbers import refuse_disguised
+from skdatamodels._own_threads import with_one_thread
 from skdatamodels._random import set_seeds, unseeded
 from skdatamodels.outputs import (
     DEFAULT_OUTPUTS,
@@ -49,7 +50,8 @@ class EstimatorLearner(ModelLearner):
         is_classification = check_measurable(estimator) == "classification"
         self.classes = np.unique(train.y) if is_classification else None
         self.output = check_output(output, estimator, self.classes)
-        self.estimator, self.train, self.targets = estimator, train, targets
+        self.estimator = with_one_thread(estimator)
+        self.train, self.targets = train, targets
         if is_classification:
             self.y = encode_targets(targets.y, self.classes)
         else:
