@@ -9,6 +9,10 @@ from skdatamodels.regression._convergence import warn_unless_converged
 from skdatamodels.regression._solver import Settings
 from skdatamodels.regression._targets import Paths, Targets, check_arrays
 
+# joblib looks every 10 ms whether threads are done. Fewer lookups than this, for each
+# target and lam a byte of the packed columns, do not take long enough to gain by them.
+_LITTLE = 4_000_000
+
 
 def residual_path(
     masks,
@@ -150,7 +154,9 @@ def solve(masks, y, sample_weight, *, lams, penalty_factors, coef_init, settings
         paths.coefs[j] *= targets.scale[j]
         paths.intercepts[j] = targets.mean[j] + targets.scale[j] * paths.intercepts[j]
 
-    Parallel(n_jobs=settings.n_jobs, require="sharedmem")(
-        delayed(follow)(j) for j in np.flatnonzero(targets.scale > 0)
+    each = np.flatnonzero(targets.scale > 0)
+    little = len(each) * paths.lams.shape[1] * words.nbytes < _LITTLE
+    Parallel(1 if little else settings.n_jobs, require="sharedmem")(
+        delayed(follow)(j) for j in each
     )
     return paths.restored()
