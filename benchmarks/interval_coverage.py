@@ -11,6 +11,8 @@ The last tables split the variance of outputs into that by subset and by trainin
 import argparse
 import time
 import warnings
+from dataclasses import replace
+from itertools import product
 
 import numpy as np
 from _machine import describe_machine
@@ -63,6 +65,7 @@ def main():
         generated_runs()
     if "interactions" in arguments.parts:
         interactions()
+        removals()
     if "linear" in arguments.parts:
         linear_models(arguments.n_train, arguments.n_truth)
         informed(8000)
@@ -158,6 +161,39 @@ def interactions(n_train=20, n_targets=40, n_samples=40):
                 f"{f'alpha {alpha}, {m} runs':52}  {shares[0]:10.3f}  {shares[1]:16.3f}"
                 f"  {shares[2]:9.3f}"
             )
+
+
+def removals(n_train=20, n_targets=20, n_samples=100):
+    """Print coverage of the removal of examples that only act together, or are alike.
+
+    Masks are shared by the targets, so that samples are what counts.
+    """
+    print(f"\n{f'sets of {n_train} examples, Bernoulli':52}  of the set  independent")
+    cases = "two act together only", "one of five is enough"
+    for case, alpha in product(cases, (0.1, 0.25, 0.5, 0.75, 0.9)):
+        k = 2 if case == cases[0] else 5
+        weight = 4 * (alpha if k == 2 else (1 - alpha) ** 4)  # of each of them
+        for m in 200, 1000:
+            found = []
+            for seed in range(n_samples):
+                rng = np.random.default_rng(seed)
+                masks = sample_masks(
+                    m, n_train, alpha, design="bernoulli", random_state=seed
+                )
+                few = masks.dense()[:, :k]
+                effect = few.all(axis=1) if k == 2 else few.any(axis=1)
+                outputs = 4 * effect[:, None] + 0.5 * rng.standard_normal(
+                    (m, n_targets)
+                )
+                model = DatamodelRegressor(0.02, random_state=0)
+                inference = infer(model, TrainingRuns(masks, outputs))
+                for one in inference, replace(inference, _spread=None):
+                    effects = one.effect_of_removal(np.arange(n_train) < k)
+                    low, high = effects.interval()[:, 0].T
+                    found.append(((low < -k * weight) & (-k * weight < high)).mean())
+            shares = np.mean(found[::2]), np.mean(found[1::2])
+            title = f"{case}, alpha {alpha}, {m} runs"
+            print(f"{title:52}  {shares[0]:10.3f}  {shares[1]:11.3f}", flush=True)
 
 
 def linear_models(n_train, n_truth):

@@ -153,11 +153,9 @@ def _infer(regressor, alpha, runs):
     """
     model = clone(regressor).fit(runs)
     inference = infer_weights(model, runs, alpha=np.full(len(runs), alpha))
-    squares = inference.noise.T.astype(np.float64) ** 2  # of each run; they sum to 1
-    excess = _n_present(runs) - alpha * runs.n_train
-    of_sums = np.sqrt(excess**2 @ squares / (alpha * (1 - alpha)))
+    of_sum = inference.effect_of_removal(np.ones(runs.n_train)).standard_error[:, 0]
     inference.estimate[np.isnan(inference.scale[:, 0])] = np.nan  # there was no fit
-    return inference, inference.standard_error, inference.scale[:, 0] * of_sums
+    return inference, inference.standard_error, of_sum
 
 
 def _n_present(runs):

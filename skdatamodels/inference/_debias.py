@@ -90,7 +90,7 @@ class FittedRuns:
         estimate = self.design.centred(coef + np.nan_to_num(step.T), absent)
         noise = self._noise(left_out, variances)
         ratio = None
-        if self.spread is not None:
+        if self.unlike:
             ratio = self.spread.ratios(noise)
             if absent is not None:
                 ratio[absent] = 1
@@ -98,13 +98,16 @@ class FittedRuns:
 
     @cached_property
     def spread(self):
-        """The MaskSpread, or None if all fractions are about 1/2."""
-        if not abs(self.design.alpha - 0.5).max() > _NEARLY_HALF:
-            return None
+        """The MaskSpread of the runs."""
         alpha = self.design.alpha[self.design.level]
         # the masks of a pair are opposite, so that all squares are equal
         alpha[self.design.pairs] = 0.5
-        return MaskSpread(self.masks, alpha)
+        return MaskSpread(self.masks, alpha, self.design)
+
+    @property
+    def unlike(self):
+        """Whether errors of weights depend on the mask: a fraction is not 1/2."""
+        return abs(self.design.alpha - 0.5).max() > _NEARLY_HALF
 
     def _rows(self, name, targets):
         """Return rows of a matrix of the model, dense (n, d)."""

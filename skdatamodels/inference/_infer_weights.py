@@ -151,7 +151,7 @@ def infer_weights(model, X, y=None, *, targets=None, strata=None, alpha=None):
         np.empty((len(targets), len(design.n_columns))),
         np.empty(len(targets)),
         np.empty((len(targets), m), np.float32),
-        np.empty((len(targets), d), np.float32) if runs.spread else None,
+        np.empty((len(targets), d), np.float32) if runs.unlike else None,
         offset=[],
     )
     stratum_of = np.full(len(targets), -1)  # of the excluded column

@@ -86,7 +86,7 @@ class WeightInference:
     player_ids: np.ndarray | None = None
     noise: np.ndarray | None = None
     variance_ratio: np.ndarray | None = None
-    _spread: MaskSpread | None = None  # `combine` computes variance_ratio from it
+    _spread: MaskSpread | None = None  # for the errors of sums
 
     def __len__(self):
         return len(self.estimate)
@@ -265,7 +265,7 @@ class WeightInference:
         length = np.sqrt((noise**2).sum(axis=1, keepdims=True))
         noise = (noise / np.where(length > 0, length, 1)).astype(np.float32)
         ratio = None
-        if self._spread is not None:
+        if self.variance_ratio is not None:
             ratio = self._spread.ratios(noise).astype(np.float32)
         return replace(
             self,
@@ -360,9 +360,9 @@ class WeightInference:
 
         Notes
         -----
-        Errors of the weights of a set are taken to be independent, but for centring. If
-        `alpha` is far from 1/2 and examples of one set interact with each other, the
-        error of their sum is larger.
+        Errors allow for examples of a set that interact. Of copies, one is enough, so
+        residuals are large on the few runs that have none of them, and the error is
+        larger than if those of the weights were independent.
         """
         sets = np.atleast_2d(as_real(sets, "sets")).astype(np.float64)
         if sets.shape[1:] != self.stratum.shape:
@@ -371,7 +371,7 @@ class WeightInference:
                 f"examples, got shape {sets.shape}."
             )
         members = np.eye(self.scale.shape[1])[self.stratum]
-        squares = self._squares(sets, members)
+        squares = (sets**2 @ members)[None].repeat(len(self), 0)
         sums = (sets @ members)[None].repeat(len(self), 0)
         if self.exclude is not None:
             own = np.flatnonzero(self.exclude >= 0)
@@ -380,18 +380,12 @@ class WeightInference:
             sums[own, :, self.stratum[column]] -= sets[:, column].T
         if self.n_columns is not None:
             squares -= sums**2 / np.maximum(self._n_usable(), 1)[:, None]
-        variance = np.maximum(squares, 0) @ (self.scale**2)[:, :, None]
-        error = np.sqrt(variance[..., 0])
+        variance = (np.maximum(squares, 0) @ (self.scale**2)[:, :, None])[..., 0]
+        if self._spread is not None:
+            variance *= self._spread.ratios_of_sums(self.noise, sets, self.exclude)
+        error = np.sqrt(variance)
         effect = -np.where(np.isfinite(error), self.estimate @ sets.T, 0)
         return RemovalInference(effect, error, self.freedom, self.n_columns is not None)
-
-    def _squares(self, sets, members):
-        """Return sums of squares of sets, by target and stratum, with their ratios."""
-        if self.variance_ratio is None:
-            return (sets**2 @ members)[None].repeat(len(self), 0)
-        ratio = self.variance_ratio.astype(np.float64)
-        parts = [(sets**2 * member) @ ratio.T for member in members.T]
-        return np.stack(parts, axis=-1).transpose(1, 0, 2)
 
     def with_level_of(self, weights):
         """Return the inference with the mean of some weights, to show it beside them.

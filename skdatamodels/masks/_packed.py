@@ -302,6 +302,12 @@ def as_masks(masks):
     return masks if isinstance(masks, PackedMasks) else PackedMasks.from_dense(masks)
 
 
+def pick_columns(packed, columns):
+    """Return some columns of packed masks, bool array of shape (n_runs, n_columns)."""
+    bits = packed.bits[:, columns // 8] << (columns % 8).astype(np.uint8)
+    return (bits & 0x80).astype(bool)
+
+
 def row_blocks(n_rows, row_bytes, multiple=1):
     """Yield slices of consecutive rows that take about 64 MiB each.
 

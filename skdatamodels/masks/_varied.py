@@ -7,7 +7,7 @@ import numpy as np
 
 from skdatamodels._random import entropy_from
 from skdatamodels.masks._designs import check_run_ids, sample_masks
-from skdatamodels.masks._packed import PackedMasks, row_blocks
+from skdatamodels.masks._packed import PackedMasks, pick_columns, row_blocks
 
 _PATTERNS = 1  # key of the generator of the patterns
 
@@ -132,8 +132,7 @@ def find_varied_pairs(packed, seeds):
         return None
     members = np.argsort(pair.reshape(-1), kind="stable").reshape(-1, 2)
     first, second = members[np.argsort(members[:, 0])].T
-    bits = packed.bits[:, columns // 8] << (columns % 8).astype(np.uint8)
-    patterns = (bits & 0x80).astype(bool)
+    patterns = pick_columns(packed, columns)
     if (patterns[first] == patterns[second]).any():
         return None
     return VariedPairs(columns, first, second, np.where(patterns[first], 1.0, -1.0))

@@ -3,7 +3,7 @@
 import numpy as np
 
 from skdatamodels.masks import PackedMasks
-from skdatamodels.masks._packed import row_blocks
+from skdatamodels.masks._packed import pick_columns, row_blocks
 
 
 def usable_runs(X, Y, exclude):
@@ -29,8 +29,7 @@ def usable_runs(X, Y, exclude):
     if exclude is not None:
         example, target = np.unique(exclude, return_inverse=True)
         if isinstance(X, PackedMasks):
-            bits = X.bits[:, example // 8] << (example % 8).astype(np.uint8)
-            seen = (bits & 0x80).astype(bool)
+            seen = pick_columns(X, example)
         else:
             seen = X[:, example] != 0
         usable &= ~(seen & (example >= 0))[:, target]

@@ -184,6 +184,10 @@ def test_excluded_examples_equal_fewer_columns(design):
         for name in ("estimate", "standard_error", "p_value"):
             found, wanted = getattr(inference, name), getattr(alone, name)
             np.testing.assert_allclose(found[j, rest], wanted[0], rtol=1e-6)
+        sets = np.random.default_rng(0).random((20, 40)) < 0.5
+        found = inference.effect_of_removal(sets).standard_error[j]
+        wanted = alone.effect_of_removal(sets[:, rest]).standard_error[0]
+        np.testing.assert_allclose(found, wanted, rtol=1e-4)
         assert inference.estimate[j, e] == 0
         assert np.isnan(inference.standard_error[j, e])
         assert np.isnan(inference.interval()[j, e]).all()

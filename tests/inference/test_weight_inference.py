@@ -1,13 +1,14 @@
 """Intervals, selections and effects of removal, compared with scipy and algebra."""
 
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pytest
 from scipy import stats
 from scipy.sparse import csr_matrix
 
-from skdatamodels import DatamodelRegressor
+from skdatamodels import DatamodelRegressor, TrainingRuns, sample_masks
 from skdatamodels.datasets import make_linear_runs
 from skdatamodels.inference import WeightInference, infer_weights
 
@@ -108,6 +109,60 @@ def test_intervals_of_removal_cover():
     truth = -(coef - coef.mean(axis=1, keepdims=True)) @ sets.T
     low, high = np.moveaxis(effects.interval(0.9), -1, 0)
     assert abs(((low < truth) & (truth < high)).mean() - 0.9) < 0.05
+
+
+def white_errors(Z, y, sums):
+    """Return errors of sums of least-squares weights, residuals of any size (HC3)."""
+    inverse = np.linalg.pinv(Z)
+    residual = (y - Z @ inverse @ y) / (1 - (Z * inverse.T).sum(axis=1))
+    return np.sqrt(((sums @ inverse * residual) ** 2).sum(axis=1))
+
+
+@pytest.mark.parametrize(
+    ("design", "alpha"),
+    [
+        *product(["bernoulli", "uniform", "stratified"], [0.25, 0.5]),
+        ("complementary", 0.5),
+    ],
+)
+def test_errors_of_removals_of_rows_that_interact(design, alpha):
+    # One of the first four rows is enough: without them all, residuals are large.
+    m, d = 2000, 12
+    strata = np.arange(d) % 2 if design == "stratified" else np.zeros(d, int)
+    masks = sample_masks(m, d, alpha, design=design, y=strata, random_state=0)
+    Z, seeds = masks.dense().astype(float), np.arange(m)
+    y = 4 * Z[:, :4].any(axis=1) + np.random.default_rng(0).standard_normal(m) / 2
+    sets = np.arange(d) < np.array([[4], [6]])
+    if design == "complementary":
+        seeds, Z_of_runs, y_of_runs = seeds // 2, Z[::2] - Z[1::2], y[::2] - y[1::2]
+    else:
+        Z_of_runs, y_of_runs = Z - Z.mean(axis=0), y - y.mean()
+    sums = sets.astype(float)
+    if design != "bernoulli":  # compared with typical rows
+        for own in (strata == c for c in np.unique(strata)):
+            sums[:, own] -= sums[:, own].mean(axis=1, keepdims=True)
+    expected = white_errors(Z_of_runs, y_of_runs, sums)
+
+    runs = TrainingRuns(masks, y[:, None], seeds=seeds)
+    model = DatamodelRegressor(1e-6, penalty="l2").fit(runs)
+    of = strata if design == "stratified" else None
+    inference = infer_weights(model, runs, strata=of)
+    effects = inference.effect_of_removal(sets)
+    np.testing.assert_allclose(effects.standard_error[0], expected, rtol=0.12)
+
+
+def test_intervals_of_removals_of_rows_that_interact_cover():
+    d, inside, sets = 12, [], np.arange(12) < 5
+    for seed in range(60):
+        masks = sample_masks(400, d, 0.5, design="bernoulli", random_state=seed)
+        any_of_five = 4.0 * masks.dense()[:, :5].any(axis=1)
+        noise = np.random.default_rng(seed).standard_normal(400) / 2
+        runs = TrainingRuns(masks, (any_of_five + noise)[:, None])
+        inference = infer_weights(DatamodelRegressor(0.02).fit(runs), runs)
+        low, high = inference.effect_of_removal(sets).interval()[0, 0]
+        truth = -5 * 4 * 0.5**4  # five times minus d E[output] / d alpha_i
+        inside.append(low < truth < high)
+    assert 0.88 < np.mean(inside) < 1  # .68 if errors of weights were independent
 
 
 def test_false_discoveries_are_few():

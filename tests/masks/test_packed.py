@@ -43,6 +43,8 @@ def test_packing_loses_nothing(monkeypatch, dense, block_bytes):
     assert masks.bits.nbytes == len(dense) * -(-dense.shape[1] // 8)
     assert masks.dense().dtype == bool
     assert_array_equal(masks.dense(), dense)
+    columns = np.arange(dense.shape[1])[::-3]
+    assert_array_equal(_packed.pick_columns(masks, columns), dense[:, columns])
     assert_array_equal(np.asarray(masks, dtype=np.float32), dense.astype(np.float32))
     counts = masks.column_counts()
     assert counts.dtype == np.int64
