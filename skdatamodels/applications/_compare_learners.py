@@ -11,7 +11,7 @@ from sklearn.utils.extmath import randomized_svd, svd_flip
 from skdatamodels._examples import check_examples
 from skdatamodels._last_step import last_step
 from skdatamodels._random import entropy_from
-from skdatamodels._tables import Table, table_html, table_text
+from skdatamodels._tables import Table, import_pandas, table_html, table_text
 from skdatamodels.applications._attributions import check_weights, names_of
 from skdatamodels.applications._component_effects import component_effects
 from skdatamodels.training._players import players_of
@@ -95,6 +95,38 @@ class LearnerComparison:
             component_effects(trainer, self.components, self.coordinates, **params)
             for trainer in (trainer_a, trainer_b)
         )
+
+    def to_frame(self):
+        """Return the directions as a pandas.DataFrame, a row for each coordinate.
+
+        Its columns are direction, explained_in_a, explained_in_b, of ("target" or
+        "train"), example, id, which is the position where ids are not known, and
+        coordinate. In each direction the targets come first, then the training
+        examples, the largest coordinates of either sign first.
+
+        Raises
+        ------
+        ImportError
+            If pandas is not installed.
+        """
+        pandas, parts = import_pandas(), []
+        for direction in range(len(self.components)):
+            for of, values, ids in (
+                ("target", self.coordinates[:, direction], self.target_ids),
+                ("train", self.components[direction], self.train_ids),
+            ):
+                order = np.argsort(-np.abs(values), kind="stable")
+                columns = {
+                    "direction": direction,
+                    "explained_in_a": self.explained_in_a[direction],
+                    "explained_in_b": self.explained_in_b[direction],
+                    "of": of,
+                    "example": order,
+                    "id": order if ids is None else ids[order],
+                    "coordinate": values[order],
+                }
+                parts.append(pandas.DataFrame(columns))
+        return pandas.concat(parts, ignore_index=True)
 
     def _table(self):
         n_components = len(self.components)

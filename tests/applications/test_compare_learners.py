@@ -66,6 +66,25 @@ def _residual(a, b):
     return a - (a * b).sum(axis=1, keepdims=True) * b
 
 
+def test_comparison_as_a_frame():
+    a, b, _ = planted(n_targets=60, n_train=90)
+    train = Examples(np.eye(90), range(90), ids=[f"row {i}" for i in range(90)])
+    found = compare_learners(a, b, n_components=2, train=train)
+    frame = found.to_frame()
+    assert len(frame) == 2 * (60 + 90)
+    one = frame[frame.direction == 1]
+    of = {name: part.sort_values("example") for name, part in one.groupby("of")}
+    np.testing.assert_array_equal(of["train"].coordinate, found.components[1])
+    np.testing.assert_array_equal(of["target"].coordinate, found.coordinates[:, 1])
+    assert of["train"].id.tolist() == train.ids.tolist()
+    assert of["target"].id.tolist() == list(range(60))
+    assert (one.explained_in_a == found.explained_in_a[1]).all()
+    assert (one.explained_in_b == found.explained_in_b[1]).all()
+    first = one[one.of == "target"]
+    assert first.coordinate.abs().is_monotonic_decreasing
+    assert one.of.tolist() == ["target"] * 60 + ["train"] * 90
+
+
 def test_noise_does_not_flatter_on_weights_of_other_runs():
     rng = np.random.default_rng(0)
     shared = rng.normal(size=(50, 80))
