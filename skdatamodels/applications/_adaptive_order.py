@@ -152,7 +152,7 @@ def adaptive_order(
     if isinstance(attribution, Attribution):
         attribution = _Refitted(attribution, trainer)
     elif isinstance(attribution, RefittedDatamodels):
-        _check_refitted(attribution.trainer, trainer)
+        _check_refitted(attribution, trainer)
     n_targets, n_train = len(trainer.targets), len(players_of(trainer))
     max_size = min(max_size, n_train - 1)
     if trainer.verbose:
@@ -300,8 +300,13 @@ def _check_direction(info):
         )
 
 
-def _check_refitted(own, trainer):
+def _check_refitted(datamodels, trainer):
     """Raise if datamodels are not of the targets and players of the trainer."""
+    try:
+        datamodels._validate_params()
+    except ValueError as error:  # scikit-learn would name adaptive_order in it
+        raise ValueError(f"attribution cannot be used: {error}") from None
+    own = datamodels.trainer
     shapes = [(len(one.targets), len(players_of(one))) for one in (own, trainer)]
     if shapes[0] != shapes[1]:
         raise ValueError(

@@ -1,14 +1,21 @@
 """Weights of datamodels that are fitted again on some of the training examples."""
 
 from copy import deepcopy
+from numbers import Integral
 
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, clone
 
 from skdatamodels._random import entropy_from
-from skdatamodels.applications._attributions import check_weights, weights_of
+from skdatamodels._sklearn_compat import HasMethods, Interval
+from skdatamodels.applications._attributions import (
+    check_target_indices,
+    check_weights,
+    weights_of,
+)
 from skdatamodels.masks import sample_masks
+from skdatamodels.training import SubsetTrainer
 from skdatamodels.training._players import players_of
 
 
@@ -46,6 +53,13 @@ class RefittedDatamodels(BaseEstimator):
     (1, 100)
     """
 
+    _parameter_constraints = {
+        "trainer": [SubsetTrainer],
+        "regressor": [HasMethods("fit")],
+        "n_runs": [Interval(Integral, 1, None, closed="left")],
+        "random_state": ["random_state"],
+    }
+
     def __init__(self, trainer, regressor, *, n_runs=200, random_state=None):
         self.trainer = trainer
         self.regressor = regressor
@@ -66,7 +80,17 @@ class RefittedDatamodels(BaseEstimator):
         -------
         weights : float array of shape (n_some, n_train)
             0 for columns that do not remain.
+
+        Raises
+        ------
+        ValueError, TypeError
+            Before any training, if a parameter is wrong, or a target or a column does
+            not exist or is there twice.
         """
+        self._validate_params()
+        n_train = len(players_of(self.trainer))
+        targets = check_target_indices(targets, len(self.trainer.targets), "targets")
+        remaining = check_target_indices(remaining, n_train, "remaining")
         drawn = sample_masks(
             self.n_runs,
             len(remaining),
@@ -74,11 +98,11 @@ class RefittedDatamodels(BaseEstimator):
             # the same for each call, in this process or in a worker
             random_state=entropy_from(deepcopy(self.random_state)),
         ).dense()
-        masks = np.zeros((self.n_runs, len(players_of(self.trainer))), dtype=bool)
+        masks = np.zeros((self.n_runs, n_train), dtype=bool)
         masks[:, remaining] = drawn
         outputs = self.trainer.transform(masks).outputs[:, targets]
         fitted = clone(self.regressor).fit(drawn, outputs)
         coef = check_weights(weights_of(fitted))
-        weights = np.zeros((len(targets), masks.shape[1]))
+        weights = np.zeros((len(targets), n_train))
         weights[:, remaining] = coef.toarray() if issparse(coef) else coef
         return weights

@@ -265,6 +265,12 @@ def test_cost_is_stated(capsys):
             ValueError,
             "'cross_entropy', which falls as predictions become better",
         ),
+        (
+            RefittedDatamodels(TRAIN, DatamodelRegressor()),
+            {},
+            ValueError,
+            "'trainer' parameter of RefittedDatamodels must be an instance of",
+        ),
         (influence_of(), {"step": 0}, ValueError, "step"),
         (influence_of(), {"factor": 0.5}, ValueError, "factor"),
     ],

@@ -1,6 +1,7 @@
 """Datamodels of what remains, against a learner whose weights are known."""
 
 import numpy as np
+import pytest
 from numpy.testing import assert_allclose
 from sklearn.base import clone
 from sklearn.neighbors import KNeighborsClassifier
@@ -48,6 +49,33 @@ def test_supports_by_refitted_datamodels():
         model = KNeighborsClassifier(3).fit(train.X[kept], train.y[kept])
         wrong = model.predict(targets.X[[target]])[0] != targets.y[target]
         assert wrong == (len(rows) > 0 or search.control_[target] < 0)
+
+
+@pytest.mark.parametrize(
+    ("params", "asked", "message"),
+    [
+        ({"trainer": None}, {}, "'trainer' parameter .* must be an instance of"),
+        ({"regressor": "ridge"}, {}, "'regressor' parameter .* implementing 'fit'"),
+        ({"n_runs": 0}, {}, "'n_runs' parameter .* in the range"),
+        ({"n_runs": 20.5}, {}, "'n_runs' parameter .* must be an int"),
+        ({"random_state": "0"}, {}, "'random_state' parameter"),
+        ({}, {"targets": [2]}, "targets must be distinct integers from 0 to 1"),
+        ({}, {"targets": [-1]}, "targets must be distinct integers from 0 to 1"),
+        ({}, {"targets": 0}, "targets must be distinct integers"),
+        ({}, {"remaining": [0, 10]}, "remaining must be distinct integers from 0 to 9"),
+        ({}, {"remaining": [0, 0, 1]}, "remaining must be distinct integers"),
+        ({}, {"remaining": np.ones(10, bool)}, "remaining must be distinct integers"),
+    ],
+)
+def test_bad_arguments_are_refused_before_training(params, asked, message):
+    def learner(rows, seed):
+        raise AssertionError("trained")
+
+    train, targets = Examples(np.eye(10), range(10)), Examples(np.eye(2, 10), range(2))
+    trainer = SubsetTrainer(learner, train, targets)
+    given = {"trainer": trainer, "regressor": DatamodelRegressor()} | params
+    with pytest.raises(ValueError, match=message):
+        RefittedDatamodels(**given)(**{"targets": [0], "remaining": range(9)} | asked)
 
 
 def test_it_is_cloned_with_its_parameters():
