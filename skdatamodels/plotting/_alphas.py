@@ -35,8 +35,8 @@ class AlphaDisplay:
     Raises
     ------
     TypeError, ValueError
-        If `comparison` is not an AlphaComparison, or a row or the target does not
-        exist.
+        If `comparison` is not an AlphaComparison, a row or the target does not exist,
+        or `n_rows` is below 1.
 
     Examples
     --------
@@ -86,6 +86,9 @@ class AlphaDisplay:
         """
         if rows is None:
             _check(comparison, [0], target)
+            if not (isinstance(n_rows, Integral) and n_rows >= 1):
+                message = f"n_rows must be an integer of 1 or more, got {n_rows}."
+                raise ValueError(message)
             sizes = abs(comparison.shapley[target])
             rows = np.sort(np.argsort(-sizes, kind="stable")[:n_rows])
         return cls(comparison, rows, target=target).plot(**plot_params)

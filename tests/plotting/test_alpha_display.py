@@ -62,6 +62,12 @@ def test_bad_rows_and_targets(comparison, rows, target, message):
         AlphaDisplay.from_comparison(comparison, rows, target=target)
 
 
+@pytest.mark.parametrize("n_rows", [0, -1, 1.5, None])
+def test_no_rows(comparison, n_rows):
+    with pytest.raises(ValueError, match="n_rows must be an integer of 1 or more"):
+        AlphaDisplay.from_comparison(comparison, n_rows=n_rows)
+
+
 def test_only_a_comparison_can_be_drawn():
     with pytest.raises(TypeError, match="comparison must be an AlphaComparison"):
         AlphaDisplay.from_comparison(np.eye(3))
