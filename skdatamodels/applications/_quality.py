@@ -26,11 +26,17 @@ def warn_if_weak(weights, stacklevel=3):
     """
     quality = quality_of(weights)
     if quality <= 0:
+        more = ""
+        if getattr(last_step(weights), "prior", None) is None:
+            more = (
+                " Fewer runs do with prior='cheap', if the columns of the masks are "
+                "training examples or groups of them, not components of a model."
+            )
         warnings.warn(
             "These weights explain nothing of the outputs of runs that they were not "
             f"fitted to: for half of the targets, R² is {quality:.2g} or less "
             "(held_out_r2_). What ranks by them ranks noise. Train more runs "
-            "(judging.plan_runs estimates how many), or fit with prior='cheap'.",
+            f"(judging.plan_runs estimates how many).{more}",
             UserWarning,
             stacklevel=stacklevel,
         )

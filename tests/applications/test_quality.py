@@ -19,6 +19,7 @@ from skdatamodels.applications import (
     similar_examples,
 )
 from skdatamodels.datasets import make_linear_runs
+from skdatamodels.training import ComponentAblation
 
 RUNS, _ = make_linear_runs(300, n_train=20, n_targets=5, random_state=0)
 GOOD = DatamodelRegressor(random_state=0).fit(RUNS)
@@ -31,6 +32,10 @@ TRAIN = Examples(np.arange(20.0)[:, None], np.zeros(20))
 
 def margin(rows, seed):
     return np.full(5, len(rows) - 18.0)
+
+
+def noise_of_run(kept, seed):
+    return np.random.default_rng(seed).normal(size=5)
 
 
 TRAINER = SubsetTrainer(margin, TRAIN, TRAIN[:5], random_state=0)
@@ -69,6 +74,24 @@ def test_weights_that_explain_nothing_are_named_once(name):
     assert len(warnings_of(USES[name], make_pipeline(WEAK))) == 1
     assert not warnings_of(USES[name], GOOD)
     assert not warnings_of(USES[name], WEAK.coef_)
+
+
+def test_the_advice_fits_the_runs():
+    (warning,) = warnings_of(similar_examples, WEAK)
+    assert str(warning.message).endswith("not components of a model.")
+    ablation = ComponentAblation(
+        noise_of_run, 20, target_ids=list("abcde"), random_state=0
+    )
+    runs = ablation.transform(np.arange(80))
+    model = DatamodelRegressor(penalty="l2", random_state=0)
+    (warning,) = warnings_of(similar_examples, model.fit(runs))
+    assert str(warning.message).endswith("not components of a model.")
+    with pytest.raises(ValueError, match="cheap"):  # it would not fit
+        DatamodelRegressor(prior="cheap").fit(runs)
+    with_prior = DatamodelRegressor(prior=NOISE[:20].T, random_state=0, penalty="l2")
+    with_prior.fit(TrainingRuns(RUNS.packed[:80], NOISE))
+    (warning,) = warnings_of(similar_examples, with_prior)
+    assert str(warning.message).endswith("(judging.plan_runs estimates how many).")
 
 
 def test_embedding_of_runs_warns_of_its_own_regressor():
