@@ -22,7 +22,11 @@ from skdatamodels.applications._attributions import (
 from skdatamodels.applications._curve_metrics import metric_of, scores_of
 from skdatamodels.applications._edits import Edits
 from skdatamodels.applications._quality import warn_if_weak
-from skdatamodels.applications._removal_curves_result import ORDERS, RemovalCurves
+from skdatamodels.applications._removal_curves_result import (
+    ORDERS,
+    RemovalCurves,
+    scores_of_curves,
+)
 from skdatamodels.applications._removal_sets import check_sizes
 from skdatamodels.masks import PackedMasks
 from skdatamodels.training import ComponentAblation, SubsetTrainer
@@ -207,28 +211,24 @@ def removal_curves(
     whole = np.broadcast_to(whole, (len(kept), 1, *whole.shape))
     both = (outputs, whole) if add else (whole, outputs)
     names = [name for name in values for _ in ORDERS]
-    unknown = np.full((len(kept), len(steps) + 1), np.nan)
-    curves = RemovalCurves(
+    trained = {
+        "order": np.array([*ORDERS * len(values), "random"]),
+        "size": np.r_[steps, n_train] if add else np.r_[0, steps],
+        "added": bool(add),
+        "y": y,
+        "outputs": np.concatenate(both, axis=1)[..., targets],
+    }
+    return RemovalCurves(
         attribution=np.array([*names, "random"]),
-        order=np.array([*ORDERS * len(values), "random"]),
-        size=np.r_[steps, n_train] if add else np.r_[0, steps],
-        score=unknown,
-        error=unknown,
-        area=unknown[:, 0],
-        area_interval=unknown[:, :2],
-        metric="",
-        higher_is_better=None,
-        added=bool(add),
+        **trained,
+        **scores_of_curves(metric, entropy, **trained),
         targets=targets,
         chosen_by=choose if has_matrix else choose[:0],
-        y=y,
-        outputs=np.concatenate(both, axis=1)[..., targets],
         output_info=trainer.output_info,
         n_train=n_train,
         n_trained=edits.n_trained,
         _entropy=entropy,
     )
-    return curves.rescore(scoring, higher_is_better=higher_is_better)
 
 
 def _check_all(attributions, trainer, higher_is_better):

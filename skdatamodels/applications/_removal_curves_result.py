@@ -21,6 +21,7 @@ from skdatamodels.applications._edits import mean_and_variance
 from skdatamodels.outputs import OutputInfo
 
 ORDERS = "best first", "worst first"
+_TRAINED = "order", "size", "added", "y", "outputs"
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,33 +115,8 @@ class RemovalCurves:
             The same trainings with other scores.
         """
         metric = metric_of(scoring, self.output_info, higher_is_better)
-        scores = scores_of(self.outputs, self.y, metric)
-        n_curves, n_sizes, n_trials = scores.shape
-        by_size = scores.reshape(-1, n_trials)
-        score, variance = mean_and_variance(by_size)
-        variance[np.ptp(by_size, axis=1) == 0] *= 0  # not a rounding error
-        area, interval = np.full(n_curves, np.nan), np.full((n_curves, 2), np.nan)
-        if metric.higher_is_better is not None:
-            # without the worst, and with the best, models should be better
-            good = ORDERS[0] if self.added else ORDERS[1]
-            signs = np.where(self.order[:-1] == good, 1.0, -1.0)
-            area[:-1], interval[:-1] = area_intervals(
-                self.size,
-                self.outputs,
-                self.y,
-                metric,
-                signs if metric.higher_is_better else -signs,
-                np.random.default_rng(self._entropy),
-            )
-        return replace(
-            self,
-            score=score.reshape(n_curves, n_sizes),
-            error=np.sqrt(variance).reshape(n_curves, n_sizes),
-            area=area,
-            area_interval=interval,
-            metric=metric.name,
-            higher_is_better=metric.higher_is_better,
-        )
+        trained = {name: getattr(self, name) for name in _TRAINED}
+        return replace(self, **scores_of_curves(metric, self._entropy, **trained))
 
     def to_frame(self):
         """Return the points of the curves as a pandas.DataFrame, one row each.
@@ -199,3 +175,43 @@ class RemovalCurves:
 
     __repr__ = table_text
     _repr_html_ = table_html
+
+
+def scores_of_curves(metric, entropy, *, order, size, added, y, outputs):
+    """Return the attributes of RemovalCurves that depend on the metric, by name.
+
+    Parameters
+    ----------
+    metric : Metric
+        Of the outputs.
+    entropy : int
+        Determines the intervals.
+    order, size, added, y, outputs
+        Attributes of RemovalCurves.
+    """
+    scores = scores_of(outputs, y, metric)
+    n_curves, n_sizes, n_trials = scores.shape
+    by_size = scores.reshape(-1, n_trials)
+    score, variance = mean_and_variance(by_size)
+    variance[np.ptp(by_size, axis=1) == 0] *= 0  # not a rounding error
+    area, interval = np.full(n_curves, np.nan), np.full((n_curves, 2), np.nan)
+    if metric.higher_is_better is not None:
+        # without the worst, and with the best, models should be better
+        good = ORDERS[0] if added else ORDERS[1]
+        signs = np.where(order[:-1] == good, 1.0, -1.0)
+        area[:-1], interval[:-1] = area_intervals(
+            size,
+            outputs,
+            y,
+            metric,
+            signs if metric.higher_is_better else -signs,
+            np.random.default_rng(entropy),
+        )
+    return {
+        "score": score.reshape(n_curves, n_sizes),
+        "error": np.sqrt(variance).reshape(n_curves, n_sizes),
+        "area": area,
+        "area_interval": interval,
+        "metric": metric.name,
+        "higher_is_better": metric.higher_is_better,
+    }
