@@ -133,7 +133,7 @@ def _coordinates(weights, chosen):
     return weights @ component - mean @ component
 
 
-def predicted_gains(weights, objective, factor, sign, examples):
+def predicted_gains(weights, objective, factor, sign, examples, judge=None):
     """Return the score of each example, and the gain by number acted on.
 
     Parameters
@@ -148,6 +148,8 @@ def predicted_gains(weights, objective, factor, sign, examples):
         1 if higher outputs are better.
     examples : int array of shape (n_examples,)
         Examples that may be acted on.
+    judge : array or CSR of shape (n_targets, n_train), default=None
+        Weights of the held-out gain. None: those that choose.
 
     Returns
     -------
@@ -166,17 +168,10 @@ def predicted_gains(weights, objective, factor, sign, examples):
     fold = _folds(objective.codes[chosen])
     shares = np.zeros((n_groups, _N_FOLDS))
     np.add.at(shares, (objective.codes[chosen], fold), objective.within[chosen])
-    sums = sp.csr_array(
-        (
-            objective.within[chosen],
-            (objective.codes[chosen] * _N_FOLDS + fold, chosen),
-        ),
-        (n_groups * _N_FOLDS, weights.shape[0]),
-    )
-    sums = sums @ weights
-    sums = sums.toarray() if sp.issparse(sums) else np.asarray(sums)
-    sums = factor * sign * sums[:, examples].astype(np.float64)
-    sums = sums.reshape(n_groups, _N_FOLDS, len(examples))
+    sums = factor * sign * _sums(weights, objective)[..., examples]
+    judged = sums
+    if judge is not None:
+        judged = factor * sign * _sums(judge, objective)[..., examples]
     effects = sums.sum(axis=1)
     score = objective.weights @ effects
     start = sign * objective.outputs
@@ -186,13 +181,30 @@ def predicted_gains(weights, objective, factor, sign, examples):
         share = shares[:, k, None]
         others = (effects - sums[:, k]) / (1 - share)
         order = _descending(objective.weights @ others)
-        held_out += _gain((sums[:, k] / share)[:, order], start)
+        held_out += _gain((judged[:, k] / share)[:, order], start)
         orders.append(examples[order])
     return score, gain, held_out / _N_FOLDS, np.array(orders)
 
 
-def held_out_error(weights, objective, factor, sign, first):
-    """Return the standard error of a held-out gain due to the number of targets.
+def _sums(weights, objective):
+    """Return weighted sums of rows by group and fold (n_groups, n_folds, n_train)."""
+    chosen = np.flatnonzero(objective.codes >= 0)
+    codes, n_groups = objective.codes[chosen], len(objective.names)
+    sums = sp.csr_array(
+        (objective.within[chosen], (codes * _N_FOLDS + _folds(codes), chosen)),
+        (n_groups * _N_FOLDS, weights.shape[0]),
+    )
+    sums = sums @ weights
+    sums = sums.toarray() if sp.issparse(sums) else np.asarray(sums)
+    return sums.astype(np.float64).reshape(n_groups, _N_FOLDS, -1)
+
+
+def held_out_error(weights, objective, factor, sign, first, judge=None):
+    """Return the standard error of a held-out gain.
+
+    It is due to the number of targets, and with weights of other runs also to the
+    number of runs: the difference of two estimates of a group's mean weights, which has
+    twice the variance of one, tells the noise of a row, whatever targets share.
 
     Parameters
     ----------
@@ -200,6 +212,8 @@ def held_out_error(weights, objective, factor, sign, first):
         As for `predicted_gains`.
     first : int array of shape (n_folds, n_first)
         The first of its `orders`.
+    judge : array or CSR of shape (n_targets, n_train), default=None
+        Weights of the gain, from other runs. None: those that chose.
 
     Returns
     -------
@@ -211,9 +225,14 @@ def held_out_error(weights, objective, factor, sign, first):
     fold = _folds(codes)
     acted_on = np.zeros((weights.shape[1], _N_FOLDS))
     acted_on[first, np.arange(_N_FOLDS)[:, None]] = 1
-    effect = factor * sign * (weights @ acted_on)[chosen, fold]
+    judging = weights if judge is None else judge
+    effect = factor * sign * (judging @ acted_on)[chosen, fold]
+    noise = np.zeros(len(objective.names))  # variance of a row's mean in each group
+    if judge is not None:
+        change = (_sums(weights, objective) - _sums(judge, objective)).sum(axis=1)
+        noise = (change**2).mean(axis=1) / 2
     start = np.nan_to_num(sign * objective.outputs)  # NaN if there is one group
-    variance = 0.0
+    variance = by_runs = 0.0
     for k in range(_N_FOLDS):
         own = fold == k
         mean = np.bincount(codes[own], (within * effect)[own])
@@ -222,7 +241,8 @@ def held_out_error(weights, objective, factor, sign, first):
         some = own & (codes == worst)
         n, share = some.sum(), within[some] / within[some].sum()
         variance += n / (n - 1) * (share**2 @ (effect[some] - mean[worst]) ** 2)
-    return float(np.sqrt(variance)) / _N_FOLDS
+        by_runs += first.shape[1] * noise[worst]  # the same noise in all folds
+    return float(np.sqrt(variance / _N_FOLDS**2 + by_runs / _N_FOLDS))
 
 
 def _folds(codes):

@@ -24,6 +24,7 @@ from skdatamodels.applications._selection_inputs import (
     check_candidates,
     check_classes,
     check_groups,
+    check_judge,
     check_labels,
     check_n_targets,
     check_objective,
@@ -49,6 +50,7 @@ def select_examples(
     target_classes=None,
     candidates=None,
     labels=None,
+    held_out=None,
     higher_is_better=None,
 ):
     """Select the training examples to drop, add or relabel for an objective.
@@ -103,6 +105,12 @@ default="mean"
     labels : array-like of shape (n_train,), default=None
         To "relabel": the label that each example should have, such as an out-of-sample
         prediction. Examples that have it already are left out.
+    held_out : fitted estimator, or array-like or CSR of shape (n_targets, n_train), \
+default=None
+        Weights from about as many other runs, fitted alike. They judge what `weights`
+        have chosen: `held_out_gain`, its error and `n_suggested` are theirs. Without
+        them, noise that targets share, because their outputs come from the same runs,
+        counts as gain.
     higher_is_better : bool, default=None
         Whether high outputs are better. Not needed for a fitted regressor or with
         TrainingRuns as `outputs`, which know it.
@@ -194,6 +202,7 @@ default="mean"
     warn_if_weak(weights)
     matrix = check_weights(weights)
     n_targets, n_train = matrix.shape
+    judge = check_judge(held_out, matrix.shape)
     sign = sign_for(weights, outputs, higher_is_better)
     check_train(train, n_train)
     candidates = check_candidates(candidates, n_train, action, train)
@@ -220,7 +229,7 @@ default="mean"
         goal = slice_objective(target_weights)
     factor = 1 if action == "add" else -1
     score, gain, held_out, orders = predicted_gains(
-        matrix, goal, factor, sign, examples
+        matrix, goal, factor, sign, examples, judge
     )
     order = np.argsort(-score, kind="stable")
     examples, most = examples[order], (score > 0).sum()
@@ -235,7 +244,8 @@ default="mean"
         score=score[order],
         gain=gain,
         held_out_gain=held_out,
-        held_out_error=held_out_error(matrix, goal, factor, sign, first),
+        held_out_error=held_out_error(matrix, goal, factor, sign, first, judge),
+        other_runs=judge is not None,
         n_suggested=n_suggested,
         action=action,
         objective=objective if isinstance(objective, str) else "slice",

@@ -34,12 +34,15 @@ class Selection:
         then the worst. It is too optimistic.
     held_out_gain : float64 array of shape (n_examples + 1,)
         The same, where four fifths of the targets choose, and the gain is that of the
-        others, mean over fifths. Errors of weights that targets share remain in it.
+        others, mean over fifths; by weights of other runs, if `other_runs`.
     held_out_error : float
         Standard error of ``held_out_gain[n_suggested]`` due to the finite number of
-        targets. As `n_suggested` is the best number, a gain of 2 errors is common even
-        if all weights are noise. Errors of weights that targets share, because they
-        come from the same runs, are not in it. They can be much larger.
+        targets, and if `other_runs`, of runs. As `n_suggested` is the best number, a
+        gain of 2 errors is common even if all weights are noise.
+    other_runs : bool
+        Whether weights of other runs judged. If not, errors of weights that targets
+        share, because they come from the same runs, are in the gain and not in its
+        error. They can be many times larger.
     n_suggested : int
         Number of examples, all with a positive score, with the largest
         `held_out_gain`; to drop, not the whole training set. 0 if that is not above 0.
@@ -85,6 +88,7 @@ class Selection:
     gain: np.ndarray = field(repr=False)
     held_out_gain: np.ndarray = field(repr=False)
     held_out_error: float
+    other_runs: bool
     n_suggested: int
     action: str
     objective: str
@@ -242,10 +246,10 @@ class Selection:
             yield f"weights of groups: {', '.join(parts)}"
         k, error = self.n_suggested, self.held_out_error
         gain = self.held_out_gain[k]
+        of = "targets and runs" if self.other_runs else "targets alone"
         yield (
             f"gain of {k:,} on targets that did not choose: {gain:.3g} "
-            f"{self.unit[:20]} (error of targets alone {error:.1g}); verify it by "
-            "retraining"
+            f"{self.unit[:20]} (error of {of} {error:.1g}); verify it by retraining"
         )
         if k and gain < _LEAST_ERRORS * error:
             yield (

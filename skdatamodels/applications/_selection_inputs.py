@@ -10,6 +10,7 @@ from skdatamodels._numbers import as_real, is_missing, unmasked
 from skdatamodels.applications._attributions import (
     are_of_regression,
     check_target_indices,
+    check_weights,
     sign_of_better,
 )
 from skdatamodels.applications._objective import MOST_SMALL
@@ -23,6 +24,19 @@ def info_of(weights, outputs):
     if info.name == "unknown" and hasattr(outputs, "output_info"):
         return outputs.output_info
     return info
+
+
+def check_judge(held_out, shape):
+    """Return the weights of other runs as a matrix, or None."""
+    if held_out is None:
+        return None
+    judge = check_weights(held_out, "held_out")
+    if judge.shape != shape:
+        raise ValueError(
+            f"weights have shape {shape}, but held_out has {judge.shape}. They must be "
+            "of the same targets and training examples, from other runs."
+        )
+    return judge
 
 
 def sign_for(weights, outputs, higher_is_better):

@@ -11,7 +11,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression, Ridge, RidgeClassifier
 from sklearn.neighbors import KNeighborsClassifier
 
-from skdatamodels import Examples, SubsetTrainer, TrainingRuns
+from skdatamodels import Examples, SubsetTrainer, TrainingRuns, sample_masks
 from skdatamodels.applications import Selection, SelectionCheck, select_examples
 from skdatamodels.applications._row_keys import equal_rows
 from skdatamodels.applications._selection_check import _variance_of_worst
@@ -113,6 +113,61 @@ def test_held_out_gain_is_that_of_the_other_targets():
     n_positive = (WEIGHTS.mean(axis=0) < 0).sum()
     assert found.n_suggested == expected[: n_positive + 1].argmax() > 0
     assert_array_equal(found.suggested, found.examples[: found.n_suggested])
+
+
+def test_held_out_gain_by_weights_of_other_runs():
+    others = WEIGHTS + np.random.default_rng(5).normal(size=WEIGHTS.shape)
+    found = select_examples(WEIGHTS, held_out=others, higher_is_better=True)
+    expected = np.zeros(26)
+    for k in range(5):
+        own = np.arange(60) % 5 == k
+        order = np.argsort(WEIGHTS[~own].mean(axis=0))
+        expected[1:] -= np.cumsum(others[own].mean(axis=0)[order]) / 5
+    assert_allclose(found.held_out_gain, expected)
+    alone = select_examples(WEIGHTS, higher_is_better=True)
+    assert_array_equal(found.examples, alone.examples)
+    assert_allclose(found.gain, alone.gain)
+    assert (found.other_runs, alone.other_runs) == (True, False)
+    assert "error of targets and runs" in repr(found)
+    other = sp.csr_array(others)
+    sparse = select_examples(WEIGHTS, held_out=other, higher_is_better=True)
+    assert_allclose(sparse.held_out_gain, expected)
+    assert_allclose(sparse.held_out_error, found.held_out_error)
+
+
+def test_held_out_error_has_the_noise_that_targets_share():
+    errors, stated = [], []
+    rng = np.random.default_rng(0)
+    effect = np.r_[np.full(20, -1.0), np.full(80, 2.0)]  # 20 of 100 are suggested
+    for _ in range(100):
+        own = 0.1 * rng.normal(size=(50, 100)) + effect
+        one, other = 0.2 * rng.normal(size=(2, 100))  # shared by all targets
+        found = select_examples(own + one, held_out=own + other, higher_is_better=True)
+        assert found.n_suggested == 20
+        errors.append(found.held_out_gain[20] + own[:, :20].mean(axis=0).sum())
+        stated.append(found.held_out_error)
+    assert abs(np.mean(errors)) < 3 * 0.2 * np.sqrt(20 / 100)
+    assert_allclose(np.mean(stated), np.std(errors), rtol=0.2)
+
+
+def test_noise_of_runs_that_targets_share_is_no_gain_on_other_runs():
+    off = {"same": [], "other": []}
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        masks = sample_masks(300, 60, 0.5, design="bernoulli", random_state=seed)
+        coef = 0.1 * rng.normal(size=(20, 60)) + 0.02
+        outputs = masks.dot(coef.T) + 0.4 * rng.normal(size=(300, 1))
+        one, other = (
+            DatamodelRegressor(0.3, penalty="l2").fit(masks[k::2], outputs[k::2])
+            for k in (0, 1)
+        )
+        for name, held_out in (("same", None), ("other", other)):
+            found = select_examples(one, held_out=held_out, higher_is_better=True)
+            true = -coef[:, found.suggested].mean(axis=0).sum()
+            gain = found.held_out_gain[found.n_suggested]
+            off[name].append(gain - true > 3 * found.held_out_error)
+    assert np.mean(off["same"]) == 1  # by 12 errors or more
+    assert np.mean(off["other"]) <= 0.1
 
 
 def test_gains_from_noise_are_in_gain_and_not_in_held_out_gain():
@@ -594,6 +649,7 @@ def test_a_table_says_that_the_gain_may_be_noise():
         ({"labels": np.zeros(25)}, "leave them out"),
         ({"higher_is_better": None}, "does not tell whether higher outputs"),
         ({"train": Examples(np.eye(3), np.arange(3))}, "train has 3 examples"),
+        ({"held_out": np.ones((60, 9))}, r"held_out has \(60, 9\)"),
     ],
 )
 def test_wrong_arguments_are_refused(params, message):
