@@ -69,24 +69,33 @@ class MaskSpread(NamedTuple):
         """
         if exclude is None:
             exclude = np.full(len(noise), -1)
-        used = np.flatnonzero(sets.any(axis=0))
-        sums = np.empty((len(self.masks), len(sets)))  # of each set in each run
-        for rows in row_blocks(len(sums), 8 * max(len(used), len(sets))):
-            sums[rows] = pick_columns(self.masks[rows], used) @ sets[:, used].T
         ratios = np.empty((len(noise), len(sets)))
-        for column in np.unique(exclude):
-            same = exclude == column
-            squares = noise[same].astype(np.float64) ** 2
-            if column < 0:
-                ratios[same] = self._ratios_of_sums(squares, sums, sets)
-                continue
-            own = pick_columns(self.masks, np.array([column]))
-            rest = sets.copy()
-            rest[:, column] = 0
-            part = self._without(column, own[:, 0])
-            rest_sums = sums - own * sets[:, column]
-            ratios[same] = part._ratios_of_sums(squares, rest_sums, rest)
+        for some in row_blocks(len(sets), 8 * len(self.masks)):
+            part = sets[some]
+            sums = self._sums(part)
+            for column in np.unique(exclude):
+                same = exclude == column
+                squares = noise[same].astype(np.float64) ** 2
+                found = self._ratios_without(column, squares, sums, part)
+                ratios[same, some] = found
         return ratios
+
+    def _sums(self, sets):
+        """Return the sum of each set in each run (m, n_sets)."""
+        used = np.flatnonzero(sets.any(axis=0))
+        sums = np.empty((len(self.masks), len(sets)))
+        for rows in row_blocks(len(sums), 8 * max(len(used), 1)):
+            sums[rows] = pick_columns(self.masks[rows], used) @ sets[:, used].T
+        return sums
+
+    def _ratios_without(self, column, squares, sums, sets):
+        """Return ratios for targets that exclude a column, -1 for none."""
+        if column < 0:
+            return self._ratios_of_sums(squares, sums, sets)
+        own = pick_columns(self.masks, np.array([column]))
+        sums, sets = sums - own * sets[:, column], sets.copy()
+        sets[:, column] = 0
+        return self._without(column, own[:, 0])._ratios_of_sums(squares, sums, sets)
 
     def _without(self, column, own):
         """Return the spread of the other columns."""
