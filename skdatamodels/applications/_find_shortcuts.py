@@ -31,6 +31,8 @@ from skdatamodels.applications._mutual_support import (
     input_distances,
     mutual_support,
     noise_scale,
+    strength_of,
+    strength_without_one,
     strongest_group,
     support_beyond,
 )
@@ -60,11 +62,15 @@ class Shortcuts:
         without the rest of the group rather than without as many other rows of the
         class that are not in it; NaN if there are none. In units of the output, such as
         log-odds for a margin. Measured on the held-out weights, if there are any.
+    without_one : float64 array of shape (n_groups,)
+        Strength of each group without the row that it hangs on most, which is little if
+        one row supports all others, as an outlier may.
     held_out_strength : float64 array of shape (n_groups,), or None
         Strength of the same groups on the held-out weights. About 0 in noise.
     ratio : float
-        Strength of the first group as a multiple of that of the second; on held-out
-        weights, if this is smaller. NaN if fewer than three classes can be compared.
+        Strength of the first group as a multiple of that of the second; `without_one`,
+        or on held-out weights, if this is smaller. NaN if fewer than three classes can
+        be compared.
     min_ratio : float
         Ratio from which the first group stands out.
     scores : float64 array of shape (n_train,)
@@ -77,6 +83,7 @@ class Shortcuts:
     labels: np.ndarray | None
     strength: np.ndarray
     support: np.ndarray
+    without_one: np.ndarray
     held_out_strength: np.ndarray | None
     ratio: float
     min_ratio: float
@@ -166,10 +173,13 @@ class Shortcuts:
             )
         times = f"{self.ratio:.2f} times as strongly as those of any other class"
         if not self.stands_out:
+            rows = "the first rows"
+            if _ratio(self.strength) >= self.min_ratio > _ratio(self.without_one):
+                rows = "the first hangs on one row. Without it, the others"
             return (
-                f"No group stands out: the first rows support each other {times}, and "
-                f"it takes {self.min_ratio:g}. This does not prove that there is no "
-                "shortcut: look at the first groups, and at their columns."
+                f"No group stands out: {rows} support each other {times}, and it takes "
+                f"{self.min_ratio:g}. This does not prove that there is no shortcut: "
+                "look at the first groups, and at their columns."
             )
         words = (
             f"The first {len(self.groups[0])} rows support each other {times}: they "
@@ -285,6 +295,9 @@ default=None
     of R, so that its size need not be given. The unit is the root mean square outside
     R times the root of the number of rows of the class.
 
+    Groups are also compared without the row that each hangs on most: rows that share a
+    feature all support each other, but an outlier may be all that supports some others.
+
     Khaddaj et al. maximise the sum of the weights for given sizes, over all classes,
     and rank rows by how often they are in such a set; :doc:`/shortcuts` compares both.
 
@@ -343,7 +356,11 @@ default=None
         starts = rng.permutation(len(rows))[:n_restarts]
         group, _ = strongest_group(supports[0].excess, min_size, starts)
         scores[rows] = _scores(supports[0].excess, group)
-        strengths = [_scores(part.excess, group)[group].mean() for part in supports]
+        strengths = [
+            measure(part.excess, group) / noise_scale(part.excess, group)
+            for measure in (strength_of, strength_without_one)
+            for part in supports
+        ]
         support = support_beyond(supports[-1].weights, group)
         found.append((strengths, support, label, rows[group]))
     if not found:
@@ -363,6 +380,7 @@ default=None
         None if named[0] is None else np.array(named),
         strengths[0],
         np.array(support),
+        strengths[len(matrices)],
         None if held_out is None else strengths[1],
         min(map(_ratio, strengths)),
         float(min_ratio),

@@ -129,6 +129,15 @@ def strength_of(support, group):
     return support[np.ix_(group, group)].sum() / len(group)
 
 
+def strength_without_one(support, group):
+    """Return the least strength of a group without one of its rows.
+
+    If a group hangs on one row, which supports all others, little is left without it.
+    """
+    of_rows = support[np.ix_(group, group)].sum(axis=1)
+    return (of_rows.sum() - 2 * of_rows.max()) / (len(group) - 1)
+
+
 def support_beyond(weights, group):
     """Return how much more a group supports its rows than as many other rows do.
 

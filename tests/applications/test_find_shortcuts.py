@@ -19,6 +19,7 @@ from skdatamodels.applications._mutual_support import (
     mutual_support,
     noise_scale,
     strength_of,
+    strength_without_one,
     strongest_group,
 )
 from skdatamodels.datasets import load_digits_examples
@@ -166,6 +167,34 @@ def test_planted_group_stands_out():
     text = " ".join(repr(found).split())
     assert "they share a strong feature" in text
     assert "legitimate" in text
+
+
+def test_rows_that_one_row_supports_do_not_stand_out():
+    weights, train, marked = planted(effect=0)
+    hub, others = marked[0], marked[1:]
+    weights[hub, others] += 9
+    weights[others, hub] += 9
+    found = find(weights, train)
+    assert hub in found.groups[0]
+    assert np.isin(found.groups[0], marked).mean() > 0.7
+    assert found.strength[0] > 1.4 * found.strength[1]
+    rest = found.without_one
+    assert found.ratio == pytest.approx(max(rest[0] / rest[1:].max(), 0))
+    assert not found.stands_out
+    text = " ".join(repr(found).split())
+    assert "the first hangs on one row. Without it, the others support each" in text
+    assert "No group stands out" in text
+    weights[np.ix_(others, others)] += 5  # now they do without it
+    assert find(weights, train).stands_out
+
+
+def test_strength_without_one_row_is_the_least_of_all():
+    support = symmetric(20, 0)
+    for group in (np.arange(4), np.arange(3, 12)):
+        expected = min(
+            strength_of(support, np.delete(group, k)) for k in range(len(group))
+        )
+        assert strength_without_one(support, group) == pytest.approx(expected)
 
 
 def test_noise_does_not_stand_out_even_in_classes_of_different_sizes():
