@@ -12,6 +12,10 @@
 - pool: 100 digits (0 to 9) as the training set, and a pool of 700, half of which have a
   random label. Added by the mean weight, beside random ones and the whole pool.
 
+- shared: generated runs, part of whose noise is the same for all targets. Stated gains
+  of a selection by the weights of all runs, and by those of one half of the runs that
+  the other half judges (`held_out`), beside the true gain.
+
 Each number is the mean over splits of the data. In brackets, the change from the whole
 training set (for the pool, from the small one), with the standard error over splits.
 """
@@ -23,12 +27,19 @@ import warnings
 import numpy as np
 import pandas as pd
 from _machine import describe_machine
+from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.linear_model import LogisticRegression, Ridge, RidgeClassifier
 from sklearn.preprocessing import StandardScaler
 
-from skdatamodels import DatamodelRegressor, Examples, SubsetTrainer
+from skdatamodels import (
+    DatamodelRegressor,
+    Examples,
+    SubsetTrainer,
+    TrainingRuns,
+    sample_masks,
+)
 from skdatamodels.applications import select_examples
 
 LEARNERS = {
@@ -162,6 +173,45 @@ def pool(seed, n_runs, sizes=(50, 100, 200, 350)):
     return rows
 
 
+def shared_noise(share, penalty, seed, held_out):
+    """Return how many rows are suggested, their stated gain, its error, the truth."""
+    rng, (m, d, n) = np.random.default_rng(seed), (300, 200, 60)
+    masks = sample_masks(m, d, 0.5, design="bernoulli", random_state=seed)
+    coef = 0.1 * rng.normal(size=(n, d)) + 0.03 * abs(rng.normal(size=d))
+    coef[:, :5] -= 0.3  # five rows are harmful
+    outputs = masks.dot(coef.T)
+    noise = np.sqrt(share) * rng.normal(size=(m, 1))
+    noise = noise + np.sqrt(1 - share) * rng.normal(size=(m, n))
+    runs = TrainingRuns(masks, outputs + outputs.std(axis=0).mean() * noise)
+    model, params = DatamodelRegressor(penalty=penalty, random_state=0), {}
+    fitted = clone(model).fit(runs)
+    if held_out:
+        fitted = clone(model).fit(runs[::2])
+        params = {"held_out": clone(model).fit(runs[1::2])}
+    found = select_examples(fitted, higher_is_better=True, **params)
+    k, true = found.n_suggested, -coef[:, found.suggested].mean(axis=0).sum()
+    return k, found.held_out_gain[k], found.held_out_error, true
+
+
+def print_shared(seeds):
+    """Print what is stated with noise that all targets share, and the true gains."""
+    print("\nshared noise: stated gain and error of the suggested rows, true gain\n")
+    print("| | shared | suggested | stated | true | off by 2 errors |")
+    print("|---|---|---|---|---|---|")
+    for penalty in ("l1", "l2"):
+        for share in (0, 0.1, 0.5, 0.9):
+            for held_out in (False, True):
+                found = [shared_noise(share, penalty, k, held_out) for k in seeds]
+                n, gain, error, true = np.mean(found, axis=0)
+                off = np.mean([g - t > 2 * e for _, g, e, t in found])
+                name = f"{penalty}, {'held_out' if held_out else 'all runs'}"
+                print(
+                    f"| {name} | {share:.0%} | {n:.0f} | {gain:.2f} ± {error:.2f} | "
+                    f"{true:.2f} | {off:.2f} |",
+                    flush=True,
+                )
+
+
 def show(title, rows):
     """Print means over seeds, and changes with standard errors, paired by seed."""
     table = pd.DataFrame(rows)
@@ -192,7 +242,7 @@ def show(title, rows):
 def main():
     """Print the tables of all parts."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parts = ["mark", "tables", "pool"]
+    parts = ["mark", "tables", "pool", "shared"]
     parser.add_argument("--parts", nargs="+", default=parts, choices=parts)
     parser.add_argument("--seeds", type=int, default=4)
     parser.add_argument("--runs", type=int, default=200)
@@ -229,6 +279,8 @@ def main():
     if "pool" in args.parts:
         rows = [row for seed in seeds for row in pool(seed, args.runs)]
         show("pool, logistic: accuracy", rows)
+    if "shared" in args.parts:
+        print_shared(range(5 * args.seeds))
     print(f"\n{time.perf_counter() - start:.0f} s")
 
 
