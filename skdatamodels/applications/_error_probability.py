@@ -3,7 +3,7 @@
 Labels. Let η be the probability that the label of an example is its true class, as a
 function of its out-of-bag log-odds m: logit η = b·m. Labels are wrong at a rate r: a
 prediction that is as sure as can be still disagrees with a share r of the labels. b and
-r are fitted to how often the labels agree with predictions of each confidence abs(m).
+r are fitted to how often the labels agree with predictions of each confidence.
 With r_c the rate at which examples of other classes got the label c, Bayes' rule says
 
     P(wrong | label c, m) = r_c·(1-η) / (r_c·(1-η) + (1-r)·η) .
@@ -18,6 +18,12 @@ predictions, or wrong labels. So b has a prior around 1, as if the model were
 calibrated. Predictions that say nothing also disagree with many labels. So all of this
 is weighed against labels that follow the shares of the classes whatever was predicted;
 to the extent that these explain the labels better, no label is known to be wrong.
+
+The confidence of two classes is abs(m). Of more, it is the largest softmax of b·logits,
+and η that of the label. Log-odds of the label alone do not tell the confidence: the
+model may give a label a tiny probability, and still be unsure which of the others it
+is. If nothing else is known, abs(m) is taken for it; b and r are then off, above all
+where classes overlap.
 
 Values. A residual e comes from a core, Student's t, or with probability p from a wider
 distribution of density e²/w²·N(e; 0, w²). This density is 0 at 0, because values that
@@ -34,7 +40,7 @@ hypothesis tests", Journal of the Royal Statistical Society B 72, 2010.
 
 import numpy as np
 from scipy.optimize import minimize
-from scipy.special import expit, log_expit, logsumexp
+from scipy.special import expit, log_expit, log_softmax, logsumexp
 from scipy.stats import norm, t
 
 # Prior of rates: a Beta distribution whose weight is that of a few examples.
@@ -48,7 +54,7 @@ _MOST = 30.0  # standard deviations: larger residuals count as this one
 _MAD = 1.4826  # standard deviation of a normal distribution by its median deviation
 
 
-def label_log_odds(log_odds, codes, shares):
+def label_log_odds(log_odds, codes, shares, *, logits=None):
     """Return the log-odds that labels are wrong.
 
     Parameters
@@ -59,16 +65,29 @@ def label_log_odds(log_odds, codes, shares):
         The given labels, as numbers from 0.
     shares : float64 array of shape (n_classes,)
         Share of each class in the training set, positive.
+    logits : float64 array of shape (n, n_classes), default=None
+        Out-of-bag logits of all classes, finite. With them, `log_odds` are not used.
 
     Returns
     -------
     wrong : float64 array of shape (n,)
     """
     n_classes = len(shares)
-    slope, rate, log_likelihood = _agreement(log_odds, n_classes - 1)
-    log_likelihood += _log_share_among_others(shares)[codes[log_odds <= 0]].sum()
+    predicted = log_odds > 0 if logits is None else codes == logits.argmax(axis=1)
+
+    def calibrated(slope):  # log-odds of the label, probability of the prediction
+        if logits is None:
+            return slope * log_odds, expit(slope * np.abs(log_odds))
+        eta = log_softmax(slope * logits, axis=1)
+        own = np.minimum(eta[np.arange(len(codes)), codes], -1e-16)
+        return own - np.log(-np.expm1(own)), np.exp(eta.max(axis=1))
+
+    slope, rate, log_likelihood = _agreement(
+        predicted, lambda slope: calibrated(slope)[1], n_classes - 1
+    )
+    log_likelihood += _log_share_among_others(shares)[codes[~predicted]].sum()
     skill = log_expit(log_likelihood - np.log(shares)[codes].sum())
-    odds = np.log1p(-rate) + slope * log_odds  # of the label being right
+    odds = np.log1p(-rate) + calibrated(slope)[0]  # of the label being right
     sizes = np.bincount(codes, minlength=n_classes)
     others = sizes * (1 - shares) / shares  # that belong to these, of other classes
     rates = np.full(n_classes, rate / (n_classes - 1))
@@ -86,19 +105,18 @@ def label_log_odds(log_odds, codes, shares):
     return log_wrong - np.log(-np.expm1(np.minimum(log_wrong, -1e-16)))
 
 
-def _agreement(log_odds, n_others):
+def _agreement(agrees, sure, n_others):
     """Fit how often labels agree with predictions.
 
-    A prediction with log-odds u agrees with the label with probability
-    r/n_others + (1 - r - r/n_others)·sigmoid(b·u). Return the slope b, the rate r, and
-    the log-likelihood with the priors of both.
+    A prediction whose probability is `sure(b)` agrees with the label with probability
+    r/n_others + (1 - r - r/n_others)·sure(b). Return the slope b, the rate r, and the
+    log-likelihood with the priors of both.
     """
-    agrees, sure = log_odds > 0, np.abs(log_odds)
 
     def loss(params):
         rate = _LARGEST * expit(params[1])
         low = rate / n_others
-        p = low + (1 - rate - low) * expit(np.exp(params[0]) * sure)
+        p = low + (1 - rate - low) * sure(np.exp(params[0]))
         prior = _log_prior(rate) - (params[0] / _SPREAD) ** 2 / 2
         return -np.log(np.where(agrees, p, 1 - p)).sum() - prior
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import expit, logit
+from scipy.special import expit, logit, logsumexp, softmax
 
 from skdatamodels._examples import check_examples
 from skdatamodels._tables import (
@@ -17,11 +17,13 @@ from skdatamodels.applications._error_probability import (
     label_log_odds,
     value_log_odds,
 )
+from skdatamodels.outputs import raw_outputs
 from skdatamodels.runs import TrainingRuns
 from skdatamodels.runs._usable_runs import check_exclude, usable_runs
 
 # Probability of the label by output, for two classes; of more, the margin compares the
-# label with the most likely other class only.
+# label with the most likely other class only. So kept models tell how sure the others
+# are.
 _CONFIDENCE = {
     "margin": expit,
     "log_odds": expit,
@@ -45,8 +47,9 @@ class LabelErrors:
     label : array of shape (n_found,)
         The labels or values as they were given.
     suggested : object or float64 array of shape (n_found,)
-        For two classes the other class, for a regression the mean out-of-bag
-        prediction. None for more classes, whose margins do not tell which is right.
+        For two classes the other class, for more the most likely other one by the kept
+        models that were not trained on the example, and for a regression the mean
+        out-of-bag prediction. None where no kept model tells.
     out_of_bag : float64 array of shape (n_found,)
         Mean output of the runs that were not trained on the example.
     n_runs : int array of shape (n_found,)
@@ -181,8 +184,12 @@ def find_label_errors(runs, train, *, exclude=None, rows=None):
 
     These probabilities assume that errors do not depend on the inputs. An example that
     is truly atypical for its class cannot be told from a wrong label: look at the
-    examples before you change them. With margins of more than two classes, the rate of
-    wrong labels is less certain.
+    examples before you change them.
+
+    For more than two classes, keep some models, ``SubsetTrainer(keep_models=16)``: they
+    know the probabilities of all classes. The output of the label alone does not tell
+    how sure a prediction is, so without models the number of wrong labels can be far
+    off where classes overlap.
 
     References
     ----------
@@ -234,10 +241,14 @@ def find_label_errors(runs, train, *, exclude=None, rows=None):
         classes, codes, sizes = np.unique(
             train.y, return_inverse=True, return_counts=True
         )
+        logits = _class_logits(runs.models, train, classes, name, rows, log_odds)
         wrong[known] = label_log_odds(
-            log_odds[known], codes[rows][known], sizes / len(train)
+            log_odds[known],
+            codes[rows][known],
+            sizes / len(train),
+            logits=None if logits is None else logits[known],
         )
-        suggested, extreme = _other_class(classes, codes[rows]), -mean
+        suggested, extreme = _other_class(classes, codes[rows], logits), -mean
     order = np.lexsort((-np.where(known, extreme, -np.inf), -wrong))
     probability = np.where(known, expit(wrong), np.nan)
     return LabelErrors(
@@ -262,18 +273,45 @@ def _mean_and_spread(outputs, where):
     return mean, np.sqrt((deviations**2).sum(axis=0) / n)
 
 
+def _class_logits(models, train, classes, output, rows, log_odds):
+    """Return out-of-bag logits of all classes, or None if they are not needed or known.
+
+    Kept models compare the other classes with each other. The label is compared with
+    these by `log_odds`, which come from all runs.
+    """
+    models = [kept for kept in models or [] if hasattr(kept.model, "classes_")]
+    if len(classes) == 2 or not models:
+        return None
+    votes = np.full((len(train), len(classes)), _UNDECIDED)
+    for kept in models:
+        unseen = np.ones(len(train), dtype=bool)
+        unseen[kept.subset] = False
+        raw = raw_outputs(kept.model, train.X, classes)
+        votes[unseen] += softmax(raw[unseen], axis=1)
+    logits, own = np.log(votes[rows]), train.y[rows, None] == classes
+    others = np.where(own, -np.inf, logits)
+    highest = others.max(axis=1) if output == "margin" else logsumexp(others, axis=1)
+    return np.where(own, (highest + log_odds)[:, None], logits)
+
+
 def _is_exact(values, predictions, dtype):
     """Return where predictions differ from values by rounding errors alone."""
     relative = 4 * np.finfo(dtype).eps
     return np.isclose(predictions, values, rtol=relative, atol=1e-7 * values.std())
 
 
-def _other_class(classes, codes):
-    """Return the other class of each example if there are two, else None."""
-    other = np.full(len(codes), None, dtype=object)
+def _other_class(classes, codes, logits):
+    """Return the most likely other class of each example, None if it is not known."""
+    suggested = np.full(len(codes), None, dtype=object)
     if len(classes) == 2:
-        other[:] = classes[1 - codes]
-    return other
+        suggested[:] = classes[1 - codes]
+    elif logits is not None:
+        is_other = np.arange(len(classes)) != codes[:, None]
+        others = np.where(is_other, logits, -np.inf)
+        lowest = np.where(is_other, logits, np.inf).min(axis=1)
+        known = others.max(axis=1) > lowest  # equal if no model can judge the example
+        suggested[known] = classes[others.argmax(axis=1)[known]]
+    return suggested
 
 
 def _check_rows(runs, train, rows, exclude):

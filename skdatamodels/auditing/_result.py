@@ -129,28 +129,9 @@ class Audit:
         It comes from the models that were not trained on the row, not from weights.
         """
         frame = self._errors.to_frame()
-        frame["suggested"] = self._suggested(frame["suggested"].to_numpy())
         table = self._train_table.iloc[self._errors.examples]
         names = ["probability", "suggested", "out_of_bag"]
         return _findings.beside({name: frame[name] for name in names}, table)
-
-    def _suggested(self, known):
-        """Return the suggested labels; of more than two classes, by the kept models.
-
-        Each kept model votes on the rows that it was not trained on.
-        """
-        models, classes = self._judged.runs.models, np.unique(self._train.y)
-        if self._judged.task == "regression" or len(classes) == 2 or not models:
-            return known
-        votes = np.zeros((len(self._train), len(classes)), dtype=int)
-        for kept in models:
-            said = np.asarray(kept.model.predict(self._train.X)).ravel()
-            codes = np.searchsorted(classes, said.astype(classes.dtype))
-            unseen = np.setdiff1d(np.arange(len(votes)), kept.subset)
-            votes[unseen, codes[unseen]] += 1
-        given = np.searchsorted(classes, self._train.y)
-        votes[np.arange(len(votes)), given] = -1  # the best of the others
-        return classes[votes.argmax(axis=1)][self._errors.examples]
 
     @cached_property
     def rows(self):

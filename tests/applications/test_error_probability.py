@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
-from scipy.special import expit
+from scipy.special import expit, softmax
 from scipy.stats import norm
 
 from skdatamodels.applications._error_probability import (
@@ -51,6 +51,26 @@ def test_few_labels_and_perfect_ones():
     assert found[-1] > 0.9 > 0.1 > found[:-1].max()
 
 
+@pytest.mark.parametrize("rate", [0.0, 0.1])
+@pytest.mark.parametrize("slope", [0.5, 2])
+def test_labels_of_four_classes_that_overlap(rate, slope):
+    # the margins of a rare class are low although all its labels are right
+    rng = np.random.default_rng(0)
+    n, n_classes = 20_000, 4
+    logits = 2 * rng.normal(size=(n, n_classes)) + [1, 1, 0, -2]  # off by the slope
+    eta = softmax(slope * logits, axis=1)
+    y = (rng.random((n, 1)) > eta.cumsum(axis=1)).sum(axis=1)
+    wrong = rng.random(n) < rate
+    label = np.where(wrong, (y + rng.integers(1, n_classes, n)) % n_classes, y)
+    shares = np.bincount(label) / n
+    found = expit(label_log_odds(None, label, shares, logits=logits))
+    own = eta[np.arange(n), label]
+    gained = rate / (n_classes - 1) * (1 - own)
+    true = gained / (gained + (1 - rate) * own)
+    assert abs(found.sum() - wrong.sum()) < 0.03 * n
+    assert np.abs(found - true).mean() < 0.03
+
+
 @pytest.mark.parametrize("scale", [0.3, 1])
 def test_unsure_predictions_are_no_wrong_labels(scale):
     # every label is right; the scale is that of a calibration that is a bit off
@@ -71,6 +91,9 @@ def test_predictions_that_say_nothing_find_no_wrong_labels(shares):
     sure = rng.uniform(1, 9, size=300)
     log_odds = np.where(codes == guesses, sure, -sure)
     found = expit(label_log_odds(log_odds, codes, np.array(shares)))
+    assert found.max() < 0.05
+    logits = sure[:, None] * (np.arange(len(shares)) == guesses[:, None])
+    found = expit(label_log_odds(log_odds, codes, np.array(shares), logits=logits))
     assert found.max() < 0.05
     log_odds = np.where(rng.random(300) < 0.95, sure, -sure)  # with skill, they do
     assert expit(label_log_odds(log_odds, codes, np.array(shares))).max() > 0.9

@@ -90,6 +90,48 @@ def test_of_three_classes_none_is_suggested():
     assert "suggested" in repr(FOUND)
 
 
+def overlapping(n=1500, share=0.08):
+    """Return four classes that overlap, one of them rare, and the wrong labels."""
+    rng = np.random.default_rng(0)
+    y = rng.choice(4, n, p=[0.35, 0.35, 0.22, 0.08])
+    centres = np.array([[2, 0], [-2, 0], [0, 1.5], [0, -0.5]])
+    X = centres[y] + rng.normal(size=(n, 2))
+    is_wrong = rng.random(n) < share
+    given = np.where(is_wrong, (y + rng.integers(1, 4, n)) % 4, y)
+    return Examples(X, np.array(list("abcd"))[given]), is_wrong
+
+
+@pytest.mark.parametrize("share", [0.0, 0.08])
+@pytest.mark.parametrize("output", ["margin", "log_odds"])
+def test_kept_models_count_wrong_labels_of_classes_that_overlap(share, output):
+    train, is_wrong = overlapping(share=share)
+    ids = np.arange(len(train))
+    runs = runs_of(train, keep_models=16, output=output)
+    found = find_label_errors(runs, train, exclude=ids)
+    assert abs(found.n_expected - is_wrong.sum()) < 0.025 * len(train)
+    assert is_wrong[found.examples[:30]].mean() >= (share > 0) * 0.8
+    alone = TrainingRuns(runs.packed, runs.outputs, output=output)
+    alone = find_label_errors(alone, train, exclude=ids)
+    if share:  # the output of the label alone takes unsure predictions for wrong labels
+        assert alone.n_expected > 1.4 * is_wrong.sum()
+    assert_array_equal(np.sort(alone.out_of_bag), np.sort(found.out_of_bag))
+
+
+def test_of_three_classes_kept_models_suggest_the_likely_one():
+    train, is_wrong = planted(load_wine)
+    runs = runs_of(train, keep_models=16)
+    found = find_label_errors(runs, train, exclude=np.arange(len(train)))
+    true, hit = load_wine().target[found.examples], is_wrong[found.examples]
+    assert (found.suggested[hit] == true[hit]).mean() > 0.9
+    assert not (found.suggested == found.label).any()
+    one = find_label_errors(
+        runs_of(train, keep_models=1), train, exclude=np.arange(len(train))
+    )
+    seen = np.isin(one.examples, runs.models[0].subset)
+    assert_array_equal(one.suggested == None, seen)  # noqa: E711
+    assert "suggested" in repr(found)
+
+
 @pytest.mark.parametrize("name", ["log_odds", "confidence", "cross_entropy"])
 def test_outputs_of_the_same_models_agree(name):
     # for two classes, all of these are functions of the margin
