@@ -256,6 +256,11 @@ class Selection:
                 f"This is less than {_LEAST_ERRORS} standard errors. Noise may give as "
                 "much, for this number of examples is the best of many."
             )
+        if self.action == "drop" and 2 * k > len(self.candidates):
+            yield (
+                "These are more than half of all examples. Weights may not hold for "
+                "models of so few: verify smaller numbers, too."
+            )
 
     __repr__ = table_text
     _repr_html_ = table_html

@@ -194,7 +194,8 @@ def audit(
             warnings.warn(f"Groups are not audited. {reason}", stacklevel=2)
             group_trainer = None
     targets = choose_judged(given.train, given.test, seed)
-    seconds, n_workers = try_model(trainer), effective_n_jobs(n_jobs)
+    hidden = [name for name in (groups, sample_weight) if isinstance(name, str)]
+    seconds, n_workers = try_model(trainer, hidden), effective_n_jobs(n_jobs)
     planned = list(plan_stages(trainer, group_trainer, n_runs, targets, len(_SHARES)))
     stage = Stages(planned, seconds / n_workers, verbose)
     if verbose:

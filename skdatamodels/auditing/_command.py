@@ -80,7 +80,8 @@ def _parser():
     add("--test", type=Path, help="test table with the same columns")
     add("--model", choices=MODELS, default="boosting", help="default: boosting")
     add("--task", choices=("classification", "regression"))
-    add("--groups", metavar="COLUMN", help="column that names the source of a row")
+    of_groups = "column that names the source of a row; the model does not see it"
+    add("--groups", metavar="COLUMN", help=of_groups)
     add("--weights", metavar="COLUMN", help="column of the weights of rows in training")
     add("--index", metavar="COLUMN", help="column that names the rows")
     add("--drop", metavar="COLUMN", nargs="+", default=[], help="columns to ignore")

@@ -76,6 +76,17 @@ class GroupAudit:
         """Label of the group of each training row, array of shape (n_train,)."""
         return self.names[self.of_row]
 
+    @property
+    def titles(self):
+        """Labels of the groups in words, str array: floats as short as they differ."""
+        if self.names.dtype.kind != "f":
+            return np.array([str(name) for name in self.names])
+        for digits in range(6, 18):
+            found = np.array([f"{name:.{digits}g}" for name in self.names])
+            if len(np.unique(found)) == len(found):
+                break
+        return found
+
     def to_frame(self):
         """Return the groups as a pandas.DataFrame, the most harmful first.
 
@@ -108,7 +119,9 @@ class GroupAudit:
     def removal_in_words(self):
         """Return what the removal of the worst groups does to the score, a str."""
         n = self.n_removed
-        return removal_in_words(self.removal, n, "groups", self.removed(n))
+        return removal_in_words(
+            self.removal, n, "groups", self.titles[self.order[:n]].tolist()
+        )
 
     @property
     def warning(self):
@@ -117,7 +130,7 @@ class GroupAudit:
         large = [k for k in np.argsort(-share) if share[k] >= _LARGE]
         if not large:
             return ""
-        named = " and ".join(f"{self.names[k]} ({share[k]:.0%})" for k in large)
+        named = " and ".join(f"{self.titles[k]} ({share[k]:.0%})" for k in large)
         return (
             f"Large groups: {named} of the rows. The effect of a large group is also "
             "that of the number of rows, and it is measured in models without about "
@@ -126,7 +139,8 @@ class GroupAudit:
 
     def _table(self):
         frame = self.to_frame()
-        columns = {"group": [str(name) for name in frame.index[:MOST_ROWS]]}
+        order = np.argsort(self.effect, kind="stable")
+        columns = {"group": self.titles[order][:MOST_ROWS].tolist()}
         columns |= {name: frame[name].to_numpy()[:MOST_ROWS] for name in frame.columns}
         title = f"{len(self.names):,} groups, the most harmful first"
         notes = [self.trust.message, self.warning]
@@ -156,7 +170,7 @@ def group_obstacle(trainer, task):
     if n_groups < _FEWEST:
         return (
             f"There are {n_groups} groups, and an audit of groups needs at least "
-            f"{_FEWEST}."
+            f"{_FEWEST}. With so few, train without each of them and compare scores."
         )
     if task == "classification":
         for label in np.unique(trainer.train.y):

@@ -1,5 +1,7 @@
 """The page of an audit: its tables and words, as write_explorer takes them."""
 
+import numpy as np
+
 from skdatamodels.auditing._summary import counts, group_sentences, sentences
 
 _MOST_ON_PAGE = 100  # suspicious labels
@@ -29,7 +31,10 @@ def sections(found):
     }
     if "groups" in frames:
         note = " ".join([*group_sentences(found.group_audit), _BY_ROWS])
-        tables["Groups"] = frames["groups"], {"index": "groups"}, note
+        groups = found.group_audit
+        titles = groups.titles[np.argsort(groups.effect, kind="stable")]
+        groups = frames["groups"].set_axis(titles).rename_axis("group")
+        tables["Groups"] = groups, {"index": "groups"}, note
         tables["Group removal check"] = frames["groups_removal_check"]
     if found.has_test_rows:
         tables["Leaks"] = found.leaks, {"index": "targets", "train_row": "train"}

@@ -377,7 +377,7 @@ class Audit:
             `image_shape`.
         """
         self._need_trust()
-        judged = self._judged
+        judged, groups = self._judged, self.group_audit
         arguments = {
             "outputs": judged.output,
             "output_info": judged.runs.output_info,
@@ -388,7 +388,7 @@ class Audit:
             "title": f"Audit of {len(self._train):,} training rows",
             "overview": _page.overview(self),
             "sections": _page.sections(self),
-            "groups": None if self.group_audit is None else self.group_audit.labels,
+            "groups": None if groups is None else groups.titles[groups.of_row],
             "label": self._label,
         }
         write_explorer(

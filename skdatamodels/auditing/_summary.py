@@ -38,7 +38,8 @@ def counts(found):
         said["leaks"] = (
             f"{n_copies:,} test rows are copies, {len(found.leaks) - n_copies:,} nearly"
         )
-    said["near-duplicates"] = f"{len(found.duplicates):,} pairs"
+    n_pairs = len(found.duplicates)
+    said["near-duplicates"] = f"{n_pairs:,} pair{'s' * (n_pairs != 1)}"
     return said
 
 
@@ -65,10 +66,11 @@ def _groups(groups):
     if not groups.trust.enough:
         return f"no answer on the {n:,} groups"
     frame = groups.to_frame()
-    harmful = frame.index[frame["distinguishable"] & (frame["effect"] < 0)]
+    titles = groups.titles[np.argsort(groups.effect, kind="stable")]
+    harmful = titles[frame["distinguishable"] & (frame["effect"] < 0)]
     if not len(harmful):
         return f"none of {n:,} is surely harmful"
-    named = ", ".join(map(str, harmful[:_MOST_NAMES]))
+    named = ", ".join(harmful[:_MOST_NAMES])
     more = ", …" if len(harmful) > _MOST_NAMES else ""
     return f"{len(harmful):,} of {n:,} harmful: {named}{more}"
 

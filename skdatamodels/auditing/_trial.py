@@ -16,13 +16,15 @@ _MOST_TRIED = 20  # columns that are tried one by one
 _MOST_CHARACTERS = 200  # of an error
 
 
-def try_model(trainer):
+def try_model(trainer, hidden=()):
     """Train the model on a random subset and measure it; return the seconds.
 
     Parameters
     ----------
     trainer : SubsetTrainer
         Trainer of the runs. Its first targets are the training rows.
+    hidden : sequence of str, default=()
+        Columns that were given, but that the model does not get.
 
     Returns
     -------
@@ -45,6 +47,12 @@ def try_model(trainer):
         f"{type(trainer.estimator).__name__} cannot be trained on these rows: "
         f"{_in_short(error)}"
     ]
+    missed = [name for name in hidden if repr(name) in message[0]]
+    if missed:
+        message.append(
+            f"The model does not see {listed(missed)}, the column of the groups or "
+            f"weights. To let it, pass X[{missed[0]!r}] in place of the name."
+        )
     culprits = _culprits(trainer, subset)
     if not culprits:
         message += getattr(error, "__notes__", [])

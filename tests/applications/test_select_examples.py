@@ -188,6 +188,16 @@ def test_nothing_is_suggested_if_every_example_helps():
     assert found.held_out_gain[0] == 0
 
 
+@pytest.mark.parametrize("n_harmful", [12, 13])
+def test_more_than_half_of_the_examples_are_said_to_be_many(n_harmful):
+    weights = np.tile(np.where(np.arange(25) < n_harmful, -1.0, 1.0), (60, 1))
+    found = select_examples(weights, higher_is_better=True)
+    assert found.n_suggested == n_harmful
+    assert ("more than half of all" in repr(found)) == (n_harmful == 13)
+    some = select_examples(weights, higher_is_better=True, candidates=np.arange(12))
+    assert "more than half" not in repr(some)
+
+
 def test_the_whole_training_set_is_not_suggested():
     assert select_examples(WEIGHTS - 3, higher_is_better=True).n_suggested == 24
     params = {"candidates": range(5), "higher_is_better": True}

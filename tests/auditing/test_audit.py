@@ -16,6 +16,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from skdatamodels import audit
 from skdatamodels.auditing._explanation import explain
+from skdatamodels.auditing._groups import GroupAudit
 from skdatamodels.inference import infer_weights
 
 pd = pytest.importorskip("pandas")
@@ -362,6 +363,22 @@ def test_groups_as_a_column_are_not_learnt_from(planted):
     found = audit(MODEL, X.assign(lab=labs), y, X_test, y_test, groups="lab", **QUIET)
     assert set(found.groups.index) == set(labs)
     assert set(found.columns.index) == set(X.columns)
+
+
+@pytest.mark.parametrize(
+    ("names", "titles"),
+    [
+        (np.float32([4.3, 3.2]).astype(float), ["4.3", "3.2"]),
+        (np.array([1.0, 1.0 + 1e-9]), ["1", "1.000000001"]),
+        (np.array(["a", "b"]), ["a", "b"]),
+        (np.array([1999, 2000]), ["1999", "2000"]),
+    ],
+)
+def test_floats_that_name_groups_are_written_as_short_as_they_differ(names, titles):
+    of_row = np.array([0, 0, 1])
+    groups = GroupAudit(names, of_row, *[None] * 7)
+    assert groups.titles.tolist() == titles
+    assert groups.warning.startswith(f"Large groups: {titles[0]} (67%) and {titles[1]}")
 
 
 def test_ticked_rows_are_read_back_as_names(found, planted, tmp_path):

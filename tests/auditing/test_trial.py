@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.compose import make_column_transformer
+from sklearn.compose import ColumnTransformer, make_column_transformer
 from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.pipeline import make_pipeline
@@ -44,6 +44,16 @@ def trial(model, X):
 
 FOREST = RandomForestClassifier(5)
 TREES = GradientBoostingClassifier(n_estimators=2)
+
+
+def test_a_step_that_asks_for_the_column_of_groups_is_told_where_it_is():
+    X = table()[["age"]].assign(lab=[f"lab {k % 12}" for k in range(N)])
+    coded = ColumnTransformer([("", OneHotEncoder(), ["age", "lab"])])
+    with pytest.raises(ValueError, match=r"does not see 'lab'.* pass X\['lab'\] in"):
+        audit(make_pipeline(coded, TREES), X, Y, groups="lab")
+    with pytest.raises(ValueError, match="'lab'") as error:
+        audit(make_pipeline(coded, TREES), X.drop(columns="lab"), Y)
+    assert "does not see" not in str(error.value)
 
 
 @pytest.mark.parametrize(

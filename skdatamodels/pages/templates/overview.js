@@ -46,9 +46,10 @@ class OverviewView {
       el("dl.words", {}, this.words().map(([word, text]) =>
         el("div", {}, el("dt", {}, word), el("dd", {}, text)))));
   }
-  // A finding leads to the tab of its name.
+  // A finding leads to the tab of its name, harmful rows to the rows by effect.
   link(name) {
-    const k = data.sections.findIndex(({ title }) => name.toLowerCase().includes(title.toLowerCase()));
+    const wanted = name === "harmful rows" ? "rows by effect" : name.toLowerCase();
+    const k = data.sections.findIndex(({ title }) => wanted.includes(title.toLowerCase()));
     return k < 0 ? name : el("a", { href: "#section" + k }, name);
   }
   words() {
@@ -59,8 +60,8 @@ class OverviewView {
       ["weight", `By how much the presence of a training ${columns} raises the ${output.name} of a target.`],
       ...(output.name === "margin" ? [["margin", "How clearly a prediction is right, in log-odds. Below 0 it is wrong."]] : []),
       ...known.map(word => [word, MEANING[word]]),
-      ["certain, possible", "A prediction is certain to flip if the whole 95% interval of its output is " +
-        "on the other side, and may flip if a part of it is."],
+      ...(output.threshold === null ? [] : [["certain, possible", "A prediction is certain to flip if the " +
+        "whole 95% interval of its output is on the other side, and may flip if a part of it is."]]),
     ];
   }
   open() {}
