@@ -120,6 +120,15 @@ def duplicates(Z, table):
     return beside(facts, table.iloc[one])
 
 
+def share_of_copies(table):
+    """Return the share of the rows of a table that equal another one of its rows.
+
+    The first column is the label, which does not count.
+    """
+    first = equal_rows(table.iloc[:, 1:], table.iloc[:, 1:])
+    return float((np.bincount(first)[first] > 1).mean())
+
+
 def count_differences(table, other):
     """Return in how many columns each row differs from that of another table (n,)."""
     differ = np.zeros(len(table), dtype=int)

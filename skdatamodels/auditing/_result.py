@@ -206,6 +206,19 @@ class Audit:
         return _copies.duplicates(self._representation[0], self._train_table)
 
     @cached_property
+    def shares_of_copies(self):
+        """Shares of rows that equal a training row, labels aside, dict of str to float.
+
+        "test" is that of the test rows, and "train" that of the training rows that
+        equal another one. If different cases often look the same, both are large, and
+        equal rows are no sign of a leak.
+        """
+        shares = {"train": _copies.share_of_copies(self._train_table)}
+        if self._test is not None:
+            shares["test"] = float(self.leaks["copy"].sum() / len(self._test))
+        return shares
+
+    @cached_property
     def columns(self):
         """Columns by how much the score falls when they are shuffled, the most first.
 

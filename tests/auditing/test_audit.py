@@ -165,6 +165,19 @@ def test_planted_leak_is_found(found, planted):
     assert found.leaks["n_differ"].tolist() == [int(y.iloc[30] != y_test.iloc[7])]
 
 
+def test_equal_rows_are_no_leak_where_training_rows_equal_each_other(found, planted):
+    assert found.shares_of_copies == {"train": 0, "test": 1 / len(planted[2])}
+    assert "no sign of a leak" not in repr(found)
+    X, y, X_test, y_test, *_ = planted
+    coarse, coarse_test = (part.iloc[:, :2] > X.median()[:2] for part in (X, X_test))
+    found = audit(MODEL, coarse * 1, y, coarse_test * 1, y_test, **QUIET)
+    assert found.shares_of_copies == {"train": 1, "test": 1}
+    said = " ".join(repr(found).split())
+    assert (
+        "100% of the test rows equal a training row, and 100% of the training" in said
+    )
+
+
 def test_rows_and_columns_are_the_users(found, planted):
     X, y, X_test, y_test, *_ = planted
     assert set(found.rows.index) == set(X.index)

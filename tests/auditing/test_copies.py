@@ -96,6 +96,14 @@ def test_reduced_tables_of_equal_rows_are_equal():
     np.testing.assert_allclose(Z_targets, Z[:9], atol=1e-10)
 
 
+def test_share_of_training_rows_that_have_a_copy():
+    frame = pd.DataFrame(
+        {"label": [0, 1, 0, 1, 0], "x": [1, 1, 2, np.nan, np.nan], "y": list("aabcd")}
+    )
+    assert _copies.share_of_copies(frame) == 0.4
+    assert _copies.share_of_copies(frame.drop(columns="y")) == 0.8
+
+
 def test_duplicates_are_copies_and_near_copies_alone():
     train = table()
     train.iloc[[20, 30]] = train.iloc[[40, 50]].to_numpy()
