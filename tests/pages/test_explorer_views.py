@@ -47,11 +47,13 @@ def page(tmp_path_factory):
         overview={
             "root mean squared error": "103,000 on 8 test rows",
             "label errors": "2 likely",
+            "harmful rows": "1 distinguishable",
             "message": "One.\nTwo <i>.",
         },
         sections={
             "Label errors": (ERRORS, {"index": "train"}),
             "Groups": (GROUPS, {"index": "groups"}, "Without web, it is better."),
+            "Rows by effect": (ERRORS, {"index": "train"}),
         },
         label="price",
     )
@@ -77,13 +79,16 @@ def _ticked(views):
 def test_the_page_opens_with_what_was_found(views):
     assert views.texts("#tabs a")[:3] == ["Overview", "Targets", "Training rows"]
     assert views.one("#tabs [aria-current]").text == "Overview"
-    assert views.texts(".findings dd") == ["103,000 on 8 test rows", "2 likely"]
+    found = ["103,000 on 8 test rows", "2 likely", "1 distinguishable"]
+    assert views.texts(".findings dd") == found
     assert views.texts(".overview .says") == ["One.", "Two <i>."]
     assert {"target", "weight", "LDS"} <= set(views.texts(".words dt"))
-    (link,) = views.all(".findings a")
-    link.click()
-    views.settle()
-    assert views.one("#tabs [aria-current]").text == "Label errors"
+    assert "certain, possible" not in views.texts(".words dt")  # values do not flip
+    for k, tab in enumerate(["Label errors", "Rows by effect"]):
+        _go(views, "overview")
+        views.all(".findings a")[k].click()
+        views.settle()
+        assert views.one("#tabs [aria-current]").text == tab
 
 
 def test_words_of_trust_are_explained_where_they_stand(views):
