@@ -141,7 +141,7 @@ def check_columns(X):
         warnings.warn(
             f"Columns with another value in each row: {listed(names)}. They look like "
             "names of the rows, which a model can only memorise. Drop them, or make "
-            "them the index.",
+            "one the index (--drop and --index of the command).",
             UserWarning,
             stacklevel=5,  # the caller of audit
         )

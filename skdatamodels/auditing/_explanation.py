@@ -64,7 +64,7 @@ def _in_words(marked, effects):
     )
     if n_for == n_against == 0:
         return (
-            f"No row is to blame: none is distinguishable from nothing at FDR {FDR}. "
+            f"No row stands out: none is distinguishable from nothing at FDR {FDR}. "
             "The prediction hangs on many rows, each a little, or there are too few "
             "runs."
         )

@@ -614,13 +614,13 @@ def test_intervals_contain_the_effects_of_training_without_single_rows(found, pl
     assert (np.sign(mean) == np.sign(rows["effect"]))[rows["distinguishable"]].all()
 
 
-def test_no_row_is_to_blame_where_no_effect_is_distinguishable(found):
+def test_no_row_stands_out_where_no_effect_is_distinguishable(found):
     rng = np.random.default_rng(0)
     table = pd.DataFrame({"x": np.arange(300.0)})
     errors = np.full(300, 0.3)
     frame = explain(0.3 * rng.standard_normal(300), errors, table.iloc[[0]], table, 5)
     assert not frame["distinguishable"].any()
-    assert "No row is to blame" in frame.attrs["message"]
+    assert "No row stands out" in frame.attrs["message"]
 
 
 def test_intervals_with_a_rare_class_and_with_values():

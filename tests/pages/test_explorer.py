@@ -362,7 +362,7 @@ def test_marks_of_an_inference(browser, tmp_path):
     )
     _go(browser, "targets/1")
     assert browser.one(".marked").text == (
-        "No row is to blame: none is distinguishable from nothing at FDR 0.1."
+        "No row stands out: none is distinguishable from nothing at FDR 0.1."
     )
     assert "allow for the choice of the largest" in browser.texts(".detail .note")[-2]
     _go(browser, "rows/0")

@@ -132,7 +132,7 @@ class TargetsView {
     const n = ways.map(way => weightsOf(target, way).filter(([, , k]) => isMarked(k)).length);
     const text = "distinguishable from nothing at FDR " + number(data.weights.fdr);
     if (!n[0] && !n[1])
-      return el("p.marked", {}, `No ${columnsAreGroups() ? "group" : "row"} is to blame: none is ${text}.`);
+      return el("p.marked", {}, `No ${columnsAreGroups() ? "group" : "row"} stands out: none is ${text}.`);
     const box = el("input", { type: "checkbox", checked: this.onlyMarked, onchange: () => {
       this.onlyMarked = box.checked;
       this.draw(target);
