@@ -9,6 +9,7 @@ from skdatamodels.inference._named_weights import FDR
 _UNKNOWN = "unknown, see below"
 _BRITTLE = 5  # rows whose removal flips a prediction
 _MOST_NAMES = 2  # of groups
+_OFTEN = 0.05  # share of training rows that equal another one
 
 
 def counts(found):
@@ -32,7 +33,7 @@ def counts(found):
         harmful = f"{n_marked:,} distinguishable at FDR {FDR}"
         said["harmful rows"] = harmful if known else _UNKNOWN
     if found.group_audit is not None:
-        said["groups"] = _groups(found.group_audit)
+        said["groups"] = _groups(found.group_audit) if known else _UNKNOWN
     if found.has_test_rows:
         n_copies = int(found.leaks["copy"].sum())
         said["leaks"] = (
@@ -51,7 +52,8 @@ def sentences(found):
     if found.group_audit is not None:
         said += group_sentences(found.group_audit)
     shares = found.shares_of_copies
-    if 0 < shares.get("test", 0) <= 2 * shares["train"]:
+    often = shares["train"] > _OFTEN
+    if often and 0 < shares.get("test", 0) <= 2 * shares["train"]:
         said.append(
             f"{shares['test']:.0%} of the test rows equal a training row, and "
             f"{shares['train']:.0%} of the training rows equal another one: if "

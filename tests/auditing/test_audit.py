@@ -3,6 +3,7 @@
 import json
 import re
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from sklearn.tree import DecisionTreeClassifier
 from skdatamodels import audit
 from skdatamodels.auditing._explanation import explain
 from skdatamodels.auditing._groups import GroupAudit
+from skdatamodels.auditing._summary import sentences
 from skdatamodels.inference import infer_weights
 
 pd = pytest.importorskip("pandas")
@@ -176,6 +178,19 @@ def test_equal_rows_are_no_leak_where_training_rows_equal_each_other(found, plan
     assert (
         "100% of the test rows equal a training row, and 100% of the training" in said
     )
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "said"),
+    [(0.5, 0.5, True), (0.5, 0, False), (0.1, 0.3, False), (0.01, 0.01, False)],
+)
+def test_equal_rows_are_a_sign_of_a_leak_if_training_rows_rarely_are(train, test, said):
+    found = SimpleNamespace(
+        trust=SimpleNamespace(message="", enough=False),
+        group_audit=None,
+        shares_of_copies={"train": train, "test": test},
+    )
+    assert ("no sign of a leak" in " ".join(sentences(found))) == said
 
 
 def test_rows_and_columns_are_the_users(found, planted):

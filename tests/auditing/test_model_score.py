@@ -110,14 +110,17 @@ def test_an_audit_of_guesses_says_so(tmp_path):
     X, y = rng.normal(size=(160, 8)), rng.choice(["a", "b"], 160)
     model = LogisticRegression()
     with pytest.warns(UserWarning, match="better than guessing: on 60 rows") as warned:
-        found = audit(model, X[:100], y[:100], X[100:], y[100:], n_runs=50, verbose=0)
+        found = audit(
+            model, X[:100], y[:100], X[100:], y[100:],
+            groups=np.arange(100) % 10, n_runs=50, verbose=0,
+        )  # fmt: skip
     assert warned[0].filename == __file__
     assert found.trust.enough  # the weights are right, and the model is not
     assert not found.trust.model.better
     says = "better than guessing"
     assert says in found.trust.message
     assert says in repr(found)
-    for what in ("label errors", "harmful rows", "brittle predictions"):
+    for what in ("label errors", "harmful rows", "brittle predictions", "groups"):
         assert re.search(rf"{what} +unknown, see below", repr(found))
     facts = found.frames()["trust"]["value"]
     model.fit(X[:100], y[:100])
