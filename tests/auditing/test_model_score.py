@@ -111,9 +111,15 @@ def test_an_audit_of_guesses_says_so(tmp_path):
     model = LogisticRegression()
     with pytest.warns(UserWarning, match="better than guessing: on 60 rows") as warned:
         found = audit(
-            model, X[:100], y[:100], X[100:], y[100:],
-            groups=np.arange(100) % 10, n_runs=50, verbose=0,
-        )  # fmt: skip
+            model,
+            X[:100],
+            y[:100],
+            X[100:],
+            y[100:],
+            groups=np.arange(100) % 10,
+            n_runs=50,
+            verbose=0,
+        )
     assert warned[0].filename == __file__
     assert found.trust.enough  # the weights are right, and the model is not
     assert not found.trust.model.better
