@@ -69,15 +69,20 @@ class MaskSpread(NamedTuple):
         """
         if exclude is None:
             exclude = np.full(len(noise), -1)
+        stratum = np.where(exclude >= 0, self.design.stratum[exclude], -1)
         ratios = np.empty((len(noise), len(sets)))
         for some in row_blocks(len(sets), 8 * len(self.masks)):
             part = sets[some]
             sums = self._sums(part)
-            for column in np.unique(exclude):
-                same = exclude == column
-                squares = noise[same].astype(np.float64) ** 2
-                found = self._ratios_without(column, squares, sums, part)
-                ratios[same, some] = found
+            for k in np.unique(stratum):
+                same = np.flatnonzero(stratum == k)
+                for block in row_blocks(len(same), 8 * len(self.masks)):
+                    rows, absent = same[block], np.zeros((1, 1))
+                    squares = noise[rows].astype(np.float64) ** 2
+                    if k >= 0:
+                        squares = self._where_absent(squares, exclude[rows])
+                        absent = part[:, exclude[rows]].T
+                    ratios[rows, some] = self._of_sums(squares, part, sums, absent, k)
         return ratios
 
     def _sums(self, sets):
@@ -88,42 +93,67 @@ class MaskSpread(NamedTuple):
             sums[rows] = pick_columns(self.masks[rows], used) @ sets[:, used].T
         return sums
 
-    def _ratios_without(self, column, squares, sums, sets):
-        """Return ratios for targets that exclude a column, -1 for none."""
-        if column < 0:
-            return self._ratios_of_sums(squares, sums, sets)
-        own = pick_columns(self.masks, np.array([column]))
-        sums, sets = sums - own * sets[:, column], sets.copy()
-        sets[:, column] = 0
-        return self._without(column, own[:, 0])._ratios_of_sums(squares, sums, sets)
+    def _where_absent(self, squares, exclude):
+        """Return squares where the noise of a pair is in the run without a column."""
+        first, second = self.design.pairs.T
+        seen = pick_columns(self.masks[first], exclude).T
+        squares[:, second] = squares[:, first] * seen
+        squares[:, first] *= ~seen
+        return squares
 
-    def _without(self, column, own):
-        """Return the spread of the other columns."""
-        sizes, n = self.design.sizes.copy(), self.design.n_columns.copy()
-        sizes[self.design.stratum[column]] -= own
-        n[self.design.stratum[column]] -= 1
-        return self._replace(design=self.design._replace(sizes=sizes, n_columns=n))
+    def _of_sums(self, squares, sets, sums, absent, stratum):
+        """Return ratios for runs that lack one column of a stratum, -1 for none.
 
-    def _ratios_of_sums(self, squares, sums, sets):
-        """Return ratios (n, n_sets) from squares (n, m) and sums (m, n_sets)."""
-        design, n_strata = self.design, len(self.design.n_columns)
-        members = np.eye(n_strata)[design.stratum]
-        total, expected = sets @ members, sets**2 @ members  # by stratum
-        share = np.tile(self.alpha, (n_strata, 1))
+        Parameters
+        ----------
+        squares : float64 array of shape (n, m)
+            Of the noise.
+        sets : float64 array of shape (n_sets, d)
+            Factors of the weights in each sum.
+        sums : float64 array of shape (m, n_sets)
+            Sums of the masks, which are 0 in the columns that runs lack.
+        absent : float64 array of shape (n, n_sets) or (1, 1)
+            Factor of the column that the runs of a target lack, 0 for none.
+        stratum : int
+            Stratum of these columns.
+
+        Returns
+        -------
+        ratios : float64 array of shape (n, n_sets)
+        """
+        design = self._without(stratum)
+        members = np.eye(len(design.n_columns))
+        total, lengths = (part @ members[design.stratum] for part in (sets, sets**2))
+        share = np.tile(self.alpha, (len(members), 1))
         if design.fixed:
-            n = np.maximum(design.n_columns, 1)
-            share, expected = design.sizes / n[:, None], expected - total**2 / n
+            share = design.sizes / np.maximum(design.n_columns, 1)[:, None]
         variances = design.variances()
         weight = squares / np.maximum(variances.mean(axis=0), _TINY)
-        found = weight @ (sums - share.T @ total.T) ** 2
-        expected = weight @ variances.T @ np.maximum(expected, 0).T
+        centred = sums - share.T @ total.T
+        found = weight @ centred**2
+        if stratum >= 0:  # sums are centred without the absent column
+            own = share[stratum]
+            found += 2 * absent * (weight @ (own[:, None] * centred))
+            found += absent**2 * (weight @ own**2)[:, None]
+        of_absent = members[stratum] * absent[..., None]
+        expected = lengths - of_absent**2
+        if design.fixed:
+            expected -= (total - of_absent) ** 2 / np.maximum(design.n_columns, 1)
+        expected = (np.maximum(expected, 0) @ (weight @ variances.T)[..., None])[..., 0]
         ratio = np.divide(found, expected, out=np.ones_like(found), where=expected > 0)
         # The variance of a squared sum of masks is 2 and its excess kurtosis.
-        length = np.maximum((sets**2).sum(axis=1), _TINY)
-        concentration = (sets**4).sum(axis=1) / length / length
+        length = np.maximum(lengths.sum(axis=1) - absent**2, _TINY)
+        concentration = ((sets**4).sum(axis=1) - absent**4) / length / length
         kurtosis = squares**2 @ (1 / (self.alpha * (1 - self.alpha)) - 6)
         chance = 2 * (squares**2).sum(axis=1)[:, None]
-        return _shrunk(ratio - 1, chance + np.outer(kurtosis, concentration))
+        return _shrunk(ratio - 1, chance + kurtosis[:, None] * concentration)
+
+    def _without(self, stratum):
+        """Return the design without one column of a stratum, -1 for none."""
+        n_columns = self.design.n_columns.copy()
+        if stratum >= 0:
+            n_columns[stratum] -= 1
+        return self.design._replace(n_columns=n_columns)
 
 
 def _shrunk(excess, chance):

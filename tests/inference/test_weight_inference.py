@@ -151,6 +151,35 @@ def test_errors_of_removals_of_rows_that_interact(design, alpha):
     np.testing.assert_allclose(effects.standard_error[0], expected, rtol=0.12)
 
 
+@pytest.mark.parametrize("design", ["uniform", "stratified", "complementary"])
+def test_errors_of_removals_beside_an_excluded_row(design):
+    # the same as on runs without this row, whose masks lack its column
+    m, d = 400, 12
+    strata = np.arange(d) % 2 if design == "stratified" else None
+    masks = sample_masks(m, d, 0.5, design=design, y=strata, random_state=0)
+    Z, rng = masks.dense(), np.random.default_rng(0)
+    y = 4 * Z[:, :4].any(axis=1)[:, None] + rng.standard_normal((m, 3)) / 2
+    seeds = np.arange(m) // 2
+    sets = np.vstack([np.eye(d)[5], np.ones(d), np.arange(d) < 4, rng.random(d)])
+    exclude = np.array([5, -1, 2])
+    model = DatamodelRegressor(1e-6, penalty="l2", exclude=exclude)
+    inference = infer_weights(
+        model.fit(Z, y), TrainingRuns(masks, y, seeds=seeds), strata=strata
+    )
+    found = inference.effect_of_removal(sets).standard_error
+    for target, column in enumerate(exclude):
+        rows, others = ~Z[:, column] | (column < 0), np.arange(d) != column
+        runs = TrainingRuns(
+            Z[rows][:, others], y[rows, target, None], seeds=seeds[rows]
+        )
+        alone = DatamodelRegressor(1e-6, penalty="l2").fit(runs)
+        of = None if strata is None else strata[others]
+        expected = infer_weights(alone, runs, strata=of).effect_of_removal(
+            sets[:, others]
+        )
+        np.testing.assert_allclose(found[target], expected.standard_error[0], rtol=1e-4)
+
+
 def test_intervals_of_removals_of_rows_that_interact_cover():
     d, inside, sets = 12, [], np.arange(12) < 5
     for seed in range(60):
