@@ -66,11 +66,13 @@ class Shortcuts:
         Strength of each group without the row that it hangs on most, which is little if
         one row supports all others, as an outlier may.
     held_out_strength : float64 array of shape (n_groups,), or None
-        Strength of the same groups on the held-out weights. About 0 in noise.
+        Strength of the same groups on the held-out weights. In noise it is 0, with a
+        standard error of about the root of 2/n in a class of n rows.
     ratio : float
         Strength of the first group as a multiple of that of the second; `without_one`,
-        or on held-out weights, if this is smaller. NaN if fewer than three classes can
-        be compared.
+        or on held-out weights, where that of the second counts as at least two standard
+        errors of noise, if this is smaller. NaN if fewer than three classes can be
+        compared.
     min_ratio : float
         Ratio from which the first group stands out.
     scores : float64 array of shape (n_train,)
@@ -249,8 +251,9 @@ default=None
         Whether higher outputs are better. Needed if `weights` does not know it, as an
         array does not.
     min_size : int, default=4
-        Least number of rows of a group. Classes of fewer than twice as many are left
-        out. In classes of fewer than about 20 rows, noise alone may stand out.
+        Least number of rows of a group; one of two rows hangs on either, and never
+        stands out. Classes of fewer than twice as many are left out. In classes of
+        fewer than about 20 rows, noise alone may stand out.
     min_ratio : float, default=1.4
         How much stronger the first group must be than the second to stand out. The
         default is meant for weights that were fitted without a prior: a prior makes the
@@ -373,6 +376,9 @@ default=None
     found.sort(key=lambda one: -one[0][0])
     strengths, support, named, groups = zip(*found, strict=True)
     strengths = np.transpose(strengths)
+    # On held-out weights, a second strength below what noise reaches is this noise.
+    n_rows = np.count_nonzero(classes == classes[groups[0][0]])
+    least = np.resize([0, 2 * np.sqrt(2 / n_rows)][: len(matrices)], len(strengths))
     ids = names_of(weights, train, "player_ids_")
     return Shortcuts(
         groups,
@@ -382,7 +388,7 @@ default=None
         np.array(support),
         strengths[len(matrices)],
         None if held_out is None else strengths[1],
-        min(map(_ratio, strengths)),
+        min(map(_ratio, strengths, least)),
         float(min_ratio),
         scores,
         classes,
@@ -437,11 +443,14 @@ def _classes(train, n_train, weights):
     return classes, labels
 
 
-def _ratio(strength):
-    """Return the first strength over the largest other, NaN if there are too few."""
+def _ratio(strength, least=0.0):
+    """Return the first strength over the largest other, NaN if there are too few.
+
+    The largest other counts as `least` if it is smaller.
+    """
     if len(strength) < _LEAST_CLASSES:
         return np.nan
-    first, second = strength[0], strength[1:].max()
+    first, second = strength[0], max(strength[1:].max(), least)
     if first <= 0:
         return 1.0 if second == 0 else 0.0
     return float(first / second) if second > 0 else np.inf

@@ -262,6 +262,19 @@ def test_held_out_weights_measure_without_winners_curse():
     assert honest.ratio == find(weights, train).ratio
 
 
+def test_noise_of_held_out_weights_does_not_make_a_group_stand_out():
+    # nor where the support of the other groups happens to be below 0
+    strengths, n_found = [], 0
+    for seed in range(40):
+        weights, train, _ = planted(3, 20, 5, effect=5.0, seed=seed)
+        noise = np.random.default_rng(100 + seed).normal(size=weights.shape)
+        found = find(weights, train, held_out=noise, n_restarts=5)
+        strengths.append(found.held_out_strength)
+        n_found += found.stands_out
+    assert n_found <= 1  # one in six, if any positive ratio counted
+    assert np.std(strengths) == pytest.approx(np.sqrt(2 / 20), rel=0.25)
+
+
 def test_without_three_classes_nothing_is_compared():
     weights, train, marked = planted()
     found = find(weights)
