@@ -15,7 +15,7 @@ from skdatamodels.applications._attributions import (
     weights_of,
 )
 from skdatamodels.masks import sample_masks
-from skdatamodels.training import SubsetTrainer
+from skdatamodels.training import ComponentAblation, SubsetTrainer
 from skdatamodels.training._players import players_of
 
 
@@ -26,8 +26,8 @@ class RefittedDatamodels(BaseEstimator):
 
     Parameters
     ----------
-    trainer : SubsetTrainer
-        Trains the runs, on random subsets of what remains; its `alpha` is the fraction
+    trainer : SubsetTrainer or ComponentAblation
+        Makes the runs, on random subsets of what remains; its `alpha` is the fraction
         of it, and its `design` is not used.
     regressor : estimator
         Fitted on masks and outputs, such as
@@ -54,7 +54,7 @@ class RefittedDatamodels(BaseEstimator):
     """
 
     _parameter_constraints = {
-        "trainer": [SubsetTrainer],
+        "trainer": [SubsetTrainer, ComponentAblation],
         "regressor": [HasMethods("fit")],
         "n_runs": [Interval(Integral, 1, None, closed="left")],
         "random_state": ["random_state"],
@@ -91,6 +91,7 @@ class RefittedDatamodels(BaseEstimator):
         n_train = len(players_of(self.trainer))
         targets = check_target_indices(targets, len(self.trainer.targets), "targets")
         remaining = check_target_indices(remaining, n_train, "remaining")
+        regressor = clone(self.regressor)  # or raises, before any training
         drawn = sample_masks(
             self.n_runs,
             len(remaining),
@@ -101,8 +102,7 @@ class RefittedDatamodels(BaseEstimator):
         masks = np.zeros((self.n_runs, n_train), dtype=bool)
         masks[:, remaining] = drawn
         outputs = self.trainer.transform(masks).outputs[:, targets]
-        fitted = clone(self.regressor).fit(drawn, outputs)
-        coef = check_weights(weights_of(fitted))
+        coef = check_weights(weights_of(regressor.fit(drawn, outputs)))
         weights = np.zeros((len(targets), n_train))
         weights[:, remaining] = coef.toarray() if issparse(coef) else coef
         return weights

@@ -13,6 +13,7 @@ from skdatamodels.applications import (
     adaptive_order,
 )
 from skdatamodels.datasets import load_digits_examples
+from skdatamodels.training import ComponentAblation
 
 
 def test_datamodels_are_fitted_on_subsets_of_what_remains():
@@ -36,6 +37,18 @@ def test_datamodels_are_fitted_on_subsets_of_what_remains():
     assert (weights[0, [2, 3]] == 0).all()
 
 
+def test_components_are_ordered_by_their_effects():
+    effects = np.array([1.0, 8.0, -2.0, 0.5, 4.0, 2.0])
+    ablation = ComponentAblation(
+        lambda kept, seed: kept @ effects - 3, 6, output="margin", random_state=0
+    )
+    datamodels = RefittedDatamodels(
+        ablation, DatamodelRegressor(1e-6), n_runs=40, random_state=0
+    )
+    found = adaptive_order(ablation, datamodels, step=1, max_size=3)
+    assert np.argsort(-found[0])[:3].tolist() == np.argsort(-effects)[:3].tolist()
+
+
 def test_supports_by_refitted_datamodels():
     train, targets = load_digits_examples(n_train=80)
     targets = targets[:2]
@@ -56,6 +69,7 @@ def test_supports_by_refitted_datamodels():
     [
         ({"trainer": None}, {}, "'trainer' parameter .* must be an instance of"),
         ({"regressor": "ridge"}, {}, "'regressor' parameter .* implementing 'fit'"),
+        ({"regressor": DatamodelRegressor}, {}, "Cannot clone object"),
         ({"n_runs": 0}, {}, "'n_runs' parameter .* in the range"),
         ({"n_runs": 20.5}, {}, "'n_runs' parameter .* must be an int"),
         ({"random_state": "0"}, {}, "'random_state' parameter"),
@@ -74,7 +88,7 @@ def test_bad_arguments_are_refused_before_training(params, asked, message):
     train, targets = Examples(np.eye(10), range(10)), Examples(np.eye(2, 10), range(2))
     trainer = SubsetTrainer(learner, train, targets)
     given = {"trainer": trainer, "regressor": DatamodelRegressor()} | params
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises((TypeError, ValueError), match=message):
         RefittedDatamodels(**given)(**{"targets": [0], "remaining": range(9)} | asked)
 
 
