@@ -69,7 +69,8 @@ class Runs(NamedTuple):
         X = X.dense(rows, dtype) if isinstance(X, PackedMasks) else X[rows]
         X = X.astype(dtype, copy=False)
         weight = np.ones(len(rows)) if weight is None else weight[rows]
-        root, total = np.sqrt(weight), weight.sum()
+        # a float, not a scalar of numpy, which would make float32 columns wider
+        root, total = np.sqrt(weight), float(weight.sum())
         x_mean = np.array(weight @ X, np.float64) / total
         # exact, so that rounding does not let a constant column vary
         x_mean = np.where(np.equal(X, X[0]).all(axis=0), X[0], x_mean)

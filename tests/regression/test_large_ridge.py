@@ -6,6 +6,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from skdatamodels import DatamodelRegressor
 from skdatamodels.datasets import make_linear_runs
+from skdatamodels.regression import _large_ridge
 
 
 def fit_both(shape, monkeypatch, device="cpu", **parameters):
@@ -34,6 +35,23 @@ def test_weights_are_those_of_the_matrices(shape, device, on_device, monkeypatch
     # the mean of the diagonal, for one vector of signs
     np.testing.assert_allclose(large.loo_error_, direct.loo_error_, rtol=0.3)
     np.testing.assert_allclose(large.noise_variance_, direct.noise_variance_, rtol=0.3)
+
+
+def test_columns_of_float32_are_multiplied_by_vectors_of_float32(monkeypatch):
+    # or numpy would copy the columns to float64 for each product
+    solve, seen = _large_ridge._conjugate_gradient, set()
+
+    def spying(product, right):
+        def spied(vectors):
+            image = product(vectors)
+            seen.update({vectors.dtype, image.dtype})
+            return image
+
+        return solve(spied, right)
+
+    monkeypatch.setattr(_large_ridge, "_conjugate_gradient", spying)
+    fit_both((60, 90), monkeypatch, lam=0.1)
+    assert seen == {np.dtype(np.float32)}
 
 
 def test_without_a_penalty_left_out_errors_are_those_of_the_matrices(monkeypatch):
