@@ -175,8 +175,9 @@ class Shortcuts:
             )
         times = f"{self.ratio:.2f} times as strongly as those of any other class"
         if not self.stands_out:
-            rows = "the first rows"
-            if _ratio(self.strength) >= self.min_ratio > _ratio(self.without_one):
+            rows, without_one = "the first rows", _ratio(self.without_one)
+            # a smaller ratio on held-out weights is of something else
+            if _ratio(self.strength) >= self.min_ratio > without_one == self.ratio:
                 rows = "the first hangs on one row. Without it, the others"
             return (
                 f"No group stands out: {rows} support each other {times}, and it takes "

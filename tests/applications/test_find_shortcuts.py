@@ -184,7 +184,12 @@ def test_rows_that_one_row_supports_do_not_stand_out():
     text = " ".join(repr(found).split())
     assert "the first hangs on one row. Without it, the others support each" in text
     assert "No group stands out" in text
-    weights[np.ix_(others, others)] += 5  # now they do without it
+    weights[np.ix_(others, others)] += 1  # about as strong as another class
+    other = find(weights, train, held_out=planted(effect=0, seed=9)[0])
+    without_one = other.without_one[0] / other.without_one[1:].max()
+    assert other.ratio < without_one < 1.4 < other.strength[0] / other.strength[1]
+    assert "hangs on one row" not in repr(other)  # its ratio is the held-out one
+    weights[np.ix_(others, others)] += 4  # now they do without it
     assert find(weights, train).stands_out
 
 
