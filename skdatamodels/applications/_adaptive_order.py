@@ -55,7 +55,7 @@ def adaptive_order(
 
     Parameters
     ----------
-    trainer : SubsetTrainer
+    trainer : SubsetTrainer or ComponentAblation
         Trains the models that tell whether a target has flipped. Its output must be
         negative if the model is wrong, as for :class:`DataSupportSearch`.
     attribution : Attribution or callable

@@ -90,7 +90,7 @@ class CounterfactualEvaluation(BaseEstimator):
 
     Parameters
     ----------
-    trainer : SubsetTrainer
+    trainer : SubsetTrainer or ComponentAblation
         Trains the models. Its targets are the rows of the attribution matrix. Its
         `store` keeps the trainings. It can differ from the trainer that the weights
         come from: with another estimator, the evaluation shows whether the weights

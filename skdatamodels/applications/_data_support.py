@@ -39,7 +39,7 @@ class DataSupportSearch(BaseEstimator):
 
     Parameters
     ----------
-    trainer : SubsetTrainer
+    trainer : SubsetTrainer or ComponentAblation
         Trains the models. Its targets are the rows of the attribution matrix. Its
         output must be negative if the model is wrong: "margin", or your own function
         with this property. With "log_odds" and more than two classes, a target counts

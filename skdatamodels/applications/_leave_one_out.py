@@ -83,7 +83,7 @@ def leave_one_out(trainer, examples=None, *, n_trials=1, n_control_trials=None):
 
     Parameters
     ----------
-    trainer : SubsetTrainer
+    trainer : SubsetTrainer or ComponentAblation
         Trains the models, on its whole training set but for one example. Its `alpha`
         and `design` are not used. Its `store` keeps the trainings. If it has groups,
         they take the place of the examples.

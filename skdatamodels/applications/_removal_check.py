@@ -137,7 +137,7 @@ def removal_check(
 
     Parameters
     ----------
-    trainer : SubsetTrainer
+    trainer : SubsetTrainer or ComponentAblation
         Trains the models, on its whole training set but for the removed examples. Its
         `alpha` and `design` are not used.
     order : int array-like of shape (n_ordered,)

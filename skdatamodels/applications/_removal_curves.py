@@ -71,7 +71,7 @@ def removal_curves(
 
     Parameters
     ----------
-    trainer : SubsetTrainer
+    trainer : SubsetTrainer or ComponentAblation
         Trains the models. Its `alpha` and `design` are not used.
     attributions : dict of str to array-like or fitted estimator
         By name: an attribution matrix of shape (n_targets, n_train), dense or CSR; an

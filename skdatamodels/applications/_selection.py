@@ -132,7 +132,7 @@ class Selection:
 
         Parameters
         ----------
-        trainer : SubsetTrainer
+        trainer : SubsetTrainer or ComponentAblation
             Trains the models, on the training set of the weights. Its `alpha` and
             `design` are not used.
         sizes : list of int or float, default=None
@@ -169,7 +169,8 @@ class Selection:
             the trainer does not match the weights, or `groups` or `train_groups` do not
             match the targets or the training set.
         TypeError
-            If the trainer is not a SubsetTrainer, or cannot train on other labels.
+            If the trainer is neither a SubsetTrainer nor a ComponentAblation, or cannot
+            train on other labels.
         RuntimeError
             If trainings failed and the trainer's `on_failure` is "raise".
 

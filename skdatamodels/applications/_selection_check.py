@@ -162,7 +162,8 @@ def verify_selection(
     """Retrain as :meth:`Selection.verify` says, and return a SelectionCheck."""
     if not isinstance(trainer, SubsetTrainer | ComponentAblation):
         raise TypeError(
-            f"trainer must be a SubsetTrainer, got {type(trainer).__name__}."
+            "trainer must be a SubsetTrainer or a ComponentAblation, got "
+            f"{type(trainer).__name__}."
         )
     if not isinstance(n_trials, Integral) or n_trials < 1:
         raise ValueError(f"n_trials must be an integer of at least 1: {n_trials!r}.")

@@ -67,7 +67,7 @@ def collect_runs(
 
     Parameters
     ----------
-    trainer : SubsetTrainer
+    trainer : SubsetTrainer or ComponentAblation
         What to train. It is fitted by the call, which fixes its seed: its further runs
         are fresh. With a store, runs that are there are read, and looks begin at the
         last one that they suffice for. So a call that was interrupted, or whose goals

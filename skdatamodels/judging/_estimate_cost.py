@@ -134,7 +134,7 @@ def estimate_cost(trainer, *, wanted=0.5, budget=3600.0, seconds_per_run=None):
 
     Parameters
     ----------
-    trainer : SubsetTrainer
+    trainer : SubsetTrainer or ComponentAblation
         The learner, the training set and the targets.
     wanted : float in (0, 1), default=0.5
         Linear datamodeling score to reach.
