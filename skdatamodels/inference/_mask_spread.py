@@ -74,9 +74,10 @@ class MaskSpread(NamedTuple):
         for some in row_blocks(len(sets), 8 * len(self.masks)):
             part = sets[some]
             sums = self._sums(part)
+            size = max(len(sums), len(part) * len(self.design.n_columns))
             for k in np.unique(stratum):
                 same = np.flatnonzero(stratum == k)
-                for block in row_blocks(len(same), 8 * len(self.masks)):
+                for block in row_blocks(len(same), 8 * size):
                     rows, absent = same[block], np.zeros((1, 1))
                     squares = noise[rows].astype(np.float64) ** 2
                     if k >= 0:
@@ -159,5 +160,6 @@ class MaskSpread(NamedTuple):
 def _shrunk(excess, chance):
     """Return ratios from their excess over 1, and the variance of it if it is 0."""
     share = np.ones_like(excess)  # of the excess that is chance
+    chance = np.maximum(chance, 0)  # rounding, if no excess is possible
     np.divide(chance, excess**2, out=share, where=excess > 0)
     return 1 + excess * np.maximum(1 - share, 0)

@@ -151,8 +151,21 @@ def test_errors_of_removals_of_rows_that_interact(design, alpha):
     np.testing.assert_allclose(effects.standard_error[0], expected, rtol=0.12)
 
 
+@pytest.mark.parametrize(
+    ("design", "alpha"), [("bernoulli", 0.25), ("uniform", 0.25), ("uniform", 0.5)]
+)
+def test_the_error_of_one_removal_is_that_of_the_weight(design, alpha):
+    masks = sample_masks(200, 16, alpha, design=design, random_state=0)
+    outputs = np.random.default_rng(0).standard_normal((200, 20))
+    outputs[:, ::2] *= 1 + masks.dense()[:, :10]  # some residuals depend on the mask
+    model = DatamodelRegressor(1e-6, penalty="l2").fit(masks, outputs)
+    inference = infer_weights(model, masks, outputs)
+    found = inference.effect_of_removal(np.eye(16)).standard_error
+    np.testing.assert_allclose(found, inference.standard_error, rtol=1e-6)
+
+
 @pytest.mark.parametrize("design", ["uniform", "stratified", "complementary"])
-def test_errors_of_removals_beside_an_excluded_row(design):
+def test_errors_of_removals_beside_an_excluded_row(design, monkeypatch):
     # the same as on runs without this row, whose masks lack its column
     m, d = 400, 12
     strata = np.arange(d) % 2 if design == "stratified" else None
@@ -167,6 +180,10 @@ def test_errors_of_removals_beside_an_excluded_row(design):
         model.fit(Z, y), TrainingRuns(masks, y, seeds=seeds), strata=strata
     )
     found = inference.effect_of_removal(sets).standard_error
+    with monkeypatch.context() as patch:
+        patch.setattr("skdatamodels.masks._packed._BLOCK_BYTES", 1)
+        in_blocks = inference.effect_of_removal(sets).standard_error
+    np.testing.assert_allclose(in_blocks, found, rtol=1e-12, atol=1e-12)
     for target, column in enumerate(exclude):
         rows, others = ~Z[:, column] | (column < 0), np.arange(d) != column
         runs = TrainingRuns(
