@@ -57,6 +57,26 @@ def check_weights(weights, name="weights"):
     return check_array(weights, accept_sparse="csr", dtype=FLOATS, input_name=name)
 
 
+def check_other_runs(matrix, held_out):
+    """Raise unless held-out weights have the shape of others, and other values.
+
+    Parameters
+    ----------
+    matrix, held_out : array or CSR of shape (n_targets, n_train)
+        Attribution matrices.
+    """
+    if held_out.shape != matrix.shape:
+        raise ValueError(
+            f"weights have shape {matrix.shape}, but held_out has {held_out.shape}. "
+            "They must be of the same targets and training examples, from other runs."
+        )
+    if abs(matrix).max() > 0 and abs(matrix - held_out).max() == 0:
+        raise ValueError(
+            "held_out equals weights, so it can't judge them. Fit one regressor to "
+            "each half of the runs."
+        )
+
+
 def validate_weights(estimator, X, *, reset=True):
     """Validate the attribution matrix X of an estimator, as `check_weights` does."""
     X = weights_of(X)

@@ -20,6 +20,7 @@ from skdatamodels._tables import (
 )
 from skdatamodels.applications._attributions import (
     are_of_regression,
+    check_other_runs,
     check_train,
     check_weights,
     names_of,
@@ -338,10 +339,7 @@ default=None
     n_train = len(matrices[0])
     if held_out is not None:
         matrices.append(_square(held_out, "held_out", sign))
-        if len(matrices[1]) != n_train:
-            raise ValueError(
-                f"held_out has {len(matrices[1])} rows, but weights {n_train}."
-            )
+        check_other_runs(*matrices)
     check_train(train, n_train)
     for given, name in ((weights, "weights"), (held_out, "held_out")):
         _check_targets_are_training_rows(given, name, train)

@@ -202,7 +202,7 @@ default=None
     warn_if_weak(weights)
     matrix = check_weights(weights)
     n_targets, n_train = matrix.shape
-    judge = check_judge(held_out, matrix.shape)
+    judge = check_judge(held_out, matrix)
     sign = sign_for(weights, outputs, higher_is_better)
     check_train(train, n_train)
     candidates = check_candidates(candidates, n_train, action, train)

@@ -9,6 +9,7 @@ from skdatamodels._last_step import last_step
 from skdatamodels._numbers import as_real, is_missing, unmasked
 from skdatamodels.applications._attributions import (
     are_of_regression,
+    check_other_runs,
     check_target_indices,
     check_weights,
     sign_of_better,
@@ -26,16 +27,12 @@ def info_of(weights, outputs):
     return info
 
 
-def check_judge(held_out, shape):
+def check_judge(held_out, matrix):
     """Return the weights of other runs as a matrix, or None."""
     if held_out is None:
         return None
     judge = check_weights(held_out, "held_out")
-    if judge.shape != shape:
-        raise ValueError(
-            f"weights have shape {shape}, but held_out has {judge.shape}. They must be "
-            "of the same targets and training examples, from other runs."
-        )
+    check_other_runs(matrix, judge)
     return judge
 
 

@@ -370,7 +370,7 @@ class RunStore:
         """
         done = self.done()
         if rows is None:
-            rows = slice(None) if done.all() else np.flatnonzero(done)
+            rows = slice(len(done)) if done.all() else np.flatnonzero(done)
         wanted = np.arange(len(done))[rows] if isinstance(rows, slice) else rows
         self.check(wanted, masks, seeds)
         bits, seeds, outputs = self._files.read(rows)

@@ -660,6 +660,7 @@ def test_a_table_says_that_the_gain_may_be_noise():
         ({"higher_is_better": None}, "does not tell whether higher outputs"),
         ({"train": Examples(np.eye(3), np.arange(3))}, "train has 3 examples"),
         ({"held_out": np.ones((60, 9))}, r"held_out has \(60, 9\)"),
+        ({"held_out": sp.csr_array(WEIGHTS)}, "held_out equals weights"),
     ],
 )
 def test_wrong_arguments_are_refused(params, message):
