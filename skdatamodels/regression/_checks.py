@@ -10,7 +10,11 @@ from skdatamodels._attribution_matrix import AttributionMatrix
 from skdatamodels._numbers import as_real, refuse_disguised, unmasked
 from skdatamodels.masks import PackedMasks
 from skdatamodels.masks._packed import row_blocks
+from skdatamodels.runs._copies import copied_runs
 from skdatamodels.runs._training_runs import check_no_infinity
+
+# Random subsets of more examples are all different.
+_MANY_EXAMPLES = 64
 
 # Indices: rows are that long, without repetition. So many rows are looked at.
 _FEWEST_INDICES, _SOME_RUNS = 8, 100
@@ -25,6 +29,25 @@ def warn_if_constant(X):
             "All runs saw the same training examples, so the effect of a single "
             "example cannot be estimated: all weights are 0. Pass masks that differ "
             "between runs.",
+            UserWarning,
+            stacklevel=5,
+        )
+
+
+def warn_if_copies(X, Y):
+    """Warn if runs have the masks and the outputs of other runs.
+
+    Masks of few columns repeat by chance, and a learner may be deterministic.
+    """
+    if not isinstance(X, PackedMasks) or X.shape[1] <= _MANY_EXAMPLES:
+        return
+    copies, originals = copied_runs(X, Y)
+    if len(copies):
+        warnings.warn(
+            f"{len(copies)} of {len(Y)} runs are copies: run {copies[0]} has the "
+            f"training examples and the outputs of run {originals[0]}. They make "
+            "held-out errors and intervals too small. Keep one run of each subset. "
+            "Rows of a file that were never written are copies of each other, too.",
             UserWarning,
             stacklevel=5,
         )

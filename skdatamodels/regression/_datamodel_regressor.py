@@ -24,6 +24,7 @@ from skdatamodels.regression._checks import (
     is_binary,
     refuse_indices,
     warn_if_constant,
+    warn_if_copies,
     warn_if_few,
 )
 from skdatamodels.regression._choose_solver import (
@@ -444,6 +445,7 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             units = Units.of(X, Y)
             X, Y, lam = units.scale(X, Y, lam, self.penalty)
             warn_if_constant(X)
+            warn_if_copies(X, Y)
             settings = Settings.of(self, rng.randint(2**31 - 1), ops)
             stack, self.prior_weights_ = None, {}
             if members:

@@ -477,6 +477,18 @@ def test_bad_input(parameters, X, y, message):
         DatamodelRegressor(**parameters).fit(X, y)
 
 
+def test_copies_of_runs_are_told():
+    runs, _ = make_linear_runs(60, 100, 2)
+    twice = np.r_[:60, 7, 8]
+    message = "2 of 62 runs are copies: run 60 has .* of run 7"
+    with pytest.warns(UserWarning, match=message):
+        DatamodelRegressor(0.1).fit(runs[twice])
+    other = np.r_[runs.outputs, runs.outputs[7:9] + 1]
+    DatamodelRegressor(0.1).fit(runs.masks[twice], other)  # warnings are errors
+    few = runs.masks[twice, :64], runs.outputs[twice]  # may repeat by chance
+    DatamodelRegressor(0.1).fit(*few)
+
+
 @pytest.mark.parametrize("dtype", [np.int8, np.int64, np.uint8])
 def test_integers_0_and_1_are_masks(dtype):
     X = MASKS.astype(dtype)
