@@ -4,6 +4,7 @@ from itertools import pairwise
 from numbers import Integral
 
 import numpy as np
+import scipy.sparse as sp
 from joblib import Parallel, delayed, effective_n_jobs
 
 from skdatamodels._numbers import unmasked
@@ -21,8 +22,10 @@ class PackedMasks:
     Parameters
     ----------
     bits : uint8 array of shape (n_runs, ceil(n_train / 8))
-        Packed rows. They are not copied. The unused bits after the last example must be
-        0. In a memory map they are not checked, and are ignored.
+        Packed rows, with the first example in the highest bit of a byte
+        (``bitorder="big"``, the default of numpy). They are not copied. The unused bits
+        after the last example must be 0. In a memory map they are not checked, and are
+        ignored.
     n_train : int
         Number of training examples (columns).
 
@@ -76,7 +79,7 @@ class PackedMasks:
 
         Parameters
         ----------
-        masks : array-like of shape (n_runs, n_train)
+        masks : array-like or sparse matrix of shape (n_runs, n_train)
             Booleans, or numbers that are all 0 or 1. A memory map is read once, a block
             of rows at a time.
 
@@ -92,7 +95,10 @@ class PackedMasks:
             message names the first such entry.
         """
         masks = unmasked(masks, "masks")
-        masks = masks if isinstance(masks, np.ndarray) else np.asarray(masks)
+        if sp.issparse(masks):
+            masks = masks.tocsr()
+        elif not isinstance(masks, np.ndarray):
+            masks = np.asarray(masks)
         if masks.ndim != 2:
             raise ValueError(
                 "Masks are a 2-d array of shape (n_runs, n_train), got shape "
@@ -100,9 +106,65 @@ class PackedMasks:
             )
         n_runs, n_train = masks.shape
         bits = np.empty((n_runs, -(-n_train // 8)), dtype=np.uint8)
-        for rows in row_blocks(n_runs, n_train * masks.itemsize):
-            block = as_bool(masks[rows], range(n_runs)[rows])
+        for rows in row_blocks(n_runs, n_train * masks.dtype.itemsize):
+            block = masks[rows].toarray() if sp.issparse(masks) else masks[rows]
+            block = as_bool(block, range(n_runs)[rows])
             bits[rows] = np.packbits(block, axis=1)
+        return cls(bits, n_train)
+
+    @classmethod
+    def from_indices(cls, indices, n_train):
+        """Pack lists of the training examples that each run saw.
+
+        Parameters
+        ----------
+        indices : sequence of array-like of int, or int array of shape (n_runs, size)
+            For each run, the positions of its training examples, in any order. Lengths
+            may differ.
+        n_train : int
+            Number of training examples.
+
+        Returns
+        -------
+        packed : PackedMasks
+            The masks of these runs.
+
+        Raises
+        ------
+        ValueError
+            If a position is not an integer from 0 to ``n_train - 1``, or a run has one
+            twice. The message names the run.
+
+        Examples
+        --------
+        >>> from skdatamodels.masks import PackedMasks
+        >>> PackedMasks.from_indices([[0, 2], [3]], n_train=4).dense(dtype=int)
+        array([[1, 0, 1, 0],
+               [0, 0, 0, 1]])
+        """
+        bits = np.zeros((len(indices), -(-_check_n_train(n_train) // 8)), np.uint8)
+        for run, own in enumerate(indices):
+            own = np.asarray(own)
+            own = own if own.size else own.astype(int)
+            if own.ndim != 1 or own.dtype.kind not in "iu":
+                raise ValueError(
+                    f"The indices of run {run} must be a list of integers, got "
+                    f"{own.dtype} of shape {own.shape}."
+                )
+            outside = (own < 0) | (own >= n_train)
+            if outside.any():
+                raise ValueError(
+                    f"The indices of run {run} must be from 0 to n_train - 1 = "
+                    f"{n_train - 1}, got {own[outside][0]}."
+                )
+            mask = np.zeros(n_train, bool)
+            mask[own] = True
+            if mask.sum() < len(own):
+                raise ValueError(
+                    f"Run {run} has a training example twice. A mask cannot say that: "
+                    "give each index once, as by np.unique."
+                )
+            bits[run] = np.packbits(mask)
         return cls(bits, n_train)
 
     @property
@@ -280,8 +342,8 @@ def as_masks(masks):
 
     Parameters
     ----------
-    masks : PackedMasks, or array-like of shape (n_runs, n_train)
-        Packed masks, or a dense 0/1 matrix.
+    masks : PackedMasks, array-like or sparse matrix of shape (n_runs, n_train)
+        Packed masks, or another 0/1 matrix.
 
     Returns
     -------
@@ -347,6 +409,8 @@ def as_bool(block, runs):
         row, column = np.argwhere(wrong)[0]
         raise ValueError(
             "Masks must hold only 0 and 1 (or booleans), got "
-            f"{block[row, column]} at run {runs[row]}, example {column}."
+            f"{block[row, column]} at run {runs[row]}, example {column}. For indices "
+            "of examples use PackedMasks.from_indices, for packed bits "
+            "PackedMasks(bits, n_train)."
         )
     return ones

@@ -10,6 +10,14 @@ from skdatamodels._attribution_matrix import AttributionMatrix
 from skdatamodels._numbers import as_real, refuse_disguised, unmasked
 from skdatamodels.masks import PackedMasks
 from skdatamodels.masks._packed import row_blocks
+from skdatamodels.runs._copies import copied_runs
+from skdatamodels.runs._training_runs import check_no_infinity
+
+# Random subsets of more examples are all different.
+_MANY_EXAMPLES = 64
+
+# Indices: rows are that long, without repetition. So many rows are looked at.
+_FEWEST_INDICES, _SOME_RUNS = 8, 100
 
 
 def warn_if_constant(X):
@@ -23,6 +31,45 @@ def warn_if_constant(X):
             "between runs.",
             UserWarning,
             stacklevel=5,
+        )
+
+
+def warn_if_copies(X, Y):
+    """Warn if runs have the masks and the outputs of other runs.
+
+    Masks of few columns repeat by chance, and a learner may be deterministic.
+    """
+    if not isinstance(X, PackedMasks) or X.shape[1] <= _MANY_EXAMPLES:
+        return
+    copies, originals = copied_runs(X, Y)
+    if len(copies):
+        warnings.warn(
+            f"{len(copies)} of {len(Y)} runs are copies: run {copies[0]} has the "
+            f"training examples and the outputs of run {originals[0]}. They make "
+            "held-out errors and intervals too small. Keep one run of each subset. "
+            "Rows of a file that were never written are copies of each other, too.",
+            UserWarning,
+            stacklevel=5,
+        )
+
+
+def is_binary(X):
+    """Return whether all entries of an array are 0 or 1, a block of rows at a time."""
+    blocks = row_blocks(len(X), X[:1].nbytes)
+    return all(((X[block] == 0) | (X[block] == 1)).all() for block in blocks)
+
+
+def refuse_indices(X):
+    """Raise if rows of integers look like lists of the examples that runs saw."""
+    if X.ndim != 2 or X.shape[1] < _FEWEST_INDICES or X.min() < 0:
+        return
+    first = np.sort(X[:_SOME_RUNS], axis=1)
+    if (np.diff(first, axis=1) > 0).all() and len(np.unique(first, axis=0)) > 1:
+        raise ValueError(
+            "X holds integers, and no row has one twice: these look like the indices "
+            "of the training examples of each run. Pack them by "
+            "PackedMasks.from_indices(X, n_train). If they are numbers of another "
+            "kind, pass X.astype(float)."
         )
 
 
@@ -53,12 +100,7 @@ def check_outputs(y):
             dtype=[np.float64, np.float32],
             input_name="y",
         )
-    for rows in row_blocks(len(y), y[:1].nbytes):
-        if np.isinf(y[rows]).any():
-            raise ValueError(
-                f"Input y contains infinity, in runs {rows.start} to {rows.stop - 1}. "
-                "(NaN marks a run without an output.)"
-            )
+    check_no_infinity(y.reshape(len(y), -1), "Input y")
     return y
 
 

@@ -21,7 +21,10 @@ from skdatamodels.regression._checks import (
     check_lam,
     check_outputs,
     check_prior,
+    is_binary,
+    refuse_indices,
     warn_if_constant,
+    warn_if_copies,
     warn_if_few,
 )
 from skdatamodels.regression._choose_solver import (
@@ -245,9 +248,10 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
     Notes
     -----
-    X may be bool or uint8 masks, :class:`PackedMasks`, :class:`TrainingRuns`, or any
-    real matrix. All targets share X, so its Gram matrix is computed once (exactly, by
-    counting, for masks), and the fit then uses only this matrix.
+    X may be masks of bool or of the integers 0 and 1, :class:`PackedMasks`,
+    :class:`TrainingRuns`, or any real matrix. All targets share X, so its Gram matrix
+    is computed once (exactly, by counting, for masks), and the fit then uses only this
+    matrix.
 
     The ridge has weights w = μ + δ, where μ is the combined prior and δ minimises
 
@@ -441,6 +445,7 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             units = Units.of(X, Y)
             X, Y, lam = units.scale(X, Y, lam, self.penalty)
             warn_if_constant(X)
+            warn_if_copies(X, Y)
             settings = Settings.of(self, rng.randint(2**31 - 1), ops)
             stack, self.prior_weights_ = None, {}
             if members:
@@ -587,7 +592,7 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         X = X.packed if isinstance(X, TrainingRuns) else X
         if not isinstance(X, PackedMasks):
             dtype = getattr(X, "dtype", None)
-            if dtype not in (bool, np.uint8):
+            if dtype not in (bool, np.uint8) and not self._is_integer_mask(X):
                 refuse_disguised(X, "masks X")
                 return validate_data(
                     self, X, reset=reset, dtype=[np.float64, np.float32]
@@ -595,6 +600,16 @@ class DatamodelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             X = as_masks(X)
         # checks only the names and the number of the columns
         return validate_data(self, X, reset=reset, skip_check_array=True)
+
+    @staticmethod
+    def _is_integer_mask(X):
+        """Return whether X is an array of the integers 0 and 1; refuse indices."""
+        if not isinstance(X, np.ndarray) or X.dtype.kind not in "iu" or X.ndim != 2:
+            return False
+        if is_binary(X):
+            return True
+        refuse_indices(X)
+        return False
 
     def _check_data(self, X, y, reset=True):
         y = outputs_of(X, y)

@@ -25,6 +25,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from skdatamodels.masks import PackedMasks
+from skdatamodels.masks._packed import row_blocks
 from skdatamodels.regression._algebra import algebra_of
 from skdatamodels.regression._fits import computing_dtype
 from skdatamodels.regression._large_ridge import LARGE, LEAST_LAM, LEAST_SIZE
@@ -69,13 +70,15 @@ class Runs(NamedTuple):
         X = X.dense(rows, dtype) if isinstance(X, PackedMasks) else X[rows]
         X = X.astype(dtype, copy=False)
         weight = np.ones(len(rows)) if weight is None else weight[rows]
-        # a float, not a scalar of numpy, which would make float32 columns wider
+        # a float, because a float64 of numpy would make float64 of what it divides
         root, total = np.sqrt(weight), float(weight.sum())
-        x_mean = np.array(weight @ X, np.float64) / total
+        x_mean = _weighted_sum(weight, X) / total
         # exact, so that rounding does not let a constant column vary
         x_mean = np.where(np.equal(X, X[0]).all(axis=0), X[0], x_mean)
-        Z = (X - x_mean.astype(dtype)) * root[:, None].astype(dtype)
-        primal = LARGE >= X.shape[1] < len(rows)
+        Z = X  # a copy of the rows, and the largest array: it is overwritten
+        Z -= x_mean.astype(dtype)
+        Z *= root[:, None].astype(dtype)
+        primal = LARGE >= Z.shape[1] < len(rows)
         unit = np.arange(len(rows)) if problem.unit is None else problem.unit[rows]
         left_out = _by_size(unit)
         if primal:
@@ -108,6 +111,14 @@ class Runs(NamedTuple):
         n_runs = max(self.total, self.total**2 / float((weight**2).sum()))
         mean = (residuals**2).sum(axis=0) / self.total
         return mean * n_runs / max(n_runs - float(freedom), 1e-9 * n_runs)
+
+
+def _weighted_sum(weight, X):
+    """Return weight·X in float64, without a copy of all of X in float64."""
+    total = np.zeros(X.shape[1])
+    for rows in row_blocks(len(X), 8 * X.shape[1]):
+        total += weight[rows] @ X[rows]
+    return total
 
 
 def _by_size(unit):

@@ -19,7 +19,7 @@ class TrainingRuns:
 
     Parameters
     ----------
-    masks : PackedMasks or 0/1 array-like of shape (n_runs, n_train)
+    masks : PackedMasks, or 0/1 array-like or sparse matrix (n_runs, n_train)
         Training subset of each run: 1 for the examples that it was trained on.
     outputs : float array of shape (n_runs, n_targets)
         Output of each run on each target, for example margins in log-odds. NaN means
@@ -128,7 +128,9 @@ class TrainingRuns:
         if self.outputs.ndim != 2 or self.outputs.dtype.kind != "f":
             raise ValueError(
                 "outputs must be a floating-point array of shape (n_runs, n_targets), "
-                f"got {self.outputs.dtype} of shape {self.outputs.shape}."
+                f"got {self.outputs.dtype} of shape {self.outputs.shape}. Convert "
+                "other numbers by .astype(np.float32), and give those of one target as "
+                "outputs[:, None]."
             )
         for name in ("outputs", "seeds", "n_missed_classes"):
             rows = getattr(self, name)
@@ -331,7 +333,8 @@ def check_no_infinity(outputs, source):
         if infinite.any():
             run, target = np.argwhere(infinite)[0]
             raise ValueError(
-                f"{source} has {outputs[rows][run, target]} at run {rows.start + run}, "
-                f"target {target}. float16 overflows at 65,504: replace such values by "
-                "NaN, which means that the run has no output on the target."
+                f"{source} contains infinity: {outputs[rows][run, target]} at run "
+                f"{rows.start + run}, target {target}. float16 overflows at 65,504: "
+                "replace such values by NaN, which means that the run has no output on "
+                "the target."
             )

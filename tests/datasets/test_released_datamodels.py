@@ -108,7 +108,9 @@ def test_margins_that_overflowed(save, monkeypatch, wrong, block_bytes):
     monkeypatch.setattr(_packed, "_BLOCK_BYTES", block_bytes)
     masks, margins = _data()
     margins[[33, 35], 2] = wrong
-    with pytest.raises(ValueError, match=f"pct.npy has {wrong} at run 33, target 2"):
+    with pytest.raises(
+        ValueError, match=f"pct.npy contains infinity: {wrong} at run 33, target 2"
+    ):
         load_released_runs(*save(masks, margins))
 
 

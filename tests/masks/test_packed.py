@@ -263,6 +263,48 @@ def test_wrong_entries_are_named(monkeypatch, wrong):
         PackedMasks.from_dense(dense)
 
 
+@pytest.mark.parametrize("as_sparse", [sp.csr_array, sp.csc_matrix, sp.coo_array])
+def test_sparse_masks_are_packed(monkeypatch, as_sparse):
+    monkeypatch.setattr(_packed, "_BLOCK_BYTES", 40)
+    dense = np.random.default_rng(0).random((9, 21)) < 0.3
+    assert_array_equal(as_masks(as_sparse(dense.astype(float))).dense(), dense)
+    twos = np.zeros((9, 21))
+    twos[3, 4] = 2
+    with pytest.raises(ValueError, match=r"got 2\.0 at run 3, example 4"):
+        as_masks(as_sparse(twos))
+
+
+def test_lists_of_indices():
+    rng = np.random.default_rng(0)
+    dense = rng.random((30, 21)) < 0.4
+    dense[3] = False
+    lists = [rng.permutation(np.flatnonzero(row)) for row in dense]
+    lists[5] = lists[5].tolist()
+    assert_array_equal(PackedMasks.from_indices(lists, 21).dense(), dense)
+    array = np.array([[0, 20], [7, 3]], np.int16)
+    expected = np.zeros((2, 21), bool)
+    np.put_along_axis(expected, array.astype(int), True, axis=1)
+    assert_array_equal(PackedMasks.from_indices(array, 21).dense(), expected)
+    assert PackedMasks.from_indices([], 21).shape == (0, 21)
+    assert_array_equal(PackedMasks.from_indices([[]], 3).dense(), [[False] * 3])
+
+
+@pytest.mark.parametrize(
+    ("indices", "message"),
+    [
+        ([[0], [1, 21]], "run 1 must be from 0 to n_train - 1 = 20, got 21"),
+        ([[-1]], "run 0 must be .* got -1"),
+        ([[0], [0.5]], "run 1 must be a list of integers, got float64"),
+        ([[True, False]], "got bool"),
+        ([[[1]]], r"of shape \(1, 1\)"),
+        ([[1, 2, 1]], "Run 0 has a training example twice"),
+    ],
+)
+def test_wrong_indices_are_named(indices, message):
+    with pytest.raises(ValueError, match=message):
+        PackedMasks.from_indices(indices, 21)
+
+
 def test_wrong_strings():
     with pytest.raises(ValueError, match="got in at run 0, example 1"):
         PackedMasks.from_dense(np.array([[0, "in"]], dtype=object))

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from skdatamodels.regression import _checks
+from skdatamodels.runs import _training_runs
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
@@ -14,13 +15,16 @@ def test_outputs_stay_where_they_are(tmp_path, dtype):
     assert _checks.check_outputs([1, 2]).dtype == np.float64
 
 
-def test_infinite_outputs_are_told_with_their_runs(monkeypatch):
+@pytest.mark.parametrize("one", [False, True])
+def test_an_infinite_output_is_told_with_its_run_and_target(monkeypatch, one):
     y = np.zeros((10, 2), np.float32)
     y[7, 1] = -np.inf
     blocks = [slice(0, 4), slice(4, 8), slice(8, 10)]
-    monkeypatch.setattr(_checks, "row_blocks", lambda *_: blocks)
-    with pytest.raises(ValueError, match="y contains infinity, in runs 4 to 7"):
-        _checks.check_outputs(y)
+    monkeypatch.setattr(_training_runs, "row_blocks", lambda *_: blocks)
+    target = 0 if one else 1
+    message = f"Input y contains infinity: -inf at run 7, target {target}"
+    with pytest.raises(ValueError, match=message):
+        _checks.check_outputs(y[:, 1] if one else y)
 
 
 def test_lam_is_one_for_each_target():

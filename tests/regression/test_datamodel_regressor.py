@@ -461,6 +461,7 @@ MASKS, OUTPUTS = RUNS.masks, RUNS.outputs
         ({"lam": 0.1}, MASKS[:1], OUTPUTS[:1], "a minimum of 2"),
         ({}, MASKS, OUTPUTS[:-1], "one row for each of the 30 runs"),
         ({}, MASKS * np.uint8(2), OUTPUTS, "only 0 and 1"),
+        ({}, np.argsort(MASKS)[:, :8], OUTPUTS, "look like the indices"),
         ({}, np.where(MASKS, np.nan, 0), OUTPUTS, "NaN"),
         ({}, MASKS, OUTPUTS + np.inf, "infinity"),
         ({}, MASKS, OUTPUTS * np.nan, "Target 0 has n_samples = 0"),
@@ -474,6 +475,38 @@ MASKS, OUTPUTS = RUNS.masks, RUNS.outputs
 def test_bad_input(parameters, X, y, message):
     with pytest.raises(ValueError, match=message):
         DatamodelRegressor(**parameters).fit(X, y)
+
+
+def test_copies_of_runs_are_told():
+    runs, _ = make_linear_runs(60, 100, 2)
+    twice = np.r_[:60, 7, 8]
+    message = "2 of 62 runs are copies: run 60 has .* of run 7"
+    with pytest.warns(UserWarning, match=message):
+        DatamodelRegressor(0.1).fit(runs[twice])
+    other = np.r_[runs.outputs, runs.outputs[7:9] + 1]
+    DatamodelRegressor(0.1).fit(runs.masks[twice], other)  # warnings are errors
+    few = runs.masks[twice, :64], runs.outputs[twice]  # may repeat by chance
+    DatamodelRegressor(0.1).fit(*few)
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.int64, np.uint8])
+def test_integers_0_and_1_are_masks(dtype):
+    X = MASKS.astype(dtype)
+    model = DatamodelRegressor(0.1, solver="residual").fit(X, OUTPUTS)  # masks only
+    expected = DatamodelRegressor(0.1, solver="residual").fit(MASKS, OUTPUTS)
+    np.testing.assert_array_equal(model.coef_, expected.coef_)
+    np.testing.assert_array_equal(model.predict(X), expected.predict(MASKS))
+
+
+@pytest.mark.parametrize("change", ["a repetition", "negative", "floats", "few"])
+def test_integers_that_are_no_indices_are_columns(change):
+    X = np.argsort(np.random.default_rng(0).random((30, 10)))
+    if change == "a repetition":
+        X[3, 2] = X[3, 1]
+    X = {"negative": X - 1, "floats": X.astype(float), "few": X[:, :7]}.get(change, X)
+    model = DatamodelRegressor(0.1).fit(X, OUTPUTS)
+    expected = DatamodelRegressor(0.1).fit(X.astype(float), OUTPUTS)
+    np.testing.assert_allclose(model.coef_, expected.coef_)
 
 
 @pytest.mark.parametrize("form", [np.asarray, PackedMasks.from_dense])

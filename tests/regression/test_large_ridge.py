@@ -1,11 +1,14 @@
 """Large systems of the ridge, compared with their solution by matrices."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from sklearn.exceptions import ConvergenceWarning
 
 from skdatamodels import DatamodelRegressor
 from skdatamodels.datasets import make_linear_runs
+from skdatamodels.masks import _packed
 from skdatamodels.regression import _large_ridge
 
 
@@ -76,6 +79,18 @@ def test_infinite_penalty_factors_keep_the_prior(monkeypatch):
     np.testing.assert_array_equal(large.coef_[1], large.prior_coef_[1])
     np.testing.assert_allclose(large.intercept_[1], direct.intercept_[1])
     np.testing.assert_allclose(large.loo_error_[1], direct.loo_error_[1], rtol=0.3)
+
+
+def test_columns_are_in_memory_once(monkeypatch):
+    monkeypatch.setattr("skdatamodels.regression._ridge.LARGE", 10)
+    monkeypatch.setattr(_packed, "_BLOCK_BYTES", 2**18)
+    runs, _ = make_linear_runs(1500, 2000, 1, n_informative=3, random_state=0)
+    one_copy = 4 * 1500 * 2000
+    tracemalloc.start()
+    DatamodelRegressor(0.3, penalty="l2").fit(runs)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1.7 * one_copy
 
 
 def test_systems_that_are_not_solved_are_told(monkeypatch):

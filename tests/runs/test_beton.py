@@ -175,7 +175,7 @@ def test_files_that_cannot_be_read(tmp_path):
         infinite = outputs.copy()
         infinite[9, 2] = -np.inf
         write_as_the_authors_do("infinite.beton", rows, targets=infinite)
-        refuses("infinite.beton", "has -inf at run 9, target 2")
+        refuses("infinite.beton", "contains infinity: -inf at run 9, target 2")
         for changes in (
             {"mask": outputs}, {"targets": masks}, {"idx": outputs}, {"mask": rows},
             {"targets": np.stack([outputs] * 2, axis=2)},

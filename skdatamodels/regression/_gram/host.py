@@ -1,8 +1,10 @@
 """Runs and matrix of the gram solver on the CPU; see `_cuda.gram` for a GPU."""
 
 import numpy as np
+from joblib import effective_n_jobs
 from scipy import sparse
 
+from skdatamodels._memory import available_memory
 from skdatamodels.masks import PackedMasks
 from skdatamodels.masks._packed import row_blocks
 from skdatamodels.regression._fits import computing_dtype
@@ -35,11 +37,13 @@ class HostRuns:
         The targets that are used.
     n_jobs : int or None
         Number of threads.
+    whole : int32 array, optional
+        `xx` of all rows of `X`, see `counts_of_all`.
     """
 
-    def __init__(self, X, Y, weight, rows, targets, n_jobs=None):
+    def __init__(self, X, Y, weight, rows, targets, n_jobs=None, whole=None):
         self.X, self.Y, self.weight, self.targets = X, Y, weight, targets
-        self.n_jobs = n_jobs
+        self.n_jobs, self.whole = n_jobs, whole
         # Real columns and outputs are shifted by about their means, so that sums keep
         # their digits. A constant column is shifted by its value, because a rounded
         # mean would not make it exactly 0.
@@ -62,9 +66,14 @@ class HostRuns:
         return moments(*data, self.x_shift, self.y_shift, self.n_jobs)
 
     def pair_sums(self, rows):
-        """Return `xx` of some runs."""
+        """Return `xx` of some runs: counted, or that of all less those left out."""
+        left_out = self.X.shape[0] - len(rows)
+        subtract = self.whole is not None and left_out < len(rows)
+        if subtract:
+            rows = np.setdiff1d(np.arange(self.X.shape[0]), rows)
         data = self.X, np.sort(rows), self.weight, self.x_shift
-        return pair_sums(*data, self.n_jobs)
+        xx = pair_sums(*data, self.n_jobs)
+        return np.subtract(self.whole, xx, out=xx) if subtract else xx
 
     def matrix(self, data):
         """Return the Gram matrix of moments, ready to solve on; overwrites them."""
@@ -90,6 +99,33 @@ class HostRuns:
         elif len(list(row_blocks(len(X), X.shape[1] * self.dtype.itemsize))) == 1:
             X = X.dense(dtype=self.dtype)
         return X, Y, None if self.weight is None else self.weight[rows]
+
+
+def counts_of_all(problem, settings):
+    """Count pairs of examples over all runs, if groups of targets miss few of them.
+
+    The counts of a group are then those of all runs less those of the runs that the
+    group cannot use. They are exact, so the result is the same.
+
+    Parameters
+    ----------
+    problem, settings : Problem, Settings
+        See `_solver`.
+
+    Returns
+    -------
+    whole : int32 array of shape (d padded, d padded), or None
+        None if this would not pay, or does not fit into memory.
+    """
+    X, groups = problem.X, problem.groups
+    if not isinstance(X, PackedMasks) or problem.sample_weight is not None:
+        return None
+    n_runs, d = X.shape
+    saved = sum(max(0, 2 * len(group.rows) - n_runs) for group in groups)
+    n_matrices = 1 + min(effective_n_jobs(settings.n_jobs), len(groups))
+    if saved <= n_runs or n_matrices * 4 * d**2 > available_memory():
+        return None
+    return pair_sums(X, np.arange(n_runs), None, 0.0, settings.n_jobs)
 
 
 class HostMatrix:

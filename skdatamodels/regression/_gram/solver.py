@@ -8,7 +8,7 @@ from scipy import sparse
 from threadpoolctl import threadpool_limits
 
 from skdatamodels.regression._fits import assemble
-from skdatamodels.regression._gram.host import HostRuns
+from skdatamodels.regression._gram.host import HostRuns, counts_of_all
 from skdatamodels.regression._gram.moments import weight_of
 from skdatamodels.regression._prior import STRENGTHS, inform
 from skdatamodels.regression._selection import (
@@ -23,10 +23,10 @@ from skdatamodels.regression._selection import (
 )
 
 
-def runs_on(ops, *data):
+def runs_on(ops, *data, whole=None):
     """Return runs on the CPU, or on the device of `ops`."""
     if ops is None:
-        return HostRuns(*data)
+        return HostRuns(*data, whole=whole)
     from skdatamodels.regression._cuda.gram import DeviceRuns
 
     return DeviceRuns(*data, ops=ops)
@@ -55,16 +55,19 @@ def fit_groups(problem, settings):
         settings = settings._replace(n_jobs=1)
     # The rounding of a product depends on the number of BLAS threads: use one.
     with threadpool_limits(1, user_api="blas"):
+        whole = counts_of_all(problem, settings) if settings.ops is None else None
         if lam is None and len(strengths) > 1 and len(groups) > 1:
             some = judging_groups(groups)
-            sums = _of_groups(held_out_errors, problem, some, settings, strengths)
+            sums = _of_groups(
+                held_out_errors, problem, some, settings, strengths, whole
+            )
             s = choose_strength(np.concatenate(sums, axis=1))
             strengths = strengths[s : s + 1]
-        fits = _of_groups(fit, problem, groups, settings, strengths)
+        fits = _of_groups(fit, problem, groups, settings, strengths, whole)
     return fits, [group.targets for group in groups]
 
 
-def _of_groups(task, problem, groups, settings, strengths):
+def _of_groups(task, problem, groups, settings, strengths, whole):
     """Run a task on each group.
 
     Several groups are spread over the workers; of a single one, the blocks are.
@@ -79,8 +82,8 @@ def _of_groups(task, problem, groups, settings, strengths):
         for group in groups
     )
     if len(groups) == 1:
-        return [task(*next(data), settings, strengths)]
-    alone = settings._replace(n_jobs=1), strengths
+        return [task(*next(data), settings, strengths, whole)]
+    alone = settings._replace(n_jobs=1), strengths, whole
     return Parallel(n_jobs=settings.n_jobs, prefer="threads")(
         delayed(_alone)(task, *each, *alone) for each in data
     )
@@ -96,7 +99,7 @@ def _alone(task, *data):
         return task(*data)
 
 
-def fit(X, Y, weight, group, lam, prior, settings, strengths):
+def fit(X, Y, weight, group, lam, prior, settings, strengths, whole=None):
     """Fit the datamodels of the targets of a group; `lam` and `prior` are theirs.
 
     Parameters
@@ -107,13 +110,16 @@ def fit(X, Y, weight, group, lam, prior, settings, strengths):
         How to fit.
     strengths : sequence
         Strengths of the prior to choose from. If lam is given, the last one is used.
+    whole : array, optional
+        See `counts_of_all`.
 
     Returns
     -------
     fit : Fit
         Datamodels of these targets.
     """
-    runs, total, problems = _begin(X, Y, weight, group, prior, settings, strengths)
+    data = X, Y, weight, group, prior, settings, strengths, whole
+    runs, total, problems = _begin(*data)
     s, choice, start = len(strengths) - 1, None, None
     if lam is None:
         total = _for_folds(runs, total, group)
@@ -135,19 +141,20 @@ def fit(X, Y, weight, group, lam, prior, settings, strengths):
     return assemble(coefs, intercepts, lams, gaps, n_iter, strengths[s], choice, keep)
 
 
-def held_out_errors(X, Y, weight, group, lam, prior, settings, strengths):
+def held_out_errors(X, Y, weight, group, lam, prior, settings, strengths, whole=None):
     """Return the errors of a group on its folds; the arguments are those of `fit`."""
-    runs, total, problems = _begin(X, Y, weight, group, prior, settings, strengths)
+    data = X, Y, weight, group, prior, settings, strengths, whole
+    runs, total, problems = _begin(*data)
     total = _for_folds(runs, total, group)
     folds = _folds(runs, total, group, prior, strengths)
     which = range(len(strengths))
     return _search(runs, folds, problems, which, slice(None), settings).sums
 
 
-def _begin(X, Y, weight, group, prior, settings, strengths):
+def _begin(X, Y, weight, group, prior, settings, strengths, whole):
     """Return the runs of a group, their moments, and its problem for each strength."""
     data = X, Y, weight, group.rows, group.targets, settings.n_jobs
-    runs = runs_on(settings.ops, *data)
+    runs = runs_on(settings.ops, *data, whole=whole)
     total = runs.moments(group.rows)
     if prior.weights is not None:
         total = total._replace(xx=runs.pair_sums(group.rows))
