@@ -16,7 +16,10 @@ from skdatamodels._tables import import_pandas
 from skdatamodels.applications import find_label_errors
 from skdatamodels.auditing._checked_removal import N_BASES, removal_by_halves
 from skdatamodels.auditing._effect_check import check_effects
+from skdatamodels.auditing._few_groups import N_SEEDS
 from skdatamodels.auditing._groups import (
+    are_few,
+    audit_few_groups,
     audit_groups,
     group_obstacle,
     make_group_trainer,
@@ -99,8 +102,9 @@ def audit(
         Their labels or values.
     groups : array-like of shape (n_train,), or str, default=None
         Label of the group of each training row, such as its source; or the name of a
-        column of X, which the model then does not see. Groups are audited, too, if
-        there are at least ten, and each class is in at least four of them.
+        column of X, which the model then does not see. Groups are audited, too. Fewer
+        than ten are left out one at a time. Of more, random subsets are trained on, for
+        which each class has to be in at least four of them.
     sample_weight : array-like of shape (n_train,), or str, default=None
         Weights of the training rows in ``fit``, at least 0; or the name of a column of
         X, which the model then does not see. Effects are those of rows with their
@@ -248,7 +252,11 @@ def audit(
         with stage(REMOVING):
             removal = removal_by_halves(trainer, judged, sizes, seed, **within)
     by_group = None
-    if group_trainer is not None:
+    if group_trainer is not None and are_few(group_trainer):
+        n_seeds = N_SEEDS if trained.are_random else 1
+        with stage(GROUPS):
+            by_group = audit_few_groups(group_trainer, judged, rows, n_seeds, seed)
+    elif group_trainer is not None:
         with stage(GROUPS):
             by_group = audit_groups(group_trainer, judged, rows, min_lds, seed, n_jobs)
     fitted = set_seeds(clone(given.estimator), unseeded(given.estimator), seed)

@@ -1,14 +1,11 @@
 """The page of an audit: its tables and words, as write_explorer takes them."""
 
-import numpy as np
-
 from skdatamodels.auditing._summary import counts, group_sentences, sentences
 
 _MOST_ON_PAGE = 100  # suspicious labels
 _BY_ROWS = (
     "Tick a group to see the predictions without all of its rows: a sum of weights of "
-    "rows. The effects in this table come from models trained on random groups, which "
-    "is more exact."
+    "rows. The effects in this table come from models trained {}, which is more exact."
 )
 
 
@@ -30,11 +27,13 @@ def sections(found):
         "Rows by effect": (found.rows, of_train),
     }
     if "groups" in frames:
-        note = " ".join([*group_sentences(found.group_audit), _BY_ROWS])
         groups = found.group_audit
-        titles = groups.titles[np.argsort(groups.effect, kind="stable")]
-        groups = frames["groups"].set_axis(titles).rename_axis("group")
+        few = groups.scores is not None
+        how = _BY_ROWS.format("without the group" if few else "on random groups")
+        note = " ".join([*group_sentences(groups), how])
+        groups = frames["groups"].set_axis(groups.ranked_titles).rename_axis("group")
         tables["Groups"] = groups, {"index": "groups"}, note
+    if "groups_removal_check" in frames:
         tables["Group removal check"] = frames["groups_removal_check"]
     if found.has_test_rows:
         tables["Leaks"] = found.leaks, {"index": "targets", "train_row": "train"}

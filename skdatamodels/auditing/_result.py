@@ -56,7 +56,8 @@ class Audit:
         the other half, beside models without random rows. If the judged rows are
         training rows, rows are removed from subsets without them.
     group_audit : GroupAudit or None
-        What groups add to the score, with its own `trust` and `removal`.
+        What groups add to the score. Of ten or more, with their own `trust` and
+        `removal`.
     trainer : SubsetTrainer
         Trains more runs, or without some rows.
     """
@@ -166,14 +167,17 @@ class Audit:
     def groups(self):
         """Groups by `effect`, what they add to the score; the worst first.
 
-        The effects are those in models trained on a share alpha of the groups.
+        Of ten groups or more, the effects are those in models trained on a share alpha
+        of the groups. Of fewer, they are those in models trained on all others, and the
+        accuracy or root mean squared error of models with the group and without it is
+        beside them.
         """
         if self.group_audit is None:
             raise ValueError(
                 "There is no audit of groups. Pass groups= to audit; if you did, its "
                 "warning says why they cannot be audited."
             )
-        if not self.group_audit.trust.enough:
+        if not self.group_audit.enough:
             raise ValueError(self.group_audit.trust.message)
         return self.group_audit.to_frame()
 
@@ -263,8 +267,9 @@ class Audit:
         frames |= {name: getattr(self, name) for name in names}
         if self.removal_check is not None:
             frames["removal_check"] = removal_frame(self.removal_check)
-        if self.group_audit is not None and self.group_audit.trust.enough:
+        if self.group_audit is not None and self.group_audit.enough:
             frames["groups"] = self.groups
+        if "groups" in frames and self.group_audit.removal is not None:
             frames["groups_removal_check"] = removal_frame(self.group_audit.removal)
         return frames
 

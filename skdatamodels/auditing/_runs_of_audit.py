@@ -35,6 +35,13 @@ class AuditRuns(NamedTuple):
     repeats: np.ndarray
     full: np.ndarray
 
+    @property
+    def are_random(self):
+        """Whether training the same subset again gives other outputs."""
+        one, other = self.repeats
+        most = 1e-4 * np.nanmax(abs(one), initial=0)
+        return not np.allclose(one, other, rtol=0, atol=most, equal_nan=True)
+
 
 def make_trainer(given, *, alpha, store, n_jobs, random_state, verbose):
     """Return the SubsetTrainer of an audit, and the training row of each target."""

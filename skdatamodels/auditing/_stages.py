@@ -11,7 +11,8 @@ from sklearn.base import clone
 from skdatamodels._progress import duration, named_progress
 from skdatamodels.auditing._checked_removal import N_BASES, N_TRIALS
 from skdatamodels.auditing._effect_check import N_SETS
-from skdatamodels.auditing._groups import N_RUNS, SIZES
+from skdatamodels.auditing._few_groups import make_few_trainer, n_few_trainings
+from skdatamodels.auditing._groups import N_RUNS, SIZES, are_few
 from skdatamodels.auditing._runs_of_audit import N_FULL, N_REPEATED, memory_estimate
 from skdatamodels.masks import PackedMasks
 from skdatamodels.training._players import players_of
@@ -137,7 +138,12 @@ def plan_stages(trainer, group_trainer, n_runs, targets, n_sizes):
         trials = {"halves": N_BASES}
     removal = {kind: n_checks * n for kind, n in trials.items()}
     yield Stage(REMOVING, **removal, found=max(0, others - n_again))
-    if group_trainer is not None:
+    if group_trainer is not None and are_few(group_trainer):
+        few = make_few_trainer(group_trainer, targets)
+        judges_itself = len(trainer.targets) == n_train
+        n = n_few_trainings(len(players_of(group_trainer)), judges_itself)
+        yield Stage(GROUPS, full=n, found=count_stored(few, given))
+    elif group_trainer is not None:
         found = count_stored(group_trainer, np.arange(N_RUNS))
         everything = np.ones((1, len(players_of(group_trainer))), dtype=bool)
         found += count_stored(group_trainer, PackedMasks.from_dense(everything))

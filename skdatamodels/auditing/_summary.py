@@ -64,7 +64,9 @@ def sentences(found):
 
 def group_sentences(groups):
     """Return what the removal of groups says, and a warning, a list of str."""
-    if not groups.trust.enough:
+    if groups.scores is not None:
+        return groups.left_out_in_words()
+    if not groups.enough:
         return [f"Groups: {groups.trust.message}"]
     return [groups.removal_in_words()] + [groups.warning] * bool(groups.warning)
 
@@ -72,11 +74,10 @@ def group_sentences(groups):
 def _groups(groups):
     """Return which groups are harmful."""
     n = len(groups.names)
-    if not groups.trust.enough:
+    if not groups.enough:
         return f"no answer on the {n:,} groups"
     frame = groups.to_frame()
-    titles = groups.titles[np.argsort(groups.effect, kind="stable")]
-    harmful = titles[frame["distinguishable"] & (frame["effect"] < 0)]
+    harmful = groups.ranked_titles[frame["distinguishable"] & (frame["effect"] < 0)]
     if not len(harmful):
         return f"none of {n:,} is surely harmful"
     named = ", ".join(harmful[:_MOST_NAMES])

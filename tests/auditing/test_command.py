@@ -55,6 +55,29 @@ def test_audit_writes_tables(iris, tmp_path, capsys):
     assert "Without the worst" in printed.out
 
 
+def test_few_groups_are_left_out_one_at_a_time(iris, tmp_path, capsys):
+    for name, separator in (("train", ","), ("test", ";")):
+        table = pd.read_csv(iris / f"{name}.csv", sep=separator)
+        table["source"] = table["source"] % 3
+        table.drop(columns="found").to_csv(tmp_path / f"{name}.csv", index=False)
+    code = run_command(
+        [
+            *("audit", str(tmp_path / "train.csv"), "--target", "species"),
+            *("--test", str(tmp_path / "test.csv"), "--groups", "source"),
+            *("--model", "linear", "--runs", "50", "--jobs", "1"),
+            *("--tables", str(tmp_path)),
+        ]
+    )
+    printed = capsys.readouterr()
+    assert code == 0, printed.err
+    groups = pd.read_csv(tmp_path / "groups.csv", index_col=0)
+    assert sorted(groups.index) == [0, 1, 2]
+    assert {"accuracy", "accuracy_without"} < set(groups.columns)
+    assert "Models were trained without each of the 3 groups" in printed.out
+    assert "groups_removal_check" not in printed.out
+    assert not (tmp_path / "groups_removal_check.csv").exists()
+
+
 def test_dates_and_booleans_with_gaps(tmp_path, monkeypatch):
     n, given = 60, {}
     table = pd.DataFrame({"at": pd.date_range("2020-01-01 07:00", periods=n, freq="h")})
