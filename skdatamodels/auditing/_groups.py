@@ -147,11 +147,18 @@ class GroupAudit:
         -------
         labels : list
             Their labels, the worst first.
+
+        Raises
+        ------
+        ValueError
+            If no groups were removed together.
         """
+        self._need_removal()
         return self.names[self.order[:size]].tolist()
 
     def removal_in_words(self):
         """Return what the removal of the worst groups does to the score, a str."""
+        self._need_removal()
         n = self.n_removed
         return removal_in_words(
             self.removal, n, "groups", self.titles[self.order[:n]].tolist()
@@ -159,6 +166,11 @@ class GroupAudit:
 
     def left_out_in_words(self):
         """Return what few groups do, left out one at a time, a list of str."""
+        if self.scores is None:
+            raise ValueError(
+                f"The {len(self.names)} groups were not left out one at a time: see "
+                "removal_in_words."
+            )
         said = [
             f"Models were trained without each of the {len(self.names)} groups, and "
             "beside them on all rows. Training rows of a group do not judge it. Its "
@@ -177,6 +189,15 @@ class GroupAudit:
         titles = dict(zip(self.names.tolist(), self.titles, strict=True))
         said += [f"{titles[k]}: unknown. {why}" for k, why in self.unknown.items()]
         return said
+
+    def _need_removal(self):
+        if self.scores is not None:
+            raise ValueError(
+                f"The {len(self.names)} groups were left out one at a time, and not "
+                "removed together: see to_frame and left_out_in_words."
+            )
+        if not self.enough:
+            raise ValueError(self.trust.message)
 
     @property
     def warning(self):

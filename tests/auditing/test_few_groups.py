@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -101,6 +102,12 @@ def test_summary_page_and_frames_speak_of_models_without_a_group(found, tmp_path
     assert said in text
     assert said in " ".join(repr(groups).split())
     assert "Without east" not in text
+    for ask in (groups.removal_in_words, lambda: groups.removed(1)):
+        with pytest.raises(ValueError, match="4 groups were left out one at a time"):
+            ask()
+    many = replace(groups, scores=None)
+    with pytest.raises(ValueError, match="4 groups were not left out one at a time"):
+        many.left_out_in_words()
     assert "groups_removal_check" not in found.frames()
     assert found.frames()["groups"].columns[-1] == "accuracy_without"
     found.to_html(tmp_path / "page.html")
