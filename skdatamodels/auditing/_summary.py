@@ -78,11 +78,13 @@ def _groups(groups):
         return f"no answer on the {n:,} groups"
     frame = groups.to_frame()
     harmful = groups.ranked_titles[frame["distinguishable"] & (frame["effect"] < 0)]
+    n_unknown = len(groups.unknown or ())
+    rest = f"; {n_unknown:,} unknown" if n_unknown else ""
     if not len(harmful):
-        return f"none of {n:,} is surely harmful"
+        return f"none of {n:,} is surely harmful{rest}"
     named = ", ".join(harmful[:_MOST_NAMES])
     more = ", …" if len(harmful) > _MOST_NAMES else ""
-    return f"{len(harmful):,} of {n:,} harmful: {named}{more}"
+    return f"{len(harmful):,} of {n:,} harmful: {named}{more}{rest}"
 
 
 def _score(found, known):

@@ -218,6 +218,7 @@ def test_a_group_with_all_rows_of_a_class_is_unknown(tmp_path):
     found = audit(LogisticRegression(), *parts, groups=region, **QUIET)
     why = "All rows of class 'rare' are in it, so it cannot be left out."
     assert found.group_audit.unknown == {"south": why}
+    assert re.search(r"groups .* of 4 .*; 1 unknown", repr(found))
     assert f"south: unknown. {why}" in " ".join(repr(found).split())
     frame = found.groups
     assert frame.index[-1] == "south"
