@@ -81,11 +81,11 @@ class GroupAudit:
     of_row: np.ndarray
     effect: np.ndarray
     interval: np.ndarray
-    weights: np.ndarray | None
-    trust: Trust | None
-    removal: RemovalCheck | None
-    order: np.ndarray | None
-    n_removed: int | None
+    weights: np.ndarray | None = None
+    trust: Trust | None = None
+    removal: RemovalCheck | None = None
+    order: np.ndarray | None = None
+    n_removed: int | None = None
     scores: dict | None = None
     unknown: dict | None = None
 
@@ -297,9 +297,8 @@ def audit_few_groups(trainer, judged, rows, n_seeds, seed):
         players.of_row,
         found.effect,
         found.interval,
-        *[None] * 5,
-        found.scores,
-        {names[k]: why for k, why in found.unknown.items()},
+        scores=found.scores,
+        unknown={names[k]: why for k, why in found.unknown.items()},
     )
 
 
