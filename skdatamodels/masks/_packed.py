@@ -11,6 +11,8 @@ from skdatamodels._numbers import unmasked
 
 # Upper limit for a block of rows that is unpacked at once.
 _BLOCK_BYTES = 64 * 2**20
+# joblib looks every 10 ms whether threads are done: so few bits are counted alone.
+_LITTLE = 5 * 10**10
 
 
 class PackedMasks:
@@ -311,6 +313,7 @@ class PackedMasks:
             counts = np.zeros(shape, dtype=np.int32)
         # Split the upper triangle into parts of nearly equal area, so that the threads
         # finish together.
+        n_jobs = 1 if len(self) * self.n_train**2 < _LITTLE else n_jobs
         n_parts, n_stripes = 4 * effective_n_jobs(n_jobs), self.n_train / counter.stripe
         area = 1 - np.sqrt(1 - np.arange(n_parts + 1) / n_parts)
         edges = np.unique(np.ceil(n_stripes * area).astype(int)) * counter.stripe

@@ -124,6 +124,7 @@ def test_gram_counts_pairs(monkeypatch, dense, block_bytes):
 def test_gram_is_the_same_with_threads(monkeypatch, n_jobs, n_train):
     dense = np.random.default_rng(1).random((1000, n_train)) < 0.5
     monkeypatch.setattr(_packed, "_BLOCK_BYTES", 64 * 19 * 3)  # three blocks or more
+    monkeypatch.setattr(_packed, "_LITTLE", 0)  # do not count alone
     gram = PackedMasks.from_dense(dense).gram(n_jobs=n_jobs)
     assert_array_equal(gram, dense.T.astype(int) @ dense.astype(int))
 
