@@ -2,7 +2,9 @@
 
 Another process makes the runs. This one reads them, fits datamodels (a path that stops
 early on some of the runs, choice of lam, fit on all runs), and scores them on new runs.
-Memory must stay below 4·d² bytes, one matrix of counts, plus 2 GiB.
+Memory must stay below 4·d² bytes, one matrix of counts, plus 2 GiB. With ``--gaps``, a
+share of the outputs is NaN; with ``--exclude``, target j is training example j. Both
+need a matrix for each target.
 """
 
 import argparse
@@ -48,6 +50,8 @@ def main():
     parser.add_argument("--n-runs", type=int, default=60_000)
     parser.add_argument("--n-targets", type=int, default=500)
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--gaps", type=float, default=0, help="share of the outputs")
+    parser.add_argument("--exclude", action="store_true")
     arguments = parser.parse_args()
     d, n_targets = arguments.n_train, arguments.n_targets
     print(describe_machine())
@@ -58,8 +62,13 @@ def main():
         making.join()
         bits, Y = np.load(f"{folder}/bits.npy"), np.load(f"{folder}/outputs.npy")
     masks, m = PackedMasks(bits, d), arguments.n_runs
+    gaps = np.random.default_rng(1).random((m, n_targets)) < arguments.gaps
+    Y[:m][gaps] = np.nan
+    exclude = np.arange(n_targets) if arguments.exclude else None
     start = time.perf_counter()
-    model = DatamodelRegressor(sparse=True, n_jobs=arguments.jobs, random_state=0)
+    model = DatamodelRegressor(
+        sparse=True, exclude=exclude, n_jobs=arguments.jobs, random_state=0
+    )
     model.fit(masks[:m], Y[:m])
     seconds = time.perf_counter() - start
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
