@@ -47,7 +47,9 @@ def try_model(trainer, hidden=()):
         f"{type(trainer.estimator).__name__} cannot be trained on these rows: "
         f"{_in_short(error)}"
     ]
-    missed = [name for name in hidden if repr(name) in message[0]]
+    # scikit-learn 1.8 names the column in the cause alone
+    said = f"{error} {error.__cause__}"
+    missed = [name for name in hidden if repr(name) in said]
     if missed:
         message.append(
             f"The model does not see {listed(missed)}, the column of the groups or "

@@ -10,7 +10,7 @@ from skdatamodels._attribution_matrix import AttributionMatrix
 from skdatamodels._numbers import as_real, refuse_disguised, unmasked
 from skdatamodels.masks import PackedMasks
 from skdatamodels.masks._packed import row_blocks
-from skdatamodels.runs._copies import copied_runs
+from skdatamodels.runs._copied_runs import copied_runs
 from skdatamodels.runs._training_runs import check_no_infinity
 
 # Random subsets of more examples are all different.

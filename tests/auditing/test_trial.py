@@ -51,7 +51,7 @@ def test_a_step_that_asks_for_the_column_of_groups_is_told_where_it_is():
     coded = ColumnTransformer([("", OneHotEncoder(), ["age", "lab"])])
     with pytest.raises(ValueError, match=r"does not see 'lab'.* pass X\['lab'\] in"):
         audit(make_pipeline(coded, TREES), X, Y, groups="lab")
-    with pytest.raises(ValueError, match="'lab'") as error:
+    with pytest.raises(ValueError, match="cannot be trained") as error:
         audit(make_pipeline(coded, TREES), X.drop(columns="lab"), Y)
     assert "does not see" not in str(error.value)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from skdatamodels.masks import PackedMasks, _packed
-from skdatamodels.runs._copies import copied_runs
+from skdatamodels.runs._copied_runs import copied_runs
 
 
 @pytest.mark.parametrize("block_bytes", [2**26, 20])
