@@ -13,7 +13,8 @@ The sections run in this order; choose some of them by name:
 
 Each line is printed at once, so that little is lost if the script is interrupted. It
 ends within ``--limit`` seconds: a section that is not likely to end by then is left
-out, which is said, and programs that it runs are stopped. Masks
+out, which is said, and programs that it runs are stopped. If one of them fails, so does
+the script in the end. Masks
 are random bytes (Bernoulli, alpha = 1/2), and outputs are computed by one product on
 the device; the time to make them is printed separately. ``--device cpu --scale 0.01``
 runs everything without a GPU.
@@ -116,7 +117,8 @@ def make_runs(d, m, n, device):
 
 
 def run_tests(arguments):
-    """Run the tests that need the device."""
+    """Run the tests that need the device; return whether some failed."""
+    failed = False
     for name, folder, chosen in (
         ("regression", "tests/regression", "gpu"),
         ("training", "tests/training", "cuda"),
@@ -136,7 +138,9 @@ def run_tests(arguments):
             done = subprocess.run(command, timeout=limit).returncode
         except subprocess.TimeoutExpired:
             done = f"none, cut after {limit:.0f} s"
+        failed |= done not in (0, 5)  # 5: there are none, without a device
         say(f"tests of {name}: exit {done}, {clock_since(start)}")
+    return failed
 
 
 def clock_since(start):
@@ -364,14 +368,16 @@ def fit_sizes(arguments, name, d, m, n, n_lams):
 
 
 def run_images(arguments):
-    """Time runs of ResNet-9 and of small stacked networks."""
+    """Time runs of ResNet-9 and of small networks; return whether that failed."""
     command = [sys.executable, "benchmarks/training_images.py"]
     command += ["--train", str(arguments.size(50_000))]
     command += ["--targets", str(arguments.size(10_000)), "--device", arguments.device]
     try:
-        subprocess.run(command, timeout=arguments.seconds_left(), check=False)
+        done = subprocess.run(command, timeout=arguments.seconds_left(), check=False)
     except subprocess.TimeoutExpired:
         say("cut: the time is up")
+        return False
+    return done.returncode != 0
 
 
 def main():
@@ -407,14 +413,18 @@ def main():
             strict=True,
         )
     )
+    failed = []
     for section in arguments.sections or SECTIONS:
         needed = NEEDED[SECTIONS.index(section)] * min(1, arguments.scale)
         if arguments.seconds_left() < needed:
             say(f"== {section}: left out, {arguments.seconds_left():.0f} s are left\n")
             continue
         start = time.perf_counter()
-        work[section](arguments)
+        if work[section](arguments):
+            failed.append(section)
         say(f"== {section}: {clock_since(start)}\n")
+    if failed:
+        sys.exit(f"failed: {', '.join(failed)}")
 
 
 if __name__ == "__main__":

@@ -209,7 +209,8 @@ def main():
             if device.startswith("cuda"):
                 time_whole_runs(name, learner, *pair, arguments.runs, arguments.jobs)
             elif name == "resident":  # nearly all time is spent in the network
-                extrapolate(learner.set_params(batch_size=64), *pair)
+                batch_size = min(64, arguments.train // 2)
+                extrapolate(learner.set_params(batch_size=batch_size), *pair)
     compare_stacked(device, 512 if device.startswith("cuda") else 64)
 
 
