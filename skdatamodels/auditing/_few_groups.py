@@ -12,6 +12,7 @@ from skdatamodels.inference._named_weights import FDR
 MANY = 10  # groups, from which on random subsets of them are trained instead
 N_SEEDS = 5  # trainings of the same rows, if training is random
 N_SPLITS, N_FOLDS = 2, 5  # of training rows that are judged themselves
+_ROUNDING = 1e-6  # of outputs in float32, which is no effect
 
 
 class LeftOut(NamedTuple):
@@ -74,6 +75,8 @@ class _Contrast(NamedTuple):
         pairs = outputs[:, 0] - outputs[:, 1]
         each = pairs.mean(axis=0)
         effect = weights @ each
+        if abs(effect) < _ROUNDING * abs(outputs).max():
+            effect = 0.0
         means = np.bincount(strata, each) / counts
         rest = each - np.where(counts > 1, means, effect)[strata]
         of_one = counts / np.maximum(counts - 1, 1)

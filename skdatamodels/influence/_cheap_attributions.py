@@ -317,9 +317,7 @@ def _compute(member, clock, n_jobs):
         return None, f"it takes about {member.seconds:.1f} s, the limit is {left:.1f} s"
     seconds = np.inf if clock.end is None else left / 2
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of surrogates that do not converge
-            return _average(member, seconds, n_jobs), None
+        return _average(member, seconds, n_jobs), None
     except Exception as error:
         return None, f"{type(error).__name__}: {error}"
 
@@ -327,14 +325,21 @@ def _compute(member, clock, n_jobs):
 def _average(member, seconds, n_jobs):
     """Average over as many models as fit in the time, at least one."""
     start, mean = perf_counter(), Mean(member.scaled)
-    mean.add(member.jobs[0]())
+    mean.add(_silently(member.jobs[0]))
     each, most = perf_counter() - start, len(member.jobs)
     if np.isfinite(seconds) and each > 0:
         most = 1 + int(max(0, seconds - each) // each)
-    others = (delayed(job)() for job in member.jobs[1:most])
+    others = (delayed(_silently)(job) for job in member.jobs[1:most])
     for matrix in Parallel(n_jobs=n_jobs, return_as="generator")(others):
         mean.add(matrix)
     return mean.value
+
+
+def _silently(job):
+    """Run a job, also in a worker, without warnings of surrogates and models."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return job()
 
 
 def _flaw(matrix, found):

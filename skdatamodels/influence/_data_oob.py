@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skdatamodels._examples import check_examples
 from skdatamodels._fitting import check_fit, fit_rows, take_rows
-from skdatamodels._own_threads import with_one_thread
+from skdatamodels._one_thread import with_one_thread
 from skdatamodels._process_state import single_threaded
 from skdatamodels._progress import progress_bar
 from skdatamodels._random import (

@@ -9,7 +9,7 @@ from sklearn.base import clone, is_classifier
 from sklearn.frozen import FrozenEstimator
 
 from skdatamodels._fitting import check_fit, fit_rows
-from skdatamodels._own_threads import with_one_thread
+from skdatamodels._one_thread import with_one_thread
 from skdatamodels._process_state import single_threaded
 from skdatamodels._progress import progress_bar
 from skdatamodels._random import entropy_from, set_seeds, training_seed, unseeded

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import accuracy_score, root_mean_squared_error
@@ -256,6 +257,20 @@ def test_a_group_whose_training_fails_is_unknown():
         found = leave_out_each(few, of_row, judged, np.full(60, -1), 2, 0)
     assert found.unknown == {2: "Training without it failed."}
     assert np.isnan(found.effect).tolist() == [False, False, True, False]
+
+
+def test_rounding_is_no_effect():
+    X, y, region = table("classification", n=160)
+    X, y = X.to_numpy(), y.to_numpy()
+    of_row = np.searchsorted(REGIONS, region)[:100]
+    train, test = Examples(X[:100], y[:100]), Examples(X[100:], y[100:])
+    constant = DummyClassifier()  # the mean margin of two classes is 0
+    trainer = SubsetTrainer(constant, train, test, random_state=0)
+    few = make_few_trainer(trainer, range(60))
+    judged = judged_of("classification", test.y)
+    found = leave_out_each(few, of_row, judged, np.full(60, -1), 1, 0)
+    assert (found.effect == 0).all()
+    assert (found.interval.prod(axis=1) == 0).all()
 
 
 def test_groups_that_can_all_not_be_left_out_do_not_end_the_audit():

@@ -1,3 +1,5 @@
+import subprocess
+import sys
 import warnings
 
 import numpy as np
@@ -443,3 +445,21 @@ def test_forests_measure_confidence():
         forest, train, targets, output="confidence", random_state=0
     )
     assert not found.notes
+
+
+def test_workers_are_as_silent_as_the_main_process():
+    script = """
+import pandas as pd
+from sklearn.datasets import load_wine
+from sklearn.linear_model import LogisticRegression
+from skdatamodels import Examples
+from skdatamodels.influence import cheap_attributions
+X, y = load_wine(return_X_y=True, as_frame=True)
+train, targets = Examples(X[::3] / 100, y[::3]), Examples(X[1::9] / 100, y[1::9])
+model = LogisticRegression(max_iter=5000)  # of a frame; attributions take its numbers
+cheap_attributions(model, train, targets, n_jobs=2, random_state=0)
+"""
+    command = [sys.executable, "-c", script]
+    ended = subprocess.run(command, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+    assert "Warning" not in ended.stderr

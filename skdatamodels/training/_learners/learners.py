@@ -6,7 +6,7 @@ from sklearn.base import clone
 from skdatamodels._examples import check_same_shape, describe_kind
 from skdatamodels._fitting import check_fit, fit_rows, take_rows
 from skdatamodels._numbers import refuse_disguised
-from skdatamodels._own_threads import with_one_thread
+from skdatamodels._one_thread import with_one_thread
 from skdatamodels._random import set_seeds, unseeded
 from skdatamodels.outputs import (
     DEFAULT_OUTPUTS,

@@ -17,7 +17,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
 from skdatamodels import Examples, SubsetTrainer
-from skdatamodels._own_threads import with_one_thread
+from skdatamodels._one_thread import with_one_thread
 from skdatamodels.influence import data_oob, over_subsets
 from skdatamodels.outputs import margin, raw_outputs
 
